@@ -1,0 +1,37 @@
+"""LLQ: INT4 Llama weights that WebGPU executes as stored. The reference implementation of `spec/`.
+
+import llq_format
+with llq_format.open("smollm2-llq") as package:
+    weights = package.get_tensor("layers.0.attention.qkv")  # float32 [rows, cols]
+"""
+
+from llq_format.dequantize import dequantize
+from llq_format.findings import Finding, LLQError, Place
+from llq_format.metadata import Metadata
+from llq_format.model import Model
+from llq_format.packing import pack, unpack
+from llq_format.quantize import PackedTensor, QuantizeError, quantize
+from llq_format.reader import Package, open  # noqa: A004  # the name that readers of formats have
+from llq_format.validate import validate
+from llq_format.writer import PackageWriter, TensorPlan, TokenizerFiles, save
+
+__all__ = [
+    "Finding",
+    "LLQError",
+    "Metadata",
+    "Model",
+    "Package",
+    "PackageWriter",
+    "PackedTensor",
+    "Place",
+    "QuantizeError",
+    "TensorPlan",
+    "TokenizerFiles",
+    "dequantize",
+    "open",
+    "pack",
+    "quantize",
+    "save",
+    "unpack",
+    "validate",
+]

@@ -1,0 +1,37 @@
+"""Stage `hashes`: SHA-256 of parts and of files (rules LLQ-HASH-1 and LLQ-HASH-2)."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from llq_format.directory import PackageFile
+from llq_format.findings import Finding, Place
+from llq_format.metadata import FileEntry, Part, TensorEntry
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes just read."""
+
+
+def check_part_hash(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield a finding if the bytes of a part are not those that the metadata hashed."""
+    found = _sha256(file, part.offset, part.byte_length)
+    if found != part.sha256:
+        place = Place(file=file.name, offset=part.offset, tensor=tensor.name)
+        yield Finding("LLQ-HASH-1", place, f"SHA-256 {found}", part.sha256)
+
+
+def check_file_hash(
+    entry: FileEntry, file: PackageFile, progress: Progress | None = None
+) -> Iterator[Finding]:
+    """Yield a finding if the bytes of a file are not those that the metadata hashed."""
+    found = _sha256(file, 0, entry.byte_length, progress)
+    if found != entry.sha256:
+        yield Finding("LLQ-HASH-2", Place(file=file.name), f"SHA-256 {found}", entry.sha256)
+
+
+def _sha256(file: PackageFile, offset: int, size: int, progress: Progress | None = None) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks(offset, size):
+        digest.update(chunk)
+        if progress is not None:
+            progress(len(chunk))
+    return digest.hexdigest()

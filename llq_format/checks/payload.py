@@ -1,0 +1,109 @@
+"""Stage `payload`: scales, zero points, padding codes and raw values of one part."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_weight
+from llq_format.directory import PackageFile
+from llq_format.findings import Finding, Place
+from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, is_int4, sections
+from llq_format.metadata import Part, TensorEntry
+from llq_format.packing import pack
+
+SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
+_EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
+_ONE = 0x3F800000  # 1.0 in binary32; the bits of positive values are ordered as the values are
+
+
+def check_payload(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2, LLQ-PACK-1, LLQ-RAW-2 and LLQ-MODEL-6 in one part."""
+    if is_int4(tensor.dtype):
+        yield from _blocks(tensor, part, file)
+        yield from _codes_outside(tensor, part, file)
+    else:
+        yield from _raw_values(tensor, part, file)
+
+
+def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    offsets, data = {}, {}
+    for section in sections(tensor.dtype, part.num_rows, tensor.cols)[1:-1]:
+        offsets[section.name] = part.offset + section.offset
+        data[section.name] = file.read(offsets[section.name], section.size)
+    bits = np.frombuffer(data["scale"], "<u2")
+    bad = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
+    if bad.size:
+        b = int(bad[0])
+        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
+        found = f"scale {bits[b]:04X} of block {b}{_and_more(bad)}"
+        yield Finding("LLQ-DEQ-1", place, found, f"{SCALE_BITS_MIN:04X} to {SCALE_BITS_MAX:04X}")
+    zero_points = np.frombuffer(data["zero_point"], np.int8) if "zero_point" in data else None
+    usable = (bits >= SCALE_BITS_MIN) & (bits <= SCALE_BITS_MAX)
+    scales = np.where(usable, bits, np.uint16(SCALE_BITS_MIN)).astype("<u2").view("<f2")
+    largest = largest_weight(scales, zero_points)
+    bad = np.flatnonzero(largest > LARGEST_WEIGHT)
+    if bad.size:
+        b = int(bad[0])
+        zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
+        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
+        found = f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {largest[b]!r}{_and_more(bad)}"
+        yield Finding("LLQ-DEQ-2", place, found, f"at most {LARGEST_WEIGHT:.0f}")
+
+
+def _and_more(bad: NDArray[np.intp]) -> str:
+    return f" (and {bad.size - 1} more blocks)" if bad.size > 1 else ""
+
+
+@cache
+def _outside(height: int, width: int) -> NDArray[np.uint8]:
+    """Return uint8 [2048] with ones in the bits of elements beyond row `height` or column `width` of a block."""
+    codes = np.full((BLOCK, BLOCK), 15, np.uint8)
+    codes[:height, :width] = 0
+    return pack(codes)
+
+
+def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield a finding at the first byte with a code bit outside the matrix; only edge blocks are read."""
+    down, across = block_grid(part.num_rows, tensor.cols)
+    height, width = part.num_rows - (down - 1) * BLOCK, tensor.cols - (across - 1) * BLOCK
+    packed = part.offset + sections(tensor.dtype, part.num_rows, tensor.cols)[-1].offset
+    for i in range(down):
+        rows = height if i == down - 1 else BLOCK
+        if rows == BLOCK and width == BLOCK:
+            continue
+        first = 0 if rows < BLOCK else across - 1
+        start = packed + (i * across + first) * BLOCK_BYTES
+        blocks = np.frombuffer(file.read(start, (across - first) * BLOCK_BYTES), np.uint8)
+        mask = np.concatenate([np.tile(_outside(rows, BLOCK), across - first - 1), _outside(rows, width)])
+        bad = np.flatnonzero(blocks & mask)
+        if bad.size:
+            at = int(bad[0])
+            place = Place(file=file.name, offset=start + at, tensor=tensor.name)
+            found = f"byte {blocks[at]:02X} in block {i * across + first + at // BLOCK_BYTES}"
+            yield Finding("LLQ-PACK-1", place, found, f"bits {mask[at]:02X} clear")
+            return
+
+
+def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield at most one finding a rule, at the first value that breaks it."""
+    exponent, item = _EXPONENT_BITS[tensor.dtype], RAW_ITEM_BYTES[tensor.dtype]
+    first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
+    element = 0
+    for chunk in file.chunks(part.offset, part.num_rows * tensor.cols * item):
+        bits = np.frombuffer(chunk, f"<u{item}")
+        broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
+        if tensor.name == "rope.inv_freq" and tensor.dtype == "f32":
+            broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & ((bits == 0) | (bits > _ONE))
+        for rule, where in broken.items():
+            if rule not in first_bad and where.any():
+                at = int(where.argmax())
+                first_bad[rule] = (element + at, int(bits[at]))
+        element += len(bits)
+    expected = {"LLQ-RAW-2": "a finite value", "LLQ-MODEL-6": "a value above 0 and at most 1"}
+    for rule, (at, value) in first_bad.items():
+        row, col = divmod(at, tensor.cols)
+        place = Place(file=file.name, offset=part.offset + at * item, tensor=tensor.name)
+        found = f"bits {value:0{2 * item}X} at row {part.first_row + row}, column {col}"
+        yield Finding(rule, place, found, expected[rule])

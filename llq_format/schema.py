@@ -1,0 +1,91 @@
+"""The JSON Schema of metadata.json, and what rule each of its keywords stands for (spec: Metadata, Schema)."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator, TypeChecker
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from llq_format.findings import Finding, Place, shown
+from llq_format.specification import read_json
+
+_RULE_OF_KEYWORD = {"additionalProperties": "LLQ-META-1", "required": "LLQ-META-2", "type": "LLQ-META-3"}
+
+
+def _is_integer(_checker: TypeChecker, instance: object) -> bool:
+    """Return whether a value was written as an integer: the parser makes 4.0 a float."""
+    return isinstance(instance, int) and not isinstance(instance, bool)
+
+
+def _pattern(_v: Any, pattern: str, instance: object, _schema: Any) -> Iterator[ValidationError]:
+    """Check a pattern as ECMA-262 reads it: `$` is the end of the text, never before a final newline."""
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@cache
+def _validator() -> Any:
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+    strict: Any = extend(  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+        Draft202012Validator, validators={"pattern": _pattern}, type_checker=types
+    )
+    return strict(read_json("schema/metadata.schema.json"))
+
+
+def pointer(path: Any) -> str:
+    """Return the JSON pointer (RFC 6901) of a path of member names and indices, in printable ASCII."""
+    escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join("/" + ascii(step)[1:-1] for step in escaped)
+
+
+def check(value: Any) -> list[Finding]:
+    """Return the findings of stage `schema`, in order."""
+    findings = [finding for error in _validator().iter_errors(value) for finding in _findings(error)]
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def _findings(error: ValidationError) -> Iterator[Finding]:
+    keyword = str(error.validator)
+    instance: Any = error.instance
+    expected: Any = error.validator_value
+    schema: Any = error.schema
+    place = Place(pointer=pointer(error.absolute_path))
+    if keyword == "additionalProperties":
+        known = schema["properties"]
+        for name in sorted(set(instance) - set(known)):
+            where = Place(pointer=pointer([*error.absolute_path, name]))
+            yield Finding(
+                "LLQ-META-1", where, f"a member {shown(name)}", "one of " + ", ".join(sorted(known))
+            )
+        return
+    if keyword == "required":
+        missing = [name for name in expected if name not in instance]
+        if f"{missing[0]!r} is a required property" == error.message:  # one error comes for each missing name
+            yield from (Finding("LLQ-META-2", place, "nothing", f"a member {name!r}") for name in missing)
+        return
+    if keyword == "type" and isinstance(instance, float) and instance.is_integer() and "integer" in expected:
+        yield Finding("LLQ-META-4", place, f"a fraction or exponent ({instance!r})", f"{int(instance)}")
+        return
+    rule = _RULE_OF_KEYWORD.get(keyword) or schema.get("$comment", "LLQ-META-5")
+    yield Finding(rule, place, shown(instance), _expectation(keyword, expected))
+
+
+def _expectation(keyword: str, value: Any) -> str:
+    """Return in words what a keyword asks for."""
+    words = {
+        "type": "type {}",
+        "const": "{!r}",
+        "enum": "one of {}",
+        "pattern": "text that matches {}",
+        "minimum": "at least {}",
+        "maximum": "at most {}",
+        "multipleOf": "a multiple of {}",
+        "minItems": "at least {} items",
+        "maxItems": "at most {} items",
+        "maxLength": "at most {} characters",
+        "uniqueItems": "no item twice",
+    }
+    return words.get(keyword, keyword + " {}").format(value)

@@ -1,0 +1,118 @@
+"""All findings of a package (spec: Validation)."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from llq_format.checks.hashes import Progress, check_file_hash, check_part_hash
+from llq_format.checks.model import check_model
+from llq_format.checks.parts import check_parts
+from llq_format.checks.payload import check_payload
+from llq_format.checks.shards import check_part_layout, check_preamble
+from llq_format.checks.tensors import check_tensors
+from llq_format.checks.text import check_text
+from llq_format.directory import PackageFile, check_file, package_directory, read_metadata
+from llq_format.findings import Finding, LLQError, Place
+from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
+
+
+def validate(path: str | os.PathLike[str], progress: Progress | None = None) -> list[Finding]:
+    """Return every finding of the package at `path`, the first fault first; valid if none is an error.
+
+    path: a package's directory, its metadata.json or its .wgsl module.
+    progress: called with numbers of bytes as files are hashed, from other threads.
+    Raises OSError only where the system refuses to read (permissions, a failing disk).
+    """
+    directory = package_directory(path)
+    try:
+        metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
+    except LLQError as error:
+        return [error.finding]
+    if metadata is not None:
+        findings += check_index(metadata)
+        findings += check_directory(metadata, directory)
+        findings += _contents(metadata, directory, findings, progress)
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def check_index(metadata: Metadata) -> list[Finding]:
+    """Return the findings of stages `model`, `tensors` and `parts`."""
+    findings = [*check_model(metadata), *check_tensors(metadata)]
+    if not any(finding.rule in ("LLQ-TENSOR-6", "LLQ-TENSOR-7") for finding in findings):
+        findings += check_parts(metadata)
+    return findings
+
+
+def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
+    """Return the findings of stage `files`."""
+    findings: list[Finding] = []
+    for entry in metadata.files:
+        findings += check_file(directory, entry.file, entry.byte_length)
+    named = {entry.file for entry in metadata.files}
+    for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are wanted, not paths
+        if name.lower().endswith(".llq") and name not in named:
+            findings.append(
+                Finding("LLQ-PKG-9", Place(file=ascii(name)[1:-1]), "a stray shard", "no such file")
+            )
+    if metadata.model is not None and metadata.tokenizer is None:
+        findings.append(Finding("LLQ-PKG-10", Place(pointer=""), "no tokenizer", "a member 'tokenizer'"))
+    return findings
+
+
+def check_part(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield the findings of stages `shards`, `hashes` and `payload` in one part."""
+    yield from check_part_layout(tensor, part, file)
+    yield from check_part_hash(tensor, part, file)
+    yield from check_payload(tensor, part, file)
+
+
+def _contents(
+    metadata: Metadata, directory: Path, earlier: list[Finding], progress: Progress | None
+) -> list[Finding]:
+    """Return the findings inside files, where earlier ones do not stand in the way.
+
+    A file is hashed in one thread and its parts in another, so that hashing every byte twice takes the time
+    of once.
+    """
+    broken_files = {finding.where.file for finding in earlier if finding.entry.stage == "files"}
+    broken_tensors = {
+        finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
+    }
+    held: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
+    for tensor in metadata.tensors:
+        if tensor.name not in broken_tensors:
+            for part in tensor.parts:
+                held[metadata.shards[part.shard].file].append((tensor, part))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = []
+        for index, entry in enumerate(metadata.files):
+            if entry.file in broken_files:
+                continue
+            running.append(pool.submit(_file_findings, directory, entry, progress))
+            if index < len(metadata.shards):
+                parts = held[entry.file]
+                running.append(pool.submit(_shard_findings, metadata, directory, index, parts))
+        return [finding for future in running for finding in future.result()]
+
+
+def _file_findings(directory: Path, entry: FileEntry, progress: Progress | None) -> list[Finding]:
+    try:
+        with PackageFile(directory / entry.file) as file:
+            return list(check_file_hash(entry, file, progress))
+    except LLQError as error:
+        return [error.finding]
+
+
+def _shard_findings(
+    metadata: Metadata, directory: Path, index: int, parts: list[tuple[TensorEntry, Part]]
+) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        with PackageFile(directory / metadata.shards[index].file) as file:
+            findings += check_preamble(metadata, index, file)
+            for tensor, part in parts:
+                findings += check_part(tensor, part, file)
+    except LLQError as error:
+        findings.append(error.finding)
+    return findings

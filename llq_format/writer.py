@@ -1,0 +1,406 @@
+"""Packages written: the mirror of `llq_format.reader`, tensor by tensor in canonical order.
+
+Everything goes into a temporary directory beside the target, is flushed to disk and renamed last
+(LLQ-WRITE-2), so that an interrupted writer leaves no package.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format import schema
+from llq_format.checks.model import module_name, shard_name
+from llq_format.dequantize import LARGEST_WEIGHT, largest_weight
+from llq_format.findings import LLQError
+from llq_format.layout import (
+    PACKED_WEIGHT_WRITTEN,
+    PREAMBLE_WRITTEN,
+    RAW_ITEM_BYTES,
+    SHARD_LIMIT_DEFAULT,
+    SLOT_BYTES,
+    Dtype,
+    is_int4,
+    rows_cols,
+    sections,
+)
+from llq_format.metadata import FILE_NAME, FileEntry, Metadata, Part, TensorEntry, Tokenizer
+from llq_format.model import Model, tensor_roles
+from llq_format.placement import Placed, place
+from llq_format.quantize import PackedTensor, QuantizeError
+from llq_format.validate import check_index
+
+_ROWS_BYTES = 1 << 24  # raw tensors are asked for in runs of rows of about this size
+Rows = Callable[[int, int], "PackedTensor | NDArray[np.floating]"]
+"""From (first_row, num_rows) to those rows of a tensor, packed or raw as the plan says."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlan:
+    """A tensor to be written."""
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int, ...]
+    extras: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFiles:
+    """tokenizer.json as bytes, and what the metadata says of it."""
+
+    tokenizer_json: bytes
+    bos_token_id: int | None
+    eos_token_ids: Sequence[int]
+    chat_template: str | None
+
+
+class PackageWriter:
+    """Writes a package; use it as a context manager: `add` every planned tensor in order, then `finish`."""
+
+    def __init__(  # noqa: PLR0913  # one argument a member of the metadata
+        self,
+        directory: str | os.PathLike[str],
+        tensors: Iterable[TensorPlan],
+        *,
+        stem: str = "model",
+        shard_limit: int = SHARD_LIMIT_DEFAULT,
+        model: Model | None = None,
+        tokenizer: TokenizerFiles | None = None,
+        module: bytes | None = None,
+        program: bytes | None = None,
+        extras: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Plan the package; nothing is written yet.
+
+        directory: the package's directory, which must not exist unless `overwrite`.
+        tensors: all tensors, in canonical order.
+        progress: called with numbers of bytes as they are written.
+        Raises FileExistsError, ShardLimitError, or LLQError for a plan that would break a rule.
+        """
+        self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`
+        if os.path.lexists(self.directory) and not overwrite:
+            raise FileExistsError(f"{directory} exists; remove it, or ask to overwrite it")
+        self._plans = tuple(tensors)
+        self._placement = place(((t.name, t.dtype, t.shape) for t in self._plans), shard_limit)
+        files = {
+            "tokenizer": tokenizer.tokenizer_json if tokenizer else None,
+            "module": module,
+            "program": program,
+        }
+        self._files = {
+            kind: data for kind, data in files.items() if data is not None
+        }  # in Metadata.files' order
+        self._tokenizer = tokenizer
+        self._progress = progress or (lambda _count: None)
+        self._next = 0
+        self._parts: list[tuple[Part, ...]] = []
+        self._shards: list[FileEntry] = []
+        self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
+        self._check_plan()
+        self._partial: Path | None = None
+        self._shard: _ShardWriter | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(self._placement.shard_bytes)
+
+    def __enter__(self) -> Self:
+        """Make the temporary directory."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{self.directory.name}.partial-"
+        self._partial = Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory.parent))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was not finished."""
+        if self._shard is not None:
+            self._shard.abandon()
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add(self, name: str, tensor: PackedTensor | NDArray[np.floating] | Rows) -> None:
+        """Write the next tensor: a PackedTensor, an array, or a function from (first_row, num_rows) to either.
+
+        Arrays become the raw dtype of the plan, any memory order. Raises ValueError if the name, shape or kind
+        is not the planned one, QuantizeError for a value that the dtype cannot represent (LLQ-WRITE-3).
+        """
+        if self._next == len(self._plans) or self._plans[self._next].name != name:
+            expected = self._plans[self._next].name if self._next < len(self._plans) else "no further tensor"
+            raise ValueError(f"tensor {name!r} is out of order: the plan has {expected!r} here")
+        plan, placed = self._plans[self._next], self._placement.parts[self._next]
+        rows = tensor if callable(tensor) else _rows_of(plan, tensor)
+        self._parts.append(tuple(self._write_part(plan, part, rows) for part in placed))
+        self._next += 1
+
+    def finish(self) -> Metadata:
+        """Close the last shard, write the other files and the metadata, and put the package in its place."""
+        if self._next < len(self._plans):
+            raise ValueError(f"tensor {self._plans[self._next].name!r} was planned and not added")
+        assert self._partial is not None  # noqa: S101  # finish is called within the with block
+        self._close_shard()
+        metadata = self._with_entries(tuple(self._shards), tuple(self._parts))
+        for entry, data in zip(metadata.files[len(self._shards) :], self._files.values(), strict=True):
+            _write_file(self._partial / entry.file, data)
+        _write_file(self._partial / FILE_NAME, metadata.to_bytes())
+        _sync_directory(self._partial)
+        _put_in_place(self._partial, self.directory)
+        self._partial = None
+        return metadata
+
+    def _check_plan(self) -> None:
+        """Raise the first fault of the metadata as planned; hashes, still unknown, stand as zeros."""
+        nothing = "0" * 64
+        parts = tuple(
+            tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, nothing) for p in placed)
+            for placed in self._placement.parts
+        )
+        count = len(self._placement.shard_bytes)
+        stem = self._metadata.stem
+        shards = tuple(
+            FileEntry(shard_name(stem, i, count), size, nothing)
+            for i, size in enumerate(self._placement.shard_bytes)
+        )
+        metadata = self._with_entries(shards, parts)
+        findings = schema.check(metadata.to_json()) or check_index(metadata)
+        if findings:
+            raise LLQError(min(findings, key=lambda finding: finding.order))
+
+    def _with_entries(self, shards: tuple[FileEntry, ...], parts: tuple[tuple[Part, ...], ...]) -> Metadata:
+        """Return the metadata with these shards and parts and the entries of all other files."""
+        tensors = tuple(
+            TensorEntry(plan.name, plan.dtype, plan.shape, held, extras=plan.extras)
+            for plan, held in zip(self._plans, parts, strict=True)
+        )
+        names = {
+            "tokenizer": "tokenizer.json",
+            "module": module_name(self._metadata.stem),
+            "program": "program.json",
+        }
+        files = {
+            kind: FileEntry(names[kind], len(data), hashlib.sha256(data).hexdigest())
+            for kind, data in self._files.items()
+        }
+        tokenizer = None
+        if self._tokenizer is not None:
+            entry, t = files["tokenizer"], self._tokenizer
+            tokenizer = Tokenizer(
+                entry.file,
+                entry.byte_length,
+                entry.sha256,
+                t.bos_token_id,
+                tuple(t.eos_token_ids),
+                t.chat_template,
+            )
+        return replace(
+            self._metadata,
+            shards=shards,
+            tensors=tensors,
+            tokenizer=tokenizer,
+            module=files.get("module"),
+            program=files.get("program"),
+        )
+
+    def _write_part(self, plan: TensorPlan, placed: Placed, rows: Rows) -> Part:
+        if self._shard is None or self._shard.index != placed.shard:
+            self._close_shard()
+            self._open_shard(placed.shard)
+        assert self._shard is not None  # noqa: S101  # just opened
+        shard = self._shard
+        digest = hashlib.sha256()
+        for piece in _part_bytes(plan, placed, rows):
+            digest.update(piece)
+            shard.write(piece)
+            self._progress(memoryview(piece).nbytes)
+        return Part(
+            placed.shard,
+            placed.offset,
+            placed.byte_length,
+            placed.first_row,
+            placed.num_rows,
+            digest.hexdigest(),
+        )
+
+    def _open_shard(self, index: int) -> None:
+        assert self._partial is not None  # noqa: S101  # add is called within the with block
+        lengths = self._placement.shard_bytes
+        name = shard_name(self._metadata.stem, index, len(lengths))
+        preamble = {"shard_index": index, "shard_count": len(lengths), "byte_length": lengths[index]}
+        self._shard = _ShardWriter(self._partial / name, index)
+        self._shard.write(PREAMBLE_WRITTEN.build(preamble))
+
+    def _close_shard(self) -> None:
+        if self._shard is not None:
+            self._shards.append(self._shard.close())
+            self._shard = None
+
+
+class _ShardWriter:
+    """One shard being written, hashed on the way."""
+
+    def __init__(self, path: Path, index: int) -> None:
+        self.index = index
+        self._path = path
+        self._file: IO[bytes] = path.open("xb")
+        self._digest = hashlib.sha256()
+
+    def write(self, data: Any) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+
+    def close(self) -> FileEntry:
+        length = self._file.tell()
+        _sync_and_close(self._file)
+        return FileEntry(self._path.name, length, self._digest.hexdigest())
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+def _rows_of(plan: TensorPlan, tensor: PackedTensor | NDArray[np.floating]) -> Rows:
+    """Return the rows function of a tensor in memory, whose shape must be the planned one."""
+    if tuple(tensor.shape) != plan.shape:
+        raise ValueError(
+            f"tensor {plan.name!r} has shape {list(tensor.shape)}, planned was {list(plan.shape)}"
+        )
+    if isinstance(tensor, PackedTensor):
+        return tensor.rows
+    array = tensor
+    return lambda first_row, num_rows: array[first_row : first_row + num_rows]
+
+
+def _part_bytes(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
+    """Yield the bytes of a part in order, sections padded to 256."""
+    cols = rows_cols(plan.shape)[1]
+    spans = sections(plan.dtype, placed.num_rows, cols)
+    if not is_int4(plan.dtype):
+        yield from _raw_bytes(plan, placed, rows)
+        yield bytes(spans[0].end - spans[0].size)
+        return
+    packed = rows(placed.first_row, placed.num_rows)
+    if not isinstance(packed, PackedTensor) or packed.dtype != plan.dtype:
+        raise TypeError(
+            f"tensor {plan.name!r} was planned as {plan.dtype}: give a PackedTensor of that dtype"
+        )
+    _check_legal(plan, packed)
+    offset = placed.offset + SLOT_BYTES
+    slot = PACKED_WEIGHT_WRITTEN.build({"num_blocks": len(packed.scales), "offset": offset})
+    arrays = [packed.scales.astype("<f2"), packed.zero_points, packed.packed]
+    data = [slot, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array is not None)]
+    for span, piece in zip(spans, data, strict=True):
+        yield piece
+        yield bytes(span.end - span.offset - span.size)
+
+
+def _raw_bytes(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
+    """Yield the values of a raw part as little-endian bytes, a run of rows at a time."""
+    item = RAW_ITEM_BYTES[plan.dtype]
+    cols = rows_cols(plan.shape)[1]
+    run = max(1, _ROWS_BYTES // (cols * item))
+    end = placed.first_row + placed.num_rows
+    for first in range(placed.first_row, end, run):
+        values = rows(first, min(run, end - first))
+        if isinstance(values, PackedTensor):
+            raise TypeError(f"tensor {plan.name!r} was planned as {plan.dtype}: give an array")
+        with np.errstate(over="ignore"):  # overflow shows as an infinity, refused below
+            stored = np.ascontiguousarray(values, f"<f{item}")
+        bad = np.argwhere(~np.isfinite(stored))
+        if bad.size:
+            at = tuple(bad[0])
+            where = f"row {first + at[0]}" + (f", column {at[1]}" if len(at) > 1 else "")
+            raise QuantizeError(
+                f"tensor {plan.name!r}, {where}: {values[at]} is no finite {plan.dtype} value"
+            )
+        yield stored.data.cast("B")
+
+
+def _check_legal(plan: TensorPlan, packed: PackedTensor) -> None:
+    """Raise QuantizeError for scales or codes that a reader would refuse."""
+    bits = packed.scales.astype("<f2").view("<u2")
+    if ((bits < 0x0400) | (bits > 0x7BFF)).any():
+        raise QuantizeError(f"tensor {plan.name!r} has a scale that is not a positive normal binary16")
+    if (largest_weight(packed.scales, packed.zero_points) > LARGEST_WEIGHT).any():
+        raise QuantizeError(f"tensor {plan.name!r} has a scale whose weights exceed {LARGEST_WEIGHT:.0f}")
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    file = path.open("xb")
+    file.write(data)
+    _sync_and_close(file)
+
+
+def _sync_and_close(file: IO[bytes]) -> None:
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Rename a finished directory to its name; an older one there is set aside first and removed last."""
+    partial.chmod(0o755)  # mkdtemp makes it private
+    aside = None
+    if os.path.lexists(target):
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+        target.rename(aside / target.name)
+    partial.rename(target)
+    _sync_directory(target.parent)
+    if aside is not None:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def save(
+    directory: str | os.PathLike[str],
+    tensors: Mapping[str, PackedTensor | NDArray[np.floating]],
+    **options: Any,
+) -> Metadata:
+    """Write a package of tensors in memory.
+
+    tensors: PackedTensor for INT4, float16 or float32 arrays for raw tensors, which keep their dtype. With
+    a `model` among the options they are put into the model's order, otherwise in order of name.
+    options: as for PackageWriter.
+    Raises TypeError for an array of another dtype: convert it on purpose, with astype.
+    """
+    plans = {
+        name: TensorPlan(name, _dtype_of(name, tensor), tuple(tensor.shape))
+        for name, tensor in tensors.items()
+    }
+    model = options.get("model")
+    order = (
+        sorted(plans) if model is None else [role.name for role in tensor_roles(model) if role.name in plans]
+    )
+    order += [name for name in plans if name not in set(order)]  # what the model does not call for is refused
+    with PackageWriter(directory, [plans[name] for name in order], **options) as writer:
+        for name in order:
+            writer.add(name, tensors[name])
+        return writer.finish()
+
+
+def _dtype_of(name: str, tensor: PackedTensor | NDArray[np.floating]) -> Dtype:
+    if isinstance(tensor, PackedTensor):
+        return tensor.dtype
+    kinds: dict[tuple[str, int], Dtype] = {("f", 2): "f16", ("f", 4): "f32"}
+    key = (tensor.dtype.kind, tensor.dtype.itemsize)
+    if key not in kinds:
+        raise TypeError(f"tensor {name!r} is {tensor.dtype}: give float16, float32 or a PackedTensor")
+    return kinds[key]
