@@ -90,6 +90,6 @@ def dequantize(
 
 
 def largest_weight(scales: NDArray[np.float16], zero_points: NDArray[np.int8] | None) -> NDArray[np.float64]:
-    """Return scale · max(|0 − zero_point|, |15 − zero_point|) of each block, float64 [n], exactly (LLQ-DEQ-2)."""
+    """Return scale · max(|0 − zero_point|, |15 − zero_point|) of each block, float64 [n] (LLQ-DEQ-2)."""
     zero = np.float64(ZERO_POINT_SYMMETRIC) if zero_points is None else zero_points.astype(np.float64)
     return scales.astype(np.float64) * np.maximum(np.abs(zero), np.abs(15 - zero))

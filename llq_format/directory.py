@@ -48,7 +48,7 @@ class PackageFile:
             raise OSError(f"{path.name} is {kind_of(status.st_mode)}, not a regular file")
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return bytes `offset` to `offset + size - 1`. Raises LLQError (LLQ-PKG-8) if the file ends before."""
+        """Return `size` bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends before."""
         pieces: list[bytes] = []
         remaining = size
         while remaining > 0:

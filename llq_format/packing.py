@@ -1,5 +1,7 @@
 """Codes to bit-interleaved planes and back (spec: Bit-interleaved packing, LLQ-PACK-2 to LLQ-PACK-4)."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,3 +47,11 @@ def unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     pairs = (planes >> _SHIFTS) & 3  # [..., plane, byte, element within byte]
     codes = (pairs[..., 0, :, :] | (pairs[..., 1, :, :] << 2)).astype(np.uint8, copy=False)
     return codes.reshape(*leading, BLOCK, BLOCK)
+
+
+@cache
+def outside_mask(height: int, width: int) -> NDArray[np.uint8]:
+    """Return uint8 [2048], one where a bit belongs to an element beyond `height` rows or `width` columns."""
+    codes = np.full((BLOCK, BLOCK), 15, np.uint8)
+    codes[:height, :width] = 0
+    return pack(codes)

@@ -49,9 +49,10 @@ def place(tensors: Iterable[tuple[str, str, tuple[int, ...]]], shard_limit: int)
                 lengths.append(PREAMBLE_BYTES)
             n = _rows_that_fit(dtype, rows - first_row, cols, shard_limit - lengths[-1])
             if n == 0:
+                unit = "block row" if is_int4(dtype) else "row"
                 raise ShardLimitError(
-                    f"tensor {name}: one {'block row' if is_int4(dtype) else 'row'} of {cols} columns does not "
-                    f"fit into a shard of {shard_limit} bytes; raise shard_limit"
+                    f"tensor {name}: one {unit} of {cols} columns does not fit into a shard of {shard_limit} "
+                    "bytes; raise shard_limit"
                 )
             size = part_bytes(dtype, n, cols)
             parts.append(Placed(len(lengths) - 1, lengths[-1], size, first_row, n))

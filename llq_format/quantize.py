@@ -61,8 +61,8 @@ class PackedTensor:
 Blocks = NDArray[np.float32]
 Quantized = tuple[NDArray[np.float16], NDArray[np.int8] | None, NDArray[np.uint8]]
 Method = Callable[[Blocks], Quantized]
-"""From blocks float32 [k, 64, 64], zero outside the matrix, to scales float16 [k], zero points int8 [k] or None,
-and codes uint8 [k, 64, 64]."""
+"""From blocks float32 [k, 64, 64], zero outside the matrix, to scales float16 [k], zero points int8 [k] or
+None, and codes uint8 [k, 64, 64]."""
 
 
 def _scales(steps: NDArray[np.float64]) -> NDArray[np.float16]:
@@ -97,7 +97,10 @@ def round_symmetric(blocks: Blocks) -> Quantized:
     return scales, None, np.clip(codes, 0, 15).astype(np.uint8)
 
 
-METHODS: Mapping[Scheme, Method] = {"affine": round_affine, "symmetric": round_symmetric}
+METHODS: Mapping[str, Mapping[Scheme, Method]] = {
+    "rtn": {"affine": round_affine, "symmetric": round_symmetric},
+}
+"""Methods by name and scheme; `rtn` is rounding to nearest."""
 
 
 def quantize(
@@ -116,7 +119,7 @@ def quantize(
         raise TypeError(f"weights are float16, float32 or float64, not {weights.dtype}")
     if weights.ndim != 2 or 0 in weights.shape:
         raise ValueError(f"weights have shape [rows, cols], not {list(weights.shape)}")
-    chosen = METHODS[scheme] if method is None else method
+    chosen = METHODS["rtn"][scheme] if method is None else method
     rows, cols = weights.shape
     down, across = block_grid(rows, cols)
     bands = []

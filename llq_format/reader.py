@@ -79,9 +79,9 @@ class Package:
         return out.reshape(entry.shape)
 
     def get_packed(self, name: str) -> PackedTensor:
-        """Return an INT4 tensor as stored: scales, zero_points and packed planes, views of the file where it has one part.
+        """Return an INT4 tensor as stored; its arrays are views of the file where it has one part.
 
-        Raises KeyError for an unknown name, TypeError for a raw tensor, LLQError if a byte of it breaks a rule.
+        Raises KeyError for an unknown name, TypeError for a raw tensor, LLQError if a byte breaks a rule.
         """
         entry = self.entry(name)
         if not is_int4(entry.dtype):
@@ -98,7 +98,7 @@ class Package:
         return PackedTensor((entry.rows, entry.cols), scales, zero_points, packed)
 
     def close(self) -> None:
-        """Let go of the mapped shards; arrays that are views of them stay valid until they are gone themselves."""
+        """Let go of the mapped shards; arrays that are views of them stay valid."""
         self._maps.clear()
 
     def __enter__(self) -> Self:
@@ -137,7 +137,7 @@ class Package:
 def _block_arrays(
     sections_: dict[str, NDArray[np.uint8]],
 ) -> tuple[NDArray[np.float16], NDArray[np.int8] | None, NDArray[np.uint8]]:
-    """Return scales float16 [n], zero points int8 [n] or None, and packed uint8 [n, 2048] of a record's sections."""
+    """Return scales float16 [n], zero points int8 [n] or None, packed uint8 [n, 2048] of a record."""
     zero_points = sections_["zero_point"].view(np.int8) if "zero_point" in sections_ else None
     return sections_["scale"].view("<f2"), zero_points, sections_["packed"].reshape(-1, BLOCK_BYTES)
 

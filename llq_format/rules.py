@@ -12,7 +12,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the specification; `order` is its rank in `spec/rules.md`, which decides the first fault."""
+    """One rule; `order` is its rank in `spec/rules.md`, which decides the first fault."""
 
     id: str
     order: int

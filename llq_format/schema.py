@@ -1,4 +1,4 @@
-"""The JSON Schema of metadata.json, and what rule each of its keywords stands for (spec: Metadata, Schema)."""
+"""The JSON Schema of metadata.json, and the rule of each of its keywords (spec: Metadata, Schema)."""
 
 import re
 from collections.abc import Iterator

@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def specification_path(name: str) -> Path:
-    """Return the path of the file `name` of the specification, in the installed package or the source tree."""
+    """Return the path of a file of the specification, in the installed package or the source tree."""
     installed = _PACKAGE / "spec" / name
     return installed if installed.exists() else _PACKAGE.parent / "spec" / name
 

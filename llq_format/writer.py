@@ -133,10 +133,11 @@ class PackageWriter:
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def add(self, name: str, tensor: PackedTensor | NDArray[np.floating] | Rows) -> None:
-        """Write the next tensor: a PackedTensor, an array, or a function from (first_row, num_rows) to either.
+        """Write the next tensor: a PackedTensor, an array, or a function that gives runs of its rows.
 
-        Arrays become the raw dtype of the plan, any memory order. Raises ValueError if the name, shape or kind
-        is not the planned one, QuantizeError for a value that the dtype cannot represent (LLQ-WRITE-3).
+        Arrays become the raw dtype of the plan, any memory order. Raises ValueError if the name or shape is
+        not the planned one, TypeError if the kind is not, QuantizeError for a value that the dtype cannot
+        hold (LLQ-WRITE-3).
         """
         if self._next == len(self._plans) or self._plans[self._next].name != name:
             expected = self._plans[self._next].name if self._next < len(self._plans) else "no further tensor"

@@ -1,7 +1,6 @@
 """Stage `payload`: scales, zero points, padding codes and raw values of one part."""
 
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from llq_format.directory import PackageFile
 from llq_format.findings import Finding, Place
 from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, is_int4, sections
 from llq_format.metadata import Part, TensorEntry
-from llq_format.packing import pack
+from llq_format.packing import outside_mask
 
 SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
 _EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
@@ -48,20 +47,14 @@ def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Find
         b = int(bad[0])
         zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
         place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
-        found = f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {largest[b]!r}{_and_more(bad)}"
-        yield Finding("LLQ-DEQ-2", place, found, f"at most {LARGEST_WEIGHT:.0f}")
+        product = (
+            f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {float(largest[b])!r}"
+        )
+        yield Finding("LLQ-DEQ-2", place, product + _and_more(bad), f"at most {LARGEST_WEIGHT:.0f}")
 
 
 def _and_more(bad: NDArray[np.intp]) -> str:
     return f" (and {bad.size - 1} more blocks)" if bad.size > 1 else ""
-
-
-@cache
-def _outside(height: int, width: int) -> NDArray[np.uint8]:
-    """Return uint8 [2048] with ones in the bits of elements beyond row `height` or column `width` of a block."""
-    codes = np.full((BLOCK, BLOCK), 15, np.uint8)
-    codes[:height, :width] = 0
-    return pack(codes)
 
 
 def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -76,7 +69,9 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
         first = 0 if rows < BLOCK else across - 1
         start = packed + (i * across + first) * BLOCK_BYTES
         blocks = np.frombuffer(file.read(start, (across - first) * BLOCK_BYTES), np.uint8)
-        mask = np.concatenate([np.tile(_outside(rows, BLOCK), across - first - 1), _outside(rows, width)])
+        mask = np.concatenate(
+            [np.tile(outside_mask(rows, BLOCK), across - first - 1), outside_mask(rows, width)]
+        )
         bad = np.flatnonzero(blocks & mask)
         if bad.size:
             at = int(bad[0])

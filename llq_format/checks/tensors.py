@@ -44,7 +44,7 @@ def _names(metadata: Metadata) -> Iterator[Finding]:
 
 
 def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding]:
-    """Fill `roles` and yield missing and superfluous tensors; the table is cut off where it outgrows the list.
+    """Fill `roles`; yield missing and superfluous tensors. The table is cut off where too many are missing.
 
     The metadata of a hostile package may call for billions of tensors in a few bytes.
     """
