@@ -1,0 +1,99 @@
+"""A check: a question to a runtime about one vector, and the result of asking it.
+
+The question itself is a plain function of runtime, vector and package that returns nothing or a `Failure`.
+`Check` asks it only where the capabilities are claimed, and contains errors and time-outs. So checks run
+under pytest and in-process alike.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from conformance.adapter import NoAnswerError, Runtime, TimedOut
+from conformance.vectors import Vector
+
+
+class Outcome(StrEnum):
+    """How a check ended. Only `PASSED` is a pass; only `NOT_CLAIMED` is nobody's fault."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CLAIMED = "not claimed"
+    ERRORED = "errored"
+    TIMED_OUT = "timed out"
+
+    @property
+    def bad(self) -> bool:
+        """Whether the runtime must change before it conforms."""
+        return self not in (Outcome.PASSED, Outcome.NOT_CLAIMED)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A wrong answer: in one line, in full, the rules that it breaks, the misreadings that yield it."""
+
+    headline: str
+    explanation: str
+    broken: tuple[str, ...]
+    misreadings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one check of one vector: `rules` are the vector's, `broken` those that a failure names."""
+
+    check: str
+    capabilities: tuple[str, ...]
+    vector: str
+    rules: tuple[str, ...]
+    outcome: Outcome
+    headline: str = ""
+    explanation: str = ""
+    broken: tuple[str, ...] = ()
+    misreadings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as protocol/results.schema.json has it."""
+        lists = {name: list(value) for name, value in asdict(self).items() if isinstance(value, tuple)}
+        return asdict(self) | lists | {"outcome": self.outcome.value}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Result":
+        """Read what `to_json` wrote."""
+        fields: dict[str, Any] = {
+            name: tuple(member) if isinstance(member, list) else member for name, member in value.items()
+        }
+        return cls(**fields | {"outcome": Outcome(value["outcome"])})
+
+
+@dataclass(frozen=True)
+class Check:
+    """A question with a name, the capabilities that it presupposes, and the vectors that it concerns."""
+
+    name: str
+    needs: tuple[str, ...]
+    concerns: Callable[[Vector], bool]
+    ask: Callable[[Runtime, Vector, Path], Failure | None]
+
+    def __call__(self, runtime: Runtime, vector: Vector, workspace: Path) -> Result:
+        """Ask the runtime about the vector; a package that needs a set-up is prepared under `workspace`."""
+
+        def result(outcome: Outcome, **more: Any) -> Result:
+            return Result(self.name, self.needs, vector.id, vector.rules, outcome, **more)
+
+        missing = [capability for capability in self.needs if capability not in runtime.capabilities]
+        if missing:
+            return result(Outcome.NOT_CLAIMED, headline=f"not claimed: {', '.join(missing)}")
+        try:
+            failure = self.ask(runtime, vector, vector.prepared(workspace))
+        except NoAnswerError as error:
+            outcome = Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.ERRORED
+            explanation = f"{self.name} {vector.id}: {error}"
+            explanation += f"\n  vector     {vector.description}"
+            explanation += f"\n{error.detail}" if error.detail else ""
+            return result(outcome, headline=str(error), explanation=explanation, broken=vector.rules[:1])
+        if failure is None:
+            return result(Outcome.PASSED)
+        return result(Outcome.FAILED, **vars(failure))

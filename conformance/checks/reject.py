@@ -1,0 +1,79 @@
+"""Checks `accept`, `refuse` and `withhold`: what a runtime says about packages, and whether it acts on it."""
+
+from pathlib import Path
+
+from conformance.adapter import Declined, Runtime
+from conformance.check import Failure
+from conformance.package import tensor_names
+from conformance.registry import quote
+from conformance.vectors import Vector
+
+WITHHELD = frozenset(
+    {
+        *("LLQ-REC-1", "LLQ-REC-2", "LLQ-REC-3", "LLQ-REC-4", "LLQ-REC-5", "LLQ-RAW-1", "LLQ-HASH-1"),
+        *("LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-PACK-1", "LLQ-RAW-2"),
+    }
+)
+"""Rules about the bytes of a part: a reader checks them before it returns values of the part (READ-4)."""
+
+
+def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Expect that a conforming package is accepted, whatever the warnings."""
+    verdict = runtime.validate(package)
+    if verdict.accepted:
+        return None
+    headline = f"refused a conforming package for {verdict.rules[0] if verdict.rules else 'no rule'}"
+    lines = [
+        f"accept {vector.id}: {headline}",
+        f"  vector     {vector.description}",
+        *(f"  reported   {quote(rule)}" for rule in verdict.rules),
+        "  The package breaks no rule of severity error.",
+    ]
+    return Failure(headline, "\n".join(lines), verdict.rules[:1] or ("LLQ-READ-1",))
+
+
+def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Expect that an invalid package is refused, the rule of its first fault being reported first."""
+    verdict = runtime.validate(package)
+    fault = vector.rules[0]
+    if verdict.rules[:1] == (fault,) and not verdict.accepted:
+        return None
+    lines = [f"  vector     {vector.description}", f"  breaks     {quote(fault)}"]
+    if verdict.accepted:
+        headline = f"accepted a package that breaks {fault}"
+    elif not verdict.rules:
+        headline = f"refused without naming {fault}"
+        lines.append(f"  rule       {quote('LLQ-READ-1')}")
+    else:
+        headline = f"refused for {verdict.rules[0]}, not for {fault}"
+        lines += [
+            f"  reported   {quote(verdict.rules[0])}",
+            f"  all        {', '.join(verdict.rules)}",
+            f"  rule       {quote('LLQ-READ-1')}",
+        ]
+    return Failure(headline, "\n".join([f"refuse {vector.id}: {headline}", *lines]), (fault,))
+
+
+def withholdable(vector: Vector) -> bool:
+    """Whether the vector's fault lies in the bytes of a part."""
+    return not vector.valid and vector.rules[0] in WITHHELD
+
+
+def withhold(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Expect that decoding one tensor at least is declined, for the bytes of a part break a rule."""
+    names = tensor_names(package)
+    for name in names:
+        try:
+            runtime.decode(package, name)
+        except Declined:
+            return None
+    fault = vector.rules[0]
+    headline = f"decoded a package that breaks {fault}"
+    lines = [
+        f"withhold {vector.id}: {headline}",
+        f"  vector     {vector.description}",
+        f"  breaks     {quote(fault)}",
+        f"  decoded    {', '.join(names)}",
+        f"  rule       {quote('LLQ-READ-4')}",
+    ]
+    return Failure(headline, "\n".join(lines), ("LLQ-READ-4",))

@@ -1,0 +1,102 @@
+"""A runtime in this process: an object with the methods of `adapter.Runtime`, its mistakes contained."""
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import arrays
+from conformance.adapter import CAPABILITIES, BrokenAdapter, Declined, Info, TimedOut, Verdict
+
+
+class InProcess:
+    """Wraps a runtime: an exception becomes `Declined`, a call longer than `timeout` seconds `TimedOut`.
+
+    The time limit needs the main thread of a POSIX process and cannot interrupt native code; `cmd:` can.
+    """
+
+    def __init__(self, runtime: Any, timeout: float = 30) -> None:
+        """Wrap an object, after a look at what it claims."""
+        self.runtime = runtime
+        self.timeout = timeout
+        try:
+            self.capabilities = frozenset(runtime.capabilities)
+            self.info: Info = runtime.info
+        except AttributeError as error:
+            raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
+        if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
+            raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Return the weights of one tensor."""
+        with self._contained():
+            weights = self.runtime.decode(package, tensor)
+        return arrays.checked(weights)
+
+    def validate(self, package: Path) -> Verdict:
+        """Say whether the package conforms."""
+        with self._contained():
+            verdict = self.runtime.validate(package)
+        if not isinstance(verdict, Verdict):
+            raise BrokenAdapter(f"validate returned {type(verdict).__name__}, not a Verdict")
+        return verdict
+
+    def close(self) -> None:
+        """Close the runtime, if it can be closed."""
+        if hasattr(self.runtime, "close"):
+            self.runtime.close()
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        try:
+            with _time_limit(self.timeout):
+                yield
+        except TimedOut:
+            raise
+        except Exception as error:
+            raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimedOut` in the middle of what takes longer, where the platform can."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise TimedOut(f"no answer within {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def load(target: str, timeout: float) -> InProcess:
+    """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
+
+    Modules are also looked for in the current directory.
+    """
+    module, _, attribute = target.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(import_module(module), attribute)
+        runtime = found() if callable(found) else found
+    except Exception as error:
+        message = f"py:{target} cannot be loaded: {type(error).__name__}: {error}"
+        raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
+    return InProcess(runtime, timeout)

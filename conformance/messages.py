@@ -1,0 +1,49 @@
+"""The messages of the protocol: JSON on one line each, checked against its schema in both directions."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+PROTOCOL = Path(__file__).parent / "protocol"
+
+Message = dict[str, Any]
+
+
+class MessageError(ValueError):
+    """A message is not as its schema says."""
+
+
+@cache
+def schema(name: str) -> Draft202012Validator:
+    """Return the validator of one message, such as `decode.response`."""
+    contents = json.loads((PROTOCOL / f"{name}.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(contents)
+    return Draft202012Validator(contents)
+
+
+def conform(message: Any, name: str) -> None:
+    """Raise `MessageError` unless the message is as its schema says."""
+    fault = best_match(schema(name).iter_errors(message))
+    if fault is not None:
+        where = "".join(f"/{step}" for step in fault.absolute_path)
+        raise MessageError(f"{name}{': ' + where if where else ''}: {fault.message}")
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return a request as a line."""
+    conform(message, f"{message['op']}.request")
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes, op: str) -> Message:
+    """Return the response to a request of kind `op`; a line that is no JSON object raises `ValueError`."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as for text that is no JSON at all
+    conform(message, "error.response" if message.get("ok") is False else f"{op}.response")
+    return message

@@ -1,0 +1,44 @@
+"""The rules of the format, as `spec/rules.json` lists them."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+RULES = Path(__file__).parent.parent / "spec" / "rules.json"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule; `area` is the middle of its id."""
+
+    id: str
+    stage: str
+    sentence: str
+    remedy: str
+
+    @property
+    def area(self) -> str:
+        """Return PACK for LLQ-PACK-3."""
+        return area(self.id)
+
+
+def area(rule: str) -> str:
+    """Return PACK for LLQ-PACK-3."""
+    return rule.split("-")[1]
+
+
+@cache
+def registry() -> dict[str, Rule]:
+    """Return all rules by id, in order of checking."""
+    entries = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    return {
+        entry["id"]: Rule(entry["id"], entry["stage"], entry["sentence"], entry["remedy"])
+        for entry in entries
+    }
+
+
+def quote(rule: str) -> str:
+    """Return the id with its sentence, as a failure cites it."""
+    known = registry().get(rule)
+    return f"{rule}: {known.sentence}" if known else f"{rule} (no rule of this edition has this id)"
