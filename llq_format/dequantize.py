@@ -6,6 +6,7 @@ the same four elements, so the two bytes together index a table of four codes: o
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,11 +16,10 @@ from llq_format.layout import BLOCK, BLOCK_BYTES, block_grid
 
 ZERO_POINT_SYMMETRIC = 8
 LARGEST_WEIGHT = 65504.0  # the largest binary16 value (LLQ-DEQ-2)
-_RUN = 32  # blocks decoded at a time: half a MiB of float32, which stays in a second-level cache
+_RUN = 64  # blocks decoded at a time: a MiB of float32, the size of a second-level cache
 _BLOCKS_WORTH_THREADS = 256  # below a million weights, starting threads costs more than it saves
-_SIXTEEN_BYTES = (
-    np.complex128
-)  # only a carrier: moves 16 bytes, a row of a plane or four weights, in one piece
+# Only a carrier: it moves 16 bytes, a row of a plane or four weights, in one piece.
+_SIXTEEN_BYTES = np.complex128
 
 
 @cache
@@ -56,37 +56,57 @@ def dequantize(
     weights = np.empty(shape, np.float32) if out is None else out
     if weights.shape != (rows, cols) or weights.dtype != np.float32:
         raise ValueError(f"out is float32 {list(shape)}, not {weights.dtype} {list(weights.shape)}")
-    scale = scales.astype(np.float32)
-    zero = (
+    blocks = _Blocks(
+        scales.astype(np.float32),
         np.full(n, ZERO_POINT_SYMMETRIC, np.float32)
         if zero_points is None
-        else zero_points.astype(np.float32)
+        else zero_points.astype(np.float32),
+        np.ascontiguousarray(packed).view(_SIXTEEN_BYTES).reshape(n, 2, BLOCK),
+        across,
     )
-    plane_rows = np.ascontiguousarray(packed).view(_SIXTEEN_BYTES).reshape(n, 2, BLOCK)
-
-    def decode_band(i: int) -> None:
-        """Decode block row i, a run of blocks at a time."""
-        band = weights[i * BLOCK : (i + 1) * BLOCK]
-        for j in range(0, across, _RUN):
-            blocks = slice(i * across + j, i * across + min(j + _RUN, across))
-            # The rows of the run's blocks side by side: low and high bytes, [64, 16·k] each.
-            low, high = np.ascontiguousarray(plane_rows[blocks].transpose(1, 2, 0)).view(np.uint8)
-            index = high.astype(np.uint16)
-            index <<= 8
-            index |= low
-            codes = np.take(_four_codes(), index).view(np.float32)  # [64, 64·k]
-            codes -= np.repeat(zero[blocks], BLOCK)
-            into = band[:, j * BLOCK : (j + _RUN) * BLOCK]
-            height, width = into.shape
-            np.multiply(codes[:height, :width], np.repeat(scale[blocks], BLOCK)[:width], out=into)
-
-    if n < _BLOCKS_WORTH_THREADS:
-        for i in range(down):
-            decode_band(i)
-    else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter while it computes
-            list(pool.map(decode_band, range(down)))
+    workers = 1 if n < _BLOCKS_WORTH_THREADS else min(down, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:  # NumPy lets go of the interpreter while it computes
+        list(pool.map(lambda first: _decode(blocks, weights, range(first, down, workers)), range(workers)))
     return weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Blocks in order: scale and zero_point float32 [n], rows of planes [n, 2, 64]; `across` in a band."""
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.float32]
+    plane_rows: NDArray[np.complex128]
+    across: int
+
+
+def _decode(blocks: _Blocks, weights: NDArray[np.float32], bands: range) -> None:
+    """Decode some bands of 64 rows, a run of blocks at a time, in buffers that are allocated once."""
+    run = min(_RUN, blocks.across)
+    planes = np.empty(2 * BLOCK * run, _SIXTEEN_BYTES)
+    pairs = np.empty(BLOCK * 16 * run, np.uint16)
+    index = np.empty(pairs.shape, np.intp)
+    quads = np.empty(pairs.shape, _SIXTEEN_BYTES)
+    for i in bands:
+        band = weights[i * BLOCK : (i + 1) * BLOCK]
+        for j in range(0, blocks.across, run):
+            k = min(run, blocks.across - j)
+            held = slice(i * blocks.across + j, i * blocks.across + j + k)
+            # The rows of the run's blocks side by side, low and high bytes: [64, 16·k] each.
+            beside = planes[: 2 * BLOCK * k].reshape(2, BLOCK, k)
+            np.copyto(beside, blocks.plane_rows[held].transpose(1, 2, 0))
+            low, high = beside.view(np.uint8).reshape(2, -1)
+            pair, which, four = pairs[: len(low)], index[: len(low)], quads[: len(low)]
+            np.copyto(pair, high)
+            np.left_shift(pair, 8, out=pair)
+            np.bitwise_or(pair, low, out=pair)
+            np.copyto(which, pair)
+            np.take(_four_codes(), which, out=four, mode="wrap")  # none wraps; with `raise` take would copy
+            codes = four.view(np.float32).reshape(BLOCK, k * BLOCK)
+            codes -= np.repeat(blocks.zero_point[held], BLOCK)
+            into = band[:, j * BLOCK : (j + k) * BLOCK]
+            height, width = into.shape
+            np.multiply(codes[:height, :width], np.repeat(blocks.scale[held], BLOCK)[:width], out=into)
 
 
 def largest_weight(scales: NDArray[np.float16], zero_points: NDArray[np.int8] | None) -> NDArray[np.float64]:

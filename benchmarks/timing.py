@@ -1,0 +1,29 @@
+"""How the benchmarks measure: the best of several runs, alternating between what is compared."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+
+def best_of(runs: int, candidates: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Return the least time in seconds of each candidate; they take turns, so that drift hits all alike."""
+    best = dict.fromkeys(candidates, float("inf"))
+    for _ in range(runs):
+        for name, candidate in candidates.items():
+            start = time.perf_counter()
+            candidate()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def peak_of_children_mb() -> float:
+    """Return the largest resident memory of any finished child process, in MB (10^6 bytes)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6
+
+
+def report(what: str, ratio: float, bound: str, *, good: bool) -> bool:
+    """Print a ratio with what it should be, and return whether it is."""
+    print(f"{what:58} {ratio:8.2f}   to reach {bound:18} {'reached' if good else 'MISSED'}")
+    return good
