@@ -1,7 +1,7 @@
 """All findings of a package (spec: Validation)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,11 +17,16 @@ from llq_format.findings import Finding, LLQError, Place
 from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
 
 
-def validate(path: str | os.PathLike[str], progress: Progress | None = None) -> list[Finding]:
+def validate(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    on_total: Callable[[int, str], None] | None = None,
+) -> list[Finding]:
     """Return every finding of the package at `path`, the first fault first; valid if none is an error.
 
     path: a package's directory, its metadata.json or its .wgsl module.
     progress: called with numbers of bytes as files are hashed, from other threads.
+    on_total: called with the number of bytes to be hashed and the stem before the first is.
     Raises OSError only where the system refuses to read (permissions, a failing disk).
     """
     directory = package_directory(path)
@@ -32,7 +37,7 @@ def validate(path: str | os.PathLike[str], progress: Progress | None = None) -> 
     if metadata is not None:
         findings += check_index(metadata)
         findings += check_directory(metadata, directory)
-        findings += _contents(metadata, directory, findings, progress)
+        findings += _contents(metadata, directory, findings, progress, on_total)
     return sorted(findings, key=lambda finding: finding.order)
 
 
@@ -68,7 +73,11 @@ def check_part(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[F
 
 
 def _contents(
-    metadata: Metadata, directory: Path, earlier: list[Finding], progress: Progress | None
+    metadata: Metadata,
+    directory: Path,
+    earlier: list[Finding],
+    progress: Progress | None,
+    on_total: Callable[[int, str], None] | None,
 ) -> list[Finding]:
     """Return the findings inside files, where earlier ones do not stand in the way.
 
@@ -84,7 +93,11 @@ def _contents(
         if tensor.name not in broken_tensors:
             for part in tensor.parts:
                 held[metadata.shards[part.shard].file].append((tensor, part))
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    if on_total is not None:
+        sizes = (entry.byte_length for entry in metadata.files if entry.file not in broken_files)
+        on_total(sum(sizes), metadata.stem)
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
         running = []
         for index, entry in enumerate(metadata.files):
             if entry.file in broken_files:
@@ -94,6 +107,8 @@ def _contents(
                 parts = held[entry.file]
                 running.append(pool.submit(_shard_findings, metadata, directory, index, parts))
         return [finding for future in running for finding in future.result()]
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the files in hand
 
 
 def _file_findings(directory: Path, entry: FileEntry, progress: Progress | None) -> list[Finding]:
