@@ -13,7 +13,8 @@ MAX_DEPTH = 32
 MAX_INTEGER = (1 << 53) - 1
 _MAX_DIGITS = 400  # longer literals are refused unread: no number below 2^1024 needs more before its point
 _WHITE_SPACE = " \t\n\r"
-_BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+# Possessive, so that a string of 16 MiB leaves no places to come back to.
+_BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def canonical(value: Any) -> bytes:
