@@ -127,8 +127,7 @@ def quantize(
         band = weights[i * BLOCK : (i + 1) * BLOCK]
         _check_finite(band, i * BLOCK)
         padded = np.zeros((BLOCK, across * BLOCK), np.float32)
-        with np.errstate(over="ignore"):  # a float64 beyond binary32 becomes infinite and is refused below
-            padded[: len(band), :cols] = band
+        padded[: len(band), :cols] = band
         blocks = padded.reshape(BLOCK, across, BLOCK).transpose(1, 0, 2)
         scales, zero_points, codes = chosen(blocks)
         _check_range(scales, zero_points, i)
@@ -143,11 +142,12 @@ def quantize(
 
 
 def _check_finite(band: NDArray[np.floating], first_row: int) -> None:
-    finite = np.isfinite(band)
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(band.astype(np.float32))
     if not finite.all():
         row, col = np.argwhere(~finite)[0]
         raise QuantizeError(
-            f"the weight at row {first_row + row}, column {col} is {band[row, col]}, not finite"
+            f"the weight at row {first_row + row}, column {col} is {band[row, col]}, not finite in binary32"
         )
 
 
