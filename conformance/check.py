@@ -5,8 +5,9 @@ The question itself is a plain function of runtime, vector and package that retu
 under pytest and in-process alike.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Failure:
     headline: str
     explanation: str
     broken: tuple[str, ...]
-    misreadings: tuple[str, ...] = ()
+    misreadings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class Result:
     headline: str = ""
     explanation: str = ""
     broken: tuple[str, ...] = ()
-    misreadings: tuple[str, ...] = ()
+    misreadings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as protocol/results.schema.json has it."""
-        lists = {name: list(value) for name, value in asdict(self).items() if isinstance(value, tuple)}
-        return asdict(self) | lists | {"outcome": self.outcome.value}
+        value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Result":

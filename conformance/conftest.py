@@ -8,7 +8,7 @@ import pytest
 from conformance import runtimes
 from conformance.adapter import BrokenAdapter, Runtime
 from conformance.checks import CHECKS
-from conformance.checks.smoke import smoke
+from conformance.checks.smoke import SIMPLEST, smoke
 from conformance.reporting import Reporter
 from conformance.vectors import VECTORS, Vector, VectorsError, load
 
@@ -90,7 +90,8 @@ def vectors_of(config: pytest.Config) -> list[Vector]:
     """Return the vectors; without any, there is no run."""
     if LOADED not in config.stash:
         try:
-            config.stash[LOADED] = load(config.option.vectors)
+            loaded = load(config.option.vectors)
         except VectorsError as error:
             raise pytest.UsageError(str(error)) from error
+        config.stash[LOADED] = sorted(loaded, key=lambda vector: vector.id != SIMPLEST)  # it explains best
     return config.stash[LOADED]

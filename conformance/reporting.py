@@ -42,25 +42,30 @@ class Reporter:
         self.spec = spec
         self.results_file = results_file
         self.results: list[Result] = []
-        self._told: dict[tuple[str, ...], str] = {}
+        self._first: dict[tuple[str, ...], str] = {}
+        self._alike: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather the result; explain in full only the first of those that fail alike."""
+        """Gather the result; of those that fail alike only the first is explained, in pytest's FAILURES."""
         result = attached(report)
         if result is None:
             return
         self.results.append(result)
         if result.outcome.bad:
-            first = self._told.setdefault((*result.broken, result.headline), result.vector)
-            if first != result.vector:
-                report.longrepr = f"{result.headline}, as {first} above"
+            first = self._first.setdefault((*result.broken, result.headline), report.nodeid)
+            if first != report.nodeid:
+                self._alike.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Give each outcome its own letter and word."""
         result = attached(report)
-        return (*MARKS[result.outcome], result.outcome.upper()) if result else None
+        if result is None:
+            return None
+        category, letter = MARKS[result.outcome]
+        alike = " alike" if report.nodeid in self._alike else ""
+        return category + alike, letter, result.outcome.upper()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let no run succeed in which nothing was checked."""

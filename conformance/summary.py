@@ -2,18 +2,21 @@
 
 import json
 import shlex
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from textwrap import shorten
 
 from conformance import messages
 from conformance.adapter import CAPABILITIES, Info
 from conformance.check import Outcome, Result
+from conformance.diagnosis import causes
 from conformance.registry import area, registry
 
 NAMED = 3
 """How many vectors a line names before it counts the rest."""
+
+CAUSES = 12
+"""How many causes are told before the rest is only listed."""
 
 WIDTH = 110
 
@@ -72,51 +75,33 @@ class Summary:
             yield f"{name:12}" + "".join(f"{count[outcome] or '-':>13}" for outcome in columns)
 
     def _broken(self) -> Iterator[str]:
-        """Return one line for each rule broken, and for each way to give no answer."""
-        groups: dict[str, list[Result]] = defaultdict(list)
-        for result in self.results:
-            if result.outcome is Outcome.FAILED:
-                groups[result.broken[0]].append(result)
-            elif result.outcome.bad:
-                groups[f"{result.outcome}: {result.headline}"].append(result)
-        if not groups:
+        """Return what is broken, what that suggests, and how to see one case again."""
+        found = causes(self.results)
+        if not found:
             return
-        order = {rule: position for position, rule in enumerate(registry())}
-        for title in sorted(groups, key=lambda title: order.get(title, len(order))):
-            yield from _group(title, groups[title])
-        yield from self._common_misreading()
-        first = next(iter(groups.values()))[0]
-        yield f"replay one: pytest conformance --runtime={shlex.quote(self.spec)} -k {first.vector}"
+        for cause in found[:CAUSES]:
+            yield _cut(f"{cause.title:14} {cause.count:4} × {cause.saying}")
+            more = f" and {len(cause.vectors) - NAMED} more" if len(cause.vectors) > NAMED else ""
+            yield f"{'':21} {', '.join(cause.vectors[:NAMED])}{more}"
+        if found[CAUSES:]:
+            more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
+            yield _cut(f"and {len(found) - CAUSES} more: {more}")
+        yield f"Replay one: pytest conformance --runtime={shlex.quote(self.spec)} -k {found[0].vectors[0]}"
         yield ""
 
-    def _common_misreading(self) -> Iterator[str]:
-        """Return the misreading, if there is one, that explains all of several wrong decodings."""
-        wrong = [r for r in self.results if r.check == "decode" and r.outcome is Outcome.FAILED]
-        common = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
-        if len(common) == 1:
-            yield f"One misreading explains all {len(wrong)} wrong decodings: *{common.pop()}*"
-
     def _verdict(self) -> str:
+        """Return the last line."""
         counts = Counter(result.outcome for result in self.results)
-        claims = ", ".join(c for c in CAPABILITIES if c in self.capabilities)
+        claims = ", ".join(name for name in CAPABILITIES if name in self.capabilities)
         bad = sum(counts[outcome] for outcome in Outcome if outcome.bad)
         asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
         if bad:
             return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
-        return (
-            f"conforms as {claims}: {asked} checks passed"
-            if asked
-            else "NOTHING CHECKED: nothing here is claimed"
-        )
+        if not asked:
+            return "NOTHING CHECKED: the runtime claims none of what was asked"
+        return f"conforms as {claims}: {asked} checks passed"
 
 
-def _group(title: str, results: Sequence[Result]) -> Iterator[str]:
-    """Return what went wrong under one title: the rule, how often, in which ways; then the vectors."""
-    headlines = Counter(result.headline for result in results)
-    (headline, _), *others = headlines.most_common()
-    ways = f" and {len(others)} more ways" if others else ""
-    what = "" if title.endswith(headline) else f": {headline}"
-    vectors = list(dict.fromkeys(result.vector for result in results))
-    more = f" and {len(vectors) - NAMED} more" if len(vectors) > NAMED else ""
-    yield shorten(f"{title:12} {len(results)} ×{what}{ways}", WIDTH)
-    yield f"{'':12} {', '.join(vectors[:NAMED])}{more}"
+def _cut(line: str) -> str:
+    """Return a line that fits."""
+    return line if len(line) <= WIDTH else line[: WIDTH - 2] + " …"

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,9 @@ def load(directory: Path = VECTORS) -> list[Vector]:
     for valid, kind in ((True, "valid"), (False, "invalid")):
         if not any(vector.valid is valid for vector in vectors):
             raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
-    if len({vector.id for vector in vectors}) != len(vectors):
-        raise VectorsError(f"{index} lists an id twice")
+    twice = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
+    if twice:
+        raise VectorsError(f"{index} lists more than once: {', '.join(twice)}")
     return vectors
 
 

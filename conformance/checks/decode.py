@@ -8,10 +8,13 @@ from conformance.adapter import Runtime
 from conformance.arrays import checked
 from conformance.check import Failure
 from conformance.difference import describe, same
-from conformance.explanation import explain
-from conformance.package import read_tensor
+from conformance.explanation import explain, told
+from conformance.package import Tensor, read_tensor
 from conformance.registry import quote, registry
 from conformance.vectors import Vector
+
+NAMED = 3
+"""How many wrong tensors are named."""
 
 
 def decode(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -21,23 +24,30 @@ def decode(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     wrong = [name for name in got if not same(got[name], expected[name])]
     if not wrong:
         return None
-    tensors = {name: read_tensor(package, name) for name in got}
-    found = explain([(tensors[name], got[name]) for name in got])
-    broken = tuple(dict.fromkeys(rule for explanation in found for rule in explanation.rules))
-    names = tuple(explanation.name for explanation in found)
-    equals = "equals " + " or ".join(f"*{name}*" for name in names)
-    first = wrong[0]
-    headline = equals if found else f"{first} has wrong weights"
-    shape = list(tensors[first].shape)
+    decoded = [(read_tensor(package, name), weights) for name, weights in got.items()]
+    found = explain(decoded)
+    named = told(found, decoded)
+    broken = tuple(dict.fromkeys(rule for rules in named.values() for rule in rules))
+    equals = "equals " + " or ".join(f"*{name}*" for name in named)
+    tensor = next(tensor for tensor, _ in decoded if tensor.name == wrong[0])
+    weights = got[tensor.name]
+    headline = equals if named else "wrong weights"
+    size = weights.size
     lines = [
         f"decode {vector.id}: {headline}",
         f"  vector     {vector.description}",
-        *(f"  rule       {quote(rule)}" for rule in dict.fromkeys((*broken, *vector.rules))),
-        f"  tensor     {first}, {tensors[first].dtype} {shape}; wrong: {len(wrong)} of {len(got)} tensors",
-        *describe(tensors[first], got[first], expected[first]),
+        *(f"  breaks     {quote(rule)}" for rule in broken),
+        *(f"  about      {quote(rule)}" for rule in vector.rules if rule not in broken),
+        f"  wrong      {len(wrong)} of {len(got)} tensors, such as {', '.join(wrong[:NAMED])}",
+        f"  tensor     {tensor.name}, {tensor.dtype} {list(tensor.shape)}",
+        *describe(tensor, weights, expected[tensor.name]),
+        *([f"  misreading {equals} on {size}/{size} weights: see {', '.join(broken)}"] if named else []),
+        *(f"  remedy     {registry()[rule].remedy}" for rule in broken),
     ]
-    if found:
-        size = got[first].size
-        lines.append(f"  misreading {equals} on {size}/{size} weights: see {', '.join(broken)}")
-        lines += [f"  remedy     {registry()[rule].remedy}" for rule in broken]
-    return Failure(headline, "\n".join(lines), broken or vector.rules[:1], names)
+    return Failure(headline, "\n".join(lines), broken or _suspects(vector, tensor), found)
+
+
+def _suspects(vector: Vector, tensor: Tensor) -> tuple[str, ...]:
+    """Return the rules of decoding that the vector is about, or else the one that any wrong weight breaks."""
+    about = tuple(rule for rule in vector.rules if registry()[rule].stage == "decode")
+    return about or ("LLQ-DEQ-3" if tensor.quantized else "LLQ-RAW-3",)

@@ -1,0 +1,75 @@
+"""From many failures to few causes: what fails alike is told once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from conformance.check import Outcome, Result
+from conformance.registry import registry
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What several results have in common: a broken rule or an outcome without answer, and what happened."""
+
+    title: str
+    saying: str
+    vectors: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Common:
+    """The one misreading that explains all wrong decodings, and the rule that it breaks."""
+
+    name: str
+    rule: str
+
+
+def causes(results: Sequence[Result]) -> list[Cause]:
+    """Return the causes of all bad results: what explains many first, then in the order of the registry."""
+    common = common_misreading(results)
+    indifferent = dict(_indifferent(results))
+    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if result.outcome is Outcome.FAILED and result.check in indifferent:
+            groups["validation", indifferent[result.check]].append(result)
+        elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
+            groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
+        elif result.outcome is Outcome.FAILED:
+            groups[result.broken[0], ""].append(result)
+        elif result.outcome.bad:
+            groups[result.outcome.value, result.headline].append(result)
+    position = {rule: number for number, rule in enumerate(registry())}
+
+    def order(key: tuple[str, str]) -> tuple[bool, int]:
+        title, saying = key
+        return not (saying and title in position), position.get(title, len(position))
+
+    return [_cause(*key, groups[key]) for key in sorted(groups, key=order)]
+
+
+def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
+    """Make a cause of a group; where nothing was said about it, of its commonest headline."""
+    if not saying:
+        (saying, _), *others = Counter(result.headline for result in results).most_common()
+        saying += ", and other ways" if others else ""
+    return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
+
+
+def common_misreading(results: Sequence[Result]) -> Common | None:
+    """Return the misreading that explains every one of several wrong decodings, if only one does."""
+    wrong = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
+    names = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    return Common(name, wrong[0].misreadings[name][0])
+
+
+def _indifferent(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+    """Tell of checks on which a validator said the same about every package."""
+    for check, said, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
+        headlines = [result.headline for result in results if result.check == check]
+        if len(headlines) > 1 and all(headline.startswith(said) for headline in headlines):
+            yield check, f"{said} every {kind} package: does it validate at all?"
