@@ -39,7 +39,8 @@ benchmarks: $(VENV)/installed $(SMOLLM2)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("LLQ needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV) || { echo 'Python cannot make virtual environments: on Debian, apt-get install python3-venv'; exit 1; }
+	.ci/system-packages
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 

@@ -12,8 +12,9 @@ from llq_format.model import Model
 from llq_format.packing import pack, unpack
 from llq_format.quantize import PackedTensor, QuantizeError, quantize
 from llq_format.reader import Package, open  # noqa: A004  # the name that readers of formats have
+from llq_format.tokenizer import TokenizerFiles
 from llq_format.validate import validate
-from llq_format.writer import PackageWriter, TensorPlan, TokenizerFiles, save
+from llq_format.writer import PackageWriter, TensorPlan, save
 
 __all__ = [
     "Finding",

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -17,50 +17,17 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format import schema
 from llq_format.checks.model import module_name, shard_name
-from llq_format.dequantize import LARGEST_WEIGHT, largest_weight
-from llq_format.findings import LLQError
-from llq_format.layout import (
-    PACKED_WEIGHT_WRITTEN,
-    PREAMBLE_WRITTEN,
-    RAW_ITEM_BYTES,
-    SHARD_LIMIT_DEFAULT,
-    SLOT_BYTES,
-    Dtype,
-    is_int4,
-    rows_cols,
-    sections,
-)
-from llq_format.metadata import FILE_NAME, FileEntry, Metadata, Part, TensorEntry, Tokenizer
+from llq_format.checks.text import check_text
+from llq_format.findings import LLQError, Place, fail
+from llq_format.layout import PREAMBLE_WRITTEN, SHARD_LIMIT_DEFAULT, Dtype
+from llq_format.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata, Part, TensorEntry, Tokenizer
 from llq_format.model import Model, tensor_roles
 from llq_format.placement import Placed, place
-from llq_format.quantize import PackedTensor, QuantizeError
+from llq_format.part_data import Rows, TensorPlan, part_data, rows_of
+from llq_format.quantize import PackedTensor
+from llq_format.tokenizer import TokenizerFiles
 from llq_format.validate import check_index
-
-_ROWS_BYTES = 1 << 24  # raw tensors are asked for in runs of rows of about this size
-Rows = Callable[[int, int], "PackedTensor | NDArray[np.floating]"]
-"""From (first_row, num_rows) to those rows of a tensor, packed or raw as the plan says."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorPlan:
-    """A tensor to be written."""
-
-    name: str
-    dtype: Dtype
-    shape: tuple[int, ...]
-    extras: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizerFiles:
-    """tokenizer.json as bytes, and what the metadata says of it."""
-
-    tokenizer_json: bytes
-    bos_token_id: int | None
-    eos_token_ids: Sequence[int]
-    chat_template: str | None
 
 
 class PackageWriter:
@@ -86,11 +53,13 @@ class PackageWriter:
         directory: the package's directory, which must not exist unless `overwrite`.
         tensors: all tensors, in canonical order.
         progress: called with numbers of bytes as they are written.
-        Raises FileExistsError, ShardLimitError, or LLQError for a plan that would break a rule.
+        overwrite: take the place of a package that is there, which stays until this one is finished.
+        Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, or ValueError for
+        extras that JSON cannot hold.
         """
         self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`
-        if os.path.lexists(self.directory) and not overwrite:
-            raise FileExistsError(f"{directory} exists; remove it, or ask to overwrite it")
+        self._overwrite = overwrite
+        _check_target(self.directory, overwrite=overwrite)
         self._plans = tuple(tensors)
         self._placement = place(((t.name, t.dtype, t.shape) for t in self._plans), shard_limit)
         files = {
@@ -104,6 +73,7 @@ class PackageWriter:
         self._tokenizer = tokenizer
         self._progress = progress or (lambda _count: None)
         self._next = 0
+        self._failed = False
         self._parts: list[tuple[Part, ...]] = []
         self._shards: list[FileEntry] = []
         self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
@@ -143,12 +113,19 @@ class PackageWriter:
             expected = self._plans[self._next].name if self._next < len(self._plans) else "no further tensor"
             raise ValueError(f"tensor {name!r} is out of order: the plan has {expected!r} here")
         plan, placed = self._plans[self._next], self._placement.parts[self._next]
-        rows = tensor if callable(tensor) else _rows_of(plan, tensor)
+        rows = tensor if callable(tensor) else rows_of(plan, tensor)
+        self._check_whole()
+        self._failed = True  # unless all of it is written
         self._parts.append(tuple(self._write_part(plan, part, rows) for part in placed))
+        self._failed = False
         self._next += 1
 
     def finish(self) -> Metadata:
-        """Close the last shard, write the other files and the metadata, and put the package in its place."""
+        """Close the last shard, write the other files and the metadata, and put the package in its place.
+
+        Raises ValueError if a tensor is missing or was not written whole.
+        """
+        self._check_whole()
         if self._next < len(self._plans):
             raise ValueError(f"tensor {self._plans[self._next].name!r} was planned and not added")
         assert self._partial is not None  # noqa: S101  # finish is called within the with block
@@ -158,9 +135,15 @@ class PackageWriter:
             _write_file(self._partial / entry.file, data)
         _write_file(self._partial / FILE_NAME, metadata.to_bytes())
         _sync_directory(self._partial)
-        _put_in_place(self._partial, self.directory)
+        self._partial.chmod(0o755)  # mkdtemp makes it private
+        _put_in_place(self._partial, self.directory, overwrite=self._overwrite)
+        _sync_directory(self.directory.parent)
         self._partial = None
         return metadata
+
+    def _check_whole(self) -> None:
+        if self._failed:
+            raise ValueError("a tensor could not be written, and its shard is spoilt: begin again")
 
     def _check_plan(self) -> None:
         """Raise the first fault of the metadata as planned; hashes, still unknown, stand as zeros."""
@@ -175,8 +158,11 @@ class PackageWriter:
             FileEntry(shard_name(stem, i, count), size, nothing)
             for i, size in enumerate(self._placement.shard_bytes)
         )
-        metadata = self._with_entries(shards, parts)
-        findings = schema.check(metadata.to_json()) or check_index(metadata)
+        data = self._with_entries(shards, parts).to_bytes()
+        if len(data) > MAX_BYTES:
+            raise fail("LLQ-PKG-2", Place(file=FILE_NAME), f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
+        metadata, findings = check_text(data)
+        findings = findings if metadata is None else [*findings, *check_index(metadata)]
         if findings:
             raise LLQError(min(findings, key=lambda finding: finding.order))
 
@@ -222,7 +208,7 @@ class PackageWriter:
         assert self._shard is not None  # noqa: S101  # just opened
         shard = self._shard
         digest = hashlib.sha256()
-        for piece in _part_bytes(plan, placed, rows):
+        for piece in part_data(plan, placed, rows):
             digest.update(piece)
             shard.write(piece)
             self._progress(memoryview(piece).nbytes)
@@ -271,72 +257,6 @@ class _ShardWriter:
         self._file.close()
 
 
-def _rows_of(plan: TensorPlan, tensor: PackedTensor | NDArray[np.floating]) -> Rows:
-    """Return the rows function of a tensor in memory, whose shape must be the planned one."""
-    if tuple(tensor.shape) != plan.shape:
-        raise ValueError(
-            f"tensor {plan.name!r} has shape {list(tensor.shape)}, planned was {list(plan.shape)}"
-        )
-    if isinstance(tensor, PackedTensor):
-        return tensor.rows
-    array = tensor
-    return lambda first_row, num_rows: array[first_row : first_row + num_rows]
-
-
-def _part_bytes(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
-    """Yield the bytes of a part in order, sections padded to 256."""
-    cols = rows_cols(plan.shape)[1]
-    spans = sections(plan.dtype, placed.num_rows, cols)
-    if not is_int4(plan.dtype):
-        yield from _raw_bytes(plan, placed, rows)
-        yield bytes(spans[0].end - spans[0].size)
-        return
-    packed = rows(placed.first_row, placed.num_rows)
-    if not isinstance(packed, PackedTensor) or packed.dtype != plan.dtype:
-        raise TypeError(
-            f"tensor {plan.name!r} was planned as {plan.dtype}: give a PackedTensor of that dtype"
-        )
-    _check_legal(plan, packed)
-    offset = placed.offset + SLOT_BYTES
-    slot = PACKED_WEIGHT_WRITTEN.build({"num_blocks": len(packed.scales), "offset": offset})
-    arrays = [packed.scales.astype("<f2"), packed.zero_points, packed.packed]
-    data = [slot, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array is not None)]
-    for span, piece in zip(spans, data, strict=True):
-        yield piece
-        yield bytes(span.end - span.offset - span.size)
-
-
-def _raw_bytes(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
-    """Yield the values of a raw part as little-endian bytes, a run of rows at a time."""
-    item = RAW_ITEM_BYTES[plan.dtype]
-    cols = rows_cols(plan.shape)[1]
-    run = max(1, _ROWS_BYTES // (cols * item))
-    end = placed.first_row + placed.num_rows
-    for first in range(placed.first_row, end, run):
-        values = rows(first, min(run, end - first))
-        if isinstance(values, PackedTensor):
-            raise TypeError(f"tensor {plan.name!r} was planned as {plan.dtype}: give an array")
-        with np.errstate(over="ignore"):  # overflow shows as an infinity, refused below
-            stored = np.ascontiguousarray(values, f"<f{item}")
-        bad = np.argwhere(~np.isfinite(stored))
-        if bad.size:
-            at = tuple(bad[0])
-            where = f"row {first + at[0]}" + (f", column {at[1]}" if len(at) > 1 else "")
-            raise QuantizeError(
-                f"tensor {plan.name!r}, {where}: {values[at]} is no finite {plan.dtype} value"
-            )
-        yield stored.data.cast("B")
-
-
-def _check_legal(plan: TensorPlan, packed: PackedTensor) -> None:
-    """Raise QuantizeError for scales or codes that a reader would refuse."""
-    bits = packed.scales.astype("<f2").view("<u2")
-    if ((bits < 0x0400) | (bits > 0x7BFF)).any():
-        raise QuantizeError(f"tensor {plan.name!r} has a scale that is not a positive normal binary16")
-    if (largest_weight(packed.scales, packed.zero_points) > LARGEST_WEIGHT).any():
-        raise QuantizeError(f"tensor {plan.name!r} has a scale whose weights exceed {LARGEST_WEIGHT:.0f}")
-
-
 def _write_file(path: Path, data: bytes) -> None:
     file = path.open("xb")
     file.write(data)
@@ -357,17 +277,31 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _put_in_place(partial: Path, target: Path) -> None:
-    """Rename a finished directory to its name; an older one there is set aside first and removed last."""
-    partial.chmod(0o755)  # mkdtemp makes it private
-    aside = None
-    if os.path.lexists(target):
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-        target.rename(aside / target.name)
-    partial.rename(target)
-    _sync_directory(target.parent)
-    if aside is not None:
-        shutil.rmtree(aside, ignore_errors=True)
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    """Raise FileExistsError if something is there that may not be replaced."""
+    if not os.path.lexists(target):
+        return
+    if not overwrite:
+        raise FileExistsError(f"{target} exists; remove it, or ask to overwrite it")
+    if not (target / FILE_NAME).is_file():
+        raise FileExistsError(f"{target} is not a package, so it is not overwritten; remove it yourself")
+
+
+def _put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a finished directory to its name; an older package there is set aside first and removed last."""
+    if not (overwrite and os.path.lexists(target)):
+        target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory
+        partial.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    older = target.rename(aside / target.name)
+    try:
+        partial.rename(target)
+    except BaseException:
+        older.rename(target)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def save(

@@ -11,7 +11,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 
-from llq_format.checkpoint import CheckpointError, TokenizerFiles, gguf_tokenizer, huggingface_tokenizer
+from llq_format import TokenizerFiles
+from llq_format.checkpoint import CheckpointError, gguf_tokenizer, huggingface_tokenizer
 from llq_format.checkpoint.keys import Keys
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4

@@ -13,9 +13,9 @@ This package imports without the extra `checkpoint`; opening a checkpoint needs 
 import os
 from pathlib import Path
 
-from llq_format.checkpoint.checkpoint import Checkpoint, CheckpointError, TokenizerFiles
+from llq_format.checkpoint.checkpoint import Checkpoint, CheckpointError
 
-__all__ = ["Checkpoint", "CheckpointError", "TokenizerFiles", "open_checkpoint"]
+__all__ = ["Checkpoint", "CheckpointError", "open_checkpoint"]
 
 
 def open_checkpoint(path: str | os.PathLike[str], *, tokenizer: bool = True) -> Checkpoint:

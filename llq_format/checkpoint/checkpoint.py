@@ -16,25 +16,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from llq_format.tokenizer import TokenizerFiles
+
 Float32Array = npt.NDArray[np.float32]
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be exported: what was found, what was expected, how to mend it."""
-
-
-@dataclass(frozen=True)
-class TokenizerFiles:
-    """The tokenizer of a checkpoint.
-
-    `bos_token_id` is the token that begins a text, or None if the model wants none. `eos_token_ids` are the
-    tokens that end an answer, without repetition.
-    """
-
-    tokenizer_json: bytes
-    bos_token_id: int | None
-    eos_token_ids: list[int]
-    chat_template: str | None
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 
-from llq_format.checkpoint.checkpoint import TokenizerFiles
 from llq_format.checkpoint.keys import Keys
+from llq_format.tokenizer import TokenizerFiles
 
 CONTROL, USER_DEFINED = 3, 4
 """Token types: those with a meaning to the model alone, and plain text that is never cut."""

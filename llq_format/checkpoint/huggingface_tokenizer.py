@@ -5,8 +5,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from llq_format.checkpoint.checkpoint import CheckpointError, TokenizerFiles
+from llq_format.checkpoint.checkpoint import CheckpointError
 from llq_format.checkpoint.keys import Keys, read_json
+from llq_format.tokenizer import TokenizerFiles
 
 
 def read(directory: Path, config: Keys, vocab_size: int) -> TokenizerFiles | None:

@@ -1,0 +1,18 @@
+"""The tokenizer of a package, on its way from a checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFiles:
+    """tokenizer.json as bytes, and what the metadata says of it.
+
+    `bos_token_id` is the token that begins a text, or None if the model wants none. `eos_token_ids` are the
+    tokens that end an answer, without repetition. `chat_template` is Jinja.
+    """
+
+    tokenizer_json: bytes
+    bos_token_id: int | None
+    eos_token_ids: Sequence[int]
+    chat_template: str | None
