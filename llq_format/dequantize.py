@@ -4,10 +4,12 @@ The product is exact in binary32, so every order of evaluation gives the same bi
 the same four elements, so the two bytes together index a table of four codes: one look-up decodes four.
 """
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +46,12 @@ def dequantize(
     order; shape: (rows, cols) with n = ceil(rows / 64) · ceil(cols / 64).
     out: float32 [rows, cols] to fill, contiguous along cols; a new array by default.
     Returns float32 [rows, cols]; codes outside the matrix are ignored (LLQ-PACK-6).
-    Raises ValueError where shapes do not agree.
+    Raises TypeError for other dtypes, ValueError where shapes do not agree.
     """
+    check_blocks(scales, zero_points, packed, shape)
     rows, cols = shape
     down, across = block_grid(rows, cols)
     n = down * across
-    if scales.shape != (n,) or packed.shape != (n, BLOCK_BYTES):
-        raise ValueError(f"a matrix of shape {shape} has {n} blocks, not {scales.shape} and {packed.shape}")
-    if zero_points is not None and zero_points.shape != (n,):
-        raise ValueError(f"a matrix of shape {shape} has {n} zero points, not {zero_points.shape}")
     weights = np.empty(shape, np.float32) if out is None else out
     if weights.shape != (rows, cols) or weights.dtype != np.float32:
         raise ValueError(f"out is float32 {list(shape)}, not {weights.dtype} {list(weights.shape)}")
@@ -107,6 +106,27 @@ def _decode(blocks: _Blocks, weights: NDArray[np.float32], bands: range) -> None
             into = band[:, j * BLOCK : (j + k) * BLOCK]
             height, width = into.shape
             np.multiply(codes[:height, :width], np.repeat(blocks.scale[held], BLOCK)[:width], out=into)
+
+
+def check_blocks(
+    scales: NDArray[np.float16],
+    zero_points: NDArray[np.int8] | None,
+    packed: NDArray[np.uint8],
+    shape: tuple[int, int],
+) -> None:
+    """Raise TypeError or ValueError unless the arrays are those of a matrix's blocks, in any byte order."""
+    n = math.prod(block_grid(*shape))
+    arrays: list[tuple[str, NDArray[Any], type, tuple[int, ...]]]
+    arrays = [("scales", scales, np.float16, (n,)), ("packed", packed, np.uint8, (n, BLOCK_BYTES))]
+    if zero_points is not None:
+        arrays.append(("zero_points", zero_points, np.int8, (n,)))
+    for name, array, dtype, wanted in arrays:
+        if array.dtype.newbyteorder("=") != dtype:
+            raise TypeError(f"{name} must be an array of {np.dtype(dtype)}, not of {array.dtype}")
+        if array.shape != wanted:
+            raise ValueError(
+                f"{name} of a matrix of shape {list(shape)} has shape {list(wanted)}, not {list(array.shape)}"
+            )
 
 
 def largest_weight(scales: NDArray[np.float16], zero_points: NDArray[np.int8] | None) -> NDArray[np.float64]:
