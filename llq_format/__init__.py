@@ -10,11 +10,12 @@ from llq_format.findings import Finding, LLQError, Place
 from llq_format.metadata import Metadata
 from llq_format.model import Model
 from llq_format.packing import pack, unpack
+from llq_format.part_data import TensorPlan
 from llq_format.quantize import PackedTensor, QuantizeError, quantize
 from llq_format.reader import Package, open  # noqa: A004  # the name that readers of formats have
 from llq_format.tokenizer import TokenizerFiles
 from llq_format.validate import validate
-from llq_format.writer import PackageWriter, TensorPlan, save
+from llq_format.writer import PackageWriter, save
 
 __all__ = [
     "Finding",

@@ -10,8 +10,9 @@ from llq_format.checkpoint import Checkpoint, open_checkpoint
 from llq_format.layout import SHARD_LIMIT_DEFAULT, Dtype, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import Model, TensorRole, tensor_roles
+from llq_format.part_data import TensorPlan
 from llq_format.quantize import METHODS, QuantizeError, Scheme, quantize
-from llq_format.writer import PackageWriter, TensorPlan
+from llq_format.writer import PackageWriter
 
 Raw = Literal["f16", "f32"]
 Head = Literal["int4", "f16"]

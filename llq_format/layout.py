@@ -83,7 +83,8 @@ def is_int4(dtype: str) -> bool:
 
 def rows_cols(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (rows, cols) of a shape; a tensor of one dimension has rows of one element."""
-    return (shape[0], shape[1]) if len(shape) == 2 else (shape[0], 1)
+    rows, cols = (*shape, 1, 1)[:2]
+    return rows, cols
 
 
 def block_grid(rows: int, cols: int) -> tuple[int, int]:

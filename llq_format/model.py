@@ -8,6 +8,7 @@ from llq_format.layout import Dtype
 
 MATRIX: tuple[Dtype, ...] = ("int4_affine", "int4_symmetric")
 RAW: tuple[Dtype, ...] = ("f16", "f32")
+INV_FREQ = "rope.inv_freq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def tensor_roles(model: Model) -> Iterator[TensorRole]:
     if not model.tied_embeddings:
         yield TensorRole("lm_head", (model.vocab_size, hidden), MATRIX + RAW)
     if any(layer.attention.rope for layer in model.layers):
-        yield TensorRole("rope.inv_freq", (model.head_dim // 2,), ("f32",))
+        yield TensorRole(INV_FREQ, (model.head_dim // 2,), ("f32",))
 
 
 def _ffn_roles(prefix: str, ffn: FFN, hidden: int) -> Iterator[TensorRole]:

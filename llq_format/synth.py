@@ -13,9 +13,10 @@ from llq_format.layout import BLOCK, BLOCK_BYTES, SHARD_LIMIT_DEFAULT, Dtype, bl
 from llq_format.metadata import Metadata
 from llq_format.model import FFN, Attention, Layer, Model, MoE, Temperature, TensorRole, tensor_roles
 from llq_format.packing import outside_mask
+from llq_format.part_data import Rows, TensorPlan
 from llq_format.quantize import PackedTensor, Scheme
 from llq_format.schema import check
-from llq_format.writer import PackageWriter, Rows, TensorPlan
+from llq_format.writer import PackageWriter
 
 _ROPE = Attention(rope=True, qk_norm=False, chunk_size=None, temperature=None)
 

@@ -8,8 +8,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -23,8 +23,8 @@ from llq_format.findings import LLQError, Place, fail
 from llq_format.layout import PREAMBLE_WRITTEN, SHARD_LIMIT_DEFAULT, Dtype
 from llq_format.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata, Part, TensorEntry, Tokenizer
 from llq_format.model import Model, tensor_roles
-from llq_format.placement import Placed, place
 from llq_format.part_data import Rows, TensorPlan, part_data, rows_of
+from llq_format.placement import Placed, place
 from llq_format.quantize import PackedTensor
 from llq_format.tokenizer import TokenizerFiles
 from llq_format.validate import check_index
@@ -54,7 +54,7 @@ class PackageWriter:
         tensors: all tensors, in canonical order.
         progress: called with numbers of bytes as they are written.
         overwrite: take the place of a package that is there, which stays until this one is finished.
-        Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, or ValueError for
+        Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
         extras that JSON cannot hold.
         """
         self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`

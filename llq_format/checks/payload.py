@@ -10,6 +10,7 @@ from llq_format.directory import PackageFile
 from llq_format.findings import Finding, Place
 from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, is_int4, sections
 from llq_format.metadata import Part, TensorEntry
+from llq_format.model import INV_FREQ
 from llq_format.packing import outside_mask
 
 SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
@@ -89,7 +90,7 @@ def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[
     for chunk in file.chunks(part.offset, part.num_rows * tensor.cols * item):
         bits = np.frombuffer(chunk, f"<u{item}")
         broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
-        if tensor.name == "rope.inv_freq" and tensor.dtype == "f32":
+        if tensor.name == INV_FREQ and tensor.dtype == "f32":
             broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & ((bits == 0) | (bits > _ONE))
         for rule, where in broken.items():
             if rule not in first_bad and where.any():
