@@ -1,0 +1,1 @@
+"""Golden vectors of LLQ: packages that must decode, and packages that must be refused."""

@@ -1,0 +1,85 @@
+"""Write the vectors: `python -m vectors.build`, or with `--check` compare them with what is there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from vectors import cases
+from vectors.kit.npy import npy
+from vectors.kit.registry import VECTORS, Vector
+
+HERE = Path(__file__).parent
+ROOTS = ("valid", "invalid", "index.json")
+MODULES = cases.__all__  # importing them registered the vectors
+
+
+def entry(vector: Vector, tree: dict[str, bytes]) -> dict[str, Any]:
+    """Add the files of a vector to the tree, and return its entry in the index."""
+    sealed = vector.sealed()
+    home = f"{vector.kind}/{vector.id}"
+    tree.update({f"{home}/package/{name}": data for name, data in sealed.files.items()})
+    described = {
+        "id": vector.id,
+        "kind": vector.kind,
+        "path": f"{home}/package",
+        "description": vector.description,
+        "rules": list(vector.rules),
+    }
+    if vector.kind == "invalid":
+        return {**described, "setup": sealed.setup}
+    arrays = {tensor.name: f"{home}/expected/{tensor.name}.npy" for tensor in sealed.tensors}
+    tree.update({arrays[tensor.name]: npy(tensor.shape, tensor.weights()) for tensor in sealed.tensors})
+    return {**described, "tensors": arrays, "warnings": list(vector.warnings)}
+
+
+def build() -> dict[str, bytes]:
+    """Return all files of the vectors by their paths."""
+    tree: dict[str, bytes] = {}
+    ordered = sorted(VECTORS, key=lambda vector: (vector.kind, vector.id))
+    index = {"version": "1.0", "vectors": [entry(vector, tree) for vector in ordered]}
+    tree["index.json"] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
+    return tree
+
+
+def committed() -> dict[str, bytes]:
+    """Return the files that are there."""
+    paths = [path for root in ROOTS for path in (HERE / root, *(HERE / root).rglob("*"))]
+    return {path.relative_to(HERE).as_posix(): path.read_bytes() for path in paths if path.is_file()}
+
+
+def differences() -> list[str]:
+    """Return the paths at which a new build and the files that are there differ."""
+    new, old = build(), committed()
+    return sorted(path for path in new.keys() | old.keys() if new.get(path) != old.get(path))
+
+
+def write() -> None:
+    """Replace all vectors by new ones."""
+    tree = build()
+    for root in ROOTS[:2]:
+        shutil.rmtree(HERE / root, ignore_errors=True)
+    for path, data in tree.items():
+        target = HERE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check, and return the exit status."""
+    if arguments == ["--check"]:
+        differing = differences()
+        sys.stdout.writelines(f"differs: {path}\n" for path in differing)
+        return 1 if differing else 0
+    if arguments:
+        sys.stderr.write("usage: python -m vectors.build [--check]\n")
+        return 2
+    write()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,124 @@
+"""Invalid: stage hashes."""
+
+from __future__ import annotations
+
+from vectors.cases.control import (
+    BIAS,
+    PACKED,
+    SCALE,
+    SLOT,
+    ZERO_POINT,
+    control,
+    control_files,
+    control_parts,
+    control_shards,
+)
+from vectors.kit.package import Package, Sealed, digest_of
+from vectors.kit.registry import invalid
+
+PART = "/tensors/1/parts/0/sha256"
+
+
+def flipped(data: bytes, offset: int, bit: int = 0) -> bytes:
+    """Return data with one bit flipped."""
+    changed = bytearray(data)
+    changed[offset] ^= 1 << bit
+    return bytes(changed)
+
+
+PLACES = {
+    "a raw value": (BIAS, 0),
+    "a scale": (SCALE, 0),
+    "a zero_point": (ZERO_POINT, 1),
+    "the first code": (PACKED, 0),
+    "the high plane": (PACKED + 1024, 3),
+}
+
+
+@invalid("LLQ-HASH-1", each=PLACES)
+def bit_flipped_in(place: tuple[int, int]) -> Sealed:
+    """A bit is flipped in {}: the SHA-256 of a part's bytes MUST equal its sha256."""
+    sealed = control().seal()
+    name = "vector-00001-of-00001.llq"
+    sealed.files[name] = flipped(sealed.files[name], *place)
+    return sealed
+
+
+@invalid("LLQ-HASH-1")
+def part_hash_one_digit_off() -> Package:
+    """The last digit of a part's sha256 is another."""
+    package = control()
+    good = package.get(PART)
+    return package.set(PART, good[:-1] + ("1" if good[-1] == "0" else "0"))
+
+
+@invalid("LLQ-HASH-1")
+def part_hashes_exchanged() -> Package:
+    """Two parts have each other's sha256."""
+    package = control_shards()
+    first, second = (f"/tensors/0/parts/{index}/sha256" for index in (0, 1))
+    good = package.get(first), package.get(second)
+    return package.set(first, good[1]).set(second, good[0])
+
+
+HASHED = {
+    "without its padding": (BIAS, BIAS + 10, "/tensors/0/parts/0/sha256"),
+    "without its slot": (SCALE, None, PART),
+    "with the preamble": (0, None, PART),
+    "without its last byte": (SLOT, -1, PART),
+    "of no bytes": (0, 0, PART),
+}
+
+
+@invalid("LLQ-HASH-1", each=HASHED)
+def part_hashed(change: tuple[int, int | None, str]) -> Package:
+    """The sha256 of a part is that of the part {}, and MUST cover all byte_length bytes."""
+    first, last, pointer = change
+    package = control()
+    return package.set(pointer, digest_of(package.shards[0][first:last]))
+
+
+@invalid("LLQ-HASH-1")
+def tensor_hash_in_every_part() -> Package:
+    """Each part has the sha256 of all parts of its tensor together."""
+    package = control_parts()
+    parts = package.get("/tensors/0/parts")
+    whole = b"".join(
+        package.shards[part["shard"]][part["offset"] : part["offset"] + part["byte_length"]] for part in parts
+    )
+    for part in parts:
+        part["sha256"] = digest_of(whole)
+    return package
+
+
+@invalid("LLQ-HASH-2", each={"0": "/shards/0", "1": "/shards/1"})
+def shard_hash_one_digit_off(pointer: str) -> Package:
+    """The first digit of the sha256 of shard {} is another: it MUST be the SHA-256 of the file."""
+    package = control_shards()
+    good = package.get(pointer + "/sha256")
+    return package.set(pointer + "/sha256", ("1" if good[0] == "0" else "0") + good[1:])
+
+
+@invalid("LLQ-HASH-2")
+def shard_hashed_without_preamble() -> Package:
+    """The sha256 of a shard is that of its parts, without the preamble."""
+    package = control()
+    return package.set("/shards/0/sha256", digest_of(package.shards[0][256:]))
+
+
+@invalid("LLQ-HASH-2")
+def shard_hash_of_the_digest() -> Package:
+    """The sha256 of a shard is the SHA-256 of its SHA-256."""
+    package = control()
+    return package.set("/shards/0/sha256", digest_of(bytes.fromhex(package.get("/shards/0/sha256"))))
+
+
+MEMBERS = {"tokenizer": "tokenizer.json", "module": "vector.wgsl", "program": "program.json"}
+
+
+@invalid("LLQ-HASH-2", each=MEMBERS)
+def bit_flipped_in_the(name: str) -> Sealed:
+    """A bit is flipped in the {}: the SHA-256 of a file's bytes MUST equal the sha256 of its entry."""
+    sealed = control_files().seal()
+    sealed.files[name] = flipped(sealed.files[name], 1)
+    return sealed

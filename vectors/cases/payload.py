@@ -1,0 +1,171 @@
+"""Invalid: stage payload, values that no decoder may have to handle."""
+
+from __future__ import annotations
+
+import struct
+
+from vectors.cases.control import BIAS, PACKED, SCALE, ZERO_POINT, control, control_model, control_shards
+from vectors.kit.model import model_tensors, tiny, with_tokenizer
+from vectors.kit.package import Package, assemble
+from vectors.kit.registry import invalid
+from vectors.kit.tensor import Int4, Raw
+
+SCALES = {
+    "zero": 0x0000,
+    "minus zero": 0x8000,
+    "the least subnormal": 0x0001,
+    "the greatest subnormal": 0x03FF,
+    "a negative subnormal": 0x8001,
+    "the least normal, negative": 0x8400,
+    "minus one": 0xBC00,
+    "infinite": 0x7C00,
+    "minus infinity": 0xFC00,
+    "a quiet NaN": 0x7E00,
+    "a signalling NaN": 0x7C01,
+    "a negative NaN": 0xFFFF,
+}
+
+
+@invalid("LLQ-DEQ-1", each=SCALES)
+def scale_is(bits: int) -> Package:
+    """A scale is {}: every scale MUST be a positive, normal, finite binary16."""
+    return control().poke(SCALE, struct.pack("<H", bits))
+
+
+@invalid("LLQ-DEQ-1")
+def scale_of_the_last_block() -> Package:
+    """The scale of the last of six blocks is zero."""
+    matrix = Int4("weight", (65, 130), lambda r, c: r + c & 15)
+    return assemble([matrix]).poke(512 + 10, b"\0\0")
+
+
+@invalid("LLQ-DEQ-1")
+def scale_of_the_last_part() -> Package:
+    """The scale of the last part of a tensor is NaN."""
+    return control_shards().poke(512, b"\0\x7e", index=1)
+
+
+@invalid("LLQ-DEQ-1")
+def scale_of_a_symmetric_block() -> Package:
+    """The scale of a symmetric block is subnormal."""
+    matrix = Int4("weight", (9, 9), lambda r, c: r + c & 15, zero_point=None)
+    return assemble([matrix]).poke(512, b"\1\0")
+
+
+BOUNDS = {
+    "8192 and 8": (0x7000, 8),
+    "8192 and 7": (0x7000, 7),
+    "65504 and 0": (0x7BFF, 0),
+    "65504 and 8": (0x7BFF, 8),
+    "458.25 and -128": (0x5F29, -128),
+    "516 and 127": (0x6008, 127),
+    "4400 and 0, beyond by the code 15": (0x6C4C, 0),
+    "4400 and 15, beyond by the code 0": (0x6C4C, 15),
+    "4680 and -1": (0x6C92, -1),
+    "5956 and 4, which binary16 rounds to the bound": (0x6DD1, 4),
+    "5956 and 11, which binary16 rounds to the bound": (0x6DD1, 11),
+}
+
+
+@invalid("LLQ-DEQ-2", each=BOUNDS)
+def scale_and_zero_point(values: tuple[int, int]) -> Package:
+    """Scale and zero_point are {}: the greatest weight MUST be at most 65504."""
+    return control().poke(SCALE, struct.pack("<H", values[0])).poke(ZERO_POINT, struct.pack("<b", values[1]))
+
+
+@invalid("LLQ-DEQ-2")
+def bound_of_unused_codes() -> Package:
+    """The bound is broken by the code 15, and the block uses the code 8 only: it MUST hold all the same."""
+    matrix = Int4("weight", (64, 64), lambda _r, _c: 8, lambda _i, _j: 0x6DD1, lambda _i, _j: 4)
+    return assemble([matrix])
+
+
+@invalid("LLQ-DEQ-2")
+def bound_of_a_symmetric_block() -> Package:
+    """The scale of a symmetric block is 8192, and the code 0 is worth -65536."""
+    matrix = Int4("weight", (9, 9), lambda r, c: r + c & 15, zero_point=None)
+    return assemble([matrix]).poke(512, struct.pack("<H", 0x7000))
+
+
+OUTSIDE = {
+    "the first column outside": (0, 50, 0),
+    "the last column": (0, 63, 1),
+    "the first row outside": (40, 0, 2),
+    "the last row": (63, 0, 3),
+    "the last corner": (63, 63, 3),
+    "the row and column next to the matrix": (40, 50, 0),
+}
+
+
+@invalid("LLQ-PACK-1", each=OUTSIDE)
+def code_in(place: tuple[int, int, int]) -> Package:
+    """A code outside a 40 x 50 matrix, in {}, is not 0."""
+    row, column, bit = place
+    element = 64 * row + column
+    at = PACKED + 1024 * (bit >> 1) + (element >> 2)
+    package = control()
+    byte = package.shards[0][at] | 1 << (2 * (element & 3) + (bit & 1))
+    return package.poke(at, bytes([byte]))
+
+
+@invalid("LLQ-PACK-1")
+def code_outside_in_an_inner_block() -> Package:
+    """In a grid of 2 x 2 blocks, a code of the second block that lies outside the matrix is 12."""
+    matrix = Int4("weight", (65, 65), lambda r, c: r + c & 15)
+    return assemble([matrix]).poke(1024 + 2048 + 1024, b"\x3f")
+
+
+@invalid("LLQ-PACK-1")
+def codes_outside_are_the_zero_point() -> Package:
+    """All codes outside the matrix are the zero_point, so that they would decode to zero, and MUST be 0."""
+    whole = Int4("weight", (64, 64), lambda r, c: (r + c & 15) if r < 40 and c < 50 else 8)
+    package = assemble([whole]).set("/tensors/0/shape", [40, 50])
+    return package.set("/tensors/0/parts/0/num_rows", 40)
+
+
+F16 = {"infinite": 0x7C00, "minus infinity": 0xFC00, "a quiet NaN": 0x7E00, "a signalling NaN": 0xFD01}
+
+
+@invalid("LLQ-RAW-2", each=F16)
+def f16_is(bits: int) -> Package:
+    """A value of an f16 tensor is {}, and MUST be finite."""
+    return control().poke(BIAS + 8, struct.pack("<H", bits))
+
+
+F32 = {
+    "infinite": 0x7F800000,
+    "minus infinity": 0xFF800000,
+    "a quiet NaN": 0x7FC00000,
+    "a signalling NaN": 0x7F800001,
+}
+
+
+@invalid("LLQ-RAW-2", each=F32)
+def f32_is(bits: int) -> Package:
+    """A value of an f32 tensor is {}, and MUST be finite."""
+    tensor = Raw("weight", "f32", (3, 3), lambda index: bits if index == 8 else 0x3F800000)
+    return assemble([tensor])
+
+
+FREQUENCIES = {
+    "0": 0x00000000,
+    "minus zero": 0x80000000,
+    "negative": 0xBF000000,
+    "a little above 1": 0x3F800001,
+}
+
+
+@invalid("LLQ-MODEL-6", each=FREQUENCIES)
+def inv_freq_is(bits: int) -> Package:
+    """A value of rope.inv_freq is {}, and MUST be greater than 0 and at most 1."""
+    model = tiny(head_dim=4)
+    tensors = model_tensors(model)[:-1]
+    tensors.append(Raw("rope.inv_freq", "f32", (2,), lambda index: bits if index else 0x3F800000))
+    return with_tokenizer(assemble(tensors, model=model))
+
+
+@invalid("LLQ-RAW-2")
+def inv_freq_is_nan() -> Package:
+    """rope.inv_freq is NaN: every value of a raw tensor MUST be finite."""
+    package = control_model()
+    return package.poke(package.get("/tensors/8/parts/0/offset"), struct.pack("<I", 0x7FC00000))

@@ -1,0 +1,1 @@
+// no kernels in this edition

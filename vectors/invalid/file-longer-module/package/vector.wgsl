@@ -1,0 +1,2 @@
+// no kernels in this edition
+

@@ -1,0 +1,77 @@
+"""The decorators that make functions vectors, and the list of all of them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vectors.kit.package import Package, Sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Case = Package | Sealed
+VECTORS: list[Vector] = []
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One vector: what it is, which rules it is about, and how it is made."""
+
+    id: str
+    kind: str
+    description: str
+    rules: tuple[str, ...]
+    warnings: tuple[str, ...]
+    make: Callable[[], Case]
+
+    def sealed(self) -> Sealed:
+        """Return the vector's files."""
+        case = self.make()
+        return case.seal() if isinstance(case, Package) else case
+
+
+def slug(words: str) -> str:
+    """Return words as a piece of an id."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def register(
+    kind: str, rules: tuple[str, ...], each: Mapping[str, Any] | None, warnings: tuple[str, ...]
+) -> Callable[[Any], Any]:
+    """Return a decorator that registers one vector, or with `each` one for every entry.
+
+    A key of `each` ends the id and stands for {} in the description; its value is the function's argument.
+    """
+
+    def decorator(function: Any) -> Any:
+        name = slug(function.__name__)
+        sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+        if each is None:
+            VECTORS.append(Vector(name, kind, sentence, rules, warnings, function))
+            return function
+        for key, argument in each.items():
+            described = sentence.replace("{}", key)
+            make = _bound(function, argument)
+            VECTORS.append(Vector(f"{name}-{slug(key)}", kind, described, rules, warnings, make))
+        return function
+
+    return decorator
+
+
+def _bound(function: Callable[[Any], Case], argument: Any) -> Callable[[], Case]:
+    return lambda: function(argument)
+
+
+def valid(
+    *rules: str, each: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
+) -> Callable[[Any], Any]:
+    """Mark a function that makes a conforming package."""
+    return register("valid", rules, each, warnings)
+
+
+def invalid(*rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Any], Any]:
+    """Mark a function that makes a package whose first fault is of the first of the rules."""
+    return register("invalid", rules, each, ())
