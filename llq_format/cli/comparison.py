@@ -1,0 +1,169 @@
+"""What differs between two packages."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.cli.failures import about
+from llq_format.cli.sizes import tensor_bytes
+from llq_format.dequantize import ZERO_POINT_SYMMETRIC
+from llq_format.layout import BLOCK, block_grid, is_int4
+from llq_format.metadata import Metadata, TensorEntry
+from llq_format.quantize import PackedTensor
+from llq_format.reader import Package
+
+ABSENT = "absent"
+_BAND = 1024  # rows compared at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of the metadata that differs; values are as in JSON, or `absent`."""
+
+    pointer: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the decoded weights of two tensors of one shape differ: how many do, how far at most, and where."""
+
+    differing: int
+    total: int
+    largest: float
+    row: int
+    col: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDifference:
+    """How a tensor of both packages differs; `blocks` has the numbers of blocks by what differs in them."""
+
+    name: str
+    members: tuple[Member, ...]
+    weights: Weights | None
+    blocks: dict[str, list[int]]
+
+
+def metadata_differences(a: Metadata, b: Metadata) -> list[Member]:
+    """Return the members that differ, without digest, shards and tensors: those follow from the rest."""
+    left, right = a.to_json(), b.to_json()
+    for derived in ("digest", "shards", "tensors"):
+        left.pop(derived), right.pop(derived)
+    return list(_members(left, right, ""))
+
+
+def tensor_differences(
+    a: Package, b: Package, advance: Callable[[int], None]
+) -> Iterator[TensorDifference | None]:
+    """Yield, for each tensor of both packages, how it differs or None. Every byte compared is checked."""
+    for name in (name for name in a if name in b):
+        yield tensor_difference(a, b, name)
+        advance(tensor_bytes(a.entry(name)))
+
+
+def tensor_difference(a: Package, b: Package, name: str) -> TensorDifference | None:
+    """Return how a tensor differs, or None."""
+    left, right = a.entry(name), b.entry(name)
+    members = tuple(_members(_description(left), _description(right), ""))
+    if not members and [part.sha256 for part in left.parts] == [part.sha256 for part in right.parts]:
+        return None
+    if left.shape != right.shape:
+        return TensorDifference(name, members, None, {})
+    blocks: dict[str, list[int]] = {}
+    if is_int4(left.dtype) and is_int4(right.dtype):
+        packed = [_packed(package, name) for package in (a, b)]
+        blocks = _blocks(*packed)
+        bands = _packed_bands(packed, left.rows, left.cols, blocks)
+    else:
+        bands = _raw_bands([_decoded(package, name) for package in (a, b)], left)
+    weights = _weights(bands, prod(left.shape))
+    if not members and not weights.differing and not blocks:
+        return None
+    return TensorDifference(name, members, weights, blocks)
+
+
+def _description(tensor: TensorEntry) -> dict[str, Any]:
+    described = {"dtype": tensor.dtype, "shape": list(tensor.shape)}
+    optional = {"extensions": tensor.extensions, "extras": tensor.extras}
+    return described | {name: value for name, value in optional.items() if value is not None}
+
+
+def _members(a: Any, b: Any, pointer: str) -> Iterator[Member]:
+    """Yield the smallest members in which two JSON values differ."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for name in sorted(a.keys() | b.keys()):
+            step = name.replace("~", "~0").replace("/", "~1")
+            yield from _members(a.get(name, ABSENT), b.get(name, ABSENT), f"{pointer}/{step}")
+    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for index, (left, right) in enumerate(zip(a, b, strict=True)):
+            yield from _members(left, right, f"{pointer}/{index}")
+    elif a != b or isinstance(a, bool) != isinstance(b, bool):
+        yield Member(pointer, a, b)
+
+
+def _packed(package: Package, name: str) -> PackedTensor:
+    with about(package.directory):
+        return package.get_packed(name)
+
+
+def _decoded(package: Package, name: str) -> NDArray[np.float32]:
+    with about(package.directory):
+        return package.get_tensor(name)
+
+
+def _blocks(a: PackedTensor, b: PackedTensor) -> dict[str, list[int]]:
+    """Return the numbers of the blocks that differ, by what differs in them."""
+    zeros = [
+        np.full(len(tensor.scales), ZERO_POINT_SYMMETRIC, np.int8)
+        if tensor.zero_points is None
+        else tensor.zero_points
+        for tensor in (a, b)
+    ]
+    differing = {
+        "scale": a.scales != b.scales,
+        "zero_point": zeros[0] != zeros[1],
+        "codes": np.array([not np.array_equal(x, y) for x, y in zip(a.packed, b.packed, strict=True)]),
+    }
+    return {what: np.flatnonzero(where).tolist() for what, where in differing.items() if where.any()}
+
+
+Band = tuple[int, NDArray[np.float32], NDArray[np.float32]]
+"""First row, and those rows of either tensor, float32 [rows, cols]."""
+
+
+def _packed_bands(
+    tensors: list[PackedTensor], rows: int, cols: int, blocks: dict[str, list[int]]
+) -> Iterator[Band]:
+    """Yield the block rows in which some block differs, decoded."""
+    across = block_grid(rows, cols)[1]
+    for i in sorted({block // across for numbers in blocks.values() for block in numbers}):
+        count = min(BLOCK, rows - i * BLOCK)
+        left, right = (tensor.rows(i * BLOCK, count).dequantize() for tensor in tensors)
+        yield i * BLOCK, left, right
+
+
+def _raw_bands(arrays: list[NDArray[np.float32]], tensor: TensorEntry) -> Iterator[Band]:
+    a, b = (array.reshape(tensor.rows, tensor.cols) for array in arrays)
+    for first in range(0, tensor.rows, _BAND):
+        yield first, a[first : first + _BAND], b[first : first + _BAND]
+
+
+def _weights(bands: Iterator[Band], total: int) -> Weights:
+    """Compare bit for bit: zeros of different sign differ, by nothing."""
+    differing, largest, at = 0, 0.0, (0, 0)
+    for first, a, b in bands:
+        unlike = a.view(np.uint32) != b.view(np.uint32)
+        if unlike.any():
+            differing += int(unlike.sum())
+            apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
+            where = int(apart.argmax())
+            if apart.flat[where] > largest:
+                row, col = divmod(where, a.shape[1])
+                largest, at = float(apart.flat[where]), (first + row, col)
+    return Weights(differing, total, largest, *at)

@@ -1,0 +1,107 @@
+"""The lines that `llq dump` prints."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from llq_format.cli.blocks import Block, blocks, rows_of, scale_of, zero_point_of
+from llq_format.cli.ranges import Piece, Range, part_piece, value_of
+from llq_format.cli.shard_bytes import ShardBytes
+from llq_format.layout import BLOCK, RAW_ITEM_BYTES, is_int4
+from llq_format.metadata import Part, TensorEntry
+
+_SHOWN_BYTES = 8  # of a range, before "…"
+_GONE = "beyond the end of the file"
+_RUN_BYTES = 1 << 16  # of raw data, read at a time
+_BLOCK_HEAD = "  block  part      i      j       scale  bits  zero_point  packed at"
+_HEAD = f"{'offset':>10} {'bytes':>10}  {'range':<13}  content"
+
+
+def pieces_text(pieces: Iterable[Piece], shard: ShardBytes) -> Iterator[str]:
+    """Yield the lines of a shard's preamble and parts."""
+    yield shard.name + ("" if shard.problem is None else f": {shard.problem}")
+    yield _HEAD
+    end = 0
+    for piece in pieces:
+        yield piece.title + (f" (overlaps what ends at byte {end})" if piece.offset < end else "")
+        yield from _ranges(piece.ranges, shard)
+        end = max(end, piece.end)
+    yield ""
+
+
+def tensor_text(tensor: TensorEntry, shards: list[ShardBytes]) -> Iterator[str]:
+    """Yield the lines of a tensor: the ranges of its parts, then its blocks or its values."""
+    for index, part in enumerate(tensor.parts):
+        shard = shards[part.shard]
+        piece = part_piece(tensor, index)
+        yield from pieces_text([piece], shard)
+        length = piece.end - piece.offset
+        if length != part.byte_length:
+            yield f"The metadata says that this part has {part.byte_length} bytes, not {length} (LLQ-PART-5)."
+            yield ""
+        if not is_int4(tensor.dtype):
+            yield from _values(tensor, part, shard)
+    if is_int4(tensor.dtype):
+        yield _BLOCK_HEAD
+        for block in blocks(tensor):
+            yield _block_line(block, shards[tensor.parts[block.part].shard])
+
+
+def block_text(tensor: TensorEntry, block: Block, shard: ShardBytes) -> Iterator[str]:
+    """Yield the lines of a block: what it covers, scale, zero_point, and row by row planes and codes."""
+    first_row = tensor.parts[block.part].first_row + block.i * BLOCK
+    first_col = block.j * BLOCK
+    yield f"{tensor.name}: {tensor.dtype}, block {block.number}"
+    yield (
+        f"rows {first_row} to {min(first_row + BLOCK, tensor.rows) - 1}, "
+        f"columns {first_col} to {min(first_col + BLOCK, tensor.cols) - 1}; "
+        f"block ({block.i}, {block.j}) of part {block.part}"
+    )
+    yield shard.name + ("" if shard.problem is None else f": {shard.problem}")
+    scale = scale_of(block, shard)
+    yield f"scale      at {block.scale_at:>10}  {f'{scale[0]} = {scale[1]!r}' if scale else _GONE}"
+    zero_point = zero_point_of(block, shard)
+    where = "none: symmetric" if block.zero_point_at is None else f"at {block.zero_point_at:>10}"
+    yield f"zero_point {where}  {_GONE if zero_point is None else zero_point}"
+    yield f"packed     at {block.packed_at:>10}"
+    for row in rows_of(block, shard):
+        codes = _GONE if row.codes is None else "".join(f"{code:X}" for code in row.codes)
+        yield f"row {row.row:>2}  codes {codes}"
+        yield f"        low   {row.low_at:>10}  {row.low.hex(' ').upper() or _GONE}"
+        yield f"        high  {row.high_at:>10}  {row.high.hex(' ').upper() or _GONE}"
+
+
+def _ranges(ranges: Iterable[Range], shard: ShardBytes) -> Iterator[str]:
+    for item in ranges:
+        whole = item.kind in ("magic", "integer", "zeros")
+        data = shard.read(item.offset, item.size if whole else _SHOWN_BYTES)
+        shown = data[:_SHOWN_BYTES].hex(" ").upper() + (" …" if item.size > _SHOWN_BYTES else "")
+        value = value_of(item, data) if data else _GONE
+        yield f"{item.offset:>10} {item.size:>10}  {item.name:<13}  {shown if data else '':<25}  {value}"
+
+
+def _block_line(block: Block, shard: ShardBytes) -> str:
+    scale, zero_point = scale_of(block, shard), zero_point_of(block, shard)
+    start = f"{block.number:>7} {block.part:>5} {block.i:>6} {block.j:>6}"
+    if scale is None or zero_point is None:
+        return f"{start}  {_GONE}"
+    return f"{start} {scale[1]:>11.6g} {scale[0]:>5} {zero_point:>11} {block.packed_at:>11}"
+
+
+def _values(tensor: TensorEntry, part: Part, shard: ShardBytes) -> Iterator[str]:
+    """Yield the values of a raw part, eight bytes a line."""
+    size = RAW_ITEM_BYTES[tensor.dtype]
+    total = part.num_rows * tensor.cols * size
+    yield f"{'offset':>10}  {'bytes':<23}  {'row, column':<15} values"
+    for start in range(0, total, _RUN_BYTES):
+        data = shard.read(part.offset + start, min(_RUN_BYTES, total - start))
+        data = data[: len(data) - len(data) % size]
+        for at in range(0, len(data), _SHOWN_BYTES):
+            piece = data[at : at + _SHOWN_BYTES]
+            row, col = divmod((start + at) // size, tensor.cols)
+            values = "  ".join(str(value) for value in np.frombuffer(piece, f"<f{size}"))
+            where = f"{part.first_row + row}, {col}"
+            yield f"{part.offset + start + at:>10}  {piece.hex(' ').upper():<23}  {where:<15} {values}"
+        if len(data) < min(_RUN_BYTES, total - start) - size:
+            yield f"{part.offset + start + len(data):>10}  {_GONE}"
+            return

@@ -1,0 +1,66 @@
+"""`llq export`: from a checkpoint to a package."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from llq_format.cli.new_package import check_replaceable, print_summary
+from llq_format.cli.options import Force, Json, NewDirectory, Scheme, ShardLimit
+from llq_format.cli.terminal import ProgressBar
+from llq_format.layout import SHARD_LIMIT_DEFAULT
+
+
+def export(  # noqa: PLR0913  # one argument an option
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A Hugging Face directory, or a GGUF file.", show_default=False
+        ),
+    ],
+    directory: NewDirectory,
+    *,
+    scheme: Scheme = "affine",
+    method: Annotated[
+        Literal["rtn"], typer.Option(help="How codes are chosen: rounding to nearest.")
+    ] = "rtn",
+    head: Annotated[Literal["int4", "f16"], typer.Option(help="How an untied lm_head is stored.")] = "int4",
+    embedding: Annotated[Literal["f16", "f32"], typer.Option(help="How the embedding is stored.")] = "f16",
+    stem: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="First part of file names; made from CHECKPOINT if absent.",
+            show_default=False,
+        ),
+    ] = None,
+    shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Quantize a checkpoint to INT4 and write it as a package.
+
+    The package appears whole or not at all; the same checkpoint and options give the same bytes.
+
+    Example: llq export SmolLM2-135M-Instruct smollm2
+
+    Example: llq export model.gguf model --scheme symmetric --head f16
+    """
+    from llq_format.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
+
+    check_replaceable(directory, force=force)
+    with ProgressBar() as bar:
+        metadata = write(
+            checkpoint,
+            directory,
+            scheme=scheme,
+            method=method,
+            head=head,
+            embedding=embedding,
+            stem=stem,
+            shard_limit=shard_limit,
+            overwrite=force,
+            on_total=bar.start,
+            progress=bar.advance,
+        )
+    print_summary(directory, metadata, json=json)

@@ -1,0 +1,83 @@
+"""What goes wrong becomes one message on stderr and an exit status, never a traceback.
+
+A message names the rule, the place, what was found, what was expected and the remedy where a rule is broken.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from rich.console import Console
+
+from llq_format.cli.terminal import print_fields, print_line, stderr
+from llq_format.findings import Finding, LLQError
+
+FAILED, MISUSE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141  # the last two as shells report SIGINT and SIGPIPE
+
+
+@contextmanager
+def reported(status: int = FAILED) -> Iterator[None]:
+    """Turn the failures of a block into a message and SystemExit; also flushes stdout at its end."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        _say("interrupted; nothing unfinished is left behind")
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _discard_stdout()
+        raise SystemExit(CLOSED_PIPE) from None
+    except LLQError as error:
+        print_finding(stderr(), error.finding, lead=f"llq: {_subjects(error)}")
+        raise SystemExit(status) from None
+    except (ValueError, OSError, MemoryError) as error:
+        _say(_subjects(error) + _words(error))
+        if isinstance(error, OSError):
+            _discard_stdout()
+        raise SystemExit(status) from None
+
+
+@contextmanager
+def about(subject: object) -> Iterator[None]:
+    """Let failures of a block name their subject: the package, where a command has several."""
+    try:
+        yield
+    except (ValueError, OSError, MemoryError) as error:
+        error.add_note(str(subject))
+        raise
+
+
+def print_finding(console: Console, finding: Finding, lead: str = "") -> None:
+    """Print a finding: severity, rule and place, then what was found and expected, and the remedy."""
+    style = "bold red" if finding.severity == "error" else "bold yellow"
+    print_line(console, f"{lead}{finding.severity} {finding.rule} at {finding.where}", style)
+    print_fields(
+        console,
+        [("found", finding.found), ("expected", finding.expected), ("remedy", finding.remedy)],
+    )
+
+
+def _say(message: str) -> None:
+    print_line(stderr(), message, lead="llq: ")
+
+
+def _subjects(error: BaseException) -> str:
+    """Return what `about` noted, outermost first."""
+    return "".join(f"{note}: " for note in reversed(getattr(error, "__notes__", ())))
+
+
+def _discard_stdout() -> None:
+    """Send what is still to be written nowhere, so that the flush at exit does not fail again."""
+    with suppress(OSError):  # stdout is no file in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory; the package may be in order, this machine cannot hold what was asked for"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

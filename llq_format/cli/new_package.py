@@ -1,0 +1,50 @@
+"""What the commands that make a package share: what they may replace, and what they say at their end."""
+
+import os
+from pathlib import Path
+
+from llq_format.cli.sizes import sizes_by_kind, total_size
+from llq_format.cli.terminal import print_fields, print_json, stdout
+from llq_format.metadata import FILE_NAME, Metadata, digest
+
+
+def check_replaceable(directory: Path, *, force: bool) -> None:
+    """Raise FileExistsError if a directory exists, unless it may be replaced: an empty one or a package.
+
+    A package is a directory of files alone, metadata.json among them, so that a mistyped path empties nothing.
+    """
+    if not os.path.lexists(directory):
+        return
+    if not force:
+        raise FileExistsError(f"{directory} exists; --force replaces it")
+    if directory.is_symlink() or not directory.is_dir():
+        raise FileExistsError(f"{directory} is no directory and will not be replaced")
+    entries = list(directory.iterdir())
+    if entries and (directory / FILE_NAME not in entries or any(entry.is_dir() for entry in entries)):
+        raise FileExistsError(f"{directory} holds other things than a package and will not be replaced")
+
+
+def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
+    """Print where the package is, its digest and its sizes."""
+    total = total_size(metadata)
+    package_digest = digest(metadata.to_json())
+    if json:
+        print_json(
+            {
+                "path": str(directory),
+                "digest": package_digest,
+                "shards": len(metadata.shards),
+                "sizes": [size.to_json() for size in sizes_by_kind(metadata)],
+                "total": total.to_json(),
+            }
+        )
+        return
+    kinds = ", ".join(f"{size.weights:,} {size.kind}" for size in sizes_by_kind(metadata))
+    shards = f"{len(metadata.shards)} shard{'' if len(metadata.shards) == 1 else 's'}"
+    fields = [
+        ("package", str(directory)),
+        ("digest", package_digest),
+        ("weights", f"{total.weights:,}: {kinds}"),
+        ("size", f"{total.byte_length:,} bytes in {shards}, {total.bits_per_weight:.3f} bits a weight"),
+    ]
+    print_fields(stdout(), fields, indent=0)

@@ -1,0 +1,62 @@
+"""How large a package is, by kind of tensor."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, get_args
+
+from llq_format.layout import Dtype
+from llq_format.metadata import Metadata, TensorEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Tensors of one kind: how many, with how many weights, in how many bytes of shards."""
+
+    kind: str
+    tensors: int
+    weights: int
+    byte_length: int
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Stored bits a weight, padding and scales included."""
+        return 8 * self.byte_length / self.weights
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the size with its members by name."""
+        return {
+            "kind": self.kind,
+            "tensors": self.tensors,
+            "weights": self.weights,
+            "byte_length": self.byte_length,
+            "bits_per_weight": round(self.bits_per_weight, 4),
+        }
+
+
+def tensor_bytes(tensor: TensorEntry) -> int:
+    """Return the bytes of a tensor's parts."""
+    return sum(part.byte_length for part in tensor.parts)
+
+
+def sizes_by_kind(metadata: Metadata) -> list[Size]:
+    """Return the size of each dtype that the package uses."""
+    found = [
+        _size(dtype, (t for t in metadata.tensors if t.dtype == dtype), overhead=0)
+        for dtype in get_args(Dtype)
+    ]
+    return [size for size in found if size.tensors]
+
+
+def total_size(metadata: Metadata) -> Size:
+    """Return the size of all shards, preambles included."""
+    held = sum(tensor_bytes(tensor) for tensor in metadata.tensors)
+    return _size(
+        "total", metadata.tensors, overhead=sum(shard.byte_length for shard in metadata.shards) - held
+    )
+
+
+def _size(kind: str, tensors: Iterable[TensorEntry], overhead: int) -> Size:
+    chosen = list(tensors)
+    weights = sum(prod(tensor.shape) for tensor in chosen)
+    return Size(kind, len(chosen), weights, sum(map(tensor_bytes, chosen)) + overhead)
