@@ -1,0 +1,8 @@
+"""The decoder as the specification has it, in NumPy: every rounding in its place, all else in binary64.
+
+`Decoder(llq_format.open(path)).prefill(token_ids)` gives logits, float64 [tokens, vocab_size].
+"""
+
+from llq_format.reference.forward import Decoder, Sequence
+
+__all__ = ["Decoder", "Sequence"]

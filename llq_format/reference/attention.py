@@ -1,0 +1,104 @@
+"""Attention of one layer, with its KV cache (spec: Decoder, Attention; LLQ-DEC-4 to LLQ-DEC-11)."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.model import Attention as AttentionConfig
+from llq_format.model import Model, Temperature
+from llq_format.reference.activations import Array
+from llq_format.reference.matrix import Matrix
+from llq_format.reference.ops import rms_norm, softmax
+
+KVPrecision = Literal["float64", "float32", "float16"]
+
+
+@dataclass
+class KVCache:
+    """Keys (after RoPE and norm) and values of one layer and sequence, [positions, kv_heads, head_dim]."""
+
+    precision: KVPrecision = "float64"
+    keys: list[Array] = field(default_factory=list)
+    values: list[Array] = field(default_factory=list)
+
+    def extend(self, keys: Array, values: Array) -> tuple[Array, Array]:
+        """Append the keys and values of new positions and return all of them, as float64 (LLQ-NUM-2)."""
+        for held, new in ((self.keys, keys), (self.values, values)):
+            held[:] = [np.concatenate([*held, new.astype(self.precision)])]
+        return self.keys[0].astype(np.float64), self.values[0].astype(np.float64)
+
+
+def rotate(x: Array, angles: Array, pairing: Literal["interleaved", "halves"]) -> Array:
+    """Rotate the pairs of each head (LLQ-DEC-5).
+
+    x: float64 [tokens, heads, head_dim]; angles: float64 [tokens, head_dim / 2], in radians.
+    """
+    half = x.shape[-1] // 2
+    first, second = slice(0, half), slice(half, None)
+    if pairing == "interleaved":
+        first, second = slice(0, None, 2), slice(1, None, 2)
+    cos, sin = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
+    a, b = x[..., first], x[..., second]
+    rotated = np.empty_like(x)
+    rotated[..., first] = a * cos - b * sin
+    rotated[..., second] = b * cos + a * sin
+    return rotated
+
+
+def temperature_factors(positions: Array, temperature: Temperature) -> Array:
+    """Return the factor of q at each position, float64 [tokens] (LLQ-DEC-8)."""
+    steps = np.floor((positions + 1) / temperature.floor_scale)
+    return np.asarray(1 + temperature.attn_scale * np.log(1 + steps))
+
+
+def attends(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
+    """Return which key positions a query position attends to, bool [queries, keys] (LLQ-DEC-10)."""
+    q, k = queries[:, None], keys[None, :]
+    causal = k <= q
+    return causal if chunk_size is None else causal & (k // chunk_size == q // chunk_size)
+
+
+class Attention:
+    """Attention of one layer."""
+
+    def __init__(
+        self, model: Model, config: AttentionConfig, qkv: Matrix, output: Matrix, inv_freq: Array | None
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.qkv = qkv
+        self.output = output
+        self.inv_freq = inv_freq
+
+    def __call__(self, x: Array, positions: Array, cache: KVCache) -> Array:
+        """Return attention(x), [tokens, hidden], for new positions, float64 [tokens]; the cache grows."""
+        model, config = self.model, self.config
+        q, k, v = self.split(self.qkv(x))  # [tokens, heads, head_dim], twice [tokens, kv_heads, head_dim]
+        if config.rope:
+            assert self.inv_freq is not None  # noqa: S101  # LLQ-TENSOR-3 holds
+            angles = positions[:, None] * self.inv_freq
+            q, k = rotate(q, angles, model.rope_pairing), rotate(k, angles, model.rope_pairing)
+        if config.qk_norm:
+            q, k = rms_norm(q, None, model.rms_norm_eps), rms_norm(k, None, model.rms_norm_eps)
+        if config.temperature is not None:
+            q = q * temperature_factors(positions, config.temperature)[:, None, None]
+        keys, values = cache.extend(k, v)  # [all positions, kv_heads, head_dim]
+        group = model.num_heads // model.num_kv_heads
+        grouped = q.reshape(
+            len(q), model.num_kv_heads, group, model.head_dim
+        )  # head j reads kv head j // group
+        scores = np.einsum("thgd,phd->thgp", grouped, keys) / math.sqrt(model.head_dim)
+        mask = attends(positions, np.arange(len(keys), dtype=np.float64), config.chunk_size)
+        weights = softmax(np.where(mask[:, None, None, :], scores, -np.inf))
+        heads = np.einsum("thgp,phd->thgd", weights, values)
+        return self.output(heads.reshape(len(q), model.num_heads * model.head_dim))
+
+    def split(self, qkv: Array) -> tuple[Array, Array, Array]:
+        """Split the fused projection into heads of q, k and v (LLQ-DEC-4)."""
+        model = self.model
+        heads = qkv.reshape(len(qkv), model.num_heads + 2 * model.num_kv_heads, model.head_dim)
+        first_value = model.num_heads + model.num_kv_heads
+        return heads[:, : model.num_heads], heads[:, model.num_heads : first_value], heads[:, first_value:]

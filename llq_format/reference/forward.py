@@ -1,0 +1,126 @@
+"""From token ids to logits (spec: Decoder)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from llq_format.layout import is_int4
+from llq_format.model import Layer, Model
+from llq_format.reader import Package
+from llq_format.reference.activations import Array
+from llq_format.reference.attention import Attention, KVCache, KVPrecision
+from llq_format.reference.ffn import FFN
+from llq_format.reference.matrix import FloatMatrix, Matrix, Precision, int4_matrix
+from llq_format.reference.moe import MoE
+from llq_format.reference.ops import rms_norm
+
+
+@dataclass
+class Sequence:
+    """The state of one sequence: a KV cache a layer and the number of positions computed."""
+
+    caches: list[KVCache]
+    length: int = 0
+
+
+@dataclass(frozen=True)
+class DecoderLayer:
+    """One layer with its weights."""
+
+    attention_norm: Array
+    attention: Attention
+    ffn_norm: Array
+    ffn: FFN | MoE
+
+
+class Decoder:
+    """The decoder of a model package.
+
+    mode: `exact` rounds what the specification rounds; `float` rounds nothing, to be held against other
+    implementations of the architecture.
+    """
+
+    def __init__(
+        self, package: Package, mode: Literal["exact", "float"] = "exact", kv_cache: KVPrecision = "float64"
+    ) -> None:
+        """Decode all weights into memory. Raises ValueError for a package without a model, LLQError for faults."""
+        if package.metadata.model is None:
+            raise ValueError("this package holds tensors but no model: there is nothing to run")
+        self.model: Model = package.metadata.model
+        self.kv_cache: KVPrecision = kv_cache
+        self._package = package
+        self._mode = mode
+        self._inv_freq = self._raw("rope.inv_freq") if "rope.inv_freq" in package else None
+        self.embedding = package.get_tensor("embedding")
+        self.layers = [self._layer(number, layer) for number, layer in enumerate(self.model.layers)]
+        self.norm = self._raw("norm")
+        self.head = self._head()
+
+    def start(self) -> Sequence:
+        """Return the state of a new sequence."""
+        return Sequence([KVCache(self.kv_cache) for _ in self.layers])
+
+    def forward(self, tokens: Iterable[int], sequence: Sequence) -> Array:
+        """Compute the next positions of a sequence and return their logits, float64 [tokens, vocab_size].
+
+        One token is decode, several are prefill: the numbers are the same however a sequence is split.
+        Raises ValueError for a token id outside the vocabulary.
+        """
+        return self.head(self.hidden(tokens, sequence))
+
+    def hidden(self, tokens: Iterable[int], sequence: Sequence) -> Array:
+        """Compute the next positions and return what enters the head, float64 [tokens, hidden_size]."""
+        ids = np.fromiter(tokens, np.int64)
+        if ids.size and (ids.min() < 0 or ids.max() >= self.model.vocab_size):
+            raise ValueError(
+                f"token ids are 0 to {self.model.vocab_size - 1}, not {ids.min()} to {ids.max()}"
+            )
+        eps = self.model.rms_norm_eps
+        positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
+        x = self.embedding[ids].astype(np.float64)  # [tokens, hidden_size]
+        for layer, cache in zip(self.layers, sequence.caches, strict=True):
+            h = x + layer.attention(rms_norm(x, layer.attention_norm, eps), positions, cache)
+            x = h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+        sequence.length += len(ids)
+        return rms_norm(x, self.norm, eps)
+
+    def prefill(self, tokens: Iterable[int]) -> Array:
+        """Return the logits of all positions of a new sequence, float64 [tokens, vocab_size]."""
+        return self.forward(tokens, self.start())
+
+    def _layer(self, number: int, layer: Layer) -> DecoderLayer:
+        prefix = f"layers.{number}"
+        precision: Precision = "binary16" if number < self.model.fp16_layers else "int8"
+        qkv, output = (self._int4(f"{prefix}.attention.{name}", precision) for name in ("qkv", "output"))
+        return DecoderLayer(
+            self._raw(f"{prefix}.attention_norm"),
+            Attention(self.model, layer.attention, qkv, output, self._inv_freq),
+            self._raw(f"{prefix}.ffn_norm"),
+            self._ffn(f"{prefix}.ffn", layer, precision),
+        )
+
+    def _ffn(self, prefix: str, layer: Layer, precision: Precision) -> FFN | MoE:
+        config = layer.ffn
+
+        def ffn(name: str) -> FFN:
+            first = self._int4(f"{name}.{'gate_up' if config.gated else 'up'}", precision)
+            return FFN(first, self._int4(f"{name}.down", precision), config.activation, gated=config.gated)
+
+        if config.moe is None:
+            return ffn(prefix)
+        experts = [ffn(f"{prefix}.experts.{expert}") for expert in range(config.moe.num_experts)]
+        return MoE(self._raw(f"{prefix}.router"), experts, ffn(f"{prefix}.shared"))
+
+    def _head(self) -> Matrix:
+        precision: Literal["binary16", "float"] = "float" if self._mode == "float" else "binary16"
+        name = "embedding" if self.model.tied_embeddings else "lm_head"
+        return FloatMatrix(self._package.get_tensor(name), precision)
+
+    def _int4(self, name: str, precision: Precision) -> Matrix:
+        assert is_int4(self._package.entry(name).dtype)  # noqa: S101  # LLQ-TENSOR-5 holds
+        return int4_matrix(self._package.get_packed(name), "float" if self._mode == "float" else precision)
+
+    def _raw(self, name: str) -> Array:
+        return self._package.get_tensor(name).astype(np.float64)

@@ -1,0 +1,74 @@
+"""Matrix products with rounded inputs (spec: Activations, Matmul)."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.dequantize import ZERO_POINT_SYMMETRIC
+from llq_format.layout import BLOCK, block_grid
+from llq_format.quantize import PackedTensor
+from llq_format.reference.activations import Array, quantize_int8, round_binary16
+
+Precision = Literal["int8", "binary16", "float"]
+"""How a matmul's input is rounded; `float` not at all, which only serves comparison with oracles."""
+
+
+class Matrix(Protocol):
+    """A matrix [rows, cols] that multiplies vectors."""
+
+    def __call__(self, x: Array) -> Array:
+        """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
+
+
+class FloatMatrix:
+    """Weights in binary64; inputs rounded to binary16, or not at all."""
+
+    def __init__(self, weights: NDArray[np.float32], precision: Literal["binary16", "float"]) -> None:
+        """Keep the weights, float32 [rows, cols], as float64."""
+        self._weights = weights.astype(np.float64)
+        self._rounded = precision == "binary16"
+
+    def __call__(self, x: Array) -> Array:
+        """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
+        return (round_binary16(x) if self._rounded else x) @ self._weights.T
+
+
+class Int8Matrix:
+    """INT4 weights for INT8 inputs: exact integers block by block, then scales.
+
+    A block's row of code − zero_point is kept as float32: products with INT8 codes add up to less than 2^24,
+    so float32 sums of them are exact in any order, and BLAS computes them (LLQ-ACT-7).
+    """
+
+    def __init__(self, packed: PackedTensor) -> None:
+        """Unpack the codes."""
+        self._rows, self._cols = packed.shape
+        self._down, self._across = block_grid(*packed.shape)
+        codes = packed.codes.astype(np.int16)
+        if packed.zero_points is None:
+            codes -= ZERO_POINT_SYMMETRIC
+        else:
+            codes -= packed.zero_points.astype(np.int16)[:, None, None]
+        grid = codes.reshape(self._down, self._across, BLOCK, BLOCK).transpose(1, 0, 2, 3)
+        self._codes = grid.reshape(self._across, self._down * BLOCK, BLOCK).astype(
+            np.float32
+        )  # [across, rows, 64]
+        self._codes[-1, :, self._cols - (self._across - 1) * BLOCK :] = 0  # nothing outside the matrix counts
+        self._scales = packed.scales.astype(np.float64).reshape(self._down, self._across).T  # [across, down]
+
+    def __call__(self, x: Array) -> Array:
+        """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
+        q, s = quantize_int8(x)
+        padded = np.zeros((len(x), self._across * BLOCK), np.float32)
+        padded[:, : self._cols] = q
+        vectors = padded.reshape(len(x), self._across, BLOCK).transpose(1, 2, 0)  # [across, 64, tokens]
+        dots = np.matmul(self._codes, vectors)  # exact integers, [across, rows, tokens]
+        bands = dots.reshape(self._across, self._down, BLOCK, len(x))
+        y = np.einsum("ji,jirt->irt", self._scales, bands, dtype=np.float64)
+        return np.asarray(y.reshape(-1, len(x))[: self._rows].T * s)
+
+
+def int4_matrix(packed: PackedTensor, precision: Precision) -> Matrix:
+    """Return the matrix of an INT4 tensor for inputs of a precision."""
+    return Int8Matrix(packed) if precision == "int8" else FloatMatrix(packed.dequantize(), precision)

@@ -1,0 +1,34 @@
+"""Mixture of experts (spec: Decoder, LLQ-DEC-14 and LLQ-DEC-15)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference.activations import Array
+from llq_format.reference.ffn import FFN
+from llq_format.reference.ops import sigmoid
+
+
+class MoE:
+    """One shared expert beside one chosen of many."""
+
+    def __init__(self, router: Array, experts: Sequence[FFN], shared: FFN) -> None:
+        """Keep the router's weights, float64 [num_experts, hidden], and the experts."""
+        self.router = router
+        self.experts = experts
+        self.shared = shared
+
+    def __call__(self, x: Array) -> Array:
+        """Return moe(x), float64 [tokens, hidden]."""
+        chosen, scores = self.route(x)
+        routed = np.empty_like(x)
+        for token, expert in enumerate(chosen):
+            routed[token] = self.experts[expert]((scores[token] * x[token])[None])[0]
+        return self.shared(x) + routed
+
+    def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+        """Return the chosen expert of each token, int [tokens], and its score, float64 [tokens]."""
+        values = x @ self.router.T
+        chosen = values.argmax(axis=-1)  # the first among equals
+        return chosen, sigmoid(values[np.arange(len(x)), chosen])
