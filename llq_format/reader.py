@@ -9,13 +9,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from llq_format.checks.hashes import check_file_hash
 from llq_format.checks.shards import check_preamble
 from llq_format.checks.text import check_text
 from llq_format.dequantize import dequantize
 from llq_format.directory import PackageFile, package_directory, read_metadata
 from llq_format.findings import Finding, LLQError
 from llq_format.layout import BLOCK_BYTES, is_int4, sections
-from llq_format.metadata import MAX_BYTES, Metadata, Part, TensorEntry
+from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
 from llq_format.quantize import PackedTensor
 from llq_format.validate import check_directory, check_index, check_part
 
@@ -96,6 +97,12 @@ class Package:
             zero_points = np.concatenate(zeros) if zeros else None
             packed = np.concatenate([p for _, _, p in parts])
         return PackedTensor((entry.rows, entry.cols), scales, zero_points, packed)
+
+    def read_file(self, entry: FileEntry) -> bytes:
+        """Return the bytes of a file of the package; raises LLQError unless its hash is right."""
+        with PackageFile(self.directory / entry.file) as file:
+            _raise_first(list(check_file_hash(entry, file)))
+            return file.read(0, entry.byte_length)
 
     def close(self) -> None:
         """Let go of the mapped shards; arrays that are views of them stay valid."""

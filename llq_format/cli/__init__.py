@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from llq_format.cli import decode, diff, dump, explain, export, inspect, synth, validate
+from llq_format.cli import decode, diff, dump, explain, export, inspect, run, synth, validate
 from llq_format.cli.failures import reported
 from llq_format.layout import VERSION_TEXT
 
@@ -42,6 +42,7 @@ app.command("dump")(dump.dump)
 app.command("explain")(explain.explain)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("run")(run.run)
 app.command("synth")(synth.synth)
 
 

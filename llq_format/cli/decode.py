@@ -46,7 +46,7 @@ def decode(
     to_stdout = str(output) == "-"
     if to_stdout and sys.stdout.isatty():
         raise typer.BadParameter(
-            "this is a terminal; give a file, or send the output into one.", param_hint="-o"
+            "this is a terminal; give a file or a pipe.", param_hint="-o"
         )
     if not to_stdout:
         _check_target(output, force=force)

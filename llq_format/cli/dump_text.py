@@ -89,15 +89,15 @@ def _block_line(block: Block, shard: ShardBytes) -> str:
 
 
 def _values(tensor: TensorEntry, part: Part, shard: ShardBytes) -> Iterator[str]:
-    """Yield the values of a raw part, eight bytes a line."""
+    """Yield the values of a raw part, two a line."""
     size = RAW_ITEM_BYTES[tensor.dtype]
     total = part.num_rows * tensor.cols * size
     yield f"{'offset':>10}  {'bytes':<23}  {'row, column':<15} values"
     for start in range(0, total, _RUN_BYTES):
         data = shard.read(part.offset + start, min(_RUN_BYTES, total - start))
         data = data[: len(data) - len(data) % size]
-        for at in range(0, len(data), _SHOWN_BYTES):
-            piece = data[at : at + _SHOWN_BYTES]
+        for at in range(0, len(data), 2 * size):
+            piece = data[at : at + 2 * size]
             row, col = divmod((start + at) // size, tensor.cols)
             values = "  ".join(str(value) for value in np.frombuffer(piece, f"<f{size}"))
             where = f"{part.first_row + row}, {col}"

@@ -11,7 +11,7 @@ from llq_format.metadata import FILE_NAME, Metadata, digest
 def check_replaceable(directory: Path, *, force: bool) -> None:
     """Raise FileExistsError if a directory exists, unless it may be replaced: an empty one or a package.
 
-    A package is a directory of files alone, metadata.json among them, so that a mistyped path empties nothing.
+    A package is a directory of files alone, metadata.json among them, so no mistyped path is emptied.
     """
     if not os.path.lexists(directory):
         return

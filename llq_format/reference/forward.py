@@ -45,7 +45,7 @@ class Decoder:
     def __init__(
         self, package: Package, mode: Literal["exact", "float"] = "exact", kv_cache: KVPrecision = "float64"
     ) -> None:
-        """Decode all weights into memory. Raises ValueError for a package without a model, LLQError for faults."""
+        """Decode all weights. Raises ValueError for a package without a model, LLQError for faults."""
         if package.metadata.model is None:
             raise ValueError("this package holds tensors but no model: there is nothing to run")
         self.model: Model = package.metadata.model

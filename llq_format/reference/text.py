@@ -1,0 +1,89 @@
+"""Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from llq_format.metadata import Tokenizer as TokenizerEntry
+from llq_format.reader import Package
+
+_UNFINISHED = "\ufffd"  # what the tokenizers library shows for the first bytes of a character
+
+
+class TextTokenizer:
+    """The tokenizer of a package, through the tokenizers library."""
+
+    def __init__(self, package: Package) -> None:
+        """Load and check tokenizer.json.
+
+        Raises ValueError if the package has none or the library refuses it, LLQError if its hash is wrong,
+        ModuleNotFoundError without the library.
+        """
+        from tokenizers import Tokenizer  # noqa: PLC0415  # an extra
+
+        entry = package.metadata.tokenizer
+        if entry is None:
+            raise ValueError("this package has no tokenizer: give token ids, or export it with a tokenizer")
+        self.entry: TokenizerEntry = entry
+        data = package.read_file(entry)
+        try:
+            self._tokenizer: Any = Tokenizer.from_buffer(data)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(
+                f"{entry.file} is no tokenizer that the tokenizers library reads: {error}"
+            ) from error
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a prompt, with `bos_token_id` exactly once at the beginning if it is not null."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        bos = self.entry.bos_token_id
+        return ids if bos is None or ids[:1] == [bos] else [bos, *ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids, special tokens left out."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def stream(self, tokens: Iterable[int]) -> Iterator[str]:
+        """Yield the text of tokens as they come, never a part of a character."""
+        ids: list[int] = []
+        shown = ""
+        for token in tokens:
+            ids.append(token)
+            text = self.decode(ids)
+            if not text.endswith(_UNFINISHED):
+                yield text[len(shown) :]
+                shown = text
+        rest = self.decode(ids)[len(shown) :]
+        if rest:
+            yield rest
+
+    def chat(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return the prompt of chat messages, `{"role": …, "content": …}` each, by the package's template.
+
+        Raises ValueError if the package has no template or the template refuses the messages.
+        """
+        from jinja2 import TemplateError  # noqa: PLC0415  # an extra
+        from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415  # an extra
+
+        if self.entry.chat_template is None:
+            raise ValueError("this package has no chat template: give a plain prompt")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        special = {"bos_token": self._token(self.entry.bos_token_id)}
+        special["eos_token"] = self._token(next(iter(self.entry.eos_token_ids), None))
+        try:
+            template = environment.from_string(self.entry.chat_template)
+            return template.render(messages=messages, add_generation_prompt=True, **special)
+        except TemplateError as error:
+            raise ValueError(f"the chat template refuses the messages: {error}") from error
+
+    def _token(self, token_id: int | None) -> str:
+        token: str | None = None if token_id is None else self._tokenizer.id_to_token(token_id)
+        return token or ""
+
+
+def _refuse(message: str) -> str:
+    """Let a template refuse its messages."""
+    from jinja2 import TemplateError  # noqa: PLC0415  # an extra
+
+    raise TemplateError(message)
