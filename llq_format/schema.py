@@ -66,8 +66,8 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
         if f"{missing[0]!r} is a required property" == error.message:  # one error comes for each missing name
             yield from (Finding("LLQ-META-2", place, "nothing", f"a member {name!r}") for name in missing)
         return
-    if keyword == "type" and isinstance(instance, float) and instance.is_integer() and "integer" in expected:
-        yield Finding("LLQ-META-4", place, f"a fraction or exponent ({instance!r})", f"{int(instance)}")
+    if keyword == "type" and isinstance(instance, float) and "integer" in expected:
+        yield Finding("LLQ-META-4", place, f"a fraction or exponent ({instance!r})", "digits alone")
         return
     rule = _RULE_OF_KEYWORD.get(keyword) or schema.get("$comment", "LLQ-META-5")
     yield Finding(rule, place, shown(instance), _expectation(keyword, expected))
