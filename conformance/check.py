@@ -66,6 +66,7 @@ class Result:
         fields: dict[str, Any] = {
             name: tuple(member) if isinstance(member, list) else member for name, member in value.items()
         }
+        fields["misreadings"] = {name: tuple(rules) for name, rules in value["misreadings"].items()}
         return cls(**fields | {"outcome": Outcome(value["outcome"])})
 
 

@@ -1,14 +1,17 @@
 """Why an output is wrong: which misreading, or which two together, yield exactly what a runtime returned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import reading
 from conformance.difference import same
-from conformance.misreadings import MISREADINGS
-from conformance.package import Tensor
+from conformance.misreadings import MISREADINGS, Misreading
+from conformance.package import Part, Tensor
 from conformance.reading import Reading
 
 PAIRS_UP_TO = 1 << 15
@@ -32,11 +35,24 @@ def explain(decoded: Decoded) -> Explanations:
 
     Several explanations are such as these tensors do not tell apart.
     """
-    found = dict(_singles(decoded))
-    if _yields(Reading(), decoded):
+    right = Reading(
+        codes=_remembering(reading.codes),
+        scales=_remembering(reading.scales),
+        zero_points=_remembering(reading.zero_points),
+    )
+    mistakes = [_remembering_mistake(one) for one in MISREADINGS if _concerns(one, decoded)]
+    found: Explanations = {
+        one.name: (one.rule,)
+        for one in mistakes
+        if _yields(replace(right, **{one.step: one.replacement}), decoded)
+    }
+    if _yields(right, decoded):
         return _signs_of_zero(decoded) | found
     if not found and _telling(decoded) and sum(got.size for _, got in decoded) <= PAIRS_UP_TO:
-        found = dict(_pairs(decoded))
+        for one, other in combinations(mistakes, 2):
+            both = {one.step: one.replacement, other.step: other.replacement}
+            if len(both) == 2 and _yields(replace(right, **both), decoded):
+                found[f"{one.name}, and {other.name}"] = tuple(dict.fromkeys((one.rule, other.rule)))
     return found
 
 
@@ -47,9 +63,9 @@ def told(found: Explanations, decoded: Decoded) -> Explanations:
     return found if len(found) <= MANY and _telling(decoded) else {}
 
 
-def _yields(reading: Reading, decoded: Decoded) -> bool:
+def _yields(read: Reading, decoded: Decoded) -> bool:
     """Whether the reading gives these values, the signs of zeros apart."""
-    return all(np.array_equal(reading(tensor), got, equal_nan=True) for tensor, got in decoded)
+    return all(np.array_equal(read(tensor), got, equal_nan=True) for tensor, got in decoded)
 
 
 def _telling(decoded: Decoded) -> bool:
@@ -62,14 +78,25 @@ def _signs_of_zero(decoded: Decoded) -> Explanations:
     return {SIGN_OF_ZERO: ("LLQ-DEQ-5" if wrong[0].quantized else "LLQ-RAW-3",)} if wrong else {}
 
 
-def _singles(decoded: Decoded) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for one in MISREADINGS:
-        if _yields(Reading(**{one.step: one.replacement}), decoded):
-            yield one.name, (one.rule,)
+def _concerns(one: Misreading, decoded: Decoded) -> bool:
+    """Whether the step that a misreading replaces is taken for any of the tensors."""
+    if one.step == "join":
+        return any(len(tensor.parts) > 1 for tensor, _ in decoded)
+    return any(tensor.quantized != (one.step == "raw") for tensor, _ in decoded)
 
 
-def _pairs(decoded: Decoded) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for one, other in combinations(MISREADINGS, 2):
-        both = {one.step: one.replacement, other.step: other.replacement}
-        if len(both) == 2 and _yields(Reading(**both), decoded):
-            yield f"{one.name}, and {other.name}", tuple(dict.fromkeys((one.rule, other.rule)))
+def _remembering_mistake(one: Misreading) -> Misreading:
+    remembers = one.step in ("codes", "scales", "zero_points")
+    return replace(one, replacement=_remembering(one.replacement)) if remembers else one
+
+
+def _remembering(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
+    """Return a step that is computed once for each part: among pairs it occurs a hundred times."""
+    known: dict[int, Any] = {}
+
+    def remembered(part: Part) -> Any:
+        if id(part) not in known:
+            known[id(part)] = step(part)
+        return known[id(part)]
+
+    return remembered

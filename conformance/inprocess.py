@@ -60,21 +60,25 @@ class InProcess:
         try:
             with _time_limit(self.timeout):
                 yield
-        except TimedOut:
-            raise
+        except _Alarm:
+            raise TimedOut(f"no answer within {self.timeout:g} s") from None
         except Exception as error:
             raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
 
 
+class _Alarm(BaseException):
+    """Time is up. No `Exception`, so that no runtime takes it for a fault of its own and goes on."""
+
+
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TimedOut` in the middle of what takes longer, where the platform can."""
+    """Raise `_Alarm` in the middle of what takes longer, where the platform can."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TimedOut(f"no answer within {seconds:g} s")
+        raise _Alarm
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
