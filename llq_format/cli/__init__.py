@@ -7,7 +7,6 @@ Exit status of all commands: 0 done, 1 failed (one message on stderr), 2 misuse,
 import os
 import signal
 import sys
-from importlib import metadata
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +47,8 @@ app.command("synth")(synth.synth)
 
 def _version(*, asked: bool) -> None:
     if asked:
+        from importlib import metadata  # noqa: PLC0415  # takes longer than all of this module
+
         try:
             package = metadata.version("llq-format")
         except metadata.PackageNotFoundError:

@@ -45,9 +45,7 @@ def decode(
     """
     to_stdout = str(output) == "-"
     if to_stdout and sys.stdout.isatty():
-        raise typer.BadParameter(
-            "this is a terminal; give a file or a pipe.", param_hint="-o"
-        )
+        raise typer.BadParameter("this is a terminal; give a file or a pipe.", param_hint="-o")
     if not to_stdout:
         _check_target(output, force=force)
     with about(path), llq_format.open(path) as package:

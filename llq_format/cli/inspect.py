@@ -73,10 +73,10 @@ def _print_human(console: Console, metadata: Metadata, metadata_bytes: int, *, s
         if value
     ]
     if metadata.tokenizer is not None:
-        template = metadata.tokenizer.chat_template
+        bos, template = metadata.tokenizer.bos_token_id, metadata.tokenizer.chat_template
         ends = ", ".join(map(str, metadata.tokenizer.eos_token_ids)) or "none"
         words = "no chat template" if template is None else f"chat template of {len(template):,} characters"
-        fields.append(("tokenizer", f"bos {metadata.tokenizer.bos_token_id}, eos {ends}, {words}"))
+        fields.append(("tokenizer", f"bos {'none' if bos is None else bos}, eos {ends}, {words}"))
     if metadata.extras:
         text = json_module.dumps(metadata.extras)
         fields.append(("extras", text if show_all or len(text) <= 240 else f"{text[:240]}… (--all shows it)"))
