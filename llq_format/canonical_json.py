@@ -98,7 +98,8 @@ class _Parser:
             if name in members:
                 self._add("LLQ-JSON-3", f"two members {shown(name)}", "one")
             members[name] = value
-            self._check_string(name)
+            self._check_strings(name)
+            self._check_strings(value)
         return members
 
     def _integer(self, literal: str) -> int:
@@ -117,16 +118,10 @@ class _Parser:
     def _constant(self, literal: str) -> NoReturn:
         raise json.JSONDecodeError(f"{literal} is not JSON", literal, 0)
 
-    def _check_string(self, text: str) -> None:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            self._add("LLQ-JSON-6", f"the string {shown(text)}", "no lone surrogate")
-
     def _check_strings(self, value: Any) -> None:
-        if isinstance(value, str):
-            self._check_string(value)
-        elif isinstance(value, list):
+        """Check a string or the strings of an array; those of an object were checked when it was made."""
+        if isinstance(value, list):
             for item in value:
                 self._check_strings(item)
-        elif isinstance(value, dict):
-            for item in value.values():
-                self._check_strings(item)
+        elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            self._add("LLQ-JSON-6", f"the string {shown(value)}", "no lone surrogate")
