@@ -32,13 +32,19 @@ MODELS: dict[str, dict[str, Any]] = {
     "an ungated FFN with gelu": tiny(layers=[layer(None, {"activation": "gelu", "gated": False})]),
     "no position embedding": tiny(layers=[layer({"rope": False})]),
     "position embedding in one of two layers": tiny(layers=[layer({"rope": False}), layer()]),
-    "QK norm and chunks": tiny(layers=[layer({"qk_norm": True, "chunk_size": 1})], activations={"fp16_layers": 0}),
+    "QK norm and chunks": tiny(
+        layers=[layer({"qk_norm": True, "chunk_size": 1})], activations={"fp16_layers": 0}
+    ),
     "every choice of Llama 4": LLAMA_4,
     "eleven experts": tiny(layers=[layer(None, {"moe": {**MOE, "num_experts": 11}, "intermediate_size": 1})]),
     "one token, one element, one position": tiny(
-        vocab_size=2, hidden_size=1, num_heads=1, context_length=1, layers=[layer(None, {"intermediate_size": 1})]
+        vocab_size=2,
+        hidden_size=1,
+        num_heads=1,
+        context_length=1,
+        layers=[layer(None, {"intermediate_size": 1})],
     ),
-}  # fmt: skip
+}
 
 
 @valid("LLQ-TENSOR-3", "LLQ-TENSOR-4", "LLQ-CANON-3", each=MODELS)
@@ -58,7 +64,7 @@ DTYPES: dict[str, dict[str, str]] = {
 
 @valid("LLQ-TENSOR-5", each=DTYPES)
 def model_stores(dtypes: dict[str, str]) -> Package:
-    """A model that stores {}."""
+    """A model of other dtypes ({})."""
     return with_tokenizer(model_package(tiny(), dtypes))
 
 
@@ -87,6 +93,6 @@ def inv_freq_extremes() -> Package:
 
 @valid("LLQ-CANON-4", "LLQ-PART-10")
 def model_in_several_shards() -> Package:
-    """A model whose tensors lie in several shards, one matrix in two parts."""
+    """A model whose tensors lie in several shards, the embedding in two parts."""
     model = tiny(vocab_size=400, layers=[layer(None, {"intermediate_size": 40})])
     return with_tokenizer(model_package(model, shard_limit=3328))

@@ -36,7 +36,7 @@ SPELLINGS = {
 
 @invalid("LLQ-CANON-1", each=SPELLINGS)
 def spelled_with(change: tuple[str, str]) -> Package:
-    """metadata.json has {}, and MUST be the RFC 8785 serialization of its own value."""
+    """metadata.json is written otherwise ({}): it MUST be the RFC 8785 serialization of its own value."""
     package = (
         control_raw().set("/extras", {"text": "/\u00e9\n\x1f", "number": 0.5}).set("/extensions_used", [])
     )
@@ -84,16 +84,16 @@ def written(package: Package, **style: Any) -> Sealed:
 
 
 DIGESTS = {
-    "of no bytes": digest_of(b""),
-    "of the first shard": digest_of(control_raw().shards[0]),
-    "of another package": "0123456789abcdef" * 4,
-    "of ones": "1" * 64,
+    "that of no bytes": digest_of(b""),
+    "that of the first shard": digest_of(control_raw().shards[0]),
+    "that of another package": "0123456789abcdef" * 4,
+    "64 ones": "1" * 64,
 }
 
 
 @invalid("LLQ-CANON-2", each=DIGESTS)
 def digest(value: str) -> Package:
-    """The digest is that {}, and MUST be the SHA-256 of metadata.json with the digest zeroed."""
+    """The digest is another ({}): it MUST be the SHA-256 of metadata.json with the digest zeroed."""
     return control_raw().set("/digest", value)
 
 
@@ -113,7 +113,7 @@ def digest_with_newline() -> Sealed:
 
 @invalid("LLQ-CANON-2")
 def digest_with_member_removed() -> Sealed:
-    """The digest is that of the text without the member digest, and MUST be that of the text with it zeroed."""
+    """The digest is that of the text without the member digest, and MUST be that with it zeroed."""
     text = control_raw().text()
     return redigested(text, b"{" + text[77:])
 

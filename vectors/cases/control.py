@@ -27,7 +27,7 @@ WEIGHT_TENSOR = Int4(
 
 @valid("LLQ-PART-8", "LLQ-PART-9", "LLQ-REC-5", "LLQ-RAW-1")
 def control() -> Package:
-    """A raw tensor and an INT4 tensor of one block in one shard: the package that most invalid vectors change."""
+    """A raw tensor and an INT4 tensor of one block in one shard, which most invalid vectors change."""
     return assemble([BIAS_TENSOR, WEIGHT_TENSOR])
 
 

@@ -51,13 +51,13 @@ SCALES = {
 
 @valid("LLQ-DEQ-5", "LLQ-DEQ-6", each=SCALES)
 def scale(bits: int) -> Package:
-    """All codes under the scale {}: a weight MUST equal the exact product."""
+    """All codes under one scale ({}): a weight MUST equal the exact product."""
     return ruler((bits, 8))
 
 
 @valid("LLQ-DEQ-2")
 def bound_exactly() -> Package:
-    """Scale * max(|0 - zero_point|, |15 - zero_point|) is 65504, which MUST be allowed, on either side."""
+    """The greatest weight a block can hold is 65504, which MUST be allowed, of either sign."""
     return ruler((0x6FFF, 7), (0x6FFF, 8))
 
 

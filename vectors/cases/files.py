@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vectors.cases.control import control, control_raw, control_files, control_shards
+from vectors.cases.control import control, control_files, control_raw, control_shards
 from vectors.kit.package import Sealed
 from vectors.kit.registry import invalid
 
@@ -123,7 +123,7 @@ def shard_followed_by(data: bytes) -> Sealed:
 
 @invalid("LLQ-PKG-8", each={"2^40": 2**40, "2^32 more": 2**32 + LENGTH, "2^32": 2**32})
 def shard_grown(byte_length: int) -> Sealed:
-    """The file of a shard is a sparse file, its length {}."""
+    """The file of a shard is sparse, and much too long ({})."""
     return control_raw().seal().then("truncate", SHARD, byte_length=byte_length)
 
 
@@ -163,7 +163,7 @@ EXTRA = {
 
 @invalid("LLQ-PKG-9", each=EXTRA)
 def extra_shard(name: str) -> Sealed:
-    """There is a file {} whose name ends in .llq and that the metadata does not name."""
+    """There is a file ({}) whose name ends in .llq and that the metadata does not name."""
     sealed = control_raw().seal()
     sealed.files[name] = sealed.files[SHARD]
     return sealed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vectors.cases.control import BIAS_TENSOR, control_files, control_model, control_raw
+from vectors.cases.control import BIAS_TENSOR, control_model, control_raw
 from vectors.kit.model import model_package, tiny, with_tokenizer
 from vectors.kit.package import Package, Sealed, assemble
 from vectors.kit.registry import valid
@@ -30,12 +30,24 @@ EXTRAS: dict[str, Any] = {
     "something like a digest": {"digest": "0" * 64, "text": '{"digest":"' + "f" * 64},
     "integers up to 2^53 - 1": {"numbers": [2**53 - 1, 1 - 2**53, 0, -1]},
     "numbers of every form": {
-        "numbers": [1e-07, 1e-06, 0.1, 1.5, -2.5, 1e21, 1.5e300, 5e-324, 1.7976931348623157e308, 1 / 3, 123456.75]
+        "numbers": [
+            1e-07,
+            1e-06,
+            0.1,
+            1.5,
+            -2.5,
+            1e21,
+            1.5e300,
+            5e-324,
+            1.7976931348623157e308,
+            1 / 3,
+            123456.75,
+        ]
     },
     "an integral number written as a float in most languages": {"numbers": [1.0, -0.0, 500000.0]},
     "32 levels": {"deep": nested(30)},
     "brackets in strings, which are no levels": {"[" * 50: "]" + "{" * 50, "quoted": '"' + "[" * 50 + "\\\\"},
-}  # fmt: skip
+}
 
 
 @valid("LLQ-META-1", "LLQ-CANON-1", each=EXTRAS)
@@ -75,7 +87,7 @@ NAMES = {
     "128 characters": ["a" * 128],
     "dots, digits and underscores": ["0", "9.9", "A_.b__1", "layers.0.x"],
     "letters of both cases": ["A", "B", "Z.z", "a0"],
-    "every order of ASCII": ["a.b", "a0", "aB", "a_", "ab"],
+    "every order of ASCII": ["a.b", "a0", "aB", "a_", "ac"],
     "numbers in the order of their bytes": ["t.1", "t.10", "t.2"],
     "words of JavaScript": ["constructor", "hasOwnProperty", "length", "toString"],
     "the names of model tensors": ["embedding", "norm", "rope.inv_freq"],
@@ -84,7 +96,7 @@ NAMES = {
 
 @valid("LLQ-TENSOR-1", "LLQ-TENSOR-2", "LLQ-CANON-3", each=NAMES)
 def tensor_names(names: list[str]) -> Package:
-    """Tensor names with {}."""
+    """Tensors have names of many kinds ({})."""
     return assemble([replace(BIAS_TENSOR, name=name) for name in names])
 
 
@@ -98,7 +110,7 @@ STEMS = {
 
 @valid("LLQ-PKG-3", "LLQ-PKG-4", each=STEMS)
 def stem(value: str) -> Package:
-    """The stem is {}."""
+    """The stem is of another kind ({})."""
     return assemble([BIAS_TENSOR], stem=value)
 
 

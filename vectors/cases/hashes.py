@@ -72,7 +72,7 @@ HASHED = {
 
 @invalid("LLQ-HASH-1", each=HASHED)
 def part_hashed(change: tuple[int, int | None, str]) -> Package:
-    """The sha256 of a part is that of the part {}, and MUST cover all byte_length bytes."""
+    """The sha256 of a part is that of other bytes ({}): it MUST cover all byte_length bytes."""
     first, last, pointer = change
     package = control()
     return package.set(pointer, digest_of(package.shards[0][first:last]))

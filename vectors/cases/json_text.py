@@ -54,7 +54,7 @@ def metadata_length(data: bytes) -> Sealed:
 
 @invalid("LLQ-PKG-2", each={"16777217": 2**24 + 1, "2^32 + 2": 2**32 + 2, "2^40": 2**40})
 def metadata_grown_to(length: int) -> Sealed:
-    """metadata.json is followed by NUL bytes up to a length of {}, and MUST be at most 16,777,216 bytes long."""
+    """metadata.json has NUL bytes behind it up to a length of {}, and MUST be at most 16,777,216 long."""
     return control_raw().seal().then("truncate", METADATA, byte_length=length)
 
 
@@ -110,7 +110,7 @@ def utf_16(encoding: str) -> Sealed:
 
 @invalid("LLQ-JSON-2")
 def utf_16_without_mark() -> Sealed:
-    """metadata.json is UTF-16 without a byte order mark: read as UTF-8 it is valid, but it is no JSON text."""
+    """metadata.json is UTF-16 without a byte order mark: valid when read as UTF-8, but no JSON text."""
     return replaced(control_raw().text().decode().encode("utf-16-le"))
 
 
@@ -151,28 +151,59 @@ def metadata_holds(data: bytes) -> Sealed:
 
 
 NO_VALUE = {
-    "NaN": b"NaN", "Infinity": b"Infinity", "minus Infinity": b"-Infinity", "inf": b"inf", "True": b"True",
-    "None": b"None", "undefined": b"undefined", "01": b"01", "minus 01": b"minus 01", "plus 1": b"+1", "point 5": b"point 5", "5 point": b"5 point",
-    "1e": b"1e", "lone minus": b"-", "0x10": b"0x10", "1_000": b"1_000", "two numbers": b"1 2", "nothing": b"",
-    "a string in single quotes": b"'a'", "an unquoted word": b"word", "an escaped x": b'"\\x41"',
-    "a short escape": b'"\\u12"', "an escape with braces": b'"\\u{41}"', "an escaped quote alone": b'"\\\'"',
-    "a raw newline in a string": b'"a\nb"', "a raw NUL in a string": b'"a\0b"', "a raw tab in a string": b'"a\tb"',
-    "a raw 1F in a string": b'"a\x1fb"', "a comma before a bracket": b"[1,]", "a comma before a brace": b'{"a":1,}',
-    "a comma alone": b"[,]", "two commas": b"[1,,2]", "a missing comma": b"[1 2]", "a missing colon": b'{"a" 1}',
-    "an equals sign": b'{"a"=1}', "an unquoted name": b"{a:1}", "a number as name": b"{1:1}",
-    "a block comment": b"/* */0", "a line comment": b"0//\n", "a form feed as white space": b"\x0c0",
-    "a no-break space": b"\xc2\xa00", "a byte order mark": b"\xef\xbb\xbf0", "mismatched brackets": b"[1}",
-}  # fmt: skip
+    "NaN": b"NaN",
+    "Infinity": b"Infinity",
+    "minus Infinity": b"-Infinity",
+    "inf": b"inf",
+    "True": b"True",
+    "None": b"None",
+    "undefined": b"undefined",
+    "01": b"01",
+    "minus 01": b"-01",
+    "plus 1": b"+1",
+    "point 5": b".5",
+    "5 point": b"5.",
+    "1e": b"1e",
+    "lone minus": b"-",
+    "0x10": b"0x10",
+    "1_000": b"1_000",
+    "two numbers": b"1 2",
+    "nothing": b"",
+    "a string in single quotes": b"'a'",
+    "an unquoted word": b"word",
+    "an escaped x": b'"\\x41"',
+    "a short escape": b'"\\u12"',
+    "an escape with braces": b'"\\u{41}"',
+    "an escaped quote alone": b'"\\\'"',
+    "a raw newline in a string": b'"a\nb"',
+    "a raw NUL in a string": b'"a\0b"',
+    "a raw tab in a string": b'"a\tb"',
+    "a raw 1F in a string": b'"a\x1fb"',
+    "a comma before a bracket": b"[1,]",
+    "a comma before a brace": b'{"a":1,}',
+    "a comma alone": b"[,]",
+    "two commas": b"[1,,2]",
+    "a missing comma": b"[1 2]",
+    "a missing colon": b'{"a" 1}',
+    "an equals sign": b'{"a"=1}',
+    "an unquoted name": b"{a:1}",
+    "a number as name": b"{1:1}",
+    "a block comment": b"/* */0",
+    "a line comment": b"0//\n",
+    "a form feed as white space": b"\x0c0",
+    "a no-break space": b"\xc2\xa00",
+    "a byte order mark": b"\xef\xbb\xbf0",
+    "mismatched brackets": b"[1}",
+}
 
 
 @invalid("LLQ-JSON-2", each=NO_VALUE)
 def value_is(data: bytes) -> Package:
-    """The value of a member of extras is {}, which is not JSON as RFC 8259 defines it."""
+    """A member of extras has a value that is not JSON ({}): the file MUST be one JSON text of RFC 8259."""
     return noted(data)
 
 
 CUTS = {
-    "the first brace": b"{",
     "the first quote": b'{"',
     "the first name": b'{"digest"',
     "the first colon": b'{"digest":',
@@ -214,7 +245,7 @@ DUPLICATES = {
 
 @invalid("LLQ-JSON-3", each=DUPLICATES)
 def duplicate_member(change: tuple[str, str]) -> Package:
-    """A member {}, occurs twice: names are compared after escapes are resolved."""
+    """A member occurs twice ({}): names are compared after escapes are resolved."""
     return control_raw().set("/extras", {"note": 0}).respell(*change)
 
 
@@ -234,13 +265,13 @@ def nesting_unclosed() -> Sealed:
 
 @invalid("LLQ-JSON-4", each=DEEP)
 def nesting_of(data: bytes) -> Package:
-    """Objects and arrays nest {} deep, and MUST NOT nest deeper than 32."""
+    """Objects and arrays nest too deep ({}): they MUST NOT nest deeper than 32."""
     return noted(data)
 
 
 NUMBERS = {
     "1e400": b"1e400",
-    "minus 1e400": b"minus 1e400",
+    "minus 1e400": b"-1e400",
     "1.7976931348623159e308": b"1.7976931348623159e308",
     "an integer of 400 digits": b"9" * 400,
     "2^53": b"9007199254740992",
@@ -253,7 +284,7 @@ NUMBERS = {
 
 @invalid("LLQ-JSON-5", each=NUMBERS)
 def number_in_extras(data: bytes) -> Package:
-    """A number in extras is {}: it MUST be finite, and without fraction and exponent at most 2^53 - 1."""
+    """A number is too great ({}): it MUST be finite, and without fraction and exponent at most 2^53 - 1."""
     return noted(data)
 
 
@@ -277,5 +308,5 @@ SURROGATES = {
 
 @invalid("LLQ-JSON-6", each=SURROGATES)
 def lone_surrogate(data: bytes) -> Package:
-    """A string has a lone surrogate, {}."""
+    """A string has a lone surrogate ({})."""
     return noted(data)

@@ -33,9 +33,9 @@ def model(**changes: Any) -> Package:
     return with_tokenizer(model_package(tiny(**changes)))
 
 
-@invalid("LLQ-MODEL-1", each={"3 of 2": (3, 2), "1 of 2": (1, 2)})
+@invalid("LLQ-MODEL-1", each={"3 and 2": (3, 2), "1 and 2": (1, 2)})
 def heads(numbers: tuple[int, int]) -> Package:
-    """There are heads and key-value heads {}: num_heads MUST be a multiple of num_kv_heads."""
+    """num_heads and num_kv_heads are {}: num_heads MUST be a multiple of num_kv_heads."""
     return model(num_heads=numbers[0], num_kv_heads=numbers[1])
 
 
@@ -72,5 +72,5 @@ TOKENS = {
 
 @invalid("LLQ-MODEL-5", each=TOKENS)
 def token(change: tuple[str, Any]) -> Package:
-    """There is a token id beyond the vocabulary, {}: it MUST be less than vocab_size."""
+    """A token id lies beyond the vocabulary ({}): it MUST be less than vocab_size."""
     return control_model().set(*change)

@@ -39,7 +39,7 @@ PATHS = {
 
 @invalid("LLQ-PKG-3", each=PATHS)
 def shard_named(name: str) -> Package:
-    """The file name of a shard is {}, and MUST be 1 to 128 letters, digits, dots, underscores and hyphens."""
+    """A shard has a bad file name ({}): it MUST be 1 to 128 letters, digits, dots, underscores, hyphens."""
     return control_raw().set("/shards/0/file", name)
 
 
@@ -77,7 +77,7 @@ NAMES = {
 
 @invalid("LLQ-TENSOR-1", each=NAMES)
 def tensor_named(name: str) -> Package:
-    """The name of a tensor is {}, and MUST be letters, digits and underscores in pieces between dots."""
+    """A tensor has a bad name ({}): it MUST be letters, digits and underscores between dots."""
     return control_raw().set("/tensors/1/name", name)
 
 
@@ -97,7 +97,7 @@ SCHEME = {
 
 @invalid("LLQ-PKG-4", each=SCHEME)
 def shard_scheme(name: str) -> Package:
-    """A shard is named with {}: shard i of N MUST be named <stem>-<i+1>-of-<N>.llq."""
+    """The name of a shard breaks the scheme ({}): shard i of N MUST be named <stem>-<i+1>-of-<N>.llq."""
     package = control_raw().set("/shards/0/file", name)
     package.names[0] = name
     return package

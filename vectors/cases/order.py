@@ -5,8 +5,18 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 
-from vectors.cases.control import BIAS, BIAS_TENSOR, SCALE, SLOT, ZERO_POINT, control, control_files
-from vectors.cases.control import control_model, control_raw, control_shards
+from vectors.cases.control import (
+    BIAS,
+    BIAS_TENSOR,
+    SCALE,
+    SLOT,
+    ZERO_POINT,
+    control,
+    control_files,
+    control_model,
+    control_raw,
+    control_shards,
+)
 from vectors.cases.json_text import noted, replaced
 from vectors.kit.package import Package, Sealed, assemble
 from vectors.kit.registry import invalid

@@ -109,13 +109,13 @@ LENGTHS = {
 
 @invalid("LLQ-PART-5", each=LENGTHS)
 def part_length(byte_length: int) -> Package:
-    """The byte_length of a record is {}, and MUST be the length that its dtype, rows and columns give."""
+    """A record has a wrong byte_length ({}): it MUST be what its dtype, rows and columns give."""
     return control().set(WEIGHT + "/byte_length", byte_length)
 
 
 @invalid("LLQ-PART-5", each={"without padding": 10, "as if f32 without padding": 20, "512": 512})
 def raw_part_length(byte_length: int) -> Package:
-    """The byte_length of a raw part is {}, and MUST be 256."""
+    """The byte_length of a raw part is wrong ({}): it MUST be 256."""
     return control().set("/tensors/0/parts/0/byte_length", byte_length)
 
 
@@ -139,7 +139,7 @@ def shape_that_needs_more_blocks() -> Package:
 
 
 def wrapping_columns() -> int:
-    """Return columns of a matrix of 64 rows whose record is 4,294,967,296 + 2,816 bytes long, or not much more."""
+    """Return columns of a matrix of 64 rows whose record is a little longer than 2^32 bytes."""
     matrix = Int4("weight", (64, 1), lambda _r, _c: 0)
     blocks = next(n for n in range(2_093_000, 2_098_000) if record_length(matrix, n) % 2**32 <= 2**13)
     return 64 * blocks
@@ -162,7 +162,7 @@ WRAPS: dict[str, tuple[int, list[int], int]] = {
 
 @invalid("LLQ-PART-5", "LLQ-READ-2", each=WRAPS)
 def length_wraps(change: tuple[int, list[int], int]) -> Package:
-    """A shape whose length wraps 32 bits, {}: no value below 2^64 MUST wrap."""
+    """A length wraps in 32 bits ({}): no value below 2^64 may wrap."""
     index, shape, byte_length = change
     package = control().set("/tensors/0/dtype", "f32")
     package.set(f"/tensors/{index}/shape", shape).set(f"/tensors/{index}/parts/0/num_rows", shape[0])
@@ -180,7 +180,7 @@ def record_length_wraps() -> Package:
 
 @invalid("LLQ-SHARD-1", each={"one byte more": 3329, "one byte less": 3327, "128 bytes more": 3328 + 128})
 def shard_length(byte_length: int) -> Package:
-    """A shard has {}: its byte_length MUST be a multiple of 256."""
+    """A shard has a wrong length ({}): its byte_length MUST be a multiple of 256."""
     return control().resize(byte_length)
 
 
@@ -209,7 +209,7 @@ OUTSIDE: dict[str, int] = {
 
 @invalid("LLQ-PART-6", "LLQ-READ-2", each=OUTSIDE)
 def part_lies(offset: int) -> Package:
-    """A part lies {}: it MUST lie within its shard, after the preamble."""
+    """A part lies outside ({}): it MUST lie within its shard, after the preamble."""
     return control().set(WEIGHT + "/offset", offset)
 
 
@@ -297,28 +297,46 @@ def floats(name: str, rows: int) -> Raw:
 
 
 A, B, C = floats("a", 4), floats("b", 4), floats("c", 4)
-LONG = floats("long", 12)
+LONG = floats("b", 12)
 LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
     "the second tensor before the first": ([A, B], [whole(B, A)], 4096),
     "two shards where one would do": ([A, B], [whole(A), whole(B)], 4096),
-    "the third tensor in a shard with room, not in the open one": ([A, LONG, B], [whole(A, B), whole(LONG)], 1024),
+    "the third tensor in a shard with room, not in the open one": (
+        [A, LONG, C],
+        [whole(A, C), whole(LONG)],
+        1024,
+    ),
     "shards in reverse": ([A, B], [whole(B), whole(A)], 512),
     "a tensor cut that would fit": ([LONG], [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)]], 1024),
     "a tensor cut into parts in one shard": ([LONG], [[Run(LONG, 0, 8), Run(LONG, 8, 4)]], 1024),
     "a first part less than full": ([LONG], [[Run(LONG, 0, 4)], [Run(LONG, 4, 8)]], 768),
-    "a last part more than full units would leave": (
-        [LONG], [[Run(LONG, 0, 4)], [Run(LONG, 4, 4)], [Run(LONG, 8, 4)]], 768
+    "three parts where two would do": (
+        [LONG],
+        [[Run(LONG, 0, 4)], [Run(LONG, 4, 4)], [Run(LONG, 8, 4)]],
+        768,
     ),
-    "a tensor cut to fill the open shard": ([A, LONG], [[*whole(A), Run(LONG, 0, 8)], [Run(LONG, 8, 4)]], 1024),
-    "a new shard behind a short last part": ([LONG, C], [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)], whole(C)], 768),
-    "the next tensor before a short last part": ([LONG, C], [[Run(LONG, 0, 8)], [*whole(C), Run(LONG, 8, 4)]], 768),
+    "a tensor cut to fill the open shard": (
+        [A, LONG],
+        [[*whole(A), Run(LONG, 0, 8)], [Run(LONG, 8, 4)]],
+        1024,
+    ),
+    "a new shard behind a short last part": (
+        [LONG, C],
+        [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)], whole(C)],
+        768,
+    ),
+    "the next tensor before a short last part": (
+        [LONG, C],
+        [[Run(LONG, 0, 8)], [*whole(C), Run(LONG, 8, 4)]],
+        768,
+    ),
     "parts of a tensor in shards out of order": ([LONG], [[Run(LONG, 8, 4)], [Run(LONG, 0, 8)]], 768),
-}  # fmt: skip
+}
 
 
 @invalid("LLQ-CANON-4", each=LAYOUTS)
 def placed_with(change: tuple[list[Raw], list[Any], int]) -> Package:
-    """There is {}: parts MUST be cut and placed as the placement procedure does it."""
+    """Parts lie otherwise ({}): they MUST be cut and placed as the placement procedure does it."""
     tensors, layout, shard_limit = change
     package = assemble(tensors, layout=layout, shard_limit=shard_limit)
     for tensor in package.metadata["tensors"]:

@@ -69,7 +69,7 @@ BOUNDS = {
 
 @invalid("LLQ-DEQ-2", each=BOUNDS)
 def scale_and_zero_point(values: tuple[int, int]) -> Package:
-    """Scale and zero_point are {}: the greatest weight MUST be at most 65504."""
+    """Scale and zero_point are too great ({}): the greatest weight MUST be at most 65504."""
     return control().poke(SCALE, struct.pack("<H", values[0])).poke(ZERO_POINT, struct.pack("<b", values[1]))
 
 

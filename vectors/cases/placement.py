@@ -17,7 +17,7 @@ def floats(name: str, *shape: int, dtype: str = "f32") -> Raw:
 
 @valid("LLQ-CANON-4")
 def least_shard_limit() -> Package:
-    """shard_limit is 512, which leaves 256 bytes a shard: a tensor of one dimension is cut into four parts."""
+    """shard_limit is 512, which leaves 256 bytes for data: a tensor of one dimension has four parts."""
     return assemble([floats("weight", 200)], shard_limit=512)
 
 

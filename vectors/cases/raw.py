@@ -9,9 +9,22 @@ from vectors.kit.tensor import Raw
 
 F16 = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x83FF, 0x0400, 0x8400, 0x3C00, 0x3C01, 0xBC00, 0x7BFF, 0xFBFF]
 F32 = [
-    0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007FFFFF, 0x807FFFFF, 0x00800000, 0x80800000,
-    0x3F800000, 0x3F800001, 0xBF800000, 0x7F7FFFFF, 0xFF7FFFFF, 0x00010203, 0x33221100,
-]  # fmt: skip
+    0x00000000,
+    0x80000000,
+    0x00000001,
+    0x80000001,
+    0x007FFFFF,
+    0x807FFFFF,
+    0x00800000,
+    0x80800000,
+    0x3F800000,
+    0x3F800001,
+    0xBF800000,
+    0x7F7FFFFF,
+    0xFF7FFFFF,
+    0x00010203,
+    0x33221100,
+]
 SPREAD = [
     sign | exponent << 10 | fraction
     for sign in (0, 0x8000)
@@ -39,9 +52,16 @@ def f32_special_values() -> Package:
 
 
 SHAPES = {
-    "1": (1,), "7": (7,), "128, without padding": (128,), "129": (129,), "1 x 7": (1, 7), "7 x 1": (7, 1),
-    "3 x 5": (3, 5), "5 x 3": (5, 3), "65 x 3": (65, 3),
-}  # fmt: skip
+    "1": (1,),
+    "7": (7,),
+    "128, without padding": (128,),
+    "129": (129,),
+    "1 x 7": (1, 7),
+    "7 x 1": (7, 1),
+    "3 x 5": (3, 5),
+    "5 x 3": (5, 3),
+    "65 x 3": (65, 3),
+}
 
 
 @valid("LLQ-RAW-3", "LLQ-RAW-1", each=SHAPES)

@@ -15,14 +15,21 @@ from vectors.cases.control import (
     control_parts,
     control_shards,
 )
+from vectors.kit.noise import finite16
 from vectors.kit.package import Package, assemble
 from vectors.kit.registry import invalid
-from vectors.kit.tensor import Int4
+from vectors.kit.tensor import Int4, Raw
 
 SIZES = {
-    "0 and 64": (0, 64), "32 and 64": (32, 64), "64 and 32": (64, 32), "64 and 0": (64, 0), "128 and 128": (128, 128),
-    "40 and 50, the shape": (40, 50), "64 and 64, byte-swapped": (64 << 24, 64 << 24), "64 and 65600": (64, 65_600),
-}  # fmt: skip
+    "0 and 64": (0, 64),
+    "32 and 64": (32, 64),
+    "64 and 32": (64, 32),
+    "64 and 0": (64, 0),
+    "128 and 128": (128, 128),
+    "40 and 50, the shape": (40, 50),
+    "64 and 64, byte-swapped": (64 << 24, 64 << 24),
+    "64 and 65600": (64, 65_600),
+}
 
 
 @invalid("LLQ-REC-1", each=SIZES)
@@ -32,14 +39,20 @@ def block_size(sizes: tuple[int, int]) -> Package:
 
 
 COUNTS = {
-    "0": 0, "2": 2, "2048": 2048, "2^21 + 1, whose product with 2048 wraps": 2**21 + 1, "2^31": 2**31,
-    "2^32 - 1": 2**32 - 1, "1 byte-swapped": 1 << 24, "65537": 65_537,
-}  # fmt: skip
+    "0": 0,
+    "2": 2,
+    "2048": 2048,
+    "2^21 + 1, whose product with 2048 wraps": 2**21 + 1,
+    "2^31": 2**31,
+    "2^32 - 1": 2**32 - 1,
+    "1 byte-swapped": 1 << 24,
+    "65537": 65_537,
+}
 
 
 @invalid("LLQ-REC-2", "LLQ-READ-3", each=COUNTS)
 def num_blocks(count: int) -> Package:
-    """num_blocks of a record of one block is {}, and MUST be ceil(rows / 64) ceil(cols / 64)."""
+    """num_blocks of one block is wrong ({}): it MUST be ceil(rows / 64) ceil(cols / 64)."""
     return control().poke(SLOT + 8, struct.pack("<I", count))
 
 
@@ -70,7 +83,7 @@ OFFSETS = {
 
 @invalid("LLQ-REC-3", each=OFFSETS)
 def record_offset(offset: int) -> Package:
-    """The offset of a record at 512 is {}, and MUST be 768."""
+    """The offset of a record at 512 is wrong ({}): it MUST be 768."""
     return control().poke(SLOT + 12, struct.pack("<I", offset))
 
 
@@ -98,7 +111,7 @@ GAPS = {
 
 @invalid("LLQ-REC-5", each=GAPS)
 def section_padding(offset: int) -> Package:
-    """In the padding of a record, {} is FF, and MUST be zero."""
+    """A byte of padding is FF ({}): it MUST be zero."""
     return control().poke(offset, b"\xff")
 
 
@@ -127,4 +140,5 @@ def raw_padding(offset: int) -> Package:
 @invalid("LLQ-RAW-1")
 def raw_padding_of_the_last_part() -> Package:
     """The padding of the last part of a raw tensor in three parts is not zero."""
-    return control_parts().poke(256 + 255, b"\1", index=2)
+    rows = Raw("rows", "f16", (8, 100), lambda index: finite16(12, index))
+    return assemble([rows], shard_limit=1024).poke(256 + 400, b"\1", index=2)

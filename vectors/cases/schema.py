@@ -22,18 +22,25 @@ def owner(pointer: str) -> Package:
 
 
 UNKNOWN = {
-    "the root": "/shard_size", "the root, __proto__": "/__proto__", "the root, Version": "/Version",
-    "the root, empty": "/", "a shard": "/shards/0/url", "a tensor": "/tensors/0/scheme",
-    "a part": "/tensors/1/parts/0/num_blocks", "the model": "/model/rope_theta",
+    "the root": "/shard_size",
+    "the root, __proto__": "/__proto__",
+    "the root, Version": "/Version",
+    "the root, empty": "/",
+    "a shard": "/shards/0/url",
+    "a tensor": "/tensors/0/scheme",
+    "a part": "/tensors/1/parts/0/num_blocks",
+    "the model": "/model/rope_theta",
     "ffn": LAYER + "/ffn/bias",
     "the tokenizer": "/tokenizer/pad_token_id",
-    "the module": "/module/entry_point", "the program": "/program/steps", "a tensor, __proto__": "/tensors/0/__proto__",
-}  # fmt: skip
+    "the module": "/module/entry_point",
+    "the program": "/program/steps",
+    "a tensor, __proto__": "/tensors/0/__proto__",
+}
 
 
 @invalid("LLQ-META-1", each=UNKNOWN)
 def unknown_member_of(pointer: str) -> Package:
-    """There is an unknown member of {}: an object MUST NOT have a member that the schema does not name."""
+    """An object has an unknown member ({}): it MUST NOT have a member that the schema does not name."""
     return owner(pointer).set(pointer, 1)
 
 
@@ -58,19 +65,19 @@ REQUIRED = {
 
 @invalid("LLQ-META-2", each=REQUIRED)
 def missing(pointer: str) -> Package:
-    """A member is missing, {}: an object MUST have every member that the schema requires."""
+    """A member is missing ({}): an object MUST have every member that the schema requires."""
     return owner(pointer).remove(pointer)
 
 
 @invalid("LLQ-META-2")
 def empty_object() -> Sealed:
-    """metadata.json is {}."""
+    """The root is an empty object."""
     return replaced(b"{}")
 
 
 @invalid("LLQ-META-2")
 def many_empty_tensors() -> Package:
-    """Tensors holds 10,000 empty objects: each MUST have every member that the schema requires."""
+    """The array tensors holds 10,000 empty objects: each MUST have every member that the schema requires."""
     return control_raw().set("/tensors", [{}] * 10_000)
 
 
@@ -95,7 +102,6 @@ TYPES: dict[str, tuple[str, Any]] = {
     "a dimension is true": ("/tensors/1/shape/1", True),
     "a dimension is a string": ("/tensors/1/shape/0", "4"),
     "a dimension is null": ("/tensors/1/shape/0", None),
-    "a dimension is 4.5": ("/tensors/1/shape/0", 4.5),
     "a dimension is an array": ("/tensors/1/shape/0", [4]),
     "parts is an object": ("/tensors/1/parts", {}),
     "a part is an array": ("/tensors/1/parts/0", [0, 512]),
@@ -124,19 +130,20 @@ TYPES: dict[str, tuple[str, Any]] = {
 
 @invalid("LLQ-META-3", each=TYPES)
 def type_of(change: tuple[str, Any]) -> Package:
-    """There is a wrong type: {}, but a value MUST have the JSON type that the schema states."""
+    """A value is of a wrong type ({}): it MUST have the JSON type that the schema states."""
     pointer, value = change
     return owner(pointer).set(pointer, value)
 
 
 @invalid("LLQ-META-3", each={"array": b"[]", "string": b'"1.0"', "number": b"10", "null": b"null"})
 def root_is(data: bytes) -> Sealed:
-    """The root is not an object but {}."""
+    """The root is not an object (it is: {})."""
     return replaced(data)
 
 
 INTEGERS = {
     "4.0 for 4": ('"shape":[4,', '"shape":[4.0,'),
+    "4.5 for 4": ('"shape":[4,', '"shape":[4.5,'),
     "4e0 for 4": ('"shape":[4,', '"shape":[4e0,'),
     "40E-1 for 4": ('"shape":[4,', '"shape":[40E-1,'),
     "512.0 for an offset": ('"offset":512', '"offset":512.0'),
@@ -149,7 +156,7 @@ INTEGERS = {
 
 @invalid("LLQ-META-4", each=INTEGERS)
 def integer_written(change: tuple[str, str]) -> Package:
-    """An integer is written {}, and MUST be written as digits alone."""
+    """An integer is written otherwise ({}): it MUST be written as digits alone."""
     return control_raw().respell(*change)
 
 
@@ -232,6 +239,6 @@ VALUES: dict[str, tuple[str, Any]] = {
 
 @invalid("LLQ-META-5", each=VALUES)
 def value_of(change: tuple[str, Any]) -> Package:
-    """There is a value out of bounds: {}, but it MUST satisfy what the schema states."""
+    """A value is out of bounds ({}): it MUST satisfy what the schema states."""
     pointer, value = change
     return owner(pointer).set(pointer, value)

@@ -26,7 +26,7 @@ MAGICS = {
 
 @invalid("LLQ-SHARD-2", each=MAGICS)
 def magic(data: bytes) -> Package:
-    """The magic of a shard is that {}, and MUST be 89 4C 4C 51 0D 0A 1A 0A."""
+    """The magic of a shard is another ({}): it MUST be 89 4C 4C 51 0D 0A 1A 0A."""
     return control_raw().poke(0, data)
 
 
@@ -37,9 +37,14 @@ def magic_of_the_second_shard() -> Package:
 
 
 VERSIONS = {
-    "0.0": (0, 0), "0.1, fields exchanged": (0, 1), "1.1": (1, 1), "2.0": (2, 0), "256.0, byte-swapped": (256, 0),
-    "65535.65535": (65_535, 65_535), "1.65535": (1, 65_535),
-}  # fmt: skip
+    "0.0": (0, 0),
+    "0.1, fields exchanged": (0, 1),
+    "1.1": (1, 1),
+    "2.0": (2, 0),
+    "256.0, byte-swapped": (256, 0),
+    "65535.65535": (65_535, 65_535),
+    "1.65535": (1, 65_535),
+}
 
 
 @invalid("LLQ-SHARD-3", each=VERSIONS)
@@ -65,7 +70,7 @@ def shard_index(numbers: tuple[int, int]) -> Package:
 
 @invalid("LLQ-SHARD-4")
 def shards_exchanged() -> Sealed:
-    """The contents of two shards of equal length are exchanged, and the metadata are those of the good package."""
+    """The contents of two shards of equal length are exchanged, the metadata being the good ones."""
     sealed = control_shards().seal()
     first, second = (name for name in sealed.files if name.endswith(".llq"))
     sealed.files[first], sealed.files[second] = sealed.files[second], sealed.files[first]
@@ -94,7 +99,7 @@ LENGTHS = {
 
 @invalid("LLQ-SHARD-5", "LLQ-DEQ-6", each=LENGTHS)
 def preamble_length(data: bytes) -> Package:
-    """byte_length of a preamble is wrong, {}, and MUST equal the shard's byte_length in the metadata."""
+    """The byte_length of a preamble is wrong ({}): it MUST equal the shard's byte_length in the metadata."""
     return control_raw().poke(24, data)
 
 

@@ -40,7 +40,7 @@ CLASHES = {
 
 @invalid("LLQ-TENSOR-2", each=CLASHES)
 def tensor_names_clash(names: tuple[str, ...]) -> Package:
-    """Two tensors have names that are {}: they MUST NOT differ only in the case of letters."""
+    """Two tensors have one name ({}): names MUST NOT differ only in the case of letters."""
     return named(*names)
 
 
@@ -79,7 +79,7 @@ SURPLUS = {
 
 @invalid("LLQ-TENSOR-3", each=SURPLUS)
 def tensor_too_many(name: str) -> Package:
-    """There is a tensor {} more than the model calls for."""
+    """There is a tensor more than the model calls for ({})."""
     model = model_of(name)
     return with_tensors(model, [*model_tensors(model), Raw(name, "f32", (4,), lambda _index: 0)])
 
@@ -122,7 +122,7 @@ SHAPES = {
 
 @invalid("LLQ-TENSOR-4", each=SHAPES)
 def shape_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
-    """The shape is wrong, {}: it MUST be the shape that the model calls for."""
+    """The shape of a tensor is wrong ({}): it MUST be the shape that the model calls for."""
     return reshaped(*change)
 
 
@@ -136,7 +136,7 @@ DTYPES = {
 
 @invalid("LLQ-TENSOR-5", each=DTYPES)
 def dtype_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
-    """The dtype is wrong, {}: it MUST be one that the role allows."""
+    """The dtype of a tensor is wrong ({}): it MUST be one that the role allows."""
     return reshaped(*change)
 
 
@@ -181,7 +181,7 @@ ORDERS = {
 
 @invalid("LLQ-CANON-3", each=ORDERS)
 def names_ordered(names: tuple[str, ...]) -> Package:
-    """Tensors are listed {}, and MUST ascend by the bytes of their names."""
+    """Tensors are listed otherwise ({}): they MUST ascend by the bytes of their names."""
     return named(*names)
 
 
@@ -195,7 +195,7 @@ MOVES = {
 
 @invalid("LLQ-CANON-3", each=MOVES)
 def model_order(move: tuple[str, str]) -> Package:
-    """The tensors of a model are listed with {}, and MUST be in the order of the tensor table."""
+    """The tensors of a model are listed otherwise ({}): they MUST be in the order of the tensor table."""
     name, before = move
     model = model_of(name)
     tensors = model_tensors(model)

@@ -10,9 +10,18 @@ from vectors.kit.package import Package, Sealed
 from vectors.kit.registry import invalid
 
 VERSIONS = {
-    "0.9": "0.9", "1": "1", "1.1": "1.1", "2.0": "2.0", "1.00": "1.00", "1.0.0": "1.0.0", "1.0 and a newline": "1.0\n",
-    "1.0 and a space": "1.0 ", "empty": "", "v1.0": "v1.0", "1.0 in full width": "\uff11.\uff10",
-}  # fmt: skip
+    "0.9": "0.9",
+    "1": "1",
+    "1.1": "1.1",
+    "2.0": "2.0",
+    "1.00": "1.00",
+    "1.0.0": "1.0.0",
+    "1.0 and a newline": "1.0\n",
+    "1.0 and a space": "1.0 ",
+    "empty": "",
+    "v1.0": "v1.0",
+    "1.0 in full width": "\uff11.\uff10",
+}
 
 
 @invalid("LLQ-VER-1", each=VERSIONS)
@@ -35,7 +44,7 @@ REQUIRED: dict[str, Any] = {
 
 @invalid("LLQ-EXT-1", each=REQUIRED)
 def required_is(names: list[str]) -> Package:
-    """Required is {}: a reader MUST refuse the package."""
+    """extensions_required names {}: a reader MUST refuse the package."""
     return control_raw().set("/extensions_used", names).set("/extensions_required", names)
 
 
@@ -48,5 +57,5 @@ MISSHAPEN: dict[str, Any] = {
 
 @invalid("LLQ-EXT-1", each=MISSHAPEN)
 def required_string_is(names: list[Any]) -> Package:
-    """A string in extensions_required is {}: this is checked before the schema."""
+    """A string in extensions_required names no extension ({}): this is checked before the schema."""
     return control_raw().set("/extensions_required", names)

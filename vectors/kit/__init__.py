@@ -1,1 +1,1 @@
-"""A slow, plain writer of LLQ packages, made from the specification alone and from the standard library alone."""
+"""A slow, plain writer of LLQ packages, made from the specification and the standard library alone."""

@@ -27,7 +27,7 @@ def text(value: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as ECMAScript writes it: the shortest digits, and an exponent from 1e21 and below 1e-6."""
+    """Return a number as ECMAScript writes it: shortest digits, an exponent from 1e21 and below 1e-6."""
     if value == 0:
         return "0"
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()

@@ -137,7 +137,7 @@ def assemble(
     """Return the package of tensors, laid out canonically unless a layout is given."""
     layout = layout or place(list(tensors), shard_limit)
     shards = [shard.render(runs, index, len(layout)) for index, runs in enumerate(layout)]
-    entries = [
+    entries: list[dict[str, Json]] = [
         {
             "file": f"{stem}-{index + 1:05d}-of-{len(shards):05d}.llq",
             "byte_length": len(data),

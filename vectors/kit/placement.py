@@ -13,7 +13,7 @@ PREAMBLE = 256
 
 @dataclass(frozen=True)
 class Run:
-    """Rows of a tensor that are one part, and how many unused bytes lie before it (in a good package none)."""
+    """Rows of a tensor that are one part, and the number of unused bytes before it: 0 in a good package."""
 
     tensor: Tensor
     first_row: int

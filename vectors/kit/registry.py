@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectors.kit.package import Package, Sealed
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Case = Package | Sealed
+Function = TypeVar("Function", bound="Callable[..., Case]")
 VECTORS: list[Vector] = []
 
 
@@ -40,13 +42,13 @@ def slug(words: str) -> str:
 
 def register(
     kind: str, rules: tuple[str, ...], each: Mapping[str, Any] | None, warnings: tuple[str, ...]
-) -> Callable[[Any], Any]:
+) -> Callable[[Function], Function]:
     """Return a decorator that registers one vector, or with `each` one for every entry.
 
     A key of `each` ends the id and stands for {} in the description; its value is the function's argument.
     """
 
-    def decorator(function: Any) -> Any:
+    def decorator(function: Function) -> Function:
         name = slug(function.__name__)
         sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         if each is None:
@@ -54,24 +56,20 @@ def register(
             return function
         for key, argument in each.items():
             described = sentence.replace("{}", key)
-            make = _bound(function, argument)
+            make = partial(function, argument)
             VECTORS.append(Vector(f"{name}-{slug(key)}", kind, described, rules, warnings, make))
         return function
 
     return decorator
 
 
-def _bound(function: Callable[[Any], Case], argument: Any) -> Callable[[], Case]:
-    return lambda: function(argument)
-
-
 def valid(
     *rules: str, each: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
-) -> Callable[[Any], Any]:
+) -> Callable[[Function], Function]:
     """Mark a function that makes a conforming package."""
     return register("valid", rules, each, warnings)
 
 
-def invalid(*rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Any], Any]:
+def invalid(*rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
     """Mark a function that makes a package whose first fault is of the first of the rules."""
     return register("invalid", rules, each, ())

@@ -1,4 +1,4 @@
-"""Tensors as vectors state them: formulas for codes, scales and zero points, or for the bits of raw values."""
+"""Tensors as vectors state them: formulas for codes, scales and zero points, or for raw values."""
 
 from __future__ import annotations
 
