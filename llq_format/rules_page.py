@@ -15,6 +15,7 @@ checking: the first fault of a package is the fault of the rule that comes first
 """
 _STAGE_WORDS = {
     "decode": "What bytes mean. No package can break these by its bytes alone.",
+    "compute": "What runtimes compute.",
     "behaviour": "What readers and writers do.",
 }
 
