@@ -7,9 +7,12 @@ import pytest
 
 from conformance.adapter import Runtime
 from conformance.check import Outcome, Result
+from conformance.checks import CHECKS
+from conformance.checks.smoke import SIMPLEST
 from conformance.summary import Summary
 
 PROPERTY = "llq"
+CHECK_NAMES = [check.name for check in CHECKS]
 MARKS = {
     Outcome.PASSED: ("passed", "."),
     Outcome.FAILED: ("failed", "F"),
@@ -29,6 +32,11 @@ def attached(report: pytest.TestReport) -> Result | None:
     """Return the result that hangs on a report of the call of a test."""
     values: list[Any] = [value for name, value in report.user_properties if name == PROPERTY]
     return Result.from_json(values[0]) if values and report.when == "call" else None
+
+
+def _order(result: Result) -> tuple[int, bool, str]:
+    """Sort results alike however many processes they come from, the vector that explains best before others."""
+    return CHECK_NAMES.index(result.check), result.vector != SIMPLEST, result.vector
 
 
 class Reporter:
@@ -77,7 +85,8 @@ class Reporter:
         """Write the summary, last of all."""
         if self.runtime is None or not self.results:
             return
-        summary = Summary(self.spec, self.runtime.info, self.runtime.capabilities, self.results)
+        results = sorted(self.results, key=_order)
+        summary = Summary(self.spec, self.runtime.info, self.runtime.capabilities, results)
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.registry import registry
+
 VECTORS = Path(__file__).parent.parent / "vectors"
 
 
@@ -84,6 +86,10 @@ def load(directory: Path = VECTORS) -> list[Vector]:
 def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     if entry["kind"] not in ("valid", "invalid"):
         raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
+    unknown = [rule for rule in entry["rules"] if rule not in registry()]
+    if unknown or not entry["rules"]:
+        cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
+        raise ValueError(f"{entry['id']} cites {cited}")
     return Vector(
         id=entry["id"],
         valid=entry["kind"] == "valid",
