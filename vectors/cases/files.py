@@ -44,12 +44,6 @@ def shard_in_a_subdirectory() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-6")
-def tokenizer_in_capitals() -> Sealed:
-    """The file of the tokenizer is TOKENIZER.JSON in the directory."""
-    return control_files().seal().then("rename", "tokenizer.json", to="TOKENIZER.JSON")
-
-
 @invalid("LLQ-PKG-7", each={"directory": "directory", "FIFO": "fifo"})
 def shard_is_a(op: str) -> Sealed:
     """A shard is a {}, and MUST be a regular file."""

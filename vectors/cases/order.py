@@ -17,7 +17,7 @@ from vectors.cases.control import (
     control_raw,
     control_shards,
 )
-from vectors.cases.json_text import noted, replaced
+from vectors.cases.encoding import noted, replaced
 from vectors.kit.package import Package, Sealed, assemble
 from vectors.kit.registry import invalid
 from vectors.kit.tensor import Int4

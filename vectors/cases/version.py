@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vectors.cases.control import control_raw
-from vectors.cases.json_text import replaced
+from vectors.cases.encoding import replaced
 from vectors.kit.package import Package, Sealed
 from vectors.kit.registry import invalid
 

@@ -15,8 +15,3 @@ def value(bits: int) -> Fraction:
     if exponent == 0:
         return sign * Fraction(fraction, 2**24)
     return sign * Fraction(1024 + fraction) * Fraction(2) ** (exponent - 25)
-
-
-def is_finite(bits: int) -> bool:
-    """Say whether 16 bits are neither infinite nor NaN."""
-    return bits >> 10 & 0x1F != 0x1F

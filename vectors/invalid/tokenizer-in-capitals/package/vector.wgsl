@@ -1,1 +1,0 @@
-// no kernels in this edition
