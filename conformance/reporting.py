@@ -35,7 +35,7 @@ def attached(report: pytest.TestReport) -> Result | None:
 
 
 def _order(result: Result) -> tuple[int, bool, str]:
-    """Sort results alike however many processes they come from, the vector that explains best before others."""
+    """Sort results alike however many processes they come from, the simplest vector before others."""
     return CHECK_NAMES.index(result.check), result.vector != SIMPLEST, result.vector
 
 
