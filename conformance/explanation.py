@@ -25,7 +25,6 @@ SIGN_OF_ZERO = "−0 where +0 is due, or the reverse"
 Decoded = Sequence[tuple[Tensor, NDArray[np.float32]]]
 """Tensors of one package, each with what a runtime returned for it."""
 
-
 Explanations = dict[str, tuple[str, ...]]
 """Misreadings by name, single or in pairs, with the rules that they break."""
 

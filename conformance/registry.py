@@ -10,17 +10,12 @@ RULES = Path(__file__).parent.parent / "spec" / "rules.json"
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; `area` is the middle of its id."""
+    """One rule."""
 
     id: str
     stage: str
     sentence: str
     remedy: str
-
-    @property
-    def area(self) -> str:
-        """Return PACK for LLQ-PACK-3."""
-        return area(self.id)
 
 
 def area(rule: str) -> str:
