@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llq_format.checks.hashes import Progress, check_file_hash, check_part_hash
 from llq_format.checks.model import check_model
-from llq_format.checks.parts import check_parts
+from llq_format.checks.parts import RULES_BEFORE_TILING, check_parts
 from llq_format.checks.payload import check_payload
 from llq_format.checks.shards import check_part_layout, check_preamble
 from llq_format.checks.tensors import check_tensors
@@ -89,8 +89,9 @@ def _contents(
         finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
     }
     held: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
+    tiled = not any(finding.rule in RULES_BEFORE_TILING for finding in earlier)
     for tensor in metadata.tensors:
-        if tensor.name not in broken_tensors:
+        if tiled and tensor.name not in broken_tensors:
             for part in tensor.parts:
                 held[metadata.shards[part.shard].file].append((tensor, part))
     if on_total is not None:

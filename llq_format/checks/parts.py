@@ -7,6 +7,9 @@ from llq_format.layout import ALIGNMENT, BLOCK, PREAMBLE_BYTES, is_int4, part_by
 from llq_format.metadata import Metadata, Part, TensorEntry
 from llq_format.placement import ShardLimitError, place
 
+RULES_BEFORE_TILING = frozenset({"LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1"})
+"""Only where these hold does it mean something to ask whether parts tile their shards."""
+
 
 def check_parts(metadata: Metadata) -> list[Finding]:
     """Return the findings of stage `parts`; tensors are expected to satisfy LLQ-TENSOR-6 and LLQ-TENSOR-7."""
@@ -14,7 +17,7 @@ def check_parts(metadata: Metadata) -> list[Finding]:
     for index, tensor in enumerate(metadata.tensors):
         findings += _tensor_parts(metadata, tensor, f"/tensors/{index}")
     findings += _shard_lengths(metadata)
-    if not any(f.rule in ("LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1") for f in findings):
+    if not any(finding.rule in RULES_BEFORE_TILING for finding in findings):
         findings += _tiling(metadata)
     return findings or list(_placement(metadata))
 
