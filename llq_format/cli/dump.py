@@ -13,15 +13,13 @@ from llq_format.cli.decode import check_name
 from llq_format.cli.dump_text import block_text, pieces_text, tensor_text
 from llq_format.cli.failures import about
 from llq_format.cli.options import Json, PackagePath
-from llq_format.cli.ranges import Piece, part_piece, shard_pieces, value_of
+from llq_format.cli.ranges import Piece, content, part_piece, shard_pieces
 from llq_format.cli.shard_bytes import ShardBytes
 from llq_format.cli.terminal import print_json
 from llq_format.directory import package_directory, read_metadata
 from llq_format.findings import LLQError
 from llq_format.layout import is_int4
 from llq_format.metadata import MAX_BYTES, Metadata, TensorEntry
-
-_SHOWN_BYTES = 8  # of a range, before "…"
 
 
 def dump(
@@ -144,18 +142,9 @@ def _tensor_json(entry: TensorEntry, shards: list[ShardBytes]) -> dict[str, Any]
 def _piece_json(piece: Piece, shard: ShardBytes) -> dict[str, Any]:
     ranges = []
     for item in piece.ranges:
-        whole = shard.read(
-            item.offset, item.size if item.kind in ("magic", "integer", "zeros") else _SHOWN_BYTES
-        )
-        ranges.append(
-            {
-                "name": item.name,
-                "offset": item.offset,
-                "size": item.size,
-                "bytes": whole[:_SHOWN_BYTES].hex(" ").upper(),
-                "value": value_of(item, whole) if whole else "beyond the end of the file",
-            }
-        )
+        shown, value = content(item, shard)
+        place = {"name": item.name, "offset": item.offset, "size": item.size}
+        ranges.append({**place, "bytes": shown, "value": value})
     return {
         "tensor": piece.tensor.name if piece.tensor else None,
         "part": piece.part,

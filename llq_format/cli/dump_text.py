@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from llq_format.cli.blocks import Block, blocks, rows_of, scale_of, zero_point_of
-from llq_format.cli.ranges import Piece, Range, part_piece, value_of
+from llq_format.cli.ranges import GONE, Piece, Range, content, part_piece
 from llq_format.cli.shard_bytes import ShardBytes
 from llq_format.layout import BLOCK, RAW_ITEM_BYTES, is_int4
 from llq_format.metadata import Part, TensorEntry
 
-_SHOWN_BYTES = 8  # of a range, before "…"
-_GONE = "beyond the end of the file"
 _RUN_BYTES = 1 << 16  # of raw data, read at a time
 _BLOCK_HEAD = "  block  part      i      j       scale  bits  zero_point  packed at"
 _HEAD = f"{'offset':>10} {'bytes':>10}  {'range':<13}  content"
@@ -59,32 +57,30 @@ def block_text(tensor: TensorEntry, block: Block, shard: ShardBytes) -> Iterator
     )
     yield shard.name + ("" if shard.problem is None else f": {shard.problem}")
     scale = scale_of(block, shard)
-    yield f"scale      at {block.scale_at:>10}  {f'{scale[0]} = {scale[1]!r}' if scale else _GONE}"
+    yield f"scale      at {block.scale_at:>10}  {f'{scale[0]} = {scale[1]!r}' if scale else GONE}"
     zero_point = zero_point_of(block, shard)
     where = "none: symmetric" if block.zero_point_at is None else f"at {block.zero_point_at:>10}"
-    yield f"zero_point {where}  {_GONE if zero_point is None else zero_point}"
+    yield f"zero_point {where}  {GONE if zero_point is None else zero_point}"
     yield f"packed     at {block.packed_at:>10}"
     for row in rows_of(block, shard):
-        codes = _GONE if row.codes is None else "".join(f"{code:X}" for code in row.codes)
+        codes = GONE if row.codes is None else "".join(f"{code:X}" for code in row.codes)
         yield f"row {row.row:>2}  codes {codes}"
-        yield f"        low   {row.low_at:>10}  {row.low.hex(' ').upper() or _GONE}"
-        yield f"        high  {row.high_at:>10}  {row.high.hex(' ').upper() or _GONE}"
+        yield f"        low   {row.low_at:>10}  {row.low.hex(' ').upper() or GONE}"
+        yield f"        high  {row.high_at:>10}  {row.high.hex(' ').upper() or GONE}"
 
 
 def _ranges(ranges: Iterable[Range], shard: ShardBytes) -> Iterator[str]:
     for item in ranges:
-        whole = item.kind in ("magic", "integer", "zeros")
-        data = shard.read(item.offset, item.size if whole else _SHOWN_BYTES)
-        shown = data[:_SHOWN_BYTES].hex(" ").upper() + (" …" if item.size > _SHOWN_BYTES else "")
-        value = value_of(item, data) if data else _GONE
-        yield f"{item.offset:>10} {item.size:>10}  {item.name:<13}  {shown if data else '':<25}  {value}"
+        shown, value = content(item, shard)
+        more = " …" if shown and item.size > shown.count(" ") + 1 else ""
+        yield f"{item.offset:>10} {item.size:>10}  {item.name:<13}  {shown + more:<25}  {value}"
 
 
 def _block_line(block: Block, shard: ShardBytes) -> str:
     scale, zero_point = scale_of(block, shard), zero_point_of(block, shard)
     start = f"{block.number:>7} {block.part:>5} {block.i:>6} {block.j:>6}"
     if scale is None or zero_point is None:
-        return f"{start}  {_GONE}"
+        return f"{start}  {GONE}"
     return f"{start} {scale[1]:>11.6g} {scale[0]:>5} {zero_point:>11} {block.packed_at:>11}"
 
 
@@ -103,5 +99,5 @@ def _values(tensor: TensorEntry, part: Part, shard: ShardBytes) -> Iterator[str]
             where = f"{part.first_row + row}, {col}"
             yield f"{part.offset + start + at:>10}  {piece.hex(' ').upper():<23}  {where:<15} {values}"
         if len(data) < min(_RUN_BYTES, total - start) - size:
-            yield f"{part.offset + start + len(data):>10}  {_GONE}"
+            yield f"{part.offset + start + len(data):>10}  {GONE}"
             return

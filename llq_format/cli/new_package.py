@@ -9,7 +9,7 @@ from llq_format.metadata import FILE_NAME, Metadata, digest
 
 
 def check_replaceable(directory: Path, *, force: bool) -> None:
-    """Raise FileExistsError if a directory exists, unless it may be replaced: an empty one or a package.
+    """Raise FileExistsError if a directory exists, unless it is a package and may be replaced.
 
     A package is a directory of files alone, metadata.json among them, so no mistyped path is emptied.
     """
@@ -20,8 +20,10 @@ def check_replaceable(directory: Path, *, force: bool) -> None:
     if directory.is_symlink() or not directory.is_dir():
         raise FileExistsError(f"{directory} is no directory and will not be replaced")
     entries = list(directory.iterdir())
-    if entries and (directory / FILE_NAME not in entries or any(entry.is_dir() for entry in entries)):
-        raise FileExistsError(f"{directory} holds other things than a package and will not be replaced")
+    if directory / FILE_NAME not in entries or any(entry.is_dir() for entry in entries):
+        raise FileExistsError(
+            f"{directory} is not just a package and will not be replaced; remove it yourself"
+        )
 
 
 def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:

@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from llq_format.cli.shard_bytes import ShardBytes
 from llq_format.layout import MAGIC, PACKED_WEIGHT, PREAMBLE, PREAMBLE_BYTES, is_int4, sections
 from llq_format.metadata import Metadata, Part, TensorEntry
+
+GONE = "beyond the end of the file"
+_SHOWN_BYTES = 8  # of a range
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,14 @@ def _fields(struct: Any, start: int) -> Iterator[Range]:
         offset += size
 
 
-def value_of(range_: Range, data: bytes) -> str:
-    """Return in words what the bytes of a range say; `data` is all of a field or padding, or a beginning."""
+def content(range_: Range, shard: ShardBytes) -> tuple[str, str]:
+    """Return the first bytes of a range in hexadecimal, and in words what it says."""
+    whole = range_.kind in ("magic", "integer", "zeros")
+    data = shard.read(range_.offset, range_.size if whole else min(range_.size, _SHOWN_BYTES))
+    return data[:_SHOWN_BYTES].hex(" ").upper(), _value(range_, data) if data else GONE
+
+
+def _value(range_: Range, data: bytes) -> str:
     if range_.kind == "integer":
         return str(int.from_bytes(data, "little"))
     if range_.kind == "magic":

@@ -47,7 +47,7 @@ def printable(text: str) -> str:
 
 def print_line(console: Console, text: str = "", style: str = "", *, lead: str = "") -> None:
     """Print `lead` and text; on a terminal the text is folded at words, below its own beginning."""
-    safe = printable(text)
+    safe, lead = printable(text), printable(lead)
     if console.width < _UNFOLDED:
         lines = textwrap.wrap(safe, max(20, console.width - len(lead)), break_on_hyphens=False) or [""]
         safe = f"\n{' ' * len(lead)}".join(lines)

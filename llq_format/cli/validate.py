@@ -73,4 +73,4 @@ def _print_verdict(console: Console, path: str, findings: list[Finding]) -> None
         if count
     ]
     verdict = ", ".join(["invalid" if errors else "valid", *counts])
-    print_line(console, verdict, "bold red" if errors else "bold green", lead=f"{path}: ")
+    print_line(console, f"{path}: {verdict}", "bold red" if errors else "bold green")
