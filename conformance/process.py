@@ -47,7 +47,8 @@ class Process:
     def ask(self, request: Message, timeout: float) -> Message:
         """Send a request and return its response, which is as its schema says."""
         op = request["op"]
-        self._stderr.clear()
+        if op != "hello":  # what was written at the start belongs to the handshake
+            self._stderr.clear()
         self.tell(request)
         try:
             line = self._lines.get(timeout=timeout)
