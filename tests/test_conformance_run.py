@@ -154,7 +154,9 @@ def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> 
 
 def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
-    broken.write_text("import sys; print('loading model'); sys.stderr.write('gpu found\\n'); input()")
+    broken.write_text(
+        "import sys; print('gpu found', file=sys.stderr, flush=True); print('loading model'); input()"
+    )
     run = suite(f"cmd:{sys.executable} {broken}")
     assert run.status == 4
     assert "the adapter is broken: it wrote 'loading model' to standard output" in run.output
