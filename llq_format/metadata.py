@@ -1,7 +1,7 @@
 """metadata.json as typed values (spec: Metadata; Canonical encoding, Digest)."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from llq_format.canonical_json import canonical
@@ -115,11 +115,13 @@ class Metadata:
             value["model"] = self.model.to_json()
         return {"version": VERSION_TEXT, **_lists(value)}
 
+    def sealed(self) -> Self:
+        """Return the metadata with its digest (rule LLQ-CANON-2)."""
+        return replace(self, digest=digest(self.to_json()))
+
     def to_bytes(self) -> bytes:
         """Return the canonical metadata.json, with its digest (rules LLQ-CANON-1 and LLQ-CANON-2)."""
-        value = self.to_json()
-        value["digest"] = digest(value)
-        return canonical(value)
+        return canonical(self.sealed().to_json())
 
 
 def digest(value: dict[str, Any]) -> str:

@@ -157,12 +157,16 @@ def _random_rows(plan: TensorPlan, rng: np.random.Generator) -> Rows:
     """Return a rows function; weights have a standard deviation near 0.02, norms lie near 1."""
     cols = rows_cols(plan.shape)[1]
 
+    streams = rng.spawn(3)  # one a section, so that the weights do not depend on where a tensor is cut
+
     def packed_rows(_first_row: int, num_rows: int) -> PackedTensor:
         down, across = block_grid(num_rows, cols)
         n = down * across
-        scales = rng.uniform(0.003, 0.006, n).astype(np.float16)
-        zero_points = rng.integers(6, 10, n, dtype=np.int8) if plan.dtype == "int4_affine" else None
-        packed = np.frombuffer(rng.bytes(n * BLOCK_BYTES), np.uint8).reshape(n, BLOCK_BYTES)
+        scales = streams[0].uniform(0.003, 0.006, n).astype(np.float16)
+        zero_points = None
+        if plan.dtype == "int4_affine":
+            zero_points = (streams[1].random(n) * 4 + 6).astype(np.int8)  # 6 to 9
+        packed = np.frombuffer(streams[2].bytes(n * BLOCK_BYTES), np.uint8).reshape(n, BLOCK_BYTES)
         return PackedTensor(
             (num_rows, cols), scales, zero_points, _cleared(packed, down, across, num_rows, cols)
         )

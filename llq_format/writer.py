@@ -130,7 +130,7 @@ class PackageWriter:
             raise ValueError(f"tensor {self._plans[self._next].name!r} was planned and not added")
         assert self._partial is not None  # noqa: S101  # finish is called within the with block
         self._close_shard()
-        metadata = self._with_entries(tuple(self._shards), tuple(self._parts))
+        metadata = self._with_entries(tuple(self._shards), tuple(self._parts)).sealed()
         for entry, data in zip(metadata.files[len(self._shards) :], self._files.values(), strict=True):
             _write_file(self._partial / entry.file, data)
         _write_file(self._partial / FILE_NAME, metadata.to_bytes())

@@ -15,7 +15,7 @@ from llq_format.packing import outside_mask
 
 SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
 _EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
-_ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # the bits of 1.0; the bits of positive values are ordered as the values are
+_ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # bits of 1.0; the bits of positive values are ordered as they are
 
 
 def check_payload(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -90,7 +90,7 @@ def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[
     for chunk in file.chunks(part.offset, part.num_rows * tensor.cols * item):
         bits = np.frombuffer(chunk, f"<u{item}")
         broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
-        if tensor.name == INV_FREQ and tensor.dtype == "f32":
+        if tensor.name == INV_FREQ:
             broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & ((bits == 0) | (bits > _ONE[tensor.dtype]))
         for rule, where in broken.items():
             if rule not in first_bad and where.any():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llq_format.cli.sizes import sizes_by_kind, total_size
 from llq_format.cli.terminal import print_fields, print_json, stdout
-from llq_format.metadata import FILE_NAME, Metadata, digest
+from llq_format.metadata import FILE_NAME, Metadata
 
 
 def check_replaceable(directory: Path, *, force: bool) -> None:
@@ -29,12 +29,11 @@ def check_replaceable(directory: Path, *, force: bool) -> None:
 def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
     """Print where the package is, its digest and its sizes."""
     total = total_size(metadata)
-    package_digest = digest(metadata.to_json())
     if json:
         print_json(
             {
                 "path": str(directory),
-                "digest": package_digest,
+                "digest": metadata.digest,
                 "shards": len(metadata.shards),
                 "sizes": [size.to_json() for size in sizes_by_kind(metadata)],
                 "total": total.to_json(),
@@ -45,7 +44,7 @@ def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
     shards = f"{len(metadata.shards)} shard{'' if len(metadata.shards) == 1 else 's'}"
     fields = [
         ("package", str(directory)),
-        ("digest", package_digest),
+        ("digest", metadata.digest),
         ("weights", f"{total.weights:,}: {kinds}"),
         ("size", f"{total.byte_length:,} bytes in {shards}, {total.bits_per_weight:.3f} bits a weight"),
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from llq_format.cli.failures import about
 from llq_format.cli.options import Json, PackagePath
 from llq_format.cli.terminal import print_json, print_line, printable, stderr
 
@@ -33,7 +34,7 @@ def run(  # noqa: PLR0913  # one argument an option
     from llq_format.reference.generation import Sampling, generate  # noqa: PLC0415
     from llq_format.reference.text import TextTokenizer  # noqa: PLC0415
 
-    with open_package(path) as package:
+    with about(path), open_package(path) as package:
         tokenizer = TextTokenizer(package)
         text = tokenizer.chat([{"role": "user", "content": prompt}]) if chat else prompt
         ids = tokenizer.encode(text)
