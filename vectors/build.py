@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from vectors import cases
+from vectors.kit.computed import COMPUTED, KINDS, Answer
 from vectors.kit.npy import npy
 from vectors.kit.registry import VECTORS, Vector
 
 HERE = Path(__file__).parent
-ROOTS = ("valid", "invalid", "index.json")
+DIRECTORIES = ("valid", "invalid", *KINDS)
+ROOTS = (*DIRECTORIES, "index.json")
 MODULES = cases.__all__  # importing them registered the vectors
 
 
@@ -36,11 +40,25 @@ def entry(vector: Vector, tree: dict[str, bytes]) -> dict[str, Any]:
     return {**described, "tensors": arrays, "warnings": list(vector.warnings)}
 
 
+def answer(number: int) -> Answer:
+    """Return the entry and the files of a computed vector."""
+    return COMPUTED[number].entry()
+
+
+def answers() -> list[Answer]:
+    """Compute the computed vectors, in processes: the bounds of logits take seconds each."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(answer, range(len(COMPUTED))))
+
+
 def build() -> dict[str, bytes]:
     """Return all files of the vectors by their paths."""
     tree: dict[str, bytes] = {}
-    ordered = sorted(VECTORS, key=lambda vector: (vector.kind, vector.id))
-    index = {"version": "1.0", "vectors": [entry(vector, tree) for vector in ordered]}
+    entries = [entry(vector, tree) for vector in VECTORS]
+    for described, files in answers():
+        entries.append(described)
+        tree.update(files)
+    index = {"version": "1.0", "vectors": sorted(entries, key=lambda one: (one["kind"], one["id"]))}
     tree["index.json"] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
     return tree
 
@@ -60,7 +78,7 @@ def differences() -> list[str]:
 def write() -> None:
     """Replace all vectors by new ones."""
     tree = build()
-    for root in ROOTS[:2]:
+    for root in DIRECTORIES:
         shutil.rmtree(HERE / root, ignore_errors=True)
     for path, data in tree.items():
         target = HERE / path

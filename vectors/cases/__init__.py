@@ -1,6 +1,7 @@
 """The vectors, one function each, in files named after what they are about."""
 
 from vectors.cases import (
+    activations,
     architectures,
     canonical,
     control,
@@ -8,9 +9,12 @@ from vectors.cases import (
     encoding,
     files,
     freedom,
+    generation,
     hashes,
     json_text,
     layout,
+    logits,
+    matvec,
     model,
     names,
     order,
@@ -23,10 +27,12 @@ from vectors.cases import (
     schema,
     shards,
     tensors,
+    tokenization,
     version,
 )
 
 __all__ = [
+    "activations",
     "architectures",
     "canonical",
     "control",
@@ -34,9 +40,12 @@ __all__ = [
     "encoding",
     "files",
     "freedom",
+    "generation",
     "hashes",
     "json_text",
     "layout",
+    "logits",
+    "matvec",
     "model",
     "names",
     "order",
@@ -49,5 +58,6 @@ __all__ = [
     "schema",
     "shards",
     "tensors",
+    "tokenization",
     "version",
 ]

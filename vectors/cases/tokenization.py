@@ -1,0 +1,67 @@
+"""Tokenize: from a prompt to ids, and from ids to text."""
+
+from __future__ import annotations
+
+from vectors.kit.computed import computed
+from vectors.kit.tokenizer import Bpe, Tokenize
+
+E_ACUTE = "é".encode()
+SUN = "日".encode()
+BPE = Bpe(
+    merges=(
+        (b"h", b"e"),
+        (b"l", b"l"),
+        (b"l", b"o"),
+        (b"he", b"ll"),
+        (b" ", b"w"),
+        (b"hell", b"o"),
+        (b"o", b"r"),
+        (b" w", b"or"),
+        (E_ACUTE[:1], E_ACUTE[1:]),
+        (SUN[:1], SUN[1:2]),
+        (SUN[:2], SUN[2:]),
+        (b"\n", b"\n"),
+    ),
+    special=("<|begin|>", "<|im_start|>", "<|im_end|>"),
+)
+BEGIN, START, END = BPE.special
+TEXTS = {
+    "words": "hello world",
+    "merges that compete": "lllo hehello lo",
+    "characters of two bytes and three": "é日本 naïve",
+    "an emoji": "a🦙b",
+    "combining characters": "e\u0301 é",
+    "white space": "  hello\n\n\tworld ",
+    "special tokens": f"{START}user\nhello{END}\n{START}assistant\n",
+    "special tokens side by side": f"{END}{END}{START}",
+    "a special token cut short": "<|im_start|hello<|im_end",
+    "the text of BOS in the middle": f"hello{BEGIN}world",
+    "nothing": "",
+}
+
+
+@computed("tokenize", "LLQ-TOK-1", each=TEXTS)
+def prompt_of(text: str) -> Tokenize:
+    """A prompt of {}, with bos_token_id, which MUST be put in front once although the post-processor would add it too."""
+    return Tokenize(BPE, text, BEGIN)
+
+
+BEGINNINGS = {"once": f"{BEGIN}hello", "twice": f"{BEGIN}{BEGIN}hello", "and ends": BEGIN}
+
+
+@computed("tokenize", "LLQ-TOK-1", each=BEGINNINGS)
+def prompt_begins_with_bos(text: str) -> Tokenize:
+    """The prompt begins with the text of BOS ({}): another one MUST NOT be put in front."""
+    return Tokenize(BPE, text, BEGIN)
+
+
+@computed("tokenize", "LLQ-TOK-1", each={"words": "hello world", "nothing": "", "BOS": f"{BEGIN}hello"})
+def prompt_without_bos(text: str) -> Tokenize:
+    """bos_token_id is null: {} MUST be encoded without what the post-processor would add."""
+    return Tokenize(BPE, text, None)
+
+
+@computed("tokenize", "LLQ-TOK-1")
+def prompt_with_another_bos() -> Tokenize:
+    """bos_token_id names another token than the post-processor would add."""
+    return Tokenize(BPE, f"{BEGIN}hello", START)

@@ -1,0 +1,69 @@
+"""The decorator that makes functions vectors of what a runtime computes, and the list of all of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from vectors.kit.registry import slug
+
+Json = Any
+Answer = tuple[dict[str, Json], dict[str, bytes]]
+
+
+class Question(Protocol):
+    """What is asked of a runtime; `answer` gives members of the index entry, and files below a home directory."""
+
+    def answer(self, home: str) -> Answer: ...
+
+
+Function = TypeVar("Function", bound=Callable[..., Question])
+COMPUTED: list[Computed] = []
+KINDS = ("activations", "matvec", "logits", "generate", "tokenize")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One vector: what it is, which rules it is about, and what it asks."""
+
+    id: str
+    kind: str
+    description: str
+    rules: tuple[str, ...]
+    make: Callable[[], Question]
+
+    def entry(self) -> Answer:
+        """Return the entry in the index, and the files by their paths."""
+        members, files = self.make().answer(f"{self.kind}/{self.id}")
+        described = {
+            "id": self.id,
+            "kind": self.kind,
+            "description": self.description,
+            "rules": list(self.rules),
+        }
+        return {**described, **members}, files
+
+
+def computed(kind: str, *rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
+    """Return a decorator that registers one vector, or with `each` one for every entry, as `registry.register`."""
+
+    def decorator(function: Function) -> Function:
+        name = slug(function.__name__)
+        sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+        if each is None:
+            COMPUTED.append(Computed(name, kind, sentence, rules, function))
+            return function
+        for key, argument in each.items():
+            described, make = sentence.replace("{}", key), partial(function, argument)
+            COMPUTED.append(Computed(f"{name}-{slug(key)}", kind, described, rules, make))
+        return function
+
+    return decorator
+
+
+def packaged(home: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a package by their paths."""
+    return {f"{home}/package/{name}": data for name, data in files.items()}

@@ -1,0 +1,149 @@
+"""Vectors of whole models: the logits of a sequence, and greedy generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vectors.kit.computed import Answer, packaged
+from vectors.kit.decoder import Decoder, Vector, Weights
+from vectors.kit.disturbance import Exact
+from vectors.kit.ensemble import Bounds, Run, bounds, run
+from vectors.kit.npy import npy64
+from vectors.kit.package import Package, assemble
+from vectors.kit.tensor import Tensor
+from vectors.kit.tokenizer import plain_tokenizer
+from vectors.kit.weights import Style, filled
+
+Json = Any
+
+
+def unchanged(tensor: Tensor) -> Tensor:
+    """Return a tensor as it is."""
+    return tensor
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and how its tensors are filled; its weights package has no tokenizer unless eos tokens are given."""
+
+    model: dict[str, Json]
+    seed: int = 1
+    style: Style = field(default_factory=Style)
+    replace: Callable[[Tensor], Tensor] = unchanged
+
+    def tensors(self) -> list[Tensor]:
+        """Return the model's tensors."""
+        return filled(self.model, self.seed, self.style, self.replace)
+
+    def package(self) -> Package:
+        """Return the model's package."""
+        return assemble(self.tensors(), model=self.model)
+
+
+def gap(logits: Vector) -> float:
+    """Return by how much the greatest logit exceeds the greatest other one, equal ones left out."""
+    distinct = sorted(set(logits))
+    return distinct[-1] - distinct[-2] if len(distinct) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Logits:
+    """The logits of a sequence. With a margin, no legal execution decides otherwise than the exact one."""
+
+    subject: Subject
+    tokens: Sequence[int]
+    int8_margin: float | None = None
+    router_margin: float | None = None
+    pieces: tuple[tuple[int, ...], ...] = ()
+
+    def exact(self) -> tuple[Weights, Run]:
+        """Compute the expected logits, and check the margins."""
+        weights = Weights(self.subject.tensors())
+        result = run(self.subject.model, weights, self.tokens, Exact())
+        execution = result.execution
+        if execution.int8_margin < (self.int8_margin or 0) or execution.router_margin < (
+            self.router_margin or 0
+        ):
+            raise ValueError(f"margins {execution.int8_margin}, {execution.router_margin}")
+        return weights, result
+
+    def bounds(self, weights: Weights, result: Run) -> Bounds:
+        """Measure the bounds, and check that margins keep decisions as they are."""
+        found = bounds(self.subject.model, weights, self.tokens, result)
+        if self.int8_margin is not None and found.crossings:
+            raise ValueError(f"{found.crossings} legal executions decide otherwise")
+        return found
+
+    def answer(self, home: str) -> Answer:
+        weights, result = self.exact()
+        found = self.bounds(weights, result)
+        model, count = self.subject.model, len(self.tokens)
+        layers = range(len(model["layers"]))
+        by_layer = [value for layer in layers for position in result.residuals for value in position[layer]]
+        files = packaged(home, self.subject.package().seal().files)
+        files[f"{home}/expected.npy"] = npy64((count, model["vocab_size"]), sum(result.logits, []))
+        files[f"{home}/layers.npy"] = npy64((len(layers), count, model["hidden_size"]), by_layer)
+        first = 5 * count // 8
+        members = {
+            "package": f"{home}/package",
+            "tokens": list(self.tokens),
+            "splits": [list(split) for split in self.pieces]
+            or [[count], [1] * count, [first, count - first]],
+            "expected": f"{home}/expected.npy",
+            "bounds": {"f32": found.f32, "f16": found.f16},
+            "margins": {
+                "int8": self.int8_margin,
+                "router": self.router_margin,
+                "argmax": min(map(gap, result.logits)),
+            },
+            "layers": f"{home}/layers.npy",
+        }
+        return members, files
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Greedy generation, which no legal execution continues otherwise."""
+
+    subject: Subject
+    tokens: Sequence[int]
+    max_tokens: int
+    eos: Sequence[int]
+
+    def choices(self, weights: Weights) -> tuple[list[int], list[Vector]]:
+        """Return the ids generated, and the logits they (and the id that ended them) were chosen from."""
+        decoder = Decoder(self.subject.model, weights, Exact())
+        ids: list[int] = []
+        logits: list[Vector] = []
+        following = list(self.tokens)
+        while len(ids) < self.max_tokens:
+            logits.append([decoder.step(token) for token in following][-1])
+            chosen = logits[-1].index(max(logits[-1]))
+            if chosen in self.eos:
+                break
+            ids.append(chosen)
+            following = [chosen]
+        return ids, logits
+
+    def answer(self, home: str) -> Answer:
+        weights = Weights(self.subject.tensors())
+        ids, logits = self.choices(weights)
+        sequence = [*self.tokens, *ids]
+        result = run(self.subject.model, weights, sequence, Exact())
+        found = bounds(self.subject.model, weights, sequence, result)
+        margin = min(map(gap, logits)) / max(found.f32, found.f16)
+        if margin <= 2:
+            raise ValueError(f"{home}: the margin is {margin}")
+        tokenizer = plain_tokenizer(self.subject.model["vocab_size"])
+        members = {"bos_token_id": None, "eos_token_ids": list(self.eos), "chat_template": None}
+        package = self.subject.package().attach("tokenizer", "tokenizer.json", tokenizer, **members)
+        entry = {
+            "package": f"{home}/package",
+            "tokens": list(self.tokens),
+            "max_tokens": self.max_tokens,
+            "expected": ids,
+            "margin": margin,
+        }
+        return entry, packaged(home, package.seal().files)
