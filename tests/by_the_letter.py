@@ -130,12 +130,15 @@ def _record(data: bytes, rows: int, cols: int, *, affine: bool) -> list[int]:
     n = ceil_div(rows, 64) * across
     zero_points = 256 + align(2 * n)
     packed = zero_points + (align(n) if affine else 0)
+    blocks = []
+    for b in range(n):
+        (scale,) = struct.unpack_from("<H", data, 256 + 2 * b)
+        zero_point = struct.unpack_from("<b", data, zero_points + b)[0] if affine else 8
+        meaning = [binary32_bits(weight(scale, zero_point, q)) for q in range(16)]
+        blocks.append((meaning, data[packed + 2048 * b : packed + 2048 * (b + 1)]))
     bits = []
     for row in range(rows):
         for col in range(cols):
-            b = row // 64 * across + col // 64
-            (scale,) = struct.unpack_from("<H", data, 256 + 2 * b)
-            zero_point = struct.unpack_from("<b", data, zero_points + b)[0] if affine else 8
-            q = code(memoryview(data)[packed + 2048 * b :], row % 64, col % 64)
-            bits.append(binary32_bits(weight(scale, zero_point, q)))
+            meaning, planes = blocks[row // 64 * across + col // 64]
+            bits.append(meaning[code(planes, row % 64, col % 64)])
     return bits

@@ -1,9 +1,11 @@
 """Hypothesis strategies that invent packages: legal blocks and values, with or without a model."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import strategies as st
@@ -27,8 +29,9 @@ class Invented:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, directory: Path) -> Metadata:
-        """Write the package."""
-        return save(directory, self.tensors, **self.options)
+        """Write the package, without waiting for the disk."""
+        with patch.object(os, "fsync"):
+            return save(directory, self.tensors, **self.options)
 
 
 def _greatest_scale_bits(zero_points: NDArray[np.int64]) -> NDArray[np.int64]:
