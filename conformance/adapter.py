@@ -4,24 +4,35 @@ A runtime claims capabilities; the suite calls only the methods of those. A meth
 `Errored` and `TimedOut` say that there is no answer, and no answer is neither an acceptance nor a refusal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+Reals = NDArray[np.float32] | NDArray[np.float64]
+"""What a runtime computes: numbers in binary32 or wider."""
+
+Format = Literal["binary16", "int8"]
+"""What the input of a matmul is rounded to."""
+
 CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api")
 """All that a runtime may claim, in the order of reports. Not every one has checks yet."""
+
+KV_CACHES = ("f32", "f16")
+"""What a runtime may declare that its KV cache holds: binary32 or wider, or binary16."""
 
 
 @dataclass(frozen=True)
 class Info:
-    """Who a runtime is."""
+    """Who a runtime is, and which of `KV_CACHES` it declares; one that claims `logits` has to (NUM-2)."""
 
     name: str
     version: str = ""
     language: str = ""
+    kv_cache: str = ""
 
     def __str__(self) -> str:
         """Return for example `llq-node 1.0.0 (JavaScript)`."""
@@ -43,6 +54,22 @@ class Verdict:
         return not self.rules if self.refused is None else not self.refused
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """Vectors as they enter a matmul: values of binary16, or INT8 codes and the scale of each vector."""
+
+    values: NDArray[np.float32]
+    scales: Reals | None = None
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """The token ids of a text, and the text that these decode to, special tokens left out."""
+
+    ids: tuple[int, ...]
+    decoded: str
+
+
 class Runtime(Protocol):
     """An implementation of LLQ, as the suite sees it."""
 
@@ -59,6 +86,21 @@ class Runtime(Protocol):
 
     def validate(self, package: Path) -> Verdict:
         """Capability `reject`: say whether the package conforms."""
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Capability `activations`: round vectors, [n, d], each for itself."""
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Capability `matvec`: round vectors [n, cols], multiply each by a matrix, return [n, rows]."""
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Capability `logits`: compute a new sequence, so many tokens at a time; return [tokens, vocab]."""
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Capability `generate`: return the tokens that greedy choice puts behind a prompt."""
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Capability `tokenize`: encode a prompt, and decode its ids again."""
 
     def close(self) -> None:
         """Release what the runtime holds; the suite calls it once, at the end."""

@@ -1,4 +1,4 @@
-"""What an adapter hands over as weights: float32, in C order, little-endian where it is a file."""
+"""What an adapter hands over as numbers: float32 or float64, in C order, little-endian where it is a file."""
 
 import math
 from pathlib import Path
@@ -10,22 +10,27 @@ from numpy.typing import NDArray
 
 from conformance.adapter import BrokenAdapter
 
+FLOAT32 = {"<f4": "float32"}
+FLOATS = {"<f4": "float32", "<f8": "float64"}
+"""Which types an answer may have: the `descr` of a .npy, and the name."""
+
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def checked(weights: Any) -> NDArray[np.float32]:
-    """Return what `decode` returned if it is a float32 array."""
-    if not isinstance(weights, np.ndarray):
-        raise BrokenAdapter(f"decode returned {type(weights).__name__}, not a numpy array")
-    if weights.dtype != np.float32:
-        raise BrokenAdapter(f"decode returned an array of {weights.dtype}, not of float32")
-    return weights
+def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
+    """Return what a method returned if it is an array of one of these types."""
+    if not isinstance(array, np.ndarray):
+        raise BrokenAdapter(f"{method} returned {type(array).__name__}, not a numpy array")
+    if array.dtype.name not in types.values():
+        allowed = " or ".join(types.values())
+        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {allowed}")
+    return array
 
 
-def load(file: Path) -> NDArray[np.float32]:
-    """Read the .npy file that an adapter wrote."""
+def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[Any]:
+    """Read the .npy file that an adapter wrote at the path that a member of the request names."""
     if not file.is_file():
-        raise BrokenAdapter("it answered that the tensor is decoded, but wrote no file at `output`")
+        raise BrokenAdapter(f"it answered that it is done, but wrote no file at `{member}`")
     try:
         with file.open("rb") as stream:
             version = npy.read_magic(stream)
@@ -34,14 +39,16 @@ def load(file: Path) -> NDArray[np.float32]:
             shape, fortran_order, dtype = _HEADERS[version](stream)
             begin = stream.tell()
     except ValueError as error:
-        raise BrokenAdapter(f"what it wrote at `output` is no .npy file: {error}") from error
-    if dtype.str != "<f4":
-        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be '<f4', little-endian float32")
+        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {error}") from error
+    if dtype.str not in types:
+        allowed = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
+        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {allowed}")
     if fortran_order and len(shape) > 1:
-        raise BrokenAdapter("its .npy is in Fortran order; weights are row-major, fortran_order False")
-    expected, found = 4 * math.prod(shape), file.stat().st_size - begin
+        raise BrokenAdapter("its .npy is in Fortran order; arrays are row-major, fortran_order False")
+    expected, found = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
     if found != expected:
         raise BrokenAdapter(
             f"its .npy has {found} bytes of data where its shape {list(shape)} needs {expected}"
         )
-    return np.fromfile(file, "<f4", offset=begin).astype(np.float32, copy=False).reshape(shape)
+    native = dtype.newbyteorder("=")
+    return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)

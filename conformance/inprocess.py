@@ -1,10 +1,11 @@
 """A runtime in this process: an object with the methods of `adapter.Runtime`, its mistakes contained."""
 
+import operator
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import arrays
-from conformance.adapter import CAPABILITIES, BrokenAdapter, Declined, Info, TimedOut, Verdict
+from conformance.adapter import (
+    CAPABILITIES,
+    KV_CACHES,
+    BrokenAdapter,
+    Declined,
+    Format,
+    Info,
+    Reals,
+    Rounded,
+    TimedOut,
+    Tokenized,
+    Verdict,
+)
 
 
 class InProcess:
@@ -35,12 +48,14 @@ class InProcess:
             raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
             raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
+        if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
+            raise BrokenAdapter(f"it claims logits, so its info declares kv_cache: {' or '.join(KV_CACHES)}")
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor."""
         with self._contained():
             weights = self.runtime.decode(package, tensor)
-        return arrays.checked(weights)
+        return arrays.checked(weights, arrays.FLOAT32, "decode")
 
     def validate(self, package: Path) -> Verdict:
         """Say whether the package conforms."""
@@ -49,6 +64,43 @@ class InProcess:
         if not isinstance(verdict, Verdict):
             raise BrokenAdapter(f"validate returned {type(verdict).__name__}, not a Verdict")
         return verdict
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Round vectors."""
+        with self._contained():
+            rounded = self.runtime.activations(x, form)
+        if not isinstance(rounded, Rounded):
+            raise BrokenAdapter(f"activations returned {type(rounded).__name__}, not a Rounded")
+        arrays.checked(rounded.values, arrays.FLOAT32, "activations")
+        if form == "int8":
+            arrays.checked(rounded.scales, arrays.FLOATS, "activations")
+        return rounded
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Multiply rounded vectors by a matrix."""
+        with self._contained():
+            products = self.runtime.matvec(package, tensor, form, x)
+        return arrays.checked(products, arrays.FLOATS, "matvec")
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence, so many tokens at a time."""
+        with self._contained():
+            logits = self.runtime.logits(package, tokens, splits)
+        return arrays.checked(logits, arrays.FLOATS, "logits")
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Return the tokens behind a prompt."""
+        with self._contained():
+            generated = list(self.runtime.generate(package, tokens, max_tokens))
+        return _ids(generated, "generate")
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Encode a prompt, and decode its ids."""
+        with self._contained():
+            tokenized = self.runtime.tokenize(package, text)
+        if not isinstance(tokenized, Tokenized):
+            raise BrokenAdapter(f"tokenize returned {type(tokenized).__name__}, not a Tokenized")
+        return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
 
     def close(self) -> None:
         """Close the runtime, if it can be closed."""
@@ -64,6 +116,14 @@ class InProcess:
             raise TimedOut(f"no answer within {self.timeout:g} s") from None
         except Exception as error:
             raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
+
+
+def _ids(values: Sequence[Any], method: str) -> tuple[int, ...]:
+    """Return token ids as integers of Python."""
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError as error:
+        raise BrokenAdapter(f"{method} returned token ids that are no integers: {error}") from error
 
 
 class _Alarm(BaseException):

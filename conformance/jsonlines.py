@@ -6,7 +6,7 @@ request starts a new one. README.md describes the protocol, `protocol/` holds th
 
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import arrays
-from conformance.adapter import BrokenAdapter, Declined, Info, NoAnswerError, Verdict
+from conformance.adapter import (
+    BrokenAdapter,
+    Declined,
+    Format,
+    Info,
+    NoAnswerError,
+    Reals,
+    Rounded,
+    Tokenized,
+    Verdict,
+)
 from conformance.messages import Message
 from conformance.process import Process
 
@@ -48,21 +58,57 @@ class JsonLines:
     @property
     def info(self) -> Info:
         """Who the adapter said that the runtime is."""
-        return Info(self._hello["name"], self._hello["version"], self._hello["language"])
+        hello = self._hello
+        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""))
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor, read from the file that the adapter wrote."""
-        output = Path(self._outputs.name) / f"{self._requests + 1}.npy"
-        try:
+        with self._files() as files:
+            output = files / "output.npy"
             self._ask(op="decode", package=str(package), tensor=tensor, output=str(output))
-            return arrays.load(output)
-        finally:
-            output.unlink(missing_ok=True)
+            return arrays.load(output, arrays.FLOAT32)
 
     def validate(self, package: Path) -> Verdict:
         """Say whether the package conforms."""
         answer = self._ask(op="validate", package=str(package))
         return Verdict(tuple(answer["rules"]), tuple(answer.get("warnings", ())), refused=not answer["valid"])
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Round vectors; they go to the adapter, and come back, in files."""
+        with self._files() as files:
+            output, scales = files / "output.npy", files / "scales.npy"
+            paths = {"input": _saved(x, files), "output": str(output)}
+            if form == "int8":
+                paths["scales"] = str(scales)
+            self._ask(op="activations", format=form, **paths)
+            values = arrays.load(output, arrays.FLOAT32)
+            return Rounded(values, arrays.load(scales, arrays.FLOATS, "scales") if form == "int8" else None)
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Multiply rounded vectors by a matrix; they go to the adapter in a file, the results come in one."""
+        with self._files() as files:
+            output = files / "output.npy"
+            paths = {"package": str(package), "input": _saved(x, files), "output": str(output)}
+            self._ask(op="matvec", tensor=tensor, format=form, **paths)
+            return arrays.load(output, arrays.FLOATS)
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence, so many tokens at a time; the logits come in a file."""
+        with self._files() as files:
+            output = files / "output.npy"
+            paths = {"package": str(package), "output": str(output)}
+            self._ask(op="logits", tokens=list(tokens), splits=list(splits), **paths)
+            return arrays.load(output, arrays.FLOATS)
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Return the tokens behind a prompt."""
+        answer = self._ask(op="generate", package=str(package), tokens=list(tokens), max_tokens=max_tokens)
+        return tuple(answer["tokens"])
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Encode a prompt, and decode its ids."""
+        answer = self._ask(op="tokenize", package=str(package), text=text)
+        return Tokenized(tuple(answer["ids"]), answer["decoded"])
 
     def close(self) -> None:
         """Say good-bye, and remove the files."""
@@ -79,6 +125,12 @@ class JsonLines:
             with self._running():
                 pass
         return self._greeting or {}
+
+    @contextmanager
+    def _files(self) -> Iterator[Path]:
+        """Provide a directory for the files of one request."""
+        with tempfile.TemporaryDirectory(dir=self._outputs.name) as name:
+            yield Path(name)
 
     def _ask(self, **request: Any) -> Message:
         """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
@@ -116,3 +168,9 @@ class JsonLines:
             raise
         except NoAnswerError as error:
             raise BrokenAdapter(str(error), error.detail) from error
+
+
+def _saved(x: NDArray[np.float32], files: Path) -> str:
+    """Write the input of a request and return its path."""
+    np.save(files / "input.npy", x.astype("<f4"))
+    return str(files / "input.npy")

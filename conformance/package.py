@@ -81,6 +81,12 @@ def tensor_names(package: Path) -> list[str]:
     return [tensor["name"] for tensor in _metadata(package)["tensors"]]
 
 
+def eos_token_ids(package: Path) -> list[int]:
+    """Return the tokens that end an answer; none without a tokenizer."""
+    tokenizer = _metadata(package).get("tokenizer")
+    return list(tokenizer["eos_token_ids"]) if tokenizer else []
+
+
 def read_tensor(package: Path, name: str) -> Tensor:
     """Return the stored tensor of this name."""
     metadata = _metadata(package)

@@ -61,6 +61,8 @@ class Summary:
         for title, capabilities in lists.items():
             if capabilities:
                 yield f"{title:12} {', '.join(sorted(capabilities, key=CAPABILITIES.index))}"
+        if self.info.kv_cache:
+            yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
 
     def _areas(self) -> Iterator[str]:
         """Count checks by the area of the vector's first rule, in order of the registry."""

@@ -1,17 +1,31 @@
-"""The vectors: packages with what is known about them, as `vectors/index.json` lists them."""
+"""The vectors: questions with what is known about their answers, as `vectors/index.json` lists them."""
 
 import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from conformance.registry import registry
 
 VECTORS = Path(__file__).parent.parent / "vectors"
+
+MEMBERS = {
+    "valid": ("path",),
+    "invalid": ("path",),
+    "activations": ("format", "input"),
+    "matvec": ("package", "tensor", "format", "input", "expected", "bound"),
+    "logits": ("package", "tokens", "splits", "expected", "bounds"),
+    "generate": ("package", "tokens", "max_tokens", "expected"),
+    "tokenize": ("package", "text", "ids", "decoded"),
+}
+"""The kinds of vectors, and what an entry of each has beside id, description and rules."""
 
 
 class VectorsError(Exception):
@@ -20,15 +34,34 @@ class VectorsError(Exception):
 
 @dataclass(frozen=True)
 class Vector:
-    """One package: a valid one with the weights of its tensors, or one whose first fault is `rules[0]`."""
+    """A package that is valid, or whose first fault is `rules[0]`, or a computation, as its kind says.
+
+    `members` are those of its entry in the index; paths among them are relative to `home`.
+    """
 
     id: str
-    valid: bool
+    kind: str
     package: Path
     description: str
     rules: tuple[str, ...]
-    tensors: Mapping[str, Path]
+    tensors: Mapping[str, Path] = field(default_factory=dict)
     setup: tuple[Mapping[str, Any], ...] = ()
+    members: Mapping[str, Any] = field(default_factory=dict)
+    home: Path = VECTORS
+
+    @property
+    def valid(self) -> bool:
+        """Whether it is a package that conforms, there to be read."""
+        return self.kind == "valid"
+
+    def file(self, member: str) -> Path:
+        """Return the file that a member names."""
+        return self.home / str(self.members[member])
+
+    def array(self, member: str) -> NDArray[Any]:
+        """Return the array in the file that a member names."""
+        array: NDArray[Any] = np.load(self.file(member), allow_pickle=False)
+        return array
 
     def prepared(self, workspace: Path) -> Path:
         """Return the package's directory; where there is a set-up, a copy in `workspace` that underwent it.
@@ -74,8 +107,8 @@ def load(directory: Path = VECTORS) -> list[Vector]:
         vectors = [_vector(directory, entry) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VectorsError(f"{index} cannot be used: {type(error).__name__}: {error}") from error
-    for valid, kind in ((True, "valid"), (False, "invalid")):
-        if not any(vector.valid is valid for vector in vectors):
+    for kind in ("valid", "invalid"):
+        if not any(vector.kind == kind for vector in vectors):
             raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
     twice = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
     if twice:
@@ -84,18 +117,23 @@ def load(directory: Path = VECTORS) -> list[Vector]:
 
 
 def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
-    if entry["kind"] not in ("valid", "invalid"):
+    if entry["kind"] not in MEMBERS:
         raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
     unknown = [rule for rule in entry["rules"] if rule not in registry()]
     if unknown or not entry["rules"]:
         cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
         raise ValueError(f"{entry['id']} cites {cited}")
+    lacking = [member for member in MEMBERS[entry["kind"]] if member not in entry]
+    if lacking:
+        raise ValueError(f"{entry['id']} lacks {', '.join(lacking)}")
     return Vector(
         id=entry["id"],
-        valid=entry["kind"] == "valid",
-        package=(directory / entry["path"]).resolve(),
+        kind=entry["kind"],
+        package=(directory / entry.get("path", entry.get("package", ""))).resolve(),
         description=entry["description"],
         rules=tuple(entry["rules"]),
         tensors={name: directory / path for name, path in entry.get("tensors", {}).items()},
         setup=tuple(entry.get("setup", ())),
+        members=entry,
+        home=directory.resolve(),
     )

@@ -83,7 +83,10 @@ def test_the_reference_passes(suite: Suite) -> None:
     assert run.status == 0, run.output
     assert set(run.outcomes.values()) == {"passed"}
     assert len(run.outcomes) == 3 + 3 + 3
-    assert "conforms as decode, reject: 9 checks passed" in run.output
+    assert (
+        "conforms as decode, reject, activations, matvec, logits, generate, tokenize: 9 checks passed"
+        in run.output
+    )
 
 
 @pytest.mark.parametrize("runtime", [NODE, MINIMAL])
@@ -224,6 +227,7 @@ def test_the_results_file_follows_its_schema(suite: Suite) -> None:
         "name": "llq-node-example",
         "version": "1.0.0",
         "language": "JavaScript",
+        "kv_cache": "",
         "capabilities": ["decode"],
     }
     assert run.results["totals"] == {

@@ -93,14 +93,14 @@ def test_set_ups(package: Path) -> None:
 
 def test_a_set_up_changes_a_copy(package: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     steps = ({"op": "remove", "file": "file"},)
-    vector = Vector("gone", False, package, "", ("LLQ-PKG-6",), {}, steps)  # noqa: FBT003
+    vector = Vector("gone", "invalid", package, "", ("LLQ-PKG-6",), {}, steps)
     copy = vector.prepared(tmp_path_factory.mktemp("workspace"))
     assert not (copy / "file").exists()
     assert (package / "file").exists()
 
 
 def test_without_a_set_up_the_package_is_used_in_place(package: Path) -> None:
-    vector = Vector("as-is", True, package, "", ("LLQ-PKG-6",), {})  # noqa: FBT003
+    vector = Vector("as-is", "valid", package, "", ("LLQ-PKG-6",))
     assert vector.prepared(Path("/nowhere")) == package
 
 

@@ -1,12 +1,31 @@
 """The checks, in the order of reports. A capability is checked once a `Check` that needs it is listed."""
 
+from collections.abc import Callable
+
 from conformance.check import Check
+from conformance.checks.activations import activations
 from conformance.checks.decode import decode
+from conformance.checks.generate import generate
+from conformance.checks.logits import logits
+from conformance.checks.matvec import matvec
 from conformance.checks.reject import accept, refuse, withhold, withholdable
+from conformance.checks.tokenize import tokenize
+from conformance.vectors import Vector
+
+
+def _of_kind(kind: str) -> Callable[[Vector], bool]:
+    """Return whether a vector is of this kind, as a function."""
+    return lambda vector: vector.kind == kind
+
 
 CHECKS = (
     Check("decode", ("decode",), lambda vector: bool(vector.tensors), decode),
-    Check("accept", ("reject",), lambda vector: vector.valid, accept),
-    Check("refuse", ("reject",), lambda vector: not vector.valid, refuse),
+    Check("accept", ("reject",), _of_kind("valid"), accept),
+    Check("refuse", ("reject",), _of_kind("invalid"), refuse),
     Check("withhold", ("decode", "reject"), withholdable, withhold),
+    Check("activations", ("activations",), _of_kind("activations"), activations),
+    Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
+    Check("logits", ("logits",), _of_kind("logits"), logits),
+    Check("generate", ("generate",), _of_kind("generate"), generate),
+    Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
 )

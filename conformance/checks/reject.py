@@ -56,7 +56,7 @@ def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 def withholdable(vector: Vector) -> bool:
     """Whether the vector's fault lies in the bytes of a part."""
-    return not vector.valid and vector.rules[0] in WITHHELD
+    return vector.kind == "invalid" and vector.rules[0] in WITHHELD
 
 
 def withhold(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:

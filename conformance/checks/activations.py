@@ -1,0 +1,84 @@
+"""Check `activations`: vectors are rounded to binary16 exactly, to INT8 within the guard band."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance import deviation
+from conformance.adapter import Reals, Rounded, Runtime
+from conformance.check import Failure
+from conformance.computation import failure, not_finite
+from conformance.vectors import Vector
+
+NORMAL = 2.0**-14
+"""The least normal number of binary16: a result below it may be 0 instead."""
+
+NEGLIGIBLE = 2.0**-100
+"""A vector whose greatest magnitude is below this may be treated as a vector of zeros."""
+
+SCALE_ERROR = 2.0**-21
+
+AXES = ("vector", "element")
+
+
+def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:  # noqa: ARG001 - none
+    """Compare all elements, and the scales of INT8."""
+    form = vector.members["format"]
+    x = vector.array("input")
+    rounded = runtime.activations(x, form)
+    if lines := deviation.shapes(rounded.values, x):
+        return failure(vector, "wrong shape", lines)
+    return _binary16(vector, rounded.values) if form == "binary16" else _int8(vector, x, rounded)
+
+
+def _binary16(vector: Vector, got: NDArray[np.float32]) -> Failure | None:
+    expected = vector.array("expected")
+    expected = np.where((np.abs(expected) < NORMAL) & (got == 0), 0, expected)
+    exactly = np.zeros(got.shape)
+    if not deviation.beyond(got, expected, exactly).any():
+        return None
+    x = vector.array("input")
+    lines = deviation.describe(got, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"])
+    return failure(vector, "not rounded to the nearest binary16", lines, certain=not_finite(got))
+
+
+def _int8(vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure | None:
+    codes, scales = rounded.values, rounded.scales
+    assert scales is not None  # noqa: S101 - runtimes return them with codes
+    if lines := deviation.shapes(scales, x[:, 0]):
+        return failure(vector, "wrong shape of the scales", lines)
+    zero = _taken_for_zero(x, codes, scales)
+    least, greatest = (np.where(zero[:, None], 0, vector.array(member)) for member in ("least", "greatest"))
+    scale = np.where(zero, 0, vector.array("scale"))
+    wrong = []
+    lines = []
+    with np.errstate(invalid="ignore"):
+        nearest = np.clip(np.rint(codes), least, greatest)
+    nearest = np.where(np.isfinite(nearest), nearest, least)
+    exactly = np.zeros(codes.shape)
+    if deviation.beyond(codes, nearest, exactly).any():
+        wrong.append("codes beyond the guard band")
+
+        def legal(index: tuple[int, ...]) -> list[str]:
+            largest = np.abs(x[index[0]]).max()
+            quotient = 127 * np.float64(x[index]) / largest if largest else 0.0
+            return [
+                f"  legal      {int(least[index])} to {int(greatest[index])}",
+                f"  input      {x[index]!s}; 127·x / max|x| is {quotient:.9g}",
+            ]
+
+        lines += deviation.describe(codes, nearest, exactly, AXES, legal)
+    if deviation.beyond(scales, scale, SCALE_ERROR * scale).any():
+        wrong.append("scales off by more than 2^-21")
+        lines.append("  scales")
+        lines += deviation.describe(scales, scale, SCALE_ERROR * scale, AXES[:1])
+    finite = not_finite(codes) or not_finite(scales)
+    return failure(vector, ", ".join(wrong), lines, certain=finite) if wrong else None
+
+
+def _taken_for_zero(x: NDArray[np.float32], codes: Reals, scales: Reals) -> NDArray[Any]:
+    """Return which vectors are so small that they may be taken for zeros, and were."""
+    negligible = np.abs(x).max(axis=1) < NEGLIGIBLE
+    return np.asarray(negligible & (scales == 0) & (codes == 0).all(axis=1))

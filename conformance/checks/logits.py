@@ -1,0 +1,58 @@
+"""Check `logits`: they lie within the bound of the declared KV cache, however the sequence is split."""
+
+from pathlib import Path
+
+import numpy as np
+
+from conformance import deviation
+from conformance.adapter import KV_CACHES, Reals, Runtime
+from conformance.check import Failure
+from conformance.computation import failure, not_finite
+from conformance.vectors import Vector
+
+AXES = ("position", "token")
+SPLIT = "LLQ-DEC-17"
+
+
+def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Compute the sequence once for each split; a failure describes the first that is wrong."""
+    tokens, splits = vector.members["tokens"], vector.members["splits"]
+    expected = vector.array("expected")
+    bound = np.float64(vector.members["bounds"][runtime.info.kv_cache])
+    answers = [runtime.logits(package, tokens, split) for split in splits]
+    wrong = [number for number, got in enumerate(answers) if _wrong(got, expected, bound)]
+    if not wrong:
+        return None
+    got = answers[wrong[0]]
+    lines = [
+        f"  tokens     {tokens}",
+        *(f"  split      {split}: {'wrong' if i in wrong else 'right'}" for i, split in enumerate(splits)),
+    ]
+    if another := deviation.shapes(got, expected):
+        return failure(vector, "wrong shape", lines + another)
+    lines += deviation.describe(got, expected, bound, AXES)
+    lines += _other_cache(runtime.info.kv_cache, vector, answers)
+    if "layers" in vector.members:
+        lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
+    if finite := not_finite(got):
+        return failure(vector, "NaN or infinity", lines, certain=finite)
+    if len(wrong) < len(splits):
+        return failure(vector, "logits that depend on the split", lines, certain=SPLIT)
+    return failure(vector, "logits beyond the bound", lines)
+
+
+def _wrong(got: Reals, expected: Reals, bound: deviation.Bound) -> bool:
+    return got.shape != expected.shape or bool(deviation.beyond(got, expected, bound).any())
+
+
+def _other_cache(declared: str, vector: Vector, answers: list[Reals]) -> list[str]:
+    """Return what the bound of the KV cache that was not declared would say, where it is another verdict."""
+    expected = vector.array("expected")
+    lines = [f"  KV cache   {declared}, as declared"]
+    for other in KV_CACHES:
+        bound = np.float64(vector.members["bounds"][other])
+        if other != declared and not any(_wrong(got, expected, bound) for got in answers):
+            lines.append(
+                f"  NUM-2      within the bound of {other}, {bound:.4g}: does the cache hold {other}?"
+            )
+    return lines
