@@ -1,0 +1,1 @@
+"""Tests of the library, the suite, the vectors and the specification."""
