@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from llq_format.checkpoint import Checkpoint, CheckpointError, open_checkpoint
-
-Arrays = dict[str, npt.NDArray[Any]]
+from tests.checkpoint_files import Arrays, write_bin, write_safetensors
 
 V, H, HEADS, KV_HEADS, D, INTERMEDIATE, LAYERS = 24, 20, 4, 2, 6, 28, 3
 CONFIG: dict[str, Any] = {
@@ -60,18 +58,6 @@ def shapes(*, tied: bool = False) -> dict[str, tuple[int, ...]]:
 def weights(*, tied: bool = False) -> Arrays:
     rng = np.random.default_rng(1)
     return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes(tied=tied).items()}
-
-
-def write_safetensors(path: Path, arrays: Arrays, dtype: str = "F32") -> None:
-    """Write the format by hand: length of the header, header, data."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    data = b""
-    for name, array in arrays.items():
-        end = len(data) + array.nbytes
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [len(data), end]}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def write_config(directory: Path, **changes: Any) -> None:
@@ -452,11 +438,6 @@ def test_loading_needs_memory_for_one_tensor(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
     assert np.all(embedding == 1)
-
-
-def write_bin(path: Path, arrays: Arrays) -> None:
-    torch = pytest.importorskip("torch")
-    torch.save({name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, path)
 
 
 def test_pytorch_directory(tmp_path: Path) -> None:

@@ -26,15 +26,35 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
+class Stack:
+    """Which matrix is meant of a tensor [length, cols, rows] that stacks matrices, each transposed."""
+
+    index: int
+    length: int
+
+
+@dataclass(frozen=True)
 class Piece:
     """A tensor of the checkpoint that is all the rows, or some, of a tensor of the package.
 
     `rotary_heads` is the number of heads of a q or k projection, whose rows some formats reorder for RoPE.
+    With a `stack` the piece, of `shape` [rows, cols], is one matrix of the tensor; Hugging Face formats alone
+    have such.
     """
 
     name: str
     shape: tuple[int, ...]
     rotary_heads: int | None = None
+    stack: Stack | None = None
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the whole tensor in the checkpoint."""
+        return self.shape if self.stack is None else (self.stack.length, *reversed(self.shape))
+
+    def of(self, tensor: Any) -> Any:
+        """Return the piece as a view of the whole tensor, an array of numpy or torch."""
+        return tensor if self.stack is None else tensor[self.stack.index].T
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,7 @@ class TensorSource(Protocol):
         """Every tensor of the files, by its name there."""
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out`, of the piece's shape and C-contiguous, with the values of the tensor."""
+        """Fill `out`, of the piece's shape and C-contiguous, with its values."""
 
     def close(self) -> None:
         """Give the files back."""
@@ -107,7 +127,8 @@ class Checkpoint:
         self._source: TensorSource | None = source
         self.model = architecture.model
         self.tokenizer = tokenizer
-        types = Counter(source.tensors[piece.name].dtype for piece in _all_pieces(architecture))
+        names = {piece.name for piece in _all_pieces(architecture)}
+        types = Counter(source.tensors[name].dtype for name in names)
         self.provenance = {
             "format": source.format,
             "architecture": architecture.name,
@@ -158,9 +179,10 @@ def check_piece(piece: Piece, source: TensorSource) -> None:
             "is the download complete?",
         )
     where = f"{stored.file}: tensor {piece.name}"
-    if stored.shape != piece.shape:
+    if stored.shape != piece.stored_shape:
         raise CheckpointError(
-            f"{where} has shape {list(stored.shape)}, and its configuration calls for {list(piece.shape)}",
+            f"{where} has shape {list(stored.shape)}, "
+            f"and its configuration calls for {list(piece.stored_shape)}",
         )
     if stored.dtype not in source.dtypes:
         raise CheckpointError(

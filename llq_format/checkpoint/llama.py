@@ -1,7 +1,7 @@
 """Dense Llama: how its configuration and its tensors are called in checkpoints, and what LLQ calls them.
 
-A family of models is one such file: two functions, from a Hugging Face configuration and from GGUF metadata
-to an `Architecture`.
+A family of models is one such file: functions from a Hugging Face configuration, or from GGUF metadata, to an
+`Architecture`.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from llq_format.checkpoint import rope
+from llq_format.checkpoint import heads, rope
 from llq_format.checkpoint.checkpoint import (
     Architecture,
     CheckpointError,
@@ -152,7 +152,7 @@ class Llama:
         return tensors
 
 
-def from_huggingface(config: Keys) -> Architecture:
+def from_huggingface(config: Keys, _source: TensorSource) -> Architecture:
     """Return the architecture of a config.json with `model_type` llama; raises CheckpointError."""
     for key in ("attention_bias", "mlp_bias"):
         if config.boolean(key, default=False):
@@ -170,8 +170,8 @@ def from_huggingface(config: Keys) -> Architecture:
         intermediate_size=config.integer("intermediate_size", 1, 2**22),
         num_layers=config.integer("num_hidden_layers", 1, 1024),
         num_heads=num_heads,
-        num_kv_heads=_kv_heads(config, "num_key_value_heads", num_heads),
-        head_dim=_head_dim(config, "head_dim", hidden_size, num_heads),
+        num_kv_heads=heads.kv_heads(config, "num_key_value_heads", num_heads),
+        head_dim=heads.head_dim(config, "head_dim", hidden_size, num_heads),
         context_length=config.integer("max_position_embeddings", 1, 2**31 - 1),
         rms_norm_eps=config.number("rms_norm_eps", 1e-12, 1),
         activation=ACTIVATIONS[activation],
@@ -199,7 +199,7 @@ def from_gguf(metadata: Keys, source: TensorSource) -> Architecture:
     vocab_size = embedding.shape[0] if embedding is not None and embedding.shape else 0
     hidden_size = metadata.integer("llama.embedding_length", 1, 2**20)
     num_heads = metadata.integer("llama.attention.head_count", 1, 4096)
-    head_dim = _head_dim(metadata, "llama.attention.key_length", hidden_size, num_heads)
+    head_dim = heads.head_dim(metadata, "llama.attention.key_length", hidden_size, num_heads)
     for key in ("llama.attention.value_length", "llama.rope.dimension_count"):
         if metadata.integer(key, 1, 4096, head_dim) != head_dim:
             raise metadata.error(
@@ -211,7 +211,7 @@ def from_gguf(metadata: Keys, source: TensorSource) -> Architecture:
         intermediate_size=metadata.integer("llama.feed_forward_length", 1, 2**22),
         num_layers=metadata.integer("llama.block_count", 1, 1024),
         num_heads=num_heads,
-        num_kv_heads=_kv_heads(metadata, "llama.attention.head_count_kv", num_heads),
+        num_kv_heads=heads.kv_heads(metadata, "llama.attention.head_count_kv", num_heads),
         head_dim=head_dim,
         context_length=metadata.integer("llama.context_length", 1, 2**31 - 1),
         rms_norm_eps=metadata.number("llama.attention.layer_norm_rms_epsilon", 1e-12, 1),
@@ -257,21 +257,3 @@ def _gguf_rope_factors(source: TensorSource, head_dim: int) -> Float32Array:
             f"{factors.min():g} to {factors.max():g}, not by numbers from 1 to {rope.HIGHEST_FACTOR:g}",
         )
     return factors
-
-
-def _kv_heads(keys: Keys, key: str, num_heads: int) -> int:
-    num_kv_heads = keys.integer(key, 1, num_heads, num_heads)
-    if num_heads % num_kv_heads != 0:
-        raise keys.error(key, f"is {num_kv_heads}, and the {num_heads} heads are no multiple of it")
-    return num_kv_heads
-
-
-def _head_dim(keys: Keys, key: str, hidden_size: int, num_heads: int) -> int:
-    if keys.get(key) is None and hidden_size % num_heads != 0:
-        raise keys.error(
-            key, f"is missing, and hidden size {hidden_size} is no multiple of {num_heads} heads"
-        )
-    head_dim = keys.integer(key, 2, 4096, hidden_size // num_heads)
-    if head_dim % 2 != 0:
-        raise keys.error(key, f"is {head_dim}, which is odd: RoPE rotates pairs")
-    return head_dim

@@ -49,8 +49,8 @@ class PytorchFile:
             raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the tensor's values, all of which binary32 represents exactly."""
-        self._torch.from_numpy(out).copy_(self._state[piece.name])
+        """Fill `out` with the piece's values, all of which binary32 represents exactly."""
+        self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:
         """Unmap the file."""

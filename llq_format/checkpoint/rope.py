@@ -51,7 +51,7 @@ def rounded(theta: Float64Array) -> Float32Array:
     return theta.astype(np.float32)
 
 
-def from_config(config: Keys, head_dim: int) -> Float32Array:
+def from_config(config: Keys, head_dim: int, default_base: float = DEFAULT_BASE) -> Float32Array:
     """Return `rope.inv_freq` for a Hugging Face configuration, float32 [head_dim / 2].
 
     Two styles exist: the keys `rope_theta` and `rope_scaling`, and the object `rope_parameters` with all of
@@ -62,7 +62,7 @@ def from_config(config: Keys, head_dim: int) -> Float32Array:
     if old is not None and new is not None and old.values != new.values:
         raise config.error("rope_scaling", "and rope_parameters contradict each other: keep the right one")
     section = new or old
-    theta = frequencies(_base(config, section), head_dim)
+    theta = frequencies(_base(config, section, default_base), head_dim)
     if section is None:
         return rounded(theta)
     _refuse_partial(section)
@@ -86,9 +86,9 @@ def from_config(config: Keys, head_dim: int) -> Float32Array:
     raise section.error(key, f"is {kind!r}; supported are 'default', 'linear' and 'llama3'")
 
 
-def _base(config: Keys, section: Keys | None) -> float:
+def _base(config: Keys, section: Keys | None, default: float) -> float:
     """Return the base, which may stand in either place."""
-    outer = config.number("rope_theta", 1, HIGHEST_BASE, DEFAULT_BASE)
+    outer = config.number("rope_theta", 1, HIGHEST_BASE, default)
     if section is None or section.get("rope_theta") is None:
         return outer
     inner = section.number("rope_theta", 1, HIGHEST_BASE)

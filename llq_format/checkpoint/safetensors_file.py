@@ -49,14 +49,15 @@ class SafetensorsFile:
         self._offsets = {name: entry["data_offsets"][0] for name, entry in header.items()}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the tensor's values, all of which binary32 represents exactly."""
+        """Fill `out` with the piece's values, all of which binary32 represents exactly."""
         stored = self.tensors[piece.name]
-        values = np.frombuffer(
+        tensor = np.frombuffer(
             self._data,
             _STORED_AS[stored.dtype],
             prod(stored.shape),
             self._offsets[piece.name],
         ).reshape(stored.shape)
+        values = piece.of(tensor)
         if stored.dtype == "BF16":
             bits = out.view(np.uint32)
             bits[...] = values

@@ -40,7 +40,7 @@ class Shards:
         self.dtypes = first.dtypes
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the tensor's values."""
+        """Fill `out` with the piece's values."""
         self._files[self._file_of[piece.name]].read(piece, out)
 
     def close(self) -> None:
