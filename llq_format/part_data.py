@@ -51,14 +51,16 @@ def rows_of(plan: TensorPlan, tensor: PackedTensor | NDArray[np.floating]) -> Ro
     return lambda first_row, num_rows: array[first_row : first_row + num_rows]
 
 
-def part_data(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
-    """Yield the bytes of a part in order, sections padded to 256.
+def part_data(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Iterator[Any]:
+    """Yield the bytes of a part in order, sections padded to 256; `of_model` is LLQ-MODEL-6's condition.
 
     Raises QuantizeError for illegal values, TypeError or ValueError for rows of another kind or shape.
     """
-    pieces = _record if is_int4(plan.dtype) else _raw
     try:
-        yield from pieces(plan, placed, rows)
+        if is_int4(plan.dtype):
+            yield from _record(plan, placed, rows)
+        else:
+            yield from _raw(plan, placed, rows, of_model=of_model)
     except QuantizeError as error:
         raise QuantizeError(f"tensor {plan.name!r}, {error}") from error
 
@@ -85,7 +87,7 @@ def _record(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
         yield bytes(span.end - span.offset - span.size)
 
 
-def _raw(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
+def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Iterator[Any]:
     """Yield the values as little-endian bytes, a run of rows at a time, then the padding."""
     item = RAW_ITEM_BYTES[plan.dtype]
     cols = rows_cols(plan.shape)[1]
@@ -99,7 +101,7 @@ def _raw(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
         _check_shape(plan, values.shape, (count, *plan.shape[1:]))
         with np.errstate(over="ignore"):  # overflow shows as an infinity, refused below
             stored = np.ascontiguousarray(values, f"<f{item}")
-        _check_values(plan, first, values, stored)
+        _check_values(plan, first, values, stored, of_model=of_model)
         yield stored.data.cast("B")
     (span,) = sections(plan.dtype, placed.num_rows, cols)
     yield bytes(span.end - span.size)
@@ -111,11 +113,16 @@ def _check_shape(plan: TensorPlan, found: tuple[int, ...], wanted: tuple[int, ..
 
 
 def _check_values(
-    plan: TensorPlan, first_row: int, values: NDArray[np.floating], stored: NDArray[np.floating]
+    plan: TensorPlan,
+    first_row: int,
+    values: NDArray[np.floating],
+    stored: NDArray[np.floating],
+    *,
+    of_model: bool,
 ) -> None:
     """Raise QuantizeError for values that break LLQ-RAW-2 or LLQ-MODEL-6."""
     good, wanted = np.isfinite(stored), f"finite {plan.dtype} value"
-    if plan.name == INV_FREQ:
+    if of_model and plan.name == INV_FREQ:
         good, wanted = (stored > 0) & (stored <= 1), "value above 0 and at most 1"
     if not good.all():
         row, *col = np.argwhere(~good)[0]

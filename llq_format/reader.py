@@ -125,7 +125,10 @@ class Package:
         for part in entry.parts:
             with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
                 _raise_first(
-                    [*check_preamble(self.metadata, part.shard, file), *check_part(entry, part, file)]
+                    [
+                        *check_preamble(self.metadata, part.shard, file),
+                        *check_part(self.metadata, entry, part, file),
+                    ]
                 )
         self._checked.add(entry.name)
 

@@ -65,11 +65,11 @@ def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
     return findings
 
 
-def check_part(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+def check_part(metadata: Metadata, tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
     """Yield the findings of stages `shards`, `hashes` and `payload` in one part."""
     yield from check_part_layout(tensor, part, file)
     yield from check_part_hash(tensor, part, file)
-    yield from check_payload(tensor, part, file)
+    yield from check_payload(metadata, tensor, part, file)
 
 
 def _contents(
@@ -128,7 +128,7 @@ def _shard_findings(
         with PackageFile(directory / metadata.shards[index].file) as file:
             findings += check_preamble(metadata, index, file)
             for tensor, part in parts:
-                findings += check_part(tensor, part, file)
+                findings += check_part(metadata, tensor, part, file)
     except LLQError as error:
         findings.append(error.finding)
     return findings

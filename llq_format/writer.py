@@ -208,7 +208,7 @@ class PackageWriter:
         assert self._shard is not None  # noqa: S101  # just opened
         shard = self._shard
         digest = hashlib.sha256()
-        for piece in part_data(plan, placed, rows):
+        for piece in part_data(plan, placed, rows, of_model=self._metadata.model is not None):
             digest.update(piece)
             shard.write(piece)
             self._progress(memoryview(piece).nbytes)

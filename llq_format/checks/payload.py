@@ -9,7 +9,7 @@ from llq_format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_
 from llq_format.directory import PackageFile
 from llq_format.findings import Finding, Place
 from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, is_int4, sections
-from llq_format.metadata import Part, TensorEntry
+from llq_format.metadata import Metadata, Part, TensorEntry
 from llq_format.model import INV_FREQ
 from llq_format.packing import outside_mask
 
@@ -18,13 +18,15 @@ _EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
 _ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # bits of 1.0; the bits of positive values are ordered as they are
 
 
-def check_payload(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+def check_payload(
+    metadata: Metadata, tensor: TensorEntry, part: Part, file: PackageFile
+) -> Iterator[Finding]:
     """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2, LLQ-PACK-1, LLQ-RAW-2 and LLQ-MODEL-6 in one part."""
     if is_int4(tensor.dtype):
         yield from _blocks(tensor, part, file)
         yield from _codes_outside(tensor, part, file)
     else:
-        yield from _raw_values(tensor, part, file)
+        yield from _raw_values(tensor, part, file, of_model=metadata.model is not None)
 
 
 def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -82,7 +84,7 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
             return
 
 
-def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile, *, of_model: bool) -> Iterator[Finding]:
     """Yield at most one finding a rule, at the first value that breaks it."""
     exponent, item = _EXPONENT_BITS[tensor.dtype], RAW_ITEM_BYTES[tensor.dtype]
     first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
@@ -90,7 +92,7 @@ def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[
     for chunk in file.chunks(part.offset, part.num_rows * tensor.cols * item):
         bits = np.frombuffer(chunk, f"<u{item}")
         broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
-        if tensor.name == INV_FREQ:
+        if of_model and tensor.name == INV_FREQ:
             broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & ((bits == 0) | (bits > _ONE[tensor.dtype]))
         for rule, where in broken.items():
             if rule not in first_bad and where.any():
