@@ -76,17 +76,17 @@ def place(tensors: Sequence[Tensor], shard_limit: int) -> tuple[list[list[Placed
     """
     parts: list[list[Placed]] = []
     lengths: list[int] = []
-    position = shard_limit
+    position = 0
     for _name, dtype, shape in tensors:
         rows, cols = shape if len(shape) == 2 else (shape[0], 1)
         unit = 64 if dtype.startswith("int4") else 1
         parts.append([])
-        if position + part_length(dtype, rows, cols) > shard_limit and position > 256:
+        if not lengths or (position > 256 and position + part_length(dtype, rows, cols) > shard_limit):
             lengths.append(256)
             position = 256
         first_row = 0
         while first_row < rows:
-            if position > 256 and first_row > 0:
+            if first_row > 0:
                 lengths.append(256)
                 position = 256
             left = rows - first_row

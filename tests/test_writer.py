@@ -297,15 +297,16 @@ def test_unfit_values_are_refused_and_nothing_is_left(tmp_path: Path, case: str,
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1.5, np.nan])
-def test_frequencies_beyond_0_to_1_are_refused(tmp_path: Path, value: float) -> None:
-    tensors = {**model_tensors(sample_packages.MODEL, 1), "rope.inv_freq": np.array([value], np.float32)}
-    with pytest.raises(QuantizeError, match=r"'rope.inv_freq', row 0"):
+def test_frequencies_of_a_model_beyond_0_to_1_are_refused(tmp_path: Path, value: float) -> None:
+    frequencies = np.array([value], np.float32)
+    tensors = {**model_tensors(sample_packages.MODEL, 1), "rope.inv_freq": frequencies}
+    with nothing_left(tmp_path), pytest.raises(QuantizeError, match=r"'rope.inv_freq', row 0"):
         save(tmp_path / "p", tensors, model=sample_packages.MODEL)
 
 
-def test_a_package_without_a_model_may_call_any_tensor_by_that_name(tmp_path: Path) -> None:
-    save(tmp_path / "p", {"rope.inv_freq": np.array([7], np.float32)})
-    assert llq_format.validate(tmp_path / "p") == []
+def test_a_tensor_of_that_name_without_a_model_is_any_tensor(tmp_path: Path) -> None:
+    save(tmp_path / "p", {"rope.inv_freq": -ONES})
+    assert tampering.rules(tmp_path / "p") == []
 
 
 def test_a_weight_refused_while_quantizing_names_the_tensor(tmp_path: Path) -> None:
