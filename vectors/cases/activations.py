@@ -24,7 +24,7 @@ def noisy(seed: int, count: int, greatest: float = 1.0) -> list[float]:
 
 @computed("activations", "LLQ-ACT-1")
 def binary16_ties() -> Activations:
-    """Numbers halfway between two binary16 values, and just beside: rounding MUST be to nearest, ties to even."""
+    """Numbers halfway between binary16 values, and just beside: ties MUST go to even."""
     halves = [1 + STEP16 * k / 2 for k in (1, 3, 5, 2045, 2047)]
     beside = [half + sign * 2.0**-23 for half in halves for sign in BOTH]
     return Activations("binary16", [signed(*halves, *beside, 2049, 2051, 4098, 0.1, 1 / 3)])
@@ -39,7 +39,7 @@ def binary16_limits() -> Activations:
 
 @computed("activations", "LLQ-ACT-1")
 def binary16_small() -> Activations:
-    """Numbers near the least binary16 values, among them binary32 subnormals; 2^-14 itself is no subnormal."""
+    """Numbers near the least binary16 values and below; 2^-14 itself is no subnormal."""
     subnormal = [LEAST16 * k for k in (1, 1.5, 2.5, 3, 1000, 1023, 1023.25, 0.5, 0.5000001, 0.25)]
     normal = [LEAST16 * k for k in (1023.5, 1023.75, 1024, 1024.5, 1025.5, 2049)]
     return Activations("binary16", [signed(*subnormal, *normal, 0, 1e-30, 1e-40)])
@@ -59,7 +59,7 @@ def int8_examples() -> Activations:
 
 @computed("activations", "LLQ-ACT-2", "LLQ-ACT-5")
 def int8_boundaries() -> Activations:
-    """Elements just inside and just outside the guard band of rounding boundaries, the scale being 1 and 1/1024."""
+    """Elements just inside and just outside the guard band of rounding boundaries."""
     offsets = (
         0,
         2.0**-15,
@@ -92,7 +92,7 @@ def int8_vectors_of_different_size() -> Activations:
 
 @computed("activations", "LLQ-ACT-2")
 def int8_greatest_is_negative() -> Activations:
-    """The greatest magnitude is that of a negative element: it MUST become -127, and s be taken of magnitudes."""
+    """The greatest magnitude is that of a negative element, which MUST become -127."""
     return Activations("int8", [[-4, 1, 2, 3], [-1, 0, 0, 0.25], [-3, -2, -1, -0.5]])
 
 

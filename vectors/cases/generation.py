@@ -2,15 +2,69 @@
 
 from __future__ import annotations
 
-from vectors.cases.logits import DENSE
+from vectors.cases.logits import LLAMA_4, WHOLE, dense, model, with_raw
 from vectors.kit.computed import computed
-from vectors.kit.model import layer
 from vectors.kit.sequences import Generate, Subject
+from vectors.kit.weights import Style
 
-CHATTY = {**DENSE, "layers": [layer(None, {"intermediate_size": 32})]}
+SPLIT = Style(gains={"lm_head": 2.0, "qkv": 1.5}, dtypes={"lm_head": "f16"})
+CHATTY = Subject(model(1, dense(), tied_embeddings=False), 5, SPLIT)
+PROMPT = [1, 5, 9, 2]  # goes on with 8, 30, 0, 38, 14, 8
+
+
+@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2", each={"1": 1, "6": 6})
+def generation_reaches_max_tokens(max_tokens: int) -> Generate:
+    """No end token is chosen: the output MUST have exactly max_tokens tokens ({})."""
+    return Generate(CHATTY, PROMPT, max_tokens, [39])
 
 
 @computed("generate", "LLQ-GEN-2")
-def generation_reaches_max_tokens() -> Generate:
-    """No end token is chosen: the output MUST have exactly max_tokens tokens."""
-    return Generate(Subject(CHATTY, 1), [3, 1, 4], 6, [39])
+def generation_without_end_tokens() -> Generate:
+    """eos_token_ids is empty: the output MUST end with max_tokens tokens."""
+    return Generate(CHATTY, PROMPT, 5, [])
+
+
+ENDS = {
+    "after three tokens": [38],
+    "at the first of all": [8],
+    "at token 0": [0],
+    "at the last of several": [2, 39, 1, 38],
+    "at the first of several": [14, 38, 39],
+}
+
+
+@computed("generate", "LLQ-GEN-2", each=ENDS)
+def generation_ends(eos: list[int]) -> Generate:
+    """An end token is chosen {}, and MUST NOT be part of the output; one in the prompt ends nothing."""
+    return Generate(CHATTY, PROMPT, 6, eos)
+
+
+@computed("generate", "LLQ-GEN-2", each={"at the limit": 3, "just before the limit": 4})
+def generation_end_token(max_tokens: int) -> Generate:
+    """The end token would be the fourth, {}: the output MUST be three tokens either way."""
+    return Generate(CHATTY, PROMPT, max_tokens, [38])
+
+
+def twins(index: int, value: float) -> float:
+    """Return an lm_head whose rows 9 and 21 have one element other than 0, and the same."""
+    row, column = divmod(index, 32)
+    return (TWIN if column == 3 else 0.0) if row in {9, 21} else value
+
+
+TWIN = 4.0
+
+
+@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")
+def generation_with_a_tie() -> Generate:
+    """Rows 9 and 21 of lm_head have one element, the same: their logits are equal, and 9 MUST be chosen.
+
+    The margin is that between logits that differ. Token 21 is an end token.
+    """
+    subject = Subject(model(1, dense(), tied_embeddings=False), 5, SPLIT, with_raw("lm_head", twins))
+    return Generate(subject, PROMPT, 4, [21])
+
+
+@computed("generate", "LLQ-GEN-1", "LLQ-DEC-10", "LLQ-DEC-17")
+def generation_across_chunks() -> Generate:
+    """Everything that Llama 4 has, binary16 throughout: prompt and output cross boundaries of chunks."""
+    return Generate(Subject(model(4, *LLAMA_4, **WHOLE), 3, SPLIT), [1, 5, 9, 2, 6], 6, [39])

@@ -1,23 +1,279 @@
-"""Logits: whole models."""
+"""Logits: whole models, each small, each with something that others do not have.
+
+Prompts of models with a margin were found by `vectors.kit.search`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from vectors.kit.computed import computed
 from vectors.kit.model import layer, tiny
 from vectors.kit.noise import noise
 from vectors.kit.sequences import Logits, Subject
+from vectors.kit.tensor import Raw, Tensor
+from vectors.kit.weights import Style, bits16
+
+MARGIN = 2.0**-9  # of a step, from every rounding boundary
+ROUTER = 2.0**-4
+NOPE = {"rope": False}
+UNGATED: dict[str, Any] = {"activation": "gelu", "gated": False}
+MOE = {"num_experts": 4, "shared_intermediate_size": 24}
 
 
-def tokens(count: int, vocab_size: int, seed: int = 1) -> list[int]:
-    """Return a prompt without pattern."""
-    return [noise(seed, index) % vocab_size for index in range(count)]
+def model(fp16_layers: int, *layers: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a model of 40 tokens, a hidden size of 32 and 4 heads, some of its members changed."""
+    plain = {"vocab_size": 40, "hidden_size": 32, "num_heads": 4, "num_kv_heads": 2, "head_dim": 8}
+    members = {
+        **plain,
+        "context_length": 64,
+        "activations": {"fp16_layers": fp16_layers},
+        "layers": list(layers),
+    }
+    return tiny(**{**members, **changes})
 
 
-DENSE = tiny(vocab_size=40, hidden_size=32, num_heads=4, num_kv_heads=4, head_dim=8, context_length=64)
+def dense(width: int = 32, attention: dict[str, Any] | None = None, **ffn: Any) -> dict[str, Any]:
+    """Return a layer whose FFN is of some width."""
+    return layer(attention, {"intermediate_size": width, **ffn})
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-DEC-1", "LLQ-DEC-2")
-def logits_of_binary16_layers() -> Logits:
-    """Two dense layers with binary16 inputs."""
-    layers = [layer(None, {"intermediate_size": 48})] * 2
-    return Logits(Subject({**DENSE, "activations": {"fp16_layers": 2}, "layers": layers}), tokens(8, 40))
+def with_raw(name: str, value: Callable[[int, float], float]) -> Callable[[Tensor], Tensor]:
+    """Return what replaces the binary16 values of a tensor by functions of their index and what they are."""
+
+    def change(tensor: Tensor) -> Tensor:
+        if tensor.name != name or not isinstance(tensor, Raw):
+            return tensor
+        old = tensor.values()
+        return replace(tensor, bits=lambda index: bits16(value(index, old[index])))
+
+    return change
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-1", "LLQ-DEC-2", "LLQ-DEC-11", "LLQ-ACT-1")
+def dense_binary16() -> Logits:
+    """Two dense layers, binary16 throughout, as many key-value heads as heads, an INT4 lm_head."""
+    layers = dense(48), dense()
+    return Logits(
+        Subject(model(2, *layers, num_kv_heads=4, tied_embeddings=False)), [32, 31, 35, 13, 37, 16, 35, 8]
+    )
+
+
+@computed(
+    "logits", "LLQ-NUM-4", "LLQ-DEC-4", "LLQ-DEC-5", "LLQ-DEC-12", "LLQ-DEC-16", "LLQ-ACT-2", "LLQ-ACT-6"
+)
+def grouped_heads_int8() -> Logits:
+    """Six heads over two key-value heads, interleaved pairs, tied embeddings; INT8 with margin."""
+    shape = {"hidden_size": 48, "num_heads": 6, "rope_pairing": "interleaved"}
+    return Logits(Subject(model(0, dense(), dense(24), **shape)), [10, 6, 11, 27, 10, 18, 1, 36], MARGIN)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-4", "LLQ-DEC-5", "LLQ-DEC-9", "LLQ-DEC-16")
+def wide_heads_int8() -> Logits:
+    """Heads that together are wider than the residual stream, a binary16 lm_head; INT8 with margin."""
+    shape = {"hidden_size": 24, "head_dim": 16, "tied_embeddings": False}
+    style = Style(dtypes={"lm_head": "f16", "qkv": "int4_symmetric"})
+    return Logits(
+        Subject(model(0, dense(), dense(), **shape), style=style), [12, 6, 11, 23, 10, 33, 35, 7], MARGIN
+    )
+
+
+RAW32 = Style(dtypes=dict.fromkeys(("attention_norm", "ffn_norm", "norm", "embedding"), "f32"))
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-12", "LLQ-DEC-13", "LLQ-DEC-16")
+def ungated_gelu_int8() -> Logits:
+    """Ungated FFNs with gelu, raw tensors in binary32, which serve tied embeddings too; INT8 with margin."""
+    return Logits(
+        Subject(model(0, dense(40, **UNGATED), dense(**UNGATED)), style=RAW32),
+        [12, 38, 35, 34, 29, 16, 35, 7],
+        MARGIN,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-12", "LLQ-DEC-13")
+def ungated_gelu_binary16() -> Logits:
+    """Ungated FFNs with gelu, then a gated one with gelu; binary16 throughout."""
+    return Logits(
+        Subject(model(3, dense(40, **UNGATED), dense(**UNGATED), dense(activation="gelu"))),
+        [32, 31, 35, 13, 37, 16, 35, 8],
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-3")
+def small_embeddings_int8() -> Logits:
+    """Embeddings so small that rms_norm_eps decides the size of what leaves the norm; INT8 with margin."""
+    small = Style(embedding=2e-3, gains={"output": 2e-3, "down": 2e-3}, dtypes={"lm_head": "f16"})
+    return Logits(
+        Subject(model(0, dense(), tied_embeddings=False), style=small),
+        [21, 31, 35, 13, 37, 16, 35, 27],
+        MARGIN,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-3", "LLQ-DEC-1")
+def small_embeddings_binary16() -> Logits:
+    """Embeddings so small that rms_norm_eps decides the size of what leaves the norm; binary16 throughout."""
+    small = Style(embedding=2e-3, gains={"output": 2e-3, "down": 2e-3}, dtypes={"lm_head": "f16"})
+    return Logits(
+        Subject(model(1, dense(), tied_embeddings=False), style=small), [32, 31, 35, 13, 37, 16, 35, 8]
+    )
+
+
+WARM = Style(gains={"qkv": 2.0})
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-8", "LLQ-DEC-5")
+def temperature_int8() -> Logits:
+    """Layers without position embedding, queries scaled from position 1 on; INT8 with margin."""
+    warm = {**NOPE, "temperature": {"attn_scale": 0.5, "floor_scale": 2}}
+    return Logits(
+        Subject(model(0, dense(24, warm), dense(24, NOPE)), style=WARM),
+        [27, 32, 35, 27, 37, 16, 35, 8],
+        MARGIN,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-8")
+def temperature_not_yet_int8() -> Logits:
+    """attn_scale is 1000 and floor_scale 8192: the factor is 1 at all positions; INT8 with margin."""
+    cold = {**NOPE, "temperature": {"attn_scale": 1000, "floor_scale": 8192}}
+    return Logits(Subject(model(0, dense(24, cold)), style=WARM), [27, 22, 35, 15, 20, 16], MARGIN)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-10", "LLQ-DEC-7", "LLQ-DEC-17")
+def chunks_int8() -> Logits:
+    """Chunks of 4 positions in a prompt of 11, qk_norm with an eps of 0.1; INT8 with margin."""
+    layers = dense(24, {"chunk_size": 4, "qk_norm": True}), dense(24, {"chunk_size": 4})
+    pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2), (4, 4, 3)
+    subject = Subject(model(0, *layers, rms_norm_eps=0.1), style=Style(gains={"qkv": 1.5}))
+    return Logits(subject, [32, 32, 3, 15, 37, 16, 1, 8, 19, 31, 24], MARGIN, pieces=pieces)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-14", "LLQ-DEC-15")
+def experts_int8() -> Logits:
+    """Four experts beside a shared one, the router's choices clear; INT8 with margin."""
+    layers = dense(24, moe=MOE), dense(24, moe=MOE)
+    return Logits(Subject(model(0, *layers)), [22, 22, 3, 32, 1, 3, 35, 8], MARGIN, ROUTER)
+
+
+def undecided(index: int, _value: float) -> float:
+    """Return a router whose row 0 is minus element 0 of the input, and whose other rows are 0."""
+    return -1.0 if index == 0 else 0.0
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-14")
+def equal_experts_int8() -> Logits:
+    """The router yields -x[0], 0, 0, 0 in any execution: the lowest index MUST be chosen; INT8 with margin.
+
+    The margin is that between values that differ.
+    """
+    subject = Subject(model(0, dense(24, moe=MOE)), replace=with_raw("layers.0.ffn.router", undecided))
+    return Logits(subject, [27, 22, 35, 34, 37, 33, 35, 8], MARGIN, ROUTER)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-7", "LLQ-DEQ-3")
+def far_zero_points_int8() -> Logits:
+    """Zero points from -128 to 127; INT8 with margin."""
+    gains = dict.fromkeys(("qkv", "output", "gate_up", "down"), 0.06)
+    style = Style(zero_points=(-128, 127, -1, 16, 40), gains=gains)
+    return Logits(Subject(model(0, dense(), dense()), style=style), [21, 32, 11, 34, 20, 16], MARGIN)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
+def one_layer_binary16_of_three() -> Logits:
+    """fp16_layers is 1 in a model of three layers; without margin, the bound covers crossings."""
+    return Logits(Subject(model(1, dense(16), dense(16), dense(16))), [32, 31, 35, 13, 37, 16, 35, 8])
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
+def two_layers_binary16_of_three() -> Logits:
+    """fp16_layers is 2 in a model of three layers; without margin, the bound covers crossings."""
+    return Logits(Subject(model(2, dense(16), dense(16), dense(16))), [32, 31, 35, 13, 37, 16, 35, 8])
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-ACT-1")
+def clamped_binary16() -> Logits:
+    """Inputs of down beyond binary16, which MUST become 65504 of either sign, and never infinite."""
+    return Logits(
+        Subject(model(1, dense()), style=Style(gains={"gate_up": 300.0, "down": 0.0016})),
+        [32, 31, 35, 13, 37, 16, 35, 8],
+    )
+
+
+def no_tokens(index: int, value: float) -> float:
+    """Return an embedding in which the rows of tokens 7 and 8 are zero."""
+    return 0.0 if index // 32 in {7, 8} else value
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-ACT-4")
+def zero_vectors_int8() -> Logits:
+    """Tokens whose embeddings are zero, at the beginning too: nothing MUST be NaN; INT8 with margin."""
+    subject = Subject(model(0, dense()), replace=with_raw("embedding", no_tokens))
+    return Logits(subject, [7, 8, 7, 12, 7, 3], MARGIN / 2)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-DEC-11")
+def great_scores_int8() -> Logits:
+    """Scores whose exponentials overflow unless the greatest is subtracted; INT8 with margin."""
+    return Logits(
+        Subject(model(0, dense()), style=Style(gains={"qkv": 12.0})),
+        [10, 23, 34, 34, 37, 26, 26, 27],
+        4 * MARGIN,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-12")
+def several_blocks_int8() -> Logits:
+    """Matrices of several blocks, the last ones not full; INT8 with margin."""
+    shape = {"hidden_size": 80, "num_heads": 5, "num_kv_heads": 1, "head_dim": 16, "vocab_size": 70}
+    return Logits(Subject(model(0, dense(144), tied_embeddings=False, **shape)), [32, 32, 49, 44], MARGIN)
+
+
+LOCAL = {"chunk_size": 4}
+LLAMA_4 = (
+    dense(24, {**LOCAL, "qk_norm": True}, moe=MOE),
+    dense(32, LOCAL),
+    dense(24, LOCAL, moe={**MOE, "num_experts": 3}),
+    dense(24, {**NOPE, "temperature": {"attn_scale": 0.5, "floor_scale": 3}}, moe=MOE),
+)
+WHOLE = {"rope_pairing": "interleaved", "tied_embeddings": False}
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-9", "LLQ-DEC-10", "LLQ-DEC-14", "LLQ-DEC-17")
+def llama_4() -> Logits:
+    """Everything that Llama 4 has, two layers binary16 and two INT8; without margin."""
+    pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
+    return Logits(
+        Subject(model(2, *LLAMA_4, **WHOLE)),
+        [32, 31, 11, 13, 16, 18, 35, 37, 19, 20, 24],
+        None,
+        2.0**-2,
+        pieces,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-7", "LLQ-DEC-8", "LLQ-DEC-10", "LLQ-DEC-14", "LLQ-DEC-15")
+def llama_4_binary16() -> Logits:
+    """Everything that Llama 4 has, binary16 throughout."""
+    pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
+    return Logits(
+        Subject(model(4, *LLAMA_4, **WHOLE)),
+        [32, 31, 11, 13, 16, 18, 35, 37, 19, 39, 12],
+        None,
+        2.0**-2,
+        pieces,
+    )
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-17")
+def far_positions() -> Logits:
+    """600 positions in chunks of 16, with scores so great that angles computed in binary32 show."""
+    shape = {"hidden_size": 8, "num_heads": 1, "num_kv_heads": 1, "head_dim": 4, "vocab_size": 8}
+    subject = Subject(
+        model(1, dense(4, {"chunk_size": 16}), context_length=1024, **shape), style=Style(gains={"qkv": 30.0})
+    )
+    tokens = [noise(1, index) % 8 for index in range(600)]
+    return Logits(subject, tokens, pieces=((600,), (592, *(1,) * 8), (256, 256, 88)))

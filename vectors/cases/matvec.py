@@ -27,7 +27,7 @@ def weight(
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-1", "LLQ-ACT-2", "LLQ-ACT-8", each=FORMATS)
 def matvec_blocks(format_: str) -> Matvec:
-    """A matrix of 2 x 3 blocks that are not full, its inputs {}; no INT8 input lies in a guard band."""
+    """A matrix of 2 x 3 blocks that are not full, its inputs {}; no INT8 code is in a guard band."""
     return Matvec(format_, weight(70, 130), [noisy(seed, 130) for seed in (1, 2, 3)])
 
 
@@ -39,13 +39,13 @@ def matvec_symmetric(format_: str) -> Matvec:
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-7", "LLQ-DEQ-4", each=FORMATS)
 def matvec_far_zero_points(format_: str) -> Matvec:
-    """zero_points from -128 to 127, so that codes less zero_point fit no 8 bits; inputs {}, none in a guard band."""
+    """zero_points from -128 to 127: codes less zero_point fit no 8 bits; inputs {}."""
     return Matvec(format_, weight(9, 330, (-128, 127, -1, 16, 0)), [noisy(seed, 330) for seed in (6, 8)])
 
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", each=FORMATS)
 def matvec_long_rows(format_: str) -> Matvec:
-    """Rows of 1000 elements whose products are all positive, inputs {}: sums MUST be accumulated in binary32 or wider."""
+    """Rows of 1000 elements whose products are all positive, inputs {}: binary16 sums would stall."""
     inputs = [[0.5 + value / 2 for value in noisy(seed, 1000)] for seed in (12, 14)]
     return Matvec(format_, weight(4, 1000, (-1, -3)), inputs)
 
@@ -58,7 +58,7 @@ def matvec_great_sums(format_: str) -> Matvec:
 
 @computed("matvec", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-6", "LLQ-NUM-3", each=FORMATS)
 def matvec_of_different_size(format_: str) -> Matvec:
-    """Several vectors at once ({}), of very different size, one of them zero: each MUST have a scale of its own."""
+    """Several vectors at once ({}), of very different size, one of them zero."""
     sizes = (1e-3, 1, 0, 1e4, 10)
     return Matvec(format_, weight(6, 72), [noisy(60 + index, 72, size) for index, size in enumerate(sizes)])
 
@@ -77,7 +77,7 @@ def matvec_small() -> Matvec:
 
 @computed("matvec", "LLQ-ACT-7", "LLQ-NUM-3")
 def matvec_cancelling() -> Matvec:
-    """Blocks whose dot products with the INT8 codes are 0, and so MUST the results be: exact integers leave nothing over.
+    """Blocks whose dot products with the INT8 codes are 0, and so MUST the results be.
 
     The inputs' codes are unique, and contain enough of 1 and -1 for every row to be brought to 0.
     """

@@ -42,7 +42,7 @@ TEXTS = {
 
 @computed("tokenize", "LLQ-TOK-1", each=TEXTS)
 def prompt_of(text: str) -> Tokenize:
-    """A prompt of {}, with bos_token_id, which MUST be put in front once although the post-processor would add it too."""
+    """A prompt of {}: bos_token_id MUST be put in front, and once though the post-processor would add it."""
     return Tokenize(BPE, text, BEGIN)
 
 

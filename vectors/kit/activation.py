@@ -37,7 +37,7 @@ def int8(x: Sequence[float], rounding: Callable[[float], int] = round) -> tuple[
 
 
 def legal_codes(x: Sequence[float]) -> list[tuple[int, int]]:
-    """Return the least and the greatest code that ACT-4 and ACT-5 allow for each element, in exact arithmetic."""
+    """Return the least and the greatest code of each element that ACT-4 and ACT-5 allow, exactly."""
     greatest = max(abs(Fraction(value)) for value in x)
     if greatest == 0:
         return [(0, 0)] * len(x)

@@ -15,9 +15,11 @@ Answer = tuple[dict[str, Json], dict[str, bytes]]
 
 
 class Question(Protocol):
-    """What is asked of a runtime; `answer` gives members of the index entry, and files below a home directory."""
+    """What is asked of a runtime: the members of its index entry, and files below a home directory."""
 
-    def answer(self, home: str) -> Answer: ...
+    def answer(self, home: str) -> Answer:
+        """Return the members and the files."""
+        ...
 
 
 Function = TypeVar("Function", bound=Callable[..., Question])
@@ -48,7 +50,7 @@ class Computed:
 
 
 def computed(kind: str, *rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
-    """Return a decorator that registers one vector, or with `each` one for every entry, as `registry.register`."""
+    """Return a decorator that registers one vector, or with `each` one for every entry."""
 
     def decorator(function: Function) -> Function:
         name = slug(function.__name__)

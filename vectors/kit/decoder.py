@@ -1,4 +1,4 @@
-"""The decoder, one position at a time, by the letter of chapter Decoder: binary64, and an execution that may disturb it."""
+"""The decoder, one position at a time, by the letter of chapter Decoder, in binary64."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from vectors.kit import functions
 from vectors.kit.activation import int8, nearest16
 from vectors.kit.disturbance import Exact
-from vectors.kit.matmul import Matrix, matrix, raw_values
-from vectors.kit.tensor import Tensor
+from vectors.kit.matmul import Matrix, matrix
+from vectors.kit.tensor import Raw, Tensor
 
 Json = Any
 Vector = list[float]
@@ -24,7 +24,11 @@ class Weights:
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.matrices = {tensor.name: matrix(tensor) for tensor in tensors if len(tensor.shape) == 2}
-        self.vectors = {tensor.name: raw_values(tensor) for tensor in tensors if len(tensor.shape) == 1}
+        self.vectors = {
+            tensor.name: tensor.values()
+            for tensor in tensors
+            if isinstance(tensor, Raw) and len(tensor.shape) == 1
+        }
 
 
 class Decoder:

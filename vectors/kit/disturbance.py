@@ -1,6 +1,6 @@
-"""Executions of a model: the exact one, and legal ones whose every operation is off by as much as it may be.
+"""Executions of a model: the exact one, and legal ones whose operations are off by as much as they may be.
 
-Each method stands for one kind of operation. It is given the operation's exact result, and what its legal error depends on.
+A method stands for a kind of operation: it is given the exact result, and what the legal error depends on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TRIGONOMETRIC = 2.0**-20  # what DEC-6 allows; taken for the logarithm and the e
 
 
 class Exact:
-    """The execution in exact arithmetic: nothing is disturbed. It notes the INT8 codes and the experts chosen."""
+    """The execution in exact arithmetic, which disturbs nothing, and notes INT8 codes and experts chosen."""
 
     def __init__(self) -> None:
         self.decisions: list[int] = []
@@ -31,53 +31,53 @@ class Exact:
     def expert(self, values: Sequence[float]) -> int:
         """Choose the greatest value, the lowest index among equals."""
         chosen = max(range(len(values)), key=lambda index: (values[index], -index))
-        others = [values[chosen] - value for index, value in enumerate(values) if index != chosen]
-        self.router_margin = min([self.router_margin, *others])
+        less = [values[chosen] - value for value in values if value < values[chosen]]
+        self.router_margin = min([self.router_margin, *less])
         self.decisions.append(chosen)
         return chosen
 
     def matmul(self, y: list[float], _certificate: Callable[[], list[float]]) -> list[float]:
-        """Matrix products, within their certificate."""
+        """Return a matrix product."""
         return y
 
     def norm(self, y: list[float]) -> list[float]:
-        """Norms."""
+        """Return what a norm yields."""
         return y
 
     def rotation(self, cos_sin: tuple[float, float]) -> tuple[float, float]:
-        """Cosine and sine."""
+        """Return cosine and sine."""
         return cos_sin
 
     def sum(self, total: float, _terms: Sequence[float]) -> float:
-        """Sums of products: scores, rotated pairs, weighted values."""
+        """Return a sum of products: a score, a rotated element, weighted values."""
         return total
 
     def factor(self, value: float) -> float:
-        """The factor of temperature."""
+        """Return the factor of temperature."""
         return value
 
     def softmax(self, weights: list[float], _below: Sequence[float]) -> list[float]:
-        """Softmax, given by how much each score is below the greatest."""
+        """Return softmax weights, given by how much each score is below the greatest."""
         return weights
 
     def silu(self, value: float, _z: float) -> float:
-        """silu, and sigmoid."""
+        """Return silu or sigmoid of z."""
         return value
 
     def gelu(self, value: float, _z: float) -> float:
-        """gelu."""
+        """Return gelu of z."""
         return value
 
     def product(self, value: float) -> float:
-        """Products of two numbers."""
+        """Return a product of two numbers."""
         return value
 
     def residual(self, total: float, _x: float, _y: float) -> float:
-        """Residual sums."""
+        """Return a residual sum."""
         return total
 
     def cached(self, values: list[float]) -> list[float]:
-        """Keys and values in the KV cache."""
+        """Return a key or value as the KV cache holds it."""
         return values
 
 
@@ -94,42 +94,52 @@ class Disturbed(Exact):
         return value + (2 * self.random() - 1) * bound
 
     def code(self, exact: float) -> int:
+        """Round; either way in the guard band."""
         return super().code(self.off(exact, float(GUARD)))
 
     def matmul(self, y: list[float], certificate: Callable[[], list[float]]) -> list[float]:
+        """Disturb within the certificate."""
         return list(map(self.off, y, certificate()))
 
     def norm(self, y: list[float]) -> list[float]:
+        """Disturb within the bound of a norm."""
         n = len(y)
         relative = (n / 2 + 8) * U / (1 - (n + 8) * U)
         return [self.off(value, relative * abs(value)) for value in y]
 
     def rotation(self, cos_sin: tuple[float, float]) -> tuple[float, float]:
+        """Disturb within what DEC-6 allows."""
         return self.off(cos_sin[0], TRIGONOMETRIC), self.off(cos_sin[1], TRIGONOMETRIC)
 
     def sum(self, total: float, terms: Sequence[float]) -> float:
+        """Disturb within the bound of a sum of so many products."""
         return self.off(total, (len(terms) + 8) * U * sum(map(abs, terms)))
 
     def factor(self, value: float) -> float:
+        """Disturb by the relative error of a logarithm."""
         return self.off(value, TRIGONOMETRIC * value)
 
     def softmax(self, weights: list[float], below: Sequence[float]) -> list[float]:
+        """Disturb by the relative error of WGSL's exp, which is off by 3 + 2|x| ULP, and of a sum."""
         n = len(weights)
-        return [
-            self.off(w, (4 * gap + n + 16) * U * w) for w, gap in zip(weights, below, strict=True)
-        ]  # WGSL's exp(x) is off by 3 + 2|x| ULP
+        return [self.off(w, (4 * gap + n + 16) * U * w) for w, gap in zip(weights, below, strict=True)]
 
     def silu(self, value: float, z: float) -> float:
+        """Disturb by the relative error of exp, a sum and a quotient."""
         return self.off(value, (4 * abs(z) + 16) * U * abs(value))
 
     def gelu(self, value: float, z: float) -> float:
+        """Disturb by the error of erf."""
         return self.off(value, TRIGONOMETRIC * abs(z) / 2 + 8 * U * abs(value))
 
     def product(self, value: float) -> float:
+        """Disturb by one rounding."""
         return self.off(value, U * abs(value))
 
     def residual(self, total: float, x: float, y: float) -> float:
+        """Disturb by one rounding."""
         return self.off(total, U * (abs(x) + abs(y)))
 
     def cached(self, values: list[float]) -> list[float]:
+        """Round where the cache is binary16."""
         return [nearest16(value) for value in values] if self.cache16 else values

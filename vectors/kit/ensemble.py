@@ -16,7 +16,7 @@ FLOOR = 2.0**-20
 
 @dataclass(frozen=True)
 class Run:
-    """What one execution computed: the logits by position, residuals by position and layer, and its decisions."""
+    """What one execution computed: logits by position, residuals by position and layer, and decisions."""
 
     logits: list[Vector]
     residuals: list[list[Vector]]
@@ -38,7 +38,7 @@ def distance(one: list[Vector], other: list[Vector]) -> float:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The bounds for both kinds of KV cache, and how many executions with a binary32 cache decided otherwise."""
+    """The bounds for both kinds of KV cache, and how many executions of the first kind decided otherwise."""
 
     f32: float
     f16: float
@@ -57,4 +57,5 @@ def bounds(model: dict[str, Any], weights: Weights, tokens: Sequence[int], exact
             furthest = max(furthest, distance(one.logits, exact.logits))
             crossings += not cache16 and one.execution.decisions != exact.execution.decisions
         found.append(max(SAFETY * furthest, FLOOR * greatest))
-    return Bounds(*found, crossings)
+    f32, f16 = found
+    return Bounds(f32, f16, crossings)

@@ -1,4 +1,4 @@
-"""Transcendental functions in binary64, made of operations that IEEE 754 fixes, so that every machine agrees on them."""
+"""Transcendental functions made of operations that IEEE 754 fixes: every machine computes the same."""
 
 from __future__ import annotations
 

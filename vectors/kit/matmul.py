@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import fsum
 from operator import mul
 
@@ -67,7 +65,7 @@ def matrix(tensor: Int4 | Raw) -> Matrix:
     """Return a tensor of two dimensions as a matrix."""
     rows, cols = tensor.shape
     if isinstance(tensor, Raw):
-        flat = raw_values(tensor)
+        flat = tensor.values()
         weights = [flat[r * cols : (r + 1) * cols] for r in range(rows)]
         return Matrix(weights, [[abs(w) for w in row] for row in weights], [])
     blocks, weights, counted = [], [], []
@@ -84,14 +82,3 @@ def matrix(tensor: Int4 | Raw) -> Matrix:
         counted.append(row_counted)
         weights.append([block.scale * difference for block in row_blocks for difference in block.differences])
     return Matrix(weights, counted, blocks)
-
-
-def raw_values(tensor: Int4 | Raw) -> list[float]:
-    """Return the values of a tensor, row by row."""
-    bits = tensor.weights()
-    return list(struct.unpack(f"<{len(bits)}f", struct.pack(f"<{len(bits)}I", *bits)))
-
-
-def exact_frequencies(tensor: Int4 | Raw) -> list[Fraction]:
-    """Return the values of rope.inv_freq as real numbers."""
-    return [Fraction(value) for value in raw_values(tensor)]

@@ -29,6 +29,7 @@ class Activations:
     rows: Rows
 
     def answer(self, home: str) -> Answer:
+        """Return the inputs, and what they are rounded to."""
         rows = [[nearest32(value) for value in row] for row in self.rows]
         shape = (len(rows), len(rows[0]))
         arrays = {"input": npy32(shape, flat(rows))}
@@ -45,13 +46,14 @@ class Activations:
 
 @dataclass(frozen=True)
 class Matvec:
-    """A matrix to be multiplied with vectors, rounded to a format; no INT8 input has a code that is not unique."""
+    """A matrix to be multiplied with vectors, rounded to a format; INT8 codes must be unique."""
 
     format: str
     tensor: Int4
     rows: Rows
 
     def answer(self, home: str) -> Answer:
+        """Return the inputs, the products and their certificates, and the package."""
         of = matrix(self.tensor)
         rows = [[nearest32(value) for value in row] for row in self.rows]
         products = []

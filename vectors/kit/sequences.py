@@ -26,7 +26,7 @@ def unchanged(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, and how its tensors are filled; its weights package has no tokenizer unless eos tokens are given."""
+    """A model, and how its tensors are filled."""
 
     model: dict[str, Json]
     seed: int = 1
@@ -77,13 +77,16 @@ class Logits:
         return found
 
     def answer(self, home: str) -> Answer:
+        """Return the logits, their bounds and margins, and the package."""
         weights, result = self.exact()
         found = self.bounds(weights, result)
         model, count = self.subject.model, len(self.tokens)
         layers = range(len(model["layers"]))
         by_layer = [value for layer in layers for position in result.residuals for value in position[layer]]
         files = packaged(home, self.subject.package().seal().files)
-        files[f"{home}/expected.npy"] = npy64((count, model["vocab_size"]), sum(result.logits, []))
+        files[f"{home}/expected.npy"] = npy64(
+            (count, model["vocab_size"]), [logit for logits in result.logits for logit in logits]
+        )
         files[f"{home}/layers.npy"] = npy64((len(layers), count, model["hidden_size"]), by_layer)
         first = 5 * count // 8
         members = {
@@ -128,6 +131,7 @@ class Generate:
         return ids, logits
 
     def answer(self, home: str) -> Answer:
+        """Return what is generated, its margin and the package."""
         weights = Weights(self.subject.tensors())
         ids, logits = self.choices(weights)
         sequence = [*self.tokens, *ids]

@@ -118,5 +118,10 @@ class Raw:
         bits = [self.bits(index) for index in range(prod(self.shape))]
         return [binary32.widened(value) for value in bits] if self.dtype == "f16" else bits
 
+    def values(self) -> list[float]:
+        """Return all values."""
+        bits = self.weights()
+        return list(struct.unpack(f"<{len(bits)}f", struct.pack(f"<{len(bits)}I", *bits)))
+
 
 Tensor = Int4 | Raw

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, small enough to follow by hand, and tokenizer.json as Hugging Face's library reads it."""
+"""A byte-level BPE tokenizer, small enough to follow by hand, and its tokenizer.json."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from vectors.kit.computed import Answer, packaged
@@ -17,7 +18,7 @@ Json = Any
 
 
 def alphabet() -> list[str]:
-    """Return the character that stands for each byte: itself where it can be seen, else one from U+0100 on."""
+    """Return the character that stands for each byte: itself where visible, else one from U+0100 on."""
     visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in visible]
     return [chr(byte) if byte in visible else chr(0x100 + others.index(byte)) for byte in range(256)]
@@ -79,7 +80,7 @@ class Bpe:
         """Merge the leftmost pair of the first merge that applies, until none does."""
         parts = [bytes([byte]) for byte in data]
         while True:
-            pairs = list(zip(parts, parts[1:], strict=False))
+            pairs = list(pairwise(parts))
             ranks = [self.merges.index(pair) for pair in pairs if pair in self.merges]
             if not ranks:
                 return [self.pieces.index(part) for part in parts]
@@ -129,11 +130,12 @@ class Tokenize:
     bos: str | None
 
     def answer(self, home: str) -> Answer:
+        """Return the ids, and the text that they stand for."""
         ids = self.bpe.encode(self.text)
         bos = None if self.bos is None else self.bpe.special_id(self.bos)
         if bos is not None and ids[:1] != [bos]:
             ids = [bos, *ids]
-        members = {"bos_token_id": bos, "eos_token_ids": [], "chat_template": None}
+        members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": [], "chat_template": None}
         package = assemble([Raw("weight", "f16", (4,), lambda index: finite16(1, index))])
         package.attach("tokenizer", "tokenizer.json", self.bpe.json(), **members)
         entry = {"package": f"{home}/package", "text": self.text, "ids": ids, "decoded": self.bpe.decode(ids)}
