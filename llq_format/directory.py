@@ -1,5 +1,6 @@
 """The files of a package, opened safely (spec: Package, Files; rules LLQ-PKG-1, LLQ-PKG-6 to LLQ-PKG-9)."""
 
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ def kind_of(mode: int) -> str:
     return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
 
 
+FileIdentity = tuple[int, int, int, int]
+"""What tells a file and its content, as far as the system knows: device, number, length, time of change."""
+
+
 class PackageFile:
     """A regular file of known length, read by position; never a link, FIFO or device."""
 
@@ -43,6 +48,12 @@ class PackageFile:
         self._descriptor = os.open(path, flags)
         status = os.fstat(self._descriptor)
         self.byte_length = status.st_size
+        self.identity: FileIdentity = (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+        )
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError(f"{path.name} is {kind_of(status.st_mode)}, not a regular file")
@@ -64,6 +75,10 @@ class PackageFile:
         """Yield the bytes from `offset` on in bounded pieces, `size` in all."""
         for start in range(offset, offset + size, CHUNK_BYTES):
             yield self.read(start, min(CHUNK_BYTES, offset + size - start))
+
+    def map(self) -> mmap.mmap:
+        """Return the file mapped for reading; the mapping outlives the file's being closed."""
+        return mmap.mmap(self._descriptor, self.byte_length, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
         """Close the file."""

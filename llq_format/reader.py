@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from llq_format.checks.hashes import check_file_hash
 from llq_format.checks.shards import check_preamble
 from llq_format.checks.text import check_text
 from llq_format.dequantize import dequantize
-from llq_format.directory import PackageFile, package_directory, read_metadata
+from llq_format.directory import FileIdentity, PackageFile, package_directory, read_metadata
 from llq_format.findings import Finding, LLQError
 from llq_format.layout import BLOCK_BYTES, is_int4, sections
 from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
@@ -30,8 +31,8 @@ class Package:
         self.metadata = metadata
         self.metadata_bytes = data
         self._entries = {tensor.name: tensor for tensor in metadata.tensors}
-        self._maps: dict[int, NDArray[np.uint8]] = {}
-        self._checked: set[str] = set()
+        self._checked: dict[tuple[str, int], FileIdentity] = {}  # by tensor and first row of a part
+        self._maps: WeakValueDictionary[FileIdentity, NDArray[np.uint8]] = WeakValueDictionary()
 
     def keys(self) -> list[str]:
         """Return the names of the tensors, in canonical order."""
@@ -63,7 +64,6 @@ class Package:
         Raises KeyError for an unknown name, LLQError if a byte of it breaks a rule (LLQ-READ-4).
         """
         entry = self.entry(name)
-        self._check(entry)
         out = np.empty((entry.rows, entry.cols), np.float32)
         for part in entry.parts:
             rows = out[part.first_row : part.first_row + part.num_rows]
@@ -87,7 +87,6 @@ class Package:
         entry = self.entry(name)
         if not is_int4(entry.dtype):
             raise TypeError(f"tensor {name!r} is {entry.dtype}, stored raw: use get_tensor")
-        self._check(entry)
         parts = [_block_arrays(self._sections(entry, part)) for part in entry.parts]
         if len(parts) == 1:
             scales, zero_points, packed = parts[0]
@@ -105,8 +104,8 @@ class Package:
             return file.read(0, entry.byte_length)
 
     def close(self) -> None:
-        """Let go of the mapped shards; arrays that are views of them stay valid."""
-        self._maps.clear()
+        """Forget what was checked; arrays that are views of shards stay valid."""
+        self._checked.clear()
 
     def __enter__(self) -> Self:
         """Return the package."""
@@ -118,26 +117,21 @@ class Package:
         """Close the package."""
         self.close()
 
-    def _check(self, entry: TensorEntry) -> None:
-        """Check every byte of a tensor once, and the preambles of its shards; raise the first fault."""
-        if entry.name in self._checked:
-            return
-        for part in entry.parts:
-            with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
-                _raise_first(
-                    [
-                        *check_preamble(self.metadata, part.shard, file),
-                        *check_part(self.metadata, entry, part, file),
-                    ]
-                )
-        self._checked.add(entry.name)
-
     def _sections(self, entry: TensorEntry, part: Part) -> dict[str, NDArray[np.uint8]]:
-        """Return the bytes of a part's sections by name, as views of the mapped shard."""
-        shard = self._maps.get(part.shard)
-        if shard is None:
-            path = self.directory / self.metadata.shards[part.shard].file
-            shard = self._maps[part.shard] = np.memmap(path, np.uint8, "r")
+        """Return the bytes of a part's sections by name, as views of the mapped shard.
+
+        Every byte of them was checked, once, in the very file that is mapped: a shard that is replaced or
+        rewritten while the package is open is checked anew. Raises LLQError with the first fault.
+        """
+        with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
+            key = (entry.name, part.first_row)
+            if self._checked.get(key) != file.identity:
+                findings = check_preamble(self.metadata, part.shard, file)
+                _raise_first([*findings, *check_part(self.metadata, entry, part, file)])
+                self._checked[key] = file.identity
+            shard = self._maps.get(file.identity)
+            if shard is None:
+                shard = self._maps[file.identity] = np.frombuffer(file.map(), np.uint8)
         return {
             section.name: shard[part.offset + section.offset : part.offset + section.offset + section.size]
             for section in sections(entry.dtype, part.num_rows, entry.cols)
