@@ -258,6 +258,46 @@ def test_a_shard_that_becomes_a_symbolic_link_after_opening_is_not_followed(pack
             opened.get_tensor("d")
 
 
+def test_a_shard_that_is_replaced_after_opening_is_checked_anew(package: Path) -> None:
+    with llq_format.open(package) as opened:
+        shard = package / opened.metadata.shards[4].file
+        right = shard.read_bytes()
+        tampering.overwrite(package, 4, 5119, b"\0", rehash=False)
+        held = opened.get_packed("c")  # maps the damaged file
+        (package / "mended").write_bytes(right)
+        (package / "mended").rename(shard)
+        assert bits(opened.get_tensor("d")) == by_the_letter.weights(package, "d")
+        assert bits(held.dequantize()) == by_the_letter.weights(package, "c")
+
+
+def test_a_shard_that_is_rewritten_after_a_tensor_was_read_is_checked_anew(package: Path) -> None:
+    with llq_format.open(package) as opened:
+        opened.get_tensor("d")
+        tampering.overwrite(package, 4, 5116, b"\0\0\0\0", rehash=False)
+        with pytest.raises(LLQError, match="LLQ-HASH-1"):
+            opened.get_tensor("d")
+
+
+def test_a_tensor_that_is_read_again_is_not_checked_again(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with llq_format.open(package) as opened:
+        first = opened.get_tensor("b")
+        monkeypatch.setattr(llq_format.reader, "check_part", None)
+        np.testing.assert_array_equal(opened.get_tensor("b"), first)
+
+
+def test_many_tensors_of_one_shard_need_one_mapping(tmp_path: Path) -> None:
+    blocks = TENSORS["c"]
+    save(tmp_path / "p", {f"w{number}": blocks for number in range(50)})
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # a count
+    with llq_format.open(tmp_path / "p") as opened:
+        held = [opened.get_packed(name) for name in opened]
+        assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208  # a count
+    del held
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  # a count
+
+
 # ---- The first fault ----
 
 
