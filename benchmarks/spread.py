@@ -1,0 +1,177 @@
+"""How far legal executions spread and how far mistakes shift: `python -m benchmarks.spread PACKAGE`.
+
+Runs the reference decoder over a fixed prompt: exactly, then 16 times with every operation disturbed within
+its accuracy, then once a mistake. With --write DIR makes DIR/spread.md and DIR/spread.svg.
+"""
+
+import argparse
+import html
+import json
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import llq_format
+from benchmarks.mistakes import DISTURBANCE, MISTAKES, disturbed
+from llq_format.reference import Decoder
+from llq_format.reference.activations import Array
+from llq_format.reference.ops import softmax
+from llq_format.reference.text import TextTokenizer
+
+_EXECUTIONS = 16
+_VECTORS = Path(__file__).parent.parent / "vectors"
+_PROMPT = (
+    "A lighthouse keeper writes one line each evening. The sea was calm, the lamp burned clear, and a single "
+    "ship passed far to the west with all its sails set. I have counted the gulls again; there are fewer now."
+)
+
+_HEAD = """# The spread of legal executions
+
+`{stem}`, a prompt of {tokens} tokens, all positions. Legal executions multiply the result of every operation
+by 1 + ε with ε uniform within ±2^{noise}; {executions} of them were made. Written by
+`python -m benchmarks.spread PACKAGE --write docs`.
+
+![The spread of legal executions against the shift of each mistake](spread.svg)
+
+| execution | greatest shift of a logit, relative | mean KL divergence, nats | same likeliest token |
+|---|---|---|---|"""
+_TAIL = """
+INT8 rounding is what spreads legal executions: a value that crosses a rounding boundary moves by a whole
+step, and what follows differs from there on. So the greatest difference of a logit, over a long prompt of a
+deep model, cannot tell small mistakes from legal noise. That is why the suite decides on other grounds first:
+single matmuls, with an error bound for each output; activations, code by code; and logits of tiny models,
+most of whose vectors keep a stated margin from every INT8 boundary, so that legal executions take the same
+codes and the bound is far tighter."""
+
+_TINY_HEAD = """
+## Tiny models
+
+The {count} logits vectors of `vectors/`, in units of the bound that each states: what is above 1 fails.
+
+| execution | greatest shift over any vector's bound | vectors that it fails |
+|---|---|---|"""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far one execution lies from the exact one."""
+
+    name: str
+    greatest: float  # greatest difference of a logit, over the greatest magnitude of an exact logit
+    divergence: float  # mean Kullback-Leibler divergence from the exact distribution, in nats
+    same_top: float  # share of positions with the same likeliest token
+
+
+def main(path: str, write: Path | None) -> None:
+    """Measure and print; write the page and the picture where asked."""
+    with llq_format.open(path) as package:
+        tokens = TextTokenizer(package).encode(_PROMPT)
+
+        def run(context: AbstractContextManager[Any] | None = None) -> Array:
+            if context is None:
+                return Decoder(package).prefill(tokens)
+            with context:
+                return Decoder(package).prefill(tokens)
+
+        exact = run()
+        legal = [_shift(f"legal {seed}", run(disturbed(seed)), exact) for seed in range(_EXECUTIONS)]
+        cache = _shift("KV cache in binary16", Decoder(package, kv_cache="float16").prefill(tokens), exact)
+        shifts = [_shift(name, run(mistake()), exact) for name, mistake in MISTAKES.items()]
+        wrong = sorted(shifts, key=lambda shift: shift.greatest)
+        stem = package.metadata.stem
+    lines = [*_table(len(tokens), legal, cache, wrong, stem), *_tiny_models()]
+    print("\n".join(lines))
+    if write is not None:
+        (write / "spread.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (write / "spread.svg").write_text(_picture(legal, cache, wrong), encoding="utf-8")
+
+
+def _shift(name: str, logits: Array, exact: Array) -> Shift:
+    p, q = softmax(exact), softmax(logits)
+    divergence = float(np.mean(np.sum(p * (np.log(p) - np.log(q)), axis=-1)))
+    same = float(np.mean(exact.argmax(axis=-1) == logits.argmax(axis=-1)))
+    return Shift(name, float(np.abs(logits - exact).max() / np.abs(exact).max()), divergence, same)
+
+
+def _table(tokens: int, legal: list[Shift], cache: Shift, wrong: list[Shift], stem: str) -> list[str]:
+    widest = max(legal, key=lambda shift: shift.greatest)
+    rows = [("widest of the legal executions", widest), ("legal: KV cache in binary16", cache)]
+    rows += [(shift.name, shift) for shift in wrong]
+    table = [f"| {n} | {s.greatest:.1e} | {s.divergence:.1e} | {s.same_top:.0%} |" for n, s in rows]
+    noise = round(math.log2(DISTURBANCE))
+    return [_HEAD.format(stem=stem, tokens=tokens, noise=noise, executions=_EXECUTIONS), *table, _TAIL]
+
+
+def _tiny_models() -> list[str]:
+    """Return a table of executions on the logits vectors: shifts in units of each vector's bound."""
+    index = json.loads((_VECTORS / "index.json").read_text("utf-8"))
+    vectors = [vector for vector in index["vectors"] if vector["kind"] == "logits"]
+    executions: dict[str, list[Callable[[], AbstractContextManager[Any]]]] = {
+        "exact": [nullcontext],
+        f"widest of {_EXECUTIONS} legal executions": [
+            partial(disturbed, seed) for seed in range(_EXECUTIONS)
+        ],
+        **{name: [mistake] for name, mistake in MISTAKES.items()},
+    }
+    ratios = {
+        name: [max(_ratio(v, c) for c in contexts) for v in vectors] for name, contexts in executions.items()
+    }
+    rows = sorted(ratios.items(), key=lambda item: max(item[1]))
+    return [
+        _TINY_HEAD.format(count=len(vectors)),
+        *(f"| {n} | {max(r):.1e} | {sum(x > 1 for x in r)} |" for n, r in rows),
+    ]
+
+
+def _ratio(vector: dict[str, Any], context: Callable[[], AbstractContextManager[Any]]) -> float:
+    """Return the greatest difference from the vector's expected logits, in units of its bound."""
+    expected = np.load(_VECTORS / vector["expected"])
+    with llq_format.open(_VECTORS / vector["package"]) as package, context():
+        shift = np.abs(Decoder(package).prefill(vector["tokens"]) - expected).max()
+    return float(shift / vector["bounds"]["f32"])
+
+
+def _picture(legal: list[Shift], cache: Shift, wrong: list[Shift]) -> str:
+    """Return an SVG: one line an execution kind, dots on a logarithmic axis."""
+    rows: list[tuple[str, list[float], str]] = [
+        ("legal, disturbed", [shift.greatest for shift in legal], "#1a7f37"),
+        ("legal, KV cache binary16", [cache.greatest], "#1a7f37"),
+        *((shift.name, [shift.greatest], "#cf222e") for shift in wrong),
+    ]
+    values = [value for _, dots, _ in rows for value in dots if value > 0]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    left, width, pitch = 250, 600, 24
+    height = pitch * len(rows) + 60
+
+    def x(value: float) -> float:
+        return left + width * (math.log10(value) - low) / (high - low) if value > 0 else left
+
+    box = f'viewBox="0 0 {left + width + 40} {height}" font-family="sans-serif" font-size="13"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {box}><rect width="100%" height="100%" fill="white"/>']
+    for power in range(low, high + 1):
+        at = x(10.0**power)
+        parts.append(f'<path d="M{at:.1f} 20V{height - 40}" stroke="#d0d7de"/>')
+        parts.append(f'<text x="{at:.1f}" y="{height - 22}" text-anchor="middle">1e{power}</text>')
+    for number, (name, dots, colour) in enumerate(rows):
+        y = 20 + pitch * (number + 0.5)
+        parts.append(f'<text x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{html.escape(name)}</text>')
+        for dot in dots:
+            centre = f'cx="{x(dot):.1f}" cy="{y:.1f}"'
+            parts.append(f'<circle {centre} r="4" fill="{colour}" fill-opacity="0.6"/>')
+    label = "greatest shift of a logit, relative to the greatest exact logit"
+    parts.append(f'<text x="{left + width / 2}" y="{height - 4}" text-anchor="middle">{label}</text></svg>')
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package")
+    parser.add_argument("--write", type=Path, metavar="DIR")
+    given = parser.parse_args()
+    main(given.package, given.write)
