@@ -10,7 +10,10 @@ from llq_format import TokenizerFiles
 from llq_format.reference.text import TextTokenizer
 from tests import sample_packages
 
-_TEMPLATE = "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}"
+_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<a>{% endif %}"
+)
 
 
 def _tokenizer_json() -> bytes:
@@ -19,9 +22,9 @@ def _tokenizer_json() -> bytes:
     vocab = {"<s>": 0, "</s>": 1} | {symbol: number + 2 for number, symbol in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     tokenizer.add_special_tokens(["<s>", "</s>"])
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]  # a property
-    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]  # a property
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])  # type: ignore[assignment]  # a property
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
     return tokenizer.to_str().encode()
 
 
