@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from conformance.adapter import Format, Info, Reals, Rounded, Tokenized, Verdict
 from llq_format.layout import is_int4
 from llq_format.reference import Decoder
 from llq_format.reference.activations import quantize_int8, round_binary16
+from llq_format.reference.attention import KVPrecision
 from llq_format.reference.generation import generate
 from llq_format.reference.matrix import FloatMatrix, int4_matrix
 from llq_format.reference.text import TextTokenizer
@@ -31,10 +33,11 @@ class Reference:
     """Adapts the public interface of `llq_format`."""
 
     capabilities = frozenset({"decode", "reject"}) | COMPUTES
-    info = Info("llq-format", _version(), "Python", kv_cache="f32")
 
-    def __init__(self) -> None:
-        """Claim `tokenize` too where the library is installed."""
+    def __init__(self, kv_cache: Literal["f32", "f16"] = "f32") -> None:
+        """Choose a KV cache; claim `tokenize` too where the library is installed."""
+        self.info = Info("llq-format", _version(), "Python", kv_cache)
+        self._kv_cache: KVPrecision = "float32" if kv_cache == "f32" else "float16"
         if find_spec("tokenizers"):
             self.capabilities |= {"tokenize"}
 
@@ -69,7 +72,7 @@ class Reference:
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence, so many tokens at a time."""
         with llq_format.open(package) as opened:
-            decoder = Decoder(opened, kv_cache="float32")
+            decoder = Decoder(opened, kv_cache=self._kv_cache)
         sequence = decoder.start()
         ends = np.cumsum(splits)[:-1]
         return np.concatenate([decoder.forward(run, sequence) for run in np.split(np.array(tokens), ends)])
@@ -77,7 +80,7 @@ class Reference:
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice puts behind a prompt."""
         with llq_format.open(package) as opened:
-            decoder = Decoder(opened, kv_cache="float32")
+            decoder = Decoder(opened, kv_cache=self._kv_cache)
             tokenizer = opened.metadata.tokenizer
         ends = tuple(tokenizer.eos_token_ids) if tokenizer else ()
         return list(generate(decoder, list(tokens), max_tokens, ends))
