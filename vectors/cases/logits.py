@@ -5,16 +5,16 @@ Prompts of models with a margin were found by `vectors.kit.search`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from vectors.kit.computed import computed
 from vectors.kit.model import layer, tiny
-from vectors.kit.noise import noise
 from vectors.kit.sequences import Logits, Subject
-from vectors.kit.tensor import Raw, Tensor
-from vectors.kit.weights import Style, bits16
+from vectors.kit.tensor import Int4, Raw, Tensor
+from vectors.kit.weights import Style, bits16, bits32
 
 MARGIN = 2.0**-9  # of a step, from every rounding boundary
 ROUTER = 2.0**-4
@@ -40,11 +40,11 @@ def dense(width: int = 32, attention: dict[str, Any] | None = None, **ffn: Any) 
     return layer(attention, {"intermediate_size": width, **ffn})
 
 
-def with_raw(name: str, value: Callable[[int, float], float]) -> Callable[[Tensor], Tensor]:
-    """Return what replaces the binary16 values of a tensor by functions of their index and what they are."""
+def with_raw(suffix: str, value: Callable[[int, float], float]) -> Callable[[Tensor], Tensor]:
+    """Return what replaces binary16 values of tensors by a function of their index and what they are."""
 
     def change(tensor: Tensor) -> Tensor:
-        if tensor.name != name or not isinstance(tensor, Raw):
+        if not tensor.name.endswith(suffix) or not isinstance(tensor, Raw):
             return tensor
         old = tensor.values()
         return replace(tensor, bits=lambda index: bits16(value(index, old[index])))
@@ -80,7 +80,8 @@ def wide_heads_int8() -> Logits:
     )
 
 
-RAW32 = Style(dtypes=dict.fromkeys(("attention_norm", "ffn_norm", "norm", "embedding"), "f32"))
+QUIET = {"output": 2.0**-10}  # attention hardly counts, so that a binary16 KV cache does not blur the rest
+RAW32 = Style(QUIET, dict.fromkeys(("attention_norm", "ffn_norm", "norm", "embedding"), "f32"))
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-12", "LLQ-DEC-13", "LLQ-DEC-16")
@@ -88,7 +89,7 @@ def ungated_gelu_int8() -> Logits:
     """Ungated FFNs with gelu, raw tensors in binary32, which serve tied embeddings too; INT8 with margin."""
     return Logits(
         Subject(model(0, dense(40, **UNGATED), dense(**UNGATED)), style=RAW32),
-        [12, 38, 35, 34, 29, 16, 35, 7],
+        [12, 22, 11, 23, 10, 3, 22, 36],
         MARGIN,
     )
 
@@ -156,7 +157,9 @@ def chunks_int8() -> Logits:
 def experts_int8() -> Logits:
     """Four experts beside a shared one, the router's choices clear; INT8 with margin."""
     layers = dense(24, moe=MOE), dense(24, moe=MOE)
-    return Logits(Subject(model(0, *layers)), [22, 22, 3, 32, 1, 3, 35, 8], MARGIN, ROUTER)
+    return Logits(
+        Subject(model(0, *layers), style=Style(QUIET)), [32, 32, 3, 34, 37, 4, 1, 7], MARGIN, ROUTER
+    )
 
 
 def undecided(index: int, _value: float) -> float:
@@ -182,16 +185,25 @@ def far_zero_points_int8() -> Logits:
     return Logits(Subject(model(0, dense(), dense()), style=style), [21, 32, 11, 34, 20, 16], MARGIN)
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
-def one_layer_binary16_of_three() -> Logits:
-    """fp16_layers is 1 in a model of three layers; without margin, the bound covers crossings."""
-    return Logits(Subject(model(1, dense(16), dense(16), dense(16))), [32, 31, 35, 13, 37, 16, 35, 8])
+def faint(first: int) -> Callable[[Tensor], Tensor]:
+    """Return what makes layers from the given one on count little, so that they do not blur those before."""
+
+    def change(tensor: Tensor) -> Tensor:
+        _, _, rest = tensor.name.partition("layers.")
+        if isinstance(tensor, Raw) or not rest.endswith(("output", "down")) or int(rest[0]) < first:
+            return tensor
+        scale = tensor.scale
+        return replace(tensor, scale=lambda i, j: scale(i, j) - (8 << 10))  # 2^-8 times as great
+
+    return change
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
-def two_layers_binary16_of_three() -> Logits:
-    """fp16_layers is 2 in a model of three layers; without margin, the bound covers crossings."""
-    return Logits(Subject(model(2, dense(16), dense(16), dense(16))), [32, 31, 35, 13, 37, 16, 35, 8])
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2", each={"1": 1, "2": 2})
+def binary16_layers_of_three(fp16_layers: int) -> Logits:
+    """fp16_layers is {} in a model of three layers; without margin, but INT8 layers count little."""
+    layers = dense(16), dense(16), dense(16)
+    subject = Subject(model(fp16_layers, *layers), replace=faint(fp16_layers))
+    return Logits(subject, [32, 31, 35, 13, 37, 16, 35, 8])
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-ACT-1")
@@ -268,12 +280,39 @@ def llama_4_binary16() -> Logits:
     )
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-17")
+# The model of far_positions: one head of two elements, so one angle, of a period of 7 positions. A query
+# attends to two keys in its chunk, 7 positions apart, with scores equal but for errors of the angles.
+KEY, OTHER_KEY, QUERY, FILLER = 0, 1, 2, 3
+EMBEDDING = ((1.0, 0.6, 0, 0), (1.0, 0, 0, 0.6), (0, 0, 1.0, 0.6), (0, 0, 0, 1.0))
+QKV = {(0, 2): 15, (2, 0): 11, (3, 0): 11, (4, 1): 15}  # code less zero_point, by row and column
+CHUNK = (FILLER, KEY, FILLER, FILLER, FILLER, FILLER, FILLER, FILLER, OTHER_KEY, *(QUERY,) * 7)
+
+
+def clockwork(tensor: Tensor) -> Tensor:
+    """Return a tensor of the model of far_positions."""
+    if isinstance(tensor, Int4):
+        entries = QKV if tensor.name.endswith("qkv") else {(1, 0): 15}
+        scale = 1.5 if tensor.name.endswith("qkv") else 2.0**-6
+        return replace(
+            tensor,
+            code=lambda r, c: entries.get((r, c), 0),
+            scale=lambda _i, _j: bits16(scale),
+            zero_point=lambda _i, _j: 0,
+        )
+    if tensor.name == "embedding":
+        return replace(tensor, bits=lambda index: bits16(EMBEDDING[index // 4][index % 4]))
+    if tensor.name == "rope.inv_freq":
+        return replace(tensor, bits=lambda _index: bits32(2 * math.pi / 7))
+    return replace(tensor, bits=lambda _index: bits16(1.0))
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-10", "LLQ-DEC-17")
 def far_positions() -> Logits:
-    """600 positions in chunks of 16, with scores so great that angles computed in binary32 show."""
-    shape = {"hidden_size": 8, "num_heads": 1, "num_kv_heads": 1, "head_dim": 4, "vocab_size": 8}
+    """1264 positions in chunks of 16, with scores so great that angles computed in binary32 show."""
+    shape = {"hidden_size": 4, "num_heads": 1, "num_kv_heads": 1, "head_dim": 2, "vocab_size": 4}
+    attention = {"chunk_size": 16}
     subject = Subject(
-        model(1, dense(4, {"chunk_size": 16}), context_length=1024, **shape), style=Style(gains={"qkv": 30.0})
+        model(0, dense(1, attention, **UNGATED), context_length=2048, **shape), replace=clockwork
     )
-    tokens = [noise(1, index) % 8 for index in range(600)]
-    return Logits(subject, tokens, pieces=((600,), (592, *(1,) * 8), (256, 256, 88)))
+    pieces = (1264,), (1256, *(1,) * 8), (512, 512, 240)
+    return Logits(subject, CHUNK * 79, pieces=pieces)

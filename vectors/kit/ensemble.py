@@ -58,4 +58,4 @@ def bounds(model: dict[str, Any], weights: Weights, tokens: Sequence[int], exact
             crossings += not cache16 and one.execution.decisions != exact.execution.decisions
         found.append(max(SAFETY * furthest, FLOOR * greatest))
     f32, f16 = found
-    return Bounds(f32, f16, crossings)
+    return Bounds(f32, max(f32, f16), crossings)  # a cache may be wider than is declared
