@@ -28,6 +28,18 @@ INVALID: dict[str, Any] = {
 }
 
 
+TOKENIZE: dict[str, Any] = {
+    "id": "prompt",
+    "kind": "tokenize",
+    "description": "A prompt.",
+    "rules": ["LLQ-TOK-1"],
+    "package": "tokenize/prompt/package",
+    "text": "a",
+    "ids": [1],
+    "decoded": "a",
+}
+
+
 def index(directory: Path, *entries: dict[str, Any]) -> Path:
     (directory / "index.json").write_text(json.dumps({"version": "1.0", "vectors": entries}))
     return directory
@@ -40,6 +52,13 @@ def test_vectors_are_read_in_order(tmp_path: Path) -> None:
     assert (bad.valid, bad.rules, bad.tensors) == (False, ("LLQ-REC-1",), {})
 
 
+def test_vectors_of_computation_keep_their_members(tmp_path: Path) -> None:
+    *_, prompt = load(index(tmp_path, VALID, INVALID, TOKENIZE))
+    assert (prompt.kind, prompt.valid, prompt.members["text"]) == ("tokenize", False, "a")
+    assert prompt.package == tmp_path / "tokenize/prompt/package"
+    assert prompt.file("text") == tmp_path / "a"
+
+
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
@@ -49,6 +68,7 @@ def test_vectors_are_read_in_order(tmp_path: Path) -> None:
         ([VALID, INVALID, VALID], "lists more than once: good"),
         ([{**VALID, "kind": "maybe"}], "good is of kind 'maybe'"),
         ([{"id": "x"}], "KeyError: 'kind'"),
+        ([{**TOKENIZE, "text": None, "kind": "logits"}], "prompt lacks tokens, splits, expected, bounds"),
         ([{**VALID, "rules": []}, INVALID], "good cites no rule"),
         ([{**VALID, "rules": ["LLQ-NO-1"]}, INVALID], "good cites LLQ-NO-1, which is no rule"),
     ],
