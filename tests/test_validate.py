@@ -221,6 +221,50 @@ def test_every_version_but_this_one_is_refused_and_required_extensions_too(packa
     ]
 
 
+def move(tensor: int, **changes: int) -> Callable[[dict[str, Any]], object]:
+    """Return a change of the numbers of a tensor's first part."""
+    return lambda value: value["tensors"][tensor]["parts"][0].update(changes)
+
+
+def lengthen(value: dict[str, Any]) -> None:
+    value["shards"][0]["byte_length"] += 256
+
+
+# In a package of two tensors of 256 bytes each, in one shard of 768 bytes.
+TILINGS: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
+    "part in the preamble": (move(0, offset=0), ["PART-6", "PART-8"]),
+    "part beyond the end": (move(1, offset=768), ["PART-6"]),
+    "one byte range for two parts": (move(1, offset=256), ["PART-7", "PART-9"]),
+    "hole after the preamble": (move(0, offset=512), ["PART-7", "PART-8"]),
+    "bytes after the last part": (lengthen, ["PART-9"]),
+}
+
+
+@pytest.mark.parametrize("case", TILINGS)
+def test_parts_tile_their_shard(tmp_path: Path, case: str) -> None:
+    save(tmp_path / "p", {name: tensor(1, "f32", (64,)) for name in "ab"})
+    change, expected = TILINGS[case]
+    tampering.edit(tmp_path / "p", change)
+    found = [rule.removeprefix("LLQ-") for rule in tampering.rules(tmp_path / "p")]
+    assert [rule for rule in found if rule.startswith("PART")] == expected
+    assert found[0] == expected[0]
+
+
+@pytest.mark.parametrize("offset", [20, 23, 32, 255])
+def test_reserved_bytes_are_reserved_to_the_last(package: Path, offset: int) -> None:
+    tampering.overwrite(package, 1, offset, b"\x80")
+    assert the_finding(package).where.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("scale", "rules"), [(0x03FF, ["LLQ-DEQ-1"]), (0x0400, []), (0x6FFF, []), (0x7000, ["LLQ-DEQ-2"])]
+)
+def test_the_least_and_greatest_scales_are_legal(package: Path, scale: int, rules: list[str]) -> None:
+    # 0x6FFF is 8188, and 8 times that is 65504.
+    tampering.overwrite(package, 4, 512, scale.to_bytes(2, "little"))
+    assert tampering.rules(package) == rules
+
+
 def test_tiling_is_checked_only_where_offsets_and_lengths_are_right(package: Path) -> None:
     def spoil(value: dict[str, Any]) -> None:
         value["tensors"][0]["parts"][0]["offset"] = 300

@@ -529,6 +529,29 @@ def test_a_kill_before_any_operation_of_overwriting_loses_neither_package(tmp_pa
     assert [path.name for path in target.parent.iterdir()] == ["p"]
 
 
+def test_everything_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def recorded_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def recorded_rename(self: Path, target: Path) -> Path:
+        events.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(Path, "rename", recorded_rename)
+    sample_packages.write_model(tmp_path / "p", stem="m")
+    *written, directory, renamed, parent = events
+    assert sorted(written) == sorted(path.name for path in (tmp_path / "p").iterdir())
+    assert directory.startswith(".p.partial-")
+    assert (renamed, parent) == ("rename", tmp_path.name)
+
+
 def test_an_existing_target_is_refused_whatever_it_is(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").write_text("x")
