@@ -28,6 +28,12 @@ def values(dtype: str, shape: list[int], data: bytes) -> Array:
     if dtype in {"f16", "f32"}:
         flat = np.frombuffer(data, "<f2" if dtype == "f16" else "<f4")[: math.prod(shape)]
         return flat.reshape(shape).astype(np.float64)
+    scale, zero_point, codes = quantized(dtype, shape, data)
+    return scale * (codes - zero_point)
+
+
+def quantized(dtype: str, shape: list[int], data: bytes) -> tuple[Array, Array, Array]:
+    """Return scale, zero_point and code of each element of an INT4 tensor that is one part."""
     down, across = -(-shape[0] // 64), -(-shape[1] // 64)
     n = down * across
     scale = np.frombuffer(data, "<f2", n, 256).astype(np.float64)
@@ -38,9 +44,12 @@ def values(dtype: str, shape: list[int], data: bytes) -> Array:
         at += -(-n // 256) * 256
     planes = np.frombuffer(data, np.uint8, 2048 * n, at).reshape(n, 2, 1024, 1)
     low, high = np.moveaxis(planes >> np.array([0, 2, 4, 6], np.uint8) & 3, 1, 0).reshape(2, n, 64, 64)
-    weights: Array = scale[:, None, None] * (low + 4.0 * high - zero_point[:, None, None])
-    grid: Array = weights.reshape(down, across, 64, 64).swapaxes(1, 2).reshape(64 * down, 64 * across)
-    return grid[: shape[0], : shape[1]]
+
+    def laid_out(blocks: Array) -> Array:
+        square = np.broadcast_to(blocks, (n, 64, 64)).reshape(down, across, 64, 64)
+        return square.swapaxes(1, 2).reshape(64 * down, 64 * across)[: shape[0], : shape[1]]
+
+    return laid_out(scale[:, None, None]), laid_out(zero_point[:, None, None]), laid_out(low + 4.0 * high)
 
 
 def rounded(x: Array, *, binary16: bool) -> Array:
@@ -56,7 +65,8 @@ def rounded(x: Array, *, binary16: bool) -> Array:
 
 def silu(z: Array) -> Array:
     """Return z / (1 + e^-z)."""
-    result: Array = z / (1 + np.exp(-z))
+    e = np.exp(-np.abs(z))
+    result: Array = z * np.where(z >= 0, 1, e) / (1 + e)
     return result
 
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pytest
 import tokenizers
 
-from tests.numpy_decoder import Array, NumpyDecoder, rounded, tensors, values
+from tests.numpy_decoder import Array, NumpyDecoder, quantized, rounded, tensors
 from tests.wrong_decoders import WRONG
+from vectors.cases import __all__ as modules  # importing them registers the vectors
 from vectors.kit import functions
 from vectors.kit.computed import COMPUTED, KINDS
 from vectors.kit.decoder import Decoder, Weights
@@ -44,6 +45,7 @@ def each(kind: str) -> pytest.MarkDecorator:
 def test_there_are_vectors_of_every_kind() -> None:
     assert {kind: len(OF[kind]) >= 10 for kind in KINDS} == dict.fromkeys(KINDS, True)
     assert sum(map(len, OF.values())) == len(COMPUTED)
+    assert {"activations", "matvec", "logits", "generation", "tokenization"} <= set(modules)
 
 
 def test_every_rule_of_computation_has_a_vector() -> None:
@@ -58,6 +60,19 @@ def test_packages_are_small() -> None:
             if "package" in vector:
                 files = (VECTORS / vector["package"]).iterdir()
                 assert sum(file.stat().st_size for file in files) < 300_000
+
+
+def test_scales_are_legal() -> None:
+    for vector in (*OF["matvec"], *OF["logits"], *OF["generate"]):
+        package = VECTORS / vector["package"]
+        metadata = json.loads((package / "metadata.json").read_text())
+        for tensor in metadata["tensors"]:
+            if tensor["dtype"].startswith("int4"):
+                (part,) = tensor["parts"]
+                data = (package / metadata["shards"][0]["file"]).read_bytes()[part["offset"] :]
+                scale, zero_point, _ = quantized(tensor["dtype"], tensor["shape"], data)
+                assert scale.min() >= 2.0**-14
+                assert (scale * np.maximum(np.abs(zero_point), np.abs(15 - zero_point))).max() <= 65504
 
 
 # Single operations.
@@ -115,24 +130,48 @@ def test_wrong_codes_are_illegal(how: str) -> None:
     assert bool(failed) == (how != "right"), failed
 
 
-def blocks(package: Path) -> dict[str, Array]:
-    """Return the weights of a package without model."""
+def blocks(vector: dict[str, Any]) -> tuple[Array, Array, Array]:
+    """Return scale, zero_point and code of each element of a matvec vector's matrix."""
+    package = VECTORS / vector["package"]
     metadata = json.loads((package / "metadata.json").read_text())
     (tensor,) = metadata["tensors"]
+    assert tensor["name"] == vector["tensor"]
     data = (package / metadata["shards"][0]["file"]).read_bytes()[256:]
-    return {tensor["name"]: values(tensor["dtype"], tensor["shape"], data)}
+    return quantized(tensor["dtype"], tensor["shape"], data)
+
+
+def weights_of(vector: dict[str, Any]) -> Array:
+    scale, zero_point, codes = blocks(vector)
+    return scale * (codes - zero_point)
+
+
+def certificate(vector: dict[str, Any], a: Array) -> Array:
+    """Return the certificate of chapter Numerics for rounded inputs."""
+    scale, zero_point, codes = blocks(vector)
+    u, n = 2.0**-24, a.shape[1]
+    if vector["format"] == "binary16":
+        gamma = (n + 8) * u / (1 - (n + 8) * u)
+        flushed = np.where(np.abs(a) < 2.0**-14, np.abs(a), 0)
+        counted = scale * (codes + np.abs(zero_point))
+        result: Array = gamma * (np.abs(a) @ counted.T) + flushed @ np.abs(scale * (codes - zero_point)).T
+        return result
+    starts = np.arange(0, n, 64)
+    gamma = (2.0**-21 + (len(starts) + 4) * u) / (1 - (len(starts) + 4) * u)
+    s = np.abs(a).max(axis=1, keepdims=True) / 127
+    products = np.rint(a / np.where(s == 0, 1, s))[:, None, :] * (codes - zero_point)
+    integers = np.add.reduceat(products, starts, axis=2)
+    return np.asarray(gamma * s * (scale[:, starts] * np.abs(integers)).sum(axis=2))
 
 
 @each("matvec")
 def test_matvec(vector: dict[str, Any]) -> None:
-    weights = blocks(VECTORS / vector["package"])[vector["tensor"]]
+    weights = weights_of(vector)
     x = array(vector["input"]).astype(np.float64)
-    exact = rounded(x, binary16=vector["format"] == "binary16") @ weights.T
+    a = rounded(x, binary16=vector["format"] == "binary16")
     expected, bound = array(vector["expected"]), array(vector["bound"])
     assert expected.dtype == bound.dtype == np.float64
-    assert np.allclose(exact, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max())
-    magnitudes = np.abs(rounded(x, binary16=vector["format"] == "binary16")) @ np.abs(weights).T
-    assert (bound <= magnitudes * 2e-3 + 1e-300).all()
+    assert (np.abs(a @ weights.T - expected) <= 1e-13 * (np.abs(a) @ np.abs(weights).T)).all()
+    assert np.allclose(certificate(vector, a), bound, rtol=1e-12, atol=0)
 
 
 def sums16(a: Array, weights: Array) -> Array:
@@ -169,7 +208,7 @@ def test_wrong_products_are_beyond_the_certificate(how: str) -> None:
     failed = []
     for vector in OF["matvec"]:
         if vector["format"] == format_:
-            weights = blocks(VECTORS / vector["package"])[vector["tensor"]]
+            weights = weights_of(vector)
             with np.errstate(over="ignore", invalid="ignore"):
                 got = wrong(array(vector["input"]).astype(np.float64), weights)
                 beyond = ~(np.abs(got - array(vector["expected"])) <= array(vector["bound"]))
