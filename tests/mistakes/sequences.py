@@ -20,7 +20,7 @@ def _keep(patch: Patch, narrow: Callable[[Array], Array]) -> None:
     patch.setattr(attention.KVCache, "extend", lambda self, k, v: extend(self, narrow(k), narrow(v)))
 
 
-@mistake("KV cache in INT8", "LLQ-NUM-4")
+@mistake("KV cache in INT8", "LLQ-NUM-2")
 def _(patch: Patch) -> None:
     def narrow(x: Array) -> Array:
         q, s = quantize_int8(x)
@@ -29,12 +29,12 @@ def _(patch: Patch) -> None:
     _keep(patch, narrow)
 
 
-@mistake("KV cache in bfloat16", "LLQ-NUM-4")
+@mistake("KV cache in bfloat16", "LLQ-NUM-2")
 def _(patch: Patch) -> None:
     _keep(patch, bfloat16)
 
 
-@mistake("KV cache in binary16, not declared", "LLQ-NUM-4")
+@mistake("KV cache in binary16, not declared", "LLQ-NUM-2")
 def _(patch: Patch) -> None:
     _keep(patch, round_binary16)
 
