@@ -294,6 +294,36 @@ def test_the_parts_of_a_tensor_of_impossible_shape_are_not_checked(package: Path
     assert tampering.rules(package) == ["LLQ-TENSOR-7"]
 
 
+def layer_of(value: dict[str, Any], number: int) -> dict[str, Any]:
+    layer: dict[str, Any] = value["model"]["layers"][number]
+    return layer
+
+
+# The sample model has 2 layers, the first with RoPE and experts, 4 heads and a vocabulary of 10.
+RELATIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str | None]] = {
+    "heads no multiple": (lambda v: v["model"].update(num_kv_heads=3), "MODEL-1"),
+    "norm without RoPE": (lambda v: layer_of(v, 1)["attention"].update(qk_norm=True), "MODEL-2"),
+    "temperature with RoPE": (
+        lambda v: layer_of(v, 0)["attention"].update(temperature={"attn_scale": 0, "floor_scale": 1}),
+        "MODEL-2",
+    ),
+    "experts without gates": (lambda v: layer_of(v, 0)["ffn"].update(gated=False), "MODEL-3"),
+    "binary16 in all layers": (lambda v: v["model"]["activations"].update(fp16_layers=2), None),
+    "binary16 in more layers": (lambda v: v["model"]["activations"].update(fp16_layers=3), "MODEL-4"),
+    "last token": (lambda v: v["tokenizer"].update(bos_token_id=9, eos_token_ids=[9]), None),
+    "first token too large": (lambda v: v["tokenizer"].update(bos_token_id=10), "MODEL-5"),
+    "end token too large": (lambda v: v["tokenizer"].update(eos_token_ids=[0, 10]), "MODEL-5"),
+}
+
+
+@pytest.mark.parametrize("case", RELATIONS)
+def test_the_members_of_a_model_go_together(tmp_path: Path, case: str) -> None:
+    sample_packages.write_model(tmp_path / "p")
+    change, rule = RELATIONS[case]
+    tampering.edit(tmp_path / "p", change)
+    assert tampering.rules(tmp_path / "p")[:1] == ([] if rule is None else [f"LLQ-{rule}"])
+
+
 def test_a_missing_tensor_of_a_model_hides_shapes_and_order(tmp_path: Path) -> None:
     sample_packages.write_model(tmp_path / "p")
 
