@@ -273,7 +273,6 @@ def shift(cls: type[Decoder], name: str) -> float:
 NEEDS_ROPE = {"RoPE in NoPE layers too"}
 # What a binary16 KV cache blurs as much as the mistake does: told by runtimes with a binary32 one only.
 BLURRED = {
-    "Angles computed in binary32",
     "Scores rounded to binary16",
     "KV cache of binary16",
 }
