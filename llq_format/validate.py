@@ -8,12 +8,13 @@ from pathlib import Path
 from llq_format.checks.hashes import Progress, check_file_hash, check_part_hash
 from llq_format.checks.model import check_model
 from llq_format.checks.parts import RULES_BEFORE_TILING, check_parts
-from llq_format.checks.payload import check_payload
+from llq_format.checks.payload import RawValues, check_blocks
 from llq_format.checks.shards import check_part_layout, check_preamble
 from llq_format.checks.tensors import check_tensors
 from llq_format.checks.text import check_text
 from llq_format.directory import PackageFile, check_file, package_directory, read_metadata
 from llq_format.findings import Finding, LLQError, Place
+from llq_format.layout import is_int4
 from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
 
 
@@ -68,8 +69,13 @@ def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
 def check_part(metadata: Metadata, tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
     """Yield the findings of stages `shards`, `hashes` and `payload` in one part."""
     yield from check_part_layout(tensor, part, file)
-    yield from check_part_hash(tensor, part, file)
-    yield from check_payload(metadata, tensor, part, file)
+    if is_int4(tensor.dtype):
+        yield from check_part_hash(tensor, part, file)
+        yield from check_blocks(tensor, part, file)
+    else:
+        values = RawValues(metadata, tensor, part)
+        yield from check_part_hash(tensor, part, file, values.see)
+        yield from values.findings(file)
 
 
 def _contents(
@@ -103,10 +109,10 @@ def _contents(
         for index, entry in enumerate(metadata.files):
             if entry.file in broken_files:
                 continue
-            running.append(pool.submit(_file_findings, directory, entry, progress))
-            if index < len(metadata.shards):
+            if index < len(metadata.shards):  # the longer task first, so that the threads end together
                 parts = held[entry.file]
                 running.append(pool.submit(_shard_findings, metadata, directory, index, parts))
+            running.append(pool.submit(_file_findings, directory, entry, progress))
         return [finding for future in running for finding in future.result()]
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the files in hand

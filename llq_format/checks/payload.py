@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from llq_format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_weight
 from llq_format.directory import PackageFile
 from llq_format.findings import Finding, Place
-from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, is_int4, sections
+from llq_format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, sections
 from llq_format.metadata import Metadata, Part, TensorEntry
 from llq_format.model import INV_FREQ
 from llq_format.packing import outside_mask
@@ -18,15 +18,10 @@ _EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
 _ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # bits of 1.0; the bits of positive values are ordered as they are
 
 
-def check_payload(
-    metadata: Metadata, tensor: TensorEntry, part: Part, file: PackageFile
-) -> Iterator[Finding]:
-    """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2, LLQ-PACK-1, LLQ-RAW-2 and LLQ-MODEL-6 in one part."""
-    if is_int4(tensor.dtype):
-        yield from _blocks(tensor, part, file)
-        yield from _codes_outside(tensor, part, file)
-    else:
-        yield from _raw_values(tensor, part, file, of_model=metadata.model is not None)
+def check_blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2 and LLQ-PACK-1 in one INT4 part."""
+    yield from _blocks(tensor, part, file)
+    yield from _codes_outside(tensor, part, file)
 
 
 def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -84,24 +79,38 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
             return
 
 
-def _raw_values(tensor: TensorEntry, part: Part, file: PackageFile, *, of_model: bool) -> Iterator[Finding]:
-    """Yield at most one finding a rule, at the first value that breaks it."""
-    exponent, item = _EXPONENT_BITS[tensor.dtype], RAW_ITEM_BYTES[tensor.dtype]
-    first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
-    element = 0
-    for chunk in file.chunks(part.offset, part.num_rows * tensor.cols * item):
-        bits = np.frombuffer(chunk, f"<u{item}")
+class RawValues:
+    """The values of one raw part, shown piece by piece; notes the first that breaks each rule."""
+
+    def __init__(self, metadata: Metadata, tensor: TensorEntry, part: Part) -> None:
+        self._tensor, self._part = tensor, part
+        self._item = RAW_ITEM_BYTES[tensor.dtype]
+        self._frequencies = metadata.model is not None and tensor.name == INV_FREQ
+        self._left = part.num_rows * tensor.cols * self._item  # bytes of values; padding follows
+        self._element = 0
+        self._first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
+
+    def see(self, piece: bytes) -> None:
+        """Look at the next bytes of the part."""
+        bits = np.frombuffer(piece[: self._left], f"<u{self._item}")
+        exponent = _EXPONENT_BITS[self._tensor.dtype]
         broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
-        if of_model and tensor.name == INV_FREQ:
-            broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & ((bits == 0) | (bits > _ONE[tensor.dtype]))
+        if self._frequencies:
+            beyond = (bits == 0) | (bits > _ONE[self._tensor.dtype])
+            broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & beyond
         for rule, where in broken.items():
-            if rule not in first_bad and where.any():
+            if rule not in self._first_bad and where.any():
                 at = int(where.argmax())
-                first_bad[rule] = (element + at, int(bits[at]))
-        element += len(bits)
-    expected = {"LLQ-RAW-2": "a finite value", "LLQ-MODEL-6": "a value above 0 and at most 1"}
-    for rule, (at, value) in first_bad.items():
-        row, col = divmod(at, tensor.cols)
-        place = Place(file=file.name, offset=part.offset + at * item, tensor=tensor.name)
-        found = f"bits {value:0{2 * item}X} at row {part.first_row + row}, column {col}"
-        yield Finding(rule, place, found, expected[rule])
+                self._first_bad[rule] = (self._element + at, int(bits[at]))
+        self._element += len(bits)
+        self._left -= bits.nbytes
+
+    def findings(self, file: PackageFile) -> Iterator[Finding]:
+        """Yield at most one finding a rule, of LLQ-RAW-2 and LLQ-MODEL-6."""
+        expected = {"LLQ-RAW-2": "a finite value", "LLQ-MODEL-6": "a value above 0 and at most 1"}
+        for rule, (at, value) in self._first_bad.items():
+            row, col = divmod(at, self._tensor.cols)
+            offset = self._part.offset + at * self._item
+            place = Place(file=file.name, offset=offset, tensor=self._tensor.name)
+            found = f"bits {value:0{2 * self._item}X} at row {self._part.first_row + row}, column {col}"
+            yield Finding(rule, place, found, expected[rule])
