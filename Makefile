@@ -25,7 +25,6 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m vectors.build --check
 
 # Regenerate what is generated.
 vectors: $(VENV)/installed
@@ -33,9 +32,11 @@ vectors: $(VENV)/installed
 	$(BIN)/python -m llq_format.rules_page > spec/rules.md
 
 benchmarks: $(VENV)/installed $(SMOLLM2)
+	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
 	$(BIN)/python -m benchmarks.dequantize
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.export $(SMOLLM2)
+	$(BIN)/python -m benchmarks.spread $(CACHE)/smollm2 --write docs
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("LLQ needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'

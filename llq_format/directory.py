@@ -60,25 +60,31 @@ class PackageFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends before."""
-        pieces: list[bytes] = []
-        remaining = size
-        while remaining > 0:
-            piece = os.pread(self._descriptor, remaining, offset + size - remaining)
-            if not piece:
-                place = Place(file=self.name, offset=offset + size - remaining)
-                raise fail("LLQ-PKG-8", place, "the end of the file", f"{remaining} more bytes")
-            pieces.append(piece)
-            remaining -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data = bytearray(size)
+        self._fill(memoryview(data), offset)
+        return bytes(data)
 
-    def chunks(self, offset: int, size: int) -> Iterator[bytes]:
-        """Yield the bytes from `offset` on in bounded pieces, `size` in all."""
+    def chunks(self, offset: int, size: int) -> Iterator[memoryview]:
+        """Yield the bytes from `offset` on in bounded pieces, `size` in all; each is gone with the next."""
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, size)))
         for start in range(offset, offset + size, CHUNK_BYTES):
-            yield self.read(start, min(CHUNK_BYTES, offset + size - start))
+            piece = buffer[: min(CHUNK_BYTES, offset + size - start)]
+            self._fill(piece, start)
+            yield piece
 
     def map(self) -> mmap.mmap:
         """Return the file mapped for reading; the mapping outlives the file's being closed."""
         return mmap.mmap(self._descriptor, self.byte_length, access=mmap.ACCESS_READ)
+
+    def _fill(self, into: memoryview, offset: int) -> None:
+        """Fill a buffer with the bytes from `offset` on."""
+        done = 0
+        while done < len(into):
+            count = os.preadv(self._descriptor, [into[done:]], offset + done)
+            if count == 0:
+                place = Place(file=self.name, offset=offset + done)
+                raise fail("LLQ-PKG-8", place, "the end of the file", f"{len(into) - done} more bytes")
+            done += count
 
     def close(self) -> None:
         """Close the file."""

@@ -12,7 +12,7 @@ Progress = Callable[[int], None]
 
 
 def check_part_hash(
-    tensor: TensorEntry, part: Part, file: PackageFile, see: Callable[[bytes], None] | None = None
+    tensor: TensorEntry, part: Part, file: PackageFile, see: Callable[[memoryview], None] | None = None
 ) -> Iterator[Finding]:
     """Yield a finding if the bytes of a part are not those that the metadata hashed.
 
@@ -34,7 +34,9 @@ def check_file_hash(
         yield Finding("LLQ-HASH-2", Place(file=file.name), f"SHA-256 {found}", entry.sha256)
 
 
-def _sha256(file: PackageFile, offset: int, size: int, see: Callable[[bytes], None] | None = None) -> str:
+def _sha256(
+    file: PackageFile, offset: int, size: int, see: Callable[[memoryview], None] | None = None
+) -> str:
     digest = hashlib.sha256()
     for chunk in file.chunks(offset, size):
         digest.update(chunk)

@@ -90,7 +90,7 @@ class RawValues:
         self._element = 0
         self._first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
 
-    def see(self, piece: bytes) -> None:
+    def see(self, piece: memoryview) -> None:
         """Look at the next bytes of the part."""
         bits = np.frombuffer(piece[: self._left], f"<u{self._item}")
         exponent = _EXPONENT_BITS[self._tensor.dtype]
