@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CACHE := $(HOME)/.cache/llq
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOLLM2_VERSION := 0.1.2
 SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 
