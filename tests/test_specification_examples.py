@@ -378,3 +378,10 @@ def test_the_transcribed_procedure_is_the_one_that_the_spec_prints() -> None:
         "        first_row += n",
         "each shard's byte_length is its final position",
     ]
+
+
+def test_the_metadata_of_the_worked_example_is_that_of_its_vector() -> None:
+    page = (SPEC / "packing.md").read_text(encoding="utf-8")
+    shown = page.split("```json\n")[1].split("\n```")[0].replace(",\n", ",")
+    vector = SPEC.parent / "vectors" / "valid" / "worked-example" / "package" / "metadata.json"
+    assert shown.encode() == vector.read_bytes()
