@@ -4,11 +4,13 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
     """Start a command line in a process of its own, streams piped unless `options` say otherwise."""
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
     command = [sys.executable, "-m", "llq_format", *map(str, arguments)]
-    return subprocess.Popen(command, **{**piped, **options})  # noqa: S603  # our own command
+    # Started in the background, tests ignore SIGINT; the command must not inherit that.
+    heard = {"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL)}
+    return subprocess.Popen(command, **{**piped, **heard, **options})  # noqa: S603  # our own command
 
 
 def run(*arguments: str | Path, **options: Any) -> tuple[int, str, str]:
