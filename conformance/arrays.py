@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from conformance.adapter import BrokenAdapter
+from .adapter import BrokenAdapter
 
 FLOAT32 = {"<f4": "float32"}
 FLOATS = {"<f4": "float32", "<f8": "float64"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapter import Format
-from conformance.package import BLOCK, Tensor, ceil_div
-from conformance.reading import Integers, Reading, Reals
+from .adapter import Format
+from .package import BLOCK, Tensor, ceil_div
+from .reading import Integers, Reading, Reals
 
 U = 2.0**-24
 """The unit roundoff of binary32."""

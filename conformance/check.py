@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from conformance.adapter import NoAnswerError, Runtime, TimedOut
-from conformance.vectors import Vector
+from .adapter import NoAnswerError, Runtime, TimedOut
+from .vectors import Vector
 
 
 class Outcome(StrEnum):

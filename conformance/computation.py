@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from conformance.adapter import Reals
-from conformance.check import Failure
-from conformance.registry import quote, registry
-from conformance.vectors import Vector
+from .adapter import Reals
+from .check import Failure
+from .registry import quote, registry
+from .vectors import Vector
 
 NOT_FINITE = "LLQ-NUM-1"
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance import runtimes
-from conformance.adapter import BrokenAdapter, Runtime
-from conformance.checks import CHECKS
-from conformance.checks.smoke import SIMPLEST, smoke
-from conformance.reporting import Reporter
-from conformance.vectors import VECTORS, Vector, VectorsError, load
+from . import runtimes
+from .adapter import BrokenAdapter, Runtime
+from .checks import CHECKS
+from .checks.smoke import SIMPLEST, smoke
+from .reporting import Reporter
+from .vectors import VECTORS, Vector, VectorsError, load
 
 HERE = Path(__file__).parent
 RUNTIME = pytest.StashKey[Runtime]()

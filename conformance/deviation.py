@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapter import Reals
+from .adapter import Reals
 
 Index = tuple[int, ...]
 Bound = Reals | np.float64

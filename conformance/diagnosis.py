@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.check import Outcome, Result
-from conformance.registry import registry
+from .check import Outcome, Result
+from .registry import registry
 
 
 @dataclass(frozen=True)

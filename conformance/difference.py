@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import reading
-from conformance.package import BLOCK, Tensor
+from . import reading
+from .package import BLOCK, Tensor
 
 Weights = NDArray[np.float32]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import reading
-from conformance.difference import same
-from conformance.misreadings import MISREADINGS, Misreading
-from conformance.package import Part, Tensor
-from conformance.reading import Reading
+from . import reading
+from .difference import same
+from .misreadings import MISREADINGS, Misreading
+from .package import Part, Tensor
+from .reading import Reading
 
 PAIRS_UP_TO = 1 << 15
 """The number of elements up to which pairs are tried: with larger tensors they would take seconds."""

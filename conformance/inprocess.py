@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import arrays
-from conformance.adapter import (
+from . import arrays
+from .adapter import (
     CAPABILITIES,
     KV_CACHES,
     BrokenAdapter,

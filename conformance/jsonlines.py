@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import arrays
-from conformance.adapter import (
+from . import arrays
+from .adapter import (
     BrokenAdapter,
     Declined,
     Format,
@@ -26,8 +26,8 @@ from conformance.adapter import (
     Tokenized,
     Verdict,
 )
-from conformance.messages import Message
-from conformance.process import Process
+from .messages import Message
+from .process import Process
 
 PROTOCOL_VERSION = 1
 

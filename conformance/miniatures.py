@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapter import Info, Verdict
-from conformance.misreadings import MISREADINGS
-from conformance.package import read_tensor
-from conformance.reading import Reading
+from .adapter import Info, Verdict
+from .misreadings import MISREADINGS
+from .package import read_tensor
+from .reading import Reading
 
 
 class Right:

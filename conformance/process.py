@@ -14,9 +14,9 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import IO
 
-from conformance import messages
-from conformance.adapter import BrokenAdapter, Errored, TimedOut
-from conformance.messages import Message, MessageError
+from . import messages
+from .adapter import BrokenAdapter, Errored, TimedOut
+from .messages import Message, MessageError
 
 LONGEST_LINE = 1 << 20
 STDERR_LINES = 15

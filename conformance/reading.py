@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.package import BLOCK, Part, Tensor
+from .package import BLOCK, Part, Tensor
 
 Integers = NDArray[np.int64]
 Reals = NDArray[np.float64]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import llq_format
-from conformance.adapter import Format, Info, Reals, Rounded, Tokenized, Verdict
 from llq_format.layout import is_int4
 from llq_format.reference import Decoder
 from llq_format.reference.activations import quantize_int8, round_binary16
@@ -18,6 +17,8 @@ from llq_format.reference.attention import KVPrecision
 from llq_format.reference.generation import generate
 from llq_format.reference.matrix import FloatMatrix, int4_matrix
 from llq_format.reference.text import TextTokenizer
+
+from .adapter import Format, Info, Reals, Rounded, Tokenized, Verdict
 
 COMPUTES = frozenset({"activations", "matvec", "logits", "generate"})
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from conformance.adapter import Runtime
-from conformance.check import Outcome, Result
-from conformance.checks import CHECKS
-from conformance.checks.smoke import SIMPLEST
-from conformance.summary import Summary
+from .adapter import Runtime
+from .check import Outcome, Result
+from .checks import CHECKS
+from .checks.smoke import SIMPLEST
+from .summary import Summary
 
 PROPERTY = "llq"
 CHECK_NAMES = [check.name for check in CHECKS]

@@ -1,8 +1,8 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr` or `cmd:command line`."""
 
-from conformance import inprocess
-from conformance.adapter import Runtime
-from conformance.jsonlines import JsonLines
+from . import inprocess
+from .adapter import Runtime
+from .jsonlines import JsonLines
 
 REFERENCE = "py:conformance.reference:Reference"
 

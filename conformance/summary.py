@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from conformance import messages
-from conformance.adapter import CAPABILITIES, Info
-from conformance.check import Outcome, Result
-from conformance.diagnosis import causes
-from conformance.registry import area, registry
+from . import messages
+from .adapter import CAPABILITIES, Info
+from .check import Outcome, Result
+from .diagnosis import causes
+from .registry import area, registry
 
 NAMED = 3
 """How many vectors a line names before it counts the rest."""

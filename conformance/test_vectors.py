@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.adapter import Runtime
-from conformance.check import Check, Outcome
-from conformance.reporting import attach
-from conformance.vectors import Vector
+from .adapter import Runtime
+from .check import Check, Outcome
+from .reporting import attach
+from .vectors import Vector
 
 
 def test_vector(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.registry import registry
+from .registry import registry
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 

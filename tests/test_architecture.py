@@ -73,8 +73,9 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            module = str(node.module)
+            above = path.parts[: len(path.parts) - node.level] if node.level else ()
+            assert not above or path.parts[0] == "conformance", f"{path} imports relatively"
+            module = ".".join((*above, node.module or "")).rstrip(".")
             names = {f"{module}.{alias.name}" for alias in node.names}
             found |= {name if name in MODULES else module for name in names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):

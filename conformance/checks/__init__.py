@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from conformance.check import Check
-from conformance.checks.activations import activations
-from conformance.checks.decode import decode
-from conformance.checks.generate import generate
-from conformance.checks.logits import logits
-from conformance.checks.matvec import matvec
-from conformance.checks.reject import accept, refuse, withhold, withholdable
-from conformance.checks.tokenize import tokenize
-from conformance.vectors import Vector
+from ..check import Check
+from ..checks.activations import activations
+from ..checks.decode import decode
+from ..checks.generate import generate
+from ..checks.logits import logits
+from ..checks.matvec import matvec
+from ..checks.reject import accept, refuse, withhold, withholdable
+from ..checks.tokenize import tokenize
+from ..vectors import Vector
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:

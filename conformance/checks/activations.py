@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import deviation
-from conformance.adapter import Reals, Rounded, Runtime
-from conformance.check import Failure
-from conformance.computation import failure, not_finite
-from conformance.vectors import Vector
+from .. import deviation
+from ..adapter import Reals, Rounded, Runtime
+from ..check import Failure
+from ..computation import failure, not_finite
+from ..vectors import Vector
 
 NORMAL = 2.0**-14
 """The least normal number of binary16: a result below it may be 0 instead."""

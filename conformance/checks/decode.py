@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.adapter import Runtime
-from conformance.check import Failure
-from conformance.difference import describe, same
-from conformance.explanation import explain, told
-from conformance.package import Tensor, read_tensor
-from conformance.registry import quote, registry
-from conformance.vectors import Vector
+from ..adapter import Runtime
+from ..check import Failure
+from ..difference import describe, same
+from ..explanation import explain, told
+from ..package import Tensor, read_tensor
+from ..registry import quote, registry
+from ..vectors import Vector
 
 NAMED = 3
 """How many wrong tensors are named."""

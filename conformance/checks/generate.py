@@ -3,11 +3,11 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from conformance.adapter import Runtime
-from conformance.check import Failure
-from conformance.computation import failure
-from conformance.package import eos_token_ids
-from conformance.vectors import Vector
+from ..adapter import Runtime
+from ..check import Failure
+from ..computation import failure
+from ..package import eos_token_ids
+from ..vectors import Vector
 
 GENERATION_ENDS = "LLQ-GEN-2"
 

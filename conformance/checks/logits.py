@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance import deviation
-from conformance.adapter import KV_CACHES, Reals, Runtime
-from conformance.check import Failure
-from conformance.computation import failure, not_finite
-from conformance.vectors import Vector
+from .. import deviation
+from ..adapter import KV_CACHES, Reals, Runtime
+from ..check import Failure
+from ..computation import failure, not_finite
+from ..vectors import Vector
 
 AXES = ("position", "token")
 SPLIT = "LLQ-DEC-17"

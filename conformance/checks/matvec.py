@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from conformance import deviation
-from conformance.adapter import Runtime
-from conformance.check import Failure
-from conformance.computation import failure, not_finite
-from conformance.vectors import Vector
+from .. import deviation
+from ..adapter import Runtime
+from ..check import Failure
+from ..computation import failure, not_finite
+from ..vectors import Vector
 
 AXES = ("vector", "output row")
 

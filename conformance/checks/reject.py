@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from conformance.adapter import Declined, Runtime
-from conformance.check import Failure
-from conformance.package import tensor_names
-from conformance.registry import quote
-from conformance.vectors import Vector
+from ..adapter import Declined, Runtime
+from ..check import Failure
+from ..package import tensor_names
+from ..registry import quote
+from ..vectors import Vector
 
 WITHHELD = frozenset(
     {

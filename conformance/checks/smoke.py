@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from conformance.adapter import BrokenAdapter, Declined, NoAnswerError, Runtime
-from conformance.vectors import Vector
+from ..adapter import BrokenAdapter, Declined, NoAnswerError, Runtime
+from ..vectors import Vector
 
 SIMPLEST = "worked-example"
 

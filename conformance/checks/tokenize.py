@@ -3,10 +3,10 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from conformance.adapter import Runtime, Tokenized
-from conformance.check import Failure
-from conformance.computation import failure
-from conformance.vectors import Vector
+from ..adapter import Runtime, Tokenized
+from ..check import Failure
+from ..computation import failure
+from ..vectors import Vector
 
 
 def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:

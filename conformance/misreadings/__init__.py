@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.misreadings.blocks import BLOCKS
-from conformance.misreadings.formula import FORMULA
-from conformance.misreadings.packing import PACKING
-from conformance.misreadings.raw import PARTS, RAW
-from conformance.misreadings.scales import SCALES
-from conformance.misreadings.zero_points import ZERO_POINTS
+from ..misreadings.blocks import BLOCKS
+from ..misreadings.formula import FORMULA
+from ..misreadings.packing import PACKING
+from ..misreadings.raw import PARTS, RAW
+from ..misreadings.scales import SCALES
+from ..misreadings.zero_points import ZERO_POINTS
 
 
 @dataclass(frozen=True)

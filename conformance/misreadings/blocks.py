@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from conformance.misreadings import indices
-from conformance.package import BLOCK, Part
-from conformance.reading import Reals, assemble
+from ..misreadings import indices
+from ..package import BLOCK, Part
+from ..reading import Reals, assemble
 
 
 def _at(index: indices.Index) -> Callable[[Part, Reals], Reals]:

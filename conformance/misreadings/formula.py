@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from conformance.reading import Integers, Reals, weigh
+from ..reading import Integers, Reals, weigh
 
 
 def _difference(q: Integers, zero_point: Integers) -> Integers:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conformance.package import BLOCK, Part
-from conformance.reading import Integers
+from ..package import BLOCK, Part
+from ..reading import Integers
 
 Index = Callable[[Part], Integers]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conformance import reading
-from conformance.package import BLOCK, Part
-from conformance.reading import Integers
+from .. import reading
+from ..package import BLOCK, Part
+from ..reading import Integers
 
 Place = Callable[[Integers, int], tuple[Integers, Integers]]
 """Where a plane p has its field of each element e: (byte of the block, shift in the byte)."""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from conformance import reading
-from conformance.misreadings.scales import bfloat16
-from conformance.package import Part
-from conformance.reading import Reals
+from .. import reading
+from ..misreadings.scales import bfloat16
+from ..package import Part
+from ..reading import Reals
 
 
 def _big_endian(part: Part) -> Reals:

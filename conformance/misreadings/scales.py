@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import reading
-from conformance.misreadings import indices
-from conformance.package import Part
-from conformance.reading import Reals
+from .. import reading
+from ..misreadings import indices
+from ..package import Part
+from ..reading import Reals
 
 
 def bfloat16(words: NDArray[Any]) -> Reals:

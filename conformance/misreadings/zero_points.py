@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from conformance import reading
-from conformance.misreadings import indices
-from conformance.package import Part
-from conformance.reading import Integers
+from .. import reading
+from ..misreadings import indices
+from ..package import Part
+from ..reading import Integers
 
 
 def _always(change: Callable[[Integers], Integers]) -> Callable[[Part], Integers]:
