@@ -6,6 +6,7 @@ under pytest and in-process alike.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -17,18 +18,19 @@ from .vectors import Vector
 
 
 class Outcome(StrEnum):
-    """How a check ended. Only `PASSED` is a pass; only `NOT_CLAIMED` is nobody's fault."""
+    """How a check ended. Only `PASSED` is a pass; `KNOWN_FAILURE` is a bad outcome that was announced."""
 
     PASSED = "passed"
     FAILED = "failed"
     NOT_CLAIMED = "not claimed"
     ERRORED = "errored"
     TIMED_OUT = "timed out"
+    KNOWN_FAILURE = "known failure"
 
     @property
     def bad(self) -> bool:
         """Whether the runtime must change before it conforms."""
-        return self not in (Outcome.PASSED, Outcome.NOT_CLAIMED)
+        return self in (Outcome.FAILED, Outcome.ERRORED, Outcome.TIMED_OUT)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one check of one vector: `rules` are the vector's, `broken` those that a failure names."""
+    """What came of one check of one vector: `rules` are the vector's, `broken` those that a failure names.
+
+    `seconds` is how long the question took, preparing the package and explaining a failure included.
+    """
 
     check: str
     capabilities: tuple[str, ...]
@@ -54,9 +59,10 @@ class Result:
     explanation: str = ""
     broken: tuple[str, ...] = ()
     misreadings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seconds: float = field(default=0.0, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the result as protocol/results.schema.json has it."""
+        """Return the result as protocol/report.schema.json has it."""
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return value
 
@@ -81,9 +87,11 @@ class Check:
 
     def __call__(self, runtime: Runtime, vector: Vector, workspace: Path) -> Result:
         """Ask the runtime about the vector; a package that needs a set-up is prepared under `workspace`."""
+        start = time.perf_counter()
 
         def result(outcome: Outcome, **more: Any) -> Result:
-            return Result(self.name, self.needs, vector.id, vector.rules, outcome, **more)
+            seconds = round(time.perf_counter() - start, 6)
+            return Result(self.name, self.needs, vector.id, vector.rules, outcome, seconds=seconds, **more)
 
         missing = [capability for capability in self.needs if capability not in runtime.capabilities]
         if missing:

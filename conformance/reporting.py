@@ -19,6 +19,7 @@ MARKS = {
     Outcome.NOT_CLAIMED: ("not claimed", "n"),
     Outcome.ERRORED: ("failed", "E"),
     Outcome.TIMED_OUT: ("failed", "T"),
+    Outcome.KNOWN_FAILURE: ("known failure", "k"),
 }
 """Category and letter of each outcome in pytest's own progress and count."""
 
