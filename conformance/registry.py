@@ -3,9 +3,10 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-RULES = Path(__file__).parent.parent / "spec" / "rules.json"
+from .location import data
+
+RULES = data("spec") / "rules.json"
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Rule:
     stage: str
     sentence: str
     remedy: str
+    severity: str
+    classes: tuple[str, ...]
 
 
 def area(rule: str) -> str:
@@ -27,10 +30,7 @@ def area(rule: str) -> str:
 def registry() -> dict[str, Rule]:
     """Return all rules by id, in order of checking."""
     entries = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
-    return {
-        entry["id"]: Rule(entry["id"], entry["stage"], entry["sentence"], entry["remedy"])
-        for entry in entries
-    }
+    return {entry["id"]: Rule(**entry | {"classes": tuple(entry["classes"])}) for entry in entries}
 
 
 def quote(rule: str) -> str:
