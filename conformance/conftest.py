@@ -9,6 +9,7 @@ from . import runtimes
 from .adapter import BrokenAdapter, Runtime
 from .checks import CHECKS
 from .checks.smoke import SIMPLEST, smoke
+from .discovery import names
 from .reporting import Reporter
 from .vectors import VECTORS, Vector, VectorsError, load
 
@@ -36,8 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORTER] = Reporter(config.option.runtime, config.option.results)
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
-    if all(Path(arg.partition("::")[0]).resolve().is_relative_to(HERE) for arg in config.args):
+    if all(names(arg, __package__ or "") or _lies_here(arg) for arg in config.args):
         config.option.reportchars = ""  # the summary by rule replaces pytest's list of failed tests
+
+
+def _lies_here(argument: str) -> bool:
+    return Path(argument.partition("::")[0]).resolve().is_relative_to(HERE)
 
 
 @pytest.hookimpl(tryfirst=True)

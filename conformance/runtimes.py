@@ -4,7 +4,7 @@ from . import inprocess
 from .adapter import Runtime
 from .jsonlines import JsonLines
 
-REFERENCE = "py:conformance.reference:Reference"
+REFERENCE = f"py:{__package__}.reference:Reference"
 
 
 class UnknownRuntimeError(ValueError):

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .location import data
 from .registry import registry
 
-VECTORS = Path(__file__).parent.parent / "vectors"
+VECTORS = data("vectors")
 
 MEMBERS = {
     "valid": ("path",),

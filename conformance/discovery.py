@@ -1,0 +1,29 @@
+"""The entry point of pytest where the suite is installed: `pytest --pyargs llq_conformance` knows its options.
+
+pytest reads the options of a conftest.py early only where an argument is a path. This module is loaded by every
+run of pytest in an environment that has the suite, and does nothing unless the suite is named.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Register the suite's conftest.py, under the name that pytest itself gives it later."""
+    package = __package__ or ""
+    if not any(names(argument, package) for argument in args):
+        return
+    if not Path(__file__).with_name("conftest.py").is_file():
+        raise pytest.UsageError(
+            f"{package} is not installed in full: in a source tree, run pytest conformance"
+        )
+    conftest = import_module(".conftest", package)
+    early_config.pluginmanager.register(conftest, name=conftest.__file__)
+
+
+def names(argument: str, package: str) -> bool:
+    """Return whether an argument of pytest, behind `--pyargs`, names something of a package."""
+    module = argument.partition("::")[0]
+    return module == package or module.startswith(f"{package}.")
