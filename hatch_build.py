@@ -1,4 +1,4 @@
-"""What an editable installation copies: the entry point of pytest alone; all else stays in the source tree."""  # noqa: INP001
+"""What an editable installation copies: what pytest loads, and nothing else of the suite."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The entry point of pytest where the suite is installed: `pytest --pyargs llq_conformance` knows its options.
+"""What pytest loads where the suite is installed: so `pytest --pyargs llq_conformance` knows its options.
 
-pytest reads the options of a conftest.py early only where an argument is a path. This module is loaded by every
-run of pytest in an environment that has the suite, and does nothing unless the suite is named.
+pytest looks early for the options of a conftest.py only where an argument is a path. Every run of pytest in
+an environment that has the suite loads this module; it does nothing unless an argument names the suite.
 """
 
 from importlib import import_module
@@ -16,9 +16,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     if not any(names(argument, package) for argument in args):
         return
     if not Path(__file__).with_name("conftest.py").is_file():
-        raise pytest.UsageError(
-            f"{package} is not installed in full: in a source tree, run pytest conformance"
-        )
+        raise pytest.UsageError(f"{package} is not wholly installed; in a source tree: pytest conformance")
     conftest = import_module(".conftest", package)
     early_config.pluginmanager.register(conftest, name=conftest.__file__)
 

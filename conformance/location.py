@@ -1,4 +1,4 @@
-"""Where the suite's data lie: beside its modules where it is installed, beside its folder in the source tree."""
+"""Where the suite's data lie: beside its modules where installed, beside its folder in the source tree."""
 
 from pathlib import Path
 

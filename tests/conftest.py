@@ -1,5 +1,8 @@
 """Hypothesis settings: the same examples on every run. The real model, where its file is given."""
 
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,29 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
 
 
+ROOT = Path(__file__).parent.parent
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smollm2", type=Path, metavar="GGUF", help="The real SmolLM2-135M.")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel with the backend that is installed."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # our own build
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack it where nothing else is."""
+    target = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(target)
+    return target
 
 
 @pytest.fixture(scope="session")

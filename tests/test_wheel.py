@@ -1,48 +1,37 @@
 """The built wheel, with the source tree out of reach."""
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
+MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
 WORKED_EXAMPLE = ROOT / "vectors" / "valid" / "worked-example" / "package"
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel with the backend that is installed."""
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # our own build
-    (built,) = out.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack it where nothing else is."""
-    target = tmp_path_factory.mktemp("installed")
-    zipfile.ZipFile(wheel).extractall(target)
-    return target
+def _run(installed: Path, *arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run Python with the wheel first on its path and the source tree out of it."""
+    command = [sys.executable, "-P", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(  # noqa: S603  # our own interpreter
+        command, check=False, capture_output=True, text=True, cwd=cwd or installed, env=environment
+    )
 
 
 def _python(installed: Path, *arguments: str) -> str:
-    """Return what Python prints, with the wheel first on its path and the source tree out of it."""
-    command = [sys.executable, "-P", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
-    done = subprocess.run(  # noqa: S603  # our own interpreter
-        command, check=True, capture_output=True, text=True, cwd=installed, env=environment
-    )
+    """Return what Python prints."""
+    done = _run(installed, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def test_the_wheel_holds_library_and_specification_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_library_specification_suite_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"llq_format", "llq_format-0.1.0.dist-info"}
+    tops = {"llq_format", "llq_conformance", "llq_format-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == tops
     assert "llq_format/spec/rules.json" in names
     assert "llq_format/spec/schema/metadata.schema.json" in names
     assert "llq_format-0.1.0.dist-info/licenses/LICENSE" in names
@@ -56,3 +45,76 @@ def test_it_reads_its_own_copy_of_the_specification(installed: Path) -> None:
 def test_the_command_works(installed: Path) -> None:
     assert "valid" in _python(installed, "-m", "llq_format", "validate", str(WORKED_EXAMPLE))
     assert "LLQ-PACK-3" in _python(installed, "-m", "llq_format", "explain", "PACK-3")
+
+
+def test_the_vectors_in_the_wheel_are_those_of_the_index_without_their_kit(installed: Path) -> None:
+    vectors = installed / "llq_conformance" / "vectors"
+    index = json.loads((vectors / "index.json").read_text("utf-8"))["vectors"]
+    assert index
+    kinds = {vector["kind"] for vector in index}
+    assert {path.name for path in vectors.iterdir()} == {*kinds, "LICENSE", "index.json"}
+    for kind in kinds:
+        here, there = (
+            {path.relative_to(top): path.read_bytes() for path in (top / kind).rglob("*") if path.is_file()}
+            for top in (vectors, ROOT / "vectors")
+        )
+        assert here == there
+
+
+def test_the_size_of_the_suite_is_sane(wheel: Path) -> None:
+    assert wheel.stat().st_size < 8e6
+    assert sum(entry.file_size for entry in zipfile.ZipFile(wheel).infolist()) < 20e6
+
+
+def test_importing_the_suite_imports_neither_pytest_nor_the_library(installed: Path) -> None:
+    code = "import llq_conformance, sys; print(llq_conformance.__file__, *sys.modules)"
+    file, *modules = _python(installed, "-c", code).split()
+    assert Path(file).is_relative_to(installed)
+    assert not {"pytest", "llq_format", "numpy"} & set(modules)
+
+
+def _suite(installed: Path, cwd: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the installed suite in a directory of a user, warnings being errors."""
+    command = ["-m", "pytest", "--pyargs", "llq_conformance", "-W", "error", "-p", "no:cacheprovider"]
+    return _run(installed, *command, *arguments, cwd=cwd)
+
+
+def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    done = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--results={results}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms as decode, reject, activations, matvec, logits, generate, tokenize" in done.stdout
+    outcomes = {result["outcome"] for result in json.loads(results.read_text("utf-8"))["results"]}
+    assert outcomes == {"passed"}
+    assert [path.name for path in tmp_path.iterdir()] == [results.name]
+
+
+def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:
+    done = _suite(installed, tmp_path, f"--runtime=cmd:{sys.executable} {MINIMAL}", "-k", "worked-example")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms as decode: 1 checks passed" in done.stdout
+    (tmp_path / "mine.py").write_text("from llq_conformance.miniatures import NibblePairs\n")
+    done = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
+    assert done.returncode == 1
+    assert "equals *nibble pairs, even column in the low nibble*" in done.stdout
+    assert "short test summary info" not in done.stdout  # the summary by rule stands in its place
+
+
+def test_pytest_is_left_alone_where_the_suite_is_not_named(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text("def test_mine(): pass\n")
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_addoption(parser): parser.addoption('--runtime', default='mine')\n"
+    )
+    done = _run(installed, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conformance" not in done.stdout
+
+
+def test_an_editable_installation_copies_nothing_that_grows_stale(tmp_path: Path) -> None:
+    code = f"import hatchling.build; print(hatchling.build.build_editable({str(tmp_path)!r}))"
+    done = subprocess.run(  # noqa: S603  # our own build
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    names = zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).namelist()
+    files = {name for name in names if ".dist-info/" not in name}
+    assert files == {"_llq_format.pth", "llq_conformance/discovery.py"}
