@@ -6,6 +6,8 @@ import pytest
 
 from .adapter import Runtime
 from .check import Check, Outcome
+from .known_failures import KnownFailures
+from .replay import command
 from .reporting import attach
 from .vectors import Vector
 
@@ -13,9 +15,13 @@ from .vectors import Vector
 def test_vector(
     check: Check, vector: Vector, runtime: Runtime, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    result = check(runtime, vector, tmp_path)
+    known: KnownFailures = request.getfixturevalue("known_failures")
+    result = known.judge(check(runtime, vector, tmp_path))
     attach(request.node, result)
     if result.outcome is Outcome.NOT_CLAIMED:
         pytest.skip(result.headline)
+    if result.outcome is Outcome.KNOWN_FAILURE:
+        pytest.xfail(result.headline)
     if result.outcome.bad:
-        pytest.fail(result.explanation, pytrace=False)
+        again = command(vector.id, request.config.option.runtime, request.config.option.vectors)
+        pytest.fail(f"{result.explanation}\n  replay     {again}", pytrace=False)
