@@ -2,14 +2,18 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from . import runtimes
 from .adapter import BrokenAdapter, Runtime
+from .check import Check
 from .checks import CHECKS
 from .checks.smoke import SIMPLEST, smoke
 from .discovery import names
+from .expectations import Expectations
+from .known_failures import KnownFailures, KnownFailuresError
 from .reporting import Reporter
 from .vectors import VECTORS, Vector, VectorsError, load
 
@@ -17,6 +21,7 @@ HERE = Path(__file__).parent
 RUNTIME = pytest.StashKey[Runtime]()
 LOADED = pytest.StashKey[list[Vector]]()
 REPORTER = pytest.StashKey[Reporter]()
+KNOWN = pytest.StashKey[KnownFailures]()
 TIMEOUT = 30.0
 
 
@@ -29,16 +34,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the runtime: reference (default), py:module:attr, or cmd:'command line'",
     )
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption("--results", type=Path, metavar="FILE", help="write the results as JSON")
+    group.addoption("--report", type=Path, metavar="DIR", help="write report.json and index.html, a page")
+    group.addoption(
+        "--known-failures",
+        type=Path,
+        metavar="FILE",
+        help="failures that do not count, with rules and reasons",
+    )
+    group.addoption("--write-known-failures", type=Path, metavar="FILE", help="write such a file")
     with suppress(ValueError):  # where pytest-timeout is installed, its option of the same name serves
         group.addoption("--timeout", type=float, metavar="SECONDS", help="limit of an answer (default 30)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[REPORTER] = Reporter(config.option.runtime, config.option.results)
+    if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
+        raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
+    config.stash[REPORTER] = Reporter(config.option.runtime, config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
+    config.stash[KNOWN] = known_failures_of(config)
+    expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(expectations, "llq-conformance-expectations")
     if all(names(arg, __package__ or "") or _lies_here(arg) for arg in config.args):
         config.option.reportchars = ""  # the summary by rule replaces pytest's list of failed tests
+
+
+def _options(config: pytest.Config) -> dict[str, Any]:
+    """Return the options that a report tells."""
+    given = config.option
+    return {
+        "timeout": given.timeout or TIMEOUT,
+        "selection": given.keyword,
+        "vectors": "" if given.vectors == VECTORS else str(given.vectors),
+        "processes": getattr(given, "numprocesses", None) or 1,
+    }
 
 
 def _lies_here(argument: str) -> bool:
@@ -51,9 +80,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if config.option.collectonly or hasattr(config, "workerinput"):
         return
     try:
+        config.stash[KNOWN].require((check.name, vector.id) for check, vector in cases_of(config))
+    except KnownFailuresError as error:
+        raise pytest.UsageError(str(error)) from error
+    try:
         runtime = runtime_of(config)
         smoke(runtime, vectors_of(config))
         config.stash[REPORTER].runtime = runtime
+        config.stash[REPORTER].vectors = vectors_of(config)
     except BrokenAdapter as error:
         pytest.exit("\n".join(filter(None, (str(error), error.detail))), pytest.ExitCode.USAGE_ERROR)
 
@@ -69,8 +103,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"check", "vector"} <= set(metafunc.fixturenames):
-        vectors = vectors_of(metafunc.config)
-        cases = [(check, vector) for check in CHECKS for vector in vectors if check.concerns(vector)]
+        cases = cases_of(metafunc.config)
         metafunc.parametrize(
             ("check", "vector"), cases, ids=[f"{check.name}-{vector.id}" for check, vector in cases]
         )
@@ -79,6 +112,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def runtime(pytestconfig: pytest.Config) -> Runtime:
     return runtime_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def known_failures(pytestconfig: pytest.Config) -> KnownFailures:
+    return pytestconfig.stash[KNOWN]
+
+
+def known_failures_of(config: pytest.Config) -> KnownFailures:
+    """Return the known failures that an option names, or none."""
+    file = config.option.known_failures
+    try:
+        return KnownFailures.load(file) if file else KnownFailures()
+    except KnownFailuresError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
+    """Return each check with each vector that it concerns."""
+    return [(check, vector) for check in CHECKS for vector in vectors_of(config) if check.concerns(vector)]
 
 
 def runtime_of(config: pytest.Config) -> Runtime:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .check import Outcome, Result
 from .registry import registry
@@ -47,6 +47,22 @@ def causes(results: Sequence[Result]) -> list[Cause]:
         return not (saying and title in position), position.get(title, len(position))
 
     return [_cause(*key, groups[key]) for key in sorted(groups, key=order)]
+
+
+def attributed(results: Sequence[Result]) -> list[Result]:
+    """Return the results with wrong decodings blamed on their one common misreading, where there is one.
+
+    By itself a small tensor may not tell misreadings apart; all tensors together do.
+    """
+    common = common_misreading(results)
+    if common is None:
+        return list(results)
+    return [
+        replace(result, broken=(common.rule,))
+        if result.check == "decode" and result.outcome is Outcome.FAILED
+        else result
+        for result in results
+    ]
 
 
 def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .check import Outcome, Result
+from .diagnosis import attributed
 from .registry import Rule, registry
 
 NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
@@ -13,7 +14,7 @@ CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 
 
 class Level(StrEnum):
-    """How a rule fared: the worst outcome of the checks about it decides; `PASSED` needs one pass at least."""
+    """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
 
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -52,7 +53,7 @@ class RuleLevel:
 def levels(results: Sequence[Result]) -> list[RuleLevel]:
     """Return the level of every rule of the registry, in its order."""
     about: dict[str, list[tuple[Result, bool]]] = {rule: [] for rule in registry()}
-    for result in results:
+    for result in attributed(results):
         for rule, blamed in concerned(result):
             if rule in about:
                 about[rule].append((result, blamed))

@@ -1,5 +1,7 @@
-"""Between pytest and the results: from the tests to the summary, also across pytest-xdist's processes."""
+"""Between pytest and the results: from tests to summary and report, also across pytest-xdist's processes."""
 
+import time
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,15 @@ from .adapter import Runtime
 from .check import Outcome, Result
 from .checks import CHECKS
 from .checks.smoke import SIMPLEST
+from .report import PAGE, Run, report, write
+from .report_page import report_page
 from .summary import Summary
+from .vectors import Vector
 
-PROPERTY = "llq"
+RESULT = pytest.StashKey[Result]()
+ATTRIBUTE = "llq_result"
+"""What of a test's report holds the result: attributes travel between processes as they are."""
+
 CHECK_NAMES = [check.name for check in CHECKS]
 MARKS = {
     Outcome.PASSED: ("passed", "."),
@@ -25,14 +33,24 @@ MARKS = {
 
 
 def attach(item: pytest.Item, result: Result) -> None:
-    """Hang a result on a test, so that it travels with the test's report."""
-    item.user_properties.append((PROPERTY, result.to_json()))
+    """Hang a result on a test; what programs that read JUnit's XML want to know becomes properties there."""
+    item.stash[RESULT] = result
+    properties = {
+        "check": result.check,
+        "vector": result.vector,
+        "capabilities": ", ".join(result.capabilities),
+        "rules": ", ".join(result.rules),
+        "outcome": result.outcome.value,
+        "broken": ", ".join(result.broken),
+        "misreadings": "; ".join(result.misreadings),
+    }
+    item.user_properties += [(name, value) for name, value in properties.items() if value]
 
 
 def attached(report: pytest.TestReport) -> Result | None:
     """Return the result that hangs on a report of the call of a test."""
-    values: list[Any] = [value for name, value in report.user_properties if name == PROPERTY]
-    return Result.from_json(values[0]) if values and report.when == "call" else None
+    value = getattr(report, ATTRIBUTE, None)
+    return None if value is None else Result.from_json(value)
 
 
 def _order(result: Result) -> tuple[int, bool, str]:
@@ -41,18 +59,33 @@ def _order(result: Result) -> tuple[int, bool, str]:
 
 
 class Reporter:
-    """The pytest plugin that gathers results and, in the end, writes the summary and the results file."""
+    """The pytest plugin that gathers results and, in the end, writes the summary and the report."""
 
     runtime: Runtime | None = None
-    """Who is tested; nobody, if the smoke test failed."""
+    """Who is tested; nobody, if the smoke test failed, and in the processes of pytest-xdist."""
 
-    def __init__(self, spec: str, results_file: Path | None) -> None:
-        """Begin without results."""
+    vectors: Sequence[Vector] = ()
+
+    def __init__(self, spec: str, directory: Path | None, options: Mapping[str, Any]) -> None:
+        """Begin without results; the report goes to a directory, if one is given, and tells the options."""
         self.spec = spec
-        self.results_file = results_file
+        self.directory = directory
+        self.options = options
+        self._start = time.perf_counter()
+        self._complaint = ""
         self.results: list[Result] = []
         self._first: dict[tuple[str, ...], str] = {}
         self._alike: set[str] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Move the result from the test to the report of its call."""
+        made = yield
+        if call.when == "call" and RESULT in item.stash:
+            setattr(made, ATTRIBUTE, item.stash[RESULT].to_json())
+        return made
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -81,15 +114,35 @@ class Reporter:
         outcomes = {result.outcome for result in self.results}
         if outcomes == {Outcome.NOT_CLAIMED} and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        if self.directory is None or self.runtime is None or not self.results:
+            return
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            self._complaint = "no report was written: the run was interrupted"
+            return
+        try:
+            self._write(self.runtime, self.directory, session.config.option.vectors)
+        except OSError as error:
+            self._complaint = f"no report was written: {error.filename}: {error.strerror}"
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _write(self, runtime: Runtime, directory: Path, home: Path) -> None:
+        seconds = time.perf_counter() - self._start
+        results = sorted(self.results, key=_order)
+        run = Run(self.spec, runtime, home, self.vectors, self.options, results, seconds)
+        made = report(run)
+        write(made, directory, report_page(made, directory))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the summary, last of all."""
         if self.runtime is None or not self.results:
             return
         results = sorted(self.results, key=_order)
-        summary = Summary(self.spec, self.runtime.info, self.runtime.capabilities, results)
+        info, capabilities = self.runtime.info, self.runtime.capabilities
+        summary = Summary(self.spec, info, capabilities, results, self.options["vectors"])
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)
-        if self.results_file:
-            self.results_file.write_text(summary.to_json(), encoding="utf-8")
+        if self._complaint:
+            terminalreporter.write_line(self._complaint, red=True)
+        elif self.directory:
+            terminalreporter.write_line(f"report: {self.directory / PAGE}")

@@ -1,16 +1,16 @@
-"""The end of a report: what a person reads in ten seconds, and the same for programs."""
+"""The end of a run: what a person reads in ten seconds."""
 
-import json
-import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from . import messages
 from .adapter import CAPABILITIES, Info
 from .check import Outcome, Result
 from .diagnosis import causes
+from .levels import Level, levels
 from .registry import area, registry
+from .replay import command
 
 NAMED = 3
 """How many vectors a line names before it counts the rest."""
@@ -18,7 +18,7 @@ NAMED = 3
 CAUSES = 12
 """How many causes are told before the rest is only listed."""
 
-WIDTH = 110
+WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,20 @@ class Summary:
     info: Info
     capabilities: frozenset[str]
     results: Sequence[Result]
+    vectors: str = ""
+    """The argument of --vectors, if it is not the suite's own."""
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
-        yield f"runtime      {self.info}   --runtime={self.spec}"
+        who, how = f"{'runtime':12} {self.info}", f"--runtime={self.spec}"
+        yield from [f"{who}   {how}"] if len(who) + len(how) + 3 <= WIDTH else [who, f"{'':12} {how}"]
         yield from self._claims()
         yield ""
         yield from self._areas()
+        yield from _folded(f"{'rules':12} ", self._rules())
         yield ""
         yield from self._broken()
         yield self._verdict()
-
-    def to_json(self) -> str:
-        """Return the text of a results file."""
-        value = {
-            "suite": "LLQ 1.0",
-            "runtime": {"spec": self.spec, **asdict(self.info), "capabilities": sorted(self.capabilities)},
-            "totals": {outcome: sum(r.outcome is outcome for r in self.results) for outcome in Outcome},
-            "results": [result.to_json() for result in self.results],
-        }
-        messages.conform(value, "results")
-        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
     def _claims(self) -> Iterator[str]:
         checked = {capability for result in self.results for capability in result.capabilities}
@@ -60,7 +53,8 @@ class Summary:
         }
         for title, capabilities in lists.items():
             if capabilities:
-                yield f"{title:12} {', '.join(sorted(capabilities, key=CAPABILITIES.index))}"
+                named = ", ".join(sorted(capabilities, key=CAPABILITIES.index))
+                yield from _folded(f"{title:12} ", named)
         if self.info.kv_cache:
             yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
 
@@ -76,19 +70,26 @@ class Summary:
         for name, count in shown.items():
             yield f"{name:12}" + "".join(f"{count[outcome] or '-':>13}" for outcome in columns)
 
+    def _rules(self) -> str:
+        """Count rules by level."""
+        found = levels(self.results)
+        counts = Counter(entry.level for entry in found)
+        said = [f"{counts[level]} {level}" for level in Level if counts[level] and level is not Level.PASSED]
+        return f"{counts[Level.PASSED]} of {len(found)} passed" + "".join(f", {each}" for each in said)
+
     def _broken(self) -> Iterator[str]:
         """Return what is broken, what that suggests, and how to see one case again."""
         found = causes(self.results)
         if not found:
             return
         for cause in found[:CAUSES]:
-            yield _cut(f"{cause.title:14} {cause.count:4} × {cause.saying}")
+            yield from _folded(f"{cause.title:14} {cause.count:4} × ", cause.saying)
             more = f" and {len(cause.vectors) - NAMED} more" if len(cause.vectors) > NAMED else ""
-            yield f"{'':21} {', '.join(cause.vectors[:NAMED])}{more}"
+            yield from _folded(" " * 22, f"{', '.join(cause.vectors[:NAMED])}{more}")
         if found[CAUSES:]:
             more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
-            yield _cut(f"and {len(found) - CAUSES} more: {more}")
-        yield f"Replay one: pytest conformance --runtime={shlex.quote(self.spec)} -k {found[0].vectors[0]}"
+            yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
+        yield f"Replay one: {command(found[0].vectors[0], self.spec, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:
@@ -101,9 +102,13 @@ class Summary:
             return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
         if not asked:
             return "NOTHING CHECKED: the runtime claims none of what was asked"
+        if known := counts[Outcome.KNOWN_FAILURE]:
+            return f"DOES NOT CONFORM as {claims}: {known} of {asked} checks fail, as is known; no other does"
         return f"conforms as {claims}: {asked} checks passed"
 
 
-def _cut(line: str) -> str:
-    """Return a line that fits."""
-    return line if len(line) <= WIDTH else line[: WIDTH - 2] + " …"
+def _folded(lead: str, text: str) -> list[str]:
+    """Return lines that fit, those after the first below the text's beginning; no word is cut."""
+    wide = max(20, WIDTH - len(lead))
+    lines = textwrap.wrap(text, wide, break_long_words=False, break_on_hyphens=False) or [""]
+    return [lead + lines[0], *(" " * len(lead) + line for line in lines[1:])]

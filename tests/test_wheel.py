@@ -80,13 +80,13 @@ def _suite(installed: Path, cwd: Path, *arguments: str) -> "subprocess.Completed
 
 
 def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_path: Path) -> None:
-    results = tmp_path / "results.json"
-    done = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--results={results}")
+    report = tmp_path / "report"
+    done = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "conforms as decode, reject, activations, matvec, logits, generate, tokenize" in done.stdout
-    outcomes = {result["outcome"] for result in json.loads(results.read_text("utf-8"))["results"]}
+    outcomes = {result["outcome"] for result in json.loads((report / "report.json").read_text())["results"]}
     assert outcomes == {"passed"}
-    assert [path.name for path in tmp_path.iterdir()] == [results.name]
+    assert list(tmp_path.iterdir()) == [report]
 
 
 def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:
