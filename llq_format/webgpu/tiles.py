@@ -8,7 +8,7 @@ from llq_format.metadata import TensorEntry
 EMBED_COLS = 256
 """Columns that a workgroup of `embed` copies."""
 
-RAW_ROWS = 64
+RAW_ROWS = 32
 """Rows that a workgroup of `matvec_raw` takes."""
 
 
@@ -28,4 +28,4 @@ def matvec_tile(form: Literal["int8", "binary16"], _tensor: TensorEntry) -> Tile
 
 def matmul_tile(form: Literal["int8", "binary16"], _tensor: TensorEntry) -> Tile:
     """Return the kernel for a chunk of tokens."""
-    return Tile(f"matmul_{form}", 64, 32)
+    return Tile(f"matmul_{form}", 64, 64)
