@@ -103,6 +103,13 @@ class Package:
             _raise_first(list(check_file_hash(entry, file)))
             return file.read(0, entry.byte_length)
 
+    def map_shard(self, index: int) -> NDArray[np.uint8]:
+        """Return the bytes of a shard, mapped; raises LLQError unless its preamble and hash are right."""
+        entry = self.metadata.shards[index]
+        with PackageFile(self.directory / entry.file) as file:
+            _raise_first([*check_preamble(self.metadata, index, file), *check_file_hash(entry, file)])
+            return np.frombuffer(file.map(), np.uint8)
+
     def close(self) -> None:
         """Forget what was checked; arrays that are views of shards stay valid."""
         self._checked.clear()

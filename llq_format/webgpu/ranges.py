@@ -74,7 +74,9 @@ def raw_ranges(tensor: TensorEntry, rows_per_workgroup: int = 1) -> Iterator[Raw
             raise ValueError(f"tensor {tensor.name!r}: rows of {tensor.cols} columns cannot be bound")
         for first in range(0, part.num_rows, limit or part.num_rows):
             rows = min(limit or part.num_rows, part.num_rows - first)
-            data = ShardRange(part.shard, part.offset + first * row_bytes, ceil_div(rows * row_bytes, 16) * 16)
+            data = ShardRange(
+                part.shard, part.offset + first * row_bytes, ceil_div(rows * row_bytes, 16) * 16
+            )
             yield RawRange(_numbered(tensor, number, first), data, part.first_row + first, rows)
 
 

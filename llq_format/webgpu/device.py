@@ -1,0 +1,185 @@
+"""A device of WebGPU within its default limits, and the compute pipelines of one variant of the module."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import wgpu
+
+from llq_format.webgpu.program import SLOT_BYTES, Program, ProgramVariant
+
+# What WebGPU promises on every device; wgpu would otherwise hand out the adapter's own, larger ones.
+DEFAULT_LIMITS = {
+    "max-storage-buffer-binding-size": 128 << 20,
+    "max-buffer-size": 256 << 20,
+    "min-storage-buffer-offset-alignment": 256,
+    "min-uniform-buffer-offset-alignment": 256,
+    "max-storage-buffers-per-shader-stage": 8,
+    "max-compute-workgroup-storage-size": 16384,
+    "max-compute-invocations-per-workgroup": 256,
+    "max-compute-workgroup-size-x": 256,
+    "max-compute-workgroup-size-y": 256,
+    "max-compute-workgroups-per-dimension": 65535,
+    "max-uniform-buffer-binding-size": 65536,
+}
+
+_WGPU_NAMES = {"subgroups": "subgroup"}  # names of features in wgpu-native that differ from WebGPU's
+
+
+class DeviceError(Exception):
+    """There is no device that can execute a program, or it ran out of memory, or was lost."""
+
+
+class DeviceLostError(DeviceError):
+    """The device went away: a driver was reset, or the device destroyed."""
+
+
+def adapters() -> list[Any]:
+    """Return the adapters of this machine, the preferred one first."""
+    try:
+        found = list(wgpu.gpu.enumerate_adapters_sync())
+    except RuntimeError as error:
+        raise DeviceError(f"no WebGPU adapter: {error}") from None
+    order = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
+    vulkan = [a for a in found if a.info["backend_type"] != "OpenGL"]
+    return sorted(vulkan, key=lambda adapter: order.get(adapter.info["adapter_type"], 4))
+
+
+def find_adapter(name: str | None) -> Any:
+    """Return the adapter whose device name contains `name`, or the preferred one.
+
+    name: a part of a device's name in any case, or the path of a Vulkan driver's manifest (.json), which is
+    then the only driver that is loaded. Raises DeviceError where there is none.
+    """
+    if name is not None and name.endswith(".json"):
+        if not Path(name).is_file():
+            raise DeviceError(f"there is no driver manifest {name}")
+        os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = name  # read by the Vulkan loader
+        name = None
+    found = adapters()
+    described = [f"{a.info['device']} ({a.info['backend_type']})" for a in found]
+    if not found:
+        raise DeviceError(
+            "no WebGPU adapter: there is no GPU driver; without a GPU, install a software one, such as "
+            "Debian's mesa-vulkan-drivers"
+        )
+    for adapter in found:
+        text = f"{adapter.info['device']} {adapter.info['description']} {adapter.info['backend_type']}"
+        if name is None or name.lower() in text.lower():
+            return adapter
+    raise DeviceError(f"no WebGPU adapter is called {name!r}; there are {', '.join(described)}")
+
+
+def supports(adapter: Any, variant: ProgramVariant) -> bool:
+    """Return whether an adapter has the features of a variant; wgpu has the language extensions always."""
+    return all(_WGPU_NAMES.get(feature, feature) in adapter.features for feature in variant.features)
+
+
+class Device:
+    """A device and its pipelines, made when they are first asked for; programs may share it."""
+
+    def __init__(
+        self,
+        program: Program,
+        sections: Mapping[str, str],
+        *,
+        adapter: str | None = None,
+        variant: str = "best",
+    ) -> None:
+        """Request a device with default limits and compile the module of a variant.
+
+        adapter: see `find_adapter`; variant: a name of one of the program's, or `best`, the last in their
+        order that the adapter has the features of. Raises DeviceError.
+        """
+        self.adapter = find_adapter(adapter)
+        self.variant = _choose(self.adapter, program.variants, variant)
+        features = [_WGPU_NAMES.get(feature, feature) for feature in self.variant.features]
+        self.timestamps = "timestamp-query" in self.adapter.features
+        if self.timestamps:
+            features.append("timestamp-query")
+        try:
+            self.gpu = self.adapter.request_device_sync(
+                label="llq", required_features=features, required_limits=DEFAULT_LIMITS
+            )
+        except RuntimeError as error:
+            raise DeviceError(f"{self.name} gives no device with WebGPU's default limits: {error}") from None
+        text = "\n".join([*self.variant.directives, *(sections[name] for name in self.variant.sections)])
+        self._module = self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=text)
+        self._layouts: dict[tuple[str, ...], Any] = {}
+        self._pipelines: dict[str, Any] = {}
+        self.parameters_layout = self.gpu.create_bind_group_layout(
+            label="parameters",
+            entries=[
+                {
+                    "binding": 0,
+                    "visibility": wgpu.ShaderStage.COMPUTE,
+                    "buffer": {"type": "uniform", "min_binding_size": 0},
+                }
+            ],
+        )
+
+    @property
+    def name(self) -> str:
+        """Return what the adapter calls itself."""
+        return str(self.adapter.info["device"])
+
+    def bindings_layout(self, access: Sequence[str]) -> Any:
+        """Return the layout of group 0 for storage bindings of these accesses."""
+        key = tuple(access)
+        if key not in self._layouts:
+            kinds = {"read": "read-only-storage", "read_write": "storage"}
+            entries = [
+                {
+                    "binding": number,
+                    "visibility": wgpu.ShaderStage.COMPUTE,
+                    "buffer": {"type": kinds[one], "min_binding_size": 0},
+                }
+                for number, one in enumerate(key)
+            ]
+            self._layouts[key] = self.gpu.create_bind_group_layout(label=" ".join(key), entries=entries)
+        return self._layouts[key]
+
+    def pipeline(self, entry_point: str, access: Sequence[str]) -> Any:
+        """Return the pipeline of an entry point, compiled when it is first asked for."""
+        if entry_point not in self._pipelines:
+            layout = self.gpu.create_pipeline_layout(
+                label=entry_point, bind_group_layouts=[self.bindings_layout(access), self.parameters_layout]
+            )
+            self._pipelines[entry_point] = self.gpu.create_compute_pipeline(
+                label=entry_point, layout=layout, compute={"module": self._module, "entry_point": entry_point}
+            )
+        return self._pipelines[entry_point]
+
+    def buffer(self, label: str, size: int, usage: int) -> Any:
+        """Return a buffer of zeros. Raises DeviceError when memory is short."""
+        try:
+            return self.gpu.create_buffer(label=label, size=size, usage=usage)
+        except (wgpu.GPUOutOfMemoryError, MemoryError) as error:
+            raise DeviceError(f"{self.name} has no memory for {label!r}, {size} bytes: {error}") from None
+
+    def parameters(self, slot: int, arena: Any) -> Any:
+        """Return the bind group of a slot of a parameter arena."""
+        resource = {"buffer": arena, "offset": slot * SLOT_BYTES, "size": SLOT_BYTES}
+        return self.gpu.create_bind_group(
+            label=f"parameters {slot}",
+            layout=self.parameters_layout,
+            entries=[{"binding": 0, "resource": resource}],
+        )
+
+
+def _choose(adapter: Any, variants: Sequence[ProgramVariant], name: str) -> ProgramVariant:
+    possible = [variant for variant in variants if supports(adapter, variant)]
+    if name == "best":
+        if not possible:
+            raise DeviceError("the program has no variant for this device, not even one without features")
+        return possible[-1]
+    for variant in variants:
+        if variant.name == name:
+            if variant in possible:
+                return variant
+            raise DeviceError(
+                f"{adapter.info['device']} cannot execute variant {name!r}: it lacks one of the features "
+                f"{', '.join(variant.features)}"
+            )
+    raise DeviceError(f"no variant {name!r}; the program has {', '.join(v.name for v in variants)}")
