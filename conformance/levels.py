@@ -20,7 +20,7 @@ class Level(StrEnum):
     TIMED_OUT = "timed out"
     ERRORED = "errored"
     KNOWN_FAILURE = "known failure"
-    HIDDEN = "hidden"
+    UNCLEAR = "unclear"
     """Every check about the rule failed, and all of them for other rules."""
     PASSED = "passed"
     NOT_CLAIMED = "not claimed"
@@ -32,7 +32,7 @@ class Level(StrEnum):
     @property
     def bad(self) -> bool:
         """Whether the runtime must change before it keeps the rule."""
-        return self in (Level.FAILED, Level.TIMED_OUT, Level.ERRORED, Level.HIDDEN)
+        return self in (Level.FAILED, Level.TIMED_OUT, Level.ERRORED, Level.UNCLEAR)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
         lacking = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
         return RuleLevel(rule, Level.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
     others = dict.fromkeys(name for result, _ in about for name in result.broken)
-    return RuleLevel(rule, Level.HIDDEN, outcomes, f"checks about it fail for {', '.join(others)}")
+    return RuleLevel(rule, Level.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
 
 
 def _untestable(rule: Rule) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .check import Outcome, Result
 from .diagnosis import attributed, causes
+from .explanation_markup import emphasized, explained, quoted
 from .levels import Level, concerned
 from .markup import Html, element, text
 from .page import badge, page
@@ -117,7 +118,9 @@ class _Page:
                 element(
                     "li",
                     element("strong", title),
-                    f" {cause.count} × {cause.saying} ",
+                    f" {cause.count} × ",
+                    emphasized(cause.saying),
+                    " ",
                     element("span", vectors, class_="vectors"),
                 )
             )
@@ -179,12 +182,12 @@ class _Page:
             " ",
             element("span", name, class_="id"),
             " ",
-            element("span", _sentence(rule["sentence"]), class_="sentence"),
+            element("span", quoted(rule["sentence"]), class_="sentence"),
             " ",
             element("span", count, class_="count", title=said),
         )
         inner = [
-            element("p", element("b", "Remedy "), _sentence(rule["remedy"])),
+            element("p", element("b", "Remedy "), quoted(rule["remedy"])),
             element(
                 "p",
                 element("a", "This rule in the specification", href=link) if link else "",
@@ -198,7 +201,7 @@ class _Page:
             *self._list("Passed", passed, name),
             *self._list("Not claimed", silent, name),
         ]
-        bad = Level(rule["level"]).bad
+        bad = bool(wrong)
         return element(
             "details",
             summary,
@@ -238,8 +241,8 @@ class _Page:
         )
         return element(
             "div",
-            element("p", title, f" {result.headline}"),
-            element("pre", result.explanation, tabindex="0", aria_label=f"Why {result.vector} failed"),
+            element("p", title, " ", emphasized(result.headline)),
+            explained(result.explanation, self.about),
             element("p", _code(again), " ", copy, class_="replay"),
             class_="failure",
             id=self.told[key],
@@ -271,9 +274,3 @@ def _code(value: str) -> Html:
 
 def _digest(sha256: str) -> Html:
     return element("code", sha256[:SHOWN], title=f"SHA-256 {sha256}")
-
-
-def _sentence(value: str) -> Html:
-    """Return a sentence of the specification, in which backquotes enclose code."""
-    parts = value.split("`")
-    return text(*(_code(part) if number % 2 else part for number, part in enumerate(parts)))
