@@ -27,6 +27,7 @@ LAYERS = [
     {"reader", "writer"},
     {"llq_format"},  # its __init__: the public names
     {"checkpoint", "reference", "synth"},
+    {"webgpu"},
     {"export"},
     {"cli"},
     {"__main__"},
@@ -41,7 +42,7 @@ HEAVY = {
     "tokenizers": ("llq_format/checkpoint/", "llq_format/reference/text.py"),
     "jinja2": ("llq_format/reference/text.py",),
     "transformers": (),
-    "wgpu": (),
+    "wgpu": ("llq_format/webgpu/",),
     "typer": ("llq_format/cli/",),
     "rich": ("llq_format/cli/",),
 }

@@ -1,0 +1,122 @@
+// combine: the heads' outputs from the splits' partial results, rounded as the input of the output matmul.
+//
+//   m = max m_s;  l = sum of l_s exp(m_s - m);  value(head, d) = sum of o_s(d) exp(m_s - m) / l
+//
+// Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2] (o unnormalised, then m, then l; m = -3.4e38, l = 0 and
+//   o = 0 of an empty split), then
+//   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
+//   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
+// Threads: one workgroup of 256 a token (grid.x); first the factors of all splits of all heads, in workgroup memory, then passes
+// over the columns. heads * splits is at most 2048. Columns beyond heads * head_dim, up to the end of the block, are zero.
+
+struct CombineParameters {
+  heads: u32,
+  head_dim: u32,
+  splits: u32,
+  blocks_stride: u32,
+}
+
+@group(0) @binding(0) var<storage, read> combine_partials: array<f32>;
+@group(0) @binding(1) var<storage, read_write> combine_codes: array<u32>;
+@group(0) @binding(2) var<storage, read_write> combine_sums: array<i32>;
+@group(0) @binding(3) var<storage, read_write> combine_scales: array<f32>;
+@group(0) @binding(1) var<storage, read_write> combine_rounded: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> combine_rounded_sums: array<f32>;
+@group(1) @binding(0) var<uniform> combine_parameters: CombineParameters;
+
+var<workgroup> combine_factors: array<f32, 2048>;
+
+// Fills combine_factors with exp(m_s - m) / l, [heads, splits]. Needs uniform control flow; ends with a barrier.
+fn combine_weigh(t: u32, lane: u32) {
+  let p = combine_parameters;
+  let stride = p.head_dim + 2u;
+  for (var head = lane; head < p.heads; head += 256u) {
+    let first = (t * p.heads + head) * p.splits;
+    var m = -3.4e38;
+    for (var s = 0u; s < p.splits; s++) {
+      m = max(m, combine_partials[(first + s) * stride + p.head_dim]);
+    }
+    var l = 0.0;
+    for (var s = 0u; s < p.splits; s++) {
+      let i = (first + s) * stride + p.head_dim;
+      let factor = exp(max(combine_partials[i], m - 87.0) - m);
+      l += combine_partials[i + 1u] * factor;
+      combine_factors[head * p.splits + s] = factor;
+    }
+    let inverse = 1.0 / l;
+    for (var s = 0u; s < p.splits; s++) {
+      combine_factors[head * p.splits + s] *= inverse;
+    }
+  }
+  workgroupBarrier();
+}
+
+fn combine_value(t: u32, column: u32) -> f32 {
+  let p = combine_parameters;
+  let c = min(column, p.heads * p.head_dim - 1u);
+  let head = c / p.head_dim;
+  let stride = p.head_dim + 2u;
+  var i = (t * p.heads + head) * p.splits * stride + c % p.head_dim;
+  var v = 0.0;
+  for (var s = 0u; s < p.splits; s++) {
+    v += combine_partials[i] * combine_factors[head * p.splits + s];
+    i += stride;
+  }
+  return select(0.0, v, column < p.heads * p.head_dim);
+}
+
+fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
+  return vec4(
+    combine_value(t, column),
+    combine_value(t, column + distance),
+    combine_value(t, column + 2u * distance),
+    combine_value(t, column + 3u * distance),
+  );
+}
+
+@compute @workgroup_size(256)
+fn combine_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let p = combine_parameters;
+  let t = group.x;
+  let words = 16u * ((p.heads * p.head_dim + 63u) / 64u);
+  combine_weigh(t, lane);
+  var most = vec4(0.0);
+  for (var word = lane; word < words; word += 256u) {
+    most = max(most, abs(combine_values(t, vector_int8_column(word), 4u)));
+  }
+  let largest = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
+  let inverse = vector_int8_inverse(largest);
+  for (var first = 0u; first < words; first += 256u) {
+    let word = first + lane;
+    let codes = vector_int8_codes(combine_values(t, vector_int8_column(word), 4u), inverse);
+    let sum = vector_int8_block_sum(codes, lane, first >> 8u);
+    if (word < words) {
+      combine_codes[t * p.blocks_stride * 16u + word] = vector_int8_word(codes);
+      if ((lane & 15u) == 0u) {
+        combine_sums[t * p.blocks_stride + (word >> 4u)] = sum;
+      }
+    }
+  }
+  if (lane == 0u) {
+    combine_scales[t] = vector_int8_scale(largest);
+  }
+}
+
+@compute @workgroup_size(256)
+fn combine_binary16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let p = combine_parameters;
+  let t = group.x;
+  let quads = 16u * ((p.heads * p.head_dim + 63u) / 64u);
+  combine_weigh(t, lane);
+  for (var first = 0u; first < quads; first += 256u) {
+    let quad = first + lane;
+    let v = vector_binary16_rounded(combine_values(t, 4u * quad, 1u));
+    let sum = vector_binary16_block_sum(v, lane, first >> 8u);
+    if (quad < quads) {
+      combine_rounded[t * p.blocks_stride * 16u + quad] = v;
+      if ((lane & 15u) == 0u) {
+        combine_rounded_sums[t * p.blocks_stride + (quad >> 4u)] = sum;
+      }
+    }
+  }
+}
