@@ -7,7 +7,8 @@
 // Bindings, group 0: q f32[tokens, heads, head_dim] (already times head_dim^-1/2), keys and values [context, kv_heads, head_dim],
 //   binary16 pairs or f32, state u32[64], partials f32[tokens, heads, splits, head_dim + 2] (o, m, l; empty: 0, -3.4e38, 0)
 // Threads: grid.x = head, grid.y = split, grid.z = token. A tile is 256 positions: an invocation computes the score of one; then
-// each takes a pair of elements and every n-th position of the tile, n = 256 / (head_dim / 2). head_dim is at most 512.
+// each takes a pair of elements and every n-th position of the tile, n = 256 / (head_dim / 2). Heads wider than 512 are done in
+// slices of 512 elements, each with all scores.
 
 struct AttentionParameters {
   heads: u32,
@@ -29,16 +30,15 @@ var<workgroup> attention_query: array<vec2<f32>, 256>;
 var<workgroup> attention_weights: array<f32, 256>;
 var<workgroup> attention_sums: array<vec2<f32>, 256>;
 
-// q.k of the key whose first pair of elements has index `pair` in the cache.
-fn attention_score(pair: u32) -> f32 {
-  let pairs = attention_parameters.head_dim >> 1u;
+// q.k over `count` pairs of elements, of the key whose first pair there has index `pair` in the cache.
+fn attention_score(pair: u32, count: u32) -> f32 {
   var sum = vec2(0.0);
   if (attention_parameters.kv_f16 != 0u) {
-    for (var i = 0u; i < pairs; i++) {
+    for (var i = 0u; i < count; i++) {
       sum += attention_query[i] * halves(attention_keys[pair + i]);
     }
   } else {
-    for (var i = 0u; i < pairs; i++) {
+    for (var i = 0u; i < count; i++) {
       let at = 2u * (pair + i);
       sum += attention_query[i] * bitcast<vec2<f32>>(vec2(attention_keys[at], attention_keys[at + 1u]));
     }
@@ -53,62 +53,78 @@ fn attention_value(pair: u32) -> vec2<f32> {
   return bitcast<vec2<f32>>(vec2(attention_values[2u * pair], attention_values[2u * pair + 1u]));
 }
 
+// Puts up to 256 pairs of the query in workgroup memory. Needs uniform control flow; ends with a barrier.
+fn attention_load(first: u32, count: u32, lane: u32) {
+  if (lane < count) {
+    attention_query[lane] = vec2(attention_q[2u * (first + lane)], attention_q[2u * (first + lane) + 1u]);
+  }
+  workgroupBarrier();
+}
+
 @compute @workgroup_size(256)
 fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = attention_parameters;
   let head = group.x;
-  let t = group.z;
   let pairs = p.head_dim >> 1u;
-  let position = attention_state[0] + t;
+  let q_first = (group.z * p.heads + head) * pairs;
+  let position = attention_state[0] + group.z;
   let start = select(0u, position - position % max(p.chunk_size, 1u), p.chunk_size != 0u);
   let run = (position - start + p.splits) / p.splits;  // ceil of (position + 1 - start) / splits
   let first = min(start + group.y * run, position + 1u);
   let end = min(first + run, position + 1u);
   let stride = p.kv_heads * pairs;
   let kv_first = head * p.kv_heads / p.heads * pairs;
-  if (lane < pairs) {
-    let i = (t * p.heads + head) * p.head_dim + 2u * lane;
-    attention_query[lane] = vec2(attention_q[i], attention_q[i + 1u]);
-  }
-  workgroupBarrier();
+  let out = ((group.z * p.heads + head) * p.splits + group.y) * (p.head_dim + 2u);
+  attention_load(q_first, min(pairs, 256u), lane);
 
-  let ways = 256u / pairs;
-  let way = lane / pairs;
-  let pair = kv_first + lane % pairs;
-  var m = -3.4e38;
-  var l = 0.0;
-  var sum = vec2(0.0);
-  for (var tile = first; tile < end; tile += 256u) {
-    let k = min(tile + lane, end - 1u);
-    let score = attention_score(k * stride + kv_first);
-    let is_used = tile + lane < end;
-    let greatest = max(m, group_max(select(-3.4e38, score, is_used), lane));
-    let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
-    let shrink = exp(max(m, greatest - 87.0) - greatest);
-    attention_weights[lane] = weight;
-    l = l * shrink + group_sum(weight, lane);  // its barriers make the weights visible
-    sum *= shrink;
-    m = greatest;
-    let count = min(end - tile, 256u);
-    for (var i = way; i < select(0u, count, way < ways); i += ways) {
-      sum += attention_weights[i] * attention_value((tile + i) * stride + pair);
+  for (var slice = 0u; slice < pairs; slice += 256u) {
+    let width = min(pairs - slice, 256u);
+    let ways = 256u / width;
+    let way = lane / width;
+    let pair = kv_first + slice + lane % width;
+    var m = -3.4e38;
+    var l = 0.0;
+    var sum = vec2(0.0);
+    for (var tile = first; tile < end; tile += 256u) {
+      let key = min(tile + lane, end - 1u) * stride + kv_first;
+      var score = 0.0;
+      if (pairs <= 256u) {
+        score = attention_score(key, pairs);
+      } else {
+        for (var part = 0u; part < pairs; part += 256u) {
+          attention_load(q_first + part, min(pairs - part, 256u), lane);
+          score += attention_score(key + part, min(pairs - part, 256u));
+          workgroupBarrier();  // this part of the query has been read
+        }
+      }
+      let is_used = tile + lane < end;
+      let greatest = max(m, group_max(select(-3.4e38, score, is_used), lane));
+      let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
+      let shrink = exp(max(m, greatest - 87.0) - greatest);
+      attention_weights[lane] = weight;
+      l = l * shrink + group_sum(weight, lane);  // its barriers make the weights visible
+      sum *= shrink;
+      m = greatest;
+      let count = min(end - tile, 256u);
+      for (var i = way; i < select(0u, count, way < ways); i += ways) {
+        sum += attention_weights[i] * attention_value((tile + i) * stride + pair);
+      }
+      workgroupBarrier();  // the weights have been read
     }
-    workgroupBarrier();  // the weights have been read
-  }
-
-  attention_sums[lane] = sum;
-  workgroupBarrier();
-  let out = ((t * p.heads + head) * p.splits + group.y) * (p.head_dim + 2u);
-  if (lane < pairs) {
-    var total = vec2(0.0);
-    for (var i = 0u; i < ways; i++) {
-      total += attention_sums[i * pairs + lane];
+    attention_sums[lane] = sum;
+    workgroupBarrier();
+    if (lane < width) {
+      var total = vec2(0.0);
+      for (var i = 0u; i < ways; i++) {
+        total += attention_sums[i * width + lane];
+      }
+      attention_partials[out + 2u * (slice + lane)] = total.x;
+      attention_partials[out + 2u * (slice + lane) + 1u] = total.y;
     }
-    attention_partials[out + 2u * lane] = total.x;
-    attention_partials[out + 2u * lane + 1u] = total.y;
-  }
-  if (lane == 0u) {
-    attention_partials[out + p.head_dim] = m;
-    attention_partials[out + p.head_dim + 1u] = l;
+    workgroupBarrier();  // the sums have been read
+    if (lane == 0u) {
+      attention_partials[out + p.head_dim] = m;
+      attention_partials[out + p.head_dim + 1u] = l;
+    }
   }
 }

@@ -7,7 +7,7 @@
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // Threads: one workgroup of 256 a token (grid.x); first the factors of all splits of all heads, in workgroup memory, then passes
-// over the columns. heads * splits is at most 2048. Columns beyond heads * head_dim, up to the end of the block, are zero.
+// over the columns; where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up to the end of the block, are zero.
 
 struct CombineParameters {
   heads: u32,
@@ -26,26 +26,40 @@ struct CombineParameters {
 
 var<workgroup> combine_factors: array<f32, 2048>;
 
-// Fills combine_factors with exp(m_s - m) / l, [heads, splits]. Needs uniform control flow; ends with a barrier.
-fn combine_weigh(t: u32, lane: u32) {
+// The greatest m of a head, and 1 / l of all its splits together; `first` is the index of its first split.
+fn combine_softmax(first: u32) -> vec2<f32> {
   let p = combine_parameters;
   let stride = p.head_dim + 2u;
-  for (var head = lane; head < p.heads; head += 256u) {
+  var m = -3.4e38;
+  for (var s = 0u; s < p.splits; s++) {
+    m = max(m, combine_partials[(first + s) * stride + p.head_dim]);
+  }
+  var l = 0.0;
+  for (var s = 0u; s < p.splits; s++) {
+    l += combine_partials[(first + s) * stride + p.head_dim + 1u] * combine_factor(first + s, vec2(m, 1.0));
+  }
+  return vec2(m, 1.0 / l);
+}
+
+// exp(m_s - m) / l of one split. An empty one has l = 0 and o = 0, so its factor need only be finite.
+fn combine_factor(split: u32, softmax: vec2<f32>) -> f32 {
+  let p = combine_parameters;
+  let m = combine_partials[split * (p.head_dim + 2u) + p.head_dim];
+  return exp(max(m, softmax.x - 87.0) - softmax.x) * softmax.y;
+}
+
+fn combine_fits() -> bool {
+  return combine_parameters.heads * combine_parameters.splits <= 2048u;
+}
+
+// Fills combine_factors, [heads, splits], where they fit. Needs uniform control flow; ends with a barrier.
+fn combine_weigh(t: u32, lane: u32) {
+  let p = combine_parameters;
+  for (var head = lane; head < select(0u, p.heads, combine_fits()); head += 256u) {
     let first = (t * p.heads + head) * p.splits;
-    var m = -3.4e38;
+    let softmax = combine_softmax(first);
     for (var s = 0u; s < p.splits; s++) {
-      m = max(m, combine_partials[(first + s) * stride + p.head_dim]);
-    }
-    var l = 0.0;
-    for (var s = 0u; s < p.splits; s++) {
-      let i = (first + s) * stride + p.head_dim;
-      let factor = exp(max(combine_partials[i], m - 87.0) - m);
-      l += combine_partials[i + 1u] * factor;
-      combine_factors[head * p.splits + s] = factor;
-    }
-    let inverse = 1.0 / l;
-    for (var s = 0u; s < p.splits; s++) {
-      combine_factors[head * p.splits + s] *= inverse;
+      combine_factors[head * p.splits + s] = combine_factor(first + s, softmax);
     }
   }
   workgroupBarrier();
@@ -55,12 +69,19 @@ fn combine_value(t: u32, column: u32) -> f32 {
   let p = combine_parameters;
   let c = min(column, p.heads * p.head_dim - 1u);
   let head = c / p.head_dim;
+  let first = (t * p.heads + head) * p.splits;
   let stride = p.head_dim + 2u;
-  var i = (t * p.heads + head) * p.splits * stride + c % p.head_dim;
+  let d = c % p.head_dim;
   var v = 0.0;
-  for (var s = 0u; s < p.splits; s++) {
-    v += combine_partials[i] * combine_factors[head * p.splits + s];
-    i += stride;
+  if (combine_fits()) {
+    for (var s = 0u; s < p.splits; s++) {
+      v += combine_partials[(first + s) * stride + d] * combine_factors[head * p.splits + s];
+    }
+  } else {
+    let softmax = combine_softmax(first);
+    for (var s = 0u; s < p.splits; s++) {
+      v += combine_partials[(first + s) * stride + d] * combine_factor(first + s, softmax);
+    }
   }
   return select(0.0, v, column < p.heads * p.head_dim);
 }
