@@ -6,10 +6,10 @@ from typing import Literal
 
 from llq_format.layout import BLOCK, ceil_div
 from llq_format.metadata import Metadata
-from llq_format.model import FFN, Model
-from llq_format.webgpu.program import Dispatch, Grid, PerTokens, ShardRange
-from llq_format.webgpu.ranges import MAX_BINDING, int4_ranges, raw_ranges
-from llq_format.webgpu.tiles import matmul_tile, matvec_tile
+from llq_format.model import FFN
+from llq_format.webgpu.program import Dimension, Dispatch, Grid, PerTokens, ShardRange
+from llq_format.webgpu.ranges import MAX_BINDING, Int4Range, int4_ranges, raw_ranges
+from llq_format.webgpu.tiles import RAW_ROWS, matmul_tile, matvec_tile
 
 Form = Literal["int8", "binary16"]
 """What the inputs of a product are rounded to."""
@@ -52,25 +52,26 @@ class Parameters:
 class Dispatches:
     """Makes dispatches of one package, and keeps which weights and parameters they name."""
 
-    def __init__(self, metadata: Metadata, model: Model, blocks_stride: int) -> None:
+    def __init__(self, metadata: Metadata | None, blocks_stride: int) -> None:
         """Begin with no weights named; blocks_stride: blocks of the widest vector that is rounded."""
-        self.model = model
-        self.tensors = {tensor.name: tensor for tensor in metadata.tensors}
+        self.tensors = {tensor.name: tensor for tensor in metadata.tensors} if metadata else {}
         self.blocks_stride = blocks_stride
         self.weights: dict[str, ShardRange] = {}
         self.parameters = Parameters()
 
-    def norm(self, name: str, form: Form, *, scored: bool = False, last: bool = False) -> Dispatch:
+    def norm(
+        self, name: str, form: Form, eps: float, *, scored: bool = False, last: bool = False
+    ) -> Dispatch:
         """Return a norm and rounding; scored: times the router's score; last: of the last token alone."""
         tensor = self.tensors[name]
         (found,) = raw_ranges(tensor, MAX_BINDING)
         flags = NORMALIZE | (tensor.dtype == "f16") * WEIGHT_F16 | scored * SCORED | last * LAST
-        hidden = self.model.hidden_size
+        hidden = tensor.rows
         return self.dispatch(
             name + ".scored" * scored,
             f"norm_{form}",
             ("x", self.weight(name, found.data), "score", "state", *ROUNDED[form]),
-            (hidden, hidden, self.blocks_stride, flags, float(self.model.rms_norm_eps)),
+            (hidden, hidden, self.blocks_stride, flags, float(eps)),
             (1 if last else EACH_TOKEN, 1, 1),
         )
 
@@ -86,12 +87,12 @@ class Dispatches:
             (EACH_TOKEN, 1, 1),
         )
 
-    def route(self, norm: str, router: str, num_experts: int) -> Dispatch:
+    def route(self, norm: str, router: str, eps: float) -> Dispatch:
         """Return the choice of an expert for each token."""
         weight, matrix = self.tensors[norm], self.tensors[router]
         (norm_range,), (router_range,) = raw_ranges(weight, MAX_BINDING), raw_ranges(matrix, MAX_BINDING)
         flags = (weight.dtype == "f16") * WEIGHT_F16 | (matrix.dtype == "f16") * ROUTER_F16
-        hidden = self.model.hidden_size
+        num_experts, hidden = matrix.rows, matrix.cols
         return self.dispatch(
             router,
             "route",
@@ -102,7 +103,7 @@ class Dispatches:
                 "choice",
                 "score",
             ),
-            (hidden, hidden, num_experts, flags, float(self.model.rms_norm_eps)),
+            (hidden, hidden, num_experts, flags, float(eps)),
             (EACH_TOKEN, 1, 1),
         )
 
@@ -129,17 +130,10 @@ class Dispatches:
         blocks = ceil_div(tensor.cols, BLOCK)
         third = "choice" if tile.tokens == 1 else "state"
         for found in int4_ranges(tensor, tile.rows):
-            scale = self.weight(f"{found.name}.scale", found.scale)
-            zero_point = (
-                scale
-                if found.zero_point is None
-                else self.weight(f"{found.name}.zero_point", found.zero_point)
-            )
-            packed = self.weight(f"{found.name}.packed", found.packed)
             yield self.dispatch(
                 found.name,
                 tile.entry_point,
-                (packed, scale, zero_point, *ROUNDED[form], third, y),
+                (*self.int4_weights(found), *ROUNDED[form], third, y),
                 (
                     found.rows,
                     blocks,
@@ -152,6 +146,30 @@ class Dispatches:
                 ),
                 (ceil_div(found.rows, tile.rows), 1 if one else PerTokens(tile.tokens), 1),
             )
+
+    def raw(self, name: str, y: str, y_stride: int, tokens: Dimension) -> Iterator[Dispatch]:
+        """Yield the dispatches of one product of a raw matrix with binary16 inputs."""
+        tensor = self.tensors[name]
+        for found in raw_ranges(tensor, RAW_ROWS):
+            parameters = (
+                found.rows,
+                tensor.cols,
+                found.first_row,
+                y_stride,
+                self.blocks_stride * BLOCK,
+                int(tensor.dtype == "f16"),
+            )
+            bindings = (self.weight(found.name, found.data), "rounded", y)
+            grid = (ceil_div(found.rows, RAW_ROWS), tokens, 1)
+            yield self.dispatch(f"{found.name}.product", "matvec_raw", bindings, parameters, grid)
+
+    def int4_weights(self, found: Int4Range) -> tuple[str, str, str]:
+        """Name the sections of a range: packed, scale, and zero_point or scale again where there is none."""
+        scale = self.weight(f"{found.name}.scale", found.scale)
+        zero_point = scale
+        if found.zero_point is not None:
+            zero_point = self.weight(f"{found.name}.zero_point", found.zero_point)
+        return self.weight(f"{found.name}.packed", found.packed), scale, zero_point
 
     def weight(self, name: str, found: ShardRange) -> str:
         """Name a range of a shard, and return the name."""

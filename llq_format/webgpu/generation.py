@@ -11,7 +11,6 @@ import wgpu
 
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.host import CHOSEN, Host
-from llq_format.webgpu.program import Pass
 
 IN_FLIGHT = 4
 """Tokens that are encoded before the first of them is read: the device never waits for the host."""
@@ -47,7 +46,7 @@ def generate(
     the last: what was computed ahead is forgotten. Generation also ends where the context does.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary.
     """
-    choice: Pass = "greedy"
+    choice = "greedy"
     if sampling is not None and sampling.temperature > 0:
         choice = "sample"
         host.device.gpu.queue.write_buffer(host.resource("sampling"), 0, _sampling_words(sampling))
@@ -80,7 +79,7 @@ def generate(
             flight.popleft().token()
 
 
-def _submit(host: Host, passes: tuple[Pass, ...], staging: Any) -> _Step:
+def _submit(host: Host, passes: tuple[str, ...], staging: Any) -> _Step:
     gpu = host.device.gpu
     encoder = gpu.create_command_encoder(label=" ".join(passes))
     host.encode(encoder, passes, 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llq_format.reader import Package
 from llq_format.webgpu.device import Device, DeviceError
-from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Pass, Program, ShardRange
+from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Program, ShardRange
 
 _STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
 _UPLOAD_BYTES = 16 << 20
@@ -39,10 +39,11 @@ class Host:
     """A package on a device, with one sequence."""
 
     def __init__(
-        self, package: Package, program: Program, device: Device, context: int | None = None
+        self, package: Package | None, program: Program, device: Device, context: int | None = None
     ) -> None:
         """Upload the weights and make the buffers.
 
+        package: where the shards are; None for a program without weights.
         context: positions of the KV cache, at most the program's context_length; by default that, or 2048.
         Raises LLQError for damaged weights, DeviceError where memory is short, ContextError.
         """
@@ -56,7 +57,7 @@ class Host:
         self.position = 0
         self._package = package
         self._buffers: dict[str, Any] = {}
-        self._prepared: dict[Pass, list[Prepared]] = {}
+        self._prepared: dict[str, list[Prepared]] = {}
         self._shards = self._upload()
         self._arena = self._parameters()
         self._parameter_groups: dict[int, Any] = {}
@@ -72,9 +73,11 @@ class Host:
         runs = []
         for chunk in self._chunks(tokens):
             self._write_chunk(chunk)
-            self._submit(("prefill", "logits"), len(chunk))
+            one = len(chunk) == 1
+            self._submit(("decode",) if one else ("prefill", "logits"), len(chunk))
             self.position += len(chunk)
-            runs.append(self.read("all_logits", len(chunk) * self._vocab).reshape(len(chunk), -1))
+            logits = self.read("logits" if one else "all_logits", len(chunk) * self._vocab)
+            runs.append(logits.reshape(len(chunk), -1))
         return np.concatenate(runs)
 
     def prefill(self, tokens: Sequence[int]) -> None:
@@ -108,12 +111,12 @@ class Host:
 
     # Replay.
 
-    def _submit(self, passes: Iterable[Pass], tokens: int) -> None:
+    def _submit(self, passes: Iterable[str], tokens: int) -> None:
         encoder = self.device.gpu.create_command_encoder(label=" ".join(passes))
         self.encode(encoder, passes, tokens)
         self.device.gpu.queue.submit([encoder.finish()])
 
-    def encode(self, encoder: Any, passes: Iterable[Pass], tokens: int) -> None:
+    def encode(self, encoder: Any, passes: Iterable[str], tokens: int) -> None:
         """Encode passes of the program, one after another, for a chunk of so many tokens."""
         compute = encoder.begin_compute_pass(label=" ".join(passes))
         for name in passes:
@@ -124,7 +127,7 @@ class Host:
                 compute.dispatch_workgroups(*one.dispatch.grid(tokens))
         compute.end()
 
-    def prepared(self, name: Pass) -> list[Prepared]:
+    def prepared(self, name: str) -> list[Prepared]:
         """Return the dispatches of a pass, ready to be encoded."""
         if name not in self._prepared:
             self._prepared[name] = [self._prepare(dispatch) for dispatch in self.program.passes[name]]
@@ -164,6 +167,14 @@ class Host:
             self._buffers[name] = buffer
         return self._buffers[name]
 
+    def write(self, name: str, data: NDArray[Any]) -> None:
+        """Write the first bytes of a buffer."""
+        self.device.gpu.queue.write_buffer(self.resource(name), 0, np.ascontiguousarray(data))
+
+    def run(self, name: str, tokens: int) -> None:
+        """Replay a pass for a chunk of so many tokens, which `state` must hold."""
+        self._submit((name,), tokens)
+
     def read(self, name: str, words: int, dtype: type[np.generic] = np.float32) -> NDArray[Any]:
         """Return the first words of a buffer."""
         data = self.device.gpu.queue.read_buffer(self.resource(name), 0, 4 * words)
@@ -179,7 +190,7 @@ class Host:
 
     def _rope_table(self) -> NDArray[np.float32]:
         """Return cos and sin of position · inv_freq, float32 [context, head_dim / 2, 2] (LLQ-DEC-6)."""
-        if "rope.inv_freq" not in self._package:
+        if self._package is None or "rope.inv_freq" not in self._package:
             return np.zeros(self.program.buffers["rope"].size(self.context) // 4, np.float32)
         inv_freq = self._package.get_tensor("rope.inv_freq").astype(np.float64)
         angles = np.arange(self.context, dtype=np.float64)[:, None] * inv_freq
@@ -198,6 +209,8 @@ class Host:
     def _upload(self) -> list[Any]:
         """Upload every shard, whole, and check its hash on the way (LLQ-HASH-2)."""
         package = self._package
+        if package is None:
+            return []
         with ThreadPoolExecutor() as pool:
             checks = [pool.submit(package.map_shard, index) for index in range(len(package.metadata.shards))]
             shards = []

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from llq_format.layout import BLOCK, ceil_div, is_int4
+from llq_format.layout import ceil_div, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import Layer, Model
 from llq_format.webgpu.bindings import accesses
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form
-from llq_format.webgpu.program import Dispatch, Pass, Program, ProgramVariant
+from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, raw_ranges
 from llq_format.webgpu.sizes import CANDIDATES, KVCache, Sizes, greatest_context
-from llq_format.webgpu.tiles import EMBED_COLS, RAW_ROWS
+from llq_format.webgpu.tiles import EMBED_COLS
 from llq_format.webgpu.variants import VARIANTS
 
 CHUNK = 128
@@ -38,6 +38,11 @@ def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -
         raise UnplannableError(str(error)) from None
 
 
+def program_variants() -> tuple[ProgramVariant, ...]:
+    """Return the variants as a program states them."""
+    return tuple(ProgramVariant(v.name, v.features, v.language, v.directives, v.sections) for v in VARIANTS)
+
+
 class _Planner:
     """Makes the passes of one package."""
 
@@ -46,12 +51,12 @@ class _Planner:
         self.chunk = chunk
         self.kv_cache: KVCache = kv_cache
         self.sizes = Sizes(model, chunk, kv_cache)
-        self.make = Dispatches(metadata, model, self.sizes.blocks_stride)
+        self.make = Dispatches(metadata, self.sizes.blocks_stride)
 
     def program(self) -> Program:
         """Plan all passes and the buffers that they need."""
         prefill, last = tuple(self._layers(self.chunk)), tuple(self._head("logits", last=True))
-        passes: dict[Pass, tuple[Dispatch, ...]] = {
+        passes: dict[str, tuple[Dispatch, ...]] = {
             "prefill": prefill,
             "last": last,
             "logits": tuple(self._head("all_logits", last=False)),
@@ -65,9 +70,7 @@ class _Planner:
             chunk=self.chunk,
             context_length=min(self.model.context_length, *greatest_context(buffers)),
             kv_cache=self.kv_cache,
-            variants=tuple(
-                ProgramVariant(v.name, v.features, v.language, v.directives, v.sections) for v in VARIANTS
-            ),
+            variants=program_variants(),
             weights=self.make.weights,
             buffers=buffers,
             pipelines={entry: accesses(entry) for entry in sorted(used)},
@@ -105,7 +108,7 @@ class _Planner:
     def _attention(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
         model, config, prefix = self.model, layer.attention, f"layers.{number}"
         heads, kv_heads, head_dim = model.num_heads, model.num_kv_heads, model.head_dim
-        yield self.make.norm(f"{prefix}.attention_norm", form)
+        yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps)
         yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
         kv_f16 = self.kv_cache == "f16"
         flags = (
@@ -145,10 +148,11 @@ class _Planner:
         )
 
     def _ffn(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
-        prefix, config, hidden = f"layers.{number}", layer.ffn, self.model.hidden_size
+        model, prefix, config = self.model, f"layers.{number}", layer.ffn
+        hidden = model.hidden_size
         norm = f"{prefix}.ffn_norm"
         if config.moe is None:
-            yield self.make.norm(norm, form)
+            yield self.make.norm(norm, form, model.rms_norm_eps)
             name, rows = (
                 ("gate_up", 2 * config.intermediate_size)
                 if config.gated
@@ -162,10 +166,10 @@ class _Planner:
         moe = config.moe
         experts = [f"{prefix}.ffn.experts.{expert}" for expert in range(moe.num_experts)]
         shared_rows, rows = 2 * moe.shared_intermediate_size, 2 * config.intermediate_size
-        yield self.make.route(norm, f"{prefix}.ffn.router", moe.num_experts)
-        yield self.make.norm(norm, form)
+        yield self.make.route(norm, f"{prefix}.ffn.router", model.rms_norm_eps)
+        yield self.make.norm(norm, form, model.rms_norm_eps)
         yield from self.make.int4(f"{prefix}.ffn.shared.gate_up", form, "shared_hidden", shared_rows, tokens)
-        yield self.make.norm(norm, form, scored=True)
+        yield self.make.norm(norm, form, model.rms_norm_eps, scored=True)
         for expert, name in enumerate(experts):
             yield from self.make.int4(f"{name}.gate_up", form, "hidden", rows, tokens, expert=expert)
         yield self.make.activate(f"{prefix}.ffn.experts.activate", config, "hidden", rows, form)
@@ -177,25 +181,14 @@ class _Planner:
     def _head(self, logits: str, *, last: bool) -> Iterator[Dispatch]:
         """Yield the dispatches from the residual stream to logits, of the last position or of all."""
         model = self.model
-        yield self.make.norm("norm", "binary16", last=last)
+        yield self.make.norm("norm", "binary16", model.rms_norm_eps, last=last)
         tensor = self.make.tensors["embedding" if model.tied_embeddings else "lm_head"]
         if is_int4(tensor.dtype):
             yield from self.make.int4(
                 tensor.name, "binary16", logits, model.vocab_size, 1 if last else self.chunk, one=last
             )
             return
-        for found in raw_ranges(tensor, RAW_ROWS):
-            parameters = (
-                found.rows,
-                tensor.cols,
-                found.first_row,
-                model.vocab_size,
-                self.make.blocks_stride * BLOCK,
-                int(tensor.dtype == "f16"),
-            )
-            grid = (ceil_div(found.rows, RAW_ROWS), 1 if last else EACH_TOKEN, 1)
-            bindings = (self.make.weight(found.name, found.data), "rounded", logits)
-            yield self.make.dispatch(f"{found.name}.logits", "matvec_raw", bindings, parameters, grid)
+        yield from self.make.raw(tensor.name, logits, model.vocab_size, 1 if last else EACH_TOKEN)
 
     def _greedy(self) -> Iterator[Dispatch]:
         vocab = (self.model.vocab_size,)

@@ -13,8 +13,8 @@ SLOT_BYTES = 256
 
 Purpose = Literal["state", "activation", "kv_cache", "table"]
 Init = Literal["zero", "rope"]
-Pass = Literal["prefill", "last", "logits", "greedy", "sample", "decode"]
-PASSES: tuple[Pass, ...] = ("prefill", "last", "logits", "greedy", "sample", "decode")
+PASSES = ("prefill", "last", "logits", "greedy", "sample", "decode")
+"""The passes of a model's program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Program:
     buffers: Mapping[str, Buffer]
     pipelines: Mapping[str, tuple[Literal["read", "read_write"], ...]]
     parameters: tuple[tuple[int | float, ...], ...]
-    passes: Mapping[Pass, tuple[Dispatch, ...]]
+    passes: Mapping[str, tuple[Dispatch, ...]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the root object."""
@@ -133,7 +133,7 @@ class Program:
                 tuple(float(word["f32"]) if isinstance(word, dict) else word for word in slot)
                 for slot in value["parameters"]
             ),
-            {name: tuple(_dispatch(one) for one in value["passes"][name]) for name in PASSES},
+            {name: tuple(_dispatch(one) for one in run) for name, run in value["passes"].items()},
         )
 
     def to_bytes(self) -> bytes:
