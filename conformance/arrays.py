@@ -1,6 +1,7 @@
 """What an adapter hands over as numbers: float32 or float64, in C order, little-endian where it is a file."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from .adapter import BrokenAdapter
 FLOAT32 = {"<f4": "float32"}
 FLOATS = {"<f4": "float32", "<f8": "float64"}
 """Which types an answer may have: the `descr` of a .npy, and the name."""
+
+LARGEST = 1 << 30
+"""Bytes of an answer; none that a vector asks for comes near."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -32,14 +36,18 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
     if not file.is_file():
         raise BrokenAdapter(f"it answered that it is done, but wrote no file at `{member}`")
     try:
-        with file.open("rb") as stream:
+        with file.open("rb") as stream, warnings.catch_warnings(action="error"):
             version = npy.read_magic(stream)
             if version not in _HEADERS:
-                raise BrokenAdapter(f"its .npy has version {version[0]}.{version[1]}; write version 1.0")
+                said = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
+                raise BrokenAdapter(said)  # noqa: TRY301 - one `try` for all that is wrong with a header
             shape, fortran_order, dtype = _HEADERS[version](stream)
             begin = stream.tell()
-    except ValueError as error:
-        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {error}") from error
+    except BrokenAdapter:
+        raise
+    except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
+        said = str(error).partition("\n")[0][:200]
+        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {said}") from error
     if dtype.str not in types:
         allowed = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
         raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {allowed}")
@@ -50,5 +58,7 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
         raise BrokenAdapter(
             f"its .npy has {found} bytes of data where its shape {list(shape)} needs {expected}"
         )
+    if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
+        raise BrokenAdapter(f"its .npy has the shape {list(shape)}; no answer is so large")
     native = dtype.newbyteorder("=")
     return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)

@@ -21,6 +21,7 @@ from .adapter import (
     KV_CACHES,
     BrokenAdapter,
     Declined,
+    Errored,
     Format,
     Info,
     Reals,
@@ -44,8 +45,10 @@ class InProcess:
         try:
             self.capabilities = frozenset(runtime.capabilities)
             self.info: Info = runtime.info
-        except AttributeError as error:
+        except Exception as error:
             raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
+        if not isinstance(self.info, Info):
+            raise BrokenAdapter(f"its info is of type {type(self.info).__name__}, not an Info")
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
             raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
         if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
@@ -114,6 +117,10 @@ class InProcess:
                 yield
         except _Alarm:
             raise TimedOut(f"no answer within {self.timeout:g} s") from None
+        except SystemExit as error:
+            raise Errored(
+                f"it left Python with SystemExit: {error}", traceback.format_exc(limit=-5)
+            ) from error
         except Exception as error:
             raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
 

@@ -34,6 +34,9 @@ PROTOCOL_VERSION = 1
 STARTUP = 4
 """The handshake may take so many times as long as a request: first an interpreter has to start."""
 
+LONGEST_ERROR = 300
+"""Characters that are told of an error message."""
+
 PATIENCE = 2
 """Seconds in which a process may leave after `bye`."""
 
@@ -140,7 +143,9 @@ class JsonLines:
             if answer["id"] != self._requests:
                 raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
         if not answer["ok"]:
-            raise Declined(answer["error"], process.last_words())
+            said = " ".join(answer["error"].split()) or "an error without a text"
+            said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]} …"
+            raise Declined(said, process.last_words())
         return answer
 
     @contextmanager

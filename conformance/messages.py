@@ -11,6 +11,9 @@ from jsonschema.exceptions import best_match
 
 PROTOCOL = Path(__file__).parent / "protocol"
 
+LONGEST = 300
+"""Characters of what is said about a fault, for it may quote a whole message."""
+
 Message = dict[str, Any]
 
 
@@ -31,7 +34,8 @@ def conform(message: Any, name: str) -> None:
     fault = best_match(schema(name).iter_errors(message))
     if fault is not None:
         where = "".join(f"/{step}" for step in fault.absolute_path)
-        raise MessageError(f"{name}{': ' + where if where else ''}: {fault.message}")
+        said = fault.message if len(fault.message) <= LONGEST else f"{fault.message[:LONGEST]} …"
+        raise MessageError(f"{name}{': ' + where if where else ''}: {said}")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -42,8 +46,16 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 def decode(line: bytes, op: str) -> Message:
     """Return the response to a request of kind `op`; a line that is no JSON object raises `ValueError`."""
-    message = json.loads(line)
-    if not isinstance(message, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - as for text that is no JSON at all
-    conform(message, "error.response" if message.get("ok") is False else f"{op}.response")
+    try:
+        message = json.loads(line)
+        if not isinstance(message, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004 - as for text that is no JSON at all
+        conform(message, "error.response" if message.get("ok") is False else f"{op}.response")
+        json.dumps(message, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except UnicodeEncodeError as error:
+        raise MessageError(
+            f"{op}.response: {error.object[error.start]!a} is half a surrogate pair"
+        ) from error
     return message

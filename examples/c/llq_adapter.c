@@ -3,7 +3,7 @@
  *   cc -std=c11 -O2 -o llq_adapter examples/c/llq_adapter.c -lm
  *   pytest conformance --runtime='cmd:./llq_adapter'
  *
- * C11 and its standard library only. It claims `decode` and not `reject`: it refuses what it cannot read safely
+ * C11 and its standard library only. It claims `decode` and not `reject`: it refuses what it cannot read
  * and otherwise trusts packages that the suite calls valid. Whatever is wrong with a package or a request
  * becomes an error response; memory is taken only after files were found long enough for it (READ-3).
  */
