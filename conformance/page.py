@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from .levels import Level
 from .markup import Html, element, text
 
 PAGES = Path(__file__).parent / "pages"
@@ -31,6 +33,31 @@ def page(name: str, title: str, body: Html) -> str:
 def badge(level: str) -> Html:
     """Return a level or an outcome as a word with a sign, so that colour is not needed."""
     return element("span", level, class_="badge", data_level=level)
+
+
+def controls(counts: Mapping[Level, int], *, differing: bool = False) -> Html:
+    """Return search and filters, which the script shows; a box for each level that occurs."""
+    boxes = [
+        element(
+            "label",
+            element("input", type="checkbox", value=level, checked=True),
+            badge(level),
+            str(count),
+        )
+        for level, count in counts.items()
+        if count
+    ]
+    only = element("label", element("input", type="checkbox", id="differing"), "only where runtimes differ")
+    search = element("input", type="search", id="search", autocomplete="off")
+    return element(
+        "div",
+        element("label", "Search", search),
+        element("fieldset", element("legend", "Show rules"), *boxes),
+        only if differing else "",
+        element("p", role="status", id="shown"),
+        class_="controls",
+        hidden=True,
+    )
 
 
 def _file(name: str) -> str:

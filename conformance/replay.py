@@ -7,15 +7,22 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from . import runtimes
+from .adapter import NoAnswerError
 from .check import Outcome, Result
 from .checks import CHECKS
-from .vectors import VECTORS, Vector, load
+from .vectors import VECTORS, Vector, VectorsError, load
 
 TIMEOUT = 30.0
 
 
 class UnknownVectorError(ValueError):
     """No vector has this id; the message names those that have nearly this one."""
+
+
+MISUSE = (UnknownVectorError, VectorsError, runtimes.UnknownRuntimeError)
+"""What `replay` raises where nothing could be asked."""
+
+__all__ = ["MISUSE", "VECTORS", "NoAnswerError", "command", "find", "replay", "told"]
 
 
 def command(vector: str, spec: str, vectors: Path | str = "") -> str:
@@ -40,8 +47,7 @@ def replay(
 ) -> Iterator[Result]:
     """Ask a runtime about one vector, check after check.
 
-    Raises UnknownVectorError, VectorsError, UnknownRuntimeError, and BrokenAdapter where a runtime in Python
-    cannot be loaded, or a command not started.
+    Raises one of `MISUSE`, or NoAnswerError where the runtime cannot be loaded or greets wrongly.
     """
     vector = find(name, load(vectors))
     runtime = runtimes.find(spec, timeout)

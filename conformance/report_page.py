@@ -11,7 +11,7 @@ from .diagnosis import attributed, causes
 from .explanation_markup import emphasized, explained, quoted
 from .levels import Level, concerned
 from .markup import Html, element, text
-from .page import badge, page
+from .page import badge, controls, page
 from .registry import RULES
 from .replay import command
 from .report import Report
@@ -130,23 +130,11 @@ class _Page:
 
     def _filters(self, areas: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Html:
         rules = self.report["rules"]
-        boxes = []
-        for level in Level:
-            count = sum(rule["level"] == level for rule in rules)
-            if count:
-                box = element("input", type="checkbox", value=level, checked=True)
-                boxes.append(element("label", box, " ", badge(level), f" {count}"))
+        counts = {level: sum(rule["level"] == level for rule in rules) for level in Level}
         return element(
             "section",
             element("h2", "Rules", id="rules", tabindex="-1"),
-            element(
-                "div",
-                element("label", "Search ", element("input", type="search", id="search", autocomplete="off")),
-                element("fieldset", element("legend", "Show rules"), *boxes),
-                element("p", role="status", id="shown"),
-                class_="controls",
-                hidden=True,
-            ),
+            controls(counts),
             element(
                 "nav",
                 *(element("a", name, href=f"#area-{name}") for name, _ in areas),

@@ -5,11 +5,13 @@
 const rules = [...document.querySelectorAll("[data-rule], details.rule")];
 const search = document.getElementById("search");
 const shown = document.getElementById("shown");
-const boxes = [...document.querySelectorAll(".controls input[type=checkbox]")];
+const boxes = [...document.querySelectorAll(".controls fieldset input")];
+const differing = document.getElementById("differing");
 const texts = new Map(rules.map((rule) => [rule, rule.textContent.toLowerCase()]));
 
 /** Whether one of the levels of a rule is shown, and every word of the search stands in its text. */
 function matches(rule, levels, words) {
+  if (differing?.checked && !("differs" in rule.dataset)) return false;
   const own = rule.dataset.level.split("|");
   return own.some((level) => levels.has(level)) && words.every((word) => texts.get(rule).includes(word));
 }
@@ -35,6 +37,7 @@ function reach() {
   if (target.closest("[hidden]")) {
     search.value = "";
     for (const box of boxes) box.checked = true;
+    if (differing) differing.checked = false;
     filter();
   }
   for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
@@ -43,7 +46,7 @@ function reach() {
 
 document.querySelector(".controls").hidden = false;
 search.addEventListener("input", filter);
-for (const box of boxes) box.addEventListener("change", filter);
+for (const box of document.querySelectorAll(".controls input")) box.addEventListener("change", filter);
 addEventListener("hashchange", reach);
 filter();
 reach();

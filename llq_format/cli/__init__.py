@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from llq_format.cli import decode, diff, dump, explain, export, inspect, run, synth, validate
+from llq_format.cli import decode, diff, dump, explain, export, inspect, matrix, replay, run, synth, validate
 from llq_format.cli.failures import reported
 from llq_format.layout import VERSION_TEXT
 
@@ -43,6 +43,8 @@ app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("run")(run.run)
 app.command("synth")(synth.synth)
+app.command("replay")(replay.replay)
+app.command("matrix")(matrix.matrix)
 
 
 def _version(*, asked: bool) -> None:
