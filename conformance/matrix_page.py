@@ -28,7 +28,9 @@ def matrix_page(matrix: Matrix, directory: Path) -> str:
         element("tbody", _divider("Capabilities", wide), *capabilities),
         *(_area(matrix, name, rows, directory) for name, rows in matrix.areas().items()),
     )
-    counts = {level: sum(cell.level == level for row in matrix.rows for cell in row.cells) for level in Level}
+    counts = {
+        level: sum(any(cell.level == level for cell in row.cells) for row in matrix.rows) for level in Level
+    }
     body = text(
         element("a", "Skip to the table", class_="skip", href="#rules"),
         element(
@@ -69,7 +71,7 @@ def _row(row: Row, directory: Path) -> Html:
     link = spec_link({"stated": row.stated}, directory)
     rule = element(
         "details",
-        element("summary", row.id),
+        element("summary", row.id, element("span", quoted(row.sentence), class_="short", aria_hidden="true")),
         element("p", quoted(row.sentence)),
         element("p", element("b", "Remedy "), quoted(row.remedy)),
         element("p", element("a", "In the specification", href=link)) if link else "",
