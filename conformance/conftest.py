@@ -12,8 +12,8 @@ from .check import Check
 from .checks import CHECKS
 from .checks.smoke import SIMPLEST, smoke
 from .discovery import names
-from .expectations import Expectations
-from .known_failures import KnownFailures, KnownFailuresError
+from .expectations import KNOWN, Expectations, known_failures
+from .known_failures import KnownFailuresError
 from .reporting import Reporter
 from .vectors import VECTORS, Vector, VectorsError, load
 
@@ -21,7 +21,6 @@ HERE = Path(__file__).parent
 RUNTIME = pytest.StashKey[Runtime]()
 LOADED = pytest.StashKey[list[Vector]]()
 REPORTER = pytest.StashKey[Reporter]()
-KNOWN = pytest.StashKey[KnownFailures]()
 TIMEOUT = 30.0
 
 
@@ -31,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="the runtime: reference (default), py:module:attr, or cmd:'command line'",
+        help="the runtime: reference (default), py:module:attr, cmd:'command line', or an installed name",
     )
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
     group.addoption("--report", type=Path, metavar="DIR", help="write report.json and index.html, a page")
@@ -51,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
     config.stash[REPORTER] = Reporter(config.option.runtime, config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
-    config.stash[KNOWN] = known_failures_of(config)
+    config.stash[KNOWN] = known_failures(config.option.known_failures)
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(expectations, "llq-conformance-expectations")
@@ -88,6 +87,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         smoke(runtime, vectors_of(config))
         config.stash[REPORTER].runtime = runtime
         config.stash[REPORTER].vectors = vectors_of(config)
+        if getattr(config.option, "dist", "no") != "no":  # the workers have runtimes of their own
+            config.stash[RUNTIME].close()
+            del config.stash[RUNTIME]
     except BrokenAdapter as error:
         pytest.exit("\n".join(filter(None, (str(error), error.detail))), pytest.ExitCode.USAGE_ERROR)
 
@@ -112,20 +114,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def runtime(pytestconfig: pytest.Config) -> Runtime:
     return runtime_of(pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def known_failures(pytestconfig: pytest.Config) -> KnownFailures:
-    return pytestconfig.stash[KNOWN]
-
-
-def known_failures_of(config: pytest.Config) -> KnownFailures:
-    """Return the known failures that an option names, or none."""
-    file = config.option.known_failures
-    try:
-        return KnownFailures.load(file) if file else KnownFailures()
-    except KnownFailuresError as error:
-        raise pytest.UsageError(str(error)) from error
 
 
 def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:

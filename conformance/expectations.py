@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from .check import Outcome, Result
-from .known_failures import KnownFailures, write
+from .known_failures import KnownFailures, KnownFailuresError, write
 from .reporting import attached
+
+KNOWN = pytest.StashKey[KnownFailures]()
+"""The known failures of a run, in every process of it."""
 
 NAMED = 12
 """How many known failures are told before the rest is counted."""
@@ -46,7 +49,7 @@ class Expectations:
         if not self.results:
             return
         known = sorted(
-            str(self.known.entries[result.check, result.vector])
+            f"{result.check} {result.vector} ({self.known.entries[result.check, result.vector].rule})"
             for result in self.results
             if result.outcome is Outcome.KNOWN_FAILURE
         )
@@ -58,3 +61,11 @@ class Expectations:
                     terminalreporter.write_line(line)
         if self.write_to:
             terminalreporter.write_line(f"known failures written to {self.write_to}")
+
+
+def known_failures(file: Path | None) -> KnownFailures:
+    """Return the known failures in a file, or none."""
+    try:
+        return KnownFailures.load(file) if file else KnownFailures()
+    except KnownFailuresError as error:
+        raise pytest.UsageError(str(error)) from error

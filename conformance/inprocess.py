@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -161,13 +161,22 @@ def load(target: str, timeout: float) -> InProcess:
 
     Modules are also looked for in the current directory.
     """
-    module, _, attribute = target.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+
+    def get() -> Any:
+        module, _, attribute = target.partition(":")
+        return getattr(import_module(module), attribute)
+
+    return made(f"py:{target}", get, timeout)
+
+
+def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
+    """Return the runtime that a function gets: an object, or what makes one."""
     try:
-        found = getattr(import_module(module), attribute)
+        found = get()
         runtime = found() if callable(found) else found
-    except Exception as error:
-        message = f"py:{target} cannot be loaded: {type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
     return InProcess(runtime, timeout)

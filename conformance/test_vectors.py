@@ -6,7 +6,7 @@ import pytest
 
 from .adapter import Runtime
 from .check import Check, Outcome
-from .known_failures import KnownFailures
+from .expectations import KNOWN
 from .replay import command
 from .reporting import attach
 from .vectors import Vector
@@ -15,8 +15,7 @@ from .vectors import Vector
 def test_vector(
     check: Check, vector: Vector, runtime: Runtime, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    known: KnownFailures = request.getfixturevalue("known_failures")
-    result = known.judge(check(runtime, vector, tmp_path))
+    result = request.config.stash[KNOWN].judge(check(runtime, vector, tmp_path))
     attach(request.node, result)
     if result.outcome is Outcome.NOT_CLAIMED:
         pytest.skip(result.headline)

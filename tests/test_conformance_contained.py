@@ -262,7 +262,7 @@ def test_an_error_message_of_many_lines_is_told_in_one(start: Start) -> None:
 
 
 HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}, }}"
-ARRAYS = {
+ARRAYS: dict[str, tuple[str | bytes, str]] = {
     "a header cut short": (b"\x93NUMPY\x01\x00\x76\x00{'descr'", "is no .npy file"),
     "no header": (b"\x93NUMPY\x01\x00", "is no .npy file"),
     "a header that is no Python": (HEADER.format("((((((("), "is no .npy file"),
@@ -275,9 +275,11 @@ ARRAYS = {
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays_that_are_not_whole(case: str, tmp_path: Path) -> None:
-    data, told = ARRAYS[case]
-    if isinstance(data, str):
-        header, end, values = data.partition("}")
+    contents, told = ARRAYS[case]
+    if isinstance(contents, bytes):
+        data = contents
+    else:
+        header, end, values = contents.partition("}")
         text = (header + end).ljust(117) + "\n"
         data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + values.encode()
     (tmp_path / "output.npy").write_bytes(data)
@@ -288,9 +290,9 @@ def test_arrays_that_are_not_whole(case: str, tmp_path: Path) -> None:
 def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "output.npy"
     np.save(file, np.zeros(4, np.float32))
-    file.write_bytes(
-        file.read_bytes().replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
-    )
+    whole = file.read_bytes()
+    whole = whole.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
+    file.write_bytes(whole)
     os.truncate(file, 128 + (4 << 40))
     with pytest.raises(BrokenAdapter, match="no answer is so large"):
         arrays.load(file, arrays.FLOAT32)
