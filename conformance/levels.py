@@ -12,6 +12,17 @@ from .registry import Rule, registry
 NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
 CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 
+OF_WRITERS = "it binds writers, and the suite asks readers and runtimes"
+OF_WORKINGS = "it is about how a reader works, which no single answer shows"
+UNTESTABLE = {
+    "LLQ-READ-2": OF_WORKINGS,
+    "LLQ-READ-3": OF_WORKINGS,
+    "LLQ-WRITE-1": OF_WRITERS,
+    "LLQ-WRITE-2": OF_WRITERS,
+    "LLQ-WRITE-3": OF_WRITERS,
+}
+"""The rules that no vector is about, and why there can be none; tests/ holds the reference to these."""
+
 
 class Level(StrEnum):
     """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
@@ -102,12 +113,3 @@ def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
         return RuleLevel(rule, Level.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
     others = dict.fromkeys(name for result, _ in about for name in result.broken)
     return RuleLevel(rule, Level.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
-
-
-def _untestable(rule: Rule) -> str:
-    """Return why no answer of a runtime tells of a rule, or nothing if one may."""
-    if rule.stage != "behaviour" or rule.id in (NAMES_THE_FIRST_FAULT, CHECKS_BEFORE_RETURNING):
-        return ""
-    if rule.classes == ("writer",):
-        return "it binds writers, and the suite asks readers and runtimes"
-    return "it is about how a reader works, which no single answer shows"
