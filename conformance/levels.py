@@ -98,10 +98,9 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
 def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
     outcomes = Counter(result.outcome for result, _ in about)
     if not about:
-        why = _untestable(rule)
-        return RuleLevel(
-            rule, Level.UNTESTABLE if why else Level.NOT_ASKED, {}, why or "left out of this run"
-        )
+        if rule.id in UNTESTABLE:
+            return RuleLevel(rule, Level.UNTESTABLE, {}, UNTESTABLE[rule.id])
+        return RuleLevel(rule, Level.NOT_ASKED, {}, "left out of this run")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
         if outcome in blamed:
