@@ -66,9 +66,10 @@ class Summary:
         shown = {name: count for name, count in counts.items() if count}
         shown["all"] = sum(shown.values(), Counter())
         columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or shown["all"][outcome]]
-        yield f"{'area':12}" + "".join(f"{outcome:>13}" for outcome in columns)
+        wide = {outcome: max(13, len(outcome) + 1) for outcome in columns}
+        yield f"{'area':12}" + "".join(f"{outcome:>{wide[outcome]}}" for outcome in columns)
         for name, count in shown.items():
-            yield f"{name:12}" + "".join(f"{count[outcome] or '-':>13}" for outcome in columns)
+            yield f"{name:12}" + "".join(f"{count[each] or '-':>{wide[each]}}" for each in columns)
 
     def _rules(self) -> str:
         """Count rules by level."""
