@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,24 +10,15 @@ import wgpu
 from numpy.typing import NDArray
 
 from llq_format.reader import Package
-from llq_format.webgpu.device import Device, DeviceError
+from llq_format.webgpu.device import Device
 from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Program, ShardRange
+from llq_format.webgpu.replay import Prepared, encode
 
 _STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
 _UPLOAD_BYTES = 16 << 20
 _STATE_WORDS = 64
 CHOSEN = 2
 """The word of `state` that holds the token chosen last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A dispatch with everything that replaying it needs."""
-
-    dispatch: Dispatch
-    pipeline: Any
-    bindings: Any
-    parameters: Any
 
 
 class ContextError(ValueError):
@@ -120,11 +110,7 @@ class Host:
         """Encode passes of the program, one after another, for a chunk of so many tokens."""
         compute = encoder.begin_compute_pass(label=" ".join(passes))
         for name in passes:
-            for one in self.prepared(name):
-                compute.set_pipeline(one.pipeline)
-                compute.set_bind_group(0, one.bindings)
-                compute.set_bind_group(1, one.parameters)
-                compute.dispatch_workgroups(*one.dispatch.grid(tokens))
+            encode(compute, self.prepared(name), tokens)
         compute.end()
 
     def prepared(self, name: str) -> list[Prepared]:
@@ -228,6 +214,3 @@ def _words(slot: Sequence[int | float]) -> bytes:
     return b"".join(
         struct.pack("<f", word) if isinstance(word, float) else struct.pack("<I", word) for word in slot
     )
-
-
-__all__ = ["ContextError", "DeviceError", "Host", "Prepared"]
