@@ -45,6 +45,12 @@ def generation_end_token(max_tokens: int) -> Generate:
     return Generate(CHATTY, PROMPT, max_tokens, [38])
 
 
+@computed("generate", "LLQ-GEN-1")
+def generation_from_the_last_position() -> Generate:
+    """Each position of the prompt would choose another token: the last one MUST choose the next."""
+    return Generate(CHATTY, [33, 14, 28, 31], 5, [39])
+
+
 def twins(index: int, value: float) -> float:
     """Return an lm_head whose rows 9 and 21 have one element other than 0, and the same."""
     row, column = divmod(index, 32)

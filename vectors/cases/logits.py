@@ -62,7 +62,9 @@ def dense_binary16() -> Logits:
 
 
 @computed(
-    "logits", "LLQ-NUM-4", "LLQ-DEC-4", "LLQ-DEC-5", "LLQ-DEC-12", "LLQ-DEC-16", "LLQ-ACT-2", "LLQ-ACT-6"
+    "logits",
+    *("LLQ-NUM-4", "LLQ-DEC-4", "LLQ-DEC-5", "LLQ-DEC-12", "LLQ-DEC-16"),
+    *("LLQ-ACT-2", "LLQ-ACT-6", "LLQ-ACT-9"),
 )
 def grouped_heads_int8() -> Logits:
     """Six heads over two key-value heads, interleaved pairs, tied embeddings; INT8 with margin."""
@@ -144,7 +146,7 @@ def temperature_not_yet_int8() -> Logits:
     return Logits(Subject(model(0, dense(24, cold)), style=WARM), [27, 22, 35, 15, 20, 16], MARGIN)
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-DEC-10", "LLQ-DEC-7", "LLQ-DEC-17")
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-10", "LLQ-DEC-7", "LLQ-DEC-3", "LLQ-DEC-17")
 def chunks_int8() -> Logits:
     """Chunks of 4 positions in a prompt of 11, qk_norm with an eps of 0.1; INT8 with margin."""
     layers = dense(24, {"chunk_size": 4, "qk_norm": True}), dense(24, {"chunk_size": 4})
@@ -267,7 +269,9 @@ def llama_4() -> Logits:
     )
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-DEC-7", "LLQ-DEC-8", "LLQ-DEC-10", "LLQ-DEC-14", "LLQ-DEC-15")
+@computed(
+    "logits", *(f"LLQ-{rule}" for rule in ("NUM-4", "DEC-5", "DEC-7", "DEC-8", "DEC-10", "DEC-14", "DEC-15"))
+)
 def llama_4_binary16() -> Logits:
     """Everything that Llama 4 has, binary16 throughout."""
     pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
@@ -306,7 +310,7 @@ def clockwork(tensor: Tensor) -> Tensor:
     return replace(tensor, bits=lambda _index: bits16(1.0))
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-10", "LLQ-DEC-17")
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-5", "LLQ-DEC-10", "LLQ-DEC-17")
 def far_positions() -> Logits:
     """1264 positions in chunks of 16, with scores so great that angles computed in binary32 show."""
     shape = {"hidden_size": 4, "num_heads": 1, "num_kv_heads": 1, "head_dim": 2, "vocab_size": 4}

@@ -27,6 +27,7 @@ BPE = Bpe(
 BEGIN, START, END = BPE.special
 TEXTS = {
     "words": "hello world",
+    "capital letters": "Hello WORLD",
     "merges that compete": "lllo hehello lo",
     "characters of two bytes and three": "é日本 naïve",
     "an emoji": "a🦙b",
