@@ -309,8 +309,8 @@ def test_schemas_accept_the_example_and_nothing_around_it(name: str) -> None:
 
 
 def test_the_guide_shows_the_messages_as_they_are() -> None:
-    """Every message of README.md that stands on a line of its own is valid."""
-    guide = (messages.PROTOCOL.parent / "README.md").read_text(encoding="utf-8")
+    """Every message of ADAPTERS.md that stands on a line of its own is valid."""
+    guide = (messages.PROTOCOL.parent / "ADAPTERS.md").read_text(encoding="utf-8")
     shown = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
     for message in shown:
         assert any(messages.schema(name).is_valid(message) for name in EXAMPLES), message
