@@ -224,9 +224,8 @@ class _Page:
             return element("p", title, f" {result.headline}: ", link, class_="failure")
         self.told[key] = f"{rule}.{result.check}.{result.vector}"
         again = command(result.vector, self.report["runtime"]["spec"], self.report["options"]["vectors"])
-        copy = element(
-            "button", "Copy", type="button", class_="copy", hidden=True, aria_label="Copy the command"
-        )
+        label = f"Copy the command that replays {result.vector}"
+        copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
         return element(
             "div",
             element("p", title, " ", emphasized(result.headline)),
