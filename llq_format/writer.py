@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from llq_format.atomic_directory import put_in_place, sync_and_close, sync_directory, write_file
 from llq_format.checks.model import module_name, shard_name
 from llq_format.checks.text import check_text
 from llq_format.findings import LLQError, Place, fail
@@ -43,7 +44,7 @@ class PackageWriter:
         model: Model | None = None,
         tokenizer: TokenizerFiles | None = None,
         module: bytes | None = None,
-        program: bytes | None = None,
+        program: bytes | Callable[[Metadata], bytes] | None = None,
         extras: dict[str, Any] | None = None,
         overwrite: bool = False,
         progress: Callable[[int], None] | None = None,
@@ -52,6 +53,7 @@ class PackageWriter:
 
         directory: the package's directory, which must not exist unless `overwrite`.
         tensors: all tensors, in canonical order.
+        program: program.json, or what makes it of the metadata as planned: with places, hashes being zeros.
         progress: called with numbers of bytes as they are written.
         overwrite: take the place of a package that is there, which stays until this one is finished.
         Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
@@ -65,7 +67,7 @@ class PackageWriter:
         files = {
             "tokenizer": tokenizer.tokenizer_json if tokenizer else None,
             "module": module,
-            "program": program,
+            "program": None if callable(program) else program,
         }
         self._files = {
             kind: data for kind, data in files.items() if data is not None
@@ -77,6 +79,8 @@ class PackageWriter:
         self._parts: list[tuple[Part, ...]] = []
         self._shards: list[FileEntry] = []
         self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
+        if callable(program):
+            self._files["program"] = program(self._planned())
         self._check_plan()
         self._partial: Path | None = None
         self._shard: _ShardWriter | None = None
@@ -132,12 +136,12 @@ class PackageWriter:
         self._close_shard()
         metadata = self._with_entries(tuple(self._shards), tuple(self._parts)).sealed()
         for entry, data in zip(metadata.files[len(self._shards) :], self._files.values(), strict=True):
-            _write_file(self._partial / entry.file, data)
-        _write_file(self._partial / FILE_NAME, metadata.to_bytes())
-        _sync_directory(self._partial)
+            write_file(self._partial / entry.file, data)
+        write_file(self._partial / FILE_NAME, metadata.to_bytes())
+        sync_directory(self._partial)
         self._partial.chmod(0o755)  # mkdtemp makes it private
-        _put_in_place(self._partial, self.directory, overwrite=self._overwrite)
-        _sync_directory(self.directory.parent)
+        put_in_place(self._partial, self.directory, overwrite=self._overwrite)
+        sync_directory(self.directory.parent)
         self._partial = None
         return metadata
 
@@ -145,8 +149,8 @@ class PackageWriter:
         if self._failed:
             raise ValueError("a tensor could not be written, and its shard is spoilt: begin again")
 
-    def _check_plan(self) -> None:
-        """Raise the first fault of the metadata as planned; hashes, still unknown, stand as zeros."""
+    def _planned(self) -> Metadata:
+        """Return the metadata as planned; hashes, still unknown, stand as zeros."""
         nothing = "0" * 64
         parts = tuple(
             tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, nothing) for p in placed)
@@ -158,7 +162,11 @@ class PackageWriter:
             FileEntry(shard_name(stem, i, count), size, nothing)
             for i, size in enumerate(self._placement.shard_bytes)
         )
-        data = self._with_entries(shards, parts).to_bytes()
+        return self._with_entries(shards, parts)
+
+    def _check_plan(self) -> None:
+        """Raise the first fault of the metadata as planned."""
+        data = self._planned().to_bytes()
         if len(data) > MAX_BYTES:
             raise fail("LLQ-PKG-2", Place(file=FILE_NAME), f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
         metadata, findings = check_text(data)
@@ -250,31 +258,11 @@ class _ShardWriter:
 
     def close(self) -> FileEntry:
         length = self._file.tell()
-        _sync_and_close(self._file)
+        sync_and_close(self._file)
         return FileEntry(self._path.name, length, self._digest.hexdigest())
 
     def abandon(self) -> None:
         self._file.close()
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    file = path.open("xb")
-    file.write(data)
-    _sync_and_close(file)
-
-
-def _sync_and_close(file: IO[bytes]) -> None:
-    with file:
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
@@ -285,23 +273,6 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"{target} exists; remove it, or ask to overwrite it")
     if not (target / FILE_NAME).is_file():
         raise FileExistsError(f"{target} is not a package, so it is not overwritten; remove it yourself")
-
-
-def _put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a finished directory to its name; an older package there is set aside first and removed last."""
-    if not (overwrite and os.path.lexists(target)):
-        target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory
-        partial.rename(target)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    older = target.rename(aside / target.name)
-    try:
-        partial.rename(target)
-    except BaseException:
-        older.rename(target)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def save(

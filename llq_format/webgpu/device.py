@@ -1,12 +1,12 @@
 """A device of WebGPU within its default limits, and the compute pipelines of one variant of the module."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import wgpu
 
+from llq_format.webgpu.adapters import find_adapter, supports, wgpu_feature
+from llq_format.webgpu.device_errors import DeviceError, DeviceLostError
 from llq_format.webgpu.program import SLOT_BYTES, Program, ProgramVariant
 
 # What WebGPU promises on every device; wgpu would otherwise hand out the adapter's own, larger ones.
@@ -23,57 +23,6 @@ DEFAULT_LIMITS = {
     "max-compute-workgroups-per-dimension": 65535,
     "max-uniform-buffer-binding-size": 65536,
 }
-
-_WGPU_NAMES = {"subgroups": "subgroup"}  # names of features in wgpu-native that differ from WebGPU's
-
-
-class DeviceError(Exception):
-    """There is no device that can execute a program, or it ran out of memory, or was lost."""
-
-
-class DeviceLostError(DeviceError):
-    """The device went away: a driver was reset, or the device destroyed."""
-
-
-def adapters() -> list[Any]:
-    """Return the adapters of this machine, the preferred one first."""
-    try:
-        found = list(wgpu.gpu.enumerate_adapters_sync())
-    except RuntimeError as error:
-        raise DeviceError(f"no WebGPU adapter: {error}") from None
-    order = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
-    vulkan = [a for a in found if a.info["backend_type"] != "OpenGL"]
-    return sorted(vulkan, key=lambda adapter: order.get(adapter.info["adapter_type"], 4))
-
-
-def find_adapter(name: str | None) -> Any:
-    """Return the adapter whose device name contains `name`, or the preferred one.
-
-    name: a part of a device's name in any case, or the path of a Vulkan driver's manifest (.json), which is
-    then the only driver that is loaded. Raises DeviceError where there is none.
-    """
-    if name is not None and name.endswith(".json"):
-        if not Path(name).is_file():
-            raise DeviceError(f"there is no driver manifest {name}")
-        os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = name  # read by the Vulkan loader
-        name = None
-    found = adapters()
-    described = [f"{a.info['device']} ({a.info['backend_type']})" for a in found]
-    if not found:
-        raise DeviceError(
-            "no WebGPU adapter: there is no GPU driver; without a GPU, install a software one, such as "
-            "Debian's mesa-vulkan-drivers"
-        )
-    for adapter in found:
-        text = f"{adapter.info['device']} {adapter.info['description']} {adapter.info['backend_type']}"
-        if name is None or name.lower() in text.lower():
-            return adapter
-    raise DeviceError(f"no WebGPU adapter is called {name!r}; there are {', '.join(described)}")
-
-
-def supports(adapter: Any, variant: ProgramVariant) -> bool:
-    """Return whether an adapter has the features of a variant; wgpu has the language extensions always."""
-    return all(_WGPU_NAMES.get(feature, feature) in adapter.features for feature in variant.features)
 
 
 class Device:
@@ -94,7 +43,7 @@ class Device:
         """
         self.adapter = find_adapter(adapter)
         self.variant = _choose(self.adapter, program.variants, variant)
-        features = [_WGPU_NAMES.get(feature, feature) for feature in self.variant.features]
+        features = [wgpu_feature(feature) for feature in self.variant.features]
         self.timestamps = "timestamp-query" in self.adapter.features
         if self.timestamps:
             features.append("timestamp-query")
@@ -183,3 +132,6 @@ def _choose(adapter: Any, variants: Sequence[ProgramVariant], name: str) -> Prog
                 f"{', '.join(variant.features)}"
             )
     raise DeviceError(f"no variant {name!r}; the program has {', '.join(v.name for v in variants)}")
+
+
+__all__ = ["DEFAULT_LIMITS", "Device", "DeviceError", "DeviceLostError", "find_adapter"]

@@ -1,0 +1,47 @@
+"""Directories that appear whole or not at all (LLQ-WRITE-2): written beside their place, flushed, renamed."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a new file and flush it to disk."""
+    file = path.open("xb")
+    file.write(data)
+    sync_and_close(file)
+
+
+def sync_and_close(file: IO[bytes]) -> None:
+    """Flush a file to disk and close it."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_directory(path: Path) -> None:
+    """Flush the entries of a directory to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a finished directory to its name; an older package there is set aside first and removed last."""
+    if not (overwrite and os.path.lexists(target)):
+        target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory
+        partial.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    older = target.rename(aside / target.name)
+    try:
+        partial.rename(target)
+    except BaseException:
+        older.rename(target)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
