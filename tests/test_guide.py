@@ -1,4 +1,4 @@
-"""The implementers' guide works: its blocks are run in order, from an empty directory, the suite installed."""
+"""The implementers' guide works: a test runs its blocks in order, in an empty directory, suite installed."""
 
 import os
 import re
