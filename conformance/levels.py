@@ -12,16 +12,8 @@ from .registry import Rule, registry
 NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
 CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 
-OF_WRITERS = "it binds writers, and the suite asks readers and runtimes"
-OF_WORKINGS = "it is about how a reader works, which no single answer shows"
-UNTESTABLE = {
-    "LLQ-READ-2": OF_WORKINGS,
-    "LLQ-READ-3": OF_WORKINGS,
-    "LLQ-WRITE-1": OF_WRITERS,
-    "LLQ-WRITE-2": OF_WRITERS,
-    "LLQ-WRITE-3": OF_WRITERS,
-}
-"""The rules that no vector is about, and why there can be none; tests/ holds the reference to these."""
+WORKINGS = ("LLQ-READ-2", "LLQ-READ-3")
+"""Rules about how a reader works: tests/ holds the reference to them."""
 
 
 class Level(StrEnum):
@@ -98,8 +90,8 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
 def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
     outcomes = Counter(result.outcome for result, _ in about)
     if not about:
-        if rule.id in UNTESTABLE:
-            return RuleLevel(rule, Level.UNTESTABLE, {}, UNTESTABLE[rule.id])
+        if why := untestable(rule):
+            return RuleLevel(rule, Level.UNTESTABLE, {}, why)
         return RuleLevel(rule, Level.NOT_ASKED, {}, "left out of this run")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
@@ -112,3 +104,12 @@ def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
         return RuleLevel(rule, Level.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
     others = dict.fromkeys(name for result, _ in about for name in result.broken)
     return RuleLevel(rule, Level.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
+
+
+def untestable(rule: Rule) -> str:
+    """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
+    if rule.id in WORKINGS:
+        return "it is about how a reader works, which no single answer shows"
+    if rule.stage == "behaviour" and rule.classes in (("writer",), ("host",)):
+        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes"
+    return ""

@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from conformance import messages
+from conformance.registry import registry
 from conformance.vectors import VECTORS
 
 ROOT = Path(__file__).parent.parent
@@ -219,7 +222,7 @@ def timeless(report: dict[str, Any]) -> dict[str, Any]:
     """Return a report without what differs between two runs."""
     results = [result | {"seconds": 0} for result in report["results"]]
     options = report["options"] | {"processes": 1}
-    return report | {"date": "", "seconds": 0, "options": options, "results": results}
+    return report | {"date": "", "seconds": 0, "suite": {}, "options": options, "results": results}
 
 
 def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
@@ -229,6 +232,71 @@ def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
     assert timeless(together.results) == timeless(alone.results)
     assert "LLQ-PACK-3        3 × equals" in together.output
     assert together.output.count("breaks     LLQ-PACK-3") == 1
+
+
+def test_the_page_lies_beside_the_report_and_is_the_same_from_processes(suite: Suite, tmp_path: Path) -> None:
+    pages = []
+    for arguments in ((), ("-n", "2")):
+        run = suite(fake("NibblePairs"), *arguments)
+        assert f"report: {tmp_path / 'report' / 'index.html'}" in run.output
+        page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+        pages.append(re.sub(r"<dt>(suite|made|options)</dt><dd>.*?</dd>", "", page))
+    assert pages[0] == pages[1]
+    assert "llq replay worked-example --runtime=py:conformance.miniatures:NibblePairs --vectors=" in pages[0]
+
+
+def test_a_run_without_results_leaves_no_report(suite: Suite, tmp_path: Path) -> None:
+    assert suite("reference", "-k", "no-such-vector").status == 5
+    assert suite(fake("Doubles")).status == 4
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    run = suite("reference")
+    assert run.status == 4
+    assert "is a file; give a directory" in run.output
+    (tmp_path / "report").unlink()
+    (tmp_path / "report" / "index.html").mkdir(parents=True)
+    run = suite("reference")
+    assert run.status == 4
+    assert "no report was written: " in run.output
+    assert "INTERNALERROR" not in run.output
+
+
+def test_failures_end_with_the_command_that_replays_them(suite: Suite, few: Path) -> None:
+    output = suite(fake("NibblePairs")).output
+    again = f"llq replay worked-example --runtime=py:conformance.miniatures:NibblePairs --vectors={few}"
+    assert f"  replay     {again}\n" in output
+    assert f"Replay one: {again}\n" in output
+
+
+def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
+    output = suite(fake("NibblePairs"), "-k", "worked-example").output
+    assert f"\nrules        0 of {len(registry())} passed, 1 failed, 2 unclear, " in output
+    summary = output.partition("LLQ 1.0 conformance")[2].splitlines()[1:]
+    lines = [line for line in summary if not line.startswith(("Replay one: ", "report: "))]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_junit_names_rules_and_capabilities(suite: Suite, tmp_path: Path, workers: tuple[str, ...]) -> None:
+    junit = tmp_path / "junit.xml"
+    suite(fake("NibblePairs"), f"--junitxml={junit}", *workers)
+    tree = ET.parse(junit)  # noqa: S314  # ours
+    (case,) = (each for each in tree.iter("testcase") if "decode-worked-example" in each.attrib["name"])
+    properties = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+    assert properties == {
+        "check": "decode",
+        "vector": "worked-example",
+        "capabilities": "decode",
+        "rules": "LLQ-PACK-2, LLQ-PACK-3, LLQ-PACK-4",
+        "outcome": "failed",
+        "broken": "LLQ-PACK-3",
+        "misreadings": "nibble pairs, even column in the low nibble",
+    }
+    (failure,) = case.iter("failure")
+    assert "block 0 (0, 0), row 0, column 0 of the block" in (failure.text or "")
 
 
 def test_the_report_follows_its_schema(suite: Suite) -> None:
