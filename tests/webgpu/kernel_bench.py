@@ -1,4 +1,4 @@
-"""One dispatch of a kernel of the module on a device with WebGPU's default limits, and what it leaves in its buffers."""
+"""One dispatch of a kernel on a device with WebGPU's default limits, and what it leaves in its buffers."""
 
 import struct
 from collections.abc import Sequence
@@ -69,7 +69,8 @@ class Bench:
     ) -> list[Array]:
         """Dispatch once and return what each binding then holds.
 
-        Behind the data of each binding are NaN (all bits set). Raises AssertionError where a kernel wrote there.
+        Behind the data of each binding are NaN (all bits set).
+        Raises AssertionError where a kernel wrote there.
         """
         pipeline = self.pipeline(entry_point)
         buffers = [self._buffer(data) for data in bindings]
@@ -122,8 +123,8 @@ def run(  # noqa: PLR0913  # what a dispatch is made of
 ) -> list[Array]:
     """Dispatch a kernel and return what each binding then holds, in order.
 
-    parameters: int for u32, float for f32; grid: one to three dimensions. With repeats > 1 the dispatch is done
-    so many times on the same data, and AssertionError raised where results are not the same bits each time.
+    parameters: int for u32, float for f32; grid: one to three dimensions. repeats: dispatch so many
+    times on the same data, and raise AssertionError where results are not the same bits each time.
     """
     x, y, z = (*grid, 1, 1)[:3]
     device = bench(variant)
@@ -137,7 +138,8 @@ def run(  # noqa: PLR0913  # what a dispatch is made of
 
 def unused(*shape: int, dtype: Any = np.float32) -> Array:
     """Return an array of NaN (all bits set) for a kernel to fill."""
-    return np.full(int(np.prod(shape)) * 4, 0xFF, np.uint8).view(dtype).reshape(shape)
+    empty: Array = np.full(int(np.prod(shape)) * 4, 0xFF, np.uint8).view(dtype).reshape(shape)
+    return empty
 
 
 def halves(values: Array) -> Array:

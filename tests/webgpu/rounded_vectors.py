@@ -1,4 +1,4 @@
-"""What the kernels that round a vector may leave: INT8 codes, sums and scales, or binary16 values and sums."""
+"""What kernels that round a vector may leave: INT8 codes, sums and scales, or binary16 values and sums."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def check_int8(values: Float64, error: Float64, words: Array, sums: Array, scale
 
 
 def check_binary16(values: Float64, error: Float64, rounded: Array, sums: Array) -> None:
-    """Assert that rounded [blocks * 64] and sums [blocks] are those of a vector that is `values` but for `error`."""
+    """Assert that rounded [blocks * 64] and sums [blocks] are those of `values` but for `error`."""
     cols = len(values)
     assert not np.isnan(rounded).any()  # noqa: S101
     np.testing.assert_array_equal(rounded[cols:], 0)

@@ -41,7 +41,7 @@ def cache_values(words: Array, kv_f16: int) -> Array:
 
 
 def rotated(x: Float64, table: Float64, flags: int) -> tuple[Float64, Float64]:
-    """Return heads [tokens, heads, head_dim] rotated by cos and sin [tokens, head_dim / 2, 2], and sums of |terms|."""
+    """Return heads [tokens, heads, head_dim] rotated by (cos, sin), and the sums of |terms|."""
     half = x.shape[2] // 2
     first, second = (x[..., :half], x[..., half:]) if flags & HALVES else (x[..., ::2], x[..., 1::2])
     cos, sin = table[:, None, :, 0], table[:, None, :, 1]
@@ -121,7 +121,7 @@ class Attended:
 
 
 def attended(q: Array, keys: Array, values: Array, first: int) -> Attended:
-    """Return the output of one head [head_dim] for positions first and on; q: [head_dim], keys, values: [n, head_dim]."""
+    """Return the output of one head [head_dim] for positions `first` and on of keys and values."""
     wide, k, v = q.astype(np.float64), keys[first:].astype(np.float64), values[first:].astype(np.float64)
     n, head_dim = k.shape
     scores = k @ wide

@@ -11,7 +11,7 @@ NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
 EPS = 1e-5
 
 
-def norm(
+def norm(  # noqa: PLR0913  # the properties of a norm
     entry: str,
     x: Array,
     weight: Array,
