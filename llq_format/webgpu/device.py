@@ -1,6 +1,7 @@
 """A device of WebGPU within its default limits, and the compute pipelines of one variant of the module."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import wgpu
@@ -23,6 +24,8 @@ DEFAULT_LIMITS = {
     "max-compute-workgroups-per-dimension": 65535,
     "max-uniform-buffer-binding-size": 65536,
 }
+
+_NAGA_REFUSES = {"enable subgroups;"}  # it has the functions without the directive, and an error for it
 
 
 class Device:
@@ -53,7 +56,8 @@ class Device:
             )
         except RuntimeError as error:
             raise DeviceError(f"{self.name} gives no device with WebGPU's default limits: {error}") from None
-        text = "\n".join([*self.variant.directives, *(sections[name] for name in self.variant.sections)])
+        directives = [line for line in self.variant.directives if line not in _NAGA_REFUSES]
+        text = "\n".join([*directives, *(sections[name] for name in self.variant.sections)])
         self._module = self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=text)
         self._layouts: dict[tuple[str, ...], Any] = {}
         self._pipelines: dict[str, Any] = {}
@@ -72,6 +76,25 @@ class Device:
     def name(self) -> str:
         """Return what the adapter calls itself."""
         return str(self.adapter.info["device"])
+
+    @property
+    def lost(self) -> bool:
+        """Return whether the device went away: whatever is asked of it then fails."""
+        try:
+            self.gpu.create_buffer(label="probe", size=4, usage=wgpu.BufferUsage.COPY_DST).destroy()
+        except wgpu.GPUError as error:
+            return "lost" in str(error)
+        return False
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Turn what goes wrong within a block into DeviceLostError if the device was lost."""
+        try:
+            yield
+        except (wgpu.GPUError, RuntimeError) as error:
+            if self.lost:
+                raise DeviceLostError(f"{self.name}: the device was lost") from error
+            raise
 
     def bindings_layout(self, access: Sequence[str]) -> Any:
         """Return the layout of group 0 for storage bindings of these accesses."""
@@ -103,7 +126,8 @@ class Device:
     def buffer(self, label: str, size: int, usage: int) -> Any:
         """Return a buffer of zeros. Raises DeviceError when memory is short."""
         try:
-            return self.gpu.create_buffer(label=label, size=size, usage=usage)
+            with self.failures():
+                return self.gpu.create_buffer(label=label, size=size, usage=usage)
         except (wgpu.GPUOutOfMemoryError, MemoryError) as error:
             raise DeviceError(f"{self.name} has no memory for {label!r}, {size} bytes: {error}") from None
 

@@ -44,12 +44,14 @@ def generate(
 
     When it ends, however it ends, `host.position` counts the prompt and the tokens that were yielded, less
     the last: what was computed ahead is forgotten. Generation also ends where the context does.
-    Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary.
+    Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
+    DeviceLostError where the device goes away.
     """
     choice = "greedy"
     if sampling is not None and sampling.temperature > 0:
         choice = "sample"
-        host.device.gpu.queue.write_buffer(host.resource("sampling"), 0, _sampling_words(sampling))
+        with host.device.failures():
+            host.device.gpu.queue.write_buffer(host.resource("sampling"), 0, _sampling_words(sampling))
     host.start()
     host.prefill(prompt)
     start = host.position
@@ -64,10 +66,13 @@ def generate(
     try:
         while yielded < steps:
             while submitted < steps and free:
-                flight.append(_submit(host, (choice,) if submitted == 0 else ("decode", choice), free.pop()))
+                passes = (choice,) if submitted == 0 else ("decode", choice)
+                with host.device.failures():
+                    flight.append(_submit(host, passes, free.pop()))
                 submitted += 1
             step = flight.popleft()
-            token = step.token()
+            with host.device.failures():
+                token = step.token()
             free.append(step.staging)
             if token in eos_token_ids:
                 return
@@ -75,7 +80,7 @@ def generate(
             yield token
     finally:
         host.position = start + max(0, yielded - 1)
-        while flight:
+        while flight and not host.device.lost:
             flight.popleft().token()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import wgpu
 from numpy.typing import NDArray
 
+from llq_format.metadata import Metadata
 from llq_format.reader import Package
 from llq_format.webgpu.device import Device
 from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Program, ShardRange
@@ -62,9 +63,10 @@ class Host:
         """Compute the next positions and return their logits, float32 [tokens, vocab_size]."""
         runs = []
         for chunk in self._chunks(tokens):
-            self._write_chunk(chunk)
-            one = len(chunk) == 1
-            self._submit(("decode",) if one else ("prefill", "logits"), len(chunk))
+            with self.device.failures():
+                self._write_chunk(chunk)
+                one = len(chunk) == 1
+                self._submit(("decode",) if one else ("prefill", "logits"), len(chunk))
             self.position += len(chunk)
             logits = self.read("logits" if one else "all_logits", len(chunk) * self._vocab)
             runs.append(logits.reshape(len(chunk), -1))
@@ -74,9 +76,15 @@ class Host:
         """Compute the next positions; `next_token` then gives the token that follows them."""
         chunks = list(self._chunks(tokens))
         for number, chunk in enumerate(chunks):
-            self._write_chunk(chunk)
-            self._submit(("prefill", "last") if number == len(chunks) - 1 else ("prefill",), len(chunk))
+            with self.device.failures():
+                self._write_chunk(chunk)
+                self._submit(("prefill", "last") if number == len(chunks) - 1 else ("prefill",), len(chunk))
             self.position += len(chunk)
+
+    @property
+    def metadata(self) -> Metadata | None:
+        """Return the metadata of the package, None for a program without weights."""
+        return None if self._package is None else self._package.metadata
 
     @property
     def _vocab(self) -> int:
@@ -163,7 +171,8 @@ class Host:
 
     def read(self, name: str, words: int, dtype: type[np.generic] = np.float32) -> NDArray[Any]:
         """Return the first words of a buffer."""
-        data = self.device.gpu.queue.read_buffer(self.resource(name), 0, 4 * words)
+        with self.device.failures():
+            data = self.device.gpu.queue.read_buffer(self.resource(name), 0, 4 * words)
         return np.frombuffer(data, dtype).copy()
 
     def memory(self) -> dict[str, int]:
