@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -87,6 +88,20 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]
     assert {result["outcome"] for result in results} == {"passed"}
     assert [path.name for path in tmp_path.iterdir()] == [report.name]
+    page = (report / "index.html").read_text("utf-8")
+    (link,) = set(re.findall(r'href="([^"]+/packing.md)#elements"', page))
+    assert (report / link).resolve() == installed / "llq_conformance" / "spec" / "packing.md"
+
+
+def test_the_installed_command_replays_and_compares(installed: Path, tmp_path: Path) -> None:
+    replayed = _run(installed, "-m", "llq_format", "replay", "worked-example", cwd=tmp_path)
+    assert replayed.returncode == 0, replayed.stderr
+    assert "PASSED  decode worked-example" in replayed.stdout
+    _suite(installed, tmp_path, "--report=report", "-k", "worked-example")
+    compared = _run(installed, "-m", "llq_format", "matrix", "report", "-o", "matrix.html", cwd=tmp_path)
+    assert compared.returncode == 0, compared.stderr
+    assert "asked only in part: -k worked-example" in compared.stderr
+    assert (tmp_path / "matrix.html").is_file()
 
 
 def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:
