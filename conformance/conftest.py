@@ -33,7 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the runtime: reference (default), py:module:attr, cmd:'command line', or an installed name",
     )
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption("--report", type=Path, metavar="DIR", help="write report.json and index.html, a page")
+    group.addoption(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write report.json and a page, index.html, such as --report=report",
+    )
     group.addoption(
         "--known-failures",
         type=Path,
