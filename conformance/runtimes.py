@@ -1,9 +1,11 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
-A name is one under which an installed distribution offers a runtime, as an entry point of the group
+`mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another
+name is one under which an installed distribution offers a runtime, as an entry point of the group
 `llq.runtimes`: an object with the methods of `adapter.Runtime`, or a class or function that makes one.
 """
 
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from . import inprocess
@@ -12,6 +14,9 @@ from .jsonlines import JsonLines
 
 GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
+
+KINDS = {"mutant": "mutants", "equivalent": "equivalents"}
+"""Runtimes over the reference, by the kind of spec and the package that has a function `runtime` for them."""
 
 
 class UnknownRuntimeError(ValueError):
@@ -25,16 +30,27 @@ def find(spec: str, timeout: float) -> Runtime:
     kind, _, target = (REFERENCE if spec == "reference" else spec).partition(":")
     if kind == "py" and ":" in target:
         return inprocess.load(target, timeout)
+    if kind in KINDS:
+        return _over_the_reference(kind, target, timeout)
     if kind == "cmd" and target.strip():
         try:
             return JsonLines(target, timeout)
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
-    known = "reference, py:module:attr, cmd:'command line'"
+    known = "reference, py:module:attr, cmd:'command line', mutant:name, equivalent:name"
     found = (
         f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
     )
     raise UnknownRuntimeError(f"--runtime={spec} is none of: {known}; {found}")
+
+
+def _over_the_reference(kind: str, name: str, timeout: float) -> Runtime:
+    """Return a mutant or an equivalent; what they need is loaded only then."""
+    package = import_module(f".{KINDS[kind]}", __package__)
+    try:
+        return inprocess.InProcess(package.runtime(name), timeout)
+    except LookupError as error:
+        raise UnknownRuntimeError(f"--runtime={kind}:{name}: {error.args[0]}") from error
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import deviation
+from .. import deviation, recognition
 from ..adapter import Reals, Rounded, Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
+from ..recognition import Named, recognised
 from ..vectors import Vector
 
 NORMAL = 2.0**-14
@@ -30,10 +31,17 @@ def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | No
     rounded = runtime.activations(x, form)
     if lines := deviation.shapes(rounded.values, x):
         return failure(vector, "wrong shape", lines)
-    return _binary16(vector, rounded.values) if form == "binary16" else _int8(vector, x, rounded)
+    return _binary16(vector, rounded) if form == "binary16" else _int8(vector, x, rounded)
 
 
-def _binary16(vector: Vector, got: NDArray[np.float32]) -> Failure | None:
+def _named(vector: Vector, got: Rounded) -> Named:
+    form = vector.members["format"]
+    x = vector.array("input")
+    return recognised(vector, [got], lambda other: [other.activations(x, form)], recognition.rounded)
+
+
+def _binary16(vector: Vector, rounded: Rounded) -> Failure | None:
+    got = rounded.values
     expected = vector.array("expected")
     expected = np.where((np.abs(expected) < NORMAL) & (got == 0), 0, expected)
     exactly = np.zeros(got.shape)
@@ -41,7 +49,13 @@ def _binary16(vector: Vector, got: NDArray[np.float32]) -> Failure | None:
         return None
     x = vector.array("input")
     lines = deviation.describe(got, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"])
-    return failure(vector, "not rounded to the nearest binary16", lines, certain=not_finite(got))
+    return failure(
+        vector,
+        "not rounded to the nearest binary16",
+        lines,
+        certain=not_finite(got),
+        named=_named(vector, rounded),
+    )
 
 
 def _int8(vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure | None:
@@ -75,7 +89,9 @@ def _int8(vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure |
         lines.append("  scales")
         lines += deviation.describe(scales, scale, SCALE_ERROR * scale, AXES[:1])
     finite = not_finite(codes) or not_finite(scales)
-    return failure(vector, ", ".join(wrong), lines, certain=finite) if wrong else None
+    if not wrong:
+        return None
+    return failure(vector, ", ".join(wrong), lines, certain=finite, named=_named(vector, rounded))
 
 
 def _taken_for_zero(x: NDArray[np.float32], codes: Reals, scales: Reals) -> NDArray[Any]:

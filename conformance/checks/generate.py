@@ -7,6 +7,7 @@ from ..adapter import Runtime
 from ..check import Failure
 from ..computation import failure
 from ..package import eos_token_ids
+from ..recognition import exactly, recognised
 from ..vectors import Vector
 
 GENERATION_ENDS = "LLQ-GEN-2"
@@ -36,7 +37,12 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "another token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
-    return failure(vector, headline, lines, certain=certain)
+    named = (
+        recognised(vector, [got], lambda other: [list(other.generate(package, prompt, most))], exactly)
+        if got  # having generated nothing, many mistakes look alike
+        else {}
+    )
+    return failure(vector, headline, lines, certain=certain, named=named)
 
 
 def _said(token: int | None) -> str:

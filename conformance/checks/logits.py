@@ -1,5 +1,6 @@
 """Check `logits`: they lie within the bound of the declared KV cache, however the sequence is split."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ from .. import deviation
 from ..adapter import KV_CACHES, Reals, Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
+from ..recognition import recognised, within
 from ..vectors import Vector
 
 AXES = ("position", "token")
 SPLIT = "LLQ-DEC-17"
+OTHER = 8
+"""How many tokens another sequence has, which is computed first where the vector is about DEC-17."""
 
 
 def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -19,7 +23,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     tokens, splits = vector.members["tokens"], vector.members["splits"]
     expected = vector.array("expected")
     bound = np.float64(vector.members["bounds"][runtime.info.kv_cache])
-    answers = [runtime.logits(package, tokens, split) for split in splits]
+    answers = _answers(runtime, vector, package, splits)
     wrong = [number for number, got in enumerate(answers) if _wrong(got, expected, bound)]
     if not wrong:
         return None
@@ -34,11 +38,28 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     lines += _other_cache(runtime.info.kv_cache, vector, answers)
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
+    one = min(wrong, key=lambda number: len(splits[number]))  # of few steps, for it is asked of many mutants
+    named = recognised(
+        vector,
+        [answers[one]],
+        lambda other: _answers(other, vector, package, [splits[one]]),
+        within([expected], [bound]),
+        f"split {one}",
+    )
     if finite := not_finite(got):
-        return failure(vector, "NaN or infinity", lines, certain=finite)
+        return failure(vector, "NaN or infinity", lines, certain=finite, named=named)
     if len(wrong) < len(splits):
-        return failure(vector, "logits that depend on the split", lines, certain=SPLIT)
-    return failure(vector, "logits beyond the bound", lines)
+        return failure(vector, "logits that depend on the split", lines, certain=SPLIT, named=named)
+    return failure(vector, "logits beyond the bound", lines, named=named)
+
+
+def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[Sequence[int]]) -> list[Reals]:
+    """Ask for the logits once for each split."""
+    tokens = vector.members["tokens"]
+    if SPLIT in vector.rules:
+        other = tokens[::-1][:OTHER]
+        runtime.logits(package, other, [len(other)])  # what follows must not depend on it
+    return [runtime.logits(package, tokens, split) for split in splits]
 
 
 def _wrong(got: Reals, expected: Reals, bound: deviation.Bound) -> bool:

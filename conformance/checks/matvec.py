@@ -6,6 +6,7 @@ from .. import deviation
 from ..adapter import Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
+from ..recognition import recognised, within
 from ..vectors import Vector
 
 AXES = ("vector", "output row")
@@ -21,4 +22,10 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if not deviation.beyond(got, expected, bound).any():
         return None
     lines = [f"  tensor     {tensor}, inputs in {form}", *deviation.describe(got, expected, bound, AXES)]
-    return failure(vector, "products beyond their certificates", lines, certain=not_finite(got))
+    named = recognised(
+        vector,
+        [got],
+        lambda other: [other.matvec(package, tensor, form, vector.array("input"))],
+        within([expected], [bound]),
+    )
+    return failure(vector, "products beyond their certificates", lines, certain=not_finite(got), named=named)

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..adapter import Runtime, Tokenized
 from ..check import Failure
 from ..computation import failure
+from ..recognition import exactly, recognised
 from ..vectors import Vector
 
 
@@ -30,4 +31,5 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if got.decoded != expected.decoded:
         wrong.append("another text decoded")
         lines += [f"  expected   {expected.decoded!a}", f"  got        {got.decoded!a}"]
-    return failure(vector, ", ".join(wrong), lines)
+    named = recognised(vector, [got], lambda other: [other.tokenize(package, text)], exactly)
+    return failure(vector, ", ".join(wrong), lines, named=named)

@@ -1,0 +1,276 @@
+"""Mutants of heads, RoPE, norms of heads and temperature (DEC-4 to DEC-9)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference import attention, ops
+from llq_format.reference.activations import Array
+from llq_format.reference.attention import Attention
+
+from .mutant import mutant
+from .seam import Seam
+
+OTHER = {"interleaved": "halves", "halves": "interleaved"}
+Rotate = Callable[[Array, Array, str], Array]
+
+
+def _angles(seam: Seam, change: Callable[[Array], Array]) -> None:
+    """Rotate by other angles, float64 [tokens, head_dim / 2]."""
+    seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, p: rotate(x, change(angles), p))
+
+
+@mutant("rope-other-pairing", "RoPE pairs of the other kind", "DEC-5")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, p: rotate(x, angles, OTHER[p]))
+
+
+@mutant("rope-always-halves", "RoPE pairs always halves", "DEC-5")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, _: rotate(x, angles, "halves"))
+
+
+@mutant("rope-always-interleaved", "RoPE pairs always interleaved", "DEC-5")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, _: rotate(x, angles, "interleaved"))
+
+
+@mutant("rope-backwards", "RoPE the other way", "DEC-5")
+def _(seam: Seam) -> None:
+    _angles(seam, np.negative)
+
+
+@mutant("rope-missing", "RoPE not applied", "DEC-5")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "rotate", lambda _rotate: lambda x, _angles, _pairing: x)
+
+
+@mutant("rope-frequencies-reversed", "RoPE frequencies in reverse order", "DEC-5")
+def _(seam: Seam) -> None:
+    _angles(seam, lambda angles: angles[:, ::-1])
+
+
+@mutant("rope-in-all-layers", "RoPE in layers without it", "DEC-5")
+def _(seam: Seam) -> None:
+    _configured(seam, lambda config: replace(config, rope=True))
+
+
+@mutant("rope-theta-10000", "RoPE frequencies computed with theta 10000, not read", "DEC-5")
+def _(seam: Seam) -> None:
+    def computed(init: Callable[..., None]) -> Callable[..., None]:
+        def changed(self: Attention, *arguments: Any) -> None:
+            init(self, *arguments)
+            if self.inv_freq is not None:
+                self.inv_freq = 10000.0 ** -(np.arange(0, self.model.head_dim, 2) / self.model.head_dim)
+
+        return changed
+
+    seam.wrap(Attention, "__init__", computed)
+
+
+@mutant("rope-keys-off-by-one", "RoPE of keys one position too far", "DEC-5")
+def _(seam: Seam) -> None:
+    def wrong(call: Callable[..., Array]) -> Callable[..., Array]:
+        def called(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
+            right = attention.rotate
+            count = 0
+
+            def rotate(heads: Array, angles: Array, pairing: Any) -> Array:
+                nonlocal count
+                count += 1
+                assert self.inv_freq is not None  # noqa: S101 - the layer has RoPE
+                return right(heads, angles + (self.inv_freq if count == 2 else 0), pairing)
+
+            inner = Seam({})
+            inner.replace(attention, "rotate", rotate)
+            try:
+                return call(self, x, positions, cache)
+            finally:
+                inner.restore()
+
+        return called
+
+    seam.wrap(Attention, "__call__", wrong)
+
+
+@mutant("angles-in-binary16", "RoPE angles in binary16", "DEC-6")
+def _(seam: Seam) -> None:
+    _angles(seam, lambda angles: angles.astype(np.float16).astype(np.float64))
+
+
+@mutant("angles-in-binary32", "RoPE angles in binary32", "DEC-6")
+def _(seam: Seam) -> None:
+    _angles(seam, lambda angles: angles.astype(np.float32).astype(np.float64))
+
+
+@mutant("angles-anew-each-step", "RoPE angles beginning anew at each step", "DEC-17")
+def _(seam: Seam) -> None:
+    _angles(seam, lambda angles: angles - angles[:1])
+
+
+def _configured(seam: Seam, change: Callable[[Any], Any]) -> None:
+    """Give every attention another configuration."""
+
+    def wrong(init: Callable[..., None]) -> Callable[..., None]:
+        def changed(self: Attention, *arguments: Any) -> None:
+            init(self, *arguments)
+            wanted = change(self.config)
+            if self.inv_freq is not None or not wanted.rope:
+                self.config = wanted
+
+        return changed
+
+    seam.wrap(Attention, "__init__", wrong)
+
+
+@mutant("qk-norm-without-rope", "qk_norm in layers without RoPE too", "DEC-7")
+def _(seam: Seam) -> None:
+    _configured(seam, lambda config: replace(config, qk_norm=config.qk_norm or not config.rope))
+
+
+@mutant("qk-norm-everywhere", "qk_norm in all layers", "DEC-7")
+def _(seam: Seam) -> None:
+    _configured(seam, lambda config: replace(config, qk_norm=True))
+
+
+@mutant("qk-norm-missing", "no qk_norm", "DEC-7")
+def _(seam: Seam) -> None:
+    _configured(seam, lambda config: replace(config, qk_norm=False))
+
+
+def _head_norm(seam: Seam, wrong: Callable[[Array, float], Array]) -> None:
+    """Norm the heads in another way."""
+    seam.wrap(attention, "rms_norm", lambda _norm: lambda x, _weight, eps: wrong(x, eps))
+
+
+@mutant("qk-norm-by-length", "qk_norm divides by the length of the head", "DEC-7")
+def _(seam: Seam) -> None:
+    _head_norm(seam, lambda x, eps: x / np.sqrt((x * x).sum(axis=-1, keepdims=True) + eps))
+
+
+@mutant("qk-norm-without-eps", "qk_norm without eps", "DEC-7")
+def _(seam: Seam) -> None:
+    _head_norm(seam, lambda x, _eps: ops.rms_norm(x, None, 1e-12))
+
+
+@mutant("qk-norm-over-all-heads", "qk_norm over all heads together", "DEC-7")
+def _(seam: Seam) -> None:
+    _head_norm(seam, lambda x, eps: ops.rms_norm(x.reshape(len(x), -1), None, eps).reshape(x.shape))
+
+
+@mutant("qk-norm-of-queries-alone", "qk_norm of queries alone", "DEC-7")
+def _(seam: Seam) -> None:
+    def wrong(norm: Callable[..., Array]) -> Callable[..., Array]:
+        count = 0
+
+        def first(x: Array, weight: Array | None, eps: float) -> Array:
+            nonlocal count
+            count += 1
+            return norm(x, weight, eps) if count % 2 else x
+
+        return first
+
+    seam.wrap(attention, "rms_norm", wrong)
+
+
+def _factors(seam: Seam, wrong: Callable[[Array, Any], Array]) -> None:
+    """Scale queries by other factors, float64 [tokens]."""
+    seam.wrap(attention, "temperature_factors", lambda _factors: wrong)
+
+
+_right_factors = attention.temperature_factors
+
+
+@mutant("temperature-missing", "no temperature", "DEC-8")
+def _(seam: Seam) -> None:
+    _factors(seam, lambda positions, _: np.ones(len(positions)))
+
+
+@mutant("temperature-of-position", "temperature of position, not position + 1", "DEC-8")
+def _(seam: Seam) -> None:
+    _factors(seam, lambda positions, temperature: _right_factors(positions - 1, temperature))
+
+
+@mutant("temperature-binary-logarithm", "temperature with the logarithm to base 2", "DEC-8")
+def _(seam: Seam) -> None:
+    _factors(seam, lambda positions, t: 1 + (_right_factors(positions, t) - 1) / math.log(2))
+
+
+@mutant("temperature-without-floor", "temperature without floor", "DEC-8")
+def _(seam: Seam) -> None:
+    def smooth(positions: Array, temperature: Any) -> Array:
+        steps = (positions + 1) / temperature.floor_scale
+        return np.asarray(1 + temperature.attn_scale * np.log(1 + steps))
+
+    _factors(seam, smooth)
+
+
+@mutant("temperature-without-1", "temperature without the 1 in front", "DEC-8")
+def _(seam: Seam) -> None:
+    _factors(seam, lambda positions, temperature: _right_factors(positions, temperature) - 1)
+
+
+def _split(
+    seam: Seam, change: Callable[[Attention, Array, Array, Array], tuple[Array, Array, Array]]
+) -> None:
+    """Change the heads of q, k and v."""
+
+    def wrong(split: Callable[..., tuple[Array, Array, Array]]) -> Callable[..., Any]:
+        return lambda self, qkv: change(self, *split(self, qkv))
+
+    seam.wrap(Attention, "split", wrong)
+
+
+@mutant("kv-head-by-remainder", "key-value head by remainder", "DEC-4")
+def _(seam: Seam) -> None:
+    def order(self: Attention) -> NDArray[np.intp]:
+        heads = np.arange(self.model.num_heads)
+        return heads.reshape(-1, self.model.num_kv_heads).T.reshape(-1)
+
+    def wrong(init: Callable[..., None]) -> Callable[..., None]:
+        def made(self: Attention, *arguments: Any) -> None:
+            init(self, *arguments)
+            output, back = self.output, np.argsort(order(self))
+            shape = (-1, self.model.num_heads, self.model.head_dim)
+            self.output = lambda x: output(x.reshape(shape)[:, back].reshape(x.shape))
+
+        return made
+
+    seam.wrap(Attention, "__init__", wrong)
+    _split(seam, lambda self, q, k, v: (q[:, order(self)], k, v))
+
+
+@mutant("kv-head-0-for-all", "the first key-value head for all", "DEC-4")
+def _(seam: Seam) -> None:
+    def first(x: Array) -> Array:
+        return np.repeat(x[:, :1], x.shape[1], axis=1)
+
+    _split(seam, lambda _self, q, k, v: (q, first(k), first(v)))
+
+
+@mutant("values-before-keys", "values before keys", "DEC-4")
+def _(seam: Seam) -> None:
+    _split(seam, lambda _self, q, k, v: (q, v, k))
+
+
+@mutant("scores-not-divided", "scores not divided by the root of head_dim", "DEC-9")
+def _(seam: Seam) -> None:
+    _split(seam, lambda self, q, k, v: (q * math.sqrt(self.model.head_dim), k, v))
+
+
+@mutant("scores-divided-twice", "scores divided by head_dim", "DEC-9")
+def _(seam: Seam) -> None:
+    _split(seam, lambda self, q, k, v: (q / math.sqrt(self.model.head_dim), k, v))
+
+
+@mutant("scores-by-hidden-size", "scores divided by the root of hidden_size / num_heads", "DEC-9")
+def _(seam: Seam) -> None:
+    def other(self: Attention, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
+        model = self.model
+        return q * math.sqrt(model.head_dim * model.num_heads / model.hidden_size), k, v
+
+    _split(seam, other)

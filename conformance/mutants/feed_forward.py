@@ -1,0 +1,181 @@
+"""Mutants of feed-forward networks and mixtures of experts (DEC-12 to DEC-15)."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference import moe, ops
+from llq_format.reference.activations import Array
+from llq_format.reference.ffn import FFN
+
+from .mutant import mutant
+from .seam import Seam
+
+
+def _gated(seam: Seam, wrong: Callable[[FFN, Array], Array]) -> None:
+    """Combine the rows of gate_up, [tokens, 2 · intermediate], in another way before `down`."""
+
+    def changed(call: Callable[[FFN, Array], Array]) -> Callable[[FFN, Array], Array]:
+        return lambda self, x: self.down(wrong(self, self.first(x))) if self.gated else call(self, x)
+
+    seam.wrap(FFN, "__call__", changed)
+
+
+def _halves(hidden: Array) -> list[Array]:
+    return np.split(hidden, 2, axis=-1)
+
+
+@mutant("gate-up-swapped", "gate and up swapped", "DEC-12")
+def _(seam: Seam) -> None:
+    _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[1]) * _halves(h)[0])
+
+
+@mutant("gate-up-alternating", "gate and up in alternating rows", "DEC-12")
+def _(seam: Seam) -> None:
+    _gated(seam, lambda ffn, h: ffn.activation(h[:, ::2]) * h[:, 1::2])
+
+
+@mutant("gate-up-added", "gate and up added, not multiplied", "DEC-12")
+def _(seam: Seam) -> None:
+    _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[0]) + _halves(h)[1])
+
+
+@mutant("activation-on-both", "the activation function on gate and up", "DEC-12")
+def _(seam: Seam) -> None:
+    _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[0]) * ffn.activation(_halves(h)[1]))
+
+
+@mutant("activation-missing", "no activation function on gate", "DEC-12")
+def _(seam: Seam) -> None:
+    _gated(seam, lambda _ffn, h: _halves(h)[0] * _halves(h)[1])
+
+
+def tanh_gelu(z: Array) -> Array:
+    """Return gelu's approximation by tanh."""
+    return np.asarray(z / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))))
+
+
+@mutant("gelu-by-tanh", "gelu approximated by tanh", "DEC-13")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "gelu", tanh_gelu)
+
+
+@mutant("gelu-by-sigmoid", "gelu approximated by sigmoid", "DEC-13")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "gelu", lambda z: z * ops.sigmoid(1.702 * z))
+
+
+@mutant("silu-throughout", "silu also where gelu is asked for", "DEC-13")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "gelu", ops.silu)
+
+
+@mutant("relu-for-gelu", "relu for gelu", "DEC-13")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "gelu", lambda z: np.maximum(z, 0))
+
+
+@mutant("gelu-throughout", "gelu also where silu is asked for", "DEC-12")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "silu", ops.gelu)
+
+
+@mutant("tanh-gelu-for-silu", "gelu by tanh where silu is asked for", "DEC-12")
+def _(seam: Seam) -> None:
+    seam.item(ops.ACTIVATIONS, "silu", tanh_gelu)
+
+
+def _route(seam: Seam, wrong: Callable[[Array], tuple[NDArray[np.intp], Array]]) -> None:
+    """Choose experts from the router's values, float64 [tokens, num_experts], in another way."""
+    seam.wrap(moe.MoE, "route", lambda _route: lambda self, x: wrong(x @ self.router.T))
+
+
+@mutant("router-softmax", "score by softmax, not sigmoid", "DEC-14")
+def _(seam: Seam) -> None:
+    _route(seam, lambda values: (values.argmax(axis=-1), ops.softmax(values).max(axis=-1)))
+
+
+@mutant("score-1", "score renormalized to 1", "DEC-14")
+def _(seam: Seam) -> None:
+    _route(seam, lambda values: (values.argmax(axis=-1), np.ones(len(values))))
+
+
+@mutant("router-last-of-equals", "last of equal experts", "DEC-14")
+def _(seam: Seam) -> None:
+    def last(values: Array) -> tuple[NDArray[np.intp], Array]:
+        chosen = values.shape[1] - 1 - values[:, ::-1].argmax(axis=-1)
+        return chosen, ops.sigmoid(values.max(axis=-1))
+
+    _route(seam, last)
+
+
+@mutant("router-second", "second expert, not the first", "DEC-14")
+def _(seam: Seam) -> None:
+    def second(values: Array) -> tuple[NDArray[np.intp], Array]:
+        chosen = values.argsort(axis=-1)[:, -2]
+        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+
+    _route(seam, second)
+
+
+@mutant("router-by-magnitude", "expert of the greatest magnitude", "DEC-14")
+def _(seam: Seam) -> None:
+    def magnitude(values: Array) -> tuple[NDArray[np.intp], Array]:
+        chosen = np.abs(values).argmax(axis=-1)
+        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+
+    _route(seam, magnitude)
+
+
+@mutant("router-of-first-position", "the expert of the first position for all of a step", "DEC-14")
+def _(seam: Seam) -> None:
+    def first(values: Array) -> tuple[NDArray[np.intp], Array]:
+        chosen = np.repeat(values[:1].argmax(axis=-1), len(values))
+        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+
+    _route(seam, first)
+
+
+Mixture = Callable[[moe.MoE, Array, FFN, float], Array]
+"""From a mixture, one token [1, hidden], its expert and score to the output."""
+
+
+def _mixture(seam: Seam, wrong: Mixture) -> None:
+    def call(self: moe.MoE, x: Array) -> Array:
+        chosen, scores = self.route(x)
+        rows = [wrong(self, x[i : i + 1], self.experts[chosen[i]], float(scores[i])) for i in range(len(x))]
+        return np.concatenate(rows)
+
+    seam.replace(moe.MoE, "__call__", call)
+
+
+@mutant("score-on-output", "score on the expert's output", "DEC-14")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(x))
+
+
+@mutant("score-on-both-ends", "score on the expert's input and output", "DEC-14")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(score * x))
+
+
+@mutant("shared-expert-missing", "no shared expert", "DEC-15")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda _, x, expert, score: expert(score * x))
+
+
+@mutant("score-on-shared-expert", "score on the shared expert's input too", "DEC-15")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, expert, score: self.shared(score * x) + expert(score * x))
+
+
+@mutant("mixture-averaged", "half of the shared and half of the chosen expert", "DEC-15")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, expert, score: (self.shared(x) + expert(score * x)) / 2)
+
+
+@mutant("shared-expert-alone", "the shared expert alone", "DEC-15")
+def _(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, _expert, _score: self.shared(x))

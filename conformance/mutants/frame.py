@@ -1,0 +1,244 @@
+"""Mutants of the embedding, norms, residual stream and head (DEC-1 to DEC-3, DEC-16)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from llq_format.reference import attention, forward, matrix
+from llq_format.reference.activations import Array, round_binary16
+from llq_format.reference.forward import Decoder, DecoderLayer
+from llq_format.reference.ops import rms_norm
+
+from .mutant import mutant
+from .seam import Seam
+
+_forward: Any = forward
+"""Its functions as they are at the time, perhaps another mutant's."""
+
+Norm = Callable[[Array, Array | None, float], Array]
+
+
+def _made(seam: Seam, change: Callable[[Decoder], None]) -> None:
+    """Change every decoder after it is made."""
+
+    def wrong(init: Callable[..., None]) -> Callable[..., None]:
+        def changed(self: Decoder, *arguments: Any, **options: Any) -> None:
+            init(self, *arguments, **options)
+            change(self)
+
+        return changed
+
+    seam.wrap(Decoder, "__init__", wrong)
+
+
+@mutant("embedding-scaled", "embedding scaled by the root of hidden_size", "DEC-1")
+def _(seam: Seam) -> None:
+    def scale(decoder: Decoder) -> None:
+        decoder.embedding = decoder.embedding * np.float32(math.sqrt(decoder.model.hidden_size))
+
+    _made(seam, scale)
+
+
+@mutant("embedding-of-next-token", "embedding of the next token id", "DEC-1")
+def _(seam: Seam) -> None:
+    def shift(decoder: Decoder) -> None:
+        decoder.embedding = np.roll(decoder.embedding, -1, axis=0)
+
+    _made(seam, shift)
+
+
+def _norms(seam: Seam, wrong: Callable[[Norm], Norm]) -> None:
+    for module in (forward, attention):
+        seam.wrap(module, "rms_norm", wrong)
+
+
+def weighed(y: Array, weight: Array | None) -> Array:
+    """Return a normed vector times the weight, if there is one."""
+    return np.asarray(y if weight is None else weight * y)
+
+
+@mutant("eps-outside-root", "eps outside the root", "DEC-3")
+def _(seam: Seam) -> None:
+    def outside(x: Array, weight: Array | None, eps: float) -> Array:
+        return weighed(x / (np.sqrt(np.mean(x * x, axis=-1, keepdims=True)) + eps), weight)
+
+    _norms(seam, lambda _norm: outside)
+
+
+@mutant("eps-1e-6", "eps taken for 1e-6", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-6))
+
+
+@mutant("eps-1e-5", "eps taken for 1e-5", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-5))
+
+
+@mutant("eps-ignored", "no eps in norms", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-30))
+
+
+@mutant("eps-as-maximum", "the greater of mean(x²) and eps", "DEC-3")
+def _(seam: Seam) -> None:
+    def clamped(x: Array, weight: Array | None, eps: float) -> Array:
+        return weighed(x / np.sqrt(np.maximum(np.mean(x * x, axis=-1, keepdims=True), eps)), weight)
+
+    _norms(seam, lambda _norm: clamped)
+
+
+@mutant("norm-weight-plus-1", "weight of a norm added to 1", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, w, eps: norm(x, None if w is None else 1 + w, eps))
+
+
+@mutant("norm-weight-ignored", "weight of a norm ignored", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, _, eps: norm(x, None, eps))
+
+
+@mutant("layer-norm", "layer norm: the mean subtracted", "DEC-3")
+def _(seam: Seam) -> None:
+    _norms(seam, lambda norm: lambda x, w, eps: norm(x - x.mean(axis=-1, keepdims=True), w, eps))
+
+
+@mutant("norm-by-sum", "norm by the sum of squares, not their mean", "DEC-3")
+def _(seam: Seam) -> None:
+    def summed(x: Array, weight: Array | None, eps: float) -> Array:
+        return weighed(x / np.sqrt((x * x).sum(axis=-1, keepdims=True) + eps), weight)
+
+    _norms(seam, lambda _norm: summed)
+
+
+@mutant("norm-by-64", "norm by a length rounded up to 64", "DEC-3")
+def _(seam: Seam) -> None:
+    def padded(x: Array, weight: Array | None, eps: float) -> Array:
+        length = -(-x.shape[-1] // 64) * 64
+        return weighed(x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / length + eps), weight)
+
+    seam.wrap(forward, "rms_norm", lambda _norm: padded)
+
+
+Step = Callable[[DecoderLayer, Array, Callable[[Array], Array], float], Array]
+"""From a layer, its input, its attention (of what is normed) and eps to its output."""
+
+
+def _layered(seam: Seam, step: Step, *, norm: bool = True) -> None:
+    """Compute each layer in another way; without `norm`, the head is given what the last layer yields."""
+
+    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+        def hidden(self: Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
+            ids = np.fromiter(tokens, np.int64)
+            eps = self.model.rms_norm_eps
+            positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
+            x = self.embedding[ids].astype(np.float64)
+            for layer, cache in zip(self.layers, sequence.caches, strict=True):
+
+                def attend(normed: Array, layer: DecoderLayer = layer, cache: Any = cache) -> Array:
+                    return layer.attention(normed, positions, cache)
+
+                x = step(layer, x, attend, eps)
+            sequence.length += len(ids)
+            return np.asarray(_forward.rms_norm(x, self.norm, eps)) if norm else x
+
+        return hidden
+
+    seam.wrap(Decoder, "hidden", wrong)
+
+
+def _right(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+    h = x + attend(rms_norm(x, layer.attention_norm, eps))
+    return h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+
+
+@mutant("no-norm-before-head", "no norm before the head", "DEC-16")
+def _(seam: Seam) -> None:
+    _layered(seam, _right, norm=False)
+
+
+@mutant("ffn-residual-of-layer-input", "residual of the FFN taken from the layer's input", "DEC-2")
+def _(seam: Seam) -> None:
+    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+        h = x + attend(rms_norm(x, layer.attention_norm, eps))
+        return x + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+
+    _layered(seam, step)
+
+
+@mutant("parallel-ffn", "FFN beside attention, not behind it", "DEC-2")
+def _(seam: Seam) -> None:
+    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+        attended = attend(rms_norm(x, layer.attention_norm, eps))
+        return x + attended + layer.ffn(rms_norm(x, layer.ffn_norm, eps))
+
+    _layered(seam, step)
+
+
+@mutant("norms-swapped", "attention_norm and ffn_norm swapped", "DEC-2")
+def _(seam: Seam) -> None:
+    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+        h = x + attend(rms_norm(x, layer.ffn_norm, eps))
+        return h + layer.ffn(rms_norm(h, layer.attention_norm, eps))
+
+    _layered(seam, step)
+
+
+@mutant("residual-of-normed", "residuals taken behind the norms", "DEC-2")
+def _(seam: Seam) -> None:
+    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+        normed = rms_norm(x, layer.attention_norm, eps)
+        h = normed + attend(normed)
+        normed = rms_norm(h, layer.ffn_norm, eps)
+        return normed + layer.ffn(normed)
+
+    _layered(seam, step)
+
+
+@mutant("last-layer-skipped", "the last layer skipped", "DEC-2")
+def _(seam: Seam) -> None:
+    def skip(decoder: Decoder) -> None:
+        decoder.layers = decoder.layers[:-1]
+
+    def start(right: Callable[..., Any]) -> Callable[..., Any]:
+        def shorter(self: Decoder) -> forward.Sequence:
+            sequence: forward.Sequence = right(self)
+            sequence.caches = sequence.caches[: len(self.layers)]
+            return sequence
+
+        return shorter
+
+    _made(seam, skip)
+    seam.wrap(Decoder, "start", start)
+
+
+def _head_of(seam: Seam, weights: Callable[[Decoder], Array]) -> None:
+    """Take other weights, [vocab_size, hidden_size], for the head."""
+
+    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+        def head(self: Decoder) -> matrix.Matrix:
+            held = weights(self)
+            return lambda x: round_binary16(x) @ held.T
+
+        return head
+
+    seam.wrap(Decoder, "_head", wrong)
+
+
+@mutant("head-always-tied", "embedding taken for lm_head though there is one", "DEC-16")
+def _(seam: Seam) -> None:
+    _head_of(seam, lambda decoder: decoder._package.get_tensor("embedding").astype(np.float64))  # noqa: SLF001 - a seam
+
+
+@mutant("head-row-off-by-one", "logits one row off", "DEC-16")
+def _(seam: Seam) -> None:
+    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+        def head(self: Decoder) -> matrix.Matrix:
+            multiply = right(self)
+            return lambda x: np.roll(multiply(x), 1, axis=-1)
+
+        return head
+
+    seam.wrap(Decoder, "_head", wrong)

@@ -1,0 +1,134 @@
+"""Mutants of which positions are attended to, and how their values are weighed (DEC-10, DEC-11)."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference import attention
+from llq_format.reference.activations import Array
+from llq_format.reference.attention import Attention
+
+from .mutant import mutant
+from .seam import Seam
+
+Mask = Callable[[Array, Array, int | None], NDArray[np.bool_]]
+"""From positions of queries and keys and the chunk size to who attends to whom, [queries, keys]."""
+
+
+def _mask(seam: Seam, wrong: Callable[[Mask], Mask]) -> None:
+    seam.wrap(attention, "attends", wrong)
+
+
+@mutant("chunks-ignored", "no chunks", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda attends: lambda queries, keys, _: attends(queries, keys, None))
+
+
+@mutant("chunks-slide", "chunks that slide", "DEC-10")
+def _(seam: Seam) -> None:
+    def slide(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
+        back = queries[:, None] - keys[None, :]
+        return (back >= 0) & (back < (chunk_size or math.inf))
+
+    _mask(seam, lambda _: slide)
+
+
+@mutant("chunks-of-prefill-alone", "chunks only where several positions are computed at once", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda right: lambda q, k, size: right(q, k, None if len(q) == 1 else size))
+
+
+@mutant("chunks-one-longer", "chunks one position longer", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda right: lambda q, k, size: right(q, k, size + 1 if size else None))
+
+
+@mutant("chunks-shifted", "chunks that begin one position early", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda right: lambda q, k, size: right(q + 1, k + 1, size))
+
+
+@mutant("mask-shows-next", "causal mask lets the next position through", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda right: lambda queries, keys, size: right(queries + 1, keys, size))
+
+
+@mutant("mask-hides-own", "causal mask hides the position itself", "DEC-10")
+def _(seam: Seam) -> None:
+    def wrong(attends: Mask) -> Mask:
+        def strict(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
+            own = queries[:, None] == keys[None, :]
+            seen = attends(queries, keys, chunk_size) & ~own
+            return np.asarray(seen | (own & ~seen.any(axis=1, keepdims=True)))
+
+        return strict
+
+    _mask(seam, wrong)
+
+
+@mutant("mask-missing", "no causal mask", "DEC-10")
+def _(seam: Seam) -> None:
+    _mask(seam, lambda _: lambda queries, keys, _size: np.ones((len(queries), len(keys)), bool))
+
+
+@mutant("mask-hides-first", "position 0 hidden from all others", "DEC-10")
+def _(seam: Seam) -> None:
+    def wrong(attends: Mask) -> Mask:
+        def hidden(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
+            seen = attends(queries, keys, chunk_size)
+            return np.asarray(seen & ((keys[None, :] > 0) | (queries[:, None] == 0)))
+
+        return hidden
+
+    _mask(seam, wrong)
+
+
+def _softmax(seam: Seam, wrong: Callable[[Array], Array]) -> None:
+    """Weigh scores [..., positions] in another way; what is masked is −∞."""
+    seam.wrap(attention, "softmax", lambda _: wrong)
+
+
+@mutant("softmax-without-maximum", "softmax in binary32 without subtraction of the greatest score", "NUM-1")
+def _(seam: Seam) -> None:
+    def naive(scores: Array) -> Array:
+        weights = np.exp(scores.astype(np.float32))
+        return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float64)
+
+    _softmax(seam, naive)
+
+
+@mutant("softmax-off-by-one", "1 added to the sum of the softmax", "DEC-11")
+def _(seam: Seam) -> None:
+    def quiet(scores: Array) -> Array:
+        greatest = np.maximum(scores.max(axis=-1, keepdims=True), 0)
+        weights = np.exp(scores - greatest)
+        return np.asarray(weights / (weights.sum(axis=-1, keepdims=True) + np.exp(-greatest)))
+
+    _softmax(seam, quiet)
+
+
+@mutant("softmax-masked-as-0", "masked scores taken for 0, not −∞", "DEC-11")
+def _(seam: Seam) -> None:
+    seam.wrap(
+        attention, "softmax", lambda right: lambda scores: right(np.where(np.isneginf(scores), 0, scores))
+    )
+
+
+@mutant("softmax-base-2", "softmax with powers of 2", "DEC-11")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "softmax", lambda right: lambda scores: right(scores * math.log(2)))
+
+
+@mutant("heads-interleaved", "outputs of heads interleaved, not concatenated", "DEC-11")
+def _(seam: Seam) -> None:
+    def wrong(init: Callable[..., None]) -> Callable[..., None]:
+        def made(self: Attention, *arguments: object) -> None:
+            init(self, *arguments)
+            output, shape = self.output, (-1, self.model.num_heads, self.model.head_dim)
+            self.output = lambda x: output(x.reshape(shape).swapaxes(1, 2).reshape(x.shape))
+
+        return made
+
+    seam.wrap(Attention, "__init__", wrong)

@@ -1,0 +1,167 @@
+"""Mutants of the choice between binary16 and INT8 (ACT-1, ACT-2), and of accuracy (ACT-9, NUM)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from llq_format.reference import attention, forward, matrix, moe
+from llq_format.reference.activations import Array, quantize_int8, round_binary16
+
+from .mutant import mutant
+from .seam import Seam
+
+_forward: Any = forward
+"""Its functions as they are at the time, perhaps another mutant's."""
+
+
+def _layers(seam: Seam, count: Callable[[int, int], int]) -> None:
+    """Round the inputs of another number of layers to binary16; count(fp16_layers, all layers)."""
+
+    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
+            model = self.model
+            self.model = replace(model, fp16_layers=count(model.fp16_layers, len(model.layers)))
+            try:
+                made: forward.DecoderLayer = right(self, number, config)
+                return made
+            finally:
+                self.model = model
+
+        return counted
+
+    seam.wrap(forward.Decoder, "_layer", wrong)
+
+
+@mutant("int8-throughout", "fp16_layers ignored, INT8 throughout", "ACT-1")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda _count, _all: 0)
+
+
+@mutant("binary16-throughout", "fp16_layers ignored, binary16 throughout", "ACT-2")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda _count, every: every)
+
+
+@mutant("binary16-layers-plus-1", "one binary16 layer too many", "ACT-2")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda count, _all: count + 1)
+
+
+@mutant("binary16-layers-minus-1", "one binary16 layer too few", "ACT-1")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda count, _all: max(count - 1, 0))
+
+
+@mutant("binary16-layers-taken-for-2", "fp16_layers taken for 2", "ACT-2")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda _count, _all: 2)
+
+
+@mutant("binary16-layers-taken-for-1", "fp16_layers taken for 1", "ACT-2")
+def _(seam: Seam) -> None:
+    _layers(seam, lambda _count, _all: 1)
+
+
+@mutant("binary16-layers-last", "binary16 in the last fp16_layers layers, not the first", "ACT-1")
+def _(seam: Seam) -> None:
+    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+        def last(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
+            model = self.model
+            binary16 = number >= len(model.layers) - model.fp16_layers
+            self.model = replace(model, fp16_layers=len(model.layers) if binary16 else 0)
+            try:
+                made: forward.DecoderLayer = right(self, number, config)
+                return made
+            finally:
+                self.model = model
+
+        return last
+
+    seam.wrap(forward.Decoder, "_layer", wrong)
+
+
+def _head(seam: Seam, rounding: Callable[[Array], Array]) -> None:
+    """Round the input of the head in another way."""
+
+    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+        def head(self: forward.Decoder) -> matrix.Matrix:
+            name = "embedding" if self.model.tied_embeddings else "lm_head"
+            weights = self._package.get_tensor(name).astype(np.float64)
+            return lambda x: rounding(x) @ weights.T
+
+        return head
+
+    seam.wrap(forward.Decoder, "_head", wrong)
+
+
+@mutant("head-input-int8", "input of lm_head in INT8", "ACT-1")
+def _(seam: Seam) -> None:
+    def int8(x: Array) -> Array:
+        q, s = quantize_int8(x)
+        return s * q
+
+    _head(seam, int8)
+
+
+def narrow_stream(seam: Seam, narrow: Callable[[Array], Array]) -> None:
+    """Keep the residual stream in another format."""
+
+    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+        def hidden(self: forward.Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
+            ids = np.fromiter(tokens, np.int64)
+            eps = self.model.rms_norm_eps
+            positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
+            x = self.embedding[ids].astype(np.float64)
+            for layer, cache in zip(self.layers, sequence.caches, strict=True):
+                normed = _forward.rms_norm(x, layer.attention_norm, eps)
+                h = narrow(x + layer.attention(normed, positions, cache))
+                x = narrow(h + layer.ffn(_forward.rms_norm(h, layer.ffn_norm, eps)))
+            sequence.length += len(ids)
+            return np.asarray(_forward.rms_norm(x, self.norm, eps))
+
+        return hidden
+
+    seam.wrap(forward.Decoder, "hidden", wrong)
+
+
+@mutant("stream-in-binary16", "residual stream in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    narrow_stream(seam, round_binary16)
+
+
+@mutant("scores-in-binary16", "scores in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "softmax", lambda softmax: lambda scores: softmax(_half(scores)))
+
+
+@mutant("softmax-in-binary16", "weights of the softmax in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    seam.wrap(attention, "softmax", lambda softmax: lambda scores: _half(softmax(scores)))
+
+
+@mutant("router-input-in-binary16", "input of the router in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    seam.wrap(moe.MoE, "route", lambda route: lambda self, x: route(self, round_binary16(x)))
+
+
+@mutant("norm-in-binary16", "input of norms in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    seam.wrap(forward, "rms_norm", lambda norm: lambda x, w, eps: norm(round_binary16(x), w, eps))
+
+
+@mutant("logits-in-binary16", "logits in binary16", "ACT-9")
+def _(seam: Seam) -> None:
+    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+        def head(self: forward.Decoder) -> matrix.Matrix:
+            multiply = right(self)
+            return lambda x: _half(multiply(x))
+
+        return head
+
+    seam.wrap(forward.Decoder, "_head", wrong)
+
+
+def _half(x: Array) -> Array:
+    return x.astype(np.float16).astype(np.float64)

@@ -1,0 +1,205 @@
+"""Mutants of what a runtime keeps from step to step (DEC-17, NUM-2)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from llq_format.reference import attention, forward
+from llq_format.reference.activations import Array, quantize_int8, round_binary16
+from llq_format.reference.attention import KVCache
+from llq_format.reference.forward import Decoder, Sequence
+
+from .mutant import mutant
+from .rounding import bfloat16
+from .seam import Seam
+
+
+def _keep(seam: Seam, narrow: Callable[[Array], Array]) -> None:
+    """Keep keys and values in another format."""
+    seam.wrap(KVCache, "extend", lambda extend: lambda self, k, v: extend(self, narrow(k), narrow(v)))
+
+
+@mutant("kv-cache-in-int8", "KV cache in INT8", "NUM-2")
+def _(seam: Seam) -> None:
+    def narrow(x: Array) -> Array:
+        q, s = quantize_int8(x)
+        return q * s
+
+    _keep(seam, narrow)
+
+
+@mutant("kv-cache-in-bfloat16", "KV cache in bfloat16", "NUM-2")
+def _(seam: Seam) -> None:
+    _keep(seam, bfloat16)
+
+
+@mutant("kv-cache-undeclared-binary16", "KV cache in binary16, declared as f32", "NUM-2")
+def _(seam: Seam) -> None:
+    _keep(seam, round_binary16)
+
+
+def _extended(seam: Seam, wrong: Callable[[KVCache, Array, Array, Any], tuple[Array, Array]]) -> None:
+    def changed(extend: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
+        return lambda self, k, v: wrong(self, k, v, extend)
+
+    seam.wrap(KVCache, "extend", changed)
+
+
+@mutant("kv-slot-read-before-written", "the newest key and value read before they are written", "DEC-17")
+def _(seam: Seam) -> None:
+    def early(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
+        keys, values = extend(cache, k, v)
+        keys, values = keys.copy(), values.copy()
+        keys[-1], values[-1] = 0, 0
+        return keys, values
+
+    _extended(seam, early)
+
+
+@mutant("kv-values-lost-between-steps", "values of earlier steps lost, keys kept", "DEC-17")
+def _(seam: Seam) -> None:
+    def lost(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
+        keys, values = extend(cache, k, v)
+        return keys, np.concatenate([np.zeros_like(values[: -len(v)]), values[-len(v) :]])
+
+    _extended(seam, lost)
+
+
+@mutant("kv-ring-too-short", "a KV cache of 8 positions, older ones overwritten", "DEC-10")
+def _(seam: Seam) -> None:
+    def ring(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
+        keys, values = (held.copy() for held in extend(cache, k, v))
+        for position in range(len(keys)):
+            newest = (len(keys) - 1 - position) // 8 * 8 + position
+            keys[position], values[position] = keys[newest], values[newest]
+        return keys, values
+
+    _extended(seam, ring)
+
+
+def _hidden(seam: Seam, wrong: Callable[[Decoder, Any, Sequence, Any], Array]) -> None:
+    def changed(hidden: Callable[..., Array]) -> Callable[..., Array]:
+        return lambda self, tokens, sequence: wrong(self, tokens, sequence, hidden)
+
+    seam.wrap(Decoder, "hidden", changed)
+
+
+@mutant("positions-anew-each-step", "positions beginning anew at each step", "DEC-17")
+def _(seam: Seam) -> None:
+    def anew(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
+        before, sequence.length = sequence.length, 0
+        result: Array = hidden(decoder, tokens, sequence)
+        sequence.length += before
+        return result
+
+    _hidden(seam, anew)
+
+
+@mutant("positions-from-1", "positions counted from 1", "DEC-8")
+def _(seam: Seam) -> None:
+    def later(call: Callable[..., Array]) -> Callable[..., Array]:
+        right = attention.attends
+
+        def called(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
+            inner = Seam({})
+            inner.replace(attention, "attends", lambda q, k, size: right(q - 1, k, size))
+            try:
+                return call(self, x, positions + 1, cache)
+            finally:
+                inner.restore()
+
+        return called
+
+    seam.wrap(attention.Attention, "__call__", later)
+
+
+@mutant("positions-skip-one-in-decoding", "positions of decoding one too far", "DEC-17")
+def _(seam: Seam) -> None:
+    def called(call: Callable[..., Array]) -> Callable[..., Array]:
+        def late(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
+            return call(self, x, positions + (1 if cache.keys else 0), cache)
+
+        return late
+
+    seam.wrap(attention.Attention, "__call__", called)
+
+
+@mutant("cache-reset-each-step", "KV cache emptied before each step", "DEC-17")
+def _(seam: Seam) -> None:
+    def lost(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
+        sequence.caches = decoder.start().caches
+        sequence.length = 0
+        result: Array = hidden(decoder, tokens, sequence)
+        return result
+
+    _hidden(seam, lost)
+
+
+@mutant("cache-kept-between-sequences", "KV cache kept from sequence to sequence", "DEC-17")
+def _(seam: Seam) -> None:
+    def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
+        def kept(self: Decoder) -> Sequence:
+            key = str(self._package.directory)
+            if key not in seam.memory:
+                seam.memory[key] = start(self)
+            sequence: Sequence = seam.memory[key]
+            return sequence
+
+        return kept
+
+    seam.wrap(Decoder, "start", wrong)
+
+
+@mutant("cache-kept-positions-reset", "KV cache kept from sequence to sequence, positions not", "DEC-17")
+def _(seam: Seam) -> None:
+    def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
+        def kept(self: Decoder) -> Sequence:
+            key = str(self._package.directory)
+            held = seam.memory.get(key)
+            seam.memory[key] = start(self)
+            if held is not None:
+                seam.memory[key].caches = held.caches
+            sequence: Sequence = seam.memory[key]
+            return sequence
+
+        return kept
+
+    seam.wrap(Decoder, "start", wrong)
+
+
+@mutant("layers-share-a-cache", "all layers read the keys and values of the first", "DEC-17")
+def _(seam: Seam) -> None:
+    def shared(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
+        first, extend = sequence.caches[0], KVCache.extend
+        newest: list[tuple[Array, Array]] = []
+
+        def extended(cache: KVCache, k: Array, v: Array) -> tuple[Array, Array]:
+            found = extend(cache, k, v)
+            newest[:] = [found] if cache is first else newest
+            return newest[0]
+
+        inner = Seam({})
+        inner.replace(KVCache, "extend", extended)
+        try:
+            result: Array = hidden(decoder, tokens, sequence)
+        finally:
+            inner.restore()
+        return result
+
+    _hidden(seam, shared)
+
+
+@mutant("prefill-in-one-step-only", "of a step behind the first, only the last token computed", "DEC-17")
+def _(seam: Seam) -> None:
+    def last(forwarded: Callable[..., Array]) -> Callable[..., Array]:
+        def called(self: Decoder, tokens: Any, sequence: Sequence) -> Array:
+            ids = list(tokens)
+            if not sequence.length:
+                return forwarded(self, ids, sequence)
+            logits = forwarded(self, ids[-1:], sequence)
+            return np.concatenate([np.zeros((len(ids) - 1, logits.shape[1])), logits])
+
+        return called
+
+    seam.wrap(forward.Decoder, "forward", last)
