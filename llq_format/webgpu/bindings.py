@@ -13,6 +13,7 @@ _ROUNDED = {
     "binary16": {"rounded": "read_write", "rounded_sums": "read_write"},
 }
 _NORM = {"x": "read", "weight": "read", "score": "read", "state": "read"}
+_RESIDUAL = {"weight": "read", "x": "read_write", "stats": "read_write"}
 _WEIGHTS = {"packed": "read", "scale": "read", "zero_point": "read"}
 
 
@@ -51,10 +52,32 @@ _BINDINGS: dict[str, dict[str, str]] = {
         "score": "read_write",
     },
     "matvec_int8": _product("int8", "choice"),
+    "matvec_int8_r16": _product("int8", "choice"),
+    "matvec_int8_r8": _product("int8", "choice"),
     "matmul_int8": _product("int8", "state"),
     "matvec_binary16": _product("binary16", "choice"),
     "matmul_binary16": _product("binary16", "state"),
     "matvec_raw": {"weights": "read", "rounded": "read", "y": "read_write"},
+    "measure": {"x": "read", "weight": "read", "stats": "read_write"},
+    "fused_qkv": {**_WEIGHTS, "x": "read", "weight": "read", "stats": "read", "y": "read_write"},
+    "fused_attention": {
+        "qkv": "read",
+        "rope": "read",
+        "state": "read",
+        "keys": "read_write",
+        "values": "read_write",
+        "partials": "read_write",
+    },
+    "fused_output": {**_WEIGHTS, "partials": "read", "state": "read", **_RESIDUAL},
+    "fused_gate_up": {
+        **_WEIGHTS,
+        "x": "read",
+        "weight": "read",
+        "stats": "read",
+        "hidden": "read_write",
+        "peaks": "read_write",
+    },
+    "fused_down": {**_WEIGHTS, "hidden": "read", "peaks": "read", **_RESIDUAL},
     "argmax": {"logits": "read", "candidates": "read_write"},
     "choose": {"candidates": "read", "state": "read_write", "tokens": "read_write"},
     "sample": {"logits": "read", "sampling": "read", "state": "read_write", "tokens": "read_write"},

@@ -29,7 +29,9 @@ class Tile:
 TILES: Mapping[str, Tile] = {
     tile.entry_point: tile
     for tile in (
-        Tile("matvec_int8", 64, 1),
+        Tile("matvec_int8", 32, 1),
+        Tile("matvec_int8_r16", 16, 1),
+        Tile("matvec_int8_r8", 8, 1),
         Tile("matvec_binary16", 64, 1),
         Tile("matmul_int8", 64, 64),
         Tile("matmul_binary16", 64, 64),

@@ -110,7 +110,7 @@ def _source(entry_point: str, name: str) -> str:
     for section in variant.sections:
         if section in {variant.dot, variant.half}:
             texts.append((folder / f"{section}.wgsl").read_text(encoding="utf-8"))
-        elif entry_point == section or entry_point.startswith(f"{section}_r"):
+        elif entry_point == section or entry_point.startswith(f"{section}_"):
             texts.append((folder / f"{section}.wgsl").read_text(encoding="utf-8"))
     return "\n".join([*variant.directives, *texts])
 

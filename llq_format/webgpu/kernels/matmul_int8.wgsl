@@ -32,9 +32,9 @@ struct MatmulInt8 {
 @group(0) @binding(7) var<storage, read_write> matmul_int8_y: array<f32>;
 @group(1) @binding(0) var<uniform> matmul_int8_parameters: MatmulInt8;
 
-// Word c of a block's 16, then rows or vectors in fours.
-var<workgroup> matmul_int8_weights: array<array<u32, 64>, 16>;
-var<workgroup> matmul_int8_vectors: array<array<u32, 64>, 16>;
+// Word c of a block's 16, then rows or vectors, four at a place.
+var<workgroup> matmul_int8_weights: array<array<vec4<u32>, 16>, 16>;
+var<workgroup> matmul_int8_vectors: array<array<vec4<u32>, 16>, 16>;
 
 fn matmul_int8_scale_of(block: u32) -> f32 {
     let pair = halves(matmul_int8_scale[block >> 1u]);
@@ -49,6 +49,32 @@ fn matmul_int8_zero_of(block: u32) -> i32 {
     return i32(word << (24u - 8u * (block & 3u))) >> 24u;
 }
 
+// Four rows times one vector's word.
+fn matmul_int8_four(weights: vec4<u32>, vector: u32) -> vec4<i32> {
+    return vec4<i32>(
+        dot4(weights.x, vector),
+        dot4(weights.y, vector),
+        dot4(weights.z, vector),
+        dot4(weights.w, vector),
+    );
+}
+
+fn matmul_int8_store(token: u32, row: u32, sum: vec4<f32>) {
+    if token < matmul_int8_state[1] {
+        let first = token * matmul_int8_parameters.y_stride + matmul_int8_parameters.first_row + row;
+        let total = matmul_int8_scales[token] * sum;
+        for (var k = 0u; k < 4u; k += 1u) {
+            if row + k < matmul_int8_parameters.rows {
+                var value = total[k];
+                if (matmul_int8_parameters.flags & 2u) != 0u {
+                    value += matmul_int8_y[first + k];
+                }
+                matmul_int8_y[first + k] = value;
+            }
+        }
+    }
+}
+
 @compute @workgroup_size(256)
 fn matmul_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let count = matmul_int8_state[1];
@@ -58,66 +84,65 @@ fn matmul_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     }
     let blocks = matmul_int8_parameters.blocks;
     let stride = matmul_int8_parameters.blocks_stride;
-    let row = 4u * (lane & 15u);
-    let token = 4u * (lane >> 4u);
-    let load_row = lane & 63u;
-    let load_word = lane >> 6u;
+    let rows = lane & 15u;
+    let tokens = lane >> 4u;
+    // What this thread unpacks and copies: word `word` of row and of vector `item`.
+    let item = lane & 63u;
+    let word = lane >> 6u;
+    let quad = item >> 2u;
+    let part = item & 3u;
     // Vectors beyond the last are read as the last one and not written.
-    let load_vector = min(first_token + load_row, count - 1u) * stride;
-    let tokens = min(vec4<u32>(first_token + token) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(count - 1u));
-    var sums = array<vec4<f32>, 4>();
+    let load_vector = min(first_token + item, count - 1u) * stride;
+    let token = first_token + 4u * tokens;
+    let vector = min(vec4<u32>(token, token + 1u, token + 2u, token + 3u), vec4<u32>(count - 1u)) * stride;
+    var sum_0 = vec4<f32>();
+    var sum_1 = vec4<f32>();
+    var sum_2 = vec4<f32>();
+    var sum_3 = vec4<f32>();
+    var low = matmul_int8_packed[128u * group.x * blocks + item][word];
+    var high = matmul_int8_packed[128u * group.x * blocks + 64u + item][word];
+    var codes = matmul_int8_codes[4u * load_vector + word];
     for (var j = 0u; j < blocks; j += 1u) {
-        let block = group.x * blocks + j;
-        let low = matmul_int8_packed[128u * block + load_row][load_word];
-        let high = matmul_int8_packed[128u * block + 64u + load_row][load_word];
-        let codes = matmul_int8_codes[4u * (load_vector + j) + load_word];
         let even = (low & 0x33333333u) | ((high << 2u) & 0xCCCCCCCCu);
         let odd = ((low >> 2u) & 0x33333333u) | (high & 0xCCCCCCCCu);
         workgroupBarrier();
-        matmul_int8_weights[4u * load_word][load_row] = even & 0x0F0F0F0Fu;
-        matmul_int8_weights[4u * load_word + 1u][load_row] = odd & 0x0F0F0F0Fu;
-        matmul_int8_weights[4u * load_word + 2u][load_row] = (even >> 4u) & 0x0F0F0F0Fu;
-        matmul_int8_weights[4u * load_word + 3u][load_row] = (odd >> 4u) & 0x0F0F0F0Fu;
-        matmul_int8_vectors[4u * load_word][load_row] = codes.x;
-        matmul_int8_vectors[4u * load_word + 1u][load_row] = codes.y;
-        matmul_int8_vectors[4u * load_word + 2u][load_row] = codes.z;
-        matmul_int8_vectors[4u * load_word + 3u][load_row] = codes.w;
+        matmul_int8_weights[4u * word][quad][part] = even & 0x0F0F0F0Fu;
+        matmul_int8_weights[4u * word + 1u][quad][part] = odd & 0x0F0F0F0Fu;
+        matmul_int8_weights[4u * word + 2u][quad][part] = (even >> 4u) & 0x0F0F0F0Fu;
+        matmul_int8_weights[4u * word + 3u][quad][part] = (odd >> 4u) & 0x0F0F0F0Fu;
+        matmul_int8_vectors[4u * word][quad][part] = codes.x;
+        matmul_int8_vectors[4u * word + 1u][quad][part] = codes.y;
+        matmul_int8_vectors[4u * word + 2u][quad][part] = codes.z;
+        matmul_int8_vectors[4u * word + 3u][quad][part] = codes.w;
         workgroupBarrier();
-        var dots = array<vec4<i32>, 4>();
+        // The next block is on its way while this one is multiplied; after the last, the last again.
+        let next = min(j + 1u, blocks - 1u);
+        low = matmul_int8_packed[128u * (group.x * blocks + next) + item][word];
+        high = matmul_int8_packed[128u * (group.x * blocks + next) + 64u + item][word];
+        codes = matmul_int8_codes[4u * (load_vector + next) + word];
+        let block = matmul_int8_parameters.first_block + group.x * blocks + j;
+        let zero = matmul_int8_zero_of(block);
+        let scale = matmul_int8_scale_of(block);
+        var dots_0 = vec4<i32>(-zero * matmul_int8_sums[vector.x + j]);
+        var dots_1 = vec4<i32>(-zero * matmul_int8_sums[vector.y + j]);
+        var dots_2 = vec4<i32>(-zero * matmul_int8_sums[vector.z + j]);
+        var dots_3 = vec4<i32>(-zero * matmul_int8_sums[vector.w + j]);
         for (var c = 0u; c < 16u; c += 1u) {
-            for (var i = 0u; i < 4u; i += 1u) {
-                let a = matmul_int8_vectors[c][token + i];
-                dots[i] += vec4<i32>(
-                    dot4(matmul_int8_weights[c][row], a),
-                    dot4(matmul_int8_weights[c][row + 1u], a),
-                    dot4(matmul_int8_weights[c][row + 2u], a),
-                    dot4(matmul_int8_weights[c][row + 3u], a),
-                );
-            }
+            let weights = matmul_int8_weights[c][rows];
+            let vectors = matmul_int8_vectors[c][tokens];
+            dots_0 += matmul_int8_four(weights, vectors.x);
+            dots_1 += matmul_int8_four(weights, vectors.y);
+            dots_2 += matmul_int8_four(weights, vectors.z);
+            dots_3 += matmul_int8_four(weights, vectors.w);
         }
-        let index = matmul_int8_parameters.first_block + block;
-        let zero = matmul_int8_zero_of(index);
-        let scale = matmul_int8_scale_of(index);
-        for (var i = 0u; i < 4u; i += 1u) {
-            let offset = zero * matmul_int8_sums[tokens[i] * stride + j];
-            sums[i] += scale * vec4<f32>(dots[i] - vec4<i32>(offset));
-        }
+        sum_0 += scale * vec4<f32>(dots_0);
+        sum_1 += scale * vec4<f32>(dots_1);
+        sum_2 += scale * vec4<f32>(dots_2);
+        sum_3 += scale * vec4<f32>(dots_3);
     }
-    for (var i = 0u; i < 4u; i += 1u) {
-        let t = first_token + token + i;
-        if t < count {
-            let y = matmul_int8_scales[t] * sums[i];
-            for (var k = 0u; k < 4u; k += 1u) {
-                let out = 64u * group.x + row + k;
-                if out < matmul_int8_parameters.rows {
-                    let target_index = t * matmul_int8_parameters.y_stride + matmul_int8_parameters.first_row + out;
-                    var value = y[k];
-                    if (matmul_int8_parameters.flags & 2u) != 0u {
-                        value += matmul_int8_y[target_index];
-                    }
-                    matmul_int8_y[target_index] = value;
-                }
-            }
-        }
-    }
+    let row = 64u * group.x + 4u * rows;
+    matmul_int8_store(token, row, sum_0);
+    matmul_int8_store(token + 1u, row, sum_1);
+    matmul_int8_store(token + 2u, row, sum_2);
+    matmul_int8_store(token + 3u, row, sum_3);
 }

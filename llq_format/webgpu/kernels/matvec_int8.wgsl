@@ -1,4 +1,4 @@
-// matvec_int8: an INT4 matrix times vectors rounded to INT8, one vector at a time (rules ACT-7, NUM-3).
+// matvec_int8, matvec_int8_r16, matvec_int8_r8: an INT4 matrix times vectors rounded to INT8, one vector at a time (rules ACT-7, NUM-3).
 //
 //   y[t, first_row + r] (+)= s_t * sum over j of scale_b * (sum over c of code_rc q_tc - zero_point_b * sum over c of q_tc)
 //
@@ -8,8 +8,14 @@
 // `codes` holds 16 words a block in INT8 order: byte j of word 4 w + k is the code of column 16 w + 4 j + k, which
 // the mask 0x03030303 << 2 k of a row's word w selects. Zeros beyond the matrix's columns are the codes' duty.
 //
-// Threads. Workgroup (x, t) takes block row x of vector t. Of its 256 threads, 16 share a block's rows (4 each) and 16
-// share the block columns; their sums meet in workgroup memory. Adjacent threads read adjacent rows.
+// Threads. A workgroup (x, t) takes 32, 16 or 8 rows of vector t: matvec_int8 those from 32 x on, and so on. So small matrices still
+// give every core of a large device some workgroups; llq_format/webgpu/tiles.py has the choice. Of the 256 threads, `lanes`
+// (16, 8, 8) share the rows (2, 2, 1 each) and 256 / lanes share the block columns; their sums meet in workgroup memory.
+// Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements stand in place of loops over arrays: compilers
+// put such arrays in memory.
+//
+// A code in the high half of a byte is used in place: with bit 7 flipped it is a signed byte 16 (code - 8). Those dot products
+// are divided by 16 and 8 times the sum of their columns' codes is added; both are exact.
 //
 // Bindings: packed, scale (binary16 pairs), zero_point (4 i8 a word; unread if symmetric), codes, sums, scales,
 // choice (unread unless expert), y.
@@ -36,7 +42,7 @@ struct MatvecInt8 {
 @group(0) @binding(7) var<storage, read_write> matvec_int8_y: array<f32>;
 @group(1) @binding(0) var<uniform> matvec_int8_parameters: MatvecInt8;
 
-var<workgroup> matvec_int8_partial: array<f32, 1024>;
+var<workgroup> matvec_int8_partial: array<f32, 512>;
 
 fn matvec_int8_scale_of(block: u32) -> f32 {
     let pair = halves(matvec_int8_scale[block >> 1u]);
@@ -51,56 +57,168 @@ fn matvec_int8_zero_of(block: u32) -> i32 {
     return i32(word << (24u - 8u * (block & 3u))) >> 24u;
 }
 
-// 16 columns: a word of each plane with the four words of codes that its masks select.
-fn matvec_int8_word(low: u32, high: u32, codes: vec4<u32>) -> i32 {
+// 16 columns: a word of each plane with the four words of codes that its masks select. x: products of the columns with k = 0 and 1;
+// y: 16 times those of the columns with k = 2 and 3, for code - 8.
+fn matvec_int8_word(low: u32, high: u32, codes: vec4<u32>) -> vec2<i32> {
     let even = (low & 0x33333333u) | ((high << 2u) & 0xCCCCCCCCu);
     let odd = ((low >> 2u) & 0x33333333u) | (high & 0xCCCCCCCCu);
-    return (dot4(even & 0x0F0F0F0Fu, codes.x) + dot4((even >> 4u) & 0x0F0F0F0Fu, codes.z))
-        + (dot4(odd & 0x0F0F0F0Fu, codes.y) + dot4((odd >> 4u) & 0x0F0F0F0Fu, codes.w));
+    return vec2<i32>(
+        dot4(even & 0x0F0F0F0Fu, codes.x) + dot4(odd & 0x0F0F0F0Fu, codes.y),
+        dot4((even ^ 0x80808080u) & 0xF0F0F0F0u, codes.z) + dot4((odd ^ 0x80808080u) & 0xF0F0F0F0u, codes.w),
+    );
+}
+
+// The INT8 codes of a block of a vector, and what its rows' products lack: 8 times the sum of codes with k = 2 and 3, less the
+// zero point times the sum of all.
+struct MatvecInt8Codes {
+    word_0: vec4<u32>,
+    word_1: vec4<u32>,
+    word_2: vec4<u32>,
+    word_3: vec4<u32>,
+    offset: i32,
+}
+
+fn matvec_int8_codes_of(vector: u32, zero_point: i32) -> MatvecInt8Codes {
+    let a = matvec_int8_codes[4u * vector];
+    let b = matvec_int8_codes[4u * vector + 1u];
+    let c = matvec_int8_codes[4u * vector + 2u];
+    let d = matvec_int8_codes[4u * vector + 3u];
+    let ones = 0x01010101u;
+    let upper = ((dot4(ones, a.z) + dot4(ones, a.w)) + (dot4(ones, b.z) + dot4(ones, b.w)))
+        + ((dot4(ones, c.z) + dot4(ones, c.w)) + (dot4(ones, d.z) + dot4(ones, d.w)));
+    return MatvecInt8Codes(a, b, c, d, 8 * upper - zero_point * matvec_int8_sums[vector]);
+}
+
+// The exact dot product of a row of a block.
+fn matvec_int8_row(low: vec4<u32>, high: vec4<u32>, codes: MatvecInt8Codes) -> f32 {
+    let halves = (matvec_int8_word(low.x, high.x, codes.word_0) + matvec_int8_word(low.y, high.y, codes.word_1))
+        + (matvec_int8_word(low.z, high.z, codes.word_2) + matvec_int8_word(low.w, high.w, codes.word_3));
+    return f32(halves.x + (halves.y >> 4u) + codes.offset);
+}
+
+// The sum of 16 partial sums, `step` apart.
+fn matvec_int8_sixteen(first: u32, step: u32) -> f32 {
+    return (matvec_int8_four(first, step) + matvec_int8_four(first + 4u * step, step))
+        + (matvec_int8_four(first + 8u * step, step) + matvec_int8_four(first + 12u * step, step));
+}
+
+fn matvec_int8_four(first: u32, step: u32) -> f32 {
+    return (matvec_int8_partial[first] + matvec_int8_partial[first + step])
+        + (matvec_int8_partial[first + 2u * step] + matvec_int8_partial[first + 3u * step]);
+}
+
+fn matvec_int8_store(token: u32, row: u32, sum: f32) {
+    if row < matvec_int8_parameters.rows {
+        let place = token * matvec_int8_parameters.y_stride + matvec_int8_parameters.first_row + row;
+        var total = sum * matvec_int8_scales[token];
+        if (matvec_int8_parameters.flags & 2u) != 0u {
+            total += matvec_int8_y[place];
+        }
+        matvec_int8_y[place] = total;
+    }
+}
+
+// Whether a token chose another expert than this matrix's.
+fn matvec_int8_skips(token: u32) -> bool {
+    return (matvec_int8_parameters.flags & 4u) != 0u && matvec_int8_choice[token] != matvec_int8_parameters.expert;
 }
 
 @compute @workgroup_size(256)
 fn matvec_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let token = group.y;
-    if (matvec_int8_parameters.flags & 4u) != 0u && matvec_int8_choice[token] != matvec_int8_parameters.expert {
+    if matvec_int8_skips(token) {
         return;
     }
     let blocks = matvec_int8_parameters.blocks;
     let row = lane & 15u;
-    var sum = vec4<f32>();
-    for (var j = lane >> 4u; j < blocks; j += 16u) {
-        let block = group.x * blocks + j;
-        let vector = token * matvec_int8_parameters.blocks_stride + j;
-        var dots = vec4<i32>();
-        let c0 = matvec_int8_codes[4u * vector];
-        let c1 = matvec_int8_codes[4u * vector + 1u];
-        let c2 = matvec_int8_codes[4u * vector + 2u];
-        let c3 = matvec_int8_codes[4u * vector + 3u];
-        for (var i = 0u; i < 4u; i += 1u) {
-            let low = matvec_int8_packed[128u * block + 16u * i + row];
-            let high = matvec_int8_packed[128u * block + 64u + 16u * i + row];
-            dots[i] = (matvec_int8_word(low.x, high.x, c0) + matvec_int8_word(low.y, high.y, c1))
-                + (matvec_int8_word(low.z, high.z, c2) + matvec_int8_word(low.w, high.w, c3));
-        }
-        let index = matvec_int8_parameters.first_block + block;
-        let offset = matvec_int8_zero_of(index) * matvec_int8_sums[vector];
-        sum += matvec_int8_scale_of(index) * vec4<f32>(dots - vec4<i32>(offset));
+    let first = group.x / 2u * blocks;
+    let row_of_block = group.x % 2u * 32u + row;
+    var sum_0 = 0.0;
+    var sum_1 = 0.0;
+    for (var j = lane / 16u; j < blocks; j += 16u) {
+        let block = matvec_int8_parameters.first_block + first + j;
+        let word = 128u * (first + j) + row_of_block;
+        let low_0 = matvec_int8_packed[word];
+        let high_0 = matvec_int8_packed[word + 64u];
+        let low_1 = matvec_int8_packed[word + 16u];
+        let high_1 = matvec_int8_packed[word + 80u];
+        let codes = matvec_int8_codes_of(
+            token * matvec_int8_parameters.blocks_stride + j,
+            matvec_int8_zero_of(block),
+        );
+        let scale = matvec_int8_scale_of(block);
+        sum_0 += scale * matvec_int8_row(low_0, high_0, codes);
+        sum_1 += scale * matvec_int8_row(low_1, high_1, codes);
     }
-    for (var i = 0u; i < 4u; i += 1u) {
-        matvec_int8_partial[64u * (lane >> 4u) + 16u * i + row] = sum[i];
-    }
+    matvec_int8_partial[32u * (lane / 16u) + row] = sum_0;
+    matvec_int8_partial[32u * (lane / 16u) + row + 16u] = sum_1;
     workgroupBarrier();
-    let out = 64u * group.x + lane;
-    if lane < 64u && out < matvec_int8_parameters.rows {
-        var total = 0.0;
-        for (var i = 0u; i < 16u; i += 1u) {
-            total += matvec_int8_partial[64u * i + lane];
-        }
-        total *= matvec_int8_scales[token];
-        let target_index = token * matvec_int8_parameters.y_stride + matvec_int8_parameters.first_row + out;
-        if (matvec_int8_parameters.flags & 2u) != 0u {
-            total += matvec_int8_y[target_index];
-        }
-        matvec_int8_y[target_index] = total;
+    if lane < 32u {
+        matvec_int8_store(token, 32u * group.x + lane, matvec_int8_sixteen(lane, 32u));
+    }
+}
+
+@compute @workgroup_size(256)
+fn matvec_int8_r16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let token = group.y;
+    if matvec_int8_skips(token) {
+        return;
+    }
+    let blocks = matvec_int8_parameters.blocks;
+    let row = lane & 7u;
+    let first = group.x / 4u * blocks;
+    let row_of_block = group.x % 4u * 16u + row;
+    var sum_0 = 0.0;
+    var sum_1 = 0.0;
+    for (var j = lane / 8u; j < blocks; j += 32u) {
+        let block = matvec_int8_parameters.first_block + first + j;
+        let word = 128u * (first + j) + row_of_block;
+        let low_0 = matvec_int8_packed[word];
+        let high_0 = matvec_int8_packed[word + 64u];
+        let low_1 = matvec_int8_packed[word + 8u];
+        let high_1 = matvec_int8_packed[word + 72u];
+        let codes = matvec_int8_codes_of(
+            token * matvec_int8_parameters.blocks_stride + j,
+            matvec_int8_zero_of(block),
+        );
+        let scale = matvec_int8_scale_of(block);
+        sum_0 += scale * matvec_int8_row(low_0, high_0, codes);
+        sum_1 += scale * matvec_int8_row(low_1, high_1, codes);
+    }
+    matvec_int8_partial[16u * (lane / 8u) + row] = sum_0;
+    matvec_int8_partial[16u * (lane / 8u) + row + 8u] = sum_1;
+    workgroupBarrier();
+    if lane < 16u {
+        matvec_int8_store(token, 16u * group.x + lane, matvec_int8_sixteen(lane, 16u) + matvec_int8_sixteen(lane + 256u, 16u));
+    }
+}
+
+@compute @workgroup_size(256)
+fn matvec_int8_r8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let token = group.y;
+    if matvec_int8_skips(token) {
+        return;
+    }
+    let blocks = matvec_int8_parameters.blocks;
+    let row = lane & 7u;
+    let first = group.x / 8u * blocks;
+    let row_of_block = group.x % 8u * 8u + row;
+    var sum_0 = 0.0;
+    for (var j = lane / 8u; j < blocks; j += 32u) {
+        let block = matvec_int8_parameters.first_block + first + j;
+        let word = 128u * (first + j) + row_of_block;
+        let low_0 = matvec_int8_packed[word];
+        let high_0 = matvec_int8_packed[word + 64u];
+        let codes = matvec_int8_codes_of(
+            token * matvec_int8_parameters.blocks_stride + j,
+            matvec_int8_zero_of(block),
+        );
+        let scale = matvec_int8_scale_of(block);
+        sum_0 += scale * matvec_int8_row(low_0, high_0, codes);
+    }
+    matvec_int8_partial[lane] = sum_0;
+    workgroupBarrier();
+    if lane < 8u {
+        matvec_int8_store(token, 8u * group.x + lane, matvec_int8_sixteen(lane, 8u) + matvec_int8_sixteen(lane + 128u, 8u));
     }
 }

@@ -2,8 +2,8 @@
 //
 //   y[t, first_row + r] = sum over c of w_rc x_tc
 //
-// Threads. Workgroup (x, t) takes rows 32 x to 32 x + 31 of vector t: 32 threads share 4 rows and read 16 bytes of
-// a row at a time; their sums meet in workgroup memory. Where a row is no multiple of 16 bytes they read elements.
+// Threads. Workgroup (x, t) takes rows 32 x to 32 x + 31 of vector t: 16 threads share 2 rows and read 16 bytes of each
+// at a time; their sums meet in workgroup memory. Where a row is no multiple of 16 bytes they read elements.
 //
 // Bindings: weights (u32 words of the rows), rounded (binary32, row stride rounded_stride), y.
 // f16: 1 if weights are binary16 pairs, low half first, else binary32.
@@ -22,7 +22,7 @@ struct MatvecRaw {
 @group(0) @binding(2) var<storage, read_write> matvec_raw_y: array<f32>;
 @group(1) @binding(0) var<uniform> matvec_raw_parameters: MatvecRaw;
 
-var<workgroup> matvec_raw_partial: array<f32, 1024>;
+var<workgroup> matvec_raw_partial: array<f32, 512>;
 
 fn matvec_raw_element(index: u32) -> f32 {
     if matvec_raw_parameters.f16 == 0u {
@@ -32,52 +32,56 @@ fn matvec_raw_element(index: u32) -> f32 {
     return select(pair.x, pair.y, (index & 1u) == 1u);
 }
 
+fn matvec_raw_eight(weights: vec4<u32>, first: vec4<f32>, second: vec4<f32>) -> f32 {
+    return dot(vec4<f32>(halves(weights.x), halves(weights.y)), first)
+        + dot(vec4<f32>(halves(weights.z), halves(weights.w)), second);
+}
+
+fn matvec_raw_four(first: u32) -> f32 {
+    return (matvec_raw_partial[first] + matvec_raw_partial[first + 32u])
+        + (matvec_raw_partial[first + 64u] + matvec_raw_partial[first + 96u]);
+}
+
 @compute @workgroup_size(256)
 fn matvec_raw(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let rows = matvec_raw_parameters.rows;
     let cols = matvec_raw_parameters.cols;
     let vector = group.y * matvec_raw_parameters.rounded_stride;
     // Rows beyond the last are read as the last one and not written.
-    let first = 32u * group.x + 4u * (lane >> 5u);
-    let row = min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u));
-    var sum = vec4<f32>();
+    let pair = lane >> 4u;
+    let row_0 = min(32u * group.x + 2u * pair, rows - 1u);
+    let row_1 = min(32u * group.x + 2u * pair + 1u, rows - 1u);
+    var sum_0 = 0.0;
+    var sum_1 = 0.0;
     if matvec_raw_parameters.f16 != 0u && (cols & 7u) == 0u {
         let words = cols >> 3u;
-        for (var c = lane & 31u; c < words; c += 32u) {
-            let x0 = matvec_raw_rounded[(vector >> 2u) + 2u * c];
-            let x1 = matvec_raw_rounded[(vector >> 2u) + 2u * c + 1u];
-            for (var i = 0u; i < 4u; i += 1u) {
-                let w = matvec_raw_weights[row[i] * words + c];
-                sum[i] += dot(vec4<f32>(halves(w.x), halves(w.y)), x0) + dot(vec4<f32>(halves(w.z), halves(w.w)), x1);
-            }
+        for (var c = lane & 15u; c < words; c += 16u) {
+            let x_0 = matvec_raw_rounded[(vector >> 2u) + 2u * c];
+            let x_1 = matvec_raw_rounded[(vector >> 2u) + 2u * c + 1u];
+            sum_0 += matvec_raw_eight(matvec_raw_weights[row_0 * words + c], x_0, x_1);
+            sum_1 += matvec_raw_eight(matvec_raw_weights[row_1 * words + c], x_0, x_1);
         }
     } else if matvec_raw_parameters.f16 == 0u && (cols & 3u) == 0u {
         let words = cols >> 2u;
-        for (var c = lane & 31u; c < words; c += 32u) {
+        for (var c = lane & 15u; c < words; c += 16u) {
             let x = matvec_raw_rounded[(vector >> 2u) + c];
-            for (var i = 0u; i < 4u; i += 1u) {
-                sum[i] += dot(bitcast<vec4<f32>>(matvec_raw_weights[row[i] * words + c]), x);
-            }
+            sum_0 += dot(bitcast<vec4<f32>>(matvec_raw_weights[row_0 * words + c]), x);
+            sum_1 += dot(bitcast<vec4<f32>>(matvec_raw_weights[row_1 * words + c]), x);
         }
     } else {
-        for (var c = lane & 31u; c < cols; c += 32u) {
+        for (var c = lane & 15u; c < cols; c += 16u) {
             let x = matvec_raw_rounded[(vector + c) >> 2u][(vector + c) & 3u];
-            for (var i = 0u; i < 4u; i += 1u) {
-                sum[i] += matvec_raw_element(row[i] * cols + c) * x;
-            }
+            sum_0 += matvec_raw_element(row_0 * cols + c) * x;
+            sum_1 += matvec_raw_element(row_1 * cols + c) * x;
         }
     }
-    for (var i = 0u; i < 4u; i += 1u) {
-        matvec_raw_partial[32u * (4u * (lane >> 5u) + i) + (lane & 31u)] = sum[i];
-    }
+    matvec_raw_partial[32u * (lane & 15u) + 2u * pair] = sum_0;
+    matvec_raw_partial[32u * (lane & 15u) + 2u * pair + 1u] = sum_1;
     workgroupBarrier();
-    let out = 32u * group.x + lane;
-    if lane < 32u && out < rows {
-        var total = 0.0;
-        for (var i = 0u; i < 32u; i += 1u) {
-            // Rotated, so that the 32 threads read 32 different banks.
-            total += matvec_raw_partial[32u * lane + ((i + lane) & 31u)];
-        }
-        matvec_raw_y[group.y * matvec_raw_parameters.y_stride + matvec_raw_parameters.first_row + out] = total;
+    let row = 32u * group.x + lane;
+    if lane < 32u && row < rows {
+        let sum = (matvec_raw_four(lane) + matvec_raw_four(lane + 128u))
+            + (matvec_raw_four(lane + 256u) + matvec_raw_four(lane + 384u));
+        matvec_raw_y[group.y * matvec_raw_parameters.y_stride + matvec_raw_parameters.first_row + row] = sum;
     }
 }
