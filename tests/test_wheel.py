@@ -133,3 +133,14 @@ def test_an_editable_installation_copies_nothing_that_grows_stale(tmp_path: Path
     names = zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).namelist()
     files = {name for name in names if ".dist-info/" not in name}
     assert files == {"_llq_format.pth", "llq_conformance/discovery.py"}
+
+
+def test_an_editable_installation_says_how_to_run_the_suite(tmp_path: Path) -> None:
+    suite = tmp_path / "llq_conformance"
+    suite.mkdir()
+    (suite / "discovery.py").write_bytes((ROOT / "conformance" / "discovery.py").read_bytes())
+    command = ["-m", "pytest", "-p", "llq_conformance.discovery", "--pyargs", "llq_conformance"]
+    done = _run(tmp_path, *command)
+    assert done.returncode == 4
+    assert "llq_conformance is not wholly installed; in a source tree: pytest conformance" in done.stderr
+    assert "Traceback" not in done.stderr
