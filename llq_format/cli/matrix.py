@@ -27,7 +27,7 @@ def matrix(
     json: Json = False,
     every: Annotated[bool, typer.Option("--all", help="Print rules that all keep, too.")] = False,
 ) -> None:
-    """Put conformance reports of several runtimes side by side, rule by rule.
+    """Put conformance reports of runtimes side by side.
 
     Without -o and --json a table is printed: per capability the share of checks passed, per area the rules
     kept, and the rules that some runtime breaks.

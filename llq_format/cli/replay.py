@@ -22,7 +22,7 @@ def replay(
         typer.Option(metavar="DIR", help="Other vectors than the suite's own.", show_default=False),
     ] = None,
 ) -> None:
-    """Ask a runtime about one vector of the conformance suite and explain each answer.
+    """Ask a runtime about one vector and explain each answer.
 
     Example: llq replay worked-example --runtime='cmd:node adapter.mjs'
 
