@@ -12,6 +12,7 @@ from llq_format.metadata import Metadata
 from llq_format.model import Model, TensorRole, tensor_roles
 from llq_format.part_data import TensorPlan
 from llq_format.quantize import METHODS, QuantizeError, Scheme, quantize
+from llq_format.webgpu.package_files import PROGRAM, ProgramOptions, package_files
 from llq_format.writer import PackageWriter
 
 Raw = Literal["f16", "f32"]
@@ -28,6 +29,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     embedding: Raw = "f16",
     stem: str | None = None,
     shard_limit: int = SHARD_LIMIT_DEFAULT,
+    program: ProgramOptions | None = PROGRAM,
     overwrite: bool = False,
     on_total: Callable[[int, str], None] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -37,8 +39,10 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     The same checkpoint and options give the same bytes. Memory stays near one tensor in float32.
     method: `rtn`, rounding to nearest over each block's range. head: how an untied lm_head is stored.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
+    program: how the program is planned that is written with its WGSL module; None leaves both out.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
-    Raises CheckpointError, QuantizeError (naming the tensor), FileExistsError, ShardLimitError or LLQError.
+    Raises CheckpointError, QuantizeError (naming the tensor), FileExistsError, ShardLimitError, LLQError, or
+    UnplannableError for a model that WebGPU's default limits cannot hold.
     """
     rounder = METHODS[method][scheme]
     with open_checkpoint(checkpoint) as source:
@@ -55,6 +59,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             extras={"provenance": {**source.provenance, "method": method, "scheme": scheme}},
             overwrite=overwrite,
             progress=progress,
+            **package_files(program),
         ) as writer:
             if on_total is not None:
                 on_total(writer.total_bytes, chosen)

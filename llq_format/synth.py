@@ -16,6 +16,7 @@ from llq_format.packing import outside_mask
 from llq_format.part_data import Rows, TensorPlan
 from llq_format.quantize import PackedTensor, Scheme
 from llq_format.schema import check
+from llq_format.webgpu.package_files import PROGRAM, ProgramOptions, package_files
 from llq_format.writer import PackageWriter
 
 _ROPE = Attention(rope=True, qk_norm=False, chunk_size=None, temperature=None)
@@ -111,6 +112,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
     seed: int = 0,
     layers: int | None = None,
     shard_limit: int = SHARD_LIMIT_DEFAULT,
+    program: ProgramOptions | None = PROGRAM,
     overwrite: bool = False,
     on_total: Callable[[int, str], None] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -118,9 +120,10 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
     """Write a package of random weights, deterministic for a seed, and return its metadata.
 
     model: a name in GEOMETRIES or a `model` object; layers: keep so many layers only.
+    program: how the program is planned that is written with its WGSL module; None leaves both out.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     progress: called with numbers of bytes as they are written.
-    Raises KeyError, ValueError, FileExistsError, ShardLimitError or LLQError.
+    Raises KeyError, ValueError, FileExistsError, ShardLimitError, LLQError or UnplannableError.
     """
     chosen = geometry(model)
     if layers is not None:
@@ -136,6 +139,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
         "model": chosen,
         "shard_limit": shard_limit,
         "overwrite": overwrite,
+        **package_files(program),
     }
     extras = {"provenance": {"generator": "synth", "seed": seed}}
     with PackageWriter(directory, plans, extras=extras, progress=progress, **options) as writer:

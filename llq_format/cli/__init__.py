@@ -14,7 +14,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from llq_format.cli import decode, diff, dump, explain, export, inspect, matrix, replay, run, synth, validate
+from llq_format.cli import (
+    decode,
+    devices,
+    diff,
+    dump,
+    explain,
+    export,
+    inspect,
+    matrix,
+    profile,
+    program,
+    replay,
+    run,
+    synth,
+    validate,
+)
 from llq_format.cli.failures import reported
 from llq_format.layout import VERSION_TEXT
 
@@ -41,10 +56,13 @@ app.command("dump")(dump.dump)
 app.command("explain")(explain.explain)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("program")(program.program)
 app.command("run")(run.run)
+app.command("devices")(devices.devices)
 app.command("synth")(synth.synth)
 app.command("replay")(replay.replay)
 app.command("matrix")(matrix.matrix)
+app.command("profile")(profile.profile)
 
 
 def _version(*, asked: bool) -> None:

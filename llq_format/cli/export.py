@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from llq_format.cli.new_package import check_replaceable, print_summary
-from llq_format.cli.options import Force, Json, NewDirectory, Scheme, ShardLimit
+from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
+from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
 from llq_format.cli.terminal import ProgressBar
 from llq_format.layout import SHARD_LIMIT_DEFAULT
+from llq_format.webgpu.package_files import ProgramOptions
+from llq_format.webgpu.planner import CHUNK
 
 
 def export(  # noqa: PLR0913  # one argument an option
@@ -35,6 +37,9 @@ def export(  # noqa: PLR0913  # one argument an option
         ),
     ] = None,
     shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
+    no_program: NoProgram = False,
+    kv_cache: KVCache = "f16",
+    chunk: Chunk = CHUNK,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -49,7 +54,7 @@ def export(  # noqa: PLR0913  # one argument an option
     from llq_format.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
 
     check_replaceable(directory, force=force)
-    with ProgressBar() as bar:
+    with hint_at_no_program(), ProgressBar() as bar:
         metadata = write(
             checkpoint,
             directory,
@@ -59,6 +64,7 @@ def export(  # noqa: PLR0913  # one argument an option
             embedding=embedding,
             stem=stem,
             shard_limit=shard_limit,
+            program=None if no_program else ProgramOptions(chunk, kv_cache),
             overwrite=force,
             on_total=bar.start,
             progress=bar.advance,

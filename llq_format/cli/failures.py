@@ -12,6 +12,7 @@ from rich.console import Console
 
 from llq_format.cli.terminal import print_fields, print_line, stderr
 from llq_format.findings import Finding, LLQError
+from llq_format.webgpu.device_errors import DeviceError
 
 FAILED, MISUSE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141  # the last two as shells report SIGINT and SIGPIPE
 
@@ -33,7 +34,7 @@ def reported(status: int = FAILED) -> Iterator[None]:
     except LLQError as error:
         print_finding(stderr(), error.finding, lead=f"llq: {_subjects(error)}")
         raise SystemExit(status) from None
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, DeviceError) as error:
         _say(_subjects(error) + _words(error))
         if isinstance(error, OSError):
             _discard_stdout()
@@ -45,7 +46,7 @@ def about(subject: object) -> Iterator[None]:
     """Let failures of a block name their subject: the package, where a command has several."""
     try:
         yield
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, DeviceError) as error:
         error.add_note(str(subject))
         raise
 

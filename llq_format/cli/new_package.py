@@ -1,11 +1,14 @@
 """What the commands that make a package share: what they may replace, and what they say at their end."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llq_format.cli.sizes import sizes_by_kind, total_size
 from llq_format.cli.terminal import print_fields, print_json, stdout
 from llq_format.metadata import FILE_NAME, Metadata
+from llq_format.webgpu.planner import UnplannableError
 
 
 def check_replaceable(directory: Path, *, force: bool) -> None:
@@ -24,6 +27,15 @@ def check_replaceable(directory: Path, *, force: bool) -> None:
         raise FileExistsError(
             f"{directory} is not just a package and will not be replaced; remove it yourself"
         )
+
+
+@contextmanager
+def hint_at_no_program() -> Iterator[None]:
+    """Tell of --no-program where a block raises UnplannableError."""
+    try:
+        yield
+    except UnplannableError as error:
+        raise UnplannableError(f"{error}; --no-program writes the weights alone") from None
 
 
 def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:

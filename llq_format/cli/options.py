@@ -36,3 +36,12 @@ ShardLimit = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace DIR if it exists.")]
+NoProgram = Annotated[
+    bool, typer.Option("--no-program", help="Leave out the WGSL module and program.json: weights alone.")
+]
+KVCache = Annotated[
+    Literal["f16", "f32"], typer.Option(help="What the program's KV cache holds: binary16 or binary32.")
+]
+Chunk = Annotated[
+    int, typer.Option(min=1, max=4096, metavar="N", help="Most tokens that the program prefills at once.")
+]

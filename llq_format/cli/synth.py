@@ -10,13 +10,15 @@ import typer
 from llq_format.canonical_json import parse
 from llq_format.cli.failures import about
 from llq_format.cli.layers import print_layers
-from llq_format.cli.new_package import check_replaceable, print_summary
-from llq_format.cli.options import Force, Json, NewDirectory, Scheme, ShardLimit
+from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
+from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
 from llq_format.cli.terminal import ProgressBar, print_line, printable, stdout
 from llq_format.findings import LLQError
 from llq_format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.synth import GEOMETRIES
 from llq_format.synth import synth as write
+from llq_format.webgpu.package_files import ProgramOptions
+from llq_format.webgpu.planner import CHUNK
 
 
 def _list(*, asked: bool) -> None:
@@ -49,6 +51,9 @@ def synth(  # noqa: PLR0913  # one argument an option
         int | None, typer.Option(min=1, metavar="N", help="Keep the first N layers only.", show_default=False)
     ] = None,
     shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
+    no_program: NoProgram = False,
+    kv_cache: KVCache = "f16",
+    chunk: Chunk = CHUNK,
     force: Force = False,
     json: Json = False,
     _list_geometries: Annotated[
@@ -71,7 +76,7 @@ def synth(  # noqa: PLR0913  # one argument an option
     """
     model = _geometry(geometry)
     check_replaceable(directory, force=force)
-    with about(geometry), ProgressBar() as bar:
+    with hint_at_no_program(), about(geometry), ProgressBar() as bar:
         metadata = write(
             model,
             directory,
@@ -79,6 +84,7 @@ def synth(  # noqa: PLR0913  # one argument an option
             seed=seed,
             layers=layers,
             shard_limit=shard_limit,
+            program=None if no_program else ProgramOptions(chunk, kv_cache),
             overwrite=force,
             on_total=bar.start,
             progress=bar.advance,

@@ -1,5 +1,6 @@
 """The adapters of this machine: GPUs, and the software adapters that stand in for one."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ def find_adapter(name: str | None) -> Any:
             return adapter
     names = ", ".join(adapter_name(adapter) for adapter in found)
     raise DeviceError(f"no WebGPU adapter is called {name!r}; there are: {names}")
+
+
+def silence_log() -> None:
+    """Keep wgpu from logging errors: they are raised as well."""
+    logging.getLogger("wgpu").setLevel(logging.CRITICAL)
 
 
 def adapter_name(adapter: Any) -> str:

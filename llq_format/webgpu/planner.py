@@ -7,16 +7,19 @@ from llq_format.metadata import Metadata
 from llq_format.model import Layer, Model
 from llq_format.webgpu.bindings import accesses
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form
+from llq_format.webgpu.fused import Fused, fusible
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, raw_ranges
-from llq_format.webgpu.sizes import CANDIDATES, KVCache, Sizes, greatest_context
+from llq_format.webgpu.sizes import CANDIDATES, ROPE_FLAGS, KVCache, Sizes, greatest_context
 from llq_format.webgpu.tiles import EMBED_COLS
 from llq_format.webgpu.variants import VARIANTS
 
 CHUNK = 128
 """The greatest number of tokens of one prefill, unless told otherwise."""
 
-ROPE, HALVES, QK_NORM, KV_F16 = 1, 2, 4, 8  # flags of `rope`, as chapter WGSL module lists them
+
+MAX_BUFFER = 256 << 20
+"""maxBufferSize that every device offers, in bytes."""
 
 
 class UnplannableError(ValueError):
@@ -30,6 +33,12 @@ def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -
     """
     if metadata.model is None:
         raise UnplannableError("this package holds tensors but no model: there is nothing to plan")
+    for shard in metadata.shards:
+        if shard.byte_length > MAX_BUFFER:
+            raise UnplannableError(
+                f"shard {shard.file} has {shard.byte_length} bytes, and a buffer of WebGPU's default limits "
+                f"holds {MAX_BUFFER}: write the package with a shard limit of that"
+            )
     try:
         return _Planner(metadata, metadata.model, chunk, kv_cache).program()
     except UnplannableError:
@@ -81,7 +90,12 @@ class _Planner:
     def _layers(self, tokens: int) -> Iterator[Dispatch]:
         """Yield the dispatches from token ids to the residual stream after the last layer."""
         yield from self._embed()
+        fused = Fused(self.make, self.sizes)
         for number, layer in enumerate(self.model.layers):
+            if tokens == 1 and fusible(self.make, self.sizes, number):
+                yield from fused.layer(number, layer)
+                continue
+            fused.forget()
             form: Form = "binary16" if number < self.model.fp16_layers else "int8"
             yield from self._attention(number, layer, form, tokens)
             yield from self._ffn(number, layer, form, tokens)
@@ -112,10 +126,10 @@ class _Planner:
         yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
         kv_f16 = self.kv_cache == "f16"
         flags = (
-            config.rope * ROPE
-            | (model.rope_pairing == "halves") * HALVES
-            | config.qk_norm * QK_NORM
-            | kv_f16 * KV_F16
+            config.rope * ROPE_FLAGS["rope"]
+            | (model.rope_pairing == "halves") * ROPE_FLAGS["halves"]
+            | config.qk_norm * ROPE_FLAGS["qk_norm"]
+            | kv_f16 * ROPE_FLAGS["kv_f16"]
         )
         attn_scale, floor_scale = 0.0, 0
         if config.temperature is not None:

@@ -1,0 +1,85 @@
+"""What generates the tokens of `llq run`: the reference decoder, or WebGPU."""
+
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol
+
+from llq_format.cli.webgpu_extra import require_wgpu
+from llq_format.reader import Package
+
+
+class TokenGenerator(Protocol):
+    """A runtime with a package loaded. context: positions that it holds, None for no limit of its own."""
+
+    context: int | None
+
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
+        """Yield the tokens that follow a prompt; to be closed."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report tells of the runtime."""
+
+
+def reference_generator(package: Package) -> TokenGenerator:
+    """Return the reference decoder of a package."""
+    return _Reference(package)
+
+
+def webgpu_generator(
+    package: Package, positions: int, adapter: str | None, variant: str, context: int | None
+) -> TokenGenerator:
+    """Return a WebGPU host of a package.
+
+    positions: what the prompt and its answer take: the context, unless one is given, as far as the program's
+    goes. Raises ValueError without wgpu, and what `open_host` raises.
+    """
+    require_wgpu()
+    return _WebGPU(package, positions, adapter, variant, context)
+
+
+class _Reference:
+    context: int | None = None
+
+    def __init__(self, package: Package) -> None:
+        from llq_format.reference import Decoder  # noqa: PLC0415  # NumPy's weight
+
+        self._decoder = Decoder(package)
+
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
+        from llq_format.reference.generation import generate  # noqa: PLC0415
+
+        yield from generate(self._decoder, prompt, max_tokens, tuple(eos), sampling)
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+
+class _WebGPU:
+    def __init__(
+        self, package: Package, positions: int, adapter: str | None, variant: str, context: int | None
+    ) -> None:
+        from llq_format.webgpu.host import Host  # noqa: PLC0415  # an extra
+        from llq_format.webgpu.opening import executable, host_on, open_device  # noqa: PLC0415
+        from llq_format.webgpu.session import Session  # noqa: PLC0415
+
+        found = executable(package)
+        self.context: int | None = context or min(found.program.context_length, positions)
+
+        def make() -> Host:
+            device = open_device(found, adapter=adapter, variant=variant)
+            return host_on(package, found, device, self.context)
+
+        self._session = Session(make)
+
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
+        yield from self._session.generate(prompt, max_tokens, eos, sampling)
+
+    def facts(self) -> dict[str, Any]:
+        host = self._session.host
+        return {
+            "adapter": host.device.name,
+            "variant": host.device.variant.name,
+            "kv_cache": host.program.kv_cache,
+            "context": host.context,
+            "device_bytes": sum(host.memory().values()),
+            "devices_lost": self._session.losses,
+        }
