@@ -105,10 +105,10 @@ def _figures(value: Report) -> ET.Element:
         ("weights read", decode.get("weight_gb_per_s"), "GB/s"),
         ("dispatches a token", decode["dispatches"], ""),
         ("memory", value["memory_usage_mb"], "MB"),
-        ("occupancy, estimate", value["workgroup_occupancy"], ""),
+        ("occupancy", value["workgroup_occupancy"], "an estimate"),
     ]
     boxes = [
-        element("div", element("dt", name), element("dd", cell(number), " ", element("small", unit)))
+        element("div", element("dt", f"{name}, {unit}" if unit else name), element("dd", cell(number)))
         for name, number, unit in figures
     ]
     return element("dl", boxes, class_="figures")
