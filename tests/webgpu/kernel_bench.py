@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llq_format.webgpu.bindings import accesses
 from llq_format.webgpu.device import DEFAULT_LIMITS, find_adapter
 from llq_format.webgpu.module import kernel_sections
-from llq_format.webgpu.variants import VARIANTS
+from llq_format.webgpu.variants import SHARED, VARIANTS
 
 Array = NDArray[Any]
 
@@ -26,7 +26,7 @@ VARIANT_NAMES = tuple(variant.name for variant in VARIANTS)
 
 
 class Bench:
-    """A device, and the pipelines of the whole module in one variant."""
+    """A device, and the pipelines of kernels in one variant."""
 
     def __init__(self, variant: str, adapter: str | None = None) -> None:
         """Request a device of an adapter (see `find_adapter`) with the features of a variant."""
@@ -35,10 +35,7 @@ class Bench:
         self.device = find_adapter(adapter).request_device_sync(
             required_features=features, required_limits=DEFAULT_LIMITS
         )
-        sections = kernel_sections()
-        text = [line for line in found.directives if line not in _NAGA_REFUSES]
-        text += [sections[name] for name in found.sections]
-        self.module = self.device.create_shader_module(code="\n".join(text))
+        self.variant = found
         self._pipelines: dict[str, Any] = {}
 
     def pipeline(self, entry_point: str) -> Any:
@@ -56,9 +53,18 @@ class Bench:
             ]
             self._pipelines[entry_point] = self.device.create_compute_pipeline(
                 layout=self.device.create_pipeline_layout(bind_group_layouts=groups),
-                compute={"module": self.module, "entry_point": entry_point},
+                compute={"module": self._module(entry_point), "entry_point": entry_point},
             )
         return self._pipelines[entry_point]
+
+    def _module(self, entry_point: str) -> Any:
+        """Return a module of the section that has the entry point, after those that kernels share."""
+        sections, variant = kernel_sections(), self.variant
+        shared = (variant.dot, variant.half, variant.reduce, *SHARED)
+        (own,) = (name for name in variant.sections if f"fn {entry_point}(" in sections[name])
+        text = [line for line in variant.directives if line not in _NAGA_REFUSES]
+        text += [sections[name] for name in (*shared, own)]
+        return self.device.create_shader_module(code="\n".join(text))
 
     def dispatch(
         self,
