@@ -54,7 +54,7 @@ def work(program: Program, passes: Iterable[str], tokens: int) -> list[Work]:
         x, y, z = dispatch.grid(tokens)
         bytes_ = share * _weight_bytes(program, dispatch, tokens)
         works.append(
-            Work(dispatch, layer, _group(dispatch, layer), operation_of(dispatch.label), bytes_, x * y * z)
+            Work(dispatch, layer, group_of(dispatch), operation_of(dispatch.label), bytes_, x * y * z)
         )
     return works
 
@@ -89,7 +89,9 @@ OCCUPANCY = (
 """What `workgroup_occupancy` is."""
 
 
-def _group(dispatch: Dispatch, layer: int | None) -> str:
+def group_of(dispatch: Dispatch) -> str:
+    """Return what a dispatch belongs to: `layers.N`, `embedding`, `head` or `choice`."""
+    layer = layer_of(dispatch.label)
     if layer is not None:
         return f"layers.{layer}"
     if dispatch.entry_point == "embed":
