@@ -6,8 +6,9 @@
 //   o = 0 of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
-// Threads: one workgroup of 256 a token (grid.x); first the factors of all splits of all heads, in workgroup memory, then passes
-// over the columns; where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up to the end of the block, are zero.
+// Threads: one workgroup of 256 a token (grid.x); first the factors of all splits of all heads, in workgroup memory, then
+// passes over the columns; where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up
+// to the end of the block, are zero.
 
 struct CombineParameters {
   heads: u32,

@@ -3,10 +3,12 @@
 //   1. Tokens are ranked by logit, the greatest first, equals by id, the lowest first.
 //   2. The first top_k of them are kept; 0 keeps all.
 //   3. w = exp((logit - greatest) / temperature), in binary32, no exponent below -87.
-//   4. Of those kept, the fewest first ones are kept whose w make at least top_p of the sum of w; at least one, all if top_p >= 1.
-//   5. u = (philox >> 8) * 2^-24, philox being the first word of Philox4x32-10 with counter (position, 0, 0, 0) and key (seed low,
-//      seed high); position is that of the token to be chosen.
-//   6. The token is the lowest id, among those kept, for which the sum of w over all kept ids up to it exceeds u times their sum.
+//   4. Of those kept, the fewest first ones are kept whose w make at least top_p of the sum of w; at least one, all if
+//      top_p >= 1.
+//   5. u = (philox >> 8) * 2^-24, philox being the first word of Philox4x32-10 with counter (position, 0, 0, 0) and key
+//      (seed low, seed high); position is that of the token to be chosen.
+//   6. The token is the lowest id, among those kept, for which the sum of w over all kept ids up to it exceeds u times
+//      their sum.
 // A temperature below 2^-60 takes the first of the ranking. The result becomes tokens(0) and state[2]; state[0] += state[1],
 // state[1] = 1, state[3] += 1.
 //
