@@ -172,11 +172,11 @@ def _cell(rule: Mapping[str, Any] | None) -> Cell:
 
 
 def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:
-    for what in ("vectors", "suite"):
+    for what, several in (("vectors", "vectors"), ("suite", "suites")):
         digests = [report[what]["sha256"] for report in reports]
         if len(set(digests)) > 1:
             told = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
-            yield f"made with different {what}, so the columns may not be comparable (SHA-256 {told})"
+            yield f"made with different {several}, so the columns may not be comparable (SHA-256 {told})"
     for report, column in zip(reports, columns, strict=True):
         if report["options"]["selection"]:
             yield f"{column} was asked only in part: -k {report['options']['selection']}"
