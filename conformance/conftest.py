@@ -14,6 +14,7 @@ from .checks.smoke import SIMPLEST, smoke
 from .discovery import names
 from .expectations import KNOWN, Expectations, known_failures
 from .known_failures import KnownFailuresError
+from .quick import quick
 from .reporting import Reporter
 from .vectors import VECTORS, Vector, VectorsError, load
 
@@ -30,9 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="the runtime: reference (default), py:module:attr, cmd:'command line', or an installed name",
+        help="the runtime: reference (default), py:module:attr, cmd:'command line', mutant:name, or an installed name",
     )
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
+    group.addoption(
+        "--quick", action="store_true", help="ask the few questions that catch every known mistake"
+    )
     group.addoption(
         "--report",
         type=Path,
@@ -123,7 +127,11 @@ def runtime(pytestconfig: pytest.Config) -> Runtime:
 
 def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
     """Return each check with each vector that it concerns."""
-    return [(check, vector) for check in CHECKS for vector in vectors_of(config) if check.concerns(vector)]
+    cases = [(check, vector) for check in CHECKS for vector in vectors_of(config) if check.concerns(vector)]
+    if not config.option.quick:
+        return cases
+    chosen = quick()
+    return [(check, vector) for check, vector in cases if f"{check.name}-{vector.id}" in chosen]
 
 
 def runtime_of(config: pytest.Config) -> Runtime:

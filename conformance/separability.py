@@ -1,7 +1,8 @@
-"""Which check of which vector catches which mutant: `python -m conformance.separability` computes and publishes it.
+"""Which check of which vector catches which mutant: `python -m conformance.separability` computes it.
 
-It writes `quick.json`, the matrix and the smallest set found of checks that catches every mutant, which `--quick`
-asks. `--jobs N` uses that many processes. `conformance/kill_page.py` makes a page of it.
+It writes `quick.json`, the matrix and the smallest set found of questions that catches every mutant, which
+`--quick` asks, and the page of the matrix. `--jobs N` uses that many processes; `--most N` leaves each mutant
+alone once N questions caught it: minutes become seconds, and the matrix is not complete.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from . import recognition
@@ -34,6 +36,9 @@ ABOVE = {
 }
 """The checks that a mutant is asked, by the one that has to find it: what lies below does not see it."""
 
+SLOW = ("many-empty-tensors",)
+"""Vectors that take a second, left to others where others do."""
+
 Kills = Mapping[str, frozenset[str]]
 """For each mutant the questions, `check-vector`, whose answers were bad."""
 
@@ -45,26 +50,35 @@ def questions(names: Iterable[str]) -> list[tuple[Check, Vector]]:
     return [(c, v) for c in CHECKS if c.name in wanted for v in vectors if c.concerns(v)]
 
 
-def caught(name: str) -> frozenset[str]:
-    """Return the questions that a mutant answers wrongly, or does not answer."""
+def caught(name: str, most: int | None = None) -> frozenset[str]:
+    """Return the questions that a mutant answers wrongly, or does not answer; `most` of them, if given.
+
+    Those of its lowest check come first, and of them those about its rule.
+    """
     mutant = runtime(name)
-    found = set()
+    found: set[str] = set()
+    rule, lowest = MUTANTS[name].rule, MUTANTS[name].check
+    asked = questions(ABOVE[lowest])
+    if most is not None:
+        asked.sort(key=lambda item: (item[0].name != lowest, rule not in item[1].rules, item[1].id in SLOW))
     with tempfile.TemporaryDirectory() as workspace, recognition.silent():
-        for check, vector in questions(ABOVE[MUTANTS[name].check]):
+        for check, vector in asked:
             place = Path(workspace, check.name)
             if check(InProcess(mutant, 60), vector, place).outcome is not Outcome.PASSED:
                 found.add(f"{check.name}-{vector.id}")
+                if len(found) == most:
+                    break
     return frozenset(found)
 
 
-def sweep(names: Sequence[str], jobs: int) -> dict[str, frozenset[str]]:
+def sweep(names: Sequence[str], jobs: int, most: int | None = None) -> dict[str, frozenset[str]]:
     """Return what catches each mutant, computed in several processes."""
     with ProcessPoolExecutor(jobs) as pool:
-        return dict(zip(names, pool.map(caught, names), strict=True))
+        return dict(zip(names, pool.map(partial(caught, most=most), names), strict=True))
 
 
 def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
-    """Return few questions that catch every mutant: greedily, the cheaper of equals, then without spare ones."""
+    """Return few questions that catch every mutant: greedily, cheaper ones first, without spare ones."""
     chosen: list[str] = []
     left = {name for name, found in kills.items() if found}
     everything = sorted({question for found in kills.values() for question in found})
@@ -88,49 +102,51 @@ def twins(kills: Kills) -> list[tuple[str, ...]]:
     return [tuple(names) for names in groups.values() if len(names) > 1]
 
 
-def save(kills: Kills, quick: Sequence[str], path: Path = MATRIX) -> None:
+def save(kills: Kills, quick: Sequence[str], *, complete: bool, path: Path = MATRIX) -> None:
     """Write the matrix, a row of hexadecimal bits for each mutant, and the quick set."""
     order = sorted({question for found in kills.values() for question in found})
     rows = {
         name: f"{sum(1 << i for i, question in enumerate(order) if question in found):x}"
         for name, found in kills.items()
     }
-    value = {"quick": list(quick), "questions": order, "mutants": rows}
+    value = {"complete": complete, "quick": list(quick), "questions": order, "mutants": rows}
     text = json.dumps(value, indent=1) + "\n"
     temporary = path.with_suffix(".new")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
-def saved(path: Path = MATRIX) -> tuple[dict[str, frozenset[str]], list[str]]:
-    """Return the matrix and the quick set that `save` wrote."""
+def saved(path: Path = MATRIX) -> tuple[dict[str, frozenset[str]], list[str], bool]:
+    """Return the matrix, the quick set, and whether the matrix is complete, as `save` wrote them."""
     value = json.loads(path.read_text(encoding="utf-8"))
     kills = {
         name: frozenset(q for i, q in enumerate(value["questions"]) if int(row, 16) >> i & 1)
         for name, row in value["mutants"].items()
     }
-    return kills, value["quick"]
+    return kills, value["quick"], value["complete"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compute and write everything; the exit status is 1 if a mutant is not caught."""
     parser = argparse.ArgumentParser(prog="python -m conformance.separability", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--most", type=int, help="stop with a mutant when so many questions caught it")
     parser.add_argument("--page-only", action="store_true", help="only write the page anew")
     chosen = parser.parse_args(arguments)
     from . import kill_page  # noqa: PLC0415 - it reads what this module writes
 
     if not chosen.page_only:
-        kills = sweep(list(MUTANTS), chosen.jobs)
-        slow = {"refuse-many-empty-tensors": 100.0}
-        save(kills, cover(kills, slow))
-    kills, quick = saved()
-    kill_page.write(kills, quick)
+        kills = sweep(list(MUTANTS), chosen.jobs, chosen.most)
+        costs = {f"refuse-{vector}": 100.0 for vector in SLOW}
+        save(kills, cover(kills, costs), complete=chosen.most is None)
+    kills, quick, complete = saved()
+    kill_page.write(kills, quick, complete=complete)
     survivors = [name for name, found in kills.items() if not found]
-    groups = "; ".join(" = ".join(group) for group in twins(kills)) or "none"
+    same = "; ".join(" = ".join(group) for group in twins(kills)) or "none"
     sys.stdout.write(f"{len(kills)} mutants, {len(quick)} questions in the quick set\n")
+    sys.stdout.write(f"not caught: {', '.join(survivors) or 'none'}\n")
     sys.stdout.write(
-        f"not caught: {', '.join(survivors) or 'none'}\nnot told apart by what catches them: {groups}\n"
+        f"caught by the same questions: {same}\n" if complete else "the matrix is not complete\n"
     )
     return 1 if survivors else 0
 

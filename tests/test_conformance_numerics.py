@@ -13,13 +13,12 @@ from conformance.adapter import Format, Info, Reals, Rounded
 from conformance.certificate import certify
 from conformance.check import Outcome, Result
 from conformance.checks import CHECKS
+from conformance.equivalents.float32 import Float32Runtime
+from conformance.equivalents.kernels import INTEGER_KERNELS, KERNELS, SCALE_ERROR, KernelRuntime, in_binary16
 from conformance.inprocess import InProcess
 from conformance.package import read_tensor
 from conformance.reference import Reference
 from conformance.vectors import VECTORS, Vector, load
-from tests.float32_runtime import Float32Runtime
-from tests.kernels import INTEGER_KERNELS, KERNELS, SCALE_ERROR, KernelRuntime, in_binary16
-from tests.mistakes import MISTAKES, Mistake
 
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 BY_NAME = {check.name: check for check in CHECKS}
@@ -233,38 +232,3 @@ def test_a_cache_in_binary16_that_is_not_declared_is_named() -> None:
     explained = not_passed(Float32Runtime(0, "f32", holds="f16"), of_kind("logits"))
     assert explained
     assert any("does the cache hold f16?" in text for text in explained)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NaN and overflows that a mistake entails
-@pytest.mark.parametrize("wrong", MISTAKES, ids=lambda wrong: wrong.name)
-def test_what_is_wrong_fails_on_a_vector_about_it(wrong: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong.make(monkeypatch)
-    runtime = wrong.runtime()
-    about = [vector for vector in of_kind(wrong.check) if wrong.rule in vector.rules]
-    assert about, f"no vector of kind {wrong.check} is about {wrong.rule}"
-    assert any(ask(runtime, vector).outcome is Outcome.FAILED for vector in about)
-
-
-OF_DECODERS = [wrong for wrong in MISTAKES if wrong.check == "logits" and "KV cache in" not in wrong.name]
-
-
-BLURRED = ("input of the router in binary16", "scores in binary16")
-"""Mistakes that move logits no more than a KV cache in binary16 may."""
-
-
-def each(mistakes: Sequence[Mistake]) -> list[Any]:
-    """Return parameters; a mistake that is found against expectation fails too, for xfail is strict."""
-    blurred = [pytest.mark.xfail(reason="a cache in binary16 moves logits as much")]
-    marks = dict.fromkeys(BLURRED, blurred)
-    return [pytest.param(wrong, id=wrong.name, marks=marks.get(wrong.name, [])) for wrong in mistakes]
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("wrong", each(OF_DECODERS))
-def test_what_is_wrong_fails_with_a_cache_in_binary16_too(
-    wrong: Mistake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The bounds are wider there, and nothing may hide in them."""
-    wrong.make(monkeypatch)
-    runtime = wrong.runtime("f16")
-    assert any(ask(runtime, vector).outcome is Outcome.FAILED for vector in of_kind("logits"))

@@ -43,7 +43,7 @@ def _f16(chosen: Callable[[int], bool]) -> Drop:
 
 
 def _bytes(text: str) -> int:
-    return int(text.split()[0])
+    return int(text.split(maxsplit=1)[0])
 
 
 # fmt: off

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.adapter import Info
-from conformance.package import eos_token_ids, read_tensor
-from conformance.reading import Reading
-from tests.kernels import Float32, Matrix, round8, round16, shuffled
+from ..adapter import Info
+from ..package import eos_token_ids, read_tensor
+from ..reading import Reading
+from .kernels import Float32, Matrix, round8, round16, shuffled
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
 

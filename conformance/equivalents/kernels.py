@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import reading
-from conformance.adapter import Format, Info, Reals, Rounded
-from conformance.package import BLOCK, Tensor, ceil_div, read_tensor
+from .. import reading
+from ..adapter import Format, Info, Reals, Rounded
+from ..package import BLOCK, Tensor, ceil_div, read_tensor
 
 Float32 = NDArray[np.float32]
 Sum = Callable[[Float32], Float32]
