@@ -15,7 +15,7 @@ from llq_format.webgpu.sizes import ROPE_FLAGS, Sizes
 MAX_COLS = 176 * BLOCK
 """The longest vector that fits into a workgroup's memory beside what else is there."""
 
-RESIDUAL_ROWS = 16
+RESIDUAL_ROWS = 32
 """Rows of a workgroup that adds to the residual stream."""
 
 HIDDEN_ROWS = 32

@@ -2,12 +2,12 @@
 //
 //   as rope and attention do it, without qk_norm and temperature; the position's own key and value come from qkv
 //
-// The context is cut into as many splits as it fills with 256 positions each, at most `splits`; others do nothing.
+// The context is cut into as many splits as it fills with 128 positions each, at most `splits`; others do nothing.
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
 // head_dim is a multiple of 16, at most 256; the cache is binary16. flags: 1 rotate, 2 pairs are halves of the head.
-// Threads: grid.x = head, grid.y = split. In a tile of 256 positions an invocation computes the score of one; then each takes
-// 8 elements of every n-th position, n = 256 / (head_dim / 8).
+// Threads: grid.x = head, grid.y = split. In a tile of 64 positions four invocations compute the score of one, a quarter of the
+// head each; then each takes 8 elements of every n-th position, n = 256 / (head_dim / 8). Loads of four at a time.
 
 struct FusedAttention {
   heads: u32,
@@ -34,7 +34,7 @@ var<workgroup> fused_attention_parts: array<vec4<f32>, 512>;
 // Into how many splits the context of a position is cut.
 fn fused_splits(position: u32, chunk_size: u32, splits: u32) -> u32 {
   let start = select(0u, position - position % max(chunk_size, 1u), chunk_size != 0u);
-  return clamp((position - start + 256u) / 256u, 1u, splits);
+  return clamp((position - start + 128u) / 128u, 1u, splits);
 }
 
 // Element e of the head that starts at qkv[first], rotated.
@@ -127,40 +127,66 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   var l = 0.0;
   var sum0 = vec4(0.0);
   var sum1 = vec4(0.0);
-  for (var tile = first; tile < end; tile += 256u) {
-    let k = tile + lane;
+  let quarter = lane >> 6u;
+  let begins = quarter * words / 4u;  // this quarter's part of the head, in vec4
+  let ends = (quarter + 1u) * words / 4u;
+  for (var tile = first; tile < end; tile += 64u) {
+    let k = tile + (lane & 63u);
     let is_used = k < end;
-    var score = -3.4e38;
-    if (is_used) {
-      score = 0.0;
-      if (k == position) {
-        for (var i = 0u; i < words; i++) {
-          score += fused_attention_dot(i, fused_attention_own[i]);
-        }
-      } else {
-        let at = k * stride + kv_head * words;
-        for (var i = 0u; i < words; i++) {
-          score += fused_attention_dot(i, fused_attention_keys[at + i]);
-        }
+    let at = min(k, end - 1u) * stride + kv_head * words;
+    var score = 0.0;
+    for (var i = begins; i < ends; i += 4u) {
+      let last = ends - 1u;
+      var k0 = fused_attention_keys[at + i];
+      var k1 = fused_attention_keys[at + min(i + 1u, last)];
+      var k2 = fused_attention_keys[at + min(i + 2u, last)];
+      var k3 = fused_attention_keys[at + min(i + 3u, last)];
+      if (k == position) {  // what the cache holds there is not known yet
+        k0 = fused_attention_own[i];
+        k1 = fused_attention_own[min(i + 1u, last)];
+        k2 = fused_attention_own[min(i + 2u, last)];
+        k3 = fused_attention_own[min(i + 3u, last)];
       }
+      score += fused_attention_dot(i, k0);
+      score += select(0.0, fused_attention_dot(min(i + 1u, last), k1), i + 1u < ends);
+      score += select(0.0, fused_attention_dot(min(i + 2u, last), k2), i + 2u < ends);
+      score += select(0.0, fused_attention_dot(min(i + 3u, last), k3), i + 3u < ends);
     }
-    let greatest = max(m, group_max(score, lane));
-    let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
+    fused_attention_weights[lane] = score;
+    workgroupBarrier();
+    if (lane < 64u) {
+      score += fused_attention_weights[64u + lane] + fused_attention_weights[128u + lane] + fused_attention_weights[192u + lane];
+    }
+    let counts = is_used && lane < 64u;
+    let greatest = max(m, group_max(select(-3.4e38, score, counts), lane));
+    let weight = select(0.0, exp(max(score - greatest, -87.0)), counts);
     let shrink = exp(max(m, greatest - 87.0) - greatest);
     fused_attention_weights[lane] = weight;
     l = l * shrink + group_sum(weight, lane);  // its barriers make the weights visible
     sum0 *= shrink;
     sum1 *= shrink;
     m = greatest;
-    let count = min(end - tile, 256u);
-    for (var i = way; i < select(0u, count, way < ways); i += ways) {
-      var v = fused_attention_own[32u + element];
-      if (tile + i != position) {
-        v = fused_attention_values[(tile + i) * stride + kv_head * words + element];
-      }
-      let w = fused_attention_weights[i];
-      sum0 += w * vec4(halves(v.x), halves(v.y));
-      sum1 += w * vec4(halves(v.z), halves(v.w));
+    let count = min(end - tile, 64u);
+    for (var i = way; i < select(0u, count, way < ways); i += 4u * ways) {
+      let values = (tile + min(vec4(i) + ways * vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
+      let places = values * stride + vec4(kv_head * words + element);
+      var v0 = fused_attention_values[places.x];
+      var v1 = fused_attention_values[places.y];
+      var v2 = fused_attention_values[places.z];
+      var v3 = fused_attention_values[places.w];
+      let own = fused_attention_own[32u + element];
+      v0 = select(v0, own, vec4(values.x == position));
+      v1 = select(v1, own, vec4(values.y == position));
+      v2 = select(v2, own, vec4(values.z == position));
+      v3 = select(v3, own, vec4(values.w == position));
+      let w0 = fused_attention_weights[i];
+      let w1 = select(0.0, fused_attention_weights[min(i + ways, 63u)], i + ways < count);
+      let w2 = select(0.0, fused_attention_weights[min(i + 2u * ways, 63u)], i + 2u * ways < count);
+      let w3 = select(0.0, fused_attention_weights[min(i + 3u * ways, 63u)], i + 3u * ways < count);
+      sum0 += w0 * vec4(halves(v0.x), halves(v0.y)) + w1 * vec4(halves(v1.x), halves(v1.y))
+          + w2 * vec4(halves(v2.x), halves(v2.y)) + w3 * vec4(halves(v3.x), halves(v3.y));
+      sum1 += w0 * vec4(halves(v0.z), halves(v0.w)) + w1 * vec4(halves(v1.z), halves(v1.w))
+          + w2 * vec4(halves(v2.z), halves(v2.w)) + w3 * vec4(halves(v3.z), halves(v3.w));
     }
     workgroupBarrier();  // the weights have been read
   }

@@ -4,7 +4,7 @@
 //
 // Bindings, group 0: packed, scale, zero_point (fused_product); hidden f32[cols]; peaks f32[peaks]; weight f32[hidden] of the
 //   norm that follows, x f32[hidden], stats f32[grid, 2] (fused_residual). flags: 1 symmetric.
-// Threads: grid.x = ceil(rows / 16): a workgroup takes 16 rows.
+// Threads: grid.x = ceil(rows / 32): a workgroup takes 32 rows, an invocation two of them.
 
 struct FusedDown {
   rows: u32,
@@ -20,6 +20,12 @@ struct FusedDown {
 @compute @workgroup_size(256)
 fn fused_down(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = fused_down_parameters;
+  let blocks = p.cols / 64u;
+  let symmetric = (p.flags & 1u) != 0u;
+  let block_row = group.x >> 1u;
+  let rows = vec2(128u * blocks * block_row + 32u * (group.x & 1u) + (lane & 15u)) + vec2(0u, 16u);
+  let first = fused_load_two(rows, block_row, lane >> 4u, blocks, symmetric);
+  let second = fused_load_two(rows, block_row, (lane >> 4u) + 32u, blocks, symmetric);
   fused_clear(lane);
   var part = 0.0;
   for (var i = lane; i < p.peaks; i += 256u) {
@@ -38,9 +44,6 @@ fn fused_down(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     );
   }
   workgroupBarrier();
-  let blocks = p.cols / 64u;
-  let i = group.x >> 2u;
-  let at = 128u * blocks * i + 16u * (group.x & 3u) + (lane & 15u);
-  let total = fused_total_one(fused_one(at, i, blocks, (p.flags & 1u) != 0u, lane), lane);
+  let total = fused_total_two(fused_two(rows, block_row, blocks, symmetric, lane, first, second), lane);
   fused_residual_add(total * select(0.0, peak * (1.0 / 127.0), inverse > 0.0), group.x, p.rows, lane);
 }

@@ -22,13 +22,15 @@ struct FusedGateUp {
 @compute @workgroup_size(256)
 fn fused_gate_up(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = fused_gate_up_parameters;
-  let s = fused_norm_load(p.cols, p.stats, p.eps, lane);
   let blocks = p.cols / 64u;
+  let symmetric = (p.flags & 1u) != 0u;
   let i = vec2(group.x >> 1u, (p.size >> 6u) + (group.x >> 1u));
-  let row = 32u * (group.x & 1u) + (lane & 15u);
-  let first = 128u * blocks * i + vec2(row);
-  let at = first.xxyy + vec4(0u, 16u, 0u, 16u);
-  let sum = fused_four(at, i, blocks, (p.flags & 1u) != 0u, lane);
+  let rows = 128u * blocks * i + vec2(32u * (group.x & 1u) + (lane & 15u));
+  let at = rows.xxyy + vec4(0u, 16u, 0u, 16u);
+  let first = fused_load_four(at, i, lane >> 4u, blocks, symmetric);
+  let second = fused_load_four(at, i, (lane >> 4u) + 16u, blocks, symmetric);
+  let s = fused_norm_load(p.cols, p.stats, p.eps, lane);
+  let sum = fused_four(at, i, blocks, symmetric, lane, first, second);
   let total = s * fused_total_four(sum, lane);
   fused_scratch[lane] = total;  // 32 rows of gate, then 32 of up
   workgroupBarrier();

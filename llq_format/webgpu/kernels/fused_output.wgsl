@@ -5,7 +5,7 @@
 // Bindings, group 0: packed, scale, zero_point (fused_product); partials f32[heads, splits, head_dim + 2]; state u32[64];
 //   weight f32[hidden] of the norm that follows, x f32[hidden], stats f32[grid, 2] (fused_residual).
 // head_dim is a multiple of 16, heads * head_dim one of 64. flags: 1 symmetric.
-// Threads: grid.x = ceil(rows / 16): a workgroup takes 16 rows.
+// Threads: grid.x = ceil(rows / 32): a workgroup takes 32 rows, an invocation two of them.
 
 struct FusedOutput {
   rows: u32,
@@ -37,8 +37,14 @@ fn fused_output_greatest(first: u32, stride: u32, used: u32) -> vec2<f32> {
 @compute @workgroup_size(256)
 fn fused_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = fused_output_parameters;
-  let used = fused_splits(fused_output_state[0], p.chunk_size, p.splits);
   let cols = p.heads * p.head_dim;
+  let blocks = cols / 64u;
+  let symmetric = (p.flags & 1u) != 0u;
+  let block_row = group.x >> 1u;
+  let rows = vec2(128u * blocks * block_row + 32u * (group.x & 1u) + (lane & 15u)) + vec2(0u, 16u);
+  let first = fused_load_two(rows, block_row, lane >> 4u, blocks, symmetric);
+  let second = fused_load_two(rows, block_row, (lane >> 4u) + 32u, blocks, symmetric);
+  let used = fused_splits(fused_output_state[0], p.chunk_size, p.splits);
   let stride = p.head_dim + 2u;
   fused_clear(lane);
   var peak = 0.0;
@@ -47,14 +53,14 @@ fn fused_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
   for (var turn = 0u; turn < 2u; turn++) {
     for (var segment = lane; segment < cols / 16u; segment += 256u) {
       let head = 16u * segment / p.head_dim;
-      let first = head * p.splits * stride;
-      let joined = fused_output_greatest(first + p.head_dim, stride, used);
+      let from_head = head * p.splits * stride;
+      let joined = fused_output_greatest(from_head + p.head_dim, stride, used);
       var v0 = vec4(0.0);
       var v1 = vec4(0.0);
       var v2 = vec4(0.0);
       var v3 = vec4(0.0);
       for (var s = 0u; s < used; s++) {
-        let from_split = first + s * stride;
+        let from_split = from_head + s * stride;
         let factor = exp(max(fused_output_partials[from_split + p.head_dim] - joined.x, -87.0)) / joined.y;
         let at = from_split + 16u * segment - head * p.head_dim;
         v0 += factor * vec4(fused_output_partials[at], fused_output_partials[at + 1u], fused_output_partials[at + 2u], fused_output_partials[at + 3u]);
@@ -75,9 +81,6 @@ fn fused_output(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     }
   }
   workgroupBarrier();
-  let blocks = cols / 64u;
-  let i = group.x >> 2u;
-  let at = 128u * blocks * i + 16u * (group.x & 3u) + (lane & 15u);
-  let total = fused_total_one(fused_one(at, i, blocks, (p.flags & 1u) != 0u, lane), lane);
+  let total = fused_total_two(fused_two(rows, block_row, blocks, symmetric, lane, first, second), lane);
   fused_residual_add(total * select(0.0, peak * (1.0 / 127.0), inverse > 0.0), group.x, p.rows, lane);
 }

@@ -92,53 +92,98 @@ fn fused_dot(low: vec4<u32>, high: vec4<u32>, j: u32) -> i32 {
       + (fused_word(low.z, high.z, fused_codes[4u * j + 2u]) + fused_word(low.w, high.w, fused_codes[4u * j + 3u]));
 }
 
-// What this invocation's block columns add to four rows. at: where each row of block column 0 has its low bits; the first two
-// rows lie in block row i.x, the others in i.y.
-fn fused_four(at: vec4<u32>, i: vec2<u32>, blocks: u32, symmetric: bool, lane: u32) -> vec4<f32> {
+// Four rows of blocks on their way: words of both planes, scale and zero_point. They are asked for long before they are used,
+// the first ones before the vector is rounded, so that memory works meanwhile.
+struct FusedTile {
+  l0: vec4<u32>,
+  h0: vec4<u32>,
+  l1: vec4<u32>,
+  h1: vec4<u32>,
+  l2: vec4<u32>,
+  h2: vec4<u32>,
+  l3: vec4<u32>,
+  h3: vec4<u32>,
+  scale: vec4<f32>,
+  zero: vec4<i32>,
+}
+
+// at: where the rows have their low bits; b: the blocks that they lie in.
+fn fused_load(at: vec4<u32>, b: vec4<u32>, symmetric: bool) -> FusedTile {
+  var tile: FusedTile;
+  tile.l0 = fused_packed[at.x];
+  tile.h0 = fused_packed[at.x + 64u];
+  tile.l1 = fused_packed[at.y];
+  tile.h1 = fused_packed[at.y + 64u];
+  tile.l2 = fused_packed[at.z];
+  tile.h2 = fused_packed[at.z + 64u];
+  tile.l3 = fused_packed[at.w];
+  tile.h3 = fused_packed[at.w + 64u];
+  tile.scale = vec4(fused_scale_of(b.x), fused_scale_of(b.y), fused_scale_of(b.z), fused_scale_of(b.w));
+  tile.zero = vec4(
+    fused_zero_of(b.x, symmetric),
+    fused_zero_of(b.y, symmetric),
+    fused_zero_of(b.z, symmetric),
+    fused_zero_of(b.w, symmetric),
+  );
+  return tile;
+}
+
+// What the tile's rows add, the first two with block column j.x, the others with j.y.
+fn fused_apply(tile: FusedTile, j: vec2<u32>) -> vec4<f32> {
+  let dots = vec4(
+    fused_dot(tile.l0, tile.h0, j.x),
+    fused_dot(tile.l1, tile.h1, j.x),
+    fused_dot(tile.l2, tile.h2, j.y),
+    fused_dot(tile.l3, tile.h3, j.y),
+  );
+  let sums = vec2(atomicLoad(&fused_sums[j.x]), atomicLoad(&fused_sums[j.y]));
+  return tile.scale * vec4<f32>(dots - tile.zero * sums.xxyy);
+}
+
+// A tile of four rows and one block column j: rows 16 apart; the first two in block row i.x, the others in i.y.
+fn fused_load_four(at: vec4<u32>, i: vec2<u32>, j: u32, blocks: u32, symmetric: bool) -> FusedTile {
+  let column = min(j, blocks - 1u);
+  return fused_load(at + vec4(128u * column), (i * blocks).xxyy + vec4(column), symmetric);
+}
+
+// What this invocation's block columns add to four rows; near and next are its first two tiles.
+fn fused_four(
+  at: vec4<u32>, i: vec2<u32>, blocks: u32, symmetric: bool, lane: u32, first: FusedTile, second: FusedTile,
+) -> vec4<f32> {
   var sum = vec4<f32>();
+  var near = first;
+  var next = second;
   for (var j = lane >> 4u; j < blocks; j += 16u) {
-    let a = at + vec4(128u * j);
-    let l0 = fused_packed[a.x];
-    let h0 = fused_packed[a.x + 64u];
-    let l1 = fused_packed[a.y];
-    let h1 = fused_packed[a.y + 64u];
-    let l2 = fused_packed[a.z];
-    let h2 = fused_packed[a.z + 64u];
-    let l3 = fused_packed[a.w];
-    let h3 = fused_packed[a.w + 64u];
-    let b = i * blocks + vec2(j);
-    let scale = vec2(fused_scale_of(b.x), fused_scale_of(b.y));
-    let zero = vec2(fused_zero_of(b.x, symmetric), fused_zero_of(b.y, symmetric)) * atomicLoad(&fused_sums[j]);
-    let dots = vec4(fused_dot(l0, h0, j), fused_dot(l1, h1, j), fused_dot(l2, h2, j), fused_dot(l3, h3, j));
-    sum += scale.xxyy * vec4<f32>(dots - zero.xxyy);
+    sum += fused_apply(near, vec2(j));
+    near = next;
+    if (j + 32u < blocks) {
+      next = fused_load_four(at, i, j + 32u, blocks, symmetric);
+    }
   }
   return sum;
 }
 
-// The same for one row; four block columns at a time, so that their loads are under way together.
-fn fused_one(at: u32, i: u32, blocks: u32, symmetric: bool, lane: u32) -> f32 {
-  var sum = 0.0;
-  for (var j = lane >> 4u; j < blocks; j += 64u) {
-    let columns = min(vec4(j) + vec4(0u, 16u, 32u, 48u), vec4(blocks - 1u));
-    let a = vec4(at) + 128u * columns;
-    let l0 = fused_packed[a.x];
-    let h0 = fused_packed[a.x + 64u];
-    let l1 = fused_packed[a.y];
-    let h1 = fused_packed[a.y + 64u];
-    let l2 = fused_packed[a.z];
-    let h2 = fused_packed[a.z + 64u];
-    let l3 = fused_packed[a.w];
-    let h3 = fused_packed[a.w + 64u];
-    let b = vec4(i * blocks) + columns;
-    let dots = vec4(
-      fused_dot(l0, h0, columns.x) - fused_zero_of(b.x, symmetric) * atomicLoad(&fused_sums[columns.x]),
-      fused_dot(l1, h1, columns.y) - fused_zero_of(b.y, symmetric) * atomicLoad(&fused_sums[columns.y]),
-      fused_dot(l2, h2, columns.z) - fused_zero_of(b.z, symmetric) * atomicLoad(&fused_sums[columns.z]),
-      fused_dot(l3, h3, columns.w) - fused_zero_of(b.w, symmetric) * atomicLoad(&fused_sums[columns.w]),
-    );
-    let scale = vec4(fused_scale_of(b.x), fused_scale_of(b.y), fused_scale_of(b.z), fused_scale_of(b.w));
-    let counts = select(vec4(0.0), scale, vec4(j) + vec4(0u, 16u, 32u, 48u) < vec4(blocks));
-    sum += dot(counts, vec4<f32>(dots));
+// A tile of two rows, 16 apart, in block row i, and two block columns, j and j + 16.
+fn fused_load_two(at: vec2<u32>, i: u32, j: u32, blocks: u32, symmetric: bool) -> FusedTile {
+  let columns = min(vec2(j, j + 16u), vec2(blocks - 1u));
+  return fused_load(at.xyxy + 128u * columns.xxyy, vec4(i * blocks) + columns.xxyy, symmetric);
+}
+
+// What this invocation's block columns add to two rows.
+fn fused_two(
+  at: vec2<u32>, i: u32, blocks: u32, symmetric: bool, lane: u32, first: FusedTile, second: FusedTile,
+) -> vec2<f32> {
+  var sum = vec2<f32>();
+  var near = first;
+  var next = second;
+  for (var j = lane >> 4u; j < blocks; j += 32u) {
+    let has_second = j + 16u < blocks;
+    let added = fused_apply(near, vec2(j, select(j, j + 16u, has_second)));
+    sum += added.xy + select(vec2(0.0), added.zw, has_second);
+    near = next;
+    if (j + 64u < blocks) {
+      next = fused_load_two(at, i, j + 64u, blocks, symmetric);
+    }
   }
   return sum;
 }
@@ -157,13 +202,14 @@ fn fused_total_four(sum: vec4<f32>, lane: u32) -> f32 {
   return total;
 }
 
-// The same for 16 rows; every invocation has the total of row lane % 16.
-fn fused_total_one(sum: f32, lane: u32) -> f32 {
-  fused_scratch[lane] = sum;
+// The same for 32 rows; row 16 k + lane % 16 of component k. Result in lanes below 32.
+fn fused_total_two(sum: vec2<f32>, lane: u32) -> f32 {
+  fused_scratch[32u * (lane >> 4u) + (lane & 15u)] = sum.x;
+  fused_scratch[32u * (lane >> 4u) + 16u + (lane & 15u)] = sum.y;
   workgroupBarrier();
   var total = 0.0;
   for (var i = 0u; i < 16u; i++) {
-    total += fused_scratch[16u * i + (lane & 15u)];
+    total += fused_scratch[32u * i + (lane & 31u)];
   }
   workgroupBarrier();
   return total;

@@ -20,10 +20,14 @@ struct FusedQkv {
 @compute @workgroup_size(256)
 fn fused_qkv(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = fused_qkv_parameters;
-  let s = fused_norm_load(p.cols, p.stats, p.eps, lane);
   let blocks = p.cols / 64u;
+  let symmetric = (p.flags & 1u) != 0u;
   let at = vec4(128u * group.x * blocks + (lane & 15u)) + vec4(0u, 16u, 32u, 48u);
-  let sum = fused_four(at, vec2(group.x), blocks, (p.flags & 1u) != 0u, lane);
+  let i = vec2(group.x);
+  let first = fused_load_four(at, i, lane >> 4u, blocks, symmetric);
+  let second = fused_load_four(at, i, (lane >> 4u) + 16u, blocks, symmetric);
+  let s = fused_norm_load(p.cols, p.stats, p.eps, lane);
+  let sum = fused_four(at, i, blocks, symmetric, lane, first, second);
   let total = fused_total_four(sum, lane);
   let row = 64u * group.x + lane;
   if (lane < 64u && row < p.rows) {
