@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.model import Model
-from llq_format.webgpu.device import Device
 from llq_format.webgpu.generation import generate
 from llq_format.webgpu.host import Host
 from llq_format.webgpu.module import kernel_sections
+from llq_format.webgpu.opening import Executable, open_device
 from llq_format.webgpu.operations import (
     OPERATION,
     decode_program,
@@ -42,8 +42,8 @@ class WebGPU:
         self._library = Reference()
         self.capabilities = self._library.capabilities
         self._kv_cache: KVCache = kv_cache
-        sections = kernel_sections()
-        self._device = Device(rounding_program("int8", 1, 1), sections, adapter=adapter, variant=variant)
+        kernels = Executable(rounding_program("int8", 1, 1), kernel_sections())
+        self._device = open_device(kernels, adapter=adapter, variant=variant)
         name = f"llq-webgpu {self._device.variant.name} on {self._device.name}"
         self.info = Info(name, _version(), "Python, WGSL", kv_cache)
 

@@ -65,7 +65,7 @@ def _program(inputs: dict[str, NDArray[Any]]) -> Program:
         "matvec_int8",
         ("packed", "scale", "zero_point", *ROUNDED["int8"], "choice", "y"),
         (BLOCK, _COLS // BLOCK, 0, 0, BLOCK, _COLS // BLOCK, 0, 0),
-        (1, 1, 1),
+        (BLOCK, 1, 1),  # enough, however few rows a workgroup takes
     )
     sizes = {name: data.nbytes for name, data in inputs.items()}
     sizes |= {"state": 256, "score": 4, "choice": 4, "codes": _COLS, "sums": 8, "scales": 4, "y": 4 * BLOCK}
