@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="the runtime: reference (default), py:module:attr, cmd:'command line', mutant:name, or an installed name",
+        help="the runtime: reference (default), py:module:attr, cmd:'command line', or another name",
     )
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
     group.addoption(

@@ -55,7 +55,7 @@ def page(kills: Mapping[str, frozenset[str]], quick: Sequence[str], *, complete:
         f"<title>LLQ: the kill matrix</title><style>{STYLE}</style><h1>The kill matrix</h1>"
         f"<p>{len(kills)} runtimes that are wrong in one thing each, and which of {len(order)} "
         f"questions of the suite catch them{'' if complete else ', of each mutant the first few alone'}. "
-        "A bar holds a mark for each question that does, in alphabetical order; those of the quick set are orange. "
+        "A bar holds a mark for each question that does, in alphabetical order; the quick set's are orange. "
         "Computed by <code>python -m conformance.separability</code>; try one with "
         "<code>pytest conformance --runtime=mutant:NAME</code>.</p>"
         '<input type="search" placeholder="Filter by name, mistake, rule or capability" aria-label="Filter">'
