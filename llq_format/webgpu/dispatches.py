@@ -59,8 +59,8 @@ class Dispatches:
         self.weights: dict[str, ShardRange] = {}
         self.parameters = Parameters()
 
-    def norm(
-        self, name: str, form: Form, eps: float, *, scored: bool = False, last: bool = False
+    def norm(  # noqa: PLR0913  # one argument a property of the norm
+        self, name: str, form: Form, eps: float, tokens: int, *, scored: bool = False, last: bool = False
     ) -> Dispatch:
         """Return a norm and rounding; scored: times the router's score; last: of the last token alone."""
         tensor = self.tensors[name]
@@ -72,10 +72,12 @@ class Dispatches:
             f"norm_{form}",
             ("x", self.weight(name, found.data), "score", "state", *ROUNDED[form]),
             (hidden, hidden, self.blocks_stride, flags, float(eps)),
-            (1 if last else EACH_TOKEN, 1, 1),
+            (1 if last else EACH_TOKEN, shares(form, hidden, tokens), 1),
         )
 
-    def activate(self, label: str, config: FFN, source: str, rows: int, form: Form) -> Dispatch:
+    def activate(  # noqa: PLR0913, PLR0917  # one argument a property of the activation
+        self, label: str, config: FFN, source: str, rows: int, form: Form, tokens: int
+    ) -> Dispatch:
         """Return an activation of the rows that gate_up or up gave, rounded."""
         flags = config.gated * GATED | (config.activation == "gelu") * GELU
         size = rows // 2 if config.gated else rows
@@ -84,7 +86,7 @@ class Dispatches:
             f"activate_{form}",
             (source, *ROUNDED[form]),
             (size, rows, self.blocks_stride, flags),
-            (EACH_TOKEN, 1, 1),
+            (EACH_TOKEN, shares(form, size, tokens), 1),
         )
 
     def route(self, norm: str, router: str, eps: float) -> Dispatch:
@@ -187,3 +189,8 @@ class Dispatches:
     ) -> Dispatch:
         """Return a dispatch with a parameter slot of its own words."""
         return Dispatch(label, entry_point, bindings, self.parameters.slot(parameters), grid)
+
+
+def shares(form: Form, cols: int, tokens: int) -> int:
+    """Return how many workgroups share one vector that is rounded: of a single one, as many as help."""
+    return ceil_div(cols, 4 * BLOCK) if form == "binary16" and tokens == 1 else 1

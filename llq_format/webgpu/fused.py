@@ -81,9 +81,9 @@ class Fused:
             )
         rows = self.sizes.qkv_rows
         qkv, flags = self._weights(f"{prefix}.attention.qkv")
-        bindings = (*qkv, "x", attention_norm, "stats", "qkv")
+        read: tuple[str, ...] = (*qkv, "x", attention_norm, "stats", "qkv")
         words = (rows, hidden, self.stats, flags, eps)
-        yield self._dispatch(f"{prefix}.attention.qkv", "fused_qkv", bindings, words, ceil_div(rows, BLOCK))
+        yield self._dispatch(f"{prefix}.attention.qkv", "fused_qkv", read, words, ceil_div(rows, BLOCK))
         yield self._attention(number, layer)
         output, flags = self._weights(f"{prefix}.attention.output")
         splits, chunk_size = self.sizes.splits(1), layer.attention.chunk_size or 0
@@ -99,14 +99,14 @@ class Fused:
         gate_up, flags = self._weights(f"{prefix}.ffn.gate_up")
         flags |= (layer.ffn.activation == "gelu") * GELU
         peaks = ceil_div(size, HIDDEN_ROWS)
-        bindings = (*gate_up, "x", ffn_norm, "stats", "hidden", "peaks")
+        read = (*gate_up, "x", ffn_norm, "stats", "hidden", "peaks")
         words = (size, hidden, self.stats, flags, eps)
-        yield self._dispatch(f"{prefix}.ffn.gate_up", "fused_gate_up", bindings, words, peaks)
+        yield self._dispatch(f"{prefix}.ffn.gate_up", "fused_gate_up", read, words, peaks)
         down, flags = self._weights(f"{prefix}.ffn.down")
         following = self._raw(next_norm(model, number))
-        bindings = (*down, "hidden", "peaks", following, "x", "stats")
+        read = (*down, "hidden", "peaks", following, "x", "stats")
         yield self._dispatch(
-            f"{prefix}.ffn.down", "fused_down", bindings, (hidden, size, peaks, flags), self.stats
+            f"{prefix}.ffn.down", "fused_down", read, (hidden, size, peaks, flags), self.stats
         )
 
     def _attention(self, number: int, layer: Layer) -> Dispatch:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from llq_format.canonical_json import parse
+from llq_format.checks.execution import check_files, check_sizes
+from llq_format.findings import LLQError
+from llq_format.metadata import FileEntry
 from llq_format.reader import Package
 from llq_format.webgpu.adapters import find_adapter, supports
 from llq_format.webgpu.device import Device
@@ -11,7 +13,7 @@ from llq_format.webgpu.device_errors import DeviceError, DeviceLostError
 from llq_format.webgpu.host import Host
 from llq_format.webgpu.module import kernel_sections, read_module
 from llq_format.webgpu.planner import CHUNK, plan
-from llq_format.webgpu.program import FILE_NAME, VERSION, Program
+from llq_format.webgpu.program import Program
 from llq_format.webgpu.self_test import computes_rightly
 from llq_format.webgpu.sizes import KVCache
 
@@ -34,14 +36,14 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
     """Return the package's own program and module, or new ones.
 
     New ones are made if the package lacks one of the two, or has another chunk or KV cache than asked for.
-    Raises LLQError for a file whose hash is wrong, ValueError for a program that is none, UnplannableError.
+    Raises LLQError for a file that breaks a rule (LLQ-PROG-22), UnplannableError.
     """
     metadata = package.metadata
     if metadata.module is not None and metadata.program is not None:
-        program = _program(package.read_file(metadata.program))
+        found = _own(package, metadata.module, metadata.program)
+        program = found.program
         if chunk in (None, program.chunk) and kv_cache in (None, program.kv_cache):
-            sections = read_module(package.read_file(metadata.module).decode("utf-8", "replace"))
-            return Executable(program, sections)
+            return found
     planned = plan(metadata, chunk=chunk or CHUNK, kv_cache=kv_cache or "f16")
     return Executable(planned, kernel_sections())
 
@@ -117,15 +119,12 @@ def device_bytes(package: Package, program: Program, context: int | None = None)
     return shards + sum(buffer.size(positions) for buffer in program.buffers.values())
 
 
-def _program(data: bytes) -> Program:
-    value, findings = parse(data, FILE_NAME)
-    remedy = "`llq program PATH` makes it anew"
+def _own(package: Package, module: FileEntry, program: FileEntry) -> Executable:
+    """Return the package's own files, after stage `program`. Raises LLQError with the first fault."""
+    findings = check_sizes(package.metadata)
+    if not findings:
+        text, data = package.read_file(module), package.read_file(program)
+        value, findings = check_files(package.metadata, text, data)
     if findings:
-        raise ValueError(f"{FILE_NAME} is no program: {findings[0].found}; {remedy}")
-    version = value.get("version") if isinstance(value, dict) else None
-    if not isinstance(version, str) or version.split(".")[0] != VERSION.split(".")[0]:
-        raise ValueError(f"{FILE_NAME} is no program of version {VERSION[0]}: {version!r}; {remedy}")
-    try:
-        return Program.from_json(value)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{FILE_NAME} is no program: {error!r}; {remedy}") from None
+        raise LLQError(min(findings, key=lambda finding: finding.order))
+    return Executable(Program.from_json(value), read_module(text.decode("ascii")))

@@ -6,7 +6,7 @@ from llq_format.layout import ceil_div, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import Layer, Model
 from llq_format.webgpu.bindings import accesses
-from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form
+from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form, shares
 from llq_format.webgpu.fused import Fused, fusible
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, raw_ranges
@@ -122,7 +122,7 @@ class _Planner:
     def _attention(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
         model, config, prefix = self.model, layer.attention, f"layers.{number}"
         heads, kv_heads, head_dim = model.num_heads, model.num_kv_heads, model.head_dim
-        yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps)
+        yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps, tokens)
         yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
         kv_f16 = self.kv_cache == "f16"
         flags = (
@@ -155,7 +155,7 @@ class _Planner:
             f"combine_{form}",
             ("partials", *ROUNDED[form]),
             (heads, head_dim, splits, self.make.blocks_stride),
-            (EACH_TOKEN, 1, 1),
+            (EACH_TOKEN, shares(form, heads * head_dim, tokens), 1),
         )
         yield from self.make.int4(
             f"{prefix}.attention.output", form, "x", model.hidden_size, tokens, add=True
@@ -166,14 +166,14 @@ class _Planner:
         hidden = model.hidden_size
         norm = f"{prefix}.ffn_norm"
         if config.moe is None:
-            yield self.make.norm(norm, form, model.rms_norm_eps)
+            yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
             name, rows = (
                 ("gate_up", 2 * config.intermediate_size)
                 if config.gated
                 else ("up", config.intermediate_size)
             )
             yield from self.make.int4(f"{prefix}.ffn.{name}", form, "hidden", rows, tokens)
-            yield self.make.activate(f"{prefix}.ffn.activate", config, "hidden", rows, form)
+            yield self.make.activate(f"{prefix}.ffn.activate", config, "hidden", rows, form, tokens)
             yield from self.make.int4(f"{prefix}.ffn.down", form, "x", hidden, tokens, add=True)
             return
         # Every norm reads x before any expert adds to it.
@@ -181,21 +181,23 @@ class _Planner:
         experts = [f"{prefix}.ffn.experts.{expert}" for expert in range(moe.num_experts)]
         shared_rows, rows = 2 * moe.shared_intermediate_size, 2 * config.intermediate_size
         yield self.make.route(norm, f"{prefix}.ffn.router", model.rms_norm_eps)
-        yield self.make.norm(norm, form, model.rms_norm_eps)
+        yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
         yield from self.make.int4(f"{prefix}.ffn.shared.gate_up", form, "shared_hidden", shared_rows, tokens)
-        yield self.make.norm(norm, form, model.rms_norm_eps, scored=True)
+        yield self.make.norm(norm, form, model.rms_norm_eps, tokens, scored=True)
         for expert, name in enumerate(experts):
             yield from self.make.int4(f"{name}.gate_up", form, "hidden", rows, tokens, expert=expert)
-        yield self.make.activate(f"{prefix}.ffn.experts.activate", config, "hidden", rows, form)
+        yield self.make.activate(f"{prefix}.ffn.experts.activate", config, "hidden", rows, form, tokens)
         for expert, name in enumerate(experts):
             yield from self.make.int4(f"{name}.down", form, "x", hidden, tokens, add=True, expert=expert)
-        yield self.make.activate(f"{prefix}.ffn.shared.activate", config, "shared_hidden", shared_rows, form)
+        yield self.make.activate(
+            f"{prefix}.ffn.shared.activate", config, "shared_hidden", shared_rows, form, tokens
+        )
         yield from self.make.int4(f"{prefix}.ffn.shared.down", form, "x", hidden, tokens, add=True)
 
     def _head(self, logits: str, *, last: bool) -> Iterator[Dispatch]:
         """Yield the dispatches from the residual stream to logits, of the last position or of all."""
         model = self.model
-        yield self.make.norm("norm", "binary16", model.rms_norm_eps, last=last)
+        yield self.make.norm("norm", "binary16", model.rms_norm_eps, 1 if last else self.chunk, last=last)
         tensor = self.make.tensors["embedding" if model.tied_embeddings else "lm_head"]
         if is_int4(tensor.dtype):
             yield from self.make.int4(

@@ -50,7 +50,8 @@ def matvec_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
     Measured on an H200 and on lavapipe with benchmarks/webgpu_products.py.
     """
     rows, cols = tensor.rows, tensor.cols
-    if cols < 2048 or (form == "int8" and rows * cols >= 1 << 27):
+    large = rows * cols >= 1 << 27 if form == "int8" else rows >= 16384
+    if large or cols < 2048:
         return TILES[f"matvec_{form}"]
     if form == "int8" and rows <= 8192:
         return TILES["matvec_int8_r8"]
@@ -58,6 +59,6 @@ def matvec_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
 
 
 def matmul_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
-    """Return the kernel for a chunk of tokens; matrices of few rows get two workgroups where others get one."""
+    """Return the kernel for a chunk of tokens; matrices of few rows get twice as many workgroups."""
     few = form == "int8" and tensor.rows <= 8192 and tensor.cols >= 2048
     return TILES["matmul_int8_split" if few else f"matmul_{form}"]

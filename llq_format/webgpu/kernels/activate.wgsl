@@ -7,8 +7,8 @@
 //   activate_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   activate_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 gated, 2 gelu (else silu)
-// Threads: one workgroup of 256 a token (grid.x), two passes over the vector, or one. Columns beyond cols, up to the end of the
-// last block, are written as zero.
+// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. Two
+// passes over the vector, or one. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct ActivateParameters {
   cols: u32,
@@ -93,14 +93,20 @@ fn activate_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 }
 
 @compute @workgroup_size(256)
-fn activate_binary16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn activate_binary16(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = activate_parameters;
   let t = group.x;
   let quads = 16u * ((p.cols + 63u) / 64u);
-  for (var first = 0u; first < quads; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
     let v = vector_binary16_rounded(activate_values(t, 4u * quad, 1u));
-    let sum = vector_binary16_block_sum(v, lane, first >> 8u);
+    let sum = vector_binary16_block_sum(v, lane, turn);
+    turn++;
     if (quad < quads) {
       activate_rounded[t * p.blocks_stride * 16u + quad] = v;
       if ((lane & 15u) == 0u) {

@@ -6,9 +6,9 @@
 //   o = 0 of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
-// Threads: one workgroup of 256 a token (grid.x); first the factors of all splits of all heads, in workgroup memory, then
-// passes over the columns; where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up
-// to the end of the block, are zero.
+// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. First
+// the factors of all splits of all heads, in workgroup memory, then passes over the columns; where heads * splits exceeds 2048
+// each column computes its own. Columns beyond heads * head_dim, up to the end of the block, are zero.
 
 struct CombineParameters {
   heads: u32,
@@ -125,15 +125,21 @@ fn combine_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 }
 
 @compute @workgroup_size(256)
-fn combine_binary16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn combine_binary16(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = combine_parameters;
   let t = group.x;
   let quads = 16u * ((p.heads * p.head_dim + 63u) / 64u);
   combine_weigh(t, lane);
-  for (var first = 0u; first < quads; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
     let v = vector_binary16_rounded(combine_values(t, 4u * quad, 1u));
-    let sum = vector_binary16_block_sum(v, lane, first >> 8u);
+    let sum = vector_binary16_block_sum(v, lane, turn);
+    turn++;
     if (quad < quads) {
       combine_rounded[t * p.blocks_stride * 16u + quad] = v;
       if ((lane & 15u) == 0u) {

@@ -8,8 +8,8 @@
 //   norm_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   norm_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 normalise (else value = x), 2 weight is binary16, 4 times score, 8 only the last token of the chunk, written to row 0
-// Threads: one workgroup of 256 a token (grid.x), three passes over the vector. Columns beyond cols, up to the end of the last
-// block, are written as zero.
+// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. Three
+// passes over the vector. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct NormParameters {
   cols: u32,
@@ -105,15 +105,21 @@ fn norm_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
 }
 
 @compute @workgroup_size(256)
-fn norm_binary16(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn norm_binary16(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = norm_parameters;
   let row = norm_row(group.x);
   let quads = 16u * ((p.cols + 63u) / 64u);
   let factor = norm_factor(row, lane);
-  for (var first = 0u; first < quads; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
     let v = vector_binary16_rounded(norm_values(row, 4u * quad, 1u, factor));
-    let sum = vector_binary16_block_sum(v, lane, first >> 8u);
+    let sum = vector_binary16_block_sum(v, lane, turn);
+    turn++;
     if (quad < quads) {
       norm_rounded[group.x * p.blocks_stride * 16u + quad] = v;
       if ((lane & 15u) == 0u) {
