@@ -128,7 +128,7 @@ def int8_product(matrix: Matrix, vectors: Int8Vectors) -> tuple[Array, Array]:
 
 
 def float32_holds(matrix: Matrix, vectors: Int8Vectors) -> bool:
-    """Return whether every sum of an INT8 product is exact in binary32, in any order (all scales powers of two)."""
+    """Return whether binary32 holds each sum of an INT8 product whose scales are powers of two."""
     step = Fraction(float(matrix.scale.astype(np.float64).min()))
     _, bound = int8_product(matrix, vectors)
     unit = (matrix.across + 4) * UNIT

@@ -9,8 +9,9 @@ import numpy as np
 import wgpu
 from numpy.typing import NDArray
 
+from llq_format.webgpu.adapters import find_adapter
 from llq_format.webgpu.bindings import accesses
-from llq_format.webgpu.device import DEFAULT_LIMITS, find_adapter
+from llq_format.webgpu.device import DEFAULT_LIMITS
 from llq_format.webgpu.variants import VARIANTS
 
 Array = NDArray[Any]
@@ -30,7 +31,7 @@ class ProductDevice:
         self._pipelines: dict[str, Any] = {}
 
     def pipeline(self, entry_point: str) -> Any:
-        """Return the pipeline of an entry point, of a module that holds its kernel file and the shared ones."""
+        """Return the pipeline of an entry point; its module holds that kernel file and the shared ones."""
         if entry_point not in self._pipelines:
             self._pipelines[entry_point] = make_pipeline(self.device, entry_point, self._variant.name)
         return self._pipelines[entry_point]
@@ -106,12 +107,9 @@ def make_pipeline(device: Any, entry_point: str, variant: str) -> Any:
 def _source(entry_point: str, name: str) -> str:
     variant = next(v for v in VARIANTS if v.name == name)
     folder = files("llq_format.webgpu") / "kernels"
-    texts = []
-    for section in variant.sections:
-        if section in {variant.dot, variant.half}:
-            texts.append((folder / f"{section}.wgsl").read_text(encoding="utf-8"))
-        elif entry_point == section or entry_point.startswith(f"{section}_"):
-            texts.append((folder / f"{section}.wgsl").read_text(encoding="utf-8"))
+    kernel = next(s for s in variant.sections if entry_point == s or entry_point.startswith(f"{s}_"))
+    sections = (variant.dot, variant.half, kernel)
+    texts = [(folder / f"{section}.wgsl").read_text(encoding="utf-8") for section in sections]
     return "\n".join([*variant.directives, *texts])
 
 

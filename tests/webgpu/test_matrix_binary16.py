@@ -45,7 +45,9 @@ def product(  # noqa: PLR0913  # what a dispatch may vary by
     if matrix.symmetric:
         zero_point = scale
     state = np.array([0, tokens, 0, 0], np.uint32)
-    sixth = state if entry.startswith("matmul") else (np.zeros(tokens, np.uint32) if choice is None else choice)
+    sixth = (
+        state if entry.startswith("matmul") else (np.zeros(tokens, np.uint32) if choice is None else choice)
+    )
     bindings = [matrix.packed(), scale, zero_point, *rounded_buffers(vectors, stride, unused=2), sixth, y]
     parameters = (matrix.rows, matrix.across, first_row, first_block, y_stride, stride, flags, expert)
     tile = TILES[entry]
@@ -68,9 +70,11 @@ def exact_case(
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize(
-    ("rows", "cols", "tokens"), [(64, 64, 1), (130, 200, 3), (1, 1, 1), (63, 65, 2), (192, 1088, 5), (40, 2080, 2)]
+    ("rows", "cols", "tokens"),
+    [(64, 64, 1), (130, 200, 3), (1, 1, 1), (63, 65, 2), (192, 1088, 5), (40, 2080, 2)],
 )
-def test_exact_integers(entry: str, rows: int, cols: int, tokens: int, symmetric: bool) -> None:  # noqa: FBT001
+def test_exact_integers(entry: str, shape: tuple[int, int, int], symmetric: bool) -> None:  # noqa: FBT001
+    rows, cols, tokens = shape
     matrix, vectors, expected = exact_case(rows + cols, rows, cols, tokens, symmetric=symmetric)
     assert np.array_equal(product(entry, matrix, vectors)[:tokens, :rows], expected)
 
@@ -87,15 +91,14 @@ def test_each_column_has_its_own_code(entry: str) -> None:
 @pytest.mark.parametrize("variant", ["portable", "shader-f16"])
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
-@pytest.mark.parametrize(("rows", "cols", "tokens"), [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
+@pytest.mark.parametrize("shape", [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
 def test_real_values_within_the_certificate(
     entry: str,
     variant: str,
-    rows: int,
-    cols: int,
-    tokens: int,
+    shape: tuple[int, int, int],
     symmetric: bool,  # noqa: FBT001
 ) -> None:
+    rows, cols, tokens = shape
     rng = np.random.default_rng(rows * cols)
     matrix = random_matrix(rng, rows, cols, symmetric=symmetric)
     vectors = random_binary16(rng, tokens, cols)

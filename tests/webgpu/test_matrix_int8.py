@@ -47,7 +47,9 @@ def product(  # noqa: PLR0913  # what a dispatch may vary by
     flags = matrix.symmetric * 1 + (add is not None) * 2 + (choice is not None) * 4
     scale, zero_point = matrix.per_block(first_block)
     state = np.array([0, tokens, 0, 0], np.uint32)
-    seventh = state if entry.startswith("matmul") else (np.zeros(tokens, np.uint32) if choice is None else choice)
+    seventh = (
+        state if entry.startswith("matmul") else (np.zeros(tokens, np.uint32) if choice is None else choice)
+    )
     if matrix.symmetric:
         zero_point = scale
     bindings = [matrix.packed(), scale, zero_point, *vectors.buffers(stride, unused=2), seventh, y]
@@ -74,9 +76,11 @@ def exact_case(
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize(
-    ("rows", "cols", "tokens"), [(64, 64, 1), (130, 200, 3), (1, 1, 1), (63, 65, 2), (192, 1088, 5), (40, 4160, 2)]
+    ("rows", "cols", "tokens"),
+    [(64, 64, 1), (130, 200, 3), (1, 1, 1), (63, 65, 2), (192, 1088, 5), (40, 4160, 2)],
 )
-def test_exact_integers(entry: str, variant: str, rows: int, cols: int, tokens: int, symmetric: bool) -> None:  # noqa: FBT001
+def test_exact_integers(entry: str, variant: str, shape: tuple[int, int, int], symmetric: bool) -> None:  # noqa: FBT001
+    rows, cols, tokens = shape
     matrix, vectors, expected = exact_case(rows + cols, rows, cols, tokens, symmetric=symmetric)
     got = product(entry, matrix, vectors, variant=variant)
     assert np.array_equal(got[:tokens, :rows], expected)
@@ -89,7 +93,9 @@ def test_extreme_codes(entry: str, variant: str) -> None:
     codes[1:] = 15
     vectors = Int8Vectors(np.array([[127] * 64, [-127] * 64], np.int8), np.ones(2, np.float32))
     for zero_point in (-128, -1, 0, 15, 127):
-        matrix = Matrix(codes, np.ones((1, 1), np.float16), np.full((1, 1), zero_point, np.int8), symmetric=False)
+        matrix = Matrix(
+            codes, np.ones((1, 1), np.float16), np.full((1, 1), zero_point, np.int8), symmetric=False
+        )
         got = product(entry, matrix, vectors, variant=variant)
         assert np.array_equal(got[:2, :64], int8_product(matrix, vectors)[0])
 
@@ -107,15 +113,14 @@ def test_each_column_has_its_own_code(entry: str) -> None:
 @every_variant
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
-@pytest.mark.parametrize(("rows", "cols", "tokens"), [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
+@pytest.mark.parametrize("shape", [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
 def test_real_scales_within_the_certificate(
     entry: str,
     variant: str,
-    rows: int,
-    cols: int,
-    tokens: int,
+    shape: tuple[int, int, int],
     symmetric: bool,  # noqa: FBT001
 ) -> None:
+    rows, cols, tokens = shape
     rng = np.random.default_rng(rows * cols)
     matrix = random_matrix(rng, rows, cols, symmetric=symmetric)
     vectors = random_int8(rng, tokens, cols)

@@ -34,7 +34,8 @@ def product(weights: Array, vectors: Array, *, variant: str = "portable", first_
 @every_form
 @every_variant
 @pytest.mark.parametrize(
-    ("rows", "cols"), [(32, 64), (33, 8), (1, 1), (70, 7), (5, 300), (130, 2049), (31, 4096), (64, 578), (9, 12)]
+    ("rows", "cols"),
+    [(32, 64), (33, 8), (1, 1), (70, 7), (5, 300), (130, 2049), (31, 4096), (64, 578), (9, 12)],
 )
 def test_exact_integers(form: Any, variant: str, rows: int, cols: int) -> None:
     rng = np.random.default_rng(rows * cols)
