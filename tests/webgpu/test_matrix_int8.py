@@ -76,7 +76,7 @@ def exact_case(
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize(
-    ("rows", "cols", "tokens"),
+    "shape",
     [(64, 64, 1), (130, 200, 3), (1, 1, 1), (63, 65, 2), (192, 1088, 5), (40, 4160, 2)],
 )
 def test_exact_integers(entry: str, variant: str, shape: tuple[int, int, int], symmetric: bool) -> None:  # noqa: FBT001
