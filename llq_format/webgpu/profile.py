@@ -32,7 +32,7 @@ from llq_format.webgpu.sizes import DECODE_WORKGROUPS
 from llq_format.webgpu.workload import INVOCATIONS, OCCUPANCY, Work, occupancy, work
 
 WARM_UP = 2
-"""Tokens, or prefills, that go before what is measured, each time."""
+"""Tokens that are decoded before those that are measured, each time; the prompt is prefilled once."""
 
 _STRIDE = 7919  # a prime
 
@@ -68,7 +68,8 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
 
     prompt: token ids; repetitions: of the prefill; timestamps: use timestamp queries where the device has
     them; progress: is told what is measured next. The host's sequence is forgotten. Times are medians over
-    tokens or repetitions. Raises ContextError if prompt and tokens do not fit, ValueError for other input.
+    tokens or repetitions. Raises ContextError if prompt and tokens do not fit, ValueError for other input,
+    DeviceLostError.
     """
     if tokens < 1 or repetitions < 1:
         raise ValueError("a profile needs at least one token and one repetition")
@@ -78,15 +79,16 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
     package = host.metadata
     if package is None or "decode" not in host.program.passes:
         raise ValueError("this program is of no model: there is nothing to profile")
-    progress("warming up")
-    clock = Clock(host, timestamps=timestamps and host.device.timestamps)
-    host.start()
-    host.prefill(prompt)
-    host.run("greedy", 1)
-    first = int(host.read("tokens", 1, np.uint32)[0])
-    clock.trust(Step(("decode",), 1))
-    decode = _decode(host, clock, len(prompt), first, tokens, progress)
-    prefill = _prefill(host, clock, prompt, repetitions, progress)
+    with host.device.failures():
+        progress("warming up")
+        clock = Clock(host, timestamps=timestamps and host.device.timestamps)
+        host.start()
+        host.prefill(prompt)
+        host.run("greedy", 1)
+        first = int(host.read("tokens", 1, np.uint32)[0])
+        clock.trust(Step(("decode",), 1))
+        decode = _decode(host, clock, len(prompt), first, tokens, progress)
+        prefill = _prefill(host, clock, prompt, repetitions, progress)
     host.start()
     works = decode.works
     memory = host.memory()

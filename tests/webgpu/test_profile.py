@@ -16,6 +16,7 @@ from llq_format.layout import BLOCK, ceil_div, is_int4
 from llq_format.model import MoE
 from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu import stopwatch
+from llq_format.webgpu.device_errors import DeviceLostError
 from llq_format.webgpu.generation import generate
 from llq_format.webgpu.host import ContextError, Host
 from llq_format.webgpu.planner import plan
@@ -140,6 +141,17 @@ def test_what_cannot_be_profiled_is_refused(host: Host) -> None:
         profile(host, made_up_prompt(host, 30), 3)
     with pytest.raises(ValueError, match="at least one token"):
         profile(host, made_up_prompt(host, 3), 0)
+
+
+def test_a_device_that_is_lost_midway_is_reported() -> None:
+    with tiny_host() as doomed:
+
+        def lose(what: str) -> None:
+            if what.startswith("prefill"):
+                doomed.device.gpu.destroy()
+
+        with pytest.raises(DeviceLostError, match="was lost"):
+            profiled(doomed, progress=lose)
 
 
 def test_without_timestamps_layers_are_timed_by_the_wall_clock(host: Host) -> None:
