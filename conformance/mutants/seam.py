@@ -1,5 +1,6 @@
 """Where mutants take hold: parts of the reference, replaced for the length of one call and then put back."""
 
+import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -48,7 +49,8 @@ def mutated(mutations: tuple[Mutate, ...], memory: dict[str, Any]) -> Iterator[N
     try:
         for mutate in mutations:
             mutate(seam)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of other threads, which have no errstate
             yield
     finally:
         seam.restore()
