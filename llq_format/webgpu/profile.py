@@ -29,7 +29,7 @@ from llq_format.webgpu.profile_report import (
     totals,
 )
 from llq_format.webgpu.sizes import DECODE_WORKGROUPS
-from llq_format.webgpu.workload import INVOCATIONS, OCCUPANCY, Work, occupancy, work
+from llq_format.webgpu.workload import OCCUPANCY, Work, occupancy, work
 
 WARM_UP = 2
 """Tokens that are decoded before those that are measured, each time; the prompt is prefilled once."""
@@ -102,7 +102,6 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
         "occupancy": {
             "of": OCCUPANCY,
             "full_workgroups": DECODE_WORKGROUPS,
-            "invocations_per_workgroup": INVOCATIONS,
         },
         "timing": {
             "method": method,

@@ -9,9 +9,6 @@ from llq_format.layout import BLOCK_BYTES
 from llq_format.webgpu.program import Dispatch, Program
 from llq_format.webgpu.sizes import DECODE_WORKGROUPS
 
-INVOCATIONS = 256
-"""Invocations of a workgroup of every kernel."""
-
 _LAYER = re.compile(r"layers\.(\d+)\.")
 _RANGE = re.compile(r"\+\d+")
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
