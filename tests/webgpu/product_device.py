@@ -6,10 +6,11 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import pytest
 import wgpu
 from numpy.typing import NDArray
 
-from llq_format.webgpu.adapters import find_adapter
+from llq_format.webgpu.adapters import adapter_name, find_adapter, wgpu_feature
 from llq_format.webgpu.bindings import accesses
 from llq_format.webgpu.device import DEFAULT_LIMITS
 from llq_format.webgpu.variants import VARIANTS
@@ -22,11 +23,15 @@ class ProductDevice:
     """A device, and the pipelines of the matrix products in one variant."""
 
     def __init__(self, adapter: str | None, variant: str) -> None:
-        """Request a device of an adapter (see `find_adapter`) for a variant's sections of one kernel each."""
+        """Request a device of an adapter (see `find_adapter`); skip the test where it lacks the variant."""
         self._variant = next(v for v in VARIANTS if v.name == variant)
         found = find_adapter(adapter)
+        missing = [name for name in self._variant.features if wgpu_feature(name) not in found.features]
+        if missing:
+            pytest.skip(f"{adapter_name(found)} lacks {', '.join(missing)}")
         self.device = found.request_device_sync(
-            required_features=list(self._variant.features), required_limits=DEFAULT_LIMITS
+            required_features=[wgpu_feature(name) for name in self._variant.features],
+            required_limits=DEFAULT_LIMITS,
         )
         self._pipelines: dict[str, Any] = {}
 
