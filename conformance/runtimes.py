@@ -1,6 +1,6 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
-`webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each part
+`webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
 as one likes. `mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another
 name is one under which an installed distribution offers a runtime, as an entry point of the group
 `llq.runtimes`: an object with the methods of `adapter.Runtime`, or a class or function that makes one.

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from llq_format.export import export
+
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
 
@@ -44,3 +46,11 @@ def smollm2_gguf(request: pytest.FixtureRequest) -> Path:
     if path is None:
         pytest.skip("needs the real model: give --smollm2 GGUF, as `make test` does")
     return path
+
+
+@pytest.fixture(scope="session")
+def smollm2_package(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export the model once, with module and program."""
+    directory = tmp_path_factory.mktemp("smollm2") / "package"
+    export(smollm2_gguf, directory, stem="smollm2")
+    return directory

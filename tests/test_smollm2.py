@@ -16,11 +16,9 @@ from tests.command_line import run
 
 
 @pytest.fixture(scope="module")
-def package(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the model once."""
-    directory = tmp_path_factory.mktemp("smollm2") / "package"
-    export(smollm2_gguf, directory, stem="smollm2")
-    return directory
+def package(smollm2_package: Path) -> Path:
+    """Return the package of the model."""
+    return smollm2_package
 
 
 def test_the_exported_model_is_valid(package: Path) -> None:
