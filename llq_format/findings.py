@@ -8,24 +8,36 @@ from llq_format.rules import Rule, Severity, find
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a finding is: a JSON pointer into metadata.json, or a file and perhaps a byte offset in it."""
+    """Where a finding is: a JSON pointer into metadata.json, or a file and perhaps a place in it.
+
+    The place in a file is a byte offset, a line (from 1) of the module, or a pointer into program.json.
+    """
 
     pointer: str | None = None
     file: str | None = None
     offset: int | None = None
     tensor: str | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
         """Return the place as people read it."""
         if self.pointer is not None:
-            text = f"metadata.json#{self.pointer}"
+            text = f"{self.file or 'metadata.json'}#{self.pointer}"
+        elif self.line is not None:
+            text = f"{self.file} line {self.line}"
         else:
             text = f"{self.file}" if self.offset is None else f"{self.file} at byte {self.offset}"
         return text if self.tensor is None else f"{text} (tensor {self.tensor})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the member `where` of a finding."""
-        members = {"pointer": self.pointer, "file": self.file, "offset": self.offset, "tensor": self.tensor}
+        members = {
+            "pointer": self.pointer,
+            "file": self.file,
+            "offset": self.offset,
+            "line": self.line,
+            "tensor": self.tensor,
+        }
         return {name: value for name, value in members.items() if value is not None}
 
 
@@ -57,7 +69,7 @@ class Finding:
     def order(self) -> tuple[int, str, str, int]:
         """The sort key: by rule, then by place."""
         where = self.where
-        return (self.entry.order, where.pointer or "", where.file or "", where.offset or 0)
+        return (self.entry.order, where.pointer or "", where.file or "", where.offset or where.line or 0)
 
     def __str__(self) -> str:
         """Return the finding in one line, with its remedy."""

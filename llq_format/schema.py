@@ -1,7 +1,8 @@
-"""The JSON Schema of metadata.json, and the rule of each of its keywords (spec: Metadata, Schema)."""
+"""The JSON Schemas of metadata.json and program.json, and the rules of their keywords."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -27,12 +28,12 @@ def _pattern(_v: Any, pattern: str, instance: object, _schema: Any) -> Iterator[
 
 
 @cache
-def _validator() -> Any:
+def _validator(name: str) -> Any:
     types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
     strict: Any = extend(  # type: ignore[no-untyped-call]  # the stubs leave it untyped
         Draft202012Validator, validators={"pattern": _pattern}, type_checker=types
     )
-    return strict(read_json("schema/metadata.schema.json"))
+    return strict(read_json(f"schema/{name}.schema.json"))
 
 
 def pointer(path: Any) -> str:
@@ -42,9 +43,23 @@ def pointer(path: Any) -> str:
 
 
 def check(value: Any) -> list[Finding]:
-    """Return the findings of stage `schema`, in order."""
-    findings = [finding for error in _validator().iter_errors(value) for finding in _findings(error)]
+    """Return the findings of stage `schema`, in order (spec: Metadata, Schema)."""
+    errors = _validator("metadata").iter_errors(value)
+    findings = [finding for error in errors for finding in _findings(error)]
     return sorted(findings, key=lambda finding: finding.order)
+
+
+def check_program(value: Any, file: str) -> list[Finding]:
+    """Return the breaches of LLQ-PROG-3 and LLQ-PROG-4 in the value of program.json, in order."""
+    errors = _validator("program").iter_errors(value)
+    findings = [_in_program(finding, file) for error in errors for finding in _findings(error)]
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def _in_program(finding: Finding, file: str) -> Finding:
+    """Return a finding as one of program.json, which has one rule for most of what the metadata has."""
+    rule = "LLQ-PROG-4" if finding.rule == "LLQ-PROG-4" else "LLQ-PROG-3"
+    return replace(finding, rule=rule, where=replace(finding.where, file=file))
 
 
 def _findings(error: ValidationError) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from llq_format.checks.execution import check_execution
 from llq_format.checks.hashes import Progress, check_file_hash, check_part_hash
 from llq_format.checks.model import check_model
 from llq_format.checks.parts import RULES_BEFORE_TILING, check_parts
@@ -16,6 +17,8 @@ from llq_format.directory import PackageFile, check_file, package_directory, rea
 from llq_format.findings import Finding, LLQError, Place
 from llq_format.layout import is_int4
 from llq_format.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
+
+_ABOUT_FILES = frozenset({"LLQ-PKG-6", "LLQ-PKG-7", "LLQ-PKG-8", "LLQ-PKG-9", "LLQ-HASH-2"})
 
 
 def validate(
@@ -39,6 +42,7 @@ def validate(
         findings += check_index(metadata)
         findings += check_directory(metadata, directory)
         findings += _contents(metadata, directory, findings, progress, on_total)
+        findings += check_execution(metadata, directory, _broken_files(findings))
     return sorted(findings, key=lambda finding: finding.order)
 
 
@@ -90,7 +94,7 @@ def _contents(
     A file is hashed in one thread and its parts in another, so that hashing every byte twice takes the time
     of once.
     """
-    broken_files = {finding.where.file for finding in earlier if finding.entry.stage == "files"}
+    broken_files = _broken_files(earlier)
     broken_tensors = {
         finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
     }
@@ -116,6 +120,11 @@ def _contents(
         return [finding for future in running for finding in future.result()]
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the files in hand
+
+
+def _broken_files(findings: list[Finding]) -> set[str | None]:
+    """Return the names of files that are not there as the metadata says: their content means nothing."""
+    return {finding.where.file for finding in findings if finding.rule in _ABOUT_FILES}
 
 
 def _file_findings(directory: Path, entry: FileEntry, progress: Progress | None) -> list[Finding]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from llq_format import Metadata, Model, TokenizerFiles, save
 from llq_format.model import FFN, Attention, Layer, MoE, Temperature
+from llq_format.webgpu.package_files import module_bytes, program_maker
 from tests.invented_packages import Tensor, least_limit, model_tensors, tensor
 
 TENSORS: Mapping[str, Tensor] = {
@@ -41,5 +42,5 @@ def write_tensors(directory: Path, **options: Any) -> Metadata:
 
 def write_model(directory: Path, **options: Any) -> Metadata:
     """Write the package of the model, with tokenizer, module and program."""
-    files = {"tokenizer": TOKENIZER, "module": b"// wgsl", "program": b"{}"}
+    files = {"tokenizer": TOKENIZER, "module": module_bytes(), "program": program_maker()}
     return save(directory, model_tensors(MODEL, 5), **{"model": MODEL, **files, **options})

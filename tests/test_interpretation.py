@@ -150,7 +150,7 @@ def test_every_other_link_leads_somewhere() -> None:
     for target in targets:
         file, _, anchor = target.partition("#")
         assert not file or (SPEC / file).is_file(), target
-        assert not anchor or anchor in headings, target
+        assert not anchor or file or anchor in headings, target  # of other files: test_specification
     ids = {claim.id for claim in claims()}
     assert set(re.findall(r"I-\d[\d.]*-\d+", CHAPTER)) <= ids
 
@@ -531,8 +531,9 @@ def test_demo_js_is_no_javascript(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def device() -> Any:
     """Return a device with WebGPU's default limits where a proof depends on them, and shader-f16."""
-    adapter = wgpu.gpu.request_adapter_sync()
-    assert "shader-f16" in adapter.features, "the proofs about f16 need an adapter that has it"
+    found = [one for one in wgpu.gpu.enumerate_adapters_sync() if "shader-f16" in one.features]
+    assert found, "the proofs about f16 need an adapter that has it"
+    adapter = found[0]
     return adapter.request_device_sync(required_features=["shader-f16"], required_limits=DEFAULT_LIMITS)
 
 

@@ -77,6 +77,8 @@ def _file_names(metadata: Metadata) -> Iterator[Finding]:
             yield Finding(
                 "LLQ-PKG-5", Place(pointer="/program"), "a program without a module", "a module too"
             )
+        if metadata.model is None:
+            yield Finding("LLQ-PKG-11", Place(pointer="/program"), "a program without a model", "a model too")
 
 
 def _named(pointer: str, found: str, expected: str, rule: str) -> Iterator[Finding]:
