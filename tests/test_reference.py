@@ -13,7 +13,6 @@ import llq_format
 from llq_format.model import Temperature
 from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import attends, rotate, temperature_factors
-from llq_format.reference.generation import Sampling, choose
 from llq_format.reference.matrix import Int8Matrix
 from llq_format.reference.ops import gelu, rms_norm, sigmoid, silu, softmax
 
@@ -101,18 +100,3 @@ def test_chunks_reset_and_do_not_slide() -> None:
 def test_temperature_first_acts_one_position_before_floor_scale() -> None:
     factors = temperature_factors(np.array([0.0, 6.0, 7.0, 15.0]), Temperature(0.1, 8))
     assert factors.tolist() == [1, 1, 1 + 0.1 * math.log(2), 1 + 0.1 * math.log(3)]
-
-
-def test_greedy_takes_the_lowest_id_among_equals() -> None:
-    logits = np.array([0.0, 2.0, 2.0])
-    assert choose(logits, Sampling(), np.random.default_rng()) == 1
-
-
-def test_sampling_keeps_to_top_k_and_top_p_and_follows_the_probabilities() -> None:
-    logits = np.log([0.5, 0.3, 0.15, 0.05])
-    rng = np.random.default_rng(0)
-    counts = np.bincount([choose(logits, Sampling(1.0), rng) for _ in range(4000)], minlength=4) / 4000
-    assert np.abs(counts - [0.5, 0.3, 0.15, 0.05]).max() < 0.03
-    assert {choose(logits, Sampling(1.0, top_k=2), rng) for _ in range(200)} == {0, 1}
-    assert {choose(logits, Sampling(1.0, top_p=0.75), rng) for _ in range(200)} == {0, 1}
-    assert {choose(logits, Sampling(1.0, top_p=0.0), rng) for _ in range(50)} == {0}

@@ -1,0 +1,62 @@
+"""How a token is drawn from logits (spec: Execution program, Sampled choice)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llq_format.reference.activations import Array
+
+COLDEST = 2.0**-60
+"""Temperatures below are 0: the greatest logit is taken."""
+
+_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen from logits: temperature 0 is greedy, top_k None or 0 and top_p 1 keep all.
+
+    seed: of 64 bits; the same seed, logits and position give the same token.
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    seed: int = 0
+
+
+def choose(logits: Array, sampling: Sampling, position: int) -> int:
+    """Return the id of the token at `position`, from logits float64 [vocab_size] (LLQ-GEN-1, LLQ-GEN-3).
+
+    The steps have the numbers of section Sampled choice.
+    """
+    temperature, top_p = float(np.float32(sampling.temperature)), float(np.float32(sampling.top_p))
+    if temperature < COLDEST:
+        return int(logits.argmax())
+    ranked = np.argsort(-logits, kind="stable")  # 1
+    ranked = ranked[: sampling.top_k or None]  # 2
+    weights = np.exp((logits[ranked] - logits[ranked[0]]) / temperature)  # 3
+    if top_p < 1:  # 4
+        sums = np.cumsum(weights)
+        count = int(np.searchsorted(sums, top_p * sums[-1])) + 1
+        ranked, weights = ranked[:count], weights[:count]
+    kept = np.argsort(ranked)
+    sums = np.cumsum(weights[kept])
+    reached = int(np.searchsorted(sums, uniform(sampling.seed, position) * sums[-1], side="right"))  # 6
+    return int(ranked[kept[min(reached, len(kept) - 1)]])
+
+
+def uniform(seed: int, position: int) -> float:
+    """Return the random number of a position, a multiple of 2^-24 below 1 (step 5)."""
+    return (philox(position, seed)[0] >> 8) * 2.0**-24
+
+
+def philox(position: int, seed: int) -> tuple[int, int, int, int]:
+    """Return the words of Philox4x32-10 for counter (position, 0, 0, 0) and a key of 64 bits."""
+    counter = (position & _MASK, 0, 0, 0)
+    key = (seed & _MASK, seed >> 32 & _MASK)
+    for _ in range(10):
+        x, z = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
+        counter = (z >> 32 ^ counter[1] ^ key[0], z & _MASK, x >> 32 ^ counter[3] ^ key[1], x & _MASK)
+        key = (key[0] + 0x9E3779B9 & _MASK, key[1] + 0xBB67AE85 & _MASK)
+    return counter
