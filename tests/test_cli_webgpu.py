@@ -13,11 +13,11 @@ import pytest
 
 import llq_format
 from llq_format import TokenizerFiles
+from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.module import kernel_sections, read_module
 from llq_format.webgpu.package_files import PROGRAM, package_files
 from tests import sample_packages
 from tests.command_line import ROOT, llq, run, start, tiny
-from tests.invented_packages import model_tensors
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,20 @@ def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vectors = json.loads((ROOT / "vectors" / "index.json").read_text("utf-8"))["vectors"]
     source = next(ROOT / "vectors" / v["package"] for v in vectors if v["kind"] == "tokenize")
     tokenizer = TokenizerFiles((source / "tokenizer.json").read_bytes(), None, (), None)
-    model = replace(sample_packages.MODEL, vocab_size=512, context_length=64)
-    target = tmp_path_factory.mktemp("speaking") / "package"
-    options = {"model": model, "tokenizer": tokenizer, **package_files(PROGRAM)}
-    llq_format.save(target, model_tensors(model, 5), **options)
+    model = replace(GEOMETRIES["tiny"], vocab_size=512)
+    directory = tmp_path_factory.mktemp("speaking")
+    synth(model.to_json(), directory / "mute")
+    target = directory / "package"
+    with llq_format.open(directory / "mute") as package:
+        dtypes = {tensor.name: tensor.dtype for tensor in package.metadata.tensors}
+        tensors = {
+            name: package.get_packed(name)
+            if dtype.startswith("int4")
+            else package.get_tensor(name).astype(f"f{int(dtype[1:]) // 8}")
+            for name, dtype in dtypes.items()
+        }
+        options = {"model": model, "tokenizer": tokenizer, **package_files(PROGRAM)}
+        llq_format.save(target, tensors, **options)
     return target
 
 
