@@ -6,6 +6,7 @@ from vectors.cases import (
     canonical,
     control,
     dequantization,
+    dispatches,
     encoding,
     files,
     freedom,
@@ -23,6 +24,7 @@ from vectors.cases import (
     payload,
     placement,
     precision,
+    program,
     raw,
     records,
     schema,
@@ -30,6 +32,7 @@ from vectors.cases import (
     tensors,
     tokenization,
     version,
+    wgsl,
 )
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "canonical",
     "control",
     "dequantization",
+    "dispatches",
     "encoding",
     "files",
     "freedom",
@@ -55,6 +59,7 @@ __all__ = [
     "payload",
     "placement",
     "precision",
+    "program",
     "raw",
     "records",
     "schema",
@@ -62,4 +67,5 @@ __all__ = [
     "tensors",
     "tokenization",
     "version",
+    "wgsl",
 ]

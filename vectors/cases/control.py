@@ -5,6 +5,7 @@ from __future__ import annotations
 from vectors.kit.model import layer, model_package, tiny, with_tokenizer
 from vectors.kit.noise import finite16, finite32, noise
 from vectors.kit.package import Package, assemble
+from vectors.kit.program import with_program
 from vectors.kit.registry import valid
 from vectors.kit.tensor import Int4, Raw
 
@@ -62,12 +63,10 @@ def control_raw() -> Package:
     return assemble([BIAS_TENSOR, Raw("weight", "f32", (4, 5), lambda index: finite32(11, index))])
 
 
-@valid("LLQ-PKG-4", "LLQ-PKG-5", "LLQ-HASH-2")
+@valid("LLQ-PKG-4", "LLQ-PKG-5", "LLQ-PKG-11", "LLQ-HASH-2", "LLQ-WGSL-2", "LLQ-PROG-3")
 def control_files() -> Package:
-    """Raw tensors with a tokenizer, a module and a program."""
-    package = with_tokenizer(control_raw())
-    package.attach("module", "vector.wgsl", b"// no kernels in this edition\n")
-    return package.attach("program", "program.json", b"{}\n")
+    """A tiny dense model with a tokenizer, a module and a program."""
+    return with_program(with_tokenizer(model_package(tiny())))
 
 
 @valid("LLQ-TENSOR-3", "LLQ-TENSOR-4", "LLQ-TENSOR-5", "LLQ-CANON-3", "LLQ-MODEL-6")

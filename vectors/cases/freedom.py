@@ -8,6 +8,7 @@ from typing import Any
 from vectors.cases.control import BIAS_TENSOR, control_model, control_raw
 from vectors.kit.model import model_package, tiny, with_tokenizer
 from vectors.kit.package import Package, Sealed, assemble
+from vectors.kit.program import MODULE
 from vectors.kit.registry import valid
 
 ACUTE_COMPOSED, ACUTE_DECOMPOSED = "\u00e9", "e\u0301"
@@ -156,7 +157,7 @@ def last_token() -> Package:
 @valid("LLQ-PKG-5")
 def module_without_program() -> Package:
     """A package with a module needs no program."""
-    return control_raw().attach("module", "vector.wgsl", b"\n")
+    return control_raw().attach("module", "vector.wgsl", MODULE.encode())
 
 
 @valid("LLQ-PKG-10", warnings=("LLQ-PKG-10",))

@@ -1,0 +1,139 @@
+"""The WGSL module: stage program, rules WGSL."""
+
+from __future__ import annotations
+
+from vectors.cases.control import control_files
+from vectors.kit.model import model_package, tiny, with_tokenizer
+from vectors.kit.package import Package, Sealed, digest_of
+from vectors.kit.program import MODULE, section, with_program
+from vectors.kit.registry import invalid, valid
+
+LIMIT = 1_048_576
+
+
+def control_module(module: str | bytes) -> Package:
+    """Return the control with another module."""
+    return with_program(with_tokenizer(model_package(tiny())), module=module)
+
+
+def replaced(old: str, new: str) -> str:
+    """Return the module with a piece of its text replaced."""
+    if MODULE.count(old) != 1:
+        raise ValueError(f"{old!r} occurs {MODULE.count(old)} times")
+    return MODULE.replace(old, new)
+
+
+VARIED = {
+    "line comments that hold everything": replaced(
+        "// touch: target", "// @compute fn ghost( //: begin x\n// touch: target"
+    ),
+    "a section of no lines": section("empty", "", portable=False) + MODULE,
+    "a workgroup of three sizes": replaced("@workgroup_size(64)\nfn", "@workgroup_size( 4 ,4, 16 )   fn"),
+    "a workgroup of 256 invocations": replaced("@workgroup_size(64)", "@workgroup_size(256)"),
+    "an entry point that no pipeline names": replaced(
+        "@compute", "@compute @workgroup_size(1) fn other() {\n}\n\n@compute"
+    ),
+}
+
+
+@valid("LLQ-WGSL-1", "LLQ-WGSL-2", "LLQ-WGSL-3", "LLQ-WGSL-4", each=VARIED)
+def module_with(module: str) -> Package:
+    """The module has {}."""
+    return control_module(module)
+
+
+NOT_ASCII = {
+    "a tab": b"\t// a comment\n",
+    "a carriage return": b"// a comment\r\n",
+    "a NUL": b"// a comment\0\n",
+    "an e with acute": "// \u00e9\n".encode(),
+}
+
+
+@invalid("LLQ-WGSL-1", each=NOT_ASCII)
+def module_holds(comment: bytes) -> Package:
+    """A comment of the module holds {}: the module MUST be printable ASCII and line feeds."""
+    return control_module(MODULE.encode().replace(b"// touch", comment + b"// touch"))
+
+
+@invalid("LLQ-WGSL-1")
+def module_with_byte_order_mark() -> Package:
+    """The module begins with a byte order mark."""
+    return control_module(b"\xef\xbb\xbf" + MODULE.encode())
+
+
+@invalid("LLQ-WGSL-1")
+def module_too_long() -> Sealed:
+    """The module is a byte longer than 1,048,576, and all of it NUL."""
+    package = control_files()
+    data = bytes(LIMIT + 1)
+    package.set("/module/byte_length", len(data)).set("/module/sha256", digest_of(data))
+    sealed = package.seal().then("truncate", "vector.wgsl", byte_length=len(data))
+    sealed.files["vector.wgsl"] = b""
+    return sealed
+
+
+UNFRAMED = {
+    "a comment before the first section": "// LLQ\n" + MODULE,
+    "an empty line between sections": MODULE.replace("//: begin touch", "\n//: begin touch"),
+    "a line behind the last section": MODULE + "\n",
+    "no section": "fn step() {\n}\n",
+    "no end of the last section": MODULE.removesuffix("end step_packed :*/\n"),
+    "no line feed at its end": MODULE.removesuffix("\n"),
+    "an end of another name": replaced("//: end touch", "//: end tough"),
+    "an end of the other kind": replaced("//: end touch", "end touch :*/"),
+    "a space behind a frame": replaced("//: begin touch", "//: begin touch "),
+    "a section within a section": replaced("@compute", "//: begin inner\n//: end inner\n@compute"),
+    "a name in capitals": MODULE.replace("in touch", "in Touch").replace("end touch", "end Touch"),
+    "a section twice": MODULE + section("touch", "", portable=False),
+}
+
+
+@invalid("LLQ-WGSL-2", each=UNFRAMED)
+def module_framed_with(module: str) -> Package:
+    """The module has {}, and MUST be a sequence of framed sections."""
+    return control_module(module)
+
+
+MARKS = {
+    "a block comment": ("touch_target[id.x] =", "touch_target[id.x] = /* next */"),
+    "the beginning of a block comment in a line comment": ("// touch", "// /* touch"),
+    "the end of a block comment in a line comment": ("// The same", "// */ The same"),
+}
+
+
+@invalid("LLQ-WGSL-3", each=MARKS)
+def section_contains(change: tuple[str, str]) -> Package:
+    """A section contains {}, which would end or open the comment around other sections."""
+    return control_module(replaced(*change))
+
+
+ENTRY_POINTS = {
+    "a workgroup of 257": "@compute @workgroup_size(257)\nfn touch(",
+    "a workgroup of 16 x 16 x 2": "@compute @workgroup_size(16, 16, 2)\nfn touch(",
+    "a workgroup of no invocations": "@compute @workgroup_size(0)\nfn touch(",
+    "a workgroup deeper than 64": "@compute @workgroup_size(1, 1, 65)\nfn touch(",
+    "a size that is a constant": "const SIZE = 64;\n@compute @workgroup_size(SIZE)\nfn touch(",
+    "a size with a suffix": "@compute @workgroup_size(64u)\nfn touch(",
+    "its attributes exchanged": "@workgroup_size(64) @compute\nfn touch(",
+    "no workgroup size": "@compute\nfn touch(",
+}
+
+
+@invalid("LLQ-WGSL-4", each=ENTRY_POINTS)
+def entry_point_with(text: str) -> Package:
+    """An entry point has {}."""
+    return control_module(replaced("@compute @workgroup_size(64)\nfn touch(", text))
+
+
+@invalid("LLQ-WGSL-4")
+def entry_point_of_a_fragment() -> Package:
+    """A section has an entry point for fragments."""
+    return control_module(replaced("struct Touch", "@fragment fn paint() {\n}\n\nstruct Touch"))
+
+
+@invalid("LLQ-WGSL-4")
+def module_alone_with_a_fault() -> Package:
+    """A module without a program has an entry point without a workgroup size."""
+    module = section("alone", "@compute fn main() {\n}\n")
+    return with_tokenizer(model_package(tiny())).attach("module", "vector.wgsl", module.encode())

@@ -1,0 +1,4 @@
+//: begin alone
+@compute fn main() {
+}
+//: end alone
