@@ -13,7 +13,6 @@ _ROUNDED = {
     "binary16": {"rounded": "read_write", "rounded_sums": "read_write"},
 }
 _NORM = {"x": "read", "weight": "read", "score": "read", "state": "read"}
-_RESIDUAL = {"weight": "read", "x": "read_write", "stats": "read_write"}
 _WEIGHTS = {"packed": "read", "scale": "read", "zero_point": "read"}
 
 
@@ -60,8 +59,6 @@ _BINDINGS: dict[str, dict[str, str]] = {
     "matvec_binary16_r16": _product("binary16", "choice"),
     "matmul_binary16": _product("binary16", "state"),
     "matvec_raw": {"weights": "read", "rounded": "read", "y": "read_write"},
-    "measure": {"x": "read", "weight": "read", "stats": "read_write"},
-    "fused_qkv": {**_WEIGHTS, "x": "read", "weight": "read", "stats": "read", "y": "read_write"},
     "fused_attention": {
         "qkv": "read",
         "rope": "read",
@@ -70,16 +67,8 @@ _BINDINGS: dict[str, dict[str, str]] = {
         "values": "read_write",
         "partials": "read_write",
     },
-    "fused_output": {**_WEIGHTS, "partials": "read", "state": "read", **_RESIDUAL},
-    "fused_gate_up": {
-        **_WEIGHTS,
-        "x": "read",
-        "weight": "read",
-        "stats": "read",
-        "hidden": "read_write",
-        "peaks": "read_write",
-    },
-    "fused_down": {**_WEIGHTS, "hidden": "read", "peaks": "read", **_RESIDUAL},
+    "gated_int8": {**_WEIGHTS, **_INPUTS["int8"], "hidden": "read_write", "peaks": "read_write"},
+    "hidden_int8": {"hidden": "read", "peaks": "read", **_ROUNDED["int8"]},
     "argmax": {"logits": "read", "candidates": "read_write"},
     "choose": {"candidates": "read", "state": "read_write", "tokens": "read_write"},
     "sample": {"logits": "read", "sampling": "read", "state": "read_write", "tokens": "read_write"},

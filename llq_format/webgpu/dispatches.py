@@ -26,7 +26,7 @@ EACH_TOKEN = PerTokens(1)
 # Flags of parameters, as chapter WGSL module lists them.
 NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
 GATED, GELU = 1, 2
-SYMMETRIC, ADD, CHOSEN = 1, 2, 4
+SYMMETRIC, ADD, CHOSEN, GATED_GELU = 1, 2, 4, 8
 ROUTER_F16 = 16
 
 
@@ -72,7 +72,7 @@ class Dispatches:
             f"norm_{form}",
             ("x", self.weight(name, found.data), "score", "state", *ROUNDED[form]),
             (hidden, hidden, self.blocks_stride, flags, float(eps)),
-            (1 if last else EACH_TOKEN, shares(form, hidden, tokens), 1),
+            (1 if last else EACH_TOKEN, shares(hidden, tokens), 1),
         )
 
     def activate(  # noqa: PLR0913, PLR0917  # one argument a property of the activation
@@ -86,7 +86,7 @@ class Dispatches:
             f"activate_{form}",
             (source, *ROUNDED[form]),
             (size, rows, self.blocks_stride, flags),
-            (EACH_TOKEN, shares(form, size, tokens), 1),
+            (EACH_TOKEN, shares(size, tokens), 1),
         )
 
     def route(self, norm: str, router: str, eps: float) -> Dispatch:
@@ -191,6 +191,6 @@ class Dispatches:
         return Dispatch(label, entry_point, bindings, self.parameters.slot(parameters), grid)
 
 
-def shares(form: Form, cols: int, tokens: int) -> int:
+def shares(cols: int, tokens: int) -> int:
     """Return how many workgroups share one vector that is rounded: of a single one, as many as help."""
-    return ceil_div(cols, 4 * BLOCK) if form == "binary16" and tokens == 1 else 1
+    return ceil_div(cols, 4 * BLOCK) if tokens == 1 else 1

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from llq_format.layout import ceil_div, is_int4
 from llq_format.metadata import Metadata
-from llq_format.model import Layer, Model
+from llq_format.model import Attention, Layer, Model
 from llq_format.webgpu.bindings import accesses
+from llq_format.webgpu.decode import attends, attention, gated, gates
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form, shares
-from llq_format.webgpu.fused import Fused, fusible
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, raw_ranges
 from llq_format.webgpu.sizes import CANDIDATES, ROPE_FLAGS, KVCache, Sizes, greatest_context
@@ -90,12 +90,7 @@ class _Planner:
     def _layers(self, tokens: int) -> Iterator[Dispatch]:
         """Yield the dispatches from token ids to the residual stream after the last layer."""
         yield from self._embed()
-        fused = Fused(self.make, self.sizes)
         for number, layer in enumerate(self.model.layers):
-            if tokens == 1 and fusible(self.make, self.sizes, number):
-                yield from fused.layer(number, layer)
-                continue
-            fused.forget()
             form: Form = "binary16" if number < self.model.fp16_layers else "int8"
             yield from self._attention(number, layer, form, tokens)
             yield from self._ffn(number, layer, form, tokens)
@@ -121,9 +116,29 @@ class _Planner:
 
     def _attention(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
         model, config, prefix = self.model, layer.attention, f"layers.{number}"
-        heads, kv_heads, head_dim = model.num_heads, model.num_kv_heads, model.head_dim
+        heads, head_dim = model.num_heads, model.head_dim
         yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps, tokens)
         yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
+        if tokens == 1 and attends(self.sizes, config):
+            yield attention(self.make, self.sizes, number, config)
+        else:
+            yield from self._scores(number, config, tokens)
+        splits = self.sizes.splits(tokens)
+        yield self.make.dispatch(
+            f"{prefix}.attention.combine",
+            f"combine_{form}",
+            ("partials", *ROUNDED[form]),
+            (heads, head_dim, splits, self.make.blocks_stride),
+            (EACH_TOKEN, shares(heads * head_dim, tokens), 1),
+        )
+        yield from self.make.int4(
+            f"{prefix}.attention.output", form, "x", model.hidden_size, tokens, add=True
+        )
+
+    def _scores(self, number: int, config: Attention, tokens: int) -> Iterator[Dispatch]:
+        """Yield RoPE with the store into the KV cache, and the scores, of a chunk."""
+        model, prefix = self.model, f"layers.{number}"
+        heads, kv_heads, head_dim = model.num_heads, model.num_kv_heads, model.head_dim
         kv_f16 = self.kv_cache == "f16"
         flags = (
             config.rope * ROPE_FLAGS["rope"]
@@ -150,16 +165,6 @@ class _Planner:
             (heads, kv_heads, head_dim, splits, config.chunk_size or 0, int(kv_f16)),
             (heads, splits, EACH_TOKEN),
         )
-        yield self.make.dispatch(
-            f"{prefix}.attention.combine",
-            f"combine_{form}",
-            ("partials", *ROUNDED[form]),
-            (heads, head_dim, splits, self.make.blocks_stride),
-            (EACH_TOKEN, shares(form, heads * head_dim, tokens), 1),
-        )
-        yield from self.make.int4(
-            f"{prefix}.attention.output", form, "x", model.hidden_size, tokens, add=True
-        )
 
     def _ffn(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
         model, prefix, config = self.model, f"layers.{number}", layer.ffn
@@ -167,6 +172,10 @@ class _Planner:
         norm = f"{prefix}.ffn_norm"
         if config.moe is None:
             yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
+            if tokens == 1 and gates(self.make, f"{prefix}.ffn.gate_up", config, form):
+                yield from gated(self.make, f"{prefix}.ffn", config)
+                yield from self.make.int4(f"{prefix}.ffn.down", form, "x", hidden, tokens, add=True)
+                return
             name, rows = (
                 ("gate_up", 2 * config.intermediate_size)
                 if config.gated

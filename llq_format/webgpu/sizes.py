@@ -14,10 +14,10 @@ KVCache = Literal["f16", "f32"]
 ROPE_FLAGS = {"rope": 1, "halves": 2, "qk_norm": 4, "kv_f16": 8}
 """Flags of `rope`, as chapter WGSL module lists them; `fused_attention` has the first two."""
 
-DECODE_WORKGROUPS = 256
+DECODE_WORKGROUPS = 128
 """Attention of one token is split until so many workgroups have work."""
 
-MAX_SPLITS = 16
+MAX_SPLITS = 4
 
 CANDIDATES = 64
 """Workgroups of `argmax`, each of which finds one candidate."""
@@ -88,8 +88,7 @@ class Sizes:
             "partials": splits * heads * (head_dim + 2),
             "hidden": n * self.hidden_rows,
             "shared_hidden": n * self.shared_rows,
-            "stats": 2 * ceil_div(model.hidden_size, 16),
-            "peaks": ceil_div(self.hidden_rows, 32),
+            "peaks": ceil_div(self.hidden_rows, 8),
             "choice": n,
             "score": n,
             "logits": model.vocab_size,

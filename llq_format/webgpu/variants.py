@@ -18,26 +18,16 @@ KERNELS = (
     "matvec_raw",
     "matmul_int8",
     "matmul_binary16",
-    "measure",
-    "fused_qkv",
     "fused_attention",
-    "fused_output",
-    "fused_gate_up",
-    "fused_down",
+    "gated_int8",
+    "hidden",
     "choose",
     "sample",
     "dequantize",
 )
 """Sections with entry points, in the order in which a model needs them."""
 
-SHARED = (
-    "rounding",
-    "vector_int8",
-    "vector_binary16",
-    "fused_product",
-    "fused_norm",
-    "fused_residual",
-)
+SHARED = ("rounding", "vector_int8", "vector_binary16")
 """Sections that kernels share."""
 
 

@@ -7,8 +7,8 @@
 //   activate_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   activate_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 gated, 2 gelu (else silu)
-// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. Two
-// passes over the vector, or one. Columns beyond cols, up to the end of the last block, are written as zero.
+// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector; for INT8 each looks
+// for the greatest in all of it. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct ActivateParameters {
   cols: u32,
@@ -66,20 +66,28 @@ fn activate_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(256)
-fn activate_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn activate_int8(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = activate_parameters;
   let t = group.x;
   let words = 16u * ((p.cols + 63u) / 64u);
   var most = vec4(0.0);
-  for (var word = lane; word < words; word += 256u) {
-    most = max(most, abs(activate_values(t, vector_int8_column(word), 4u)));
+  for (var c = lane; c < p.cols; c += 2048u) {
+    let a = abs(activate_values(t, c, 256u));
+    let b = abs(activate_values(t, c + 1024u, 256u));
+    most = max(most, max(a, b));
   }
   let largest = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
   let inverse = vector_int8_inverse(largest);
-  for (var first = 0u; first < words; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
     let codes = vector_int8_codes(activate_values(t, vector_int8_column(word), 4u), inverse);
-    let sum = vector_int8_block_sum(codes, lane, first >> 8u);
+    let sum = vector_int8_block_sum(codes, lane, turn);
+    turn++;
     if (word < words) {
       activate_codes[t * p.blocks_stride * 16u + word] = vector_int8_word(codes);
       if ((lane & 15u) == 0u) {
@@ -87,7 +95,7 @@ fn activate_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
       }
     }
   }
-  if (lane == 0u) {
+  if (lane == 0u && group.y == 0u) {
     activate_scales[t] = vector_int8_scale(largest);
   }
 }

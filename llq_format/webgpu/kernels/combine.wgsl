@@ -6,9 +6,10 @@
 //   o = 0 of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
-// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. First
-// the factors of all splits of all heads, in workgroup memory, then passes over the columns; where heads * splits exceeds 2048
-// each column computes its own. Columns beyond heads * head_dim, up to the end of the block, are zero.
+// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector, and each looks for
+// the greatest in all of it. First the factors of all splits of all heads, in workgroup memory, then passes over the columns;
+// where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up to the end of the block,
+// are zero.
 
 struct CombineParameters {
   heads: u32,
@@ -66,52 +67,59 @@ fn combine_weigh(t: u32, lane: u32) {
   workgroupBarrier();
 }
 
-fn combine_value(t: u32, column: u32) -> f32 {
+// Columns column, column + distance, ...: of four splits at a time, so that their loads are under way together.
+fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
   let p = combine_parameters;
-  let c = min(column, p.heads * p.head_dim - 1u);
-  let head = c / p.head_dim;
-  let first = (t * p.heads + head) * p.splits;
+  let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
+  let at = min(c, vec4(p.heads * p.head_dim - 1u));
+  let head = at / p.head_dim;
+  let split = (t * p.heads + head) * p.splits;
   let stride = p.head_dim + 2u;
-  let d = c % p.head_dim;
-  var v = 0.0;
+  let place = split * stride + at % p.head_dim;
+  var v = vec4(0.0);
   if (combine_fits()) {
     for (var s = 0u; s < p.splits; s++) {
-      v += combine_partials[(first + s) * stride + d] * combine_factors[head * p.splits + s];
+      let o = place + s * stride;
+      let partials = vec4(combine_partials[o.x], combine_partials[o.y], combine_partials[o.z], combine_partials[o.w]);
+      let f = head * p.splits + s;
+      v += partials * vec4(combine_factors[f.x], combine_factors[f.y], combine_factors[f.z], combine_factors[f.w]);
     }
   } else {
-    let softmax = combine_softmax(first);
-    for (var s = 0u; s < p.splits; s++) {
-      v += combine_partials[(first + s) * stride + d] * combine_factor(first + s, softmax);
+    for (var k = 0u; k < 4u; k++) {
+      let softmax = combine_softmax(split[k]);
+      for (var s = 0u; s < p.splits; s++) {
+        v[k] += combine_partials[place[k] + s * stride] * combine_factor(split[k] + s, softmax);
+      }
     }
   }
-  return select(0.0, v, column < p.heads * p.head_dim);
-}
-
-fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
-  return vec4(
-    combine_value(t, column),
-    combine_value(t, column + distance),
-    combine_value(t, column + 2u * distance),
-    combine_value(t, column + 3u * distance),
-  );
+  return select(vec4(0.0), v, c < vec4(p.heads * p.head_dim));
 }
 
 @compute @workgroup_size(256)
-fn combine_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn combine_int8(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = combine_parameters;
   let t = group.x;
-  let words = 16u * ((p.heads * p.head_dim + 63u) / 64u);
+  let columns = p.heads * p.head_dim;
+  let words = 16u * ((columns + 63u) / 64u);
   combine_weigh(t, lane);
   var most = vec4(0.0);
-  for (var word = lane; word < words; word += 256u) {
-    most = max(most, abs(combine_values(t, vector_int8_column(word), 4u)));
+  for (var c = lane; c < columns; c += 2048u) {
+    let a = abs(combine_values(t, c, 256u));
+    let b = abs(combine_values(t, c + 1024u, 256u));
+    most = max(most, max(a, b));
   }
   let largest = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
   let inverse = vector_int8_inverse(largest);
-  for (var first = 0u; first < words; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
     let codes = vector_int8_codes(combine_values(t, vector_int8_column(word), 4u), inverse);
-    let sum = vector_int8_block_sum(codes, lane, first >> 8u);
+    let sum = vector_int8_block_sum(codes, lane, turn);
+    turn++;
     if (word < words) {
       combine_codes[t * p.blocks_stride * 16u + word] = vector_int8_word(codes);
       if ((lane & 15u) == 0u) {
@@ -119,7 +127,7 @@ fn combine_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
       }
     }
   }
-  if (lane == 0u) {
+  if (lane == 0u && group.y == 0u) {
     combine_scales[t] = vector_int8_scale(largest);
   }
 }

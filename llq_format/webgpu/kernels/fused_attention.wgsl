@@ -2,7 +2,8 @@
 //
 //   as rope and attention do it, without qk_norm and temperature; the position's own key and value come from qkv
 //
-// The context is cut into as many splits as it fills with 128 positions each, at most `splits`; others do nothing.
+// The context is cut into as many splits as it fills with 128 positions each, at most `splits`; the others are
+// empty: m = -3.4e38, l = 0, and o is left as it is.
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
 // head_dim is a multiple of 16, at most 256; the cache is binary16. flags: 1 rotate, 2 pairs are halves of the head.
@@ -82,6 +83,11 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   let position = fused_attention_state[0];
   let used = fused_splits(position, p.chunk_size, p.splits);
   if (group.y >= used) {
+    if (lane == 0u) {
+      let empty = (head * p.splits + group.y) * (p.head_dim + 2u) + p.head_dim;
+      fused_attention_partials[empty] = -3.4e38;
+      fused_attention_partials[empty + 1u] = 0.0;
+    }
     return;
   }
   let start = select(0u, position - position % max(p.chunk_size, 1u), p.chunk_size != 0u);

@@ -8,8 +8,8 @@
 //   norm_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   norm_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 normalise (else value = x), 2 weight is binary16, 4 times score, 8 only the last token of the chunk, written to row 0
-// Threads: one workgroup of 256 a token (grid.x); of binary16 also several (grid.y), which share the blocks of the vector. Three
-// passes over the vector. Columns beyond cols, up to the end of the last block, are written as zero.
+// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector, and each measures
+// all of it. The greatest |value| is that of |x w| times the factor: two passes over the vector. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct NormParameters {
   cols: u32,
@@ -35,17 +35,49 @@ fn norm_row(t: u32) -> u32 {
   return select(t, norm_state[1] - 1u, (norm_parameters.flags & 8u) != 0u);
 }
 
-// What every element is multiplied by: the inverse root of the mean square, and the score. Needs uniform control flow.
-fn norm_factor(row: u32, lane: u32) -> f32 {
+fn norm_weights(c: vec4<u32>) -> vec4<f32> {
+  let flags = norm_parameters.flags;
+  if ((flags & 1u) == 0u) {
+    return vec4(1.0);
+  }
+  if ((flags & 2u) != 0u) {
+    let words = vec4(norm_weight[c.x >> 1u], norm_weight[c.y >> 1u], norm_weight[c.z >> 1u], norm_weight[c.w >> 1u]);
+    let bits = words >> (16u * (c & vec4(1u)));
+    return vec4(from_binary16(bits.x), from_binary16(bits.y), from_binary16(bits.z), from_binary16(bits.w));
+  }
+  return bitcast<vec4<f32>>(vec4(norm_weight[c.x], norm_weight[c.y], norm_weight[c.z], norm_weight[c.w]));
+}
+
+// (sum of x^2, greatest |x w|) over the row. Eight columns at a time, so that their loads are under way together.
+fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
+  let cols = norm_parameters.cols;
+  let first = row * norm_parameters.x_stride;
+  var squares = vec4(0.0);
+  var most = vec4(0.0);
+  for (var c = lane; c < cols; c += 2048u) {
+    let a = vec4(c) + vec4(0u, 256u, 512u, 768u);
+    let b = a + vec4(1024u);
+    let at_a = min(a, vec4(cols - 1u));
+    let at_b = min(b, vec4(cols - 1u));
+    var x_a = vec4(norm_x[first + at_a.x], norm_x[first + at_a.y], norm_x[first + at_a.z], norm_x[first + at_a.w]);
+    var x_b = vec4(norm_x[first + at_b.x], norm_x[first + at_b.y], norm_x[first + at_b.z], norm_x[first + at_b.w]);
+    let w_a = norm_weights(at_a);
+    let w_b = norm_weights(at_b);
+    x_a = select(vec4(0.0), x_a, a < vec4(cols));
+    x_b = select(vec4(0.0), x_b, b < vec4(cols));
+    squares += x_a * x_a + x_b * x_b;
+    most = max(most, max(abs(x_a * w_a), abs(x_b * w_b)));
+  }
+  let peak = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
+  return vec2(group_sum(squares.x + squares.y + squares.z + squares.w, lane), peak);
+}
+
+// What every element is multiplied by: the inverse root of the mean square, and the score.
+fn norm_factor(row: u32, squares: f32) -> f32 {
   let p = norm_parameters;
   var factor = 1.0;
   if ((p.flags & 1u) != 0u) {
-    var squares = 0.0;
-    for (var c = lane; c < p.cols; c += 256u) {
-      let v = norm_x[row * p.x_stride + c];
-      squares += v * v;
-    }
-    factor = inverse_root(group_sum(squares, lane) / f32(p.cols) + p.eps);
+    factor = inverse_root(squares / f32(p.cols) + p.eps);
   }
   if ((p.flags & 4u) != 0u) {
     factor *= norm_score[row];
@@ -53,45 +85,35 @@ fn norm_factor(row: u32, lane: u32) -> f32 {
   return factor;
 }
 
-fn norm_value(row: u32, column: u32, factor: f32) -> f32 {
-  let p = norm_parameters;
-  let c = min(column, p.cols - 1u);
-  var w = 1.0;
-  if ((p.flags & 1u) != 0u) {
-    if ((p.flags & 2u) != 0u) {
-      w = from_binary16(norm_weight[c >> 1u] >> (16u * (c & 1u)));
-    } else {
-      w = bitcast<f32>(norm_weight[c]);
-    }
-  }
-  return select(0.0, norm_x[row * p.x_stride + c] * factor * w, column < p.cols);
-}
-
+// Columns column, column + distance, ...: times w and factor, zero beyond the row.
 fn norm_values(row: u32, column: u32, distance: u32, factor: f32) -> vec4<f32> {
-  return vec4(
-    norm_value(row, column, factor),
-    norm_value(row, column + distance, factor),
-    norm_value(row, column + 2u * distance, factor),
-    norm_value(row, column + 3u * distance, factor),
-  );
+  let p = norm_parameters;
+  let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
+  let at = min(c, vec4(p.cols - 1u));
+  let first = row * p.x_stride;
+  let x = vec4(norm_x[first + at.x], norm_x[first + at.y], norm_x[first + at.z], norm_x[first + at.w]);
+  return select(vec4(0.0), x * norm_weights(at) * factor, c < vec4(p.cols));
 }
 
 @compute @workgroup_size(256)
-fn norm_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn norm_int8(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let p = norm_parameters;
   let row = norm_row(group.x);
   let words = 16u * ((p.cols + 63u) / 64u);
-  let factor = norm_factor(row, lane);
-  var most = vec4(0.0);
-  for (var word = lane; word < words; word += 256u) {
-    most = max(most, abs(norm_values(row, vector_int8_column(word), 4u, factor)));
-  }
-  let largest = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
+  let measures = norm_measures(row, lane);
+  let factor = norm_factor(row, measures.x);
+  let largest = measures.y * abs(factor);
   let inverse = vector_int8_inverse(largest);
-  for (var first = 0u; first < words; first += 256u) {
+  var turn = 0u;
+  for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
     let codes = vector_int8_codes(norm_values(row, vector_int8_column(word), 4u, factor), inverse);
-    let sum = vector_int8_block_sum(codes, lane, first >> 8u);
+    let sum = vector_int8_block_sum(codes, lane, turn);
+    turn++;
     if (word < words) {
       norm_codes[group.x * p.blocks_stride * 16u + word] = vector_int8_word(codes);
       if ((lane & 15u) == 0u) {
@@ -99,7 +121,7 @@ fn norm_int8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
       }
     }
   }
-  if (lane == 0u) {
+  if (lane == 0u && group.y == 0u) {
     norm_scales[group.x] = vector_int8_scale(largest);
   }
 }
@@ -113,7 +135,7 @@ fn norm_binary16(
   let p = norm_parameters;
   let row = norm_row(group.x);
   let quads = 16u * ((p.cols + 63u) / 64u);
-  let factor = norm_factor(row, lane);
+  let factor = norm_factor(row, norm_measures(row, lane).x);
   var turn = 0u;
   for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
