@@ -38,6 +38,7 @@ benchmarks: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.export $(SMOLLM2)
 	$(BIN)/python -m benchmarks.spread $(CACHE)/smollm2 --write docs
+	$(BIN)/python -m benchmarks.webgpu_decode $(CACHE)/smollm2
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("LLQ needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
