@@ -23,7 +23,7 @@ ENOUGH = 1 << 25
 """How much of a file of any size is read where its size is not checked."""
 
 STAGES = ("read", "json", "version", "schema", "canonical", "model", "tensors", "parts", "files", "shards")
-CHECKED = frozenset({*STAGES, "hashes", "payload"})
+CHECKED = frozenset({*STAGES, "hashes", "payload", "program"})
 """The stages whose rules a package can break."""
 
 SEAMS: tuple[tuple[Any, str], ...] = (
@@ -33,6 +33,7 @@ SEAMS: tuple[tuple[Any, str], ...] = (
     *((module, name) for module in (validate, reader) for name in ("check_index", "check_directory")),
     *((module, "check_preamble") for module in (validate, reader)),
     *((validate, f"check_{name}") for name in ("part_layout", "part_hash", "file_hash", "blocks")),
+    (validate, "check_execution"),
     (reader, "check_file_hash"),
     (RawValues, "findings"),
 )
