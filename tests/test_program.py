@@ -105,6 +105,16 @@ def test_what_the_planner_makes_breaks_no_rule(model: str, kv_cache: Any) -> Non
     assert Program.from_json(json.loads(data)).to_bytes() == data
 
 
+def test_a_large_vocabulary_makes_chunks_smaller() -> None:
+    """128 positions of 300,000 logits exceed a binding; 64 do not."""
+    with llq_format.open(VECTORS / "valid/control-model/package") as package:
+        model = package.metadata.model
+        assert model is not None
+        large = replace(package.metadata, model=replace(model, vocab_size=300_000))
+    program = plan(large)
+    assert (program.chunk, program.buffers["all_logits"].bytes) == (64, 76_800_000)
+
+
 def test_the_sections_of_a_module_are_those_that_hosts_take() -> None:
     sections, findings = module_checks.check_module(module_bytes(), "m.wgsl")
     assert findings == []

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from llq_format.checks.program import MAX_BYTES
 from llq_format.metadata import Metadata
 from llq_format.webgpu.module import kernel_sections, write_module
-from llq_format.webgpu.planner import CHUNK, plan
+from llq_format.webgpu.planner import CHUNK, UnplannableError, plan
 from llq_format.webgpu.sizes import KVCache
 
 
@@ -34,7 +35,10 @@ def program_maker(options: ProgramOptions = PROGRAM) -> Callable[[Metadata], byt
     """
 
     def make(metadata: Metadata) -> bytes:
-        return plan(metadata, chunk=options.chunk, kv_cache=options.kv_cache).to_bytes()
+        data = plan(metadata, chunk=options.chunk, kv_cache=options.kv_cache).to_bytes()
+        if len(data) > MAX_BYTES:
+            raise UnplannableError(f"the program would have {len(data)} bytes, and may have {MAX_BYTES}")
+        return data
 
     return make
 

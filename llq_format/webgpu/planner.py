@@ -9,7 +9,7 @@ from llq_format.webgpu.bindings import accesses
 from llq_format.webgpu.decode import attends, attention, gated, gates
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form, shares
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
-from llq_format.webgpu.ranges import MAX_BINDING, raw_ranges
+from llq_format.webgpu.ranges import MAX_BINDING, MAX_WORKGROUPS, raw_ranges
 from llq_format.webgpu.sizes import CANDIDATES, ROPE_FLAGS, KVCache, Sizes, greatest_context
 from llq_format.webgpu.tiles import EMBED_COLS
 from llq_format.webgpu.variants import VARIANTS
@@ -29,6 +29,7 @@ class UnplannableError(ValueError):
 def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -> Program:
     """Return the program of a package.
 
+    chunk: the greatest number of tokens of one pass; halved until every buffer fits into a binding.
     Raises UnplannableError for a package without a model, or with a tensor that no binding can hold.
     """
     if metadata.model is None:
@@ -40,11 +41,24 @@ def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -
                 f"holds {MAX_BUFFER}: write the package with a shard limit of that"
             )
     try:
+        chunk = _fitting_chunk(metadata.model, min(chunk, MAX_WORKGROUPS), kv_cache)
         return _Planner(metadata, metadata.model, chunk, kv_cache).program()
     except UnplannableError:
         raise
     except ValueError as error:
         raise UnplannableError(str(error)) from None
+
+
+def _fitting_chunk(model: Model, chunk: int, kv_cache: KVCache) -> int:
+    """Return a chunk for which no buffer exceeds a binding. Raises ValueError where there is none."""
+    while True:
+        buffers = Sizes(model, chunk, kv_cache).buffers()
+        largest = max(buffers, key=lambda name: buffers[name].bytes)
+        if buffers[largest].bytes <= MAX_BINDING:
+            return chunk
+        if chunk == 1:
+            raise ValueError(f"buffer {largest!r}: {buffers[largest].bytes} bytes exceed a binding")
+        chunk //= 2
 
 
 def program_variants() -> tuple[ProgramVariant, ...]:
