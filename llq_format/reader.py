@@ -103,11 +103,14 @@ class Package:
             _raise_first(list(check_file_hash(entry, file)))
             return file.read(0, entry.byte_length)
 
+    def check_part(self, entry: TensorEntry, part: Part) -> None:
+        """Raise LLQError if a byte of a part breaks a rule (LLQ-READ-4); a part is checked once."""
+        with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
+            self._check(entry, part, file)
+
     def map_shard(self, index: int) -> NDArray[np.uint8]:
-        """Return the bytes of a shard, mapped; raises LLQError unless its preamble and hash are right."""
-        entry = self.metadata.shards[index]
-        with PackageFile(self.directory / entry.file) as file:
-            _raise_first([*check_preamble(self.metadata, index, file), *check_file_hash(entry, file)])
+        """Return the bytes of a shard, mapped and not checked: `check_part` comes before any use of them."""
+        with PackageFile(self.directory / self.metadata.shards[index].file) as file:
             return np.frombuffer(file.map(), np.uint8)
 
     def close(self) -> None:
@@ -131,11 +134,7 @@ class Package:
         rewritten while the package is open is checked anew. Raises LLQError with the first fault.
         """
         with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
-            key = (entry.name, part.first_row)
-            if self._checked.get(key) != file.identity:
-                findings = check_preamble(self.metadata, part.shard, file)
-                _raise_first([*findings, *check_part(self.metadata, entry, part, file)])
-                self._checked[key] = file.identity
+            self._check(entry, part, file)
             shard = self._maps.get(file.identity)
             if shard is None:
                 shard = self._maps[file.identity] = np.frombuffer(file.map(), np.uint8)
@@ -143,6 +142,13 @@ class Package:
             section.name: shard[part.offset + section.offset : part.offset + section.offset + section.size]
             for section in sections(entry.dtype, part.num_rows, entry.cols)
         }
+
+    def _check(self, entry: TensorEntry, part: Part, file: PackageFile) -> None:
+        key = (entry.name, part.first_row)
+        if self._checked.get(key) != file.identity:
+            findings = check_preamble(self.metadata, part.shard, file)
+            _raise_first([*findings, *check_part(self.metadata, entry, part, file)])
+            self._checked[key] = file.identity
 
 
 def _block_arrays(

@@ -2,14 +2,14 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import wgpu
 from numpy.typing import NDArray
 
-from llq_format.metadata import Metadata
+from llq_format.metadata import Metadata, Part, TensorEntry
 from llq_format.reader import Package
 from llq_format.webgpu.device import Device
 from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Program, ShardRange
@@ -202,21 +202,39 @@ class Host:
         return arena
 
     def _upload(self) -> list[Any]:
-        """Upload every shard, whole, and check its hash on the way (LLQ-HASH-2)."""
+        """Upload every shard, whole, after a check of all parts that the program reads (LLQ-READ-4)."""
         package = self._package
         if package is None:
             return []
-        with ThreadPoolExecutor() as pool:
-            checks = [pool.submit(package.map_shard, index) for index in range(len(package.metadata.shards))]
+        pool = ThreadPoolExecutor()
+        try:
+            checks: list[list[Future[None]]] = [[] for _ in package.metadata.shards]
+            for tensor, part in self._parts(package):
+                checks[part.shard].append(pool.submit(package.check_part, tensor, part))
             shards = []
-            for number, check in enumerate(checks):
-                data = check.result()
+            for number, running in enumerate(checks):
+                for check in running:
+                    check.result()
+                data = package.map_shard(number)
                 buffer = self.device.buffer(f"shard {number}", data.nbytes, _STORAGE)
                 for first in range(0, data.nbytes, _UPLOAD_BYTES):
                     self.device.gpu.queue.write_buffer(buffer, first, data[first : first + _UPLOAD_BYTES])
                 self.device.gpu.queue.submit([])  # lets the driver take what is staged
                 shards.append(buffer)
-        return shards
+            return shards
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _parts(self, package: Package) -> Iterator[tuple[TensorEntry, Part]]:
+        """Yield the parts that hold a byte of the program's weights, in the order of their shards."""
+        ranges: dict[int, list[tuple[int, int]]] = {}
+        for found in self.program.weights.values():
+            ranges.setdefault(found.shard, []).append((found.offset, found.offset + found.size))
+        parts = [(tensor, part) for tensor in package.metadata.tensors for part in tensor.parts]
+        for tensor, part in sorted(parts, key=lambda one: (one[1].shard, one[1].offset)):
+            end = part.offset + part.byte_length
+            if any(first < end and part.offset < stop for first, stop in ranges.get(part.shard, ())):
+                yield tensor, part
 
 
 def _words(slot: Sequence[int | float]) -> bytes:

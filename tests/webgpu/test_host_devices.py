@@ -155,7 +155,7 @@ def test_a_damaged_shard_is_refused_before_it_is_uploaded(tmp_path: Path) -> Non
         device = new_device()
         with (
             mock.patch.object(device, "buffer", wraps=device.buffer) as made,
-            pytest.raises(llq_format.LLQError, match="LLQ-HASH-2"),
+            pytest.raises(llq_format.LLQError, match="LLQ-HASH-1"),
         ):
             host_of(package, device=device)
         assert "shard 1" not in [call.args[0] for call in made.call_args_list]
