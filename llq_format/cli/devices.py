@@ -11,9 +11,9 @@ _FEATURES = ("shader-f16", "subgroups", "timestamp-query")
 
 
 def devices(*, json: Json = False) -> None:
-    """List the WebGPU adapters, the preferred one first, and the variants that each can execute.
+    """List WebGPU adapters and the variants they can execute.
 
-    Give a part of a name to `llq run --adapter`. Needs the extra `webgpu`.
+    The preferred one stands first. Give a part of a name to `llq run --adapter`. Needs the extra `webgpu`.
 
     Example: llq devices
 

@@ -61,7 +61,9 @@ def profile(  # noqa: PLR0913  # one argument an option
     ] = False,
     show_all: All = False,
 ) -> None:
-    """Measure a package on a WebGPU device: layers, operations, memory, and the host's own time.
+    """Measure a package on a WebGPU device.
+
+    Told are the times of layers and operations, memory, and the host's own time.
 
     The prompt is of made-up tokens: times hardly depend on which they are. Without --json - a summary is
     printed; the page shows every dispatch of one token and of the prefill on a time line.
