@@ -194,17 +194,29 @@ def sections() -> dict[str, str]:
     return read_module(MODULE.decode())
 
 
-def test_a_host_refuses_a_damaged_shard_before_it_replays(tmp_path: Path) -> None:
+def test_a_host_refuses_damaged_weights_before_it_replays(tmp_path: Path) -> None:
     for file in PACKAGE.iterdir():
         data = bytearray(file.read_bytes())
         if file.suffix == ".llq":
-            data[-1] ^= 1
+            data[256] ^= 1  # of the embedding
         (tmp_path / file.name).write_bytes(data)
     with llq_format.open(tmp_path) as package:
         found = opening.executable(package)
         device = Device(found.program, found.sections, adapter=SOFTWARE, variant="portable")
-        with pytest.raises(LLQError, match="LLQ-HASH-2"):
+        with pytest.raises(LLQError, match="LLQ-HASH-1"):
             Host(package, found.program, device)
+
+
+def test_a_host_replays_kernels_that_it_has_never_seen() -> None:
+    """Each word w of the embedding becomes (w & 255) + 1 in `x`, and one more in `logits`."""
+    with llq_format.open(PACKAGE) as package:
+        host = opening.open_host(package, adapter=SOFTWARE, variant="portable")
+        entry = package.metadata.tensors[0].parts[0]
+        shard = package.map_shard(0)
+    words = shard[entry.offset : entry.offset + 16].view("<u4")
+    host.prefill([3])
+    assert host.read("x", 4, np.uint32).tolist() == [(int(word) & 255) + 1 for word in words]
+    assert host.read("logits", 4, np.uint32).tolist() == [((int(word) & 255) + 1 & 255) + 1 for word in words]
 
 
 def test_each_dispatch_sees_what_those_before_it_wrote() -> None:

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from llq_format import PackedTensor, canonical_json, dequantize, layout, metadata, pack, save
+from llq_format.checks import module, program
 from llq_format.layout import PACKED_WEIGHT, PREAMBLE, Dtype
 from llq_format.placement import Placed, ShardLimitError, place
+from llq_format.specification import read_json
 from tests import by_the_letter
 from tests.by_the_letter import Tensor
 from tests.invented_packages import DTYPES
 
 SPEC = Path(__file__).parents[1] / "spec"
+PROGRAM: dict[str, Any] = read_json("schema/program.schema.json")["$defs"]
 SCHEMA: dict[str, Any] = json.loads((SPEC / "schema/metadata.schema.json").read_text(encoding="utf-8"))
 
 
@@ -292,6 +295,10 @@ def test_limits_are_those_of_the_schema_and_the_library() -> None:
     (rows,) = tables(chapter("limits.md"))
     limits = {row["what"]: row["limit"] for row in rows}
     tensor, part = SCHEMA["$defs"]["tensor"]["properties"], SCHEMA["$defs"]["part"]["properties"]
+    of = {
+        name: definition["properties"] for name, definition in PROGRAM.items() if "properties" in definition
+    }
+    slot = read_json("schema/program.schema.json")["properties"]["parameters"]["items"]
     numbers = {
         "`metadata.json`": (metadata.MAX_BYTES, "16 MiB", 16 << 20),
         "JSON nesting": (canonical_json.MAX_DEPTH, "32", 32),
@@ -305,7 +312,19 @@ def test_limits_are_those_of_the_schema_and_the_library() -> None:
         "tensor name": (SCHEMA["$defs"]["tensor_name"]["maxLength"], "128 characters", 128),
         "file name": (128, "128 characters", 128),
         "alignment": (layout.ALIGNMENT, "256 bytes", 256),
+        "`program.json`": (program.MAX_BYTES, "16 MiB", 16 << 20),
+        "module": (module.MAX_BYTES, "1 MiB", 1 << 20),
+        "storage bindings": (
+            of["range"]["size"]["maximum"],
+            "8 a dispatch, 134,217,728 bytes each",
+            128 << 20,
+        ),
+        "buffers, shards that a program names": (layout.SHARD_LIMIT_DEFAULT, "268,435,456 bytes", 256 << 20),
+        "workgroups of a dispatch": (PROGRAM["dimension"]["maximum"], "65,535 in each dimension", 65535),
+        "invocations of a workgroup": (module.MAX_INVOCATIONS, "256", 256),
+        "parameters of a dispatch": (slot["maxItems"], "64 words, 256 bytes", 64),
     }
+    assert of["dispatch"]["bindings"]["maxItems"] == 8
     assert {what: text for what, (_, text, _) in numbers.items()} == limits
     assert all(found == limit for found, _, limit in numbers.values())
     assert part["shard"]["maximum"] == 99999 - 1

@@ -49,8 +49,9 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
 
 
 def open_device(found: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
-    """Return a device for a variant, after its self-test.
+    """Return a device for a variant, after its self-test, which needs the kernels of this implementation.
 
+    A module of other kernels is taken as it is.
     adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
     Raises DeviceError if there is no such adapter or variant, or the device computes wrongly with it.
     """
@@ -65,7 +66,7 @@ def open_device(found: Executable, *, adapter: str | None = None, variant: str =
     )
     for name in wanted:
         device = Device(found.program, found.sections, adapter=adapter, variant=name)
-        if computes_rightly(device):
+        if found.sections != kernel_sections() or computes_rightly(device):
             return device
         device.gpu.destroy()
     tried = ", ".join(wanted) or "none has the features"
