@@ -15,6 +15,9 @@ CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 WORKINGS = ("LLQ-READ-2", "LLQ-READ-3")
 """Rules about how a reader works: tests/ holds the reference to them."""
 
+SAMPLING = "LLQ-GEN-3"
+"""The rule about tokens drawn at random: adapters have no message for it."""
+
 
 class Level(StrEnum):
     """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
@@ -110,6 +113,8 @@ def untestable(rule: Rule) -> str:
     """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
     if rule.id in WORKINGS:
         return "it is about how a reader works, which no single answer shows"
+    if rule.id == SAMPLING:
+        return "it is about sampled tokens, and the suite asks for greedy ones"
     if rule.stage == "behaviour" and rule.classes in (("writer",), ("host",)):
         return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes"
     return ""
