@@ -1,6 +1,6 @@
 """Dispatches that only the decoding of one token has: attention and the gated FFN, fused.
 
-A layer that they cannot take is planned as for a chunk; `attends` and `gates` tell.
+A layer that they cannot take is planned as for a chunk; `attends` and `normed` tell.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,17 @@ from llq_format.layout import BLOCK, ceil_div
 from llq_format.model import FFN, Attention
 from llq_format.webgpu.dispatches import GATED_GELU, ROUNDED, SYMMETRIC, Dispatches, Form, shares
 from llq_format.webgpu.program import Dispatch
-from llq_format.webgpu.ranges import int4_ranges
+from llq_format.webgpu.ranges import MAX_BINDING, int4_ranges, raw_ranges
 from llq_format.webgpu.sizes import ROPE_FLAGS, Sizes
 
-GATES = 8
+GATES = 16
 """Gates that a workgroup of `gated_int8` takes."""
+
+QKV_ROWS = 32
+"""Rows that a workgroup of `qkv_int8` takes."""
+
+MAX_COLS = 8192
+"""Columns of the longest vector that a workgroup rounds for itself."""
 
 MAX_HEAD_DIM = 256
 
@@ -39,21 +45,31 @@ def attention(make: Dispatches, sizes: Sizes, number: int, config: Attention) ->
     )
 
 
-def gates(make: Dispatches, name: str, config: FFN, form: Form) -> bool:
-    """Return whether `gated_int8` can take a gate_up: INT8 inputs, whole blocks of gates, one range."""
-    if form != "int8" or not config.gated or config.intermediate_size % BLOCK:
+def normed(make: Dispatches, matrix: str, norm: str, form: Form, rows_per_workgroup: int) -> bool:
+    """Return whether a norm and the product behind it can be one dispatch."""
+    tensor = make.tensors[matrix]
+    if form != "int8" or tensor.cols % BLOCK or tensor.cols > MAX_COLS or make.tensors[norm].dtype != "f32":
         return False
-    return len(list(int4_ranges(make.tensors[name], GATES))) == 1
+    return len(list(int4_ranges(tensor, rows_per_workgroup))) == 1
 
 
-def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
-    """Yield gate_up with its activation, and the rounding of what it leaves."""
-    tensor = make.tensors[f"{prefix}.gate_up"]
-    size, blocks = config.intermediate_size, ceil_div(tensor.cols, BLOCK)
+def qkv(make: Dispatches, matrix: str, norm: str, eps: float) -> Dispatch:
+    """Return the norm before attention with the qkv product."""
+    tensor = make.tensors[matrix]
+    (found,) = int4_ranges(tensor, QKV_ROWS)
+    flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC
+    bindings = (*make.int4_weights(found), "x", _weight(make, norm), "qkv")
+    words = (tensor.rows, tensor.cols // BLOCK, found.first_block, flags, float(eps))
+    return make.dispatch(matrix, "qkv_int8", bindings, words, (ceil_div(tensor.rows, QKV_ROWS), 1, 1))
+
+
+def gated(make: Dispatches, prefix: str, norm: str, config: FFN, eps: float) -> Iterator[Dispatch]:
+    """Yield the norm before the FFN with gate_up and its activation, and the rounding of what they leave."""
+    tensor, size = make.tensors[f"{prefix}.gate_up"], config.intermediate_size
     (found,) = int4_ranges(tensor, GATES)
     flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | (config.activation == "gelu") * GATED_GELU
-    bindings = (*make.int4_weights(found), *ROUNDED["int8"], "hidden", "peaks")
-    words = (size, blocks, 0, found.first_block, size, make.blocks_stride, flags, 0)
+    bindings = (*make.int4_weights(found), "x", _weight(make, norm), "hidden", "peaks")
+    words = (size, tensor.cols // BLOCK, found.first_block, flags, float(eps))
     yield make.dispatch(tensor.name, "gated_int8", bindings, words, (size // GATES, 1, 1))
     yield make.dispatch(
         f"{prefix}.hidden",
@@ -62,3 +78,8 @@ def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
         (size, size // GATES),
         (1, shares(size, 1), 1),
     )
+
+
+def _weight(make: Dispatches, norm: str) -> str:
+    (found,) = raw_ranges(make.tensors[norm], MAX_BINDING)
+    return make.weight(norm, found.data)

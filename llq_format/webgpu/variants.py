@@ -19,6 +19,7 @@ KERNELS = (
     "matmul_int8",
     "matmul_binary16",
     "fused_attention",
+    "qkv_int8",
     "gated_int8",
     "hidden",
     "choose",
@@ -27,7 +28,7 @@ KERNELS = (
 )
 """Sections with entry points, in the order in which a model needs them."""
 
-SHARED = ("rounding", "vector_int8", "vector_binary16")
+SHARED = ("rounding", "vector_int8", "vector_binary16", "normed_int8")
 """Sections that kernels share."""
 
 

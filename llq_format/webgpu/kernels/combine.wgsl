@@ -54,14 +54,35 @@ fn combine_fits() -> bool {
   return combine_parameters.heads * combine_parameters.splits <= 2048u;
 }
 
-// Fills combine_factors, [heads, splits], where they fit. Needs uniform control flow; ends with a barrier.
+// The factors of up to four splits of a head, asked for together; 0 beyond the last.
+fn combine_four(first: u32) -> vec4<f32> {
+  let p = combine_parameters;
+  let numbers = vec4(0u, 1u, 2u, 3u);
+  let stride = p.head_dim + 2u;
+  let at = (vec4(first) + min(numbers, vec4(p.splits - 1u))) * stride + vec4(p.head_dim);
+  let m = vec4(combine_partials[at.x], combine_partials[at.y], combine_partials[at.z], combine_partials[at.w]);
+  let next = at + vec4(1u);
+  let l = vec4(combine_partials[next.x], combine_partials[next.y], combine_partials[next.z], combine_partials[next.w]);
+  let greatest = max(max(m.x, m.y), max(m.z, m.w));
+  let weights = select(vec4(0.0), exp(max(m, vec4(greatest - 87.0)) - greatest), numbers < vec4(p.splits));
+  return weights / dot(l, weights);
+}
+
+// Fills combine_factors, [heads, splits] or [heads, 4], where they fit. Needs uniform control flow; ends with a barrier.
 fn combine_weigh(t: u32, lane: u32) {
   let p = combine_parameters;
   for (var head = lane; head < select(0u, p.heads, combine_fits()); head += 256u) {
     let first = (t * p.heads + head) * p.splits;
-    let softmax = combine_softmax(first);
-    for (var s = 0u; s < p.splits; s++) {
-      combine_factors[head * p.splits + s] = combine_factor(first + s, softmax);
+    if (p.splits <= 4u && p.heads <= 512u) {
+      let factors = combine_four(first);
+      for (var s = 0u; s < 4u; s++) {
+        combine_factors[4u * head + s] = factors[s];
+      }
+    } else {
+      let softmax = combine_softmax(first);
+      for (var s = 0u; s < p.splits; s++) {
+        combine_factors[head * p.splits + s] = combine_factor(first + s, softmax);
+      }
     }
   }
   workgroupBarrier();
@@ -77,7 +98,21 @@ fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
   let stride = p.head_dim + 2u;
   let place = split * stride + at % p.head_dim;
   var v = vec4(0.0);
-  if (combine_fits()) {
+  if (p.splits <= 4u && p.heads <= 512u) {
+    let last = p.splits - 1u;
+    let o1 = place + min(1u, last) * stride;
+    let o2 = place + min(2u, last) * stride;
+    let o3 = place + min(3u, last) * stride;
+    let p0 = vec4(combine_partials[place.x], combine_partials[place.y], combine_partials[place.z], combine_partials[place.w]);
+    let p1 = vec4(combine_partials[o1.x], combine_partials[o1.y], combine_partials[o1.z], combine_partials[o1.w]);
+    let p2 = vec4(combine_partials[o2.x], combine_partials[o2.y], combine_partials[o2.z], combine_partials[o2.w]);
+    let p3 = vec4(combine_partials[o3.x], combine_partials[o3.y], combine_partials[o3.z], combine_partials[o3.w]);
+    let f = 4u * head;
+    v = p0 * vec4(combine_factors[f.x], combine_factors[f.y], combine_factors[f.z], combine_factors[f.w])
+        + p1 * vec4(combine_factors[f.x + 1u], combine_factors[f.y + 1u], combine_factors[f.z + 1u], combine_factors[f.w + 1u])
+        + p2 * vec4(combine_factors[f.x + 2u], combine_factors[f.y + 2u], combine_factors[f.z + 2u], combine_factors[f.w + 2u])
+        + p3 * vec4(combine_factors[f.x + 3u], combine_factors[f.y + 3u], combine_factors[f.z + 3u], combine_factors[f.w + 3u]);
+  } else if (combine_fits()) {
     for (var s = 0u; s < p.splits; s++) {
       let o = place + s * stride;
       let partials = vec4(combine_partials[o.x], combine_partials[o.y], combine_partials[o.z], combine_partials[o.w]);
