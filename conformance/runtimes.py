@@ -6,11 +6,9 @@ name is one under which an installed distribution offers a runtime, as an entry 
 `llq.runtimes`: an object with the methods of `adapter.Runtime`, or a class or function that makes one.
 """
 
-from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any
 
 from . import inprocess
 from .adapter import Runtime
@@ -64,10 +62,11 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
     if find_spec("wgpu") is None:
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
 
-    def load() -> Any:
-        return partial(import_module(".webgpu", __package__).WebGPU, **members)
-
-    return inprocess.made(f"--runtime={spec}", load, timeout)
+    module = import_module(".webgpu", __package__)
+    try:
+        return inprocess.InProcess(module.WebGPU(**members), timeout)
+    except module.DeviceError as error:
+        raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
 
 
 def _over_the_reference(kind: str, name: str, timeout: float) -> Runtime:

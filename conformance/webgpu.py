@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.model import Model
+from llq_format.webgpu.device_errors import DeviceError
 from llq_format.webgpu.generation import generate
 from llq_format.webgpu.host import Host
 from llq_format.webgpu.module import kernel_sections
@@ -120,3 +121,6 @@ def _version() -> str:
         return version("llq-format")
     except PackageNotFoundError:  # run from a source tree
         return ""
+
+
+__all__ = ["DeviceError", "WebGPU"]

@@ -1,6 +1,7 @@
 """Devices of the WebGPU host: which is taken, what it holds, its labels, and what happens when it is lost."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import wgpu
 
 import llq_format
 from llq_format.reference.generation import Sampling
+from llq_format.webgpu import opening
 from llq_format.webgpu.adapters import find_adapter
 from llq_format.webgpu.device_errors import DeviceError, DeviceLostError
 from llq_format.webgpu.generation import generate
@@ -59,18 +61,21 @@ def test_a_variant_that_the_adapter_lacks_is_refused() -> None:
         open_device(KERNELS, adapter=ADAPTER, variant="fastest")
 
 
-def swapped(section: str, old: str, new: str) -> Executable:
-    """Return kernels of which one is wrong."""
+@contextmanager
+def swapped(section: str, old: str, new: str) -> Iterator[Executable]:
+    """Let one of our kernels be wrong: those of others are not tested."""
     sections = dict(kernel_sections())
     assert old in sections[section]
-    return Executable(KERNELS.program, {**sections, section: sections[section].replace(old, new)})
+    sections[section] = sections[section].replace(old, new)
+    with mock.patch.object(opening, "kernel_sections", return_value=sections):
+        yield Executable(KERNELS.program, sections)
 
 
 def test_a_variant_that_computes_wrongly_is_passed_over() -> None:
-    wrong = swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(b, a) + 1")
-    assert open_device(wrong, adapter=ADAPTER).variant.name == "portable"
-    with pytest.raises(DeviceError, match="executes no variant rightly: packed-dot"):
-        open_device(wrong, adapter=ADAPTER, variant="packed-dot")
+    with swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(b, a) + 1") as wrong:
+        assert open_device(wrong, adapter=ADAPTER).variant.name == "portable"
+        with pytest.raises(DeviceError, match="executes no variant rightly: packed-dot"):
+            open_device(wrong, adapter=ADAPTER, variant="packed-dot")
 
 
 @pytest.mark.parametrize(
@@ -81,8 +86,11 @@ def test_a_variant_that_computes_wrongly_is_passed_over() -> None:
     ],
 )
 def test_the_self_test_sees_a_wrong_alternative(section: str, old: str, new: str) -> None:
-    with pytest.raises(DeviceError, match="executes no variant rightly: portable"):
-        open_device(swapped(section, old, new), adapter=ADAPTER, variant="portable")
+    with (
+        swapped(section, old, new) as wrong,
+        pytest.raises(DeviceError, match="executes no variant rightly: portable"),
+    ):
+        open_device(wrong, adapter=ADAPTER, variant="portable")
 
 
 def test_a_lack_of_memory_says_what_would_be_enough(package: llq_format.Package) -> None:
