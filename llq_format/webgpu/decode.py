@@ -1,6 +1,6 @@
 """Dispatches that only the decoding of one token has: attention and the gated FFN, fused.
 
-A layer that they cannot take is planned as for a chunk; `attends` and `normed` tell.
+A layer that they cannot take is planned as for a chunk; `normed`, `attends` and `gates` tell.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from llq_format.webgpu.program import Dispatch
 from llq_format.webgpu.ranges import MAX_BINDING, int4_ranges, raw_ranges
 from llq_format.webgpu.sizes import ROPE_FLAGS, Sizes
 
-GATES = 16
+GATES = 8
 """Gates that a workgroup of `gated_int8` takes."""
 
 QKV_ROWS = 32
@@ -63,13 +63,20 @@ def qkv(make: Dispatches, matrix: str, norm: str, eps: float) -> Dispatch:
     return make.dispatch(matrix, "qkv_int8", bindings, words, (ceil_div(tensor.rows, QKV_ROWS), 1, 1))
 
 
-def gated(make: Dispatches, prefix: str, norm: str, config: FFN, eps: float) -> Iterator[Dispatch]:
-    """Yield the norm before the FFN with gate_up and its activation, and the rounding of what they leave."""
+def gates(make: Dispatches, name: str, config: FFN, form: Form) -> bool:
+    """Return whether `gated_int8` can take a gate_up: INT8 inputs, whole blocks of gates, one range."""
+    if form != "int8" or not config.gated or config.intermediate_size % BLOCK:
+        return False
+    return len(list(int4_ranges(make.tensors[name], GATES))) == 1
+
+
+def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
+    """Yield gate_up with its activation, and the rounding of what it leaves."""
     tensor, size = make.tensors[f"{prefix}.gate_up"], config.intermediate_size
     (found,) = int4_ranges(tensor, GATES)
     flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | (config.activation == "gelu") * GATED_GELU
-    bindings = (*make.int4_weights(found), "x", _weight(make, norm), "hidden", "peaks")
-    words = (size, tensor.cols // BLOCK, found.first_block, flags, float(eps))
+    bindings = (*make.int4_weights(found), *ROUNDED["int8"], "hidden", "peaks")
+    words = (size, ceil_div(tensor.cols, BLOCK), 0, found.first_block, size, make.blocks_stride, flags, 0)
     yield make.dispatch(tensor.name, "gated_int8", bindings, words, (size // GATES, 1, 1))
     yield make.dispatch(
         f"{prefix}.hidden",

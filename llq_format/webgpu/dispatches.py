@@ -26,7 +26,7 @@ EACH_TOKEN = PerTokens(1)
 # Flags of parameters, as chapter WGSL module lists them.
 NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
 GATED, GELU = 1, 2
-SYMMETRIC, ADD, CHOSEN, GATED_GELU = 1, 2, 4, 2
+SYMMETRIC, ADD, CHOSEN, GATED_GELU = 1, 2, 4, 8
 ROUTER_F16 = 16
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from llq_format.layout import BLOCK, ceil_div, is_int4
+from llq_format.layout import ceil_div, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import Attention, Layer, Model
 from llq_format.webgpu.bindings import accesses
-from llq_format.webgpu.decode import GATES, QKV_ROWS, attends, attention, gated, normed, qkv
+from llq_format.webgpu.decode import QKV_ROWS, attends, attention, gated, gates, normed, qkv
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form, shares
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, MAX_WORKGROUPS, raw_ranges
@@ -189,12 +189,11 @@ class _Planner:
         hidden = model.hidden_size
         norm = f"{prefix}.ffn_norm"
         if config.moe is None:
-            fusible = tokens == 1 and config.gated and config.intermediate_size % BLOCK == 0
-            if fusible and normed(self.make, f"{prefix}.ffn.gate_up", norm, form, GATES):
-                yield from gated(self.make, f"{prefix}.ffn", norm, config, model.rms_norm_eps)
+            yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
+            if tokens == 1 and gates(self.make, f"{prefix}.ffn.gate_up", config, form):
+                yield from gated(self.make, f"{prefix}.ffn", config)
                 yield from self.make.int4(f"{prefix}.ffn.down", form, "x", hidden, tokens, add=True)
                 return
-            yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
             name, rows = (
                 ("gate_up", 2 * config.intermediate_size)
                 if config.gated

@@ -88,7 +88,7 @@ class Sizes:
             "partials": splits * heads * (head_dim + 2),
             "hidden": n * self.hidden_rows,
             "shared_hidden": n * self.shared_rows,
-            "peaks": ceil_div(self.hidden_rows, 16),
+            "peaks": ceil_div(self.hidden_rows, 8),
             "choice": n,
             "score": n,
             "logits": model.vocab_size,

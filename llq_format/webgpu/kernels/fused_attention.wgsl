@@ -7,8 +7,9 @@
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
 // head_dim is a multiple of 16, at most 256; the cache is binary16. flags: 1 rotate, 2 pairs are halves of the head.
-// Threads: grid.x = head, grid.y = split. In a tile of 64 positions four invocations compute the score of one, a quarter of the
-// head each; then each takes 8 elements of every n-th position, n = 256 / (head_dim / 8). Loads of four at a time.
+// Threads: grid.x = head, grid.y = split. In a tile of 128 positions two invocations compute the score of one, half of the head
+// each, asking for four words of four at a time; then each takes 8 elements of every n-th position, n = 256 / (head_dim / 8) and
+// adds up the weights of these positions too.
 
 struct FusedAttention {
   heads: u32,
@@ -28,9 +29,10 @@ struct FusedAttention {
 @group(1) @binding(0) var<uniform> fused_attention_parameters: FusedAttention;
 
 var<workgroup> fused_attention_query: array<vec4<f32>, 64>;
-var<workgroup> fused_attention_own: array<vec4<u32>, 64>;  // this position's key, then its value, as the cache has them
+var<workgroup> fused_attention_own: array<u32, 256>;  // pairs of this position's key, from 128 on of its value, as cached
 var<workgroup> fused_attention_weights: array<f32, 256>;
 var<workgroup> fused_attention_parts: array<vec4<f32>, 512>;
+var<workgroup> fused_attention_sums: array<f32, 256>;
 
 // Into how many splits the context of a position is cut.
 fn fused_splits(position: u32, chunk_size: u32, splits: u32) -> u32 {
@@ -55,19 +57,10 @@ fn fused_attention_rotated(first: u32, e: u32, position: u32) -> f32 {
   return own * turn.x + partner * select(-turn.y, turn.y, is_second);
 }
 
-// Elements 8 i to 8 i + 7 of the position's own key (or value), as the cache holds them.
-fn fused_attention_stored(first: u32, i: u32, position: u32, is_value: bool) -> vec4<u32> {
-  var words = vec4(0u);
-  for (var k = 0u; k < 8u; k++) {
-    var v = 0.0;
-    if (is_value) {
-      v = fused_attention_qkv[first + 8u * i + k];
-    } else {
-      v = fused_attention_rotated(first, 8u * i + k, position);
-    }
-    words[k >> 1u] |= binary16_bits(v) << (16u * (k & 1u));
-  }
-  return words;
+// Elements 8 i to 8 i + 7 of the position's own key (first = 0) or value (first = 128), as the cache holds them.
+fn fused_attention_own_words(first: u32, i: u32) -> vec4<u32> {
+  let at = first + 4u * i;
+  return vec4(fused_attention_own[at], fused_attention_own[at + 1u], fused_attention_own[at + 2u], fused_attention_own[at + 3u]);
 }
 
 fn fused_attention_dot(i: u32, words: vec4<u32>) -> f32 {
@@ -100,31 +93,36 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   let key_first = (p.heads + kv_head) * p.head_dim;
   let value_first = key_first + p.kv_heads * p.head_dim;
 
-  if (lane < p.head_dim / 4u) {
-    let e = 4u * lane;
+  if (lane >= 192u && lane - 192u < p.head_dim / 4u) {
+    let e = 4u * (lane - 192u);
     let query_first = head * p.head_dim;
-    fused_attention_query[lane] = inverse_root(f32(p.head_dim)) * vec4(
+    fused_attention_query[lane - 192u] = inverse_root(f32(p.head_dim)) * vec4(
       fused_attention_rotated(query_first, e, position),
       fused_attention_rotated(query_first, e + 1u, position),
       fused_attention_rotated(query_first, e + 2u, position),
       fused_attention_rotated(query_first, e + 3u, position),
     );
   }
-  if (end == position + 1u && lane >= 64u && lane < 64u + 2u * words) {
-    let is_value = lane >= 64u + words;
-    let i = lane - 64u - select(0u, words, is_value);
-    let own = fused_attention_stored(select(key_first, value_first, is_value), i, position, is_value);
-    fused_attention_own[select(0u, 32u, is_value) + i] = own;
-    if (head * p.kv_heads % p.heads < p.kv_heads) {  // the first query head of this key-value head stores
-      let at = position * stride + kv_head * words + i;
-      if (is_value) {
-        fused_attention_values[at] = own;
-      } else {
-        fused_attention_keys[at] = own;
-      }
+  let has_own = end == position + 1u;
+  if (has_own && lane < p.head_dim) {
+    let pairs = p.head_dim >> 1u;
+    if (lane < pairs) {
+      let low = fused_attention_rotated(key_first, 2u * lane, position);
+      let high = fused_attention_rotated(key_first, 2u * lane + 1u, position);
+      fused_attention_own[lane] = binary16_bits(low) | (binary16_bits(high) << 16u);
+    } else {
+      let e = value_first + 2u * (lane - pairs);
+      let low = binary16_bits(fused_attention_qkv[e]);
+      fused_attention_own[128u + lane - pairs] = low | (binary16_bits(fused_attention_qkv[e + 1u]) << 16u);
     }
   }
   workgroupBarrier();
+  // The first query head of a key-value head stores.
+  if (has_own && lane < words && head * p.kv_heads % p.heads < p.kv_heads) {
+    let at = position * stride + kv_head * words + lane;
+    fused_attention_keys[at] = fused_attention_own_words(0u, lane);
+    fused_attention_values[at] = fused_attention_own_words(128u, lane);
+  }
 
   let ways = 256u / words;
   let way = lane / words;
@@ -133,62 +131,66 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   var l = 0.0;
   var sum0 = vec4(0.0);
   var sum1 = vec4(0.0);
-  let quarter = lane >> 6u;
-  let begins = quarter * words / 4u;  // this quarter's part of the head, in vec4
-  let ends = (quarter + 1u) * words / 4u;
-  for (var tile = first; tile < end; tile += 64u) {
-    let k = tile + (lane & 63u);
+  let half = lane >> 7u;
+  let begins = half * words / 2u;  // this half's part of the head, in vec4
+  let ends = begins + words / 2u + half * (words & 1u);
+  for (var tile = first; tile < end; tile += 128u) {
+    let k = tile + (lane & 127u);
     let is_used = k < end;
     let at = min(k, end - 1u) * stride + kv_head * words;
+    let last = ends - 1u;
     var score = 0.0;
     for (var i = begins; i < ends; i += 4u) {
-      let last = ends - 1u;
-      var k0 = fused_attention_keys[at + i];
-      var k1 = fused_attention_keys[at + min(i + 1u, last)];
-      var k2 = fused_attention_keys[at + min(i + 2u, last)];
-      var k3 = fused_attention_keys[at + min(i + 3u, last)];
+      let places = min(vec4(i) + vec4(0u, 1u, 2u, 3u), vec4(last));
+      var k0 = fused_attention_keys[at + places.x];
+      var k1 = fused_attention_keys[at + places.y];
+      var k2 = fused_attention_keys[at + places.z];
+      var k3 = fused_attention_keys[at + places.w];
       if (k == position) {  // what the cache holds there is not known yet
-        k0 = fused_attention_own[i];
-        k1 = fused_attention_own[min(i + 1u, last)];
-        k2 = fused_attention_own[min(i + 2u, last)];
-        k3 = fused_attention_own[min(i + 3u, last)];
+        k0 = fused_attention_own_words(0u, places.x);
+        k1 = fused_attention_own_words(0u, places.y);
+        k2 = fused_attention_own_words(0u, places.z);
+        k3 = fused_attention_own_words(0u, places.w);
       }
-      score += fused_attention_dot(i, k0);
-      score += select(0.0, fused_attention_dot(min(i + 1u, last), k1), i + 1u < ends);
-      score += select(0.0, fused_attention_dot(min(i + 2u, last), k2), i + 2u < ends);
-      score += select(0.0, fused_attention_dot(min(i + 3u, last), k3), i + 3u < ends);
+      let dots = vec4(
+        fused_attention_dot(places.x, k0),
+        fused_attention_dot(places.y, k1),
+        fused_attention_dot(places.z, k2),
+        fused_attention_dot(places.w, k3),
+      );
+      let counted = select(vec4(0.0), dots, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(ends));
+      score += (counted.x + counted.y) + (counted.z + counted.w);
     }
     fused_attention_weights[lane] = score;
     workgroupBarrier();
-    if (lane < 64u) {
-      score += fused_attention_weights[64u + lane] + fused_attention_weights[128u + lane] + fused_attention_weights[192u + lane];
-    }
-    let counts = is_used && lane < 64u;
-    let greatest = max(m, group_max(select(-3.4e38, score, counts), lane));
-    let weight = select(0.0, exp(max(score - greatest, -87.0)), counts);
+    score += fused_attention_weights[lane ^ 128u];
+    let greatest = max(m, group_max(select(-3.4e38, score, is_used), lane));  // its barriers: all have read their score
+    let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
     let shrink = exp(max(m, greatest - 87.0) - greatest);
     fused_attention_weights[lane] = weight;
-    l = l * shrink + group_sum(weight, lane);  // its barriers make the weights visible
+    workgroupBarrier();
+    l *= shrink;
     sum0 *= shrink;
     sum1 *= shrink;
     m = greatest;
-    let count = min(end - tile, 64u);
+    let count = min(end - tile, 128u);
     for (var i = way; i < select(0u, count, way < ways); i += 4u * ways) {
-      let values = (tile + min(vec4(i) + ways * vec4(0u, 1u, 2u, 3u), vec4(count - 1u)));
+      let values = tile + min(vec4(i) + ways * vec4(0u, 1u, 2u, 3u), vec4(count - 1u));
       let places = values * stride + vec4(kv_head * words + element);
       var v0 = fused_attention_values[places.x];
       var v1 = fused_attention_values[places.y];
       var v2 = fused_attention_values[places.z];
       var v3 = fused_attention_values[places.w];
-      let own = fused_attention_own[32u + element];
+      let own = fused_attention_own_words(128u, element);
       v0 = select(v0, own, vec4(values.x == position));
       v1 = select(v1, own, vec4(values.y == position));
       v2 = select(v2, own, vec4(values.z == position));
       v3 = select(v3, own, vec4(values.w == position));
       let w0 = fused_attention_weights[i];
-      let w1 = select(0.0, fused_attention_weights[min(i + ways, 63u)], i + ways < count);
-      let w2 = select(0.0, fused_attention_weights[min(i + 2u * ways, 63u)], i + 2u * ways < count);
-      let w3 = select(0.0, fused_attention_weights[min(i + 3u * ways, 63u)], i + 3u * ways < count);
+      let w1 = select(0.0, fused_attention_weights[min(i + ways, 127u)], i + ways < count);
+      let w2 = select(0.0, fused_attention_weights[min(i + 2u * ways, 127u)], i + 2u * ways < count);
+      let w3 = select(0.0, fused_attention_weights[min(i + 3u * ways, 127u)], i + 3u * ways < count);
+      l += (w0 + w1) + (w2 + w3);
       sum0 += w0 * vec4(halves(v0.x), halves(v0.y)) + w1 * vec4(halves(v1.x), halves(v1.y))
           + w2 * vec4(halves(v2.x), halves(v2.y)) + w3 * vec4(halves(v3.x), halves(v3.y));
       sum1 += w0 * vec4(halves(v0.z), halves(v0.w)) + w1 * vec4(halves(v1.z), halves(v1.w))
@@ -196,6 +198,7 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     }
     workgroupBarrier();  // the weights have been read
   }
+  fused_attention_sums[lane] = l;
   fused_attention_parts[2u * lane] = sum0;
   fused_attention_parts[2u * lane + 1u] = sum1;
   workgroupBarrier();
@@ -211,6 +214,10 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   }
   if (lane == 0u) {
     fused_attention_partials[out + p.head_dim] = m;
-    fused_attention_partials[out + p.head_dim + 1u] = l;
+    var sum = 0.0;
+    for (var i = 0u; i < ways; i++) {
+      sum += fused_attention_sums[i * words];
+    }
+    fused_attention_partials[out + p.head_dim + 1u] = sum;
   }
 }
