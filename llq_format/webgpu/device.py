@@ -1,6 +1,7 @@
 """A device of WebGPU within its default limits, and the compute pipelines of one variant of the module."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +61,7 @@ class Device:
         text = "\n".join([*directives, *(sections[name] for name in self.variant.sections)])
         self._module = self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=text)
         self._layouts: dict[tuple[str, ...], Any] = {}
-        self._pipelines: dict[str, Any] = {}
+        self._pipelines: dict[str, Future[Any]] = {}
         self.parameters_layout = self.gpu.create_bind_group_layout(
             label="parameters",
             entries=[
@@ -112,16 +113,29 @@ class Device:
             self._layouts[key] = self.gpu.create_bind_group_layout(label=" ".join(key), entries=entries)
         return self._layouts[key]
 
+    def prepare(self, pipelines: Mapping[str, Sequence[str]]) -> None:
+        """Begin to compile the pipelines of entry points, given the accesses of their storage bindings.
+
+        They are compiled by threads, for drivers take up to a tenth of a second each; one that is there
+        already stays.
+        """
+        pool = ThreadPoolExecutor(thread_name_prefix="llq-pipelines")
+        for entry_point, access in pipelines.items():
+            if entry_point not in self._pipelines:
+                layouts = [self.bindings_layout(access), self.parameters_layout]
+                layout = self.gpu.create_pipeline_layout(label=entry_point, bind_group_layouts=layouts)
+                self._pipelines[entry_point] = pool.submit(self._compile, entry_point, layout)
+        pool.shutdown(wait=False)
+
     def pipeline(self, entry_point: str, access: Sequence[str]) -> Any:
-        """Return the pipeline of an entry point, compiled when it is first asked for."""
-        if entry_point not in self._pipelines:
-            layout = self.gpu.create_pipeline_layout(
-                label=entry_point, bind_group_layouts=[self.bindings_layout(access), self.parameters_layout]
-            )
-            self._pipelines[entry_point] = self.gpu.create_compute_pipeline(
-                label=entry_point, layout=layout, compute={"module": self._module, "entry_point": entry_point}
-            )
-        return self._pipelines[entry_point]
+        """Return the pipeline of an entry point, compiled when it is first asked for if not before."""
+        self.prepare({entry_point: access})
+        return self._pipelines[entry_point].result()
+
+    def _compile(self, entry_point: str, layout: Any) -> Any:
+        return self.gpu.create_compute_pipeline(
+            label=entry_point, layout=layout, compute={"module": self._module, "entry_point": entry_point}
+        )
 
     def buffer(self, label: str, size: int, usage: int) -> Any:
         """Return a buffer of zeros. Raises DeviceError when memory is short."""

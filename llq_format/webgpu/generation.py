@@ -11,6 +11,7 @@ import wgpu
 
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.host import CHOSEN, Host
+from llq_format.webgpu.replay import submit, wait
 
 IN_FLIGHT = 4
 """Tokens that are encoded before the first of them is read: the device never waits for the host."""
@@ -20,14 +21,16 @@ _STATE_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step on its way: where its state arrives, and what to wait for."""
+    """A step on its way: its submission, and where its state arrives."""
 
+    gpu: Any
+    submission: int
     staging: Any
-    arrival: Any
 
     def token(self) -> int:
         """Wait for the step and return its token."""
-        self.arrival.sync_wait()
+        wait(self.gpu, self.submission)
+        self.staging.map_async("READ_NOSYNC").sync_wait()
         data = np.frombuffer(self.staging.read_mapped(copy=True), np.uint32)
         self.staging.unmap()
         return int(data[CHOSEN])
@@ -89,8 +92,7 @@ def _submit(host: Host, passes: tuple[str, ...], staging: Any) -> _Step:
     encoder = gpu.create_command_encoder(label=" ".join(passes))
     host.encode(encoder, passes, 1)
     encoder.copy_buffer_to_buffer(host.resource("state"), 0, staging, 0, _STATE_BYTES)
-    gpu.queue.submit([encoder.finish()])
-    return _Step(staging, staging.map_async(wgpu.MapMode.READ))
+    return _Step(gpu, submit(gpu, encoder.finish()), staging)
 
 
 def _sampling_words(sampling: Sampling) -> bytes:

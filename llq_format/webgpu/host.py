@@ -49,6 +49,7 @@ class Host:
         self._package = package
         self._buffers: dict[str, Any] = {}
         self._prepared: dict[str, list[Prepared]] = {}
+        device.prepare(program.pipelines)  # while weights are read and checked
         self._shards = self._upload()
         self._arena = self._parameters()
         self._parameter_groups: dict[int, Any] = {}

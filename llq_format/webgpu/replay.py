@@ -67,6 +67,17 @@ def encode(compute_pass: Any, dispatches: Iterable[Prepared], tokens: int) -> No
         lib.wgpuComputePassEncoderPopDebugGroup(encoder)
 
 
+def submit(device: Any, command_buffer: Any) -> int:
+    """Submit a command buffer to the queue of a GPUDevice, and return the submission's index for `wait`."""
+    buffers = ffi.new("WGPUCommandBuffer []", [command_buffer._internal])  # noqa: SLF001
+    return int(lib.wgpuQueueSubmitForIndex(device.queue._internal, 1, buffers))  # noqa: SLF001
+
+
+def wait(device: Any, index: int) -> None:
+    """Wait for one submission, and no later one: wgpu's own promises wait for all that were submitted."""
+    lib.wgpuDevicePoll(device._internal, True, ffi.new("WGPUSubmissionIndex *", index))  # noqa: FBT003, SLF001
+
+
 @cache
 def _string(text: str) -> tuple[Any, Any]:
     """Return a WGPUStringView and the bytes that it points to, which have to live as long."""
