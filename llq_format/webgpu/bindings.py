@@ -67,7 +67,6 @@ _BINDINGS: dict[str, dict[str, str]] = {
         "values": "read_write",
         "partials": "read_write",
     },
-    "qkv_int8": {**_WEIGHTS, "x": "read", "weight": "read", "y": "read_write"},
     "gated_int8": {**_WEIGHTS, **_INPUTS["int8"], "hidden": "read_write", "peaks": "read_write"},
     "hidden_int8": {"hidden": "read", "peaks": "read", **_ROUNDED["int8"]},
     "argmax": {"logits": "read", "candidates": "read_write"},

@@ -1,6 +1,6 @@
 """Dispatches that only the decoding of one token has: attention and the gated FFN, fused.
 
-A layer that they cannot take is planned as for a chunk; `normed`, `attends` and `gates` tell.
+A layer that they cannot take is planned as for a chunk; `attends` and `gates` tell.
 """
 
 from collections.abc import Iterator
@@ -9,17 +9,11 @@ from llq_format.layout import BLOCK, ceil_div
 from llq_format.model import FFN, Attention
 from llq_format.webgpu.dispatches import GATED_GELU, ROUNDED, SYMMETRIC, Dispatches, Form, shares
 from llq_format.webgpu.program import Dispatch
-from llq_format.webgpu.ranges import MAX_BINDING, int4_ranges, raw_ranges
+from llq_format.webgpu.ranges import int4_ranges
 from llq_format.webgpu.sizes import ROPE_FLAGS, Sizes
 
 GATES = 8
 """Gates that a workgroup of `gated_int8` takes."""
-
-QKV_ROWS = 32
-"""Rows that a workgroup of `qkv_int8` takes."""
-
-MAX_COLS = 8192
-"""Columns of the longest vector that a workgroup rounds for itself."""
 
 MAX_HEAD_DIM = 256
 
@@ -45,24 +39,6 @@ def attention(make: Dispatches, sizes: Sizes, number: int, config: Attention) ->
     )
 
 
-def normed(make: Dispatches, matrix: str, norm: str, form: Form, rows_per_workgroup: int) -> bool:
-    """Return whether a norm and the product behind it can be one dispatch."""
-    tensor = make.tensors[matrix]
-    if form != "int8" or tensor.cols % BLOCK or tensor.cols > MAX_COLS or make.tensors[norm].dtype != "f32":
-        return False
-    return len(list(int4_ranges(tensor, rows_per_workgroup))) == 1
-
-
-def qkv(make: Dispatches, matrix: str, norm: str, eps: float) -> Dispatch:
-    """Return the norm before attention with the qkv product."""
-    tensor = make.tensors[matrix]
-    (found,) = int4_ranges(tensor, QKV_ROWS)
-    flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC
-    bindings = (*make.int4_weights(found), "x", _weight(make, norm), "qkv")
-    words = (tensor.rows, tensor.cols // BLOCK, found.first_block, flags, float(eps))
-    return make.dispatch(matrix, "qkv_int8", bindings, words, (ceil_div(tensor.rows, QKV_ROWS), 1, 1))
-
-
 def gates(make: Dispatches, name: str, config: FFN, form: Form) -> bool:
     """Return whether `gated_int8` can take a gate_up: INT8 inputs, whole blocks of gates, one range."""
     if form != "int8" or not config.gated or config.intermediate_size % BLOCK:
@@ -85,8 +61,3 @@ def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
         (size, size // GATES),
         (1, shares(size, 1), 1),
     )
-
-
-def _weight(make: Dispatches, norm: str) -> str:
-    (found,) = raw_ranges(make.tensors[norm], MAX_BINDING)
-    return make.weight(norm, found.data)

@@ -6,7 +6,7 @@ from llq_format.layout import ceil_div, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import Attention, Layer, Model
 from llq_format.webgpu.bindings import accesses
-from llq_format.webgpu.decode import QKV_ROWS, attends, attention, gated, gates, normed, qkv
+from llq_format.webgpu.decode import attends, attention, gated, gates
 from llq_format.webgpu.dispatches import EACH_TOKEN, ROUNDED, Dispatches, Form, shares
 from llq_format.webgpu.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.ranges import MAX_BINDING, MAX_WORKGROUPS, raw_ranges
@@ -131,12 +131,8 @@ class _Planner:
     def _attention(self, number: int, layer: Layer, form: Form, tokens: int) -> Iterator[Dispatch]:
         model, config, prefix = self.model, layer.attention, f"layers.{number}"
         heads, head_dim = model.num_heads, model.head_dim
-        matrix, norm = f"{prefix}.attention.qkv", f"{prefix}.attention_norm"
-        if tokens == 1 and normed(self.make, matrix, norm, form, QKV_ROWS):
-            yield qkv(self.make, matrix, norm, model.rms_norm_eps)
-        else:
-            yield self.make.norm(norm, form, model.rms_norm_eps, tokens)
-            yield from self.make.int4(matrix, form, "qkv", self.sizes.qkv_rows, tokens)
+        yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps, tokens)
+        yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
         if tokens == 1 and attends(self.sizes, config):
             yield attention(self.make, self.sizes, number, config)
         else:

@@ -19,7 +19,6 @@ KERNELS = (
     "matmul_int8",
     "matmul_binary16",
     "fused_attention",
-    "qkv_int8",
     "gated_int8",
     "hidden",
     "choose",
@@ -28,7 +27,7 @@ KERNELS = (
 )
 """Sections with entry points, in the order in which a model needs them."""
 
-SHARED = ("rounding", "vector_int8", "vector_binary16", "normed_int8")
+SHARED = ("rounding", "vector_int8", "vector_binary16")
 """Sections that kernels share."""
 
 
@@ -68,18 +67,18 @@ VARIANTS = (
     Variant("portable"),
     Variant("packed-dot", language=(_PACKED,), dot="dot_packed"),
     Variant(
-        "subgroups",
-        features=("subgroups",),
-        language=(_PACKED,),
-        dot="dot_packed",
-        reduce="reduce_subgroups",
-    ),
-    Variant(
         "shader-f16",
         features=("shader-f16",),
         language=(_PACKED,),
         dot="dot_packed",
         half="half_f16",
+    ),
+    Variant(
+        "subgroups",
+        features=("subgroups",),
+        language=(_PACKED,),
+        dot="dot_packed",
+        reduce="reduce_subgroups",
     ),
 )
 """From the one that every device executes to those that ask for more."""
