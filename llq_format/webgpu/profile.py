@@ -28,8 +28,7 @@ from llq_format.webgpu.profile_report import (
     timeline,
     totals,
 )
-from llq_format.webgpu.sizes import DECODE_WORKGROUPS
-from llq_format.webgpu.workload import OCCUPANCY, Work, occupancy, work
+from llq_format.webgpu.workload import FULL_WORKGROUPS, OCCUPANCY, Work, occupancy, work
 
 WARM_UP = 2
 """Tokens that are decoded before those that are measured, each time; the prompt is prefilled once."""
@@ -101,7 +100,7 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
         "workgroup_occupancy": round(occupancy(works, [one.typical_ms for one in decode.timed]), 4),
         "occupancy": {
             "of": OCCUPANCY,
-            "full_workgroups": DECODE_WORKGROUPS,
+            "full_workgroups": FULL_WORKGROUPS,
         },
         "timing": {
             "method": method,

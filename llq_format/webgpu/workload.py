@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from llq_format.layout import BLOCK_BYTES
 from llq_format.webgpu.program import Dispatch, Program
-from llq_format.webgpu.sizes import DECODE_WORKGROUPS
 
 _LAYER = re.compile(r"layers\.(\d+)\.")
 _RANGE = re.compile(r"\+\d+")
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
 _ITEM_BYTES = {0: 4, 1: 2}  # of the parameter f16
 _BLOCK_ITEM_BYTES = {"scale": 2, "zero_point": 1}
+
+FULL_WORKGROUPS = 256
+"""Workgroups of 256 that give every core of a large device work; occupancy is estimated against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def occupancy(works: Sequence[Work], times: Sequence[float | None]) -> float:
     """
     known = [time for time in times if time is not None]
     weights = known if len(known) == len(works) and sum(known) > 0 else [1.0] * len(works)
-    filled = (min(1.0, one.workgroups / DECODE_WORKGROUPS) for one in works)
+    filled = (min(1.0, one.workgroups / FULL_WORKGROUPS) for one in works)
     return sum(weight * part for weight, part in zip(weights, filled, strict=True)) / sum(weights)
 
 
