@@ -19,6 +19,9 @@ Array = NDArray[Any]
 _STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_SRC | wgpu.BufferUsage.COPY_DST
 _NAGA_FEATURES = {"subgroups": "subgroup"}
 _NAGA_REFUSES = {"enable subgroups;"}  # naga has the functions without the directive, and an error for it
+_CALLS = {"gated_int8": ("activate", "matvec_int8")}
+"""Sections with entry points of their own whose functions a section calls."""
+
 _MARGIN = 256
 """Bytes of NaN behind each binding's data, within the binding."""
 
@@ -58,12 +61,12 @@ class Bench:
         return self._pipelines[entry_point]
 
     def _module(self, entry_point: str) -> Any:
-        """Return a module of the section that has the entry point, after those that kernels share."""
+        """Return a module of the section that has the entry point, after those whose functions it calls."""
         sections, variant = kernel_sections(), self.variant
         shared = (variant.dot, variant.half, variant.reduce, *SHARED)
         (own,) = (name for name in variant.sections if f"fn {entry_point}(" in sections[name])
         text = [line for line in variant.directives if line not in _NAGA_REFUSES]
-        text += [sections[name] for name in (*shared, own)]
+        text += [sections[name] for name in (*shared, *_CALLS.get(own, ()), own)]
         return self.device.create_shader_module(code="\n".join(text))
 
     def dispatch(
