@@ -28,7 +28,7 @@ LAYERS = [
     {"llq_format"},  # its __init__: the public names
     {"checkpoint", "reference"},
     {"webgpu"},
-    {"export", "synth"},
+    {"export", "synth", "serving"},
     {"cli"},
     {"__main__"},
 ]
@@ -43,6 +43,8 @@ HEAVY = {
     "jinja2": ("llq_format/reference/text.py",),
     "transformers": (),
     "wgpu": ("llq_format/webgpu/",),
+    "starlette": ("llq_format/serving/",),
+    "uvicorn": ("llq_format/serving/",),
     "typer": ("llq_format/cli/",),
     "rich": ("llq_format/cli/",),
 }

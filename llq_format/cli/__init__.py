@@ -27,6 +27,7 @@ from llq_format.cli import (
     program,
     replay,
     run,
+    serve,
     synth,
     validate,
 )
@@ -58,6 +59,7 @@ app.command("diff")(diff.diff)
 app.command("export")(export.export)
 app.command("program")(program.program)
 app.command("run")(run.run)
+app.command("serve")(serve.serve)
 app.command("devices")(devices.devices)
 app.command("synth")(synth.synth)
 app.command("replay")(replay.replay)

@@ -1,0 +1,1 @@
+"""A package and the demo page behind HTTP, for browsers (`llq serve`; extra `serve`)."""

@@ -1,0 +1,60 @@
+"""An application on a port: bound before anything is said, left on Ctrl-C without a word too many."""
+
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+GRACE = 1
+"""Seconds that downloads have to end once the server is told to."""
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 is any free one.
+
+    Raises ValueError, with what to do, where the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(128)
+        except OSError:
+            bound.close()
+            raise
+    except socket.gaierror as error:
+        raise ValueError(f"--host {host} is no address of this machine: {error.strerror}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            remedy = "give another one as --port N, or any free one with --port 0"
+            raise ValueError(f"port {port} of {host} is taken by another program; {remedy}") from error
+        raise ValueError(f"cannot serve at {host}, port {port}: {error.strerror}") from error
+    return bound
+
+
+def url_of(bound: socket.socket, host: str) -> str:
+    """Return the address of a bound socket for a browser on this machine."""
+    port = bound.getsockname()[1]
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}/"
+
+
+def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until Ctrl-C; `ready` is called before, when connections are accepted already."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    with bound, suppress(KeyboardInterrupt):
+        ready()
+        server.run(sockets=[bound])
