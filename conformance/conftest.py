@@ -141,7 +141,16 @@ def runtime_of(config: pytest.Config) -> Runtime:
             config.stash[RUNTIME] = runtimes.find(config.option.runtime, config.option.timeout or TIMEOUT)
         except runtimes.UnknownRuntimeError as error:
             raise pytest.UsageError(str(error)) from error
+        _invite(config)
     return config.stash[RUNTIME]
+
+
+def _invite(config: pytest.Config) -> None:
+    """Tell what a person has to do before the runtime answers."""
+    if invitation := getattr(config.stash[RUNTIME], "invitation", ""):
+        if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+            raise pytest.UsageError("a runtime that waits for a person works in one process: leave out -n")
+        config.get_terminal_writer().line(invitation)
 
 
 def vectors_of(config: pytest.Config) -> list[Vector]:

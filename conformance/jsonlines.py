@@ -26,7 +26,7 @@ from .adapter import (
     Tokenized,
     Verdict,
 )
-from .messages import Message
+from .messages import Message, Peer
 from .process import Process
 
 PROTOCOL_VERSION = 1
@@ -48,7 +48,7 @@ class JsonLines:
         """Keep the command; the process starts with the first question."""
         self.command = shlex.split(command)
         self.timeout = timeout
-        self._process: Process | None = None
+        self._process: Peer | None = None
         self._greeting: Message | None = None
         self._requests = 0
         self._outputs = tempfile.TemporaryDirectory(prefix="llq-conformance-")
@@ -149,11 +149,11 @@ class JsonLines:
         return answer
 
     @contextmanager
-    def _running(self) -> Iterator[Process]:
+    def _running(self) -> Iterator[Peer]:
         """Provide the process; where a question to it fails, end it, for its state is unknown."""
         try:
             if self._process is None:
-                self._process = Process(self.command)
+                self._process = self._start()
                 self._greet(self._process)
             yield self._process
         except NoAnswerError as error:
@@ -163,7 +163,11 @@ class JsonLines:
                 self._process = None
             raise
 
-    def _greet(self, process: Process) -> None:
+    def _start(self) -> Peer:
+        """Start what answers."""
+        return Process(self.command)
+
+    def _greet(self, process: Peer) -> None:
         """Do the handshake of a new process; whatever fails before its end is not the runtime's fault."""
         try:
             self._greeting = process.ask(

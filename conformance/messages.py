@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -15,6 +15,22 @@ LONGEST = 300
 """Characters of what is said about a fault, for it may quote a whole message."""
 
 Message = dict[str, Any]
+
+
+class Peer(Protocol):
+    """What answers messages: a process, or a page of a browser."""
+
+    def ask(self, request: Message, timeout: float) -> Message:
+        """Send a request and return its response, which is as its schema says; else raise NoAnswerError."""
+
+    def tell(self, message: Message) -> None:
+        """Send a message that has no response."""
+
+    def end(self, patience: float = 0) -> None:
+        """End it, after so many seconds in which it may leave by itself."""
+
+    def last_words(self) -> str:
+        """Return what it said beside its answers since the last request."""
 
 
 class MessageError(ValueError):

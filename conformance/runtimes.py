@@ -1,9 +1,11 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
 `webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
-as one likes. `mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another
-name is one under which an installed distribution offers a runtime, as an entry point of the group
-`llq.runtimes`: an object with the methods of `adapter.Runtime`, or a class or function that makes one.
+as one likes. `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this
+machine, `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
+`mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another name is one under
+which an installed distribution offers a runtime, as an entry point of the group `llq.runtimes`: an object
+with the methods of `adapter.Runtime`, or a class or function that makes one.
 """
 
 from importlib import import_module
@@ -19,6 +21,13 @@ REFERENCE = f"py:{__package__}.reference:Reference"
 
 WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
 """What may stand behind `webgpu:`."""
+
+BROWSERS = {
+    "chromium": {"adapter"},
+    "firefox": {"adapter"},
+    "wait": {"host", "port", "certificate", "key"},
+}
+"""What may stand behind `browser:`, and the options of each."""
 
 KINDS = {"mutant": "mutants", "equivalent": "equivalents"}
 """Runtimes over the reference, by the kind of spec and the package that has a function `runtime` for them."""
@@ -37,6 +46,8 @@ def find(spec: str, timeout: float) -> Runtime:
         return inprocess.load(target, timeout)
     if kind == "webgpu":
         return _webgpu(spec, target, timeout)
+    if kind == "browser":
+        return _browser(spec, target, timeout)
     if kind in KINDS:
         return _over_the_reference(kind, target, timeout)
     if kind == "cmd" and target.strip():
@@ -44,7 +55,10 @@ def find(spec: str, timeout: float) -> Runtime:
             return JsonLines(target, timeout)
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
-    known = "reference, webgpu, py:module:attr, cmd:'command line', mutant:name, equivalent:name"
+    known = (
+        "reference, webgpu, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
+        "cmd:'command line', mutant:name, equivalent:name"
+    )
     found = (
         f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
     )
@@ -67,6 +81,40 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
         return inprocess.InProcess(module.WebGPU(**members), timeout)
     except module.DeviceError as error:
         raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
+
+
+def _browser(spec: str, text: str, timeout: float) -> Runtime:
+    """Return the page of a browser, with options as in `chromium,adapter=default`."""
+    name, *members = text.split(",")
+    options = dict(member.partition("=")[::2] for member in members)
+    if name not in BROWSERS or set(options) - BROWSERS[name] or not all(options.values()):
+        examples = "browser:chromium,adapter=default or browser:wait,host=0.0.0.0,port=8000"
+        raise UnknownRuntimeError(
+            f"--runtime={spec}: browsers are {', '.join(BROWSERS)}, options as in {examples}"
+        )
+    if not options.get("port", "0").isdecimal() or ("key" in options) != ("certificate" in options):
+        raise UnknownRuntimeError(f"--runtime={spec}: a port is a number, a certificate comes with its key")
+    if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets")):
+        raise UnknownRuntimeError(f"--runtime={spec} needs a server: pip install 'llq-format[browser]'")
+
+    browsers = import_module(".browsers", __package__)
+    command = None
+    if name != "wait":
+        program = browsers.find(name)
+        if program is None:
+            raise UnknownRuntimeError(
+                f"--runtime={spec}: {' or '.join(browsers.NAMES[name])} is not installed"
+            )
+        command = import_module(".page_process", __package__).Command(name, program, options.get("adapter"))
+    certificate = (options["certificate"], options["key"]) if "key" in options else None
+    place = (options.get("host", "127.0.0.1"), int(options.get("port", "0")))
+    try:
+        runtime: Runtime = import_module(".browser", __package__).BrowserRuntime(
+            command, timeout, host=place[0], port=place[1], certificate=certificate
+        )
+    except OSError as error:
+        raise UnknownRuntimeError(f"--runtime={spec} cannot listen: {error.strerror or error}") from error
+    return runtime
 
 
 def _over_the_reference(kind: str, name: str, timeout: float) -> Runtime:

@@ -43,8 +43,8 @@ HEAVY = {
     "jinja2": ("llq_format/reference/text.py",),
     "transformers": (),
     "wgpu": ("llq_format/webgpu/",),
-    "starlette": ("llq_format/serving/",),
-    "uvicorn": ("llq_format/serving/",),
+    "starlette": ("llq_format/serving/", "conformance/page_server.py"),
+    "uvicorn": ("llq_format/serving/", "conformance/page_server.py"),
     "typer": ("llq_format/cli/",),
     "rich": ("llq_format/cli/",),
 }
