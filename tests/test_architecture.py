@@ -19,6 +19,7 @@ LAYERS = [
     {"specification", "layout", "tokenizer"},
     {"rules", "model", "placement", "packing", "dequantize"},
     {"findings", "rules_page", "quantize"},
+    {"rounding"},
     {"canonical_json", "schema"},
     {"metadata", "atomic_directory"},
     {"directory"},
@@ -27,6 +28,8 @@ LAYERS = [
     {"reader", "writer", "attachment"},
     {"llq_format"},  # its __init__: the public names
     {"checkpoint", "reference"},
+    {"transforms"},
+    {"calibration"},
     {"webgpu"},
     {"export", "synth", "serving"},
     {"cli"},

@@ -82,6 +82,18 @@ class TextTokenizer:
         return token or ""
 
 
+def token_ids(tokenizer_json: bytes, text: str) -> list[int]:
+    """Return the ids of a text, no special tokens added; raises ValueError for an unreadable tokenizer."""
+    from tokenizers import Tokenizer  # noqa: PLC0415  # an extra
+
+    try:
+        tokenizer: Any = Tokenizer.from_buffer(tokenizer_json)
+    except Exception as error:  # the library raises nothing narrower
+        raise ValueError(f"the tokenizers library does not read tokenizer.json: {error}") from error
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return ids
+
+
 def _refuse(message: str) -> str:
     """Let a template refuse its messages."""
     from jinja2 import TemplateError  # noqa: PLC0415  # an extra
