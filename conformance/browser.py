@@ -4,12 +4,15 @@ The page `web/harness/` speaks the protocol of adapters over a WebSocket; what i
 """
 
 from pathlib import Path
+from typing import Any
 
 from .adapter import BrokenAdapter
 from .jsonlines import STARTUP, JsonLines
 from .location import data
+from .messages import Message
 from .page_process import Command, Page
 from .page_server import PageServer
+from .plans import Plans
 
 PATIENCE_FOR_PEOPLE = 600
 """Seconds in which somebody may open the page."""
@@ -40,6 +43,7 @@ class BrowserRuntime(JsonLines):
         self._start_browser = command
         self._server = PageServer(folder, host, port, certificate)
         super().__init__("", timeout)
+        self._plans = Plans()
 
     @property
     def invitation(self) -> str:
@@ -50,6 +54,10 @@ class BrowserRuntime(JsonLines):
         """Say good-bye, end the browser and stop serving."""
         super().close()
         self._server.close()
+        self._plans.close()
+
+    def _ask(self, **request: Any) -> Message:
+        return super()._ask(**self._plans.with_plan(request))
 
     def _start(self) -> Page:
         patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE

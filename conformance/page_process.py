@@ -20,6 +20,9 @@ from .messages import Message, MessageError
 from .page_server import Connection, PageServer
 from .process import LONGEST_LINE, POLL, STDERR_LINES, STDERR_WIDTH
 
+FOLDERS = {"package", "plan"}
+"""Members of requests that name directories to read."""
+
 FILES = ("input", "output", "scales")
 """Members of requests that name files."""
 
@@ -44,8 +47,8 @@ class Page:
                 raise BrokenAdapter(f"the page sent {_shown(unasked)} without being asked")
         messages.encode(request)  # as its schema says, before addresses take the place of paths
         addresses = dict(request)
-        if "package" in request:
-            addresses["package"] = self._server.package(request["package"])
+        for key in FOLDERS & request.keys():
+            addresses[key] = self._server.package(request[key])
         with self._server.exchange({key: request[key] for key in FILES if key in request}) as files:
             self._connection.send(json.dumps(addresses | files))
             text = self._answer(op, timeout)

@@ -1,0 +1,143 @@
+/**
+ * What an adapter of this runtime answers (conformance/ADAPTERS.md), wherever it runs: files, packages and the
+ * GPU come from the platform. Kernels and dispatches come with each request, in the directory `plan`.
+ *
+ * @module harness/handlers
+ */
+
+import { openDevice } from "../src/device.js";
+import { generate } from "../src/generation.js";
+import { Host } from "../src/host.js";
+import { Package } from "../src/loading.js";
+import { rowsCols } from "../src/metadata.js";
+import { readModule } from "../src/module.js";
+import { decode, multiply, round } from "../src/operations.js";
+import { parseProgram, toProgram } from "../src/program.js";
+import { Tokenizer } from "../src/tokenizer.js";
+
+/** @typedef {import("../src/loading.js").Source} Source */
+/**
+ * @typedef {object} Platform
+ * @property {{name: string, version: string}} info who answers
+ * @property {GPU} [gpu] navigator.gpu unless given
+ * @property {string} [variant] the only one of the module's that will do
+ * @property {(directory: string) => Source} source where a package lies
+ * @property {(directory: string, name: string) => Promise<Uint8Array<ArrayBuffer>>} read reads a file of a plan
+ * @property {(path: string) => Promise<{shape: number[], data: Float32Array<ArrayBuffer>}>} readArray
+ * @property {(path: string, shape: number[], data: Float32Array) => Promise<void>} writeArray
+ */
+
+/** @param {Platform} platform @returns {import("./connection.js").Handlers} */
+export function handlers({ info, gpu, variant, source, read, readArray, writeArray }) {
+  /** The device of the last request, and the module that it was made for. */
+  /** @type {{device: import("../src/device.js").Device | null, module: string}} */
+  let open = { device: null, module: "" };
+
+  /** Returns the program of a plan, and a device for its module: the same one as long as the module is. */
+  async function planned(/** @type {string} */ plan) {
+    const program = toProgram(parseProgram(await read(plan, "program.json")));
+    const module = await read(plan, "module.wgsl");
+    const text = new TextDecoder().decode(module);
+    let { device } = open;
+    if (device === null || device.lost || open.module !== text) {
+      device = await openDevice(program, readModule(module), { gpu, variant });
+      open = { device, module: text };
+    }
+    return { program, device };
+  }
+
+  /** Runs an action on a host of a model. */
+  async function model(
+    /** @type {{package: string, plan: string}} */ request,
+    /** @type {number} */ positions,
+    /** @type {(host: Host, metadata: import("../src/metadata.js").Metadata) => Promise<any>} */ action,
+  ) {
+    const opened = await Package.open(source(request.package));
+    const { program, device } = await planned(request.plan);
+    const { shards, invFreq } = await opened.upload(device, program);
+    const host = new Host(program, device, { shards, context: Math.min(program.contextLength, positions) });
+    try {
+      if (invFreq !== null) host.writeRope(invFreq);
+      return await action(host, opened.metadata);
+    } finally {
+      host.dispose();
+      for (const shard of shards) shard?.destroy();
+    }
+  }
+
+  /** Reads vectors, one a row. */
+  async function vectors(/** @type {string} */ path) {
+    const { shape, data } = await readArray(path);
+    return { rows: shape[0], cols: shape[1], data };
+  }
+
+  return {
+    hello: ({ protocol }) => ({
+      op: "hello",
+      protocol,
+      ...info,
+      language: "JavaScript, WGSL",
+      capabilities: ["decode", "activations", "matvec", "logits", "generate", "tokenize"],
+      kv_cache: "f32",
+    }),
+    async decode(request) {
+      const opened = await Package.open(source(request.package));
+      const tensor = tensorOf(opened, request.tensor);
+      const { program, device } = await planned(request.plan);
+      const [rows, cols] = rowsCols(tensor);
+      await writeArray(request.output, tensor.shape, await decode(device, program, opened, rows * cols));
+    },
+    async activations(request) {
+      const x = await vectors(request.input);
+      const { program, device } = await planned(request.plan);
+      const { values, scales } = await round(device, program, request.format, x);
+      await writeArray(request.output, [x.rows, x.cols], values);
+      if (scales !== null) await writeArray(request.scales, [x.rows], scales);
+    },
+    async matvec(request) {
+      const opened = await Package.open(source(request.package));
+      const [rows] = rowsCols(tensorOf(opened, request.tensor));
+      const x = await vectors(request.input);
+      const { program, device } = await planned(request.plan);
+      await writeArray(request.output, [x.rows, rows], await multiply(device, program, opened, x, rows));
+    },
+    logits(request) {
+      const { tokens, splits, output } = request;
+      return model(/** @type {any} */ (request), tokens.length, async (host) => {
+        const vocab = host.vocabSize;
+        const logits = new Float32Array(tokens.length * vocab);
+        let begin = 0;
+        for (const count of splits) {
+          logits.set(await host.forward(tokens.slice(begin, begin + count)), begin * vocab);
+          begin += count;
+        }
+        await writeArray(output, [tokens.length, vocab], logits);
+      });
+    },
+    generate(request) {
+      const { tokens, max_tokens: maxTokens } = request;
+      return model(/** @type {any} */ (request), tokens.length + maxTokens, async (host, { tokenizer }) => {
+        const found = [];
+        const eos = tokenizer?.eos_token_ids ?? [];
+        for await (const token of generate(host, tokens, maxTokens, { eos })) found.push(token);
+        return { tokens: found };
+      });
+    },
+    async tokenize(request) {
+      const opened = await Package.open(source(request.package));
+      const entry = opened.metadata.tokenizer;
+      if (entry === undefined) throw new Error("the package has no tokenizer");
+      const text = new TextDecoder().decode(await opened.readFile(entry));
+      const tokenizer = await Tokenizer.fromJson(text, { bosTokenId: entry.bos_token_id });
+      const ids = tokenizer.encode(request.text);
+      return { ids, decoded: tokenizer.decode(ids) };
+    },
+  };
+}
+
+/** @param {Package} opened @param {string} name */
+function tensorOf(opened, name) {
+  const tensor = opened.metadata.tensors.find((one) => one.name === name);
+  if (tensor === undefined) throw new Error(`there is no tensor ${name}`);
+  return tensor;
+}
