@@ -1,11 +1,15 @@
 """From many failures to few causes: what fails alike is told once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .check import Outcome, Result
+from .kill_matrix import saved
 from .registry import registry
+
+VERDICTS = ("accept", "refuse", "withhold")
+"""The checks of validators, whose failures are explained together."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Common:
-    """The one misreading that explains all wrong decodings, and the rule that it breaks."""
+    """The one mistake that explains all wrong decodings, or all wrong verdicts, and its rule."""
 
     name: str
     rule: str
@@ -29,13 +33,16 @@ class Common:
 def causes(results: Sequence[Result]) -> list[Cause]:
     """Return the causes of all bad results: what explains many first, then in the order of the registry."""
     common = common_misreading(results)
-    indifferent = dict(_indifferent(results))
+    verdict = common_verdict(results)
+    indifferent = {} if verdict else dict(_indifferent(results))
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         if result.outcome is Outcome.FAILED and result.check in indifferent:
             groups["validation", indifferent[result.check]].append(result)
         elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
             groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
+        elif result.outcome is Outcome.FAILED and result.check in VERDICTS and verdict:
+            groups[verdict.rule, f"equals *{verdict.name}*, as all wrong verdicts do"].append(result)
         elif result.outcome is Outcome.FAILED:
             groups[result.broken[0], ""].append(result)
         elif result.outcome.bad:
@@ -81,6 +88,43 @@ def common_misreading(results: Sequence[Result]) -> Common | None:
         return None
     name = names.pop()
     return Common(name, wrong[0].misreadings[name][0])
+
+
+def common_verdict(results: Sequence[Result]) -> Common | None:
+    """Return the mistake of a validator that explains every wrong verdict, if only one does.
+
+    A mutant's mistake does if, of what was asked, it fails the same and is told the same of each. Readers may
+    check what validators do not, and the reverse: what `withhold` says only decides between several.
+    """
+    asked = {_question(result) for result in results if result.check in VERDICTS and _answered(result)}
+    said = {_question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED}
+    if not said:
+        return None
+    try:
+        from .mutants import MUTANTS  # noqa: PLC0415 - needs the library, and only now
+    except ImportError:
+        return None
+    verdicts = {question for question in asked if not question.startswith("withhold")}
+    about = verdicts if said.keys() & verdicts else asked
+    patterns = saved().headlines
+    fitting = [name for name in patterns if _restricted(patterns[name], about) == _restricted(said, about)]
+    exact = [name for name in fitting if _restricted(patterns[name], asked) == said]
+    found = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
+    if len(found) != 1:
+        return None
+    return Common(*found.popitem())
+
+
+def _answered(result: Result) -> bool:
+    return result.outcome in (Outcome.PASSED, Outcome.FAILED)
+
+
+def _question(result: Result) -> str:
+    return f"{result.check}-{result.vector}"
+
+
+def _restricted(said: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
+    return {question: headline for question, headline in said.items() if question in about}
 
 
 def _indifferent(results: Sequence[Result]) -> Iterator[tuple[str, str]]:

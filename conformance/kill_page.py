@@ -1,9 +1,10 @@
 """The page of the kill matrix and table of mutants, docs/kill-matrix.html: made from quick.json."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from .kill_matrix import KillMatrix
 from .mutants import MUTANTS
 from .registry import registry
 
@@ -35,9 +36,9 @@ def strip(found: frozenset[str], order: Sequence[str], quick: frozenset[str]) ->
     return f'<div class="strip">{"".join(marks)}</div>'
 
 
-def page(kills: Mapping[str, frozenset[str]], quick: Sequence[str], *, complete: bool) -> str:
+def page(matrix: KillMatrix) -> str:
     """Return the page; it says so where the matrix is not complete."""
-    order = sorted({question for found in kills.values() for question in found})
+    kills, quick, complete, order = matrix.kills, matrix.quick, matrix.complete, matrix.questions
     rows = []
     for name, found in kills.items():
         mutant = MUTANTS[name]
@@ -66,7 +67,7 @@ def page(kills: Mapping[str, frozenset[str]], quick: Sequence[str], *, complete:
     )
 
 
-def write(kills: Mapping[str, frozenset[str]], quick: Sequence[str], *, complete: bool) -> None:
+def write(matrix: KillMatrix) -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(kills, quick, complete=complete), encoding="utf-8")
+    PAGE.write_text(page(matrix), encoding="utf-8")

@@ -4,16 +4,21 @@ Foreign runtimes round otherwise than the reference, so an answer need not equal
 must lie as near to it as a legal runtime lies to the right answer, and much nearer than to the right one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .adapter import Reals, Rounded, Runtime
-from .vectors import Vector
+from .adapter import NoAnswerError, Reals, Rounded, Runtime
+from .difference import same
+from .kill_matrix import KillMatrix, saved
+from .package import read_tensor, tensor_names
+from .reading import Reading
+from .vectors import VECTORS, Vector
 
 MANY = 3
 """More mistakes than this explain nothing."""
@@ -25,7 +30,7 @@ NEXT = 16
 """How many times as far as the nearest mutant another one may be, to be named beside it."""
 
 MOST_TOKENS = 64
-"""Longer sequences are not compared: a hundred mutants would take minutes."""
+"""Longer sequences are not compared where the kill matrix does not say with whom: it would take minutes."""
 
 NORMAL = 2.0**-14
 """Binary16 has subnormals below this, which a runtime may take for 0."""
@@ -60,33 +65,46 @@ def silent() -> Iterator[None]:
         _silent.pop()
 
 
-def recognised(
-    vector: Vector, got: Answers, ask: Callable[[Runtime], Answers], distance: Distance, question: str = ""
-) -> Named:
+def silenced() -> bool:
+    """Whether nothing is to be named."""
+    return bool(_silent)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a runtime was asked about a vector: `ask` asks another; `name` tells it from other questions."""
+
+    runtime: Runtime
+    vector: Vector
+    ask: Callable[[Runtime], Answers]
+    name: str = ""
+
+
+def recognised(asked: Asked, got: Answers, distance: Distance) -> Named:
     """Return the mistakes that yield these answers, if they are few; none where nothing can be compared.
 
-    ask: asks a runtime what was asked; `question` tells it from others about the vector. distance: see
-    `Distance`. The right answers are the reference's.
+    distance: see `Distance`. The right answers are the reference's. Mistakes of decoding are left out where
+    the runtime shows that it decodes rightly.
     """
-    if _silent or len(vector.members.get("tokens", ())) > MOST_TOKENS:
+    if silenced():
         return {}
     try:
         from . import mutants  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return {}
-    right = _answers(vector, question, mutants.CONTROL, ask)
+    right = _answers(asked, mutants.CONTROL)
     if right is None:
         return {}
     far = distance(got, right)
     found: dict[str, float] = {}
-    for mutant in mutants.MUTANTS.values():
-        if mutant.check not in LEVELS[vector.kind] or mutant.unnamed:
-            continue
-        wrong = _answers(vector, question, mutant.name, ask)
+    for name in _candidates(asked, mutants.MUTANTS):
+        wrong = _answers(asked, name)
         near = np.inf if wrong is None else distance(got, wrong)
-        if near <= 1 and NEARER * near <= far:
-            found[mutant.name] = near
-    nearest = min(found.values(), default=0.0)
+        if near <= 1:
+            found[name] = near
+    nearest = min(found.values(), default=np.inf)
+    if not NEARER * nearest <= far:
+        return {}
     titles: Named = {
         mutants.MUTANTS[name].title: (mutants.MUTANTS[name].rule,)
         for name, near in found.items()
@@ -95,15 +113,54 @@ def recognised(
     return titles if len(titles) <= MANY else {}
 
 
+def _candidates(question: Asked, mutants: Mapping[str, Any]) -> list[str]:
+    """Return the mutants to compare with: those that fail this question, if the kill matrix has it."""
+    vector = question.vector
+    checks = LEVELS[vector.kind]
+    if vector.kind == "logits" and _decodes(question.runtime, vector):
+        checks = tuple(check for check in checks if check != "decode")
+    named = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
+    kills = _matrix().kills
+    asked = f"{vector.kind}-{vector.id}"
+    if vector.home == VECTORS and _matrix().complete and asked in _questions():
+        return [name for name in named if asked in kills.get(name, (asked,))]
+    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else named
+
+
+@cache
+def _matrix() -> KillMatrix:
+    return saved()
+
+
+@cache
+def _questions() -> frozenset[str]:
+    return frozenset(_matrix().questions)
+
+
+def _decodes(runtime: Runtime, vector: Vector) -> bool:
+    """Whether the runtime claims to decode, and decodes a quantized tensor of the package rightly."""
+    if "decode" not in runtime.capabilities:
+        return False
+    for name in tensor_names(vector.package):
+        tensor = read_tensor(vector.package, name)
+        if tensor.quantized:
+            try:
+                return same(runtime.decode(vector.package, name), Reading()(tensor))
+            except NoAnswerError:
+                return False
+    return False
+
+
 _known: dict[tuple[str, ...], Answers | None] = {}
 
 
-def _answers(vector: Vector, question: str, name: str, ask: Callable[[Runtime], Answers]) -> Answers | None:
+def _answers(question: Asked, name: str) -> Answers | None:
     """Return a mutant's answers, or None where it has none; they are computed once."""
-    key = str(vector.home), vector.id, question, name
+    vector = question.vector
+    key = str(vector.home), vector.id, question.name, name
     if key not in _known:
         try:
-            _known[key] = ask(_runtime(name))
+            _known[key] = question.ask(_runtime(name))
         except Exception:  # noqa: BLE001 - a mutant may fail in any way
             _known[key] = None
     return _known[key]
@@ -111,9 +168,13 @@ def _answers(vector: Vector, question: str, name: str, ask: Callable[[Runtime], 
 
 @cache
 def _runtime(name: str) -> Any:
+    """Return a mutant that opens each package once."""
     from . import mutants  # noqa: PLC0415
+    from .mutants import kept  # noqa: PLC0415
 
-    return mutants.runtime(name)
+    chosen = [] if name == mutants.CONTROL else [mutants.MUTANTS[name]]
+    decodes = any(mutant.check == "decode" for mutant in chosen)
+    return mutants.MutantRuntime(chosen, opened=kept.without_tensors if decodes else kept.with_tensors)
 
 
 def exactly(got: Answers, wrong: Answers) -> float:

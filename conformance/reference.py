@@ -1,6 +1,6 @@
 """The reference implementation as a runtime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.layout import is_int4
+from llq_format.reader import Package
 from llq_format.reference import Decoder
 from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import KVPrecision
@@ -35,8 +36,11 @@ class Reference:
 
     capabilities = frozenset({"decode", "reject"}) | COMPUTES
 
-    def __init__(self, kv_cache: Literal["f32", "f16"] = "f32") -> None:
-        """Choose a KV cache; claim `tokenize` too where the library is installed."""
+    def __init__(
+        self, kv_cache: Literal["f32", "f16"] = "f32", opened: Callable[[Path], Package] = llq_format.open
+    ) -> None:
+        """Choose a KV cache and who opens packages; claim `tokenize` too where the library is installed."""
+        self._open = opened
         self.info = Info("llq-format", _version(), "Python", kv_cache)
         self._kv_cache: KVPrecision = "float32" if kv_cache == "f32" else "float16"
         if find_spec("tokenizers"):
@@ -44,7 +48,7 @@ class Reference:
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor."""
-        with llq_format.open(package) as opened:
+        with self._open(package) as opened:
             return opened.get_tensor(tensor)
 
     def validate(self, package: Path) -> Verdict:
@@ -65,14 +69,14 @@ class Reference:
 
     def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
         """Multiply rounded vectors by a matrix."""
-        with llq_format.open(package) as opened:
+        with self._open(package) as opened:
             if is_int4(opened.entry(tensor).dtype):
                 return int4_matrix(opened.get_packed(tensor), form)(x.astype(np.float64))
             return FloatMatrix(opened.get_tensor(tensor), "binary16")(x.astype(np.float64))
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence, so many tokens at a time."""
-        with llq_format.open(package) as opened:
+        with self._open(package) as opened:
             decoder = Decoder(opened, kv_cache=self._kv_cache)
         sequence = decoder.start()
         ends = np.cumsum(splits)[:-1]
@@ -80,7 +84,7 @@ class Reference:
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice puts behind a prompt."""
-        with llq_format.open(package) as opened:
+        with self._open(package) as opened:
             decoder = Decoder(opened, kv_cache=self._kv_cache)
             tokenizer = opened.metadata.tokenizer
         ends = tuple(tokenizer.eos_token_ids) if tokenizer else ()
@@ -88,7 +92,7 @@ class Reference:
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, and decode its ids again."""
-        with llq_format.open(package) as opened:
+        with self._open(package) as opened:
             tokenizer = TextTokenizer(opened)
         ids = tokenizer.encode(text)
         return Tokenized(tuple(ids), tokenizer.decode(ids))

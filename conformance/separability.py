@@ -1,33 +1,36 @@
 """Which check of which vector catches which mutant: `python -m conformance.separability` computes it.
 
-It writes `quick.json`, the matrix and the smallest set found of questions that catches every mutant, which
-`--quick` asks, and the page of the matrix. `--jobs N` uses that many processes; `--most N` leaves each mutant
-alone once N questions caught it: minutes become seconds, and the matrix is not complete.
+It writes `quick.json`: the matrix, the smallest set found of questions that catches every mutant, which
+`--quick` asks, the mutants that no question tells apart, and what validators said wrongly; and the page of
+the matrix. `--jobs N` uses that many processes; `--most N` leaves each mutant alone once N questions caught
+it: the matrix is not complete then.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from . import recognition
 from .check import Check, Outcome
 from .checks import CHECKS
 from .inprocess import InProcess
-from .mutants import MUTANTS, runtime
+from .kill_matrix import KillMatrix, Kills, save, saved
+from .mutants import MUTANTS, Mutant, MutantRuntime, runtime
+from .mutants.validation import overlooking
+from .overheard import Overheard
 from .vectors import Vector, load
 
-MATRIX = Path(__file__).parent / "quick.json"
+VERDICTS = ("accept", "refuse", "withhold")
 ABOVE = {
-    "decode": ("decode", "matvec"),
-    "accept": ("accept", "refuse", "withhold"),
-    "refuse": ("accept", "refuse", "withhold"),
-    "withhold": ("withhold",),
+    "decode": ("decode", "matvec", "logits"),
+    **dict.fromkeys(VERDICTS, VERDICTS),
     "activations": ("activations", "matvec", "logits"),
     "matvec": ("matvec", "logits"),
     "logits": ("logits", "generate"),
@@ -39,41 +42,83 @@ ABOVE = {
 SLOW = ("many-empty-tensors",)
 """Vectors that take a second, left to others where others do."""
 
-Kills = Mapping[str, frozenset[str]]
-"""For each mutant the questions, `check-vector`, whose answers were bad."""
+TIMEOUT = 60
+
+Said = Mapping[str, tuple[str, str]]
+"""For each question with a bad answer the headline of the failure and a digest of the answers."""
 
 
 def questions(names: Iterable[str]) -> list[tuple[Check, Vector]]:
     """Return the questions of some checks, in the order of reports."""
     wanted = set(names)
-    vectors = load()
-    return [(c, v) for c in CHECKS if c.name in wanted for v in vectors if c.concerns(v)]
+    return [(c, v) for c in CHECKS if c.name in wanted for v in _vectors() if c.concerns(v)]
 
 
-def caught(name: str, most: int | None = None) -> frozenset[str]:
-    """Return the questions that a mutant answers wrongly, or does not answer; `most` of them, if given.
+@cache
+def _vectors() -> list[Vector]:
+    return load()
 
-    Those of its lowest check come first, and of them those about its rule.
+
+@cache
+def _found_by_validation() -> dict[str, tuple[Any, ...]]:
+    """Return, for each question about a verdict, all that the reference finds where mutants may overlook it.
+
+    A mutant that overlooks none of this answers as the reference does, so it need not be asked.
     """
-    mutant = runtime(name)
-    found: set[str] = set()
-    rule, lowest = MUTANTS[name].rule, MUTANTS[name].check
-    asked = questions(ABOVE[lowest])
+    heard: list[Any] = []
+
+    def never(finding: Any) -> bool:
+        heard.append(finding)
+        return False
+
+    watching = Mutant("watching", "", "", VERDICTS, overlooking(never))
+    asked = InProcess(MutantRuntime([watching]), TIMEOUT)
+    found = {}
+    with tempfile.TemporaryDirectory() as workspace:
+        for check, vector in questions(VERDICTS):
+            heard.clear()
+            result = check(asked, vector, Path(workspace, check.name))
+            assert result.outcome is Outcome.PASSED, result.explanation  # noqa: S101 - nothing is overlooked
+            found[f"{check.name}-{vector.id}"] = tuple(heard)
+    return found
+
+
+def concerned(mutant: Mutant) -> list[tuple[Check, Vector]]:
+    """Return the questions that a mutant may answer otherwise than the reference."""
+    asked = questions(ABOVE[mutant.check])
+    overlooks = mutant.overlooks
+    if overlooks is None:
+        return asked
+    found = _found_by_validation()
+    return [(c, v) for c, v in asked if any(map(overlooks, found[f"{c.name}-{v.id}"]))]
+
+
+def caught(name: str, most: int | None = None) -> Said:
+    """Return what a mutant answers wrongly, or does not answer; `most` of it, if given.
+
+    Questions of its lowest check come first then, and of them those about its rule.
+    """
+    mutant = MUTANTS[name]
+    found: dict[str, tuple[str, str]] = {}
+    asked = concerned(mutant)
     if most is not None:
-        asked.sort(key=lambda item: (item[0].name != lowest, rule not in item[1].rules, item[1].id in SLOW))
+        asked.sort(key=lambda q: (q[0].name != mutant.check, mutant.rule not in q[1].rules, q[1].id in SLOW))
+    heard = Overheard(runtime(name))
     with tempfile.TemporaryDirectory() as workspace, recognition.silent():
         for check, vector in asked:
-            place = Path(workspace, check.name)
-            if check(InProcess(mutant, 60), vector, place).outcome is not Outcome.PASSED:
-                found.add(f"{check.name}-{vector.id}")
+            result = check(InProcess(heard, TIMEOUT), vector, Path(workspace, check.name))
+            digest = heard.taken()
+            if result.outcome is not Outcome.PASSED:
+                found[f"{check.name}-{vector.id}"] = result.headline, digest
                 if len(found) == most:
                     break
-    return frozenset(found)
+    return found
 
 
-def sweep(names: Sequence[str], jobs: int, most: int | None = None) -> dict[str, frozenset[str]]:
-    """Return what catches each mutant, computed in several processes."""
-    with ProcessPoolExecutor(jobs) as pool:
+def sweep(names: Sequence[str], jobs: int, most: int | None = None) -> dict[str, Said]:
+    """Return what catches each mutant, computed in several processes, each of one thread in sums."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         return dict(zip(names, pool.map(partial(caught, most=most), names), strict=True))
 
 
@@ -94,36 +139,25 @@ def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
     return sorted(chosen)
 
 
-def twins(kills: Kills) -> list[tuple[str, ...]]:
-    """Return groups of mutants that no question tells apart: the same ones catch them."""
-    groups: dict[frozenset[str], list[str]] = {}
-    for name, found in kills.items():
-        groups.setdefault(found, []).append(name)
+def twins(found: Mapping[str, Said]) -> list[tuple[str, ...]]:
+    """Return groups of mutants that no question tells apart: their answers to all questions are the same."""
+    groups: dict[frozenset[tuple[str, str]], list[str]] = {}
+    for name, said in found.items():
+        key = frozenset((question, digest) for question, (_, digest) in said.items())
+        groups.setdefault(key, []).append(name)
     return [tuple(names) for names in groups.values() if len(names) > 1]
 
 
-def save(kills: Kills, quick: Sequence[str], *, complete: bool, path: Path = MATRIX) -> None:
-    """Write the matrix, a row of hexadecimal bits for each mutant, and the quick set."""
-    order = sorted({question for found in kills.values() for question in found})
-    rows = {
-        name: f"{sum(1 << i for i, question in enumerate(order) if question in found):x}"
-        for name, found in kills.items()
+def matrix(found: Mapping[str, Said], *, complete: bool) -> KillMatrix:
+    """Return the matrix of a sweep, with its quick set."""
+    kills = {name: frozenset(said) for name, said in found.items()}
+    costs = {f"{check.name}-{vector.id}": 100.0 for check, vector in questions(ABOVE) if vector.id in SLOW}
+    headlines = {
+        name: {question: headline for question, (headline, _) in said.items()}
+        for name, said in found.items()
+        if MUTANTS[name].check in VERDICTS
     }
-    value = {"complete": complete, "quick": list(quick), "questions": order, "mutants": rows}
-    text = json.dumps(value, indent=1) + "\n"
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
-def saved(path: Path = MATRIX) -> tuple[dict[str, frozenset[str]], list[str], bool]:
-    """Return the matrix, the quick set, and whether the matrix is complete, as `save` wrote them."""
-    value = json.loads(path.read_text(encoding="utf-8"))
-    kills = {
-        name: frozenset(q for i, q in enumerate(value["questions"]) if int(row, 16) >> i & 1)
-        for name, row in value["mutants"].items()
-    }
-    return kills, value["quick"], value["complete"]
+    return KillMatrix(kills, cover(kills, costs), twins(found), headlines, complete)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,18 +170,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from . import kill_page  # noqa: PLC0415 - it reads what this module writes
 
     if not chosen.page_only:
-        kills = sweep(list(MUTANTS), chosen.jobs, chosen.most)
-        costs = {f"refuse-{vector}": 100.0 for vector in SLOW}
-        save(kills, cover(kills, costs), complete=chosen.most is None)
-    kills, quick, complete = saved()
-    kill_page.write(kills, quick, complete=complete)
-    survivors = [name for name, found in kills.items() if not found]
-    same = "; ".join(" = ".join(group) for group in twins(kills)) or "none"
-    sys.stdout.write(f"{len(kills)} mutants, {len(quick)} questions in the quick set\n")
+        found = sweep(list(MUTANTS), chosen.jobs, chosen.most)
+        save(matrix(found, complete=chosen.most is None))
+    made = saved()
+    kill_page.write(made)
+    survivors = [name for name, caught_by in made.kills.items() if not caught_by]
+    sys.stdout.write(f"{len(made.kills)} mutants, {len(made.quick)} questions in the quick set\n")
     sys.stdout.write(f"not caught: {', '.join(survivors) or 'none'}\n")
-    sys.stdout.write(
-        f"caught by the same questions: {same}\n" if complete else "the matrix is not complete\n"
-    )
+    same = "; ".join(" = ".join(group) for group in made.alike) or "none"
+    sys.stdout.write(f"told apart by no question: {same}\n" if made.complete else "not complete\n")
     return 1 if survivors else 0
 
 

@@ -10,7 +10,7 @@ from .. import deviation, recognition
 from ..adapter import Reals, Rounded, Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
-from ..recognition import Named, recognised
+from ..recognition import Asked, Named, recognised
 from ..vectors import Vector
 
 NORMAL = 2.0**-14
@@ -31,16 +31,20 @@ def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | No
     rounded = runtime.activations(x, form)
     if lines := deviation.shapes(rounded.values, x):
         return failure(vector, "wrong shape", lines)
-    return _binary16(vector, rounded) if form == "binary16" else _int8(vector, x, rounded)
+    if form == "binary16":
+        return _binary16(runtime, vector, rounded)
+    return _int8(runtime, vector, x, rounded)
 
 
-def _named(vector: Vector, got: Rounded) -> Named:
+def _named(runtime: Runtime, vector: Vector, got: Rounded) -> Named:
     form = vector.members["format"]
     x = vector.array("input")
-    return recognised(vector, [got], lambda other: [other.activations(x, form)], recognition.rounded)
+    return recognised(
+        Asked(runtime, vector, lambda other: [other.activations(x, form)]), [got], recognition.rounded
+    )
 
 
-def _binary16(vector: Vector, rounded: Rounded) -> Failure | None:
+def _binary16(runtime: Runtime, vector: Vector, rounded: Rounded) -> Failure | None:
     got = rounded.values
     expected = vector.array("expected")
     expected = np.where((np.abs(expected) < NORMAL) & (got == 0), 0, expected)
@@ -54,11 +58,11 @@ def _binary16(vector: Vector, rounded: Rounded) -> Failure | None:
         "not rounded to the nearest binary16",
         lines,
         certain=not_finite(got),
-        named=_named(vector, rounded),
+        named=_named(runtime, vector, rounded),
     )
 
 
-def _int8(vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure | None:
+def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure | None:
     codes, scales = rounded.values, rounded.scales
     assert scales is not None  # noqa: S101 - runtimes return them with codes
     if lines := deviation.shapes(scales, x[:, 0]):
@@ -91,7 +95,7 @@ def _int8(vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure |
     finite = not_finite(codes) or not_finite(scales)
     if not wrong:
         return None
-    return failure(vector, ", ".join(wrong), lines, certain=finite, named=_named(vector, rounded))
+    return failure(vector, ", ".join(wrong), lines, certain=finite, named=_named(runtime, vector, rounded))
 
 
 def _taken_for_zero(x: NDArray[np.float32], codes: Reals, scales: Reals) -> NDArray[Any]:

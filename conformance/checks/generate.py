@@ -7,7 +7,7 @@ from ..adapter import Runtime
 from ..check import Failure
 from ..computation import failure
 from ..package import eos_token_ids
-from ..recognition import exactly, recognised
+from ..recognition import Asked, exactly, recognised
 from ..vectors import Vector
 
 GENERATION_ENDS = "LLQ-GEN-2"
@@ -37,11 +37,8 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "another token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
-    named = (
-        recognised(vector, [got], lambda other: [list(other.generate(package, prompt, most))], exactly)
-        if got  # having generated nothing, many mistakes look alike
-        else {}
-    )
+    asked = Asked(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
+    named = recognised(asked, [got], exactly) if got else {}  # for nothing, many mistakes look alike
     return failure(vector, headline, lines, certain=certain, named=named)
 
 

@@ -9,7 +9,7 @@ from .. import deviation
 from ..adapter import KV_CACHES, Reals, Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
-from ..recognition import recognised, within
+from ..recognition import Asked, recognised, within
 from ..vectors import Vector
 
 AXES = ("position", "token")
@@ -39,13 +39,10 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
     one = min(wrong, key=lambda number: len(splits[number]))  # of few steps, for it is asked of many mutants
-    named = recognised(
-        vector,
-        [answers[one]],
-        lambda other: _answers(other, vector, package, [splits[one]]),
-        within([expected], [bound]),
-        f"split {one}",
+    asked = Asked(
+        runtime, vector, lambda other: _answers(other, vector, package, [splits[one]]), f"split {one}"
     )
+    named = recognised(asked, [answers[one]], within([expected], [bound]))
     if finite := not_finite(got):
         return failure(vector, "NaN or infinity", lines, certain=finite, named=named)
     if len(wrong) < len(splits):

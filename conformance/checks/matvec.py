@@ -6,7 +6,7 @@ from .. import deviation
 from ..adapter import Runtime
 from ..check import Failure
 from ..computation import failure, not_finite
-from ..recognition import recognised, within
+from ..recognition import Asked, recognised, within
 from ..vectors import Vector
 
 AXES = ("vector", "output row")
@@ -22,10 +22,6 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if not deviation.beyond(got, expected, bound).any():
         return None
     lines = [f"  tensor     {tensor}, inputs in {form}", *deviation.describe(got, expected, bound, AXES)]
-    named = recognised(
-        vector,
-        [got],
-        lambda other: [other.matvec(package, tensor, form, vector.array("input"))],
-        within([expected], [bound]),
-    )
+    asked = Asked(runtime, vector, lambda other: [other.matvec(package, tensor, form, vector.array("input"))])
+    named = recognised(asked, [got], within([expected], [bound]))
     return failure(vector, "products beyond their certificates", lines, certain=not_finite(got), named=named)

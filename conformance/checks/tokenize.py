@@ -6,7 +6,7 @@ from pathlib import Path
 from ..adapter import Runtime, Tokenized
 from ..check import Failure
 from ..computation import failure
-from ..recognition import exactly, recognised
+from ..recognition import Asked, exactly, recognised
 from ..vectors import Vector
 
 
@@ -31,5 +31,5 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if got.decoded != expected.decoded:
         wrong.append("another text decoded")
         lines += [f"  expected   {expected.decoded!a}", f"  got        {got.decoded!a}"]
-    named = recognised(vector, [got], lambda other: [other.tokenize(package, text)], exactly)
+    named = recognised(Asked(runtime, vector, lambda other: [other.tokenize(package, text)]), [got], exactly)
     return failure(vector, ", ".join(wrong), lines, named=named)

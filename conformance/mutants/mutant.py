@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llq_format.findings import Finding
+
 from .seam import Mutate
 
 
@@ -15,7 +17,8 @@ class Mutant:
     rule: the rule that it breaks, which its failures cite.
     checks: the checks that have to find it, that of the lowest capability first.
     mutate: how the reference gets it.
-    named: whether failures name it. Where not, `unnamed` says why.
+    unnamed: why failures do not name it, where they do not.
+    overlooks: where all that is wrong is that findings are overlooked, which of them.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Mutant:
     checks: tuple[str, ...]
     mutate: Mutate
     unnamed: str = ""
+    overlooks: Callable[[Finding], bool] | None = None
 
     @property
     def check(self) -> str:

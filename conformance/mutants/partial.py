@@ -1,7 +1,6 @@
 """Mutants of validators that check a rule in part: a case of it is overlooked, or a limit is off by one."""
 
 from collections.abc import Callable
-from functools import partial as bound
 from typing import Any
 
 from llq_format import canonical_json, schema
@@ -10,7 +9,7 @@ from llq_format.findings import Finding, Place
 
 from .mutant import Mutant, add, mutant
 from .seam import Seam
-from .validation import Drop, blind
+from .validation import Drop, blind, overlooking
 
 
 def found(*beginnings: str) -> Drop:
@@ -124,16 +123,14 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
 """Name, title, rule, and which of the rule's findings are overlooked."""
 
 
-def _part_of(seam: Seam, rule: str, drop: Drop) -> None:
-    def overlooked(finding: Finding) -> bool:
-        return finding.rule == rule and drop(finding)
-
-    blind(seam, overlooked)
+def _part_of(rule: str, drop: Drop) -> Drop:
+    return lambda finding: finding.rule == rule and drop(finding)
 
 
 for _name, _title, _rule, _drop in PARTIAL:
-    _mutate = bound(_part_of, rule=f"LLQ-{_rule}", drop=_drop)
-    add(Mutant(_name, _title, f"LLQ-{_rule}", ("refuse",), _mutate))
+    _overlooks = _part_of(f"LLQ-{_rule}", _drop)
+    _mutate = overlooking(_overlooks)
+    add(Mutant(_name, _title, f"LLQ-{_rule}", ("refuse",), _mutate, overlooks=_overlooks))
 
 
 @mutant("depth-33-accepted", "33 levels accepted", "JSON-4", "refuse")

@@ -1,11 +1,14 @@
 """The reference with mutants in it, as a runtime: each call runs inside its replacements."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+import llq_format
+from llq_format.reader import Package
 
 from ..adapter import Format, Info, Reals, Rounded, Tokenized, Verdict
 from ..reference import Reference
@@ -16,10 +19,15 @@ from .seam import mutated
 class MutantRuntime:
     """The reference, wrong in what its mutants are wrong in; without mutants, the reference."""
 
-    def __init__(self, mutants: Sequence[Mutant] = (), kv_cache: Literal["f32", "f16"] = "f32") -> None:
-        """Choose mutants, applied in this order, and the KV cache that is declared."""
+    def __init__(
+        self,
+        mutants: Sequence[Mutant] = (),
+        kv_cache: Literal["f32", "f16"] = "f32",
+        opened: Callable[[Path], Package] = llq_format.open,
+    ) -> None:
+        """Choose mutants, applied in this order, the KV cache that is declared, and who opens packages."""
         name = "+".join(mutant.name for mutant in mutants) or "control"
-        self._reference = Reference(kv_cache)
+        self._reference = Reference(kv_cache, opened)
         self.capabilities = self._reference.capabilities
         self.info = Info(f"mutant {name}", self._reference.info.version, "Python", kv_cache)
         self._mutations = tuple(mutant.mutate for mutant in mutants)

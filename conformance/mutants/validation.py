@@ -14,7 +14,7 @@ from .. import reference
 from ..adapter import Verdict
 from ..registry import registry
 from .mutant import Mutant, add, mutant
-from .seam import Seam
+from .seam import Mutate, Seam
 
 validate: Any = import_module("llq_format.validate")  # the package has a function of that name
 Drop = Callable[[Finding], bool]
@@ -94,8 +94,13 @@ def blind(seam: Seam, drop: Drop) -> None:  # noqa: C901 - a small function for 
         seam.wrap(module, "check_text", checked)
 
 
-def _unchecked(seam: Seam, rule: str) -> None:
-    blind(seam, lambda finding: finding.rule == rule)
+def overlooking(drop: Drop) -> Mutate:
+    """Return how the reference comes to overlook findings."""
+    return partial(blind, drop=drop)
+
+
+def _of(rule: str) -> Drop:
+    return lambda finding: finding.rule == rule
 
 
 for _rule, _entry in registry().items():
@@ -107,7 +112,8 @@ for _rule, _entry in registry().items():
                 f"{_rule} not checked",
                 _rule,
                 ("refuse",),
-                partial(_unchecked, rule=_rule),
+                overlooking(_of(_rule)),
+                overlooks=_of(_rule),
             )
         )
 

@@ -1,0 +1,75 @@
+"""The kill matrix as data, quick.json: which question catches which mutant, and how verdicts are wrong."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MATRIX = Path(__file__).parent / "quick.json"
+
+Kills = Mapping[str, frozenset[str]]
+"""For each mutant the questions, `check-vector`, whose answers were bad."""
+
+Headlines = Mapping[str, Mapping[str, str]]
+"""For each mutant that a check of verdicts has to find: what failed, and the headlines of these failures."""
+
+
+@dataclass(frozen=True)
+class KillMatrix:
+    """What a sweep found.
+
+    quick: the questions of `--quick`. alike: groups of mutants that gave the same answers to all questions.
+    complete: whether each mutant was asked everything that could see it.
+    """
+
+    kills: Kills
+    quick: Sequence[str]
+    alike: Sequence[Sequence[str]] = ()
+    headlines: Headlines = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def questions(self) -> list[str]:
+        """All questions that catch a mutant, in alphabetical order."""
+        return sorted({question for found in self.kills.values() for question in found})
+
+
+def save(matrix: KillMatrix, path: Path = MATRIX) -> None:
+    """Write a matrix, a row of hexadecimal bits for each mutant; atomically."""
+    order = matrix.questions
+    number = {question: i for i, question in enumerate(order)}
+    said = sorted({line for lines in matrix.headlines.values() for line in lines.values()})
+    line_number = {line: i for i, line in enumerate(said)}
+    value = {
+        "complete": matrix.complete,
+        "quick": list(matrix.quick),
+        "alike": [list(group) for group in matrix.alike],
+        "questions": order,
+        "mutants": {name: f"{sum(1 << number[q] for q in found):x}" for name, found in matrix.kills.items()},
+        "said": said,
+        "headlines": {
+            name: " ".join(str(line_number[lines[q]]) for q in sorted(lines))
+            for name, lines in matrix.headlines.items()
+        },
+    }
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def saved(path: Path = MATRIX) -> KillMatrix:
+    """Return the matrix that `save` wrote."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    kills = {
+        name: frozenset(q for i, q in enumerate(value["questions"]) if int(row, 16) >> i & 1)
+        for name, row in value["mutants"].items()
+    }
+    headlines = {
+        name: {
+            question: value["said"][int(line)]
+            for question, line in zip(sorted(kills[name]), lines.split(), strict=True)
+        }
+        for name, lines in value["headlines"].items()
+    }
+    alike = tuple(tuple(group) for group in value["alike"])
+    return KillMatrix(kills, value["quick"], alike, headlines, value["complete"])
