@@ -6,7 +6,7 @@ request starts a new one. README.md describes the protocol, `protocol/` holds th
 
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,16 @@ PATIENCE = 2
 class JsonLines:
     """The runtime that a command line starts."""
 
-    def __init__(self, command: str, timeout: float = 30) -> None:
-        """Keep the command; the process starts with the first question."""
+    def __init__(
+        self, command: str, timeout: float = 30, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the command; the process starts with the first question.
+
+        environment: variables that it has besides those of this process.
+        """
         self.command = shlex.split(command)
         self.timeout = timeout
+        self._environment = environment
         self._process: Peer | None = None
         self._greeting: Message | None = None
         self._requests = 0
@@ -165,7 +171,7 @@ class JsonLines:
 
     def _start(self) -> Peer:
         """Start what answers."""
-        return Process(self.command)
+        return Process(self.command, self._environment)
 
     def _greet(self, process: Peer) -> None:
         """Do the handshake of a new process; whatever fails before its end is not the runtime's fault."""

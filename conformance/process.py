@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, Full, Queue, SimpleQueue
 from threading import Event, Thread
@@ -37,8 +37,8 @@ POLL = 0.2
 class Process:
     """One process that runs the adapter's command, in a session of its own: its children end with it."""
 
-    def __init__(self, command: list[str]) -> None:
-        """Start the process."""
+    def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start the process, with these variables besides those of this one."""
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - to run the user's command is the purpose
                 command,
@@ -46,6 +46,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         except OSError as error:
             raise BrokenAdapter(f"{shlex.join(command)!r} cannot be started: {error}") from error

@@ -1,8 +1,9 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
 `webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
-as one likes. `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this
-machine, `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
+as one likes. `node` is the JavaScript runtime in Node; `node:variant=NAME,driver=FILE` chooses.
+`browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
+`browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
 `mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another name is one under
 which an installed distribution offers a runtime, as an entry point of the group `llq.runtimes`: an object
 with the methods of `adapter.Runtime`, or a class or function that makes one.
@@ -18,6 +19,9 @@ from .jsonlines import JsonLines
 
 GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
+
+NODE_OPTIONS = {"variant", "driver"}
+"""What may stand behind `node:`."""
 
 WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
 """What may stand behind `webgpu:`."""
@@ -37,7 +41,7 @@ class UnknownRuntimeError(ValueError):
     """The argument of `--runtime` is none that the suite understands."""
 
 
-def find(spec: str, timeout: float) -> Runtime:
+def find(spec: str, timeout: float) -> Runtime:  # noqa: PLR0911  # a return for each kind
     """Return the runtime that a spec names; each of its answers may take `timeout` seconds."""
     if spec in (names := installed()):
         return inprocess.made(f"the entry point {spec}", names[spec].load, timeout)
@@ -48,6 +52,8 @@ def find(spec: str, timeout: float) -> Runtime:
         return _webgpu(spec, target, timeout)
     if kind == "browser":
         return _browser(spec, target, timeout)
+    if kind == "node":
+        return _node(spec, target, timeout)
     if kind in KINDS:
         return _over_the_reference(kind, target, timeout)
     if kind == "cmd" and target.strip():
@@ -114,6 +120,22 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
         )
     except OSError as error:
         raise UnknownRuntimeError(f"--runtime={spec} cannot listen: {error.strerror or error}") from error
+    return runtime
+
+
+def _node(spec: str, text: str, timeout: float) -> Runtime:
+    """Return the JavaScript runtime in Node, with options as in `variant=portable`."""
+    members = dict(member.partition("=")[::2] for member in text.split(",") if member)
+    if set(members) - NODE_OPTIONS or not all(members.values()):
+        example = "node:variant=portable,driver=/path/of/icd.json"
+        raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
+    if find_spec("wgpu") is None:  # the planner is beside the host of Python, and loads it
+        raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
+    module = import_module(".node", __package__)
+    try:
+        runtime: Runtime = module.Node(timeout, **members)
+    except module.NodeError as error:
+        raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
     return runtime
 
 

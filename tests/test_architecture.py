@@ -146,6 +146,7 @@ def test_the_suite_knows_the_library_in_its_adapter_and_what_is_made_over_it_alo
     over_it = ("conformance/mutants/", "conformance/equivalents/")
     assert {user for user in users if not user.startswith(over_it)} == {
         "conformance/reference.py",
+        "conformance/plans.py",
         "conformance/webgpu.py",
     }
     assert {path for path in sources("conformance") if "tests" in top_levels(path)} == set()

@@ -1,0 +1,265 @@
+/** A device of WebGPU within its default limits, and the compute pipelines of one variant of the module. */
+
+import { DeviceError, DeviceLostError, UnsupportedError } from "./errors.js";
+import { source } from "./module.js";
+import { SLOT_BYTES } from "./program.js";
+
+/** @typedef {import("./program.js").Access} Access */
+/** @typedef {import("./program.js").Variant} Variant */
+/** @typedef {import("./module.js").Section} Section */
+/** @typedef {{variants: Variant[]}} WithVariants */
+
+// Values of GPUShaderStage and GPUBufferUsage: constants of WebGPU that hosts outside browsers may not define.
+const COMPUTE = 4;
+export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 };
+
+/** A device and its pipelines; programs of the same module may share it. */
+export class Device {
+  /** @type {Map<string, GPUBindGroupLayout>} */
+  #layouts = new Map();
+  /** @type {Map<string, Promise<GPUComputePipeline>>} */
+  #pipelines = new Map();
+  #shader;
+
+  /**
+   * Use `openDevice`, which chooses the variant.
+   *
+   * @param {GPUDevice} gpu
+   * @param {Variant} variant
+   * @param {ReadonlyMap<string, Section>} sections
+   * @param {GPUAdapterInfo | undefined} info
+   */
+  constructor(gpu, variant, sections, info) {
+    this.gpu = gpu;
+    this.variant = variant;
+    this.info = info;
+    /** @type {GPUDeviceLostInfo | null} why the device went away, null while it is there */
+    this.lost = null;
+    /** @type {GPUError | null} the first error that no scope has caught */
+    this.error = null;
+    gpu.lost.then((why) => {
+      this.lost = why;
+    });
+    gpu.addEventListener("uncapturederror", (event) => {
+      this.error ??= event.error;
+    });
+    this.#shader = gpu.createShaderModule({ label: `llq ${variant.name}`, code: source(sections, variant) });
+    this.parametersLayout = gpu.createBindGroupLayout({
+      label: "parameters",
+      entries: [{ binding: 0, visibility: COMPUTE, buffer: { type: "uniform" } }],
+    });
+  }
+
+  /** What the adapter calls itself. */
+  get name() {
+    const { description, device, vendor, architecture } = this.info ?? {};
+    return description || device || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU device";
+  }
+
+  /** Returns what the compiler says against the shader; nothing if it takes it. */
+  async complaints() {
+    const { messages } = await this.#shader.getCompilationInfo();
+    return messages.filter(({ type }) => type === "error").map((m) => `line ${m.lineNum}: ${m.message}`);
+  }
+
+  /**
+   * Returns the layout of group 0 for storage bindings of these accesses.
+   *
+   * @param {Access[]} access
+   */
+  bindingsLayout(access) {
+    const key = access.join(" ");
+    let layout = this.#layouts.get(key);
+    if (layout === undefined) {
+      layout = this.gpu.createBindGroupLayout({
+        label: key,
+        entries: access.map((one, binding) => ({
+          binding,
+          visibility: COMPUTE,
+          buffer: { type: one === "read" ? "read-only-storage" : "storage" },
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /**
+   * Begins to compile the pipelines of entry points, and returns when all are there.
+   *
+   * @param {ReadonlyMap<string, Access[]>} pipelines
+   * @throws {DeviceError} `shader`
+   */
+  async prepare(pipelines) {
+    await Promise.all(Array.from(pipelines, ([entryPoint, access]) => this.pipeline(entryPoint, access)));
+  }
+
+  /**
+   * Returns the pipeline of an entry point.
+   *
+   * @param {string} entryPoint
+   * @param {Access[]} access
+   * @returns {Promise<GPUComputePipeline>}
+   */
+  pipeline(entryPoint, access) {
+    let pipeline = this.#pipelines.get(entryPoint);
+    if (pipeline === undefined) {
+      const layout = this.gpu.createPipelineLayout({
+        label: entryPoint,
+        bindGroupLayouts: [this.bindingsLayout(access), this.parametersLayout],
+      });
+      pipeline = this.gpu
+        .createComputePipelineAsync({ label: entryPoint, layout, compute: { module: this.#shader, entryPoint } })
+        .catch((cause) => {
+          throw this.failure(`entry point ${entryPoint} does not compile`, cause, "shader");
+        });
+      pipeline.catch(() => {}); // whoever awaits it is told
+      this.#pipelines.set(entryPoint, pipeline);
+    }
+    return pipeline;
+  }
+
+  /**
+   * Returns the bind group of a slot of a parameter arena.
+   *
+   * @param {number} slot
+   * @param {GPUBuffer} arena
+   */
+  parameters(slot, arena) {
+    return this.gpu.createBindGroup({
+      label: `parameters ${slot}`,
+      layout: this.parametersLayout,
+      entries: [{ binding: 0, resource: { buffer: arena, offset: slot * SLOT_BYTES, size: SLOT_BYTES } }],
+    });
+  }
+
+  /**
+   * Does something that makes objects of the device, and fails if the device says that it went wrong. Scopes of
+   * errors do not follow what is made between awaits, so it should all be made at once.
+   *
+   * @template T
+   * @param {string} what what is done, for messages
+   * @param {() => T | Promise<T>} action
+   * @returns {Promise<T>}
+   * @throws {DeviceError | DeviceLostError}
+   */
+  async scoped(what, action) {
+    this.gpu.pushErrorScope("validation");
+    this.gpu.pushErrorScope("out-of-memory");
+    let result, thrown;
+    try {
+      result = await action();
+    } catch (cause) {
+      thrown = cause;
+    }
+    const memory = await this.gpu.popErrorScope().catch(() => null);
+    const validation = await this.gpu.popErrorScope().catch(() => null);
+    if (this.lost !== null) throw this.failure(what, thrown);
+    if (memory !== null) throw this.failure(`${what}: memory is short`, memory, "out-of-memory");
+    if (thrown !== undefined) throw thrown;
+    if (validation !== null) throw this.failure(what, validation);
+    return /** @type {T} */ (result);
+  }
+
+  /** Throws if the device was lost, or if an error came that nothing has caught. */
+  check() {
+    if (this.lost !== null) throw this.failure("work is left");
+    if (this.error !== null) throw this.failure("an error of the device", this.error);
+  }
+
+  /**
+   * Returns an error for something that failed: that of a lost device, if it is lost.
+   *
+   * @param {string} what
+   * @param {unknown} [cause]
+   * @param {string} [code]
+   * @returns {Error}
+   */
+  failure(what, cause, code = "device") {
+    if (this.lost !== null) {
+      return new DeviceLostError(`${this.name}: the device was lost (${this.lost.message || this.lost.reason})`, { cause });
+    }
+    if (cause instanceof DeviceError) return cause;
+    const said = cause !== null && typeof cause === "object" && "message" in cause ? `: ${cause.message}` : "";
+    return new DeviceError(`${this.name}: ${what}${said}`, { code, cause });
+  }
+
+  /** Lets the device go. */
+  destroy() {
+    this.gpu.destroy();
+  }
+}
+
+/**
+ * Returns a device for a program: with the last variant that it has all features of and whose source it compiles.
+ *
+ * @param {WithVariants} program
+ * @param {ReadonlyMap<string, Section>} sections
+ * @param {{gpu?: GPU, device?: GPUDevice, variant?: string}} [options] gpu: navigator.gpu unless given; device: one
+ *   that is open; variant: the name of the only one that will do
+ * @returns {Promise<Device>}
+ * @throws {UnsupportedError | DeviceError}
+ */
+export async function openDevice(program, sections, { gpu, device, variant } = {}) {
+  const found = gpu ?? globalThis.navigator?.gpu;
+  if (found === undefined && device === undefined) {
+    throw new UnsupportedError(
+      "WebGPU is not available here: it needs a recent browser and a page from https: or localhost",
+      { code: "no-webgpu" },
+    );
+  }
+  const language = found?.wgslLanguageFeatures ?? new Set();
+  const named = program.variants.filter(({ name }) => variant === undefined || name === variant);
+  let complaint = "";
+  for (const wanted of named.reverse()) {
+    if (!wanted.language.every((feature) => language.has(feature))) continue;
+    const has = (/** @type {{features: ReadonlySet<string>}} */ one) => wanted.features.every((f) => one.features.has(f));
+    let open, info;
+    if (device !== undefined) {
+      if (!has(device)) continue;
+      [open, info] = [device, device.adapterInfo];
+    } else {
+      const adapter = await found?.requestAdapter({ powerPreference: "high-performance" });
+      if (!adapter) {
+        throw new UnsupportedError("this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked", {
+          code: "no-adapter",
+        });
+      }
+      if (!has(adapter)) continue;
+      [open, info] = [await request(adapter, wanted), adapter.info];
+    }
+    open.pushErrorScope("validation");
+    const made = new Device(open, wanted, sections, info);
+    const complaints = await made.complaints();
+    await open.popErrorScope();
+    if (complaints.length === 0) return made;
+    complaint ||= ` (${wanted.name}: ${complaints[0]})`;
+    if (device === undefined) made.destroy();
+  }
+  if (complaint) {
+    throw new DeviceError(`no variant of the module compiles on this device${complaint}`, {
+      code: "shader",
+      rule: "LLQ-WGSL-5",
+    });
+  }
+  throw new UnsupportedError(`this device has the features of no variant of the program`, { code: "no-variant" });
+}
+
+/**
+ * Returns a device with the features of a variant and default limits; with timestamps, where it has them.
+ *
+ * @param {GPUAdapter} adapter
+ * @param {Variant} variant
+ */
+async function request(adapter, variant) {
+  const features = /** @type {GPUFeatureName[]} */ ([...variant.features]);
+  if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
+  try {
+    return await adapter.requestDevice({ label: "llq", requiredFeatures: features });
+  } catch (cause) {
+    throw new UnsupportedError("the adapter gives no device with WebGPU's default limits", {
+      code: "no-device",
+      cause,
+    });
+  }
+}

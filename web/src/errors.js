@@ -1,0 +1,86 @@
+/**
+ * What can go wrong, one class per cause. `code` is stable; `rule` is the rule of LLQ that was broken, or null.
+ */
+
+/** @typedef {{rule?: string | null, code?: string, cause?: unknown}} ErrorDetails */
+
+/** The class of all errors of this package. An abort is an AbortError of the platform instead. */
+export class LLQError extends Error {
+  /** @param {string} message @param {ErrorDetails} [details] */
+  constructor(message, { rule = null, code = "llq", cause } = {}) {
+    super(rule === null ? message : `${rule}: ${message}`, { cause });
+    this.name = new.target.name;
+    /** @type {string} a stable name of the cause */
+    this.code = code;
+    /** @type {string | null} such as "LLQ-HASH-1" */
+    this.rule = rule;
+  }
+}
+
+/** WebGPU, or what this package needs of it, is not there: `no-webgpu`, `no-adapter`, `no-device`, `no-variant`. */
+export class UnsupportedError extends LLQError {}
+
+/** The package breaks a rule, or lacks what is needed: `package`, `hash`, `no-program`. */
+export class PackageError extends LLQError {
+  /** @param {string} message @param {ErrorDetails} [details] */
+  constructor(message, { code = "package", ...details } = {}) {
+    super(message, { code, ...details });
+  }
+}
+
+/** A file did not arrive: `status`, `html`, `network`, `cut`, `stalled`, `range`, `redirect`. */
+export class NetworkError extends LLQError {
+  /** @param {string} message @param {ErrorDetails & {status?: number | null}} [details] */
+  constructor(message, { code = "network", status = null, ...details } = {}) {
+    super(message, { code, ...details });
+    /** @type {number | null} of HTTP, where there was an answer */
+    this.status = status;
+  }
+}
+
+/** The device failed: `device`, `out-of-memory`, `shader`. */
+export class DeviceError extends LLQError {
+  /** @param {string} message @param {ErrorDetails} [details] */
+  constructor(message, { code = "device", ...details } = {}) {
+    super(message, { code, ...details });
+  }
+}
+
+/** The device was lost, and making it anew did not help. */
+export class DeviceLostError extends DeviceError {
+  /** @param {string} message @param {ErrorDetails} [details] */
+  constructor(message, { code = "device-lost", ...details } = {}) {
+    super(message, { code, ...details });
+  }
+}
+
+/** More positions than the context holds. */
+export class ContextError extends LLQError {
+  /** @param {string} message */
+  constructor(message) {
+    super(message, { code: "context" });
+  }
+}
+
+/** An argument that makes no sense. */
+export class InputError extends LLQError {
+  /** @param {string} message */
+  constructor(message) {
+    super(message, { code: "input" });
+  }
+}
+
+/** A tokenizer that cannot be read, or a package without one: `tokenizer`, `no-tokenizer`, `no-template`. */
+export class TokenizerError extends LLQError {
+  /** @param {string} message @param {ErrorDetails} [details] */
+  constructor(message, { code = "tokenizer", ...details } = {}) {
+    super(message, { code, ...details });
+  }
+}
+
+/** The model was disposed of. */
+export class DisposedError extends LLQError {
+  constructor() {
+    super("the model was disposed of", { code: "disposed" });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * How a token is drawn from logits (spec: Execution program, Sampled choice).
+ *
+ * The device draws by itself; `choose` is the same in binary64, for tests and for hosts without a device.
+ */
+
+/** @typedef {{temperature: number, topK: number, topP: number, seed: bigint}} Sampling topK 0 and topP 1 keep all */
+
+/** Temperatures below are 0: the greatest logit is taken. */
+export const COLDEST = 2 ** -60;
+
+const MASK = 0xffffffffn;
+
+/**
+ * Returns the words of the buffer `sampling`.
+ *
+ * @param {Sampling} sampling
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function samplingBytes({ temperature, topK, topP, seed }) {
+  const data = new Uint8Array(20);
+  const view = new DataView(data.buffer);
+  view.setFloat32(0, temperature, true);
+  view.setUint32(4, topK, true);
+  view.setFloat32(8, topP, true);
+  view.setBigUint64(12, BigInt.asUintN(64, seed), true);
+  return data;
+}
+
+/**
+ * Returns the id of the token at `position` (LLQ-GEN-1, LLQ-GEN-3). The steps have the numbers of the section.
+ *
+ * @param {Float32Array | Float64Array | number[]} logits
+ * @param {Sampling} sampling
+ * @param {number} position
+ */
+export function choose(logits, sampling, position) {
+  const temperature = Math.fround(sampling.temperature);
+  const topP = Math.fround(sampling.topP);
+  let ranked = Array.from(logits, (_, id) => id).sort((a, b) => logits[b] - logits[a] || a - b); // 1
+  if (temperature < COLDEST) return ranked[0];
+  ranked = ranked.slice(0, sampling.topK || undefined); // 2
+  let weights = ranked.map((id) => Math.exp((logits[id] - logits[ranked[0]]) / temperature)); // 3
+  if (topP < 1) {
+    const wanted = topP * weights.reduce((sum, w) => sum + w, 0); // 4
+    let sum = 0;
+    const last = weights.findIndex((w) => (sum += w) >= wanted);
+    ranked = ranked.slice(0, last + 1);
+    weights = weights.slice(0, last + 1);
+  }
+  const kept = ranked.map((id, i) => ({ id, weight: weights[i] })).sort((a, b) => a.id - b.id);
+  const whole = kept.reduce((sum, { weight }) => sum + weight, 0);
+  const wanted = uniform(sampling.seed, position) * whole; // 5
+  let sum = 0;
+  const drawn = kept.find(({ weight }) => (sum += weight) > wanted); // 6
+  return (drawn ?? kept[kept.length - 1]).id;
+}
+
+/**
+ * Returns the random number of a position, a multiple of 2^-24 below 1 (step 5).
+ *
+ * @param {bigint} seed
+ * @param {number} position
+ */
+export function uniform(seed, position) {
+  return (philox(position, seed)[0] >>> 8) * 2 ** -24;
+}
+
+/**
+ * Returns the words of Philox4x32-10 for counter (position, 0, 0, 0) and a key of 64 bits.
+ *
+ * @param {number} position
+ * @param {bigint} seed
+ * @returns {number[]}
+ */
+export function philox(position, seed) {
+  let counter = [BigInt(position >>> 0), 0n, 0n, 0n];
+  let key = [seed & MASK, (seed >> 32n) & MASK];
+  for (let round = 0; round < 10; round++) {
+    const x = 0xd2511f53n * counter[0];
+    const z = 0xcd9e8d57n * counter[2];
+    counter = [(z >> 32n) ^ counter[1] ^ key[0], z & MASK, (x >> 32n) ^ counter[3] ^ key[1], x & MASK];
+    key = [(key[0] + 0x9e3779b9n) & MASK, (key[1] + 0xbb67ae85n) & MASK];
+  }
+  return counter.map(Number);
+}
