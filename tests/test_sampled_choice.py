@@ -114,3 +114,18 @@ def test_the_examples_of_the_chapter_are_what_the_reference_chooses() -> None:
         assert f"{philox(int(position), sampling.seed)[0]:08X}" == word
         assert f"{uniform(sampling.seed, int(position)):.6f}" == u
         assert choose(logits, sampling, int(position)) == int(token)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_p": float("inf")},
+        {"top_p": -0.1},
+        {"top_k": -1},
+    ],
+)
+def test_what_is_negative_or_not_finite_is_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Sampling(**options)  # type: ignore[arg-type]  # values of both types

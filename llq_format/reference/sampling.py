@@ -1,5 +1,6 @@
 """How a token is drawn from logits (spec: Execution program, Sampled choice)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,21 @@ class Sampling:
     """How a token is chosen from logits: temperature 0 is greedy, top_k None or 0 and top_p 1 keep all.
 
     seed: of 64 bits; the same seed, logits and position give the same token.
+    Raises ValueError for a temperature or top_p that is negative or not finite, and a negative top_k.
     """
 
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what section Sampled choice refuses."""
+        for name, value in (("temperature", self.temperature), ("top_p", self.top_p)):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} is a finite number, 0 or more, not {value}")
+        if self.top_k is not None and self.top_k < 0:
+            raise ValueError(f"top_k is 0, for all, or more, not {self.top_k}")
 
 
 def choose(logits: Array, sampling: Sampling, position: int) -> int:

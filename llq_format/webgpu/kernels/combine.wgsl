@@ -3,7 +3,7 @@
 //   m = max m_s;  l = sum of l_s exp(m_s - m);  value(head, d) = sum of o_s(d) exp(m_s - m) / l
 //
 // Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2] (o unnormalised, then m, then l; m = -3.4e38, l = 0 and
-//   o = 0 of an empty split), then
+//   any finite o of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector, and each looks for
@@ -43,11 +43,11 @@ fn combine_softmax(first: u32) -> vec2<f32> {
   return vec2(m, 1.0 / l);
 }
 
-// exp(m_s - m) / l of one split. An empty one has l = 0 and o = 0, so its factor need only be finite.
+// exp(m_s - m) / l of one split; 0 of an empty one.
 fn combine_factor(split: u32, softmax: vec2<f32>) -> f32 {
   let p = combine_parameters;
   let m = combine_partials[split * (p.head_dim + 2u) + p.head_dim];
-  return exp(max(m, softmax.x - 87.0) - softmax.x) * softmax.y;
+  return select(0.0, exp(max(m, softmax.x - 87.0) - softmax.x) * softmax.y, m > -3.3e38);
 }
 
 fn combine_fits() -> bool {
@@ -64,7 +64,8 @@ fn combine_four(first: u32) -> vec4<f32> {
   let next = at + vec4(1u);
   let l = vec4(combine_partials[next.x], combine_partials[next.y], combine_partials[next.z], combine_partials[next.w]);
   let greatest = max(max(m.x, m.y), max(m.z, m.w));
-  let weights = select(vec4(0.0), exp(max(m, vec4(greatest - 87.0)) - greatest), numbers < vec4(p.splits));
+  let counts = (numbers < vec4(p.splits)) & (m > vec4(-3.3e38));
+  let weights = select(vec4(0.0), exp(max(m, vec4(greatest - 87.0)) - greatest), counts);
   return weights / dot(l, weights);
 }
 
