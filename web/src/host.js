@@ -305,8 +305,9 @@ export class Host {
     return all;
   }
 
-  /** Frees the buffers that this host has made; shards are not its own. */
-  dispose() {
+  /** Frees the buffers that this host has made, and shards if it is told to. @param {{shards?: boolean}} [options] */
+  dispose({ shards = false } = {}) {
+    if (shards) this.#shards.forEach((shard) => shard.destroy());
     for (const buffer of this.#buffers.values()) buffer.destroy();
     this.#arena.destroy();
     this.#buffers.clear();

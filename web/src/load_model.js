@@ -1,0 +1,151 @@
+/** From an address to a model that answers. */
+
+import { PackageCache } from "./cache.js";
+import { openDevice } from "./device.js";
+import { InputError, PackageError } from "./errors.js";
+import { HttpSource } from "./fetching.js";
+import { Host } from "./host.js";
+import { Package } from "./loading.js";
+import { Model } from "./model.js";
+import { readModule } from "./module.js";
+import { parseProgram, toProgram } from "./program.js";
+import { checkProgram } from "./program_check.js";
+import { ProgressMeter } from "./progress.js";
+import { Session } from "./session.js";
+import { Tokenizer } from "./tokenizer.js";
+
+/** @typedef {import("./loading.js").Source} Source */
+/** @typedef {import("./progress.js").OnProgress} OnProgress */
+/**
+ * @typedef {object} LoadOptions
+ * @property {AbortSignal} [signal]
+ * @property {OnProgress} [onProgress]
+ * @property {boolean | CacheStorage} [cache] keep what was loaded for later; where the platform has storage, true
+ *   unless told. Or the storage to keep it in
+ * @property {GPUDevice | GPU} [device] a device to use, or the GPU object of a platform that has no navigator.gpu
+ * @property {number} [contextLength] positions of the KV cache; at most the program's; 2048 unless told
+ * @property {string} [variant] the only variant of the module that will do, for measurements
+ * @property {import("./fetching.js").FetchOptions} [fetching] how files are fetched: requests at a time, attempts …
+ * @property {Source} [source] where the files lie, in the place of the address
+ */
+
+const GENERATION = ["prefill", "last", "decode", "greedy", "sample"];
+
+/**
+ * Loads a package: its shards are verified as they come, and lie in buffers of the device as they are stored.
+ *
+ * @param {string | URL} url of its directory, its metadata.json or its .wgsl
+ * @param {LoadOptions} [options]
+ * @returns {Promise<Model>}
+ * @throws {import("./errors.js").LLQError} of the class that tells the cause
+ */
+export async function loadModel(url, options = {}) {
+  const { signal, onProgress, cache = true, device, contextLength, variant, fetching } = options;
+  const meter = new ProgressMeter(onProgress);
+  const directory = directoryOf(url);
+  const kept = typeof cache === "object" ? new PackageCache(cache) : cache ? PackageCache.ofPlatform() : null;
+  const network = (/** @type {number} */ bytes) => meter.network(bytes);
+  const source = options.source ?? new HttpSource(directory, { cache: kept, onNetwork: network, ...fetching });
+
+  meter.phase("metadata", "metadata.json");
+  const raw = await source.metadata(signal);
+  const opened = await Package.open({ ...methods(source), metadata: async () => raw });
+  const { metadata } = opened;
+  await kept?.putMetadata(directory, raw);
+  const { module, model } = metadata;
+  if (metadata.program === undefined || module === undefined || model === undefined) {
+    throw new PackageError("this package holds no execution program: `llq program DIR` gives it one", {
+      code: "no-program",
+    });
+  }
+
+  meter.phase("program", module.file);
+  const [moduleBytes, programBytes] = await Promise.all([
+    opened.readFile(module, signal),
+    opened.readFile(metadata.program, signal),
+  ]);
+  const sections = readModule(moduleBytes);
+  const value = parseProgram(programBytes);
+  checkProgram(value, metadata, model, sections);
+  const program = toProgram(value);
+
+  const given = device !== undefined && "createBuffer" in device ? device : undefined;
+  const gpu = device !== undefined && "requestAdapter" in device ? device : undefined;
+  const make = async () => {
+    meter.phase("device");
+    signal?.throwIfAborted();
+    const open = await openDevice(program, sections, { gpu, device: given, variant });
+    try {
+      const compiled = open.prepare(program.pipelines); // while weights are on their way
+      compiled.catch(() => {});
+      const wanted = new Set(Array.from(program.weights.values(), ({ shard }) => shard));
+      meter.expect([...wanted].reduce((sum, shard) => sum + metadata.shards[shard].byte_length, 0));
+      meter.phase("weights", metadata.shards[0].file);
+      const { shards, invFreq } = await opened.upload(open, program, {
+        signal,
+        onBytes: (file, bytes) => meter.weights(file, bytes),
+      });
+      meter.phase("pipelines");
+      await compiled;
+      const host = await open.scoped("buffers", () => {
+        const made = new Host(program, open, { shards, context: contextLength });
+        if (invFreq !== null) made.writeRope(invFreq);
+        return made;
+      });
+      await host.prepare(GENERATION);
+      return host;
+    } catch (error) {
+      if (given === undefined) open.destroy();
+      throw error;
+    }
+  };
+  const [host, tokenizer] = await Promise.all([make(), tokenizerOf(opened, signal)]);
+  meter.phase("ready");
+  return new Model(new Session(host, given === undefined ? make : null), metadata, tokenizer);
+}
+
+/**
+ * Returns the package's tokenizer, null where it has none.
+ *
+ * @param {Package} opened
+ * @param {AbortSignal} [signal]
+ */
+async function tokenizerOf(opened, signal) {
+  const entry = opened.metadata.tokenizer;
+  if (entry === undefined) return null;
+  const text = new TextDecoder().decode(await opened.readFile(entry, signal));
+  return Tokenizer.fromJson(text, {
+    bosTokenId: entry.bos_token_id,
+    eosTokenIds: entry.eos_token_ids,
+    chatTemplate: entry.chat_template,
+  });
+}
+
+/** @param {Source} source @returns {Source} */
+function methods(source) {
+  return {
+    metadata: (signal) => source.metadata(signal),
+    pieces: (entry, pieces, signal) => source.pieces(entry, pieces, signal),
+    forget: async (entry, pieces) => source.forget?.(entry, pieces),
+  };
+}
+
+/**
+ * Returns the address of a package's directory, a slash at its end.
+ *
+ * @param {string | URL} url
+ */
+export function directoryOf(url) {
+  /** @type {URL} */
+  let found;
+  try {
+    found = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  } catch {
+    throw new InputError(`${url} is no address of a package`);
+  }
+  found.search = "";
+  found.hash = "";
+  if (/(\/metadata\.json|\.wgsl)$/.test(found.pathname)) found = new URL(".", found);
+  if (!found.pathname.endsWith("/")) found.pathname += "/";
+  return found.href;
+}

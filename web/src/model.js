@@ -1,0 +1,179 @@
+/** A package on a device, and the answers that it gives (spec: Runtime API). */
+
+import { DisposedError, InputError, TokenizerError } from "./errors.js";
+import { profile } from "./profile.js";
+import { TextStream, checked } from "./text_stream.js";
+
+/** @typedef {import("./metadata.js").Metadata} Metadata */
+/** @typedef {import("./profile.js").ProfileReport} ProfileReport */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./text_stream.js").InferOptions} InferOptions */
+/** @typedef {import("./tokenizer.js").Message} Message */
+/** @typedef {import("./tokenizer.js").Tokenizer} Tokenizer */
+/**
+ * @typedef {object} DeviceReport
+ * @property {string} name what the adapter calls itself
+ * @property {string} vendor
+ * @property {string} architecture
+ * @property {string} variant of the module that is executed
+ * @property {boolean} software whether the adapter computes on the CPU, as far as it can be told
+ */
+
+/** A model. One call is answered at a time; others wait for it. */
+export class Model {
+  #session;
+  #disposed = false;
+  /** @type {Promise<unknown>} what is being answered */
+  #busy = Promise.resolve();
+
+  /**
+   * Use `WebGPULlama4.loadModel`.
+   *
+   * @param {Session} session
+   * @param {Metadata} metadata
+   * @param {Tokenizer | null} tokenizer
+   */
+  constructor(session, metadata, tokenizer) {
+    this.#session = session;
+    this.metadata = metadata;
+    /** @type {Tokenizer | null} the package's; another may take its place */
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Answers a prompt, which is continued as it is, or chat messages.
+   *
+   * @param {string | readonly Message[]} prompt
+   * @param {InferOptions} [options]
+   * @returns {Promise<string>} the text behind the prompt
+   */
+  async infer(prompt, options) {
+    let text = "";
+    for await (const piece of this.stream(prompt, options)) text += piece;
+    return text;
+  }
+
+  /**
+   * Answers as `infer` does, in pieces as they come.
+   *
+   * @param {string | readonly Message[]} prompt
+   * @param {InferOptions} [options]
+   * @returns {TextStream}
+   */
+  stream(prompt, options = {}) {
+    const { maxTokens, sampling, stops, signal } = checked(options);
+    const model = this;
+    return new TextStream(async function* answer(stream) {
+      const release = await model.#turn(signal);
+      try {
+        const { tokenizer } = model;
+        if (tokenizer === null) {
+          throw new TokenizerError("this package has no tokenizer: set model.tokenizer", { code: "no-tokenizer" });
+        }
+        const ids = tokenizer.encode(await textOf(prompt, tokenizer));
+        if (ids.length === 0) throw new InputError("the prompt is empty");
+        const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
+        stream.usage = usage;
+        const pieces = tokenizer.pieces();
+        const eos = model.metadata.tokenizer?.eos_token_ids ?? tokenizer.eosTokenIds;
+        const tokens = model.#session.generate(ids, maxTokens, { eos, sampling, signal });
+        for (;;) {
+          const { value, done } = await tokens.next();
+          if (done) {
+            const rest = stops.push(pieces.end()) + stops.end();
+            if (rest !== "") yield rest;
+            return stops.found ? "stop" : value;
+          }
+          usage.completionTokens++;
+          usage.totalTokens++;
+          const shown = stops.push(pieces.push(value));
+          let finished = false;
+          try {
+            if (shown !== "") yield shown;
+            finished = true;
+          } finally {
+            if (!finished || stops.found) await tokens.return("stop");
+          }
+          if (stops.found) return "stop";
+        }
+      } finally {
+        release();
+      }
+    });
+  }
+
+  /**
+   * Measures one token and a prompt; the shape is that of spec/schema/profile.schema.json.
+   *
+   * @param {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<ProfileReport>}
+   */
+  async profile(options = {}) {
+    const release = await this.#turn(options.signal);
+    try {
+      await this.#session.revive();
+      return await profile(this.#session.host, this.metadata, options);
+    } finally {
+      release();
+    }
+  }
+
+  /** @returns {DeviceReport} what the model runs on */
+  get device() {
+    const { device } = this.#session.host;
+    const { vendor = "", architecture = "", isFallbackAdapter = false } = device.info ?? {};
+    const software = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${device.name} ${architecture}`);
+    return { name: device.name, vendor, architecture, variant: device.variant.name, software };
+  }
+
+  /** Positions of the KV cache. */
+  get contextLength() {
+    return this.#session.host.context;
+  }
+
+  /** @returns {Record<string, number>} bytes on the device by purpose */
+  memory() {
+    return this.#session.host.memory();
+  }
+
+  /** Lets the device go; whatever is being answered fails. */
+  dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#session.dispose();
+  }
+
+  /**
+   * Waits until nothing else is answered, and returns what ends one's own turn.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<() => void>}
+   */
+  async #turn(signal) {
+    const before = this.#busy;
+    /** @type {() => void} */
+    let release = () => {};
+    this.#busy = new Promise((resolve) => {
+      release = () => resolve(undefined);
+    });
+    await before;
+    try {
+      signal?.throwIfAborted();
+      if (this.#disposed) throw new DisposedError();
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
+  }
+}
+
+/** @param {string | readonly Message[]} prompt @param {Tokenizer} tokenizer */
+async function textOf(prompt, tokenizer) {
+  if (typeof prompt === "string") return prompt;
+  const right = (/** @type {Message} */ one) => typeof one?.role === "string" && typeof one?.content === "string";
+  if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(right)) {
+    throw new InputError("a prompt is a text, or messages with role and content");
+  }
+  return tokenizer.chat(prompt);
+}

@@ -1,0 +1,50 @@
+/** Tokenizers from an address of their own. */
+
+import { InputError, NetworkError, TokenizerError } from "./errors.js";
+import { Tokenizer } from "./tokenizer.js";
+
+/** @typedef {import("./tokenizer.js").TokenizerOptions} TokenizerOptions */
+
+/**
+ * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt beside it.
+ *
+ * @param {string | URL} vocabUrl
+ * @param {TokenizerOptions & {signal?: AbortSignal}} [options]
+ * @returns {Promise<Tokenizer>}
+ * @throws {TokenizerError | NetworkError}
+ */
+export async function createTokenizer(vocabUrl, { signal, ...options } = {}) {
+  let url;
+  try {
+    url = new URL(vocabUrl, globalThis.document?.baseURI ?? globalThis.location?.href);
+  } catch {
+    throw new InputError(`${vocabUrl} is no address of a tokenizer`);
+  }
+  const text = await textAt(url, signal);
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TokenizerError(`${url.href} is no JSON`, { cause });
+  }
+  if (typeof value === "object" && value !== null && "model" in value && typeof value.model === "object") {
+    return Tokenizer.fromJson(text, options);
+  }
+  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), options);
+}
+
+/** @param {URL} url @param {AbortSignal} [signal] */
+async function textAt(url, signal) {
+  let response;
+  try {
+    response = await fetch(url, { signal });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new NetworkError(`${url.href} cannot be reached`, { cause });
+  }
+  if (!response.ok) {
+    const code = response.status === 404 ? "not-found" : "status";
+    throw new NetworkError(`${url.href}: the server answers ${response.status}`, { code, status: response.status });
+  }
+  return response.text();
+}
