@@ -1,4 +1,4 @@
-"""From a checkpoint to a package, one tensor in memory at a time."""
+"""From a checkpoint to a package: one tensor in memory at a time, or one layer where text calibrates it."""
 
 import os
 import re
@@ -6,17 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.calibration import (
+    RECIPES,
+    Calibrated,
+    SavedLayers,
+    calibration,
+    first_streams,
+    source_sha256,
+)
 from llq_format.checkpoint import Checkpoint, open_checkpoint
-from llq_format.layout import SHARD_LIMIT_DEFAULT, Dtype, is_int4
+from llq_format.layout import SHARD_LIMIT_DEFAULT, VERSION_TEXT, Dtype, is_int4
 from llq_format.metadata import Metadata
-from llq_format.model import Model, TensorRole, tensor_roles
+from llq_format.model import INV_FREQ, Model, TensorRole, tensor_roles
 from llq_format.part_data import TensorPlan
 from llq_format.quantize import METHODS, QuantizeError, Scheme, quantize
+from llq_format.transforms import TransformedModel
 from llq_format.webgpu.package_files import PROGRAM, ProgramOptions, package_files
 from llq_format.writer import PackageWriter
 
 Raw = Literal["f16", "f32"]
 Head = Literal["int4", "f16"]
+MethodName = Literal["rtn", "awq", "gptq", "best"]
 
 
 def export(  # noqa: PLR0913  # one argument an option of `llq export`
@@ -24,8 +37,10 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     directory: str | os.PathLike[str],
     *,
     scheme: Scheme = "affine",
-    method: str = "rtn",
-    head: Head = "int4",
+    method: MethodName = "rtn",
+    calibrate: str | os.PathLike[str] = "builtin",
+    seed: int = 0,
+    head: Head | None = None,
     embedding: Raw = "f16",
     stem: str | None = None,
     shard_limit: int = SHARD_LIMIT_DEFAULT,
@@ -33,21 +48,43 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     overwrite: bool = False,
     on_total: Callable[[int, str], None] | None = None,
     progress: Callable[[int], None] | None = None,
+    on_start: Callable[[int, str], None] | None = None,
+    on_layer: Callable[[int], None] | None = None,
 ) -> Metadata:
     """Quantize the checkpoint at a path into the package `directory`, and return its metadata.
 
-    The same checkpoint and options give the same bytes. Memory stays near one tensor in float32.
-    method: `rtn`, rounding to nearest over each block's range. head: how an untied lm_head is stored.
+    The same checkpoint and options give the same bytes; of methods that calibrate, on the same machine: sums
+    in float32 depend on the processor. With `rtn` memory stays near one tensor in float32, otherwise near a
+    layer in float64 and the activations of the calibration.
+    method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
+    `calibrate`, see `calibration`, and keep layers that are done in `.NAME.layers` beside the target, from
+    where the same call goes on if it was stopped. seed: of the random rotations.
+    head: how an lm_head is stored, by default as INT4, and as binary16 where it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
     program: how the program is planned that is written with its WGSL module; None leaves both out.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
+    on_start: called with the number of layers and the stem before the first is rounded, of methods that
+    calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
     Raises CheckpointError, QuantizeError (naming the tensor), FileExistsError, ShardLimitError, LLQError, or
     UnplannableError for a model that WebGPU's default limits cannot hold.
     """
-    rounder = METHODS[method][scheme]
     with open_checkpoint(checkpoint) as source:
-        model = Model.from_json(source.model)
-        plans = [_plan(role, scheme, head, embedding) for role in tensor_roles(model)]
+        given = Model.from_json(source.model)
+        provenance = {
+            **source.provenance,
+            "source_sha256": source_sha256(Path(checkpoint)),
+            "method": method,
+            "scheme": scheme,
+        }
+        recipe = RECIPES.get(method)
+        transformed = TransformedModel(given, source.load, recipe.transforms(given, seed) if recipe else ())
+        model = transformed.model
+        read = None
+        if recipe:
+            read = calibration(os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length)
+            provenance |= {"seed": seed, **read.to_json()}
+        chosen_head = head or ("f16" if transformed.untied else "int4")
+        plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
         chosen = stem or _stem(Path(checkpoint))
         with PackageWriter(
             directory,
@@ -56,16 +93,67 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             shard_limit=shard_limit,
             model=model,
             tokenizer=source.tokenizer,
-            extras={"provenance": {**source.provenance, "method": method, "scheme": scheme}},
+            extras={"provenance": provenance},
             overwrite=overwrite,
             progress=progress,
             **package_files(program),
         ) as writer:
             if on_total is not None:
                 on_total(writer.total_bytes, chosen)
-            for plan in plans:
-                _add(writer, source, plan, rounder)
-            return writer.finish()
+            if recipe is None or read is None:
+                for plan in plans:
+                    _add(writer, source, plan, METHODS["rtn"][scheme])
+                return writer.finish()
+            inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
+            calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
+            target = Path(os.path.abspath(directory))  # noqa: PTH100  # as the writer does
+            saved = SavedLayers(
+                target.with_name(f".{target.name}.layers"), {**provenance, "format": VERSION_TEXT}
+            )
+            writer.add("embedding", transformed.embedding())
+            if on_start is not None:
+                on_start(len(model.layers), chosen)
+            _add_layers(writer, calibrated, saved, read.tokens, on_layer or (lambda _count: None))
+            _add_end(writer, calibrated, plans)
+            metadata = writer.finish()
+            saved.remove()
+            return metadata
+
+
+def _add_layers(
+    writer: PackageWriter,
+    calibrated: Calibrated,
+    saved: SavedLayers,
+    tokens: NDArray[np.int64],
+    on_layer: Callable[[int], None],
+) -> None:
+    """Round and write all layers, first those that a stopped export has left."""
+    done, streams = saved.streams() or (0, first_streams(calibrated.source, tokens))
+    calibrated.streams = streams
+    on_layer(done)
+    for number in range(len(calibrated.source.model.layers)):
+        layer = saved.layer(number) if number < done else calibrated.layer(number)
+        if number >= done:
+            saved.save(number, layer, calibrated.streams)
+            on_layer(1)
+        for name, tensor in layer.items():
+            writer.add(f"layers.{number}.{name}", tensor)
+
+
+def _add_end(writer: PackageWriter, calibrated: Calibrated, plans: list[TensorPlan]) -> None:
+    """Write what comes after the layers."""
+    norm, head = calibrated.source.head()
+    for plan in plans:
+        if plan.name == "norm":
+            writer.add("norm", norm)
+        elif plan.name == "lm_head":
+            writer.add("lm_head", calibrated.head(norm, head) if is_int4(plan.dtype) else head)
+        elif plan.name == INV_FREQ and calibrated.inv_freq is not None:
+            writer.add(INV_FREQ, calibrated.inv_freq)
+
+
+def _ropes(model: Model) -> bool:
+    return any(layer.attention.rope for layer in model.layers)
 
 
 def _plan(role: TensorRole, scheme: Scheme, head: Head, embedding: Raw) -> TensorPlan:

@@ -31,7 +31,7 @@ LAYERS = [
     {"transforms"},
     {"calibration"},
     {"webgpu"},
-    {"export", "synth", "serving"},
+    {"export", "synth", "serving", "evaluation"},
     {"cli"},
     {"__main__"},
 ]

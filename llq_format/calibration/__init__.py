@@ -1,7 +1,18 @@
 """Calibration: text goes through the model a layer at a time, and each matrix is rounded for its inputs."""
 
 from llq_format.calibration.recipe import RECIPES, Recipe
-from llq_format.calibration.rounded_layers import Calibrated, RoundedLayer
+from llq_format.calibration.rounded_layers import Calibrated, RoundedLayer, first_streams
+from llq_format.calibration.saved_layers import SavedLayers, source_sha256
 from llq_format.calibration.tokens import Calibration, calibration
 
-__all__ = ["RECIPES", "Calibrated", "Calibration", "Recipe", "RoundedLayer", "calibration"]
+__all__ = [
+    "RECIPES",
+    "Calibrated",
+    "Calibration",
+    "Recipe",
+    "RoundedLayer",
+    "SavedLayers",
+    "calibration",
+    "first_streams",
+    "source_sha256",
+]

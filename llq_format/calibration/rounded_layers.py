@@ -15,13 +15,14 @@ from llq_format.calibration.awq import scale_columns
 from llq_format.calibration.inputs import Recorder, gram
 from llq_format.calibration.recipe import Recipe
 from llq_format.quantize import PackedTensor, QuantizeError, Scheme
-from llq_format.reference.batch import Floats, run_layer
+from llq_format.reference.batch import Floats, final_norm, run_layer
 from llq_format.rounding.feedback import damped
 from llq_format.transforms import Tensors, TransformedModel
 
 RoundedLayer = dict[str, PackedTensor | NDArray[np.float32]]
 """The tensors of a layer, by their names without `layers.N.`."""
 
+_RUN = 8192  # rows of the head rounded at a time, a multiple of 64
 _CORRECTION = 0.5  # of the way to the least-squares solution, which fits the calibration's noise too
 
 
@@ -33,7 +34,7 @@ class Calibrated:
     recipe: Recipe
     scheme: Scheme
     inv_freq: Floats | None
-    streams: Floats
+    streams: Floats = field(default_factory=lambda: np.empty((0, 0, 0), np.float32))
     """Activations before the next layer, float32 [2 · sequences, tokens, hidden]: the original's first."""
 
     report: Callable[[str, float], None] = field(default=lambda _name, _error: None)
@@ -58,6 +59,23 @@ class Calibrated:
             model, model.layers[number], tensors, self.inv_freq, self.streams, multiply=rounding
         )
         return rounding.finished()
+
+    def head(self, norm: NDArray[np.float64], head: NDArray[np.float64]) -> PackedTensor:
+        """Round the head for what reaches it after the last layer; its rows are rounded in runs."""
+        model = self.source.model
+        own = final_norm(model, norm, self.streams[len(self.streams) // 2 :])
+        hessian = gram(own.reshape(-1, model.hidden_size))
+        runs = [
+            self.recipe.rounder(head[first : first + _RUN].astype(np.float32), hessian, self.scheme)
+            for first in range(0, len(head), _RUN)
+        ]
+        zeros = [run.zero_points for run in runs if run.zero_points is not None]
+        return PackedTensor(
+            (len(head), model.hidden_size),
+            np.concatenate([run.scales for run in runs]),
+            np.concatenate(zeros) if zeros else None,
+            np.concatenate([run.packed for run in runs]),
+        )
 
 
 def first_streams(source: TransformedModel, tokens: NDArray[np.int64]) -> Floats:

@@ -38,12 +38,16 @@ class Calibration:
 
 
 def calibration(
-    given: str | Path, tokenizer: TokenizerFiles | None, vocab_size: int, context_length: int
+    given: str | Path,
+    tokenizer: TokenizerFiles | None,
+    vocab_size: int,
+    context_length: int,
+    most_tokens: int = MOST_TOKENS,
 ) -> Calibration:
-    """Return the calibration of a text.
+    """Return the token ids of a text, in sequences of at most 512.
 
     given: `builtin`, a file of UTF-8 text, or an .npy file of token ids, one-dimensional integers.
-    tokenizer: the checkpoint's, needed for text. Of more than 16384 tokens the first are taken.
+    tokenizer: the checkpoint's, needed for text. Of more than `most_tokens` the first are taken.
     Raises ValueError for a text that is too short, ids outside the vocabulary, or text without a tokenizer.
     """
     path = None if given == BUILTIN else Path(given)
@@ -55,19 +59,15 @@ def calibration(
     if path is not None and path.suffix == ".npy":
         ids = _ids_of(path, vocab_size)
     elif tokenizer is None:
-        raise ValueError(
-            "the checkpoint has no tokenizer to read a text with: give token ids, --calibration IDS.npy"
-        )
+        raise ValueError("there is no tokenizer to read a text with: give token ids, in a file IDS.npy")
     else:
         text = data.decode("utf-8", errors="strict")
         ids = np.asarray(token_ids(tokenizer.tokenizer_json, text), np.int64)
     if len(ids) < _FEWEST_TOKENS:
-        raise ValueError(
-            f"{given}: {len(ids)} tokens are too few to calibrate with: give {_FEWEST_TOKENS} or more"
-        )
+        raise ValueError(f"{given}: {len(ids)} tokens are too few: give {_FEWEST_TOKENS} or more")
     bos = None if tokenizer is None else tokenizer.bos_token_id
     return Calibration(
-        sequences(ids[:MOST_TOKENS], min(SEQUENCE, context_length), bos),
+        sequences(ids[:most_tokens], min(SEQUENCE, context_length), bos),
         BUILTIN if path is None else path.name,
         hashlib.sha256(data).hexdigest(),
     )

@@ -19,6 +19,7 @@ from llq_format.cli import (
     devices,
     diff,
     dump,
+    eval,  # noqa: A004  # named as the command
     explain,
     export,
     inspect,
@@ -57,6 +58,7 @@ app.command("dump")(dump.dump)
 app.command("explain")(explain.explain)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)
+app.command("eval")(eval.evaluate)
 app.command("program")(program.program)
 app.command("run")(run.run)
 app.command("serve")(serve.serve)

@@ -24,9 +24,20 @@ def export(  # noqa: PLR0913  # one argument an option
     *,
     scheme: Scheme = "affine",
     method: Annotated[
-        Literal["rtn"], typer.Option(help="How codes are chosen: rounding to nearest.")
+        Literal["rtn", "awq", "gptq", "best"],
+        typer.Option(help="How codes are chosen; all but rtn, rounding to nearest, read a text."),
     ] = "rtn",
-    head: Annotated[Literal["int4", "f16"], typer.Option(help="How an untied lm_head is stored.")] = "int4",
+    calibration: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="The text that they read: builtin, a file of text, or token ids in an .npy."
+        ),
+    ] = "builtin",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the random rotations of best.")] = 0,
+    head: Annotated[
+        Literal["int4", "f16"] | None,
+        typer.Option(help="How lm_head is stored; int4, but f16 if best untied it.", show_default=False),
+    ] = None,
     embedding: Annotated[Literal["f16", "f32"], typer.Option(help="How the embedding is stored.")] = "f16",
     stem: Annotated[
         str | None,
@@ -47,26 +58,36 @@ def export(  # noqa: PLR0913  # one argument an option
 
     The package appears whole or not at all; the same checkpoint and options give the same bytes.
 
+    awq scales columns by their inputs, gptq rounds with error feedback, best rotates the weights first and
+    unties a tied head. Layers that are done are kept beside DIR until its end: the same command goes on.
+
     Example: llq export SmolLM2-135M-Instruct smollm2
 
     Example: llq export model.gguf model --scheme symmetric --head f16
+
+    Example: llq export model.gguf model --method best --calibration my-text.txt
     """
     from llq_format.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
 
     check_replaceable(directory, force=force)
-    with hint_at_no_program(), ProgressBar() as bar:
+    layered = method != "rtn"
+    with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
         metadata = write(
             checkpoint,
             directory,
             scheme=scheme,
             method=method,
+            calibrate=calibration,
+            seed=seed,
             head=head,
             embedding=embedding,
             stem=stem,
             shard_limit=shard_limit,
             program=None if no_program else ProgramOptions(chunk, kv_cache),
             overwrite=force,
-            on_total=bar.start,
-            progress=bar.advance,
+            on_total=None if layered else bar.start,
+            progress=None if layered else bar.advance,
+            on_start=bar.start if layered else None,
+            on_layer=bar.advance if layered else None,
         )
     print_summary(directory, metadata, json=json)

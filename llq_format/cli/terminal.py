@@ -97,15 +97,16 @@ def print_json(value: Any) -> None:
 
 
 class ProgressBar:
-    """A bar of bytes on stderr, shown only if that is a terminal; may be advanced from any thread."""
+    """A bar of bytes or layers on stderr, only if that is a terminal; may be advanced from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: Literal["bytes", "layers"] = "bytes") -> None:
         console = stderr()
         self._bar: Any = None
         if console.is_terminal:
             from rich.progress import (  # noqa: PLC0415  # only where there is something to show
                 BarColumn,
                 DownloadColumn,
+                MofNCompleteColumn,
                 Progress,
                 TextColumn,
                 TimeRemainingColumn,
@@ -114,19 +115,20 @@ class ProgressBar:
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                DownloadColumn(),
+                DownloadColumn() if unit == "bytes" else MofNCompleteColumn(),
                 TimeRemainingColumn(),
             )
-            self._bar = Progress(*columns, console=console, transient=True)
+            period = 30 if unit == "bytes" else 600  # seconds that the speed is a mean of: a layer takes long
+            self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=period)
             self._task: Any = None
 
     def start(self, total: int, what: str) -> None:
-        """Begin: so many bytes of that."""
+        """Begin: so many bytes, or layers, of that."""
         if self._bar is not None:
             self._task = self._bar.add_task(printable(what), total=total)
 
     def advance(self, count: int) -> None:
-        """Note that so many bytes more are done."""
+        """Note that so many more are done."""
         if self._bar is not None:
             self._bar.advance(self._task, count)
 

@@ -1,0 +1,106 @@
+"""Figures with their 95 % intervals.
+
+Tokens of a sequence hang together, so sequences are the sample: an interval is that of the mean of the
+sequences' means, by Student's distribution. It says what another text of the kind might give.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference.batch import Floats
+
+_NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and the ends of its interval; both None for a single sequence."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How an execution compares with the original's.
+
+    perplexity: of the text; change: its ratio to the original's, less 1, paired by sequence; divergence: the
+    mean Kullback-Leibler divergence from the original's distribution, in nats; divergence_99: its 99th
+    percentile over tokens; same_top: share of positions with the original's likeliest token.
+    """
+
+    perplexity: Estimate
+    change: Estimate
+    divergence: Estimate
+    divergence_99: float
+    same_top: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON value."""
+        return asdict(self)
+
+
+@dataclass
+class Positions:
+    """What is known of each position, [sequences, positions], but of the last, which predicts nothing."""
+
+    losses: NDArray[np.float64]
+    divergences: NDArray[np.float64]
+    same: NDArray[np.bool_]
+
+    def score(self, original_losses: NDArray[np.float64]) -> Score:
+        """Return the score against the original's losses, [sequences, positions]."""
+        return Score(
+            _exponential(estimate(self.losses)),
+            _less_one(_exponential(estimate(self.losses - original_losses))),
+            estimate(self.divergences),
+            float(np.quantile(self.divergences, 0.99)),
+            estimate(self.same.astype(np.float64)),
+        )
+
+
+def estimate(values: NDArray[np.float64]) -> Estimate:
+    """Return the mean of values [sequences, positions] with its interval."""
+    means = values.mean(axis=1)
+    mean, count = float(means.mean()), len(means)
+    if count == 1:
+        return Estimate(mean, None, None)
+    margin = student(count - 1) * float(means.std(ddof=1)) / math.sqrt(count)
+    return Estimate(mean, mean - margin, mean + margin)
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's distribution (Abramowitz and Stegun 26.7.5, to its third term).
+
+    For one and two degrees of freedom, where the expansion is off by more than a tenth, it is exact.
+    """
+    if freedom <= 2:
+        return (12.706205, 4.302653)[freedom - 1]
+    z = _NORMAL
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3
+
+
+def log_softmax(logits: Floats) -> NDArray[np.float64]:
+    """Return the logarithms of the softmax along the last axis."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def _exponential(of: Estimate) -> Estimate:
+    low, high = (None if end is None else math.exp(end) for end in (of.low, of.high))
+    return Estimate(math.exp(of.value), low, high)
+
+
+def _less_one(of: Estimate) -> Estimate:
+    low, high = (None if end is None else end - 1 for end in (of.low, of.high))
+    return Estimate(of.value - 1, low, high)
