@@ -28,8 +28,9 @@ def evaluate(
     ] = 4096,
     json: Json = False,
 ) -> None:
-    """Compare a package with its checkpoint: perplexity, divergence, likeliest tokens, error of each layer.
+    """Measure how near a package is to its checkpoint.
 
+    Perplexity, divergence from the original, share of equal likeliest tokens, error of each layer.
     Intervals are of 95 %, over the sequences of the text. The text must not have calibrated the package.
 
     Example: llq eval smollm2 --against SmolLM2-135M-Instruct --text story.txt
