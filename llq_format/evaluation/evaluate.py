@@ -70,22 +70,33 @@ def evaluate(
     tokens: [sequences, positions], at least 2 of them a sequence. on_layer: called after each layer, with 1.
     Raises ValueError for a package of another model, LLQError for a faulty one.
     """
+    if package.metadata.model is None:
+        raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
+    return evaluate_weights(package.metadata.model, package.get_tensor, checkpoint, tokens, on_layer)
+
+
+def evaluate_weights(
+    model: Model,
+    load: Load,
+    checkpoint: Checkpoint,
+    tokens: NDArray[np.int64],
+    on_layer: Callable[[int], None] = lambda _count: None,
+) -> Evaluation:
+    """Compare weights, loaded by their LLQ names, with those of a checkpoint; see `evaluate`."""
     original = Model.from_json(checkpoint.model)
-    model = package.metadata.model
     _check_same(original, model)
-    assert model is not None  # noqa: S101  # just checked
     source = TransformedModel(original, checkpoint.load, [])
-    embeddings = checkpoint.load("embedding"), package.get_tensor("embedding")
+    embeddings = checkpoint.load("embedding"), load("embedding")
     turn = _rotation(*embeddings)
     x, first = embeddings[0][tokens], embeddings[1][tokens]
     streams = {"weights": first, "exact": first}
-    inv_freq = _inv_freq(original, checkpoint.load), _inv_freq(model, package.get_tensor)
+    inv_freq = _inv_freq(original, checkpoint.load), _inv_freq(model, load)
     errors = []
     for number, layer in enumerate(model.layers):
         weights = {name: value.astype(np.float32) for name, value in source.layer(number).items()}
         config = original.layers[number]
         after = run_layer(original, config, weights, inv_freq[0], x, multiply=multiplied_by(weights))
-        stored = _layer_of(package, model, number)
+        stored = _layer_of(model, load, number)
         multiplies = {
             "weights": multiplied_by(stored),
             "exact": rounded_inputs(stored, int8=number >= model.fp16_layers),
@@ -103,7 +114,7 @@ def evaluate(
         on_layer(1)
     norm, head = source.head()
     reference = final_norm(original, norm, x), head.astype(np.float32)
-    losses, scores = _scores(package, model, tokens, reference, streams)
+    losses, scores = _scores(model, load, tokens, reference, streams)
     perplexity = float(np.exp(losses.mean()))
     return Evaluation(tokens.size, len(tokens), perplexity, scores, errors)
 
@@ -127,15 +138,15 @@ def relative_error(exact: Floats, found: Floats) -> float:
 
 
 def _scores(
-    package: Package,
     model: Model,
+    load: Load,
     tokens: NDArray[np.int64],
     reference: tuple[Floats, Floats],
     streams: Mapping[str, Floats],
 ) -> tuple[NDArray[np.float64], dict[str, Score]]:
     """Return the original's losses [sequences, positions] and the score of each stream."""
-    norm = package.get_tensor("norm")
-    head = package.get_tensor("embedding" if model.tied_embeddings else "lm_head")
+    norm = load("norm")
+    head = load("embedding" if model.tied_embeddings else "lm_head")
     hidden = {name: final_norm(model, norm, stream) for name, stream in streams.items()}
     hidden["exact"] = round_binary16(hidden["exact"]).astype(np.float32)
     shape = (len(tokens), tokens.shape[1] - 1)
@@ -154,9 +165,7 @@ def _scores(
     return losses, {name: positions.score(losses) for name, positions in found.items()}
 
 
-def _check_same(original: Model, model: Model | None) -> None:
-    if model is None:
-        raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
+def _check_same(original: Model, model: Model) -> None:
     for name in ("vocab_size", "hidden_size", "num_heads", "num_kv_heads", "head_dim"):
         if getattr(model, name) != getattr(original, name):
             raise ValueError(
@@ -183,10 +192,10 @@ def _rotation(original: Floats, stored: Floats) -> Floats | None:
     return turn if told and relative_error(original, stored @ turn.T) < _SAME_EMBEDDING**2 else None
 
 
-def _layer_of(package: Package, model: Model, number: int) -> Weights:
+def _layer_of(model: Model, load: Load, number: int) -> Weights:
     return {
         name: tensor.astype(np.float32)
-        for name, tensor in TransformedModel(model, package.get_tensor, []).layer(number).items()
+        for name, tensor in TransformedModel(model, load, []).layer(number).items()
     }
 
 
