@@ -30,9 +30,9 @@ _HEAD = """# Quality of the exporter's methods
 
 `{checkpoint}` ({weights} M weights), evaluated on the first {tokens:,} tokens of `{text}` (SHA-256
 `{sha256}`),
-in sequences of at most 512 tokens. Calibrated with the built-in text, seed 0. The original is the checkpoint in
-binary32; the matrices of all layers are rounded, embedding and head stored as binary16. Intervals are of 95 %,
-over the sequences. Written by `python -m benchmarks.quality CHECKPOINT --text FILE --write docs`.
+in sequences of at most 512 tokens. Calibrated with the built-in text, seed 0. The original is the checkpoint
+in binary32; the matrices of all layers are rounded, embedding and head stored as binary16. Intervals are of
+95 %, over the sequences. Written by `python -m benchmarks.quality CHECKPOINT --text FILE --write docs`.
 
 The original's perplexity is {original:.2f}.
 
