@@ -21,6 +21,9 @@ Format = Literal["binary16", "int8"]
 CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api")
 """All that a runtime may claim, in the order of reports. Not every one has checks yet."""
 
+CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
+"""What exporters claim, in the order of reports: see `exporters.exporter`."""
+
 KV_CACHES = ("f32", "f16")
 """What a runtime may declare that its KV cache holds: binary32 or wider, or binary16."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .adapter import NoAnswerError, Runtime, TimedOut
+from .adapter import NoAnswerError, TimedOut
 from .vectors import Vector
 
 
@@ -78,20 +78,26 @@ class Result:
 
 @dataclass(frozen=True)
 class Check:
-    """A question with a name, the capabilities that it presupposes, and the vectors that it concerns."""
+    """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
+
+    Who is asked is a runtime, or a workshop of an exporter, as `ask` takes it. `about` are the rules that the
+    question is about, where these are not those of the vector.
+    """
 
     name: str
     needs: tuple[str, ...]
     concerns: Callable[[Vector], bool]
-    ask: Callable[[Runtime, Vector, Path], Failure | None]
+    ask: Callable[[Any, Vector, Path], Failure | None]
+    about: tuple[str, ...] = ()
 
-    def __call__(self, runtime: Runtime, vector: Vector, workspace: Path) -> Result:
-        """Ask the runtime about the vector; a package that needs a set-up is prepared under `workspace`."""
+    def __call__(self, runtime: Any, vector: Vector, workspace: Path) -> Result:
+        """Ask about the vector; a package that needs a set-up is prepared under `workspace`."""
         start = time.perf_counter()
+        about = self.about or vector.rules
 
         def result(outcome: Outcome, **more: Any) -> Result:
             seconds = round(time.perf_counter() - start, 6)
-            return Result(self.name, self.needs, vector.id, vector.rules, outcome, seconds=seconds, **more)
+            return Result(self.name, self.needs, vector.id, about, outcome, seconds=seconds, **more)
 
         missing = [capability for capability in self.needs if capability not in runtime.capabilities]
         if missing:
@@ -103,7 +109,7 @@ class Check:
             explanation = f"{self.name} {vector.id}: {error}"
             explanation += f"\n  vector     {vector.description}"
             explanation += f"\n{error.detail}" if error.detail else ""
-            return result(outcome, headline=str(error), explanation=explanation, broken=vector.rules[:1])
+            return result(outcome, headline=str(error), explanation=explanation, broken=about[:1])
         if failure is None:
             return result(Outcome.PASSED)
         return result(Outcome.FAILED, **vars(failure))

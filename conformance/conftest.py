@@ -1,4 +1,4 @@
-"""`pytest conformance --runtime=SPEC`: options, the smoke test, a test for each check of each vector."""
+"""`pytest conformance --runtime=SPEC` or `--exporter=SPEC`: options, smoke test, a test for each check."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from . import runtimes
-from .adapter import BrokenAdapter, Runtime
+from .adapter import BrokenAdapter
+from .asking import ASKED, add_options, asked, checks, subject
 from .check import Check
-from .checks import CHECKS
 from .checks.smoke import SIMPLEST, smoke
 from .discovery import names
 from .expectations import KNOWN, Expectations, known_failures
@@ -19,7 +18,7 @@ from .reporting import Reporter
 from .vectors import VECTORS, Vector, VectorsError, load
 
 HERE = Path(__file__).parent
-RUNTIME = pytest.StashKey[Runtime]()
+SUBJECT = pytest.StashKey[Any]()
 LOADED = pytest.StashKey[list[Vector]]()
 REPORTER = pytest.StashKey[Reporter]()
 TIMEOUT = 30.0
@@ -33,6 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SPEC",
         help="the runtime: reference (default), py:module:attr, cmd:'command line', or another name",
     )
+    add_options(group)
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
     group.addoption(
         "--quick", action="store_true", help="ask the few questions that catch every known mistake"
@@ -57,7 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
-    config.stash[REPORTER] = Reporter(config.option.runtime, config.option.report, _options(config))
+    config.stash[ASKED] = asked(config)
+    config.stash[REPORTER] = Reporter(config.stash[ASKED], config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
     config.stash[KNOWN] = known_failures(config.option.known_failures)
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
@@ -92,24 +93,26 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except KnownFailuresError as error:
         raise pytest.UsageError(str(error)) from error
     try:
-        runtime = runtime_of(config)
-        smoke(runtime, vectors_of(config))
-        config.stash[REPORTER].runtime = runtime
+        found = subject_of(config)
+        if not config.stash[ASKED].exporting:
+            smoke(found, vectors_of(config))
+        config.stash[REPORTER].runtime = found
         config.stash[REPORTER].vectors = vectors_of(config)
         if getattr(config.option, "dist", "no") != "no":  # the workers have runtimes of their own
-            config.stash[RUNTIME].close()
-            del config.stash[RUNTIME]
+            config.stash[SUBJECT].close()
+            del config.stash[SUBJECT]
     except BrokenAdapter as error:
         pytest.exit("\n".join(filter(None, (str(error), error.detail))), pytest.ExitCode.USAGE_ERROR)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"runtime: {config.option.runtime}; vectors: {len(vectors_of(config))} in {config.option.vectors}"
+    who = config.stash[ASKED]
+    return f"{who.option}: {who.spec}; vectors: {len(vectors_of(config))} in {config.option.vectors}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if RUNTIME in config.stash:
-        config.stash[RUNTIME].close()
+    if SUBJECT in config.stash:
+        config.stash[SUBJECT].close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -120,34 +123,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
-@pytest.fixture(scope="session")
-def runtime(pytestconfig: pytest.Config) -> Runtime:
-    return runtime_of(pytestconfig)
+@pytest.fixture(scope="session", name="subject")
+def subject_fixture(pytestconfig: pytest.Config) -> Any:
+    return subject_of(pytestconfig)
 
 
 def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
     """Return each check with each vector that it concerns."""
-    cases = [(check, vector) for check in CHECKS for vector in vectors_of(config) if check.concerns(vector)]
+    every = checks(config.stash[ASKED])
+    cases = [(check, vector) for check in every for vector in vectors_of(config) if check.concerns(vector)]
     if not config.option.quick:
         return cases
     chosen = quick()
     return [(check, vector) for check, vector in cases if f"{check.name}-{vector.id}" in chosen]
 
 
-def runtime_of(config: pytest.Config) -> Runtime:
-    """Return the runtime of this process, the same for the whole run."""
-    if RUNTIME not in config.stash:
-        try:
-            config.stash[RUNTIME] = runtimes.find(config.option.runtime, config.option.timeout or TIMEOUT)
-        except runtimes.UnknownRuntimeError as error:
-            raise pytest.UsageError(str(error)) from error
+def subject_of(config: pytest.Config) -> Any:
+    """Return the runtime of this process, or the workshop of the exporter, the same for the whole run."""
+    if SUBJECT not in config.stash:
+        config.stash[SUBJECT] = subject(config.stash[ASKED], config.option.timeout or TIMEOUT)
         _invite(config)
-    return config.stash[RUNTIME]
+    return config.stash[SUBJECT]
 
 
 def _invite(config: pytest.Config) -> None:
     """Tell what a person has to do before the runtime answers."""
-    if invitation := getattr(config.stash[RUNTIME], "invitation", ""):
+    if invitation := getattr(config.stash[SUBJECT], "invitation", ""):
         if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
             raise pytest.UsageError("a runtime that waits for a person works in one process: leave out -n")
         config.get_terminal_writer().line(invitation)

@@ -113,7 +113,7 @@ class InProcess:
     @contextmanager
     def _contained(self) -> Iterator[None]:
         try:
-            with _time_limit(self.timeout):
+            with time_limit(self.timeout):
                 yield
         except _Alarm:
             raise TimedOut(f"no answer within {self.timeout:g} s") from None
@@ -138,7 +138,7 @@ class _Alarm(BaseException):
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise `_Alarm` in the middle of what takes longer, where the platform can."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield

@@ -116,5 +116,6 @@ def untestable(rule: Rule) -> str:
     if rule.id == SAMPLING:
         return "it is about sampled tokens, and the suite asks for greedy ones"
     if rule.stage == "behaviour" and rule.classes in (("writer",), ("host",)):
-        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes"
+        asked = ": --exporter asks them" if rule.classes == ("writer",) else ""
+        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{asked}"
     return ""

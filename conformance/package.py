@@ -72,29 +72,30 @@ class Tensor:
         return self.dtype.startswith("int4")
 
 
-def _metadata(package: Path) -> Any:
+def metadata(package: Path) -> Any:
+    """Return the metadata of a package."""
     return json.loads((package / "metadata.json").read_text(encoding="utf-8"))
 
 
 def tensor_names(package: Path) -> list[str]:
     """Return the names of a package's tensors."""
-    return [tensor["name"] for tensor in _metadata(package)["tensors"]]
+    return [tensor["name"] for tensor in metadata(package)["tensors"]]
 
 
 def eos_token_ids(package: Path) -> list[int]:
     """Return the tokens that end an answer; none without a tokenizer."""
-    tokenizer = _metadata(package).get("tokenizer")
+    tokenizer = metadata(package).get("tokenizer")
     return list(tokenizer["eos_token_ids"]) if tokenizer else []
 
 
 def read_tensor(package: Path, name: str) -> Tensor:
     """Return the stored tensor of this name."""
-    metadata = _metadata(package)
-    entry = next(tensor for tensor in metadata["tensors"] if tensor["name"] == name)
+    index = metadata(package)
+    entry = next(tensor for tensor in index["tensors"] if tensor["name"] == name)
     cols = entry["shape"][1] if len(entry["shape"]) == 2 else 1
     parts = []
     for part in entry["parts"]:
-        shard = package / metadata["shards"][part["shard"]]["file"]
+        shard = package / index["shards"][part["shard"]]["file"]
         data = np.fromfile(shard, np.uint8, part["byte_length"], offset=part["offset"])
         parts.append(Part(entry["dtype"], part["num_rows"], cols, data))
     return Tensor(name, entry["dtype"], tuple(entry["shape"]), tuple(parts))

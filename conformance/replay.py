@@ -5,11 +5,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
-from . import runtimes
+from . import exporters, runtimes
 from .adapter import NoAnswerError
-from .check import Outcome, Result
+from .asked import Asked
+from .check import Check, Outcome, Result
 from .checks import CHECKS
+from .exporters.checks import EXPORT_CHECKS
+from .exporters.workshop import NEEDED, Workshop
 from .vectors import VECTORS, Vector, VectorsError, load
 
 TIMEOUT = 30.0
@@ -19,16 +23,27 @@ class UnknownVectorError(ValueError):
     """No vector has this id; the message names those that have nearly this one."""
 
 
-MISUSE = (UnknownVectorError, VectorsError, runtimes.UnknownRuntimeError)
+MISUSE = (UnknownVectorError, VectorsError, runtimes.UnknownRuntimeError, exporters.UnknownExporterError)
 """What `replay` raises where nothing could be asked."""
 
-__all__ = ["MISUSE", "VECTORS", "NoAnswerError", "command", "find", "replay", "told"]
+__all__ = [
+    "MISUSE",
+    "VECTORS",
+    "Asked",
+    "NoAnswerError",
+    "command",
+    "find",
+    "replay",
+    "replay_export",
+    "told",
+]
 
 
-def command(vector: str, spec: str, vectors: Path | str = "") -> str:
+def command(vector: str, asked: Asked | str, vectors: Path | str = "") -> str:
     """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
+    who = Asked(asked) if isinstance(asked, str) else asked
     more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq replay {shlex.quote(vector)} --runtime={shlex.quote(spec)}{more}"
+    return f"llq replay {shlex.quote(vector)} {who.arguments()}{more}"
 
 
 def find(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -50,14 +65,44 @@ def replay(
     Raises one of `MISUSE`, or NoAnswerError where the runtime cannot be loaded or greets wrongly.
     """
     vector = find(name, load(vectors))
-    runtime = runtimes.find(spec, timeout)
+    if vector.kind == "export":
+        raise UnknownVectorError(f"the vector {name} is about exporters: give --exporter")
+    yield from _each(CHECKS, runtimes.find(spec, timeout), vector)
+
+
+def replay_export(
+    name: str, asked: Asked, timeout: float = TIMEOUT, vectors: Path = VECTORS
+) -> Iterator[Result]:
+    """Ask an exporter about one vector, check after check; raises what `replay` raises."""
+    vector = find(name, load(vectors))
+    if vector.kind != "export":
+        raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
+    yield from _each(EXPORT_CHECKS, workshop(asked, timeout), vector)
+
+
+def workshop(asked: Asked, timeout: float) -> Workshop:
+    """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
+    if asked.claims and asked.claims not in exporters.CLAIMS:
+        raise exporters.UnknownExporterError(
+            f"--exporter-claims={asked.claims} is none of: {', '.join(exporters.CLAIMS)}"
+        )
+    exporter = exporters.find(asked.spec, timeout)
+    judge = runtimes.find(asked.judge, timeout)
+    if lacking := NEEDED - judge.capabilities:
+        judge.close()
+        told = f"--runtime={asked.judge} judges the packages, and does not claim {', '.join(lacking)}"
+        raise runtimes.UnknownRuntimeError(told)
+    return Workshop(exporter, judge, asked.claims or None)
+
+
+def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
     try:
-        for check in CHECKS:
+        for check in checks:
             if check.concerns(vector):
                 with tempfile.TemporaryDirectory(prefix="llq-replay-") as workspace:
-                    yield check(runtime, vector, Path(workspace))
+                    yield check(subject, vector, Path(workspace))
     finally:
-        runtime.close()
+        subject.close()
 
 
 def told(result: Result) -> str:

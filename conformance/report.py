@@ -9,11 +9,12 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from . import messages, provenance
-from .adapter import CAPABILITIES, Runtime
+from .asked import Asked
 from .chapters import chapters
 from .check import Outcome, Result
 from .levels import levels
 from .registry import area
+from .summary import ORDER
 from .vectors import Vector
 
 VERSION = 1
@@ -28,10 +29,10 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """What a report is about: a runtime, how it was asked, and what came of it."""
+    """What a report is about: a runtime or an exporter, how it was asked, and what came of it."""
 
-    spec: str
-    runtime: Runtime
+    asked: Asked
+    runtime: Any
     home: Path
     vectors: Sequence[Vector]
     options: Mapping[str, Any]
@@ -48,10 +49,11 @@ def report(run: Run) -> Report:
         "suite": provenance.suite(),
         "vectors": provenance.vectors(run.home, run.vectors),
         "runtime": {
-            "spec": run.spec,
+            "spec": run.asked.spec,
+            **_exporting(run.asked),
             **asdict(run.runtime.info),
-            "capabilities": [name for name in CAPABILITIES if name in run.runtime.capabilities],
-            "adapter": provenance.adapter(run.spec, run.runtime),
+            "capabilities": [name for name in ORDER if name in run.runtime.capabilities],
+            "adapter": provenance.adapter(run.asked.spec, run.runtime),
         },
         "host": provenance.host(),
         "options": dict(run.options),
@@ -74,6 +76,20 @@ def report(run: Run) -> Report:
     }
     messages.conform(value, "report")
     return value
+
+
+def _exporting(asked: Asked) -> dict[str, str]:
+    """Return what else a report says of an exporter."""
+    if not asked.exporting:
+        return {}
+    return {"option": asked.option, "claims": asked.claims, "judge": asked.judge}
+
+
+def asked(value: Report) -> Asked:
+    """Return who a report is about."""
+    given = value["runtime"]
+    known = {name: given[name] for name in ("spec", "option", "claims", "judge") if name in given}
+    return Asked(**known)
 
 
 def read(path: Path) -> Report:

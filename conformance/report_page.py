@@ -14,7 +14,7 @@ from .markup import Html, element, text
 from .page import badge, controls, page
 from .registry import RULES
 from .replay import command
-from .report import Report
+from .report import Report, asked
 
 NAMED = 3
 """How many vectors a cause names before it counts the rest."""
@@ -88,8 +88,9 @@ class _Page:
     def _facts(self) -> Html:
         report = self.report
         runtime, host, options = report["runtime"], report["host"], report["options"]
+        who = asked(report)
         facts = [
-            ("runtime", text(_code(f"--runtime={runtime['spec']}"), f" {runtime['language']}")),
+            (who.option, text(_code(f"--{who.option}={who.spec}"), f" {runtime['language']}")),
             *(("adapter", text(file["file"], " ", _digest(file["sha256"]))) for file in runtime["adapter"]),
             *([("KV cache", text(f"{runtime['kv_cache']}, as declared"))] if runtime["kv_cache"] else []),
             ("suite", text(f"{report['suite']['version']} ", _digest(report["suite"]["sha256"]))),
@@ -223,7 +224,7 @@ class _Page:
             link = element("a", "told in full above", href=f"#{self.told[key]}")
             return element("p", title, f" {result.headline}: ", link, class_="failure")
         self.told[key] = f"{rule}.{result.check}.{result.vector}"
-        again = command(result.vector, self.report["runtime"]["spec"], self.report["options"]["vectors"])
+        again = command(result.vector, asked(self.report), self.report["options"]["vectors"])
         label = f"Copy the command that replays {result.vector}"
         copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
         return element(

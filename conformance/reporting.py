@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from .adapter import Runtime
+from .asked import Asked
 from .check import Outcome, Result
 from .checks import CHECKS
 from .checks.smoke import SIMPLEST
+from .exporters.checks import EXPORT_CHECKS
 from .report import PAGE, Run, report, write
 from .report_page import report_page
 from .summary import Summary
@@ -20,7 +21,7 @@ RESULT = pytest.StashKey[Result]()
 ATTRIBUTE = "llq_result"
 """What of a test's report holds the result: attributes travel between processes as they are."""
 
-CHECK_NAMES = [check.name for check in CHECKS]
+CHECK_NAMES = [check.name for check in (*CHECKS, *EXPORT_CHECKS)]
 MARKS = {
     Outcome.PASSED: ("passed", "."),
     Outcome.FAILED: ("failed", "F"),
@@ -61,14 +62,14 @@ def _order(result: Result) -> tuple[int, bool, str]:
 class Reporter:
     """The pytest plugin that gathers results and, in the end, writes the summary and the report."""
 
-    runtime: Runtime | None = None
+    runtime: Any = None
     """Who is tested; nobody, if the smoke test failed, and in the processes of pytest-xdist."""
 
     vectors: Sequence[Vector] = ()
 
-    def __init__(self, spec: str, directory: Path | None, options: Mapping[str, Any]) -> None:
+    def __init__(self, asked: Asked, directory: Path | None, options: Mapping[str, Any]) -> None:
         """Begin without results; the report goes to a directory, if one is given, and tells the options."""
-        self.spec = spec
+        self.asked = asked
         self.directory = directory
         self.options = options
         self._start = time.perf_counter()
@@ -125,10 +126,10 @@ class Reporter:
             self._complaint = f"no report was written: {error.filename}: {error.strerror}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _write(self, runtime: Runtime, directory: Path, home: Path) -> None:
+    def _write(self, runtime: Any, directory: Path, home: Path) -> None:
         seconds = time.perf_counter() - self._start
         results = sorted(self.results, key=_order)
-        run = Run(self.spec, runtime, home, self.vectors, self.options, results, seconds)
+        run = Run(self.asked, runtime, home, self.vectors, self.options, results, seconds)
         made = report(run)
         write(made, directory, report_page(made, directory))
 
@@ -138,7 +139,7 @@ class Reporter:
             return
         results = sorted(self.results, key=_order)
         info, capabilities = self.runtime.info, self.runtime.capabilities
-        summary = Summary(self.spec, info, capabilities, results, self.options["vectors"])
+        summary = Summary(self.asked, info, capabilities, results, self.options["vectors"])
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .adapter import CAPABILITIES, Info
+from .adapter import CAPABILITIES, CLAIMS_OF_EXPORTERS, Info
+from .asked import Asked
 from .check import Outcome, Result
 from .diagnosis import causes
 from .levels import Level, levels
@@ -20,12 +21,15 @@ CAUSES = 12
 
 WIDTH = 80
 
+ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
+"""Of what is claimed."""
+
 
 @dataclass(frozen=True)
 class Summary:
     """All results of a run, and whose they are."""
 
-    spec: str
+    asked: Asked
     info: Info
     capabilities: frozenset[str]
     results: Sequence[Result]
@@ -34,7 +38,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
-        who, how = f"{'runtime':12} {self.info}", f"--runtime={self.spec}"
+        who, how = f"{self.asked.option:12} {self.info}", f"--{self.asked.option}={self.asked.spec}"
         yield from [f"{who}   {how}"] if len(who) + len(how) + 3 <= WIDTH else [who, f"{'':12} {how}"]
         yield from self._claims()
         yield ""
@@ -53,21 +57,26 @@ class Summary:
         }
         for title, capabilities in lists.items():
             if capabilities:
-                named = ", ".join(sorted(capabilities, key=CAPABILITIES.index))
+                named = ", ".join(sorted(capabilities, key=ORDER.index))
                 yield from _folded(f"{title:12} ", named)
         if self.info.kv_cache:
             yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
 
     def _areas(self) -> Iterator[str]:
-        """Count checks by the area of the vector's first rule, in order of the registry."""
-        counts: dict[str, Counter[Outcome]] = {area(rule): Counter() for rule in registry()}
+        """Count checks by the area of their first rule, in order of the registry; of exporters by check."""
+        counts: dict[str, Counter[Outcome]] = {}
+        if not self.asked.exporting:
+            counts = {area(rule): Counter() for rule in registry()}
         for result in self.results:
-            counts.setdefault(area(result.rules[0]), Counter())[result.outcome] += 1
+            title = result.check if self.asked.exporting else area(result.rules[0])
+            counts.setdefault(title, Counter())[result.outcome] += 1
         shown = {name: count for name, count in counts.items() if count}
         shown["all"] = sum(shown.values(), Counter())
         columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or shown["all"][outcome]]
         wide = {outcome: max(13, len(outcome) + 1) for outcome in columns}
-        yield f"{'area':12}" + "".join(f"{outcome:>{wide[outcome]}}" for outcome in columns)
+        yield f"{'check' if self.asked.exporting else 'area':12}" + "".join(
+            f"{outcome:>{wide[outcome]}}" for outcome in columns
+        )
         for name, count in shown.items():
             yield f"{name:12}" + "".join(f"{count[each] or '-':>{wide[each]}}" for each in columns)
 
@@ -90,19 +99,19 @@ class Summary:
         if found[CAUSES:]:
             more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
             yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
-        yield f"Replay one: {command(found[0].vectors[0], self.spec, self.vectors)}"
+        yield f"Replay one: {command(found[0].vectors[0], self.asked, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:
         """Return the last line."""
         counts = Counter(result.outcome for result in self.results)
-        claims = ", ".join(name for name in CAPABILITIES if name in self.capabilities)
+        claims = ", ".join(name for name in ORDER if name in self.capabilities)
         bad = sum(counts[outcome] for outcome in Outcome if outcome.bad)
         asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
         if bad:
             return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
         if not asked:
-            return "NOTHING CHECKED: the runtime claims none of what was asked"
+            return f"NOTHING CHECKED: the {self.asked.option} claims none of what was asked"
         if known := counts[Outcome.KNOWN_FAILURE]:
             return f"DOES NOT CONFORM as {claims}: {known} of {asked} checks fail, as is known; no other does"
         return f"conforms as {claims}: {asked} checks passed"

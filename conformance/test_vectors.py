@@ -1,10 +1,11 @@
-"""All checks of all vectors: what `conftest` collected, asked of the runtime that `--runtime` names."""
+"""All checks of all vectors: what `conftest` collected, asked of whom the options name."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .adapter import Runtime
+from .asking import ASKED
 from .check import Check, Outcome
 from .expectations import KNOWN
 from .replay import command
@@ -13,14 +14,14 @@ from .vectors import Vector
 
 
 def test_vector(
-    check: Check, vector: Vector, runtime: Runtime, tmp_path: Path, request: pytest.FixtureRequest
+    check: Check, vector: Vector, subject: Any, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    result = request.config.stash[KNOWN].judge(check(runtime, vector, tmp_path))
+    result = request.config.stash[KNOWN].judge(check(subject, vector, tmp_path))
     attach(request.node, result)
     if result.outcome is Outcome.NOT_CLAIMED:
         pytest.skip(result.headline)
     if result.outcome is Outcome.KNOWN_FAILURE:
         pytest.xfail(result.headline)
     if result.outcome.bad:
-        again = command(vector.id, request.config.option.runtime, request.config.option.vectors)
+        again = command(vector.id, request.config.stash[ASKED], request.config.option.vectors)
         pytest.fail(f"{result.explanation}\n  replay     {again}", pytrace=False)

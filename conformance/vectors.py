@@ -25,6 +25,7 @@ MEMBERS = {
     "logits": ("package", "tokens", "splits", "expected", "bounds"),
     "generate": ("package", "tokens", "max_tokens", "expected"),
     "tokenize": ("package", "text", "ids", "decoded"),
+    "export": ("checkpoint", "refused"),
 }
 """The kinds of vectors, and what an entry of each has beside id, description and rules."""
 
@@ -36,6 +37,8 @@ class VectorsError(Exception):
 @dataclass(frozen=True)
 class Vector:
     """A package that is valid, or whose first fault is `rules[0]`, or a computation, as its kind says.
+
+    A vector of the kind `export` has a checkpoint in the package's place.
 
     `members` are those of its entry in the index; paths among them are relative to `home`.
     """
@@ -117,6 +120,11 @@ def load(directory: Path = VECTORS) -> list[Vector]:
     return vectors
 
 
+def _path(entry: Mapping[str, Any]) -> str:
+    """Return the path of the package, or of the checkpoint; a vector may have neither."""
+    return str(entry.get("path", entry.get("package", entry.get("checkpoint", ""))))
+
+
 def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     if entry["kind"] not in MEMBERS:
         raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
@@ -130,7 +138,7 @@ def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     return Vector(
         id=entry["id"],
         kind=entry["kind"],
-        package=(directory / entry.get("path", entry.get("package", ""))).resolve(),
+        package=(directory / _path(entry)).resolve(),
         description=entry["description"],
         rules=tuple(entry["rules"]),
         tensors={name: directory / path for name, path in entry.get("tensors", {}).items()},

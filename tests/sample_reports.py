@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.adapter import Runtime, Verdict
+from conformance.asked import Asked
 from conformance.check import Result
 from conformance.checks import CHECKS
 from conformance.inprocess import InProcess
@@ -61,4 +62,4 @@ def report_of(made: type[Right] = NibblePairs) -> Report:
     runtime = InProcess(made())
     results = tuple(results_of(runtime))
     spec = f"py:{made.__module__}:{made.__name__}"
-    return report(Run(spec, runtime, VECTORS, vectors(), OPTIONS, results, 1.5))
+    return report(Run(Asked(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))

@@ -143,8 +143,10 @@ def test_the_kit_and_the_vectors_do_not_know_the_library_that_they_judge() -> No
 
 def test_the_suite_knows_the_library_in_its_adapter_and_what_is_made_over_it_alone() -> None:
     users = {str(path) for path in sources("conformance") if "llq_format" in top_levels(path)}
-    over_it = ("conformance/mutants/", "conformance/equivalents/")
+    exporters = [f"conformance/exporters/{name}" for name in ("recipe", "odd", "wrong_weights")]
+    over_it = ("conformance/mutants/", "conformance/equivalents/", *exporters)
     assert {user for user in users if not user.startswith(over_it)} == {
+        "conformance/exporters/reference.py",
         "conformance/reference.py",
         "conformance/plans.py",
         "conformance/webgpu.py",

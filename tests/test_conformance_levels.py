@@ -62,7 +62,8 @@ def test_what_was_not_asked_is_not_passed() -> None:
 
 
 def test_what_no_check_can_tell_says_why() -> None:
-    assert level_of("LLQ-WRITE-1", PASSED).why == "it binds writers, and the suite asks readers and runtimes"
+    told = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
+    assert level_of("LLQ-WRITE-1", PASSED).why == told
     found = {entry.rule.id for entry in levels([PASSED]) if entry.level is Level.UNTESTABLE}
     asked = [
         Result(check.name, check.needs, vector.id, vector.rules, Outcome.PASSED)

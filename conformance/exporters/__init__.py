@@ -1,0 +1,36 @@
+"""Exporters under test: from the argument of `--exporter` to an exporter.
+
+`reference` is `llq export` of this repository, `cmd:` a command line with the words `{checkpoint}` and
+`{package}`, `py:module:attr` a function of two paths. `mutant:NAME` and `equivalent:NAME` are the reference,
+made wrong or odd on purpose.
+"""
+
+from importlib import import_module
+
+from .command import Command
+from .exporter import CLAIMS, Exporter, UnknownExporterError
+from .in_process import InProcess, load
+
+__all__ = ["CLAIMS", "Exporter", "UnknownExporterError", "find"]
+
+KINDS = {"mutant": "wrong", "equivalent": "odd"}
+"""Exporters over the reference, by the kind of spec and the module whose function `exporter` has them."""
+
+
+def find(spec: str, timeout: float) -> Exporter:
+    """Return the exporter that a spec names; each export may take `timeout` seconds.
+
+    Raises UnknownExporterError, or BrokenAdapter if it cannot be loaded.
+    """
+    kind, _, target = spec.partition(":")
+    if spec == "reference":
+        return load(f"{__package__}.reference:Reference", timeout)
+    if kind == "py" and ":" in target:
+        return load(target, timeout)
+    if kind == "cmd":
+        return Command(target, timeout)
+    if kind in KINDS:
+        function = import_module(f".{KINDS[kind]}", __package__).exporter(target)
+        return InProcess(spec, function, timeout)
+    known = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, equivalent:name"
+    raise UnknownExporterError(f"--exporter={spec} is none of: {known}")

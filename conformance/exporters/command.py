@@ -1,0 +1,79 @@
+"""An exporter that is a command line with the words `{checkpoint}` and `{package}` in it."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from ..adapter import BrokenAdapter, Errored, Info, TimedOut
+from .exporter import DEFAULT_CLAIM, Export, UnknownExporterError
+from .file_limit import limited
+
+PLACES = ("{checkpoint}", "{package}")
+KEPT = 4000
+"""Characters of what an exporter printed that are kept: the last ones."""
+
+
+class Command:
+    """Runs a command for each export: status 0 says that a package was written, any other that none was."""
+
+    claim = DEFAULT_CLAIM
+
+    def __init__(self, line: str, timeout: float) -> None:
+        """Split a command line as a shell would; raise UnknownExporterError if that fails."""
+        try:
+            self._words = shlex.split(line)
+        except ValueError as error:
+            raise UnknownExporterError(f"--exporter=cmd:{line} is no command line: {error}") from error
+        lacking = [place for place in PLACES if place not in line]
+        if not self._words or lacking:
+            raise UnknownExporterError(
+                f"--exporter=cmd:{line} lacks {' and '.join(lacking)}, which stand for paths, as in "
+                "cmd:'llq export {checkpoint} {package}'"
+            )
+        self._timeout = timeout
+        self.info = Info(Path(self._words[0]).name)
+
+    def export(self, checkpoint: Path, package: Path, largest_file: int | None = None) -> Export:
+        """Run the command; raises TimedOut, Errored where a signal ended it, BrokenAdapter if none starts."""
+        paths = dict(zip(PLACES, (str(checkpoint), str(package)), strict=True))
+        words = [_filled(word, paths) for word in self._words]
+        with tempfile.TemporaryFile() as output:
+            status = self._run(words, output, largest_file)
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()[-KEPT:]
+        if status < 0 and largest_file is None:
+            raise Errored(f"killed by signal {-status}", said)
+        return Export(status == 0, said)
+
+    def _run(self, words: list[str], output: IO[bytes], largest_file: int | None) -> int:
+        try:
+            with limited(largest_file):
+                process = subprocess.Popen(  # noqa: S603 - to run the user's command is the purpose
+                    words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise BrokenAdapter(f"{shlex.join(words)!r} cannot be started: {error}") from error
+        try:
+            return process.wait(self._timeout)
+        except subprocess.TimeoutExpired:
+            raise TimedOut(f"no package within {self._timeout:g} s") from None
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # also children that it left behind
+            process.wait()
+
+
+def _filled(word: str, paths: dict[str, str]) -> str:
+    """Return a word with paths in their places."""
+    for place, path in paths.items():
+        word = word.replace(place, path)
+    return word

@@ -1,0 +1,70 @@
+"""An exporter in this process: a function of two paths, or an object with the method `export`."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..adapter import BrokenAdapter, Info
+from ..inprocess import time_limit
+from .exporter import CLAIMS, DEFAULT_CLAIM, Export
+from .file_limit import limited
+
+
+class InProcess:
+    """Calls a function of checkpoint and package; an exception says that no package was written.
+
+    The function may have attributes: `info`, an `adapter.Info`, and `claim`, one of `CLAIMS`.
+    """
+
+    def __init__(self, name: str, function: Callable[[Path, Path], Any], timeout: float) -> None:
+        """Take a function, after a look at what it claims."""
+        self._function = function
+        self._timeout = timeout
+        self.info: Info = getattr(function, "info", Info(name, language="Python"))
+        self.claim: str = getattr(function, "claim", DEFAULT_CLAIM)
+        if self.claim not in CLAIMS:
+            raise BrokenAdapter(f"it claims {self.claim!r}; known are {', '.join(CLAIMS)}")
+
+    def export(self, checkpoint: Path, package: Path, largest_file: int | None = None) -> Export:
+        """Call the function; raises TimedOut."""
+        try:
+            with time_limit(self._timeout), limited(largest_file):
+                self._function(checkpoint, package)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, it is the exporter's refusal
+            return Export(succeeded=False, message=f"{type(error).__name__}: {error}")
+        return Export(succeeded=True)
+
+
+def load(target: str, timeout: float) -> InProcess:
+    """Return the exporter at `module:attr`: a function of two paths, or an object or class with `export`.
+
+    Modules are also looked for in the current directory. Raises BrokenAdapter if it cannot be loaded.
+    """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+        made = found() if isinstance(found, type) else found
+    except (Exception, SystemExit) as error:
+        message = f"py:{target} cannot be loaded: {type(error).__name__}: {error}"
+        raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
+    function = getattr(made, "export", made)
+    if not callable(function):
+        raise BrokenAdapter(f"py:{target} is neither a function of two paths nor has a method `export`")
+    return InProcess(attribute, _with_attributes(function, made), timeout)
+
+
+def _with_attributes(function: Callable[..., Any], owner: Any) -> Callable[[Path, Path], Any]:
+    """Return a function that has the `info` and the `claim` of the object whose method it may be."""
+
+    def export(checkpoint: Path, package: Path) -> Any:
+        return function(checkpoint, package)
+
+    for name in ("info", "claim"):
+        if hasattr(owner, name):
+            setattr(export, name, getattr(owner, name))
+    return export

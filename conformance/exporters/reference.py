@@ -1,0 +1,26 @@
+"""The reference implementation as an exporter."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from llq_format.export import export
+
+from ..adapter import Info
+
+
+def _version() -> str:
+    try:
+        return version("llq-format")
+    except PackageNotFoundError:  # run from a source tree
+        return ""
+
+
+class Reference:
+    """`llq_format.export` with its defaults: rounding to nearest over the range of each block."""
+
+    info = Info("llq-format", _version(), "Python")
+    claim = "rounding"
+
+    def export(self, checkpoint: Path, package: Path) -> None:
+        """Write the package of a checkpoint; raises what the library raises."""
+        export(checkpoint, package)
