@@ -33,8 +33,8 @@ class Common:
 def causes(results: Sequence[Result]) -> list[Cause]:
     """Return the causes of all bad results: what explains many first, then in the order of the registry."""
     common = common_misreading(results)
-    verdict = common_verdict(results)
-    indifferent = {} if verdict else dict(_indifferent(results))
+    indifferent = dict(_indifferent(results))
+    verdict = None if indifferent else common_verdict(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         if result.outcome is Outcome.FAILED and result.check in indifferent:

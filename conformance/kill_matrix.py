@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 MATRIX = Path(__file__).parent / "quick.json"
@@ -55,13 +56,17 @@ def save(matrix: KillMatrix, path: Path = MATRIX) -> None:
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
+    saved.cache_clear()
 
 
+@cache
 def saved(path: Path = MATRIX) -> KillMatrix:
-    """Return the matrix that `save` wrote."""
+    """Return the matrix that `save` wrote; a file is read once."""
     value = json.loads(path.read_text(encoding="utf-8"))
     kills = {
-        name: frozenset(q for i, q in enumerate(value["questions"]) if int(row, 16) >> i & 1)
+        name: frozenset(
+            q for q, bit in zip(value["questions"], f"{int(row, 16):b}"[::-1], strict=False) if bit == "1"
+        )
         for name, row in value["mutants"].items()
     }
     headlines = {
