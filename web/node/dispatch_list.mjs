@@ -1,0 +1,33 @@
+// Prints what a host replays of a package: `node dispatch_list.mjs DIRECTORY TOKENS CONTEXT`. Needs no driver.
+
+import { openDevice } from "../src/device.js";
+import { Host } from "../src/host.js";
+import { Package } from "../src/loading.js";
+import { readModule } from "../src/module.js";
+import { SLOT_BYTES, grid, parameterBytes, parseProgram, toProgram } from "../src/program.js";
+import { directorySource } from "./directory.js";
+import { nodeGpu } from "./runtime.js";
+
+const [directory, tokens, context] = process.argv.slice(2);
+const opened = await Package.open(directorySource(directory));
+const { module, program: entry } = opened.metadata;
+const program = toProgram(parseProgram(await opened.readFile(entry)));
+const gpu = nodeGpu(["backend=null"]); // Dawn checks everything and computes nothing
+const device = await openDevice(program, readModule(await opened.readFile(module)), { gpu, variant: "portable" });
+const { shards } = await opened.upload(device, program);
+const host = new Host(program, device, { shards, context: Number(context) });
+await host.prepare([...program.passes.keys()]);
+const arena = parameterBytes(program);
+const passes = {};
+for (const name of program.passes.keys()) {
+  passes[name] = host.prepared(name).map(({ dispatch }) => ({
+    entry_point: dispatch.entry_point,
+    bindings: dispatch.bindings.map((binding) => {
+      const { buffer, offset, size } = host.binding(binding);
+      return [buffer.label, buffer.size, offset, size];
+    }),
+    parameters: Buffer.from(arena.subarray(SLOT_BYTES * dispatch.parameters, SLOT_BYTES * (dispatch.parameters + 1))).toString("hex"),
+    workgroups: grid(dispatch, Number(tokens)),
+  }));
+}
+process.stdout.write(JSON.stringify(passes), () => process.exit(0)); // Dawn keeps the process alive
