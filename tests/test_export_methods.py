@@ -130,11 +130,12 @@ def test_a_stopped_export_goes_on(
 
     export(checkpoint, tmp_path / "whole", method="gptq", calibrate=ids)
     monkeypatch.setattr(Calibrated, "layer", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        export(checkpoint, tmp_path / "p", method="gptq", calibrate=ids, stem="checkpoint")
+    result = llq("export", checkpoint, tmp_path / "p", "--method", "gptq", "--calibration", ids)
+    assert result.exit_code == 130
+    assert result.stderr == "llq: interrupted; layers that are done are kept for the same command\n"
     assert not (tmp_path / "p").exists()
     assert (tmp_path / ".p.layers" / "layer-00000.npz").is_file()
-    export(checkpoint, tmp_path / "p", method="gptq", calibrate=ids, stem="checkpoint")
+    export(checkpoint, tmp_path / "p", method="gptq", calibrate=ids)
     assert rounded == [0, 1, 1]
     assert digest_of(tmp_path / "p") == digest_of(tmp_path / "whole")
     assert not (tmp_path / ".p.layers").exists()

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from llq_format.cli.failures import INTERRUPTED
 from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
 from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
-from llq_format.cli.terminal import ProgressBar
+from llq_format.cli.terminal import ProgressBar, print_line, stderr
 from llq_format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.webgpu.package_files import ProgramOptions
 from llq_format.webgpu.planner import CHUNK
@@ -71,23 +72,29 @@ def export(  # noqa: PLR0913  # one argument an option
 
     check_replaceable(directory, force=force)
     layered = method != "rtn"
-    with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
-        metadata = write(
-            checkpoint,
-            directory,
-            scheme=scheme,
-            method=method,
-            calibrate=calibration,
-            seed=seed,
-            head=head,
-            embedding=embedding,
-            stem=stem,
-            shard_limit=shard_limit,
-            program=None if no_program else ProgramOptions(chunk, kv_cache),
-            overwrite=force,
-            on_total=None if layered else bar.start,
-            progress=None if layered else bar.advance,
-            on_start=bar.start if layered else None,
-            on_layer=bar.advance if layered else None,
-        )
+    try:
+        with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
+            metadata = write(
+                checkpoint,
+                directory,
+                scheme=scheme,
+                method=method,
+                calibrate=calibration,
+                seed=seed,
+                head=head,
+                embedding=embedding,
+                stem=stem,
+                shard_limit=shard_limit,
+                program=None if no_program else ProgramOptions(chunk, kv_cache),
+                overwrite=force,
+                on_total=None if layered else bar.start,
+                progress=None if layered else bar.advance,
+                on_start=bar.start if layered else None,
+                on_layer=bar.advance if layered else None,
+            )
+    except KeyboardInterrupt:
+        if not layered:
+            raise
+        print_line(stderr(), "interrupted; layers that are done are kept for the same command", lead="llq: ")
+        raise typer.Exit(INTERRUPTED) from None
     print_summary(directory, metadata, json=json)
