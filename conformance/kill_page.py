@@ -6,24 +6,10 @@ from pathlib import Path
 
 from .kill_matrix import KillMatrix
 from .mutants import MUTANTS
+from .page import PAGES
 from .registry import registry
 
 PAGE = Path(__file__).parent.parent / "docs" / "kill-matrix.html"
-STYLE = """
-:root{color-scheme:light dark;--line:#8884;--mark:#2a7;--quick:#c60}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.2rem .5rem;border-bottom:1px solid var(--line);
-vertical-align:top}th{position:sticky;top:0;background:Canvas}code{font-size:.9em}
-.strip{display:flex;height:.8rem;width:16rem;background:var(--line);position:relative}
-.strip i{position:absolute;top:0;bottom:0;width:1px;background:var(--mark)}
-.strip i.q{background:var(--quick);width:2px}
-.wrap{overflow-x:auto}input{font:inherit;width:100%;padding:.3rem;margin:.5rem 0}
-"""
-SCRIPT = """
-const f=document.querySelector('input');f.oninput=()=>{for(const r of document.querySelectorAll('tbody tr'))
-r.hidden=!r.textContent.toLowerCase().includes(f.value.toLowerCase())}
-"""
 
 
 def strip(found: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> str:
@@ -33,37 +19,52 @@ def strip(found: frozenset[str], order: Sequence[str], quick: frozenset[str]) ->
         for at, question in enumerate(order)
         if question in found
     ]
-    return f'<div class="strip">{"".join(marks)}</div>'
+    return f'<div class="strip" aria-hidden="true">{"".join(marks)}</div>'
 
 
 def page(matrix: KillMatrix) -> str:
     """Return the page; it says so where the matrix is not complete."""
-    kills, quick, complete, order = matrix.kills, matrix.quick, matrix.complete, matrix.questions
-    rows = []
-    for name, found in kills.items():
-        mutant = MUTANTS[name]
-        first = next(iter(sorted(found & set(quick))), "")
-        rows.append(
-            f"<tr><td><code>{name}</code><td>{html.escape(mutant.title)}"
-            f'<td title="{html.escape(registry()[mutant.rule].sentence, quote=True)}">{mutant.rule}'
-            f"<td>{mutant.capability}<td>{len(found)}<td>{strip(found, order, frozenset(quick))}"
-            f"<td><code>{first}</code>"
-        )
-    chosen = "".join(f"<li><code>{question}</code>" for question in quick)
+    order, quick = matrix.questions, frozenset(matrix.quick)
+    chosen = "".join(f"<li><code>{question}</code>" for question in matrix.quick)
+    rows = "".join(_row(name, found, order, quick) for name, found in matrix.kills.items())
+    only = "" if matrix.complete else ", of each mutant the first few alone"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>LLQ: the kill matrix</title><style>{STYLE}</style><h1>The kill matrix</h1>"
-        f"<p>{len(kills)} runtimes that are wrong in one thing each, and which of {len(order)} "
-        f"questions of the suite catch them{'' if complete else ', of each mutant the first few alone'}. "
-        "A bar holds a mark for each question that does, in alphabetical order; the quick set's are orange. "
-        "Computed by <code>python -m conformance.separability</code>; try one with "
+        f"<title>LLQ: the kill matrix</title><style>{_file('kills.css')}</style><h1>The kill matrix</h1>"
+        f"<p>{len(matrix.kills)} runtimes that are wrong in one thing each, and which of {len(order)} "
+        f"questions of the suite catch them{only}. A bar holds a mark for each question that does, in "
+        "alphabetical order; the quick set's are orange. Computed by "
+        "<code>python -m conformance.separability</code>; try one with "
         "<code>pytest conformance --runtime=mutant:NAME</code>.</p>"
+        f"{_alike(matrix)}"
         '<input type="search" placeholder="Filter by name, mistake, rule or capability" aria-label="Filter">'
-        '<div class="wrap"><table><thead><tr><th>mutant<th>mistake, as failures name it<th>rule<th>seen by'
-        f"<th>caught by<th>questions<th>in the quick set</thead><tbody>{''.join(rows)}</tbody></table></div>"
+        "<table><thead><tr><th>mutant<th>mistake, as failures name it<th>rule<th>seen by"
+        f"<th>caught by<th>questions<th>in the quick set</thead><tbody>{rows}</tbody></table>"
         f"<h2>The quick set</h2><p>{len(quick)} questions that catch every mutant: <code>--quick</code>.</p>"
-        f"<ul>{chosen}</ul><script>{SCRIPT}</script></html>\n"
+        f'<ul class="chosen">{chosen}</ul><script>{_file("kills.js")}</script></html>\n'
+    )
+
+
+def _row(name: str, found: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> str:
+    mutant = MUTANTS[name]
+    sentence = html.escape(registry()[mutant.rule].sentence, quote=True)
+    return (
+        f"<tr><td><code>{name}</code><td>{html.escape(mutant.title)}"
+        f'<td class="rule" title="{sentence}">{mutant.rule}<td class="check">{mutant.capability}'
+        f'<td class="number">{len(found)}<td>{strip(found, order, quick)}'
+        f'<td class="first"><code>{next(iter(sorted(found & quick)), "")}</code>'
+    )
+
+
+def _alike(matrix: KillMatrix) -> str:
+    """Return a paragraph about what tells two mutants apart."""
+    if not matrix.complete:
+        return ""
+    groups = "; ".join(" and ".join(f"<code>{name}</code>" for name in group) for group in matrix.alike)
+    return (
+        "<p>Every two of them are told apart: some question is answered rightly by one alone, or wrongly "
+        f"in two ways{f'. Exceptions: {groups}' if groups else ''}.</p>"
     )
 
 
@@ -71,3 +72,7 @@ def write(matrix: KillMatrix) -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(matrix), encoding="utf-8")
+
+
+def _file(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")
