@@ -23,7 +23,7 @@ export function canonical(value) {
  *
  * @param {Uint8Array} data
  * @param {string} file its name, for messages
- * @param {{syntax: string, form: string, encoding: string, surrogate: string}} rules that such faults break
+ * @param {Record<"encoding" | "depth" | "syntax" | "number" | "surrogate" | "form", string>} rules that such faults break
  * @returns {Json}
  * @throws {PackageError}
  */
@@ -37,6 +37,9 @@ export function parseCanonical(data, file, rules) {
   if (text.startsWith("\uFEFF")) {
     throw new PackageError(`${file} begins with a byte order mark`, { rule: rules.encoding });
   }
+  if (depth(text) > MAX_DEPTH) {
+    throw new PackageError(`${file} nests deeper than ${MAX_DEPTH} levels`, { rule: rules.depth });
+  }
   let value, form;
   try {
     value = JSON.parse(text);
@@ -49,8 +52,32 @@ export function parseCanonical(data, file, rules) {
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(form)) {
     throw new PackageError(`${file} holds half a surrogate pair`, { rule: rules.surrogate });
   }
+  if (hasUnsafeInteger(value)) {
+    throw new PackageError(`${file} holds an integer beyond 2^53 - 1`, { rule: rules.number });
+  }
   if (form !== text) {
     throw new PackageError(`${file} is not in canonical form`, { rule: rules.form });
   }
   return value;
+}
+
+const MAX_DEPTH = 32;
+
+/** @param {string} text how deep objects and arrays nest, counted on the text as LLQ-JSON-4 says */
+function depth(text) {
+  let level = 0;
+  let deepest = 0;
+  for (const [mark] of text.matchAll(/"(?:[^"\\]|\\[^])*(?:"|$)|[[{]|[\]}]/g)) {
+    if (mark === "[" || mark === "{") deepest = Math.max(deepest, ++level);
+    else if (mark === "]" || mark === "}") level--;
+  }
+  return deepest;
+}
+
+/** @param {Json} value whether a number that is written without exponent is beyond what binary64 counts (LLQ-JSON-5) */
+function hasUnsafeInteger(value) {
+  if (typeof value === "number") {
+    return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 1e21;
+  }
+  return typeof value === "object" && value !== null && Object.values(value).some(hasUnsafeInteger);
 }

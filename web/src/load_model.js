@@ -2,14 +2,12 @@
 
 import { PackageCache } from "./cache.js";
 import { openDevice } from "./device.js";
-import { InputError, PackageError } from "./errors.js";
+import { InputError } from "./errors.js";
+import { readExecution } from "./execution.js";
 import { HttpSource } from "./fetching.js";
 import { Host } from "./host.js";
 import { Package } from "./loading.js";
 import { Model } from "./model.js";
-import { readModule } from "./module.js";
-import { parseProgram, toProgram } from "./program.js";
-import { checkProgram } from "./program_check.js";
 import { ProgressMeter } from "./progress.js";
 import { Session } from "./session.js";
 import { Tokenizer } from "./tokenizer.js";
@@ -52,22 +50,8 @@ export async function loadModel(url, options = {}) {
   const opened = await Package.open({ ...methods(source), metadata: async () => raw });
   const { metadata } = opened;
   await kept?.putMetadata(directory, raw);
-  const { module, model } = metadata;
-  if (metadata.program === undefined || module === undefined || model === undefined) {
-    throw new PackageError("this package holds no execution program: `llq program DIR` gives it one", {
-      code: "no-program",
-    });
-  }
-
-  meter.phase("program", module.file);
-  const [moduleBytes, programBytes] = await Promise.all([
-    opened.readFile(module, signal),
-    opened.readFile(metadata.program, signal),
-  ]);
-  const sections = readModule(moduleBytes);
-  const value = parseProgram(programBytes);
-  checkProgram(value, metadata, model, sections);
-  const program = toProgram(value);
+  meter.phase("program", "program.json");
+  const { program, sections } = await readExecution(opened, signal);
 
   const given = device !== undefined && "createBuffer" in device ? device : undefined;
   const gpu = device !== undefined && "requestAdapter" in device ? device : undefined;

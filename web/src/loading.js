@@ -142,9 +142,9 @@ export class Package {
         queue.writeBuffer(buffer, begin, piece);
         waiting += piece.length;
         const end = begin + piece.length;
-        if (begin === 0) {
+        if (at === 0) {
           checkPreamble(piece, { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file });
-          at = PREAMBLE_BYTES;
+          at = Math.max(at, PREAMBLE_BYTES); // a part that is fetched anew may lie in the first piece
         }
         while (at < end && !again) {
           const { tensor, part } = parts[next];

@@ -45,7 +45,9 @@ export const MAX_METADATA_BYTES = 1 << 24;
 
 const RULES = {
   encoding: "LLQ-JSON-1",
+  depth: "LLQ-JSON-4",
   syntax: "LLQ-JSON-2",
+  number: "LLQ-JSON-5",
   surrogate: "LLQ-JSON-6",
   form: "LLQ-CANON-1",
 };

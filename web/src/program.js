@@ -49,7 +49,9 @@ export const SLOT_BYTES = 256;
 
 const RULES = {
   encoding: "LLQ-PROG-2",
+  depth: "LLQ-PROG-2",
   syntax: "LLQ-PROG-2",
+  number: "LLQ-PROG-2",
   surrogate: "LLQ-PROG-2",
   form: "LLQ-PROG-2",
 };

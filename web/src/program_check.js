@@ -52,8 +52,7 @@ function* shape(value) {
   yield [3, whole, "its members are not those of a program"];
   if (!whole) return;
   yield [3, value.version === "1.0", `version ${value.version}`];
-  yield [3, isSize(value.chunk, 1, 2 ** 53) && isSize(value.context_length, 1, 2 ** 31 - 1), "chunk or context_length"];
-  yield [isSize(value.chunk, 1, 2 ** 53) ? 4 : 3, isSize(value.chunk, 1, 65535), `a chunk of ${value.chunk}`];
+  yield [3, isSize(value.chunk, 1, 65535) && isSize(value.context_length, 1, 2 ** 31 - 1), "chunk or context_length"];
   yield [3, ["f16", "f32"].includes(value.kv_cache), `kv_cache ${value.kv_cache}`];
   yield [3, Array.isArray(value.variants) && value.variants.length >= 1 && value.variants.length <= 64, "variants"];
   for (const variant of Array.isArray(value.variants) ? value.variants : []) {
@@ -73,16 +72,17 @@ function* shape(value) {
   for (const [name, range] of Object.entries(value.weights)) {
     yield [3, NAME.test(name) && exactly(range, ["shard", "offset", "size"], name), `range ${name}`];
     if (!isObject(range)) continue;
-    yield [3, isSize(range.shard, 0, 99998) && isSize(range.offset, 0, 4294967040) && isSize(range.size, 4, 2 ** 53), `range ${name}`];
-    yield [3, range.size % 4 === 0, `the size of range ${name}`];
-    yield [4, range.offset % 256 === 0 && range.size <= MAX_BINDING, `offset or size of range ${name}`];
+    yield [3, isSize(range.shard, 0, 99998) && areWhole(range.offset, range.size), `range ${name}`];
+    const within = range.offset >= 0 && range.offset <= 4294967040 && range.size >= 4 && range.size <= MAX_BINDING;
+    yield [4, within && range.offset % 256 === 0 && range.size % 4 === 0, `offset or size of range ${name}`];
   }
   for (const [name, buffer] of Object.entries(value.buffers)) {
     yield [3, NAME.test(name) && exactly(buffer, ["purpose", "bytes", "bytes_per_position", "init"], name), `buffer ${name}`];
     if (!isObject(buffer)) continue;
     yield [3, ["state", "activation", "kv_cache", "table"].includes(buffer.purpose) && ["zero", "rope"].includes(buffer.init), `buffer ${name}`];
-    yield [3, isSize(buffer.bytes, 0, 2 ** 53) && isSize(buffer.bytes_per_position, 0, 2 ** 53), `the size of buffer ${name}`];
-    yield [4, buffer.bytes <= MAX_BINDING && buffer.bytes_per_position <= MAX_BINDING, `the size of buffer ${name}`];
+    const sizes = [buffer.bytes, buffer.bytes_per_position];
+    yield [3, areWhole(...sizes), `the size of buffer ${name}`];
+    yield [4, sizes.every((size) => size >= 0 && size <= MAX_BINDING), `the size of buffer ${name}`];
   }
   for (const [name, access] of Object.entries(value.pipelines)) {
     const list = Array.isArray(access) && access.every((one) => one === "read" || one === "read_write");
@@ -112,8 +112,10 @@ function* shape(value) {
       yield [3, Array.isArray(one.workgroups) && one.workgroups.length === 3, place];
       for (const size of Array.isArray(one.workgroups) ? one.workgroups : []) {
         const count = isObject(size) ? size.tokens_per_workgroup : size;
-        yield [3, isSize(count, 1, 2 ** 53) && (!isObject(size) || exactly(size, ["tokens_per_workgroup"], "")), place];
-        yield [4, !isSize(count, 1, 2 ** 53) || count <= 65535, place];
+        const byTokens = isObject(size);
+        // the keywords of PROG-4 stand beside the dimension itself, not within its object
+        yield [3, byTokens ? isSize(count, 1, 65535) : areWhole(count), place];
+        yield [4, byTokens ? Object.keys(size).length === 1 : !areWhole(count) || isSize(count, 1, 65535), place];
       }
     }
   }
@@ -204,6 +206,11 @@ function* dispatches(value) {
 /** @param {unknown} value @returns {value is Record<string, any>} */
 function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** @param {unknown[]} values */
+function areWhole(...values) {
+  return values.every(Number.isSafeInteger);
 }
 
 /** @param {unknown} value @param {number} least @param {number} most */
