@@ -94,7 +94,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(str(error)) from error
     try:
         found = subject_of(config)
-        if not config.stash[ASKED].exporting:
+        if config.stash[ASKED].exporting:
+            found.smoke(vectors_of(config))
+        else:
             smoke(found, vectors_of(config))
         config.stash[REPORTER].runtime = found
         config.stash[REPORTER].vectors = vectors_of(config)

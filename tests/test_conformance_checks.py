@@ -10,6 +10,7 @@ from conformance import miniatures
 from conformance.adapter import Info, Verdict
 from conformance.check import Check, Outcome, Result
 from conformance.checks import CHECKS
+from conformance.exporters.checks import EXPORT_CHECKS
 from conformance.inprocess import InProcess
 from conformance.registry import registry
 from conformance.vectors import VECTORS, Vector, load
@@ -47,7 +48,8 @@ def ask(name: str, runtime: Any, vector: Vector, workspace: Path = Path(), timeo
 
 
 def test_every_vector_concerns_a_check(vectors: Sequence[Vector]) -> None:
-    assert [vector.id for vector in vectors if not any(check.concerns(vector) for check in CHECKS)] == []
+    checks = (*CHECKS, *EXPORT_CHECKS)
+    assert [vector.id for vector in vectors if not any(check.concerns(vector) for check in checks)] == []
 
 
 def test_checks_have_names_of_their_own() -> None:

@@ -146,6 +146,7 @@ def test_a_failure_is_told_with_its_rule_and_can_be_replayed() -> None:
     ("arguments", "told"),
     [
         (("--exporter-claims=rounding",), "--exporter-claims is about an exporter"),
+        (("--exporter=cmd:/nowhere/it {checkpoint} {package}",), "cannot be started"),
         (("--exporter=reference", "--quick"), "--quick is about runtimes"),
         (
             ("--exporter=reference", "--runtime=py:conformance.miniatures:Right"),

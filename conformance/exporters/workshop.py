@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapter import Errored, Info, Reals, Runtime, Verdict
+from ..adapter import BrokenAdapter, Errored, Info, NoAnswerError, Reals, Runtime, Verdict
 from ..package import metadata, read_tensor, tensor_names
 from ..reading import Reading
 from ..vectors import Vector
@@ -61,6 +62,17 @@ class Workshop:
     @cached_property
     def _root(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="llq-export-")).resolve()
+
+    def smoke(self, vectors: Sequence[Vector]) -> None:
+        """Export a checkpoint; raises BrokenAdapter if the exporter cannot be started."""
+        simplest = [vector for vector in vectors if vector.kind == "export" and not vector.members["refused"]]
+        try:
+            for vector in simplest[:1]:
+                self.first(vector)
+        except BrokenAdapter:
+            raise
+        except NoAnswerError:  # the checks tell
+            return
 
     def attempt(self, vector: Vector, *, existing: dict[str, bytes] | None = None, **options: Any) -> Attempt:
         """Export a checkpoint once more; `existing` are files of a directory at the package's path."""
