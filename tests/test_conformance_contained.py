@@ -17,7 +17,7 @@ from conformance import arrays
 from conformance.adapter import BrokenAdapter, Declined, Errored, Info, TimedOut, Verdict
 from conformance.inprocess import InProcess
 from conformance.jsonlines import JsonLines
-from conformance.process import LONGEST_LINE, STDERR_LINES, STDERR_WIDTH
+from conformance.process import LONGEST_LINE, STDERR_LINES, STDERR_WIDTH, Process
 
 PACKAGE = Path("/nowhere")
 
@@ -227,7 +227,7 @@ def test_a_flood_between_requests_fills_no_memory(start: Start) -> None:
         runtime.decode(PACKAGE, "w")
     time.sleep(0.5)
     process = runtime._process  # noqa: SLF001 - what it keeps cannot be seen otherwise
-    assert process is not None
+    assert isinstance(process, Process)
     assert process._lines.qsize() <= 16  # noqa: SLF001
     with pytest.raises(BrokenAdapter, match=r"it wrote 'debug .*' to standard output without being asked"):
         runtime.validate(PACKAGE)
