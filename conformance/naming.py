@@ -1,9 +1,9 @@
 """How often the suite names a mistake rightly: `python -m conformance.naming` measures it, on every mutant.
 
-Each mutant is asked all questions of its lowest check, and what its failures name is compared with it.
-Those that compute are asked twice: as they are, and with the arithmetic of another runtime (every operation
-off by as much as a legal one may be), for a foreign runtime never equals ours bit for bit. It writes the
-table docs/mutants.md.
+Each mutant is asked the questions of its lowest check that catch it, and what its failures name is compared
+with it. Those that compute are asked twice: as they are, and with the arithmetic of another runtime (every
+operation off by as much as a legal one may be), for a foreign runtime never equals ours bit for bit. Verdicts
+are those of the kill matrix. It writes the table docs/mutants.md.
 """
 
 import os
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,8 +21,12 @@ from .check import Outcome, Result
 from .diagnosis import common_misreading, common_verdict
 from .equivalents.over_reference import disturbed
 from .inprocess import InProcess
+from .kill_matrix import saved
+from .levels import CHECKS_BEFORE_RETURNING
 from .mutants import MUTANTS, Mutant, MutantRuntime
-from .separability import VERDICTS, concerned, questions
+from .registry import registry
+from .separability import VERDICTS, questions
+from .vectors import Vector
 
 PAGE = Path(__file__).parent.parent / "docs" / "mutants.md"
 COMPUTED = ("activations", "matvec", "logits", "generate")
@@ -49,19 +54,42 @@ class Naming:
         return self.right > 0 and not self.wrong
 
 
+def answers(name: str, *, foreign: bool = False) -> list[Result]:
+    """Return what came of the questions of a mutant's lowest check, or of all about verdicts.
+
+    Those that do not catch it, as the kill matrix has it, are not asked again; verdicts are the matrix's.
+    """
+    mutant, matrix = MUTANTS[name], saved()
+    asked = InProcess(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
+    said = matrix.headlines.get(name)
+    results = []
+    with tempfile.TemporaryDirectory() as workspace:
+        for check, vector in questions(VERDICTS if said else (mutant.check,)):
+            known = partial(Result, check.name, check.needs, vector.id, vector.rules)
+            question = f"{check.name}-{vector.id}"
+            if question not in matrix.kills[name]:
+                results.append(known(Outcome.PASSED))
+            elif said:
+                results.append(
+                    known(Outcome.FAILED, said[question], "", _blamed(check.name, vector, said[question]))
+                )
+            else:
+                results.append(check(asked, vector, Path(workspace, check.name)))
+    return results
+
+
+def _blamed(check: str, vector: Vector, headline: str) -> tuple[str, ...]:
+    """Return the rule that the check blames, as it has it in its headline."""
+    if check == "withhold":
+        return (CHECKS_BEFORE_RETURNING,)
+    last = headline.rsplit(maxsplit=1)[-1]
+    return (last if check == "accept" and last in registry() else vector.rules[0],)
+
+
 def measure(name: str, *, foreign: bool = False) -> Naming:
     """Ask a mutant what its lowest check asks, and count what its failures name."""
     mutant = MUTANTS[name]
-    asked = InProcess(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
-    wanted = VERDICTS if mutant.check in VERDICTS else (mutant.check,)
-    differs = {(check.name, vector.id) for check, vector in concerned(mutant)}
-    with tempfile.TemporaryDirectory() as workspace:
-        results = [
-            check(asked, vector, Path(workspace, check.name))
-            if (check.name, vector.id) in differs
-            else Result(check.name, check.needs, vector.id, vector.rules, Outcome.PASSED)
-            for check, vector in questions(wanted)
-        ]
+    results = answers(name, foreign=foreign)
     failed = [result for result in results if result.outcome is Outcome.FAILED]
     blamed = Counter(result.broken[0] for result in failed)
     told = [titles for titles in _told(mutant, results, failed) if titles]

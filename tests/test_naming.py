@@ -46,30 +46,16 @@ def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
 OF_VERDICTS = [name for name, mutant in MUTANTS.items() if mutant.check in VERDICTS]
 
 
-def told(name: str) -> list[Result]:
-    """Return results as the kill matrix has them for a mutant."""
-    said = saved().headlines[name]
-    results = []
-    for check, vector in questions(VERDICTS):
-        headline = said.get(f"{check.name}-{vector.id}", "")
-        outcome = Outcome.FAILED if headline else Outcome.PASSED
-        broken = vector.rules[:1] if headline else ()
-        results.append(
-            Result(check.name, check.needs, vector.id, vector.rules, outcome, headline, "", broken)
-        )
-    return results
-
-
 def test_mistakes_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
     """All of them, from the patterns of the matrix: those that no other mistake shares have a name."""
-    named = {name: common_verdict(told(name)) for name in OF_VERDICTS}
+    named = {name: common_verdict(naming.answers(name)) for name in OF_VERDICTS}
     wrong = {n: c.name for n, c in named.items() if c is not None and c.name != MUTANTS[n].title}
     assert wrong == {}
     assert sum(common is not None for common in named.values()) >= 0.95 * len(OF_VERDICTS)
 
 
 def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
-    results = told("scale-nan-accepted")
+    results = naming.answers("scale-nan-accepted")
     failed = [i for i, result in enumerate(results) if result.outcome is Outcome.FAILED]
     assert common_verdict(results) is not None
     other = next(i for i, result in enumerate(results) if result.check == "refuse" and i not in failed)
@@ -87,7 +73,7 @@ def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
 
 
 def test_the_summary_tells_the_mistake_once() -> None:
-    (cause,) = causes(told("scale-nan-accepted"))
+    (cause,) = causes(naming.answers("scale-nan-accepted"))
     assert (cause.title, cause.saying) == (
         "LLQ-DEQ-1",
         "equals *NaN accepted as a scale*, as all wrong verdicts do",

@@ -93,6 +93,14 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
     assert (report / link).resolve() == installed / "llq_conformance" / "spec" / "packing.md"
 
 
+def test_the_installed_suite_has_the_quick_set(installed: Path, tmp_path: Path) -> None:
+    done = _suite(installed, tmp_path, "--runtime=mutant:scale-nan-accepted", "--quick")
+    assert done.returncode == 1, done.stdout + done.stderr
+    chosen = json.loads((ROOT / "conformance" / "quick.json").read_text("utf-8"))["quick"]
+    assert f"of {len(chosen)} checks not passed" in done.stdout
+    assert "*NaN accepted as a scale*" in done.stdout
+
+
 def test_the_installed_command_replays_and_compares(installed: Path, tmp_path: Path) -> None:
     replayed = _run(installed, "-m", "llq_format", "replay", "worked-example", cwd=tmp_path)
     assert replayed.returncode == 0, replayed.stderr
