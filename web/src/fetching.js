@@ -1,5 +1,6 @@
 /** A package behind HTTP: files in pieces, several at a time, taken up again where a connection was cut. */
 
+import { Attempt, pause } from "./attempt.js";
 import { NetworkError, PackageError } from "./errors.js";
 import { MAX_METADATA_BYTES, METADATA_NAME } from "./metadata.js";
 
@@ -245,43 +246,6 @@ export class HttpSource {
   }
 }
 
-/** One request, which is given up where no byte comes for a while. */
-class Attempt {
-  #stop = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-  #stall;
-  stalled = false;
-  progress = false;
-
-  /** @param {AbortSignal | undefined} signal @param {number} stall */
-  constructor(signal, stall) {
-    this.#stall = stall;
-    this.signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
-    this.alive();
-  }
-
-  /** Bytes came, or are about to. */
-  alive() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.stalled = true;
-      this.#stop.abort();
-    }, this.#stall);
-  }
-
-  /** Nothing is waited for. */
-  rest() {
-    clearTimeout(this.#timer);
-  }
-
-  /** Frees the connection, if it is still there. */
-  end() {
-    clearTimeout(this.#timer);
-    this.#stop.abort();
-  }
-}
-
 /** @param {string} url @param {RequestInit} init */
 async function ask(url, init) {
   try {
@@ -415,15 +379,4 @@ async function whole(response, url, one) {
     at += part.length;
   }
   return bytes;
-}
-
-/** @param {number} ms @param {AbortSignal} [signal] */
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    }, { once: true });
-  });
 }
