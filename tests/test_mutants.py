@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def blamed(found: Sequence[Result], rule: str) -> bool:
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 def test_each_mutant_fails_on_its_rule_at_the_lowest_level(mutant: Mutant, tmp_path: Path) -> None:
-    with recognition.silent():
-        for check in mutant.checks:
-            found = results(mutant.name, check, mutant.rule, tmp_path)
+    for check in mutant.checks:
+        found = results(mutant.name, check, mutant.rule, tmp_path)
+        with recognition.silent() if check != "decode" else nullcontext():  # there the name brings the rule
             assert any(blamed([result], mutant.rule) for result in found), check
 
 
