@@ -1,0 +1,108 @@
+"""A model that says a text known beforehand, with a tokenizer: for what is asked in text, not in ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from vectors.kit.decoder import Weights
+from vectors.kit.model import layer, tiny
+from vectors.kit.package import Package
+from vectors.kit.sequences import Generate, Subject, gap
+from vectors.kit.tensor import Raw, Tensor
+from vectors.kit.tokenizer import Bpe
+from vectors.kit.weights import Style, between, bits16
+
+Json = Any
+WIDTH = 64
+QUIET = {"output": 2.0**-8, "down": 2.0**-8}  # the layers hardly count: each token alone decides the next
+CLEAR = 3.0
+"""By how much the greatest logit is to exceed the others: INT8 and binary16 move logits by hundredths."""
+
+TEMPLATE = (
+    "{% for message in messages %}{{ message.role }}:{{ message.content }}{{ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+)
+"""A chat template that uses every variable that there is; `bos_token` is put in front by TOK-1 anyway."""
+
+
+def embedding(token: int, column: int) -> float:
+    """Return an element of the embedding."""
+    return between(97, WIDTH * token + column, -1.0, 1.0)
+
+
+def scripted(path: Sequence[int], vocab_size: int) -> Subject:
+    """Return a model that puts each token of a path behind the one before it."""
+    before = {then: token for token, then in pairwise(path)}
+    if len(before) != len(path) - 1 or len(set(path)) != len(path):
+        raise ValueError("a token may stand in a path once")
+
+    def raw(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, Raw) or tensor.name not in {"embedding", "lm_head"}:
+            return tensor
+
+        def bits(index: int) -> int:
+            token, column = divmod(index, WIDTH)
+            if tensor.name == "embedding":
+                return bits16(embedding(token, column))
+            return bits16(embedding(before[token], column) if token in before else 0.0)
+
+        return replace(tensor, bits=bits)
+
+    ffn = layer(None, {"intermediate_size": WIDTH})
+    shape = {"hidden_size": WIDTH, "num_heads": 4, "num_kv_heads": 2, "head_dim": 16}
+    model = tiny(**shape, vocab_size=vocab_size, context_length=256, tied_embeddings=False, layers=[ffn, ffn])
+    return Subject(model, 11, Style(QUIET, {"lm_head": "f16"}), raw)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A tokenizer, and the path that the model goes; its last token ends the answer."""
+
+    bpe: Bpe
+    path: tuple[int, ...]
+    bos: str
+
+    @property
+    def eos(self) -> int:
+        """Return the token that ends the answer."""
+        return self.path[-1]
+
+    def subject(self) -> Subject:
+        """Return the model."""
+        return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special))
+
+    def rendered(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return what the chat template makes of messages."""
+        end = self.bpe.special[self.eos - len(self.bpe.pieces)]
+        return "".join(f"{one['role']}:{one['content']}{end}" for one in messages) + "<|im_start|>"
+
+
+@cache
+def said(script: Script, prompt: tuple[int, ...]) -> tuple[int, ...]:
+    """Return what the model puts behind a prompt, the end token left out; every choice is a clear one."""
+    subject = script.subject()
+    generate = Generate(subject, prompt, len(script.path), [script.eos])
+    ids, logits = generate.choices(Weights(subject.tensors()))
+    if min(map(gap, logits)) < CLEAR:
+        raise ValueError(f"a choice by {min(map(gap, logits))}")
+    return tuple(ids)
+
+
+def package_of(script: Script) -> Package:
+    """Return the package of a script's model and tokenizer, without a program."""
+    return (
+        script.subject()
+        .package()
+        .attach(
+            "tokenizer",
+            "tokenizer.json",
+            script.bpe.json(),
+            bos_token_id=script.bpe.special_id(script.bos),
+            eos_token_ids=[script.eos],
+            chat_template=TEMPLATE,
+        )
+    )
