@@ -34,7 +34,7 @@ def replay(  # noqa: PLR0913  # one argument an option
         typer.Option(metavar="DIR", help="Other vectors than the suite's own.", show_default=False),
     ] = None,
 ) -> None:
-    """Ask a runtime, or an exporter, about one vector and explain each answer.
+    """Ask a runtime or an exporter about one vector.
 
     Example: llq replay worked-example --runtime='cmd:node adapter.mjs'
 
