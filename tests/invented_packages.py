@@ -15,6 +15,7 @@ from llq_format import Metadata, Model, PackedTensor, TokenizerFiles, save
 from llq_format.layout import Dtype, part_bytes, rows_cols
 from llq_format.model import FFN, Attention, Layer, MoE, Temperature, tensor_roles
 from llq_format.packing import pack
+from llq_format.webgpu.package_files import ProgramOptions, module_bytes, program_maker
 
 Tensor = PackedTensor | NDArray[np.floating]
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_]{0,6}(\.[A-Za-z0-9][A-Za-z0-9_]{0,3}){0,2}", fullmatch=True)
@@ -162,7 +163,12 @@ JSON_VALUES = st.recursive(
 EXTRAS = st.none() | st.dictionaries(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8), JSON_VALUES, max_size=3
 )
-FILES = st.none() | st.binary(min_size=1, max_size=40)
+_PRINTABLE = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="*"), max_size=40
+)
+MODULES = st.none() | _PRINTABLE.map(lambda text: f"//: begin only\n// {text}\n//: end only\n".encode())
+"""Modules of one section, which holds a comment."""
+
 TOKENIZERS = st.none() | st.builds(
     TokenizerFiles,
     st.binary(min_size=1, max_size=40),
@@ -181,14 +187,19 @@ def packages(draw: st.DrawFn) -> Invented:
     else:
         held = draw(st.dictionaries(NAMES, tensors(), min_size=1, max_size=4))
         held = {name.lower(): value for name, value in held.items()}
-    module = draw(FILES)
+    module = draw(MODULES)
+    program = None
+    if model is not None and draw(st.booleans()):
+        module = module_bytes()
+        options_of_program = ProgramOptions(draw(st.integers(1, 9)), draw(st.sampled_from(["f16", "f32"])))
+        program = program_maker(options_of_program)
     options = {
         "model": model,
         "stem": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True)),
         "shard_limit": least_limit(held) + 256 * draw(st.sampled_from([0, 0, 1, 2]) | st.integers(0, 60)),
         "tokenizer": draw(TOKENIZERS),
         "module": module,
-        "program": draw(FILES) if module is not None else None,
+        "program": program,
         "extras": draw(EXTRAS),
     }
     return Invented(held, options)

@@ -182,7 +182,7 @@ def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_a
 @pytest.mark.parametrize(
     ("runtime", "told"),
     [
-        ("firefox", "--runtime=firefox is none of: reference, py:module:attr, cmd:'command line'"),
+        ("firefox", "--runtime=firefox is none of: reference, webgpu, "),
         ("py:conformance", "is none of"),
         (
             "py:nowhere:Runtime",

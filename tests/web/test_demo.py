@@ -22,7 +22,9 @@ READY = "body[data-state=ready]"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    if not request.config.getoption("--demo"):
+        pytest.skip("takes minutes: give --demo")
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.fail("these tests need Chromium: .ci/system-packages installs it")
