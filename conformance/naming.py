@@ -134,7 +134,7 @@ def table(found: dict[str, tuple[Naming, Naming | None]]) -> str:
         others = "; ".join(dict.fromkeys((*own.others, *(foreign.others if foreign else ()))))
         cells = [
             f"`{name}`",
-            mutant.title + (f" (not named: {mutant.unnamed})" if mutant.unnamed else ""),
+            mutant.title.replace("|", r"\|") + (f" (not named: {mutant.unnamed})" if mutant.unnamed else ""),
             mutant.check,
             own.blamed,
             f"{own.right} of {own.failed}" if mutant.check not in VERDICTS else _yes(own),

@@ -29,6 +29,9 @@ NEARER = 8
 NEXT = 16
 """How many times as far as the nearest mutant another one may be, to be named beside it."""
 
+ALIKE = 1 / 16
+"""Mutants as near as this are not told apart: one INT8 code that falls the other way moves logits so far."""
+
 MOST_TOKENS = 64
 """Longer sequences are not compared where the kill matrix does not say with whom: it would take minutes."""
 
@@ -108,7 +111,7 @@ def recognised(asked: Asked, got: Answers, distance: Distance) -> Named:
     titles: Named = {
         mutants.MUTANTS[name].title: (mutants.MUTANTS[name].rule,)
         for name, near in found.items()
-        if near <= max(NEXT * nearest, 1e-3)
+        if near <= max(NEXT * nearest, ALIKE)
     }
     return titles if len(titles) <= MANY else {}
 
