@@ -13,10 +13,12 @@ MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
 WORKED_EXAMPLE = ROOT / "vectors" / "valid" / "worked-example" / "package"
 
 
-def _run(installed: Path, *arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def _run(
+    installed: Path, *arguments: str, cwd: Path | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     """Run Python with the wheel first on its path and the source tree out of it."""
     command = [sys.executable, "-P", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(installed)}
     return subprocess.run(  # noqa: S603  # our own interpreter
         command, check=False, capture_output=True, text=True, cwd=cwd or installed, env=environment
     )
@@ -148,7 +150,8 @@ def test_an_editable_installation_says_how_to_run_the_suite(tmp_path: Path) -> N
     suite.mkdir()
     (suite / "discovery.py").write_bytes((ROOT / "conformance" / "discovery.py").read_bytes())
     command = ["-m", "pytest", "-p", "llq_conformance.discovery", "--pyargs", "llq_conformance"]
-    done = _run(tmp_path, *command)
-    assert done.returncode == 4
+    # without autoload: where LLQ is installed, its entry point would register the module a second time
+    done = _run(tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 4, done.stdout + done.stderr
     assert "llq_conformance is not wholly installed; in a source tree: pytest conformance" in done.stderr
     assert "Traceback" not in done.stderr
