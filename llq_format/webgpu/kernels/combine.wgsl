@@ -142,6 +142,7 @@ fn combine_int8(
   let columns = p.heads * p.head_dim;
   let words = 16u * ((columns + 63u) / 64u);
   combine_weigh(t, lane);
+  var values = combine_values(t, vector_int8_column(256u * group.y + lane), 4u);  // asked for before they are needed
   var most = vec4(0.0);
   for (var c = lane; c < columns; c += 2048u) {
     let a = abs(combine_values(t, c, 256u));
@@ -153,7 +154,10 @@ fn combine_int8(
   var turn = 0u;
   for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
-    let codes = vector_int8_codes(combine_values(t, vector_int8_column(word), 4u), inverse);
+    let codes = vector_int8_codes(values, inverse);
+    if (word + 256u * groups.y < words) {
+      values = combine_values(t, vector_int8_column(word + 256u * groups.y), 4u);
+    }
     let sum = vector_int8_block_sum(codes, lane, turn);
     turn++;
     if (word < words) {

@@ -16,6 +16,12 @@ struct HiddenParameters {
 @group(0) @binding(4) var<storage, read_write> hidden_scales: array<f32>;
 @group(1) @binding(0) var<uniform> hidden_parameters: HiddenParameters;
 
+// The columns of a word of the vector; any beyond the last.
+fn hidden_four(word: u32) -> vec4<f32> {
+  let c = min(vector_int8_column(word), hidden_parameters.cols - 13u);
+  return vec4(hidden_values[c], hidden_values[c + 4u], hidden_values[c + 8u], hidden_values[c + 12u]);
+}
+
 @compute @workgroup_size(256)
 fn hidden_int8(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -23,6 +29,7 @@ fn hidden_int8(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let p = hidden_parameters;
+  var values = hidden_four(256u * group.y + lane);  // asked for before they are needed
   var most = vec4(0.0);
   for (var i = lane; i < p.count; i += 1024u) {
     let at = min(vec4(i) + vec4(0u, 256u, 512u, 768u), vec4(p.count - 1u));
@@ -34,9 +41,8 @@ fn hidden_int8(
   var turn = 0u;
   for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
-    let c = min(vector_int8_column(word), p.cols - 13u);
-    let v = vec4(hidden_values[c], hidden_values[c + 4u], hidden_values[c + 8u], hidden_values[c + 12u]);
-    let codes = vector_int8_codes(v, inverse);
+    let codes = vector_int8_codes(values, inverse);
+    values = hidden_four(word + 256u * groups.y);
     let sum = vector_int8_block_sum(codes, lane, turn);
     turn++;
     if (word < words) {

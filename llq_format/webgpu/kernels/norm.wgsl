@@ -35,11 +35,13 @@ fn norm_row(t: u32) -> u32 {
   return select(t, norm_state[1] - 1u, (norm_parameters.flags & 8u) != 0u);
 }
 
-fn norm_weights(c: vec4<u32>) -> vec4<f32> {
+// Weights of columns column, column + distance, ...
+fn norm_weights(column: u32, distance: u32) -> vec4<f32> {
   let flags = norm_parameters.flags;
   if ((flags & 1u) == 0u) {
     return vec4(1.0);
   }
+  let c = min(vec4(column) + distance * vec4(0u, 1u, 2u, 3u), vec4(norm_parameters.cols - 1u));
   if ((flags & 2u) != 0u) {
     let words = vec4(norm_weight[c.x >> 1u], norm_weight[c.y >> 1u], norm_weight[c.z >> 1u], norm_weight[c.w >> 1u]);
     let bits = words >> (16u * (c & vec4(1u)));
@@ -48,28 +50,42 @@ fn norm_weights(c: vec4<u32>) -> vec4<f32> {
   return bitcast<vec4<f32>>(vec4(norm_weight[c.x], norm_weight[c.y], norm_weight[c.z], norm_weight[c.w]));
 }
 
-// (sum of x^2, greatest |x w|) over the row. Eight columns at a time, so that their loads are under way together.
+// Values of columns column, column + distance, ..., zero beyond the row.
+fn norm_within(values: vec4<f32>, column: u32, distance: u32) -> vec4<f32> {
+  let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
+  return select(vec4(0.0), values, c < vec4(norm_parameters.cols));
+}
+
+// Columns column, column + distance, ..., of the row.
+fn norm_inputs(row: u32, column: u32, distance: u32) -> vec4<f32> {
+  let p = norm_parameters;
+  let at = min(vec4(column) + distance * vec4(0u, 1u, 2u, 3u), vec4(p.cols - 1u));
+  let first = row * p.x_stride;
+  return vec4(norm_x[first + at.x], norm_x[first + at.y], norm_x[first + at.z], norm_x[first + at.w]);
+}
+
+// (sum of x^2, greatest |x w|) over the row. Sixteen columns at a time, so that their loads are under way together.
 fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
-  let cols = norm_parameters.cols;
-  let first = row * norm_parameters.x_stride;
   var squares = vec4(0.0);
   var most = vec4(0.0);
-  for (var c = lane; c < cols; c += 2048u) {
-    let a = vec4(c) + vec4(0u, 256u, 512u, 768u);
-    let b = a + vec4(1024u);
-    let at_a = min(a, vec4(cols - 1u));
-    let at_b = min(b, vec4(cols - 1u));
-    var x_a = vec4(norm_x[first + at_a.x], norm_x[first + at_a.y], norm_x[first + at_a.z], norm_x[first + at_a.w]);
-    var x_b = vec4(norm_x[first + at_b.x], norm_x[first + at_b.y], norm_x[first + at_b.z], norm_x[first + at_b.w]);
-    let w_a = norm_weights(at_a);
-    let w_b = norm_weights(at_b);
-    x_a = select(vec4(0.0), x_a, a < vec4(cols));
-    x_b = select(vec4(0.0), x_b, b < vec4(cols));
-    squares += x_a * x_a + x_b * x_b;
-    most = max(most, max(abs(x_a * w_a), abs(x_b * w_b)));
+  for (var c = lane; c < norm_parameters.cols; c += 4096u) {
+    let x0 = norm_inputs(row, c, 256u);
+    let x1 = norm_inputs(row, c + 1024u, 256u);
+    let x2 = norm_inputs(row, c + 2048u, 256u);
+    let x3 = norm_inputs(row, c + 3072u, 256u);
+    let w0 = norm_weights(c, 256u);
+    let w1 = norm_weights(c + 1024u, 256u);
+    let w2 = norm_weights(c + 2048u, 256u);
+    let w3 = norm_weights(c + 3072u, 256u);
+    let a0 = norm_within(x0, c, 256u);
+    let a1 = norm_within(x1, c + 1024u, 256u);
+    let a2 = norm_within(x2, c + 2048u, 256u);
+    let a3 = norm_within(x3, c + 3072u, 256u);
+    squares += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3);
+    most = max(most, max(max(abs(a0 * w0), abs(a1 * w1)), max(abs(a2 * w2), abs(a3 * w3))));
   }
-  let peak = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
-  return vec2(group_sum(squares.x + squares.y + squares.z + squares.w, lane), peak);
+  let peak = max(max(most.x, most.y), max(most.z, most.w));
+  return group_sum_and_max(vec2(squares.x + squares.y + squares.z + squares.w, peak), lane);
 }
 
 // What every element is multiplied by: the inverse root of the mean square, and the score.
@@ -85,14 +101,9 @@ fn norm_factor(row: u32, squares: f32) -> f32 {
   return factor;
 }
 
-// Columns column, column + distance, ...: times w and factor, zero beyond the row.
-fn norm_values(row: u32, column: u32, distance: u32, factor: f32) -> vec4<f32> {
-  let p = norm_parameters;
-  let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
-  let at = min(c, vec4(p.cols - 1u));
-  let first = row * p.x_stride;
-  let x = vec4(norm_x[first + at.x], norm_x[first + at.y], norm_x[first + at.z], norm_x[first + at.w]);
-  return select(vec4(0.0), x * norm_weights(at) * factor, c < vec4(p.cols));
+// x w in columns column, column + distance, ..., zero beyond the row.
+fn norm_products(row: u32, column: u32, distance: u32) -> vec4<f32> {
+  return norm_within(norm_inputs(row, column, distance) * norm_weights(column, distance), column, distance);
 }
 
 @compute @workgroup_size(256)
@@ -104,6 +115,7 @@ fn norm_int8(
   let p = norm_parameters;
   let row = norm_row(group.x);
   let words = 16u * ((p.cols + 63u) / 64u);
+  var products = norm_products(row, vector_int8_column(256u * group.y + lane), 4u);  // asked for before they are needed
   let measures = norm_measures(row, lane);
   let factor = norm_factor(row, measures.x);
   let largest = measures.y * abs(factor);
@@ -111,7 +123,8 @@ fn norm_int8(
   var turn = 0u;
   for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
-    let codes = vector_int8_codes(norm_values(row, vector_int8_column(word), 4u, factor), inverse);
+    let codes = vector_int8_codes(products * factor, inverse);
+    products = norm_products(row, vector_int8_column(word + 256u * groups.y), 4u);
     let sum = vector_int8_block_sum(codes, lane, turn);
     turn++;
     if (word < words) {
@@ -135,11 +148,13 @@ fn norm_binary16(
   let p = norm_parameters;
   let row = norm_row(group.x);
   let quads = 16u * ((p.cols + 63u) / 64u);
+  var products = norm_products(row, 4u * (256u * group.y + lane), 1u);  // asked for before they are needed
   let factor = norm_factor(row, norm_measures(row, lane).x);
   var turn = 0u;
   for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
-    let v = vector_binary16_rounded(norm_values(row, 4u * quad, 1u, factor));
+    let v = vector_binary16_rounded(products * factor);
+    products = norm_products(row, 4u * (quad + 256u * groups.y), 1u);
     let sum = vector_binary16_block_sum(v, lane, turn);
     turn++;
     if (quad < quads) {

@@ -6,6 +6,8 @@
 
 var<workgroup> reduce_parts: array<f32, 256>;
 var<workgroup> reduce_rows: array<f32, 16>;
+var<workgroup> reduce_pairs: array<vec2<f32>, 256>;
+var<workgroup> reduce_pair_rows: array<vec2<f32>, 16>;
 
 // Sum of v over the workgroup. Needs uniform control flow; lane is local_invocation_index.
 fn group_sum(v: f32, lane: u32) -> f32 {
@@ -43,4 +45,24 @@ fn group_max(v: f32, lane: u32) -> f32 {
     greatest = max(greatest, reduce_rows[i]);
   }
   return greatest;
+}
+
+// (sum of pair.x, greatest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
+fn group_sum_and_max(pair: vec2<f32>, lane: u32) -> vec2<f32> {
+  reduce_pairs[lane] = pair;
+  workgroupBarrier();
+  if (lane < 16u) {
+    var part = reduce_pairs[lane];
+    for (var i = 1u; i < 16u; i++) {
+      let other = reduce_pairs[16u * i + lane];
+      part = vec2(part.x + other.x, max(part.y, other.y));
+    }
+    reduce_pair_rows[lane] = part;
+  }
+  workgroupBarrier();
+  var total = reduce_pair_rows[0];
+  for (var i = 1u; i < 16u; i++) {
+    total = vec2(total.x + reduce_pair_rows[i].x, max(total.y, reduce_pair_rows[i].y));
+  }
+  return total;
 }

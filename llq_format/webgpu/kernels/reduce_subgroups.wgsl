@@ -5,6 +5,7 @@
 // belong to invocations, and those of invocations not elected hold the neutral element. Alternative: reduce_portable.
 
 var<workgroup> reduce_parts: array<f32, 256>;
+var<workgroup> reduce_pairs: array<vec2<f32>, 256>;
 
 // Sum of v over the workgroup. Needs uniform control flow; lane is local_invocation_index.
 fn group_sum(v: f32, lane: u32) -> f32 {
@@ -34,4 +35,20 @@ fn group_max(v: f32, lane: u32) -> f32 {
     greatest = max(greatest, reduce_parts[i]);
   }
   return subgroupMax(greatest);
+}
+
+// (sum of pair.x, greatest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
+fn group_sum_and_max(pair: vec2<f32>, lane: u32) -> vec2<f32> {
+  let part = vec2(subgroupAdd(pair.x), subgroupMax(pair.y));
+  let size = subgroupAdd(1u);
+  let rank = subgroupExclusiveAdd(1u);
+  workgroupBarrier();
+  reduce_pairs[lane] = vec2(select(0.0, part.x, rank == 0u), part.y);
+  workgroupBarrier();
+  var total = vec2(0.0, part.y);
+  for (var i = rank; i < 256u; i += size) {
+    let other = reduce_pairs[i];
+    total = vec2(total.x + other.x, max(total.y, other.y));
+  }
+  return vec2(subgroupAdd(total.x), subgroupMax(total.y));
 }
