@@ -5,8 +5,10 @@
  * @module harness/connection
  */
 
-/** @typedef {{op: string, id?: number, [member: string]: any}} Request */
-/** @typedef {{[op: string]: (request: Request) => Promise<object | void> | object | void}} Handlers */
+import { respond } from "./answering.js";
+
+/** @typedef {import("./answering.js").Request} Request */
+/** @typedef {import("./answering.js").Handlers} Handlers */
 
 /** The last part of an address of the suite, of a socket beside this page's folder. */
 const SOCKET = new URL("../socket", location.href);
@@ -44,25 +46,14 @@ export function answer(handlers) {
   addEventListener("unhandledrejection", (event) => log(event.reason));
 
   /** @param {Request} request */
-  const respond = async (request) => {
+  const next = async (request) => {
     show("last", JSON.stringify(request).slice(0, 400));
     if (request.op === "bye") {
       done = true;
       socket.close();
       return;
     }
-    let response;
-    try {
-      const handler = handlers[request.op];
-      if (!handler) throw new Error(`no handler for ${request.op}`);
-      const members = await handler(request);
-      response = request.id === undefined ? members : { id: request.id, ok: true, ...members };
-    } catch (error) {
-      console.debug(error);
-      const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      response = { id: request.id, ok: false, error: said };
-    }
-    socket.send(JSON.stringify(response));
+    socket.send(JSON.stringify(await respond(handlers, request)));
     answered += 1;
     show("count", String(answered));
   };
@@ -70,7 +61,7 @@ export function answer(handlers) {
   socket.onopen = () => show("state", "Connected: the suite asks, this page answers.");
   socket.onmessage = (event) => {
     const request = JSON.parse(event.data);
-    queue = queue.then(() => respond(request));
+    queue = queue.then(() => next(request));
   };
   socket.onclose = (event) => {
     if (event.code === BUSY) {

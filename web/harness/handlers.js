@@ -14,29 +14,29 @@ import { readModule } from "../src/module.js";
 import { decode, multiply, round } from "../src/operations.js";
 import { parseProgram, toProgram } from "../src/program.js";
 import { Tokenizer } from "../src/tokenizer.js";
+import { fromNpy, toNpy } from "./npy.js";
 
 /** @typedef {import("../src/loading.js").Source} Source */
 /**
- * @typedef {object} Platform
+ * @typedef {object} Platform files are named as the request names them: by path, or by address
  * @property {{name: string, version: string}} info who answers
  * @property {GPU} [gpu] navigator.gpu unless given
  * @property {string} [variant] the only one of the module's that will do
  * @property {(directory: string) => Source} source where a package lies
- * @property {(directory: string, name: string) => Promise<Uint8Array<ArrayBuffer>>} read reads a file of a plan
- * @property {(path: string) => Promise<{shape: number[], data: Float32Array<ArrayBuffer>}>} readArray
- * @property {(path: string, shape: number[], data: Float32Array) => Promise<void>} writeArray
+ * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
+ * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */
 
-/** @param {Platform} platform @returns {import("./connection.js").Handlers} */
-export function handlers({ info, gpu, variant, source, read, readArray, writeArray }) {
+/** @param {Platform} platform @returns {import("./answering.js").Handlers} */
+export function handlers({ info, gpu, variant, source, read, write }) {
   /** The device of the last request, and the module that it was made for. */
   /** @type {{device: import("../src/device.js").Device | null, module: string}} */
   let open = { device: null, module: "" };
 
   /** Returns the program of a plan, and a device for its module: the same one as long as the module is. */
   async function planned(/** @type {string} */ plan) {
-    const program = toProgram(parseProgram(await read(plan, "program.json")));
-    const module = await read(plan, "module.wgsl");
+    const program = toProgram(parseProgram(await read(fileOf(plan, "program.json"))));
+    const module = await read(fileOf(plan, "module.wgsl"));
     const text = new TextDecoder().decode(module);
     let { device } = open;
     if (device === null || device.lost || open.module !== text) {
@@ -66,8 +66,8 @@ export function handlers({ info, gpu, variant, source, read, readArray, writeArr
   }
 
   /** Reads vectors, one a row. */
-  async function vectors(/** @type {string} */ path) {
-    const { shape, data } = await readArray(path);
+  async function vectors(/** @type {string} */ file) {
+    const { shape, data } = fromNpy(await read(file));
     return { rows: shape[0], cols: shape[1], data };
   }
 
@@ -85,21 +85,21 @@ export function handlers({ info, gpu, variant, source, read, readArray, writeArr
       const tensor = tensorOf(opened, request.tensor);
       const { program, device } = await planned(request.plan);
       const [rows, cols] = rowsCols(tensor);
-      await writeArray(request.output, tensor.shape, await decode(device, program, opened, rows * cols));
+      await write(request.output, toNpy(await decode(device, program, opened, rows * cols), tensor.shape));
     },
     async activations(request) {
       const x = await vectors(request.input);
       const { program, device } = await planned(request.plan);
       const { values, scales } = await round(device, program, request.format, x);
-      await writeArray(request.output, [x.rows, x.cols], values);
-      if (scales !== null) await writeArray(request.scales, [x.rows], scales);
+      await write(request.output, toNpy(values, [x.rows, x.cols]));
+      if (scales !== null) await write(request.scales, toNpy(scales, [x.rows]));
     },
     async matvec(request) {
       const opened = await Package.open(source(request.package));
       const [rows] = rowsCols(tensorOf(opened, request.tensor));
       const x = await vectors(request.input);
       const { program, device } = await planned(request.plan);
-      await writeArray(request.output, [x.rows, rows], await multiply(device, program, opened, x, rows));
+      await write(request.output, toNpy(await multiply(device, program, opened, x, rows), [x.rows, rows]));
     },
     logits(request) {
       const { tokens, splits, output } = request;
@@ -111,7 +111,7 @@ export function handlers({ info, gpu, variant, source, read, readArray, writeArr
           logits.set(await host.forward(tokens.slice(begin, begin + count)), begin * vocab);
           begin += count;
         }
-        await writeArray(output, [tokens.length, vocab], logits);
+        await write(output, toNpy(logits, [tokens.length, vocab]));
       });
     },
     generate(request) {
@@ -133,6 +133,11 @@ export function handlers({ info, gpu, variant, source, read, readArray, writeArr
       return { ids, decoded: tokenizer.decode(ids) };
     },
   };
+}
+
+/** @param {string} directory a path, or an address that ends with / @param {string} name */
+function fileOf(directory, name) {
+  return directory.endsWith("/") ? directory + name : `${directory}/${name}`;
 }
 
 /** @param {Package} opened @param {string} name */

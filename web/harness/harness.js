@@ -1,8 +1,8 @@
 /** The harness page: this runtime, as the conformance suite asks it in a browser. */
 
+import manifest from "../package.json" with { type: "json" };
 import { answer, get, put } from "./connection.js";
 import { handlers } from "./handlers.js";
-import { fromNpy, npy } from "./npy.js";
 import { addressSource } from "./source.js";
 
 const variant = new URLSearchParams(location.search).get("variant") ?? undefined;
@@ -16,14 +16,10 @@ function browserName() {
 
 answer(
   handlers({
-    info: { name: `webgpu-llama4 in ${browserName()}`, version: VERSION },
+    info: { name: `webgpu-llama4 in ${browserName()}`, version: manifest.version },
     variant,
     source: addressSource,
-    read: async (directory, name) => new Uint8Array(await get(directory + name)),
-    async readArray(address) {
-      const { values, shape } = fromNpy(await get(address));
-      return { shape, data: values };
-    },
-    writeArray: (address, shape, data) => put(address, npy(data, shape)),
+    read: async (address) => new Uint8Array(await get(address)),
+    write: put,
   }),
 );

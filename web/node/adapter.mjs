@@ -1,37 +1,32 @@
-// The adapter of webgpu-llama4 in Node for the conformance suite: JSON lines on standard input and output.
+// The adapter of webgpu-llama4 in Node and in Deno for the conformance suite: JSON lines on standard input and output.
 //
 //   pytest conformance --runtime=node
+//   pytest conformance --runtime=deno
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import process from "node:process";
 
+import { respond } from "../harness/answering.js";
 import { handlers } from "../harness/handlers.js";
+import manifest from "../package.json" with { type: "json" };
 import { directorySource } from "./directory.js";
-import { readNpy, writeNpy } from "./npy.js";
-import { nodeGpu } from "./runtime.js";
 
-const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+const IN_DENO = "Deno" in globalThis;
+console.debug = console.error; // standard output is for the protocol
+
 const answers = handlers({
-  info: { name: "webgpu-llama4 in Node", version },
-  gpu: nodeGpu(),
+  info: { name: `webgpu-llama4 in ${IN_DENO ? "Deno" : "Node"}`, version: manifest.version },
+  gpu: IN_DENO ? undefined : await (await import("../src/node_gpu.js")).nodeGpu(),
   variant: process.argv[2], // the only one that will do, where one is named
   source: directorySource,
-  read: async (directory, name) => new Uint8Array(await readFile(join(directory, name))),
-  readArray: readNpy,
-  writeArray: writeNpy,
+  read: async (path) => new Uint8Array(await readFile(path)),
+  write: writeFile,
 });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   if (request.op === "bye") break;
-  let response;
-  try {
-    const answer = await answers[request.op](request);
-    response = request.op === "hello" ? answer : { id: request.id, ok: true, ...answer };
-  } catch (error) {
-    response = { id: request.id, ok: false, error: String(error?.message ?? error) };
-  }
-  process.stdout.write(`${JSON.stringify(response)}\n`);
+  process.stdout.write(`${JSON.stringify(await respond(answers, request))}\n`);
 }
 process.exit(0); // Dawn keeps the process alive

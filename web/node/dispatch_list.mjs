@@ -6,13 +6,13 @@ import { Package } from "../src/loading.js";
 import { readModule } from "../src/module.js";
 import { SLOT_BYTES, grid, parameterBytes, parseProgram, toProgram } from "../src/program.js";
 import { directorySource } from "./directory.js";
-import { nodeGpu } from "./runtime.js";
+import { nodeGpu } from "../src/node_gpu.js";
 
 const [directory, tokens, context] = process.argv.slice(2);
 const opened = await Package.open(directorySource(directory));
 const { module, program: entry } = opened.metadata;
 const program = toProgram(parseProgram(await opened.readFile(entry)));
-const gpu = nodeGpu(["backend=null"]); // Dawn checks everything and computes nothing
+const gpu = await nodeGpu(["backend=null"]); // Dawn checks everything and computes nothing
 const device = await openDevice(program, readModule(await opened.readFile(module)), { gpu, variant: "portable" });
 const { shards } = await opened.upload(device, program);
 const host = new Host(program, device, { shards, context: Number(context) });

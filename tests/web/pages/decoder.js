@@ -1,6 +1,6 @@
 // A harness whose runtime decodes on the CPU, and misbehaves when a test asks it to by the name of a tensor.
 import { answer, get, put } from "../harness/connection.js";
-import { npy } from "../harness/npy.js";
+import { toNpy } from "../harness/npy.js";
 
 const align = (n) => 256 * Math.ceil(n / 256);
 
@@ -49,7 +49,7 @@ async function decode({ package: base, tensor, output }) {
       }
     }
   }
-  await put(output, npy(weights, entry.shape));
+  await put(output, toNpy(weights, entry.shape));
 }
 
 const MISBEHAVIOUR = {
