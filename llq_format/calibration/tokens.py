@@ -1,6 +1,6 @@
 """The text that the exporter looks at, as token ids.
 
-`builtin.txt` (135 kB) mixes, in pieces of a few thousand characters, what is in the public domain beyond doubt
+`builtin.txt` (135 kB) mixes, in pieces of a few thousand characters, what is surely in the public domain
 with what was written for this project. In the public domain: chapters of Jane Austen's Pride and Prejudice
 (1813), Emma (1815), Northanger Abbey and Persuasion (both 1817); lines of John Milton's Paradise Lost (1667);
 scenes of William Shakespeare's As You Like It (1623). This project's own: tales, dialogues, questions and
