@@ -136,3 +136,11 @@ class BrokenAdapter(Errored):
     def __init__(self, message: str, detail: str = "") -> None:
         """Say in the first words whom it concerns."""
         super().__init__(f"the adapter is broken: {message}", detail)
+
+
+class Unavailable(BrokenAdapter):
+    """The adapter said in its handshake that the runtime cannot be had here, and why."""
+
+    def __init__(self, reason: str) -> None:
+        """Say it in one line."""
+        NoAnswerError.__init__(self, f"the runtime cannot be had here: {reason}")

@@ -4,15 +4,13 @@ The page `web/harness/` speaks the protocol of adapters over a WebSocket; what i
 """
 
 from pathlib import Path
-from typing import Any
 
 from .adapter import BrokenAdapter
-from .jsonlines import STARTUP, JsonLines
+from .jsonlines import STARTUP
 from .location import data
-from .messages import Message
 from .page_process import Command, Page
 from .page_server import PageServer
-from .plans import Plans
+from .replaying import Replaying
 
 PATIENCE_FOR_PEOPLE = 600
 """Seconds in which somebody may open the page."""
@@ -20,7 +18,7 @@ PATIENCE_FOR_PEOPLE = 600
 BUNDLE = Path("dist", "harness.js")
 
 
-class BrowserRuntime(JsonLines):
+class BrowserRuntime(Replaying):
     """The runtime of the harness page."""
 
     def __init__(  # noqa: PLR0913 - one argument an option
@@ -43,7 +41,6 @@ class BrowserRuntime(JsonLines):
         self._start_browser = command
         self._server = PageServer(folder, host, port, certificate)
         super().__init__("", timeout)
-        self._plans = Plans()
 
     @property
     def invitation(self) -> str:
@@ -54,10 +51,6 @@ class BrowserRuntime(JsonLines):
         """Say good-bye, end the browser and stop serving."""
         super().close()
         self._server.close()
-        self._plans.close()
-
-    def _ask(self, **request: Any) -> Message:
-        return super()._ask(**self._plans.with_plan(request))
 
     def _start(self) -> Page:
         patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE

@@ -24,6 +24,7 @@ from .adapter import (
     Reals,
     Rounded,
     Tokenized,
+    Unavailable,
     Verdict,
 )
 from .messages import Message, Peer
@@ -145,7 +146,8 @@ class JsonLines:
         """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
         with self._running() as process:
             self._requests += 1
-            answer = process.ask(request | {"id": self._requests}, self.timeout)
+            limit = self.timeout * self._hello.get("patience", 1)
+            answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
                 raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
         if not answer["ok"]:
@@ -176,13 +178,14 @@ class JsonLines:
     def _greet(self, process: Peer) -> None:
         """Do the handshake of a new process; whatever fails before its end is not the runtime's fault."""
         try:
-            self._greeting = process.ask(
-                {"op": "hello", "protocol": PROTOCOL_VERSION}, STARTUP * self.timeout
-            )
+            greeting = process.ask({"op": "hello", "protocol": PROTOCOL_VERSION}, STARTUP * self.timeout)
         except BrokenAdapter:
             raise
         except NoAnswerError as error:
             raise BrokenAdapter(str(error), error.detail) from error
+        if greeting.get("ok") is False:
+            raise Unavailable(" ".join(greeting["error"].split()))
+        self._greeting = greeting
 
 
 def _saved(x: NDArray[np.float32], files: Path) -> str:

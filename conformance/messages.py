@@ -66,7 +66,7 @@ def decode(line: bytes, op: str) -> Message:
         message = json.loads(line)
         if not isinstance(message, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 - as for text that is no JSON at all
-        conform(message, "error.response" if message.get("ok") is False else f"{op}.response")
+        conform(message, _response(message, op))
         json.dumps(message, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deep") from error
@@ -75,3 +75,10 @@ def decode(line: bytes, op: str) -> Message:
             f"{op}.response: {error.object[error.start]!a} is half a surrogate pair"
         ) from error
     return message
+
+
+def _response(message: Message, op: str) -> str:
+    """Return the name of the schema of a response to a request of kind `op`."""
+    if message.get("ok") is not False:
+        return f"{op}.response"
+    return "hello.refusal" if op == "hello" else "error.response"

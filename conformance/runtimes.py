@@ -1,7 +1,7 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
 `webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
-as one likes. `node` is the JavaScript runtime in Node; `node:variant=NAME,driver=FILE` chooses.
+as one likes. `node` and `deno` are the JavaScript runtime there; `node:variant=NAME,driver=FILE` chooses.
 `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
 `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
 `mutant:NAME` and `equivalent:NAME` are the reference, made wrong or odd on purpose. Another name is one under
@@ -20,8 +20,11 @@ from .jsonlines import JsonLines
 GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
 
-NODE_OPTIONS = {"variant", "driver"}
-"""What may stand behind `node:`."""
+SCRIPTED = {"node": "Node", "deno": "Deno"}
+"""Hosts of JavaScript beside browsers: the module of each, and its class."""
+
+SCRIPT_OPTIONS = {"variant", "driver"}
+"""What may stand behind `node:` and `deno:`."""
 
 WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
 """What may stand behind `webgpu:`."""
@@ -52,8 +55,8 @@ def find(spec: str, timeout: float) -> Runtime:  # noqa: PLR0911  # a return for
         return _webgpu(spec, target, timeout)
     if kind == "browser":
         return _browser(spec, target, timeout)
-    if kind == "node":
-        return _node(spec, target, timeout)
+    if kind in SCRIPTED:
+        return _scripted(spec, kind, target, timeout)
     if kind in KINDS:
         return _over_the_reference(kind, target, timeout)
     if kind == "cmd" and target.strip():
@@ -62,7 +65,7 @@ def find(spec: str, timeout: float) -> Runtime:  # noqa: PLR0911  # a return for
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
     known = (
-        "reference, webgpu, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
+        "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
         "cmd:'command line', mutant:name, equivalent:name"
     )
     found = (
@@ -100,8 +103,8 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
         )
     if not options.get("port", "0").isdecimal() or ("key" in options) != ("certificate" in options):
         raise UnknownRuntimeError(f"--runtime={spec}: a port is a number, a certificate comes with its key")
-    if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets")):
-        raise UnknownRuntimeError(f"--runtime={spec} needs a server: pip install 'llq-format[browser]'")
+    if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets", "wgpu")):
+        raise UnknownRuntimeError(f"--runtime={spec} needs more: pip install 'llq-format[browser]'")
 
     browsers = import_module(".browsers", __package__)
     command = None
@@ -123,18 +126,18 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
     return runtime
 
 
-def _node(spec: str, text: str, timeout: float) -> Runtime:
-    """Return the JavaScript runtime in Node, with options as in `variant=portable`."""
+def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
+    """Return the JavaScript runtime in Node or Deno, with options as in `variant=portable`."""
     members = dict(member.partition("=")[::2] for member in text.split(",") if member)
-    if set(members) - NODE_OPTIONS or not all(members.values()):
-        example = "node:variant=portable,driver=/path/of/icd.json"
+    if set(members) - SCRIPT_OPTIONS or not all(members.values()):
+        example = f"{kind}:variant=portable,driver=/path/of/icd.json"
         raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
     if find_spec("wgpu") is None:  # the planner is beside the host of Python, and loads it
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
-    module = import_module(".node", __package__)
+    module = import_module(f".{kind}", __package__)
     try:
-        runtime: Runtime = module.Node(timeout, **members)
-    except module.NodeError as error:
+        runtime: Runtime = getattr(module, SCRIPTED[kind])(timeout, **members)
+    except ValueError as error:  # a NodeError
         raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
     return runtime
 

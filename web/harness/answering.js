@@ -24,6 +24,7 @@ export async function respond(handlers, request) {
   } catch (error) {
     console.debug(error);
     const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    return { id: request.id, ok: false, error: said };
+    const whom = request.id === undefined ? { op: request.op } : { id: request.id };
+    return { ...whom, ok: false, error: said };
   }
 }

@@ -5,7 +5,7 @@
  * @module harness/handlers
  */
 
-import { openDevice } from "../src/device.js";
+import { isSoftware, openDevice, requestAdapter } from "../src/device.js";
 import { generate } from "../src/generation.js";
 import { Host } from "../src/host.js";
 import { Package } from "../src/loading.js";
@@ -26,6 +26,9 @@ import { fromNpy, toNpy } from "./npy.js";
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */
+
+/** An adapter that computes on the CPU may take so many times as long to answer. */
+const SOFTWARE_PATIENCE = 10;
 
 /** @param {Platform} platform @returns {import("./answering.js").Handlers} */
 export function handlers({ info, gpu, variant, source, read, write }) {
@@ -72,14 +75,18 @@ export function handlers({ info, gpu, variant, source, read, write }) {
   }
 
   return {
-    hello: ({ protocol }) => ({
-      op: "hello",
-      protocol,
-      ...info,
-      language: "JavaScript, WGSL",
-      capabilities: ["decode", "activations", "matvec", "logits", "generate", "tokenize"],
-      kv_cache: "f32",
-    }),
+    async hello({ protocol }) {
+      const adapter = await requestAdapter(gpu ?? globalThis.navigator?.gpu);
+      return {
+        op: "hello",
+        protocol,
+        ...info,
+        language: "JavaScript, WGSL",
+        capabilities: ["decode", "activations", "matvec", "logits", "generate", "tokenize"],
+        kv_cache: "f32",
+        patience: isSoftware(adapter.info) ? SOFTWARE_PATIENCE : 1,
+      };
+    },
     async decode(request) {
       const opened = await Package.open(source(request.package));
       const tensor = tensorOf(opened, request.tensor);

@@ -52,8 +52,7 @@ export class Device {
 
   /** What the adapter calls itself. */
   get name() {
-    const { description, device, vendor, architecture } = this.info ?? {};
-    return description || device || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU device";
+    return adapterName(this.info);
   }
 
   /** Returns what the compiler says against the shader; nothing if it takes it. */
@@ -191,6 +190,49 @@ export class Device {
 }
 
 /**
+ * Returns what an adapter calls itself.
+ *
+ * @param {GPUAdapterInfo | undefined} info
+ */
+export function adapterName(info) {
+  const { description, device, vendor, architecture } = info ?? {};
+  return description || device || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU device";
+}
+
+/**
+ * Returns whether an adapter computes on the CPU, as far as it can be told.
+ *
+ * @param {GPUAdapterInfo | undefined} info
+ */
+export function isSoftware(info) {
+  const names = `${adapterName(info)} ${info?.architecture ?? ""}`;
+  return info?.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(names);
+}
+
+/**
+ * Returns the adapter of a platform that has most of its power.
+ *
+ * @param {GPU | undefined} gpu
+ * @returns {Promise<GPUAdapter>}
+ * @throws {UnsupportedError} `no-webgpu`, `no-adapter`
+ */
+export async function requestAdapter(gpu) {
+  if (gpu === undefined) {
+    throw new UnsupportedError(
+      "WebGPU is not available here: it needs a recent browser and a page from https: or localhost",
+      { code: "no-webgpu" },
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new UnsupportedError("this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked", {
+      code: "no-adapter",
+    });
+  }
+  return adapter;
+}
+
+/**
  * Returns a device for a program: with the last variant that it has all features of and whose source it compiles.
  *
  * @param {WithVariants} program
@@ -202,12 +244,6 @@ export class Device {
  */
 export async function openDevice(program, sections, { gpu, device, variant } = {}) {
   const found = gpu ?? globalThis.navigator?.gpu;
-  if (found === undefined && device === undefined) {
-    throw new UnsupportedError(
-      "WebGPU is not available here: it needs a recent browser and a page from https: or localhost",
-      { code: "no-webgpu" },
-    );
-  }
   const language = found?.wgslLanguageFeatures ?? new Set();
   const named = program.variants.filter(({ name }) => variant === undefined || name === variant);
   let complaint = "";
@@ -219,12 +255,7 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
       if (!has(device)) continue;
       [open, info] = [device, device.adapterInfo];
     } else {
-      const adapter = await found?.requestAdapter({ powerPreference: "high-performance" });
-      if (!adapter) {
-        throw new UnsupportedError("this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked", {
-          code: "no-adapter",
-        });
-      }
+      const adapter = await requestAdapter(found);
       if (!has(adapter)) continue;
       [open, info] = [await request(adapter, wanted), adapter.info];
     }

@@ -1,5 +1,6 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
+import { isSoftware } from "./device.js";
 import { DisposedError, InputError, TokenizerError } from "./errors.js";
 import { profile } from "./profile.js";
 import { TextStream, checked } from "./text_stream.js";
@@ -63,7 +64,7 @@ export class Model {
   stream(prompt, options = {}) {
     const { maxTokens, sampling, stops, signal } = checked(options);
     const model = this;
-    return new TextStream(async function* answer(stream) {
+    return new TextStream(signal, async function* answer(stream) {
       const release = await model.#turn(signal);
       try {
         const { tokenizer } = model;
@@ -121,9 +122,8 @@ export class Model {
   /** @returns {DeviceReport} what the model runs on */
   get device() {
     const { device } = this.#session.host;
-    const { vendor = "", architecture = "", isFallbackAdapter = false } = device.info ?? {};
-    const software = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${device.name} ${architecture}`);
-    return { name: device.name, vendor, architecture, variant: device.variant.name, software };
+    const { vendor = "", architecture = "" } = device.info ?? {};
+    return { name: device.name, vendor, architecture, variant: device.variant.name, software: isSoftware(device.info) };
   }
 
   /** Positions of the KV cache. */
@@ -156,16 +156,36 @@ export class Model {
     this.#busy = new Promise((resolve) => {
       release = () => resolve(undefined);
     });
-    await before;
     try {
-      signal?.throwIfAborted();
+      await unlessAborted(before, signal);
       if (this.#disposed) throw new DisposedError();
     } catch (error) {
-      release();
+      before.then(release); // who waits behind waits for those before it all the same
       throw error;
     }
     return release;
   }
+}
+
+/**
+ * Waits for a promise, which is never rejected, or rejects with the reason of a signal.
+ *
+ * @param {Promise<unknown>} promise
+ * @param {AbortSignal} [signal]
+ */
+async function unlessAborted(promise, signal) {
+  signal?.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise((_, reject) => {
+    stop = () => reject(signal?.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  signal?.throwIfAborted();
 }
 
 /** @param {string | readonly Message[]} prompt @param {Tokenizer} tokenizer */
