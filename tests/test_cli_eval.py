@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 import llq_format
 from llq_format.checkpoint import open_checkpoint
 from llq_format.evaluation import evaluate
-from llq_format.evaluation.evaluate import rounded_inputs
+from llq_format.evaluation.rounded_inputs import rounded_inputs
 from llq_format.evaluation.statistics import Positions, estimate, student
 from llq_format.export import export
 from llq_format.reference import Decoder

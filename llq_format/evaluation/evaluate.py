@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.checkpoint import Checkpoint
-from llq_format.evaluation.statistics import Positions, Score, log_softmax
-from llq_format.model import INV_FREQ, Model
+from llq_format.evaluation.coordinates import rotation
+from llq_format.evaluation.rounded_inputs import rounded_inputs
+from llq_format.evaluation.statistics import Positions, Score, log_softmax, relative_error
+from llq_format.model import INV_FREQ, Model, tensor_roles
 from llq_format.reader import Package
-from llq_format.reference.activations import quantize_int8, round_binary16
-from llq_format.reference.batch import Floats, Multiply, final_norm, multiplied_by, run_layer
+from llq_format.reference.activations import round_binary16
+from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_layer
 from llq_format.transforms import TransformedModel
 
-_SAME_EMBEDDING = 0.01
-"""Relative difference up to which embeddings count as one, rotated: binary16 makes less than a thousandth."""
+_POSITIONS = 64
+"""Of a sequence whose logits, float64 [positions, vocab_size], are in memory at a time."""
 
 Weights = dict[str, NDArray[np.float32]]
 Load = Callable[[str], NDArray[np.float32]]
@@ -63,16 +65,17 @@ def evaluate(
     package: Package,
     checkpoint: Checkpoint,
     tokens: NDArray[np.int64],
-    on_layer: Callable[[int], None] = lambda _count: None,
+    on_step: Callable[[int], None] = lambda _count: None,
 ) -> Evaluation:
     """Compare a package with its checkpoint.
 
-    tokens: [sequences, positions], at least 2 of them a sequence. on_layer: called after each layer, with 1.
+    tokens: [sequences, positions], at least 2 of them a sequence. on_step: called after each layer, and after
+    each sequence whose logits were compared, with 1.
     Raises ValueError for a package of another model, LLQError for a faulty one.
     """
     if package.metadata.model is None:
         raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
-    return evaluate_weights(package.metadata.model, package.get_tensor, checkpoint, tokens, on_layer)
+    return evaluate_weights(package.metadata.model, package.get_tensor, checkpoint, tokens, on_step)
 
 
 def evaluate_weights(
@@ -80,14 +83,14 @@ def evaluate_weights(
     load: Load,
     checkpoint: Checkpoint,
     tokens: NDArray[np.int64],
-    on_layer: Callable[[int], None] = lambda _count: None,
+    on_step: Callable[[int], None] = lambda _count: None,
 ) -> Evaluation:
     """Compare weights, loaded by their LLQ names, with those of a checkpoint; see `evaluate`."""
     original = Model.from_json(checkpoint.model)
     _check_same(original, model)
     source = TransformedModel(original, checkpoint.load, [])
     embeddings = checkpoint.load("embedding"), load("embedding")
-    turn = _rotation(*embeddings)
+    turn = rotation(*embeddings)
     x, first = embeddings[0][tokens], embeddings[1][tokens]
     streams = {"weights": first, "exact": first}
     inv_freq = _inv_freq(original, checkpoint.load), _inv_freq(model, load)
@@ -111,38 +114,21 @@ def evaluate_weights(
         total = None if turn is None else relative_error(after, streams["weights"] @ turn.T)
         errors.append(LayerError(own, total))
         x = after
-        on_layer(1)
+        on_step(1)
     norm, head = source.head()
     reference = final_norm(original, norm, x), head.astype(np.float32)
-    losses, scores = _scores(model, load, tokens, reference, streams)
+    losses, scores = _scores(model, load, tokens, reference, streams, on_step)
     perplexity = float(np.exp(losses.mean()))
     return Evaluation(tokens.size, len(tokens), perplexity, scores, errors)
 
 
-def rounded_inputs(weights: Mapping[str, Floats], *, int8: bool) -> Multiply:
-    """Return the multiplication by weights, inputs rounded as INT4 matmuls have it (LLQ-ACT-1, LLQ-ACT-2)."""
-
-    def multiply(name: str, x: Floats, tokens: NDArray[np.intp] | None) -> Floats:  # noqa: ARG001
-        if not int8:
-            return round_binary16(x).astype(np.float32) @ weights[name].T
-        q, s = quantize_int8(x)
-        return np.asarray(q.astype(np.float32) @ weights[name].T * s.astype(np.float32))
-
-    return multiply
-
-
-def relative_error(exact: Floats, found: Floats) -> float:
-    """Return the squared norm of the difference over that of `exact`."""
-    energy = float(np.square(exact, dtype=np.float64).sum())
-    return float(np.square(found - exact, dtype=np.float64).sum()) / energy if energy else 0.0
-
-
-def _scores(
+def _scores(  # noqa: PLR0913, PLR0917  # two models and what they computed
     model: Model,
     load: Load,
     tokens: NDArray[np.int64],
     reference: tuple[Floats, Floats],
     streams: Mapping[str, Floats],
+    on_step: Callable[[int], None],
 ) -> tuple[NDArray[np.float64], dict[str, Score]]:
     """Return the original's losses [sequences, positions] and the score of each stream."""
     norm = load("norm")
@@ -152,16 +138,20 @@ def _scores(
     shape = (len(tokens), tokens.shape[1] - 1)
     losses = np.empty(shape)
     found = {name: Positions(np.empty(shape), np.empty(shape), np.empty(shape, np.bool_)) for name in hidden}
-    for number, ids in enumerate(tokens):  # logits of one sequence at a time
-        each, following = np.arange(len(ids) - 1), ids[1:]
-        log_p = log_softmax(reference[0][number, :-1] @ reference[1].T)
-        p, top = np.exp(log_p), log_p.argmax(axis=-1)
-        losses[number] = -log_p[each, following]
-        for name, positions in found.items():
-            log_q = log_softmax(hidden[name][number, :-1] @ head.T)
-            positions.losses[number] = -log_q[each, following]
-            positions.same[number] = log_q.argmax(axis=-1) == top
-            positions.divergences[number] = np.einsum("tv,tv->t", p, log_p - log_q)
+    for number, ids in enumerate(tokens):
+        for start in range(0, shape[1], _POSITIONS):
+            part = slice(start, min(start + _POSITIONS, shape[1]))
+            each, following = np.arange(part.stop - start), ids[start + 1 : part.stop + 1]
+            log_p = log_softmax(reference[0][number, part] @ reference[1].T)
+            p, top = np.exp(log_p), log_p.argmax(axis=-1)
+            losses[number, part] = -log_p[each, following]
+            for name, positions in found.items():
+                log_q = log_softmax(hidden[name][number, part] @ head.T)
+                positions.losses[number, part] = -log_q[each, following]
+                positions.same[number, part] = log_q.argmax(axis=-1) == top
+                np.subtract(log_p, log_q, out=log_q)
+                positions.divergences[number, part] = np.einsum("tv,tv->t", p, log_q)
+        on_step(1)
     return losses, {name: positions.score(losses) for name, positions in found.items()}
 
 
@@ -177,19 +167,14 @@ def _check_same(original: Model, model: Model) -> None:
             f"the package has {len(model.layers)} layers and the checkpoint {len(original.layers)}: "
             "give the checkpoint that it was made of"
         )
-
-
-def _rotation(original: Floats, stored: Floats) -> Floats | None:
-    """Return the orthogonal R, float32 [hidden, hidden], with stored = original R.
-
-    None if there is none, or if the rows of the embedding are too few to tell it.
-    """
-    if relative_error(original, stored) < _SAME_EMBEDDING**2:
-        return np.eye(original.shape[1], dtype=np.float32)
-    u, strengths, vt = np.linalg.svd((original.T @ stored).astype(np.float64))
-    turn = (u @ vt).astype(np.float32)
-    told = strengths[-1] > _SAME_EMBEDDING**2 * strengths[0]
-    return turn if told and relative_error(original, stored @ turn.T) < _SAME_EMBEDDING**2 else None
+    shapes = {role.name: role.shape for role in tensor_roles(original)}
+    for role in tensor_roles(model):
+        if role.name != "lm_head" and shapes.get(role.name) != role.shape:
+            theirs = list(shapes[role.name]) if role.name in shapes else "not there"
+            raise ValueError(
+                f"{role.name} is {list(role.shape)} in the package and {theirs} in the checkpoint: "
+                "give the checkpoint that it was made of"
+            )
 
 
 def _layer_of(model: Model, load: Load, number: int) -> Weights:

@@ -96,6 +96,12 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
     return shifted
 
 
+def relative_error(exact: Floats, found: Floats) -> float:
+    """Return the squared norm of the difference over that of `exact`."""
+    energy = float(np.square(exact, dtype=np.float64).sum())
+    return float(np.square(found - exact, dtype=np.float64).sum()) / energy if energy else 0.0
+
+
 def _exponential(of: Estimate) -> Estimate:
     low, high = (None if end is None else math.exp(end) for end in (of.low, of.high))
     return Estimate(math.exp(of.value), low, high)

@@ -1,0 +1,49 @@
+"""Text that a model writes after a prompt, the likeliest token each time, to be read beside another's."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.evaluation.rounded_inputs import rounded_inputs
+from llq_format.model import INV_FREQ, Model
+from llq_format.reference.activations import round_binary16
+from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_layer
+from llq_format.transforms import TransformedModel
+
+Load = Callable[[str], NDArray[np.floating]]
+
+LARGEST = 2_000_000_000
+"""Weights of a model whose samples are still made: all its layers are in memory in binary32."""
+
+
+def continuations(
+    model: Model, load: Load, prompts: NDArray[np.int64], count: int, *, exact: bool
+) -> NDArray[np.int64]:
+    """Return the `count` tokens that follow each prompt, [prompts, count], by greedy choice.
+
+    prompts: [prompts, tokens], all of one length; load: weights by their LLQ names; exact: whether inputs of
+    matrices are rounded as the specification has it. All is computed in binary32, each token over the whole
+    text before it.
+    """
+    source = TransformedModel(model, load, [])
+    layers: list[Mapping[str, Floats]] = [
+        {name: tensor.astype(np.float32) for name, tensor in source.layer(number).items()}
+        for number in range(len(model.layers))
+    ]
+    embedding = source.embedding().astype(np.float32)
+    norm, head = (tensor.astype(np.float32) for tensor in source.head())
+    ropes = any(layer.attention.rope for layer in model.layers)
+    inv_freq = load(INV_FREQ).astype(np.float64) if ropes else None
+    text = prompts
+    for _ in range(count):
+        x = embedding[text]
+        for number, (layer, weights) in enumerate(zip(model.layers, layers, strict=True)):
+            multiply = (
+                rounded_inputs(weights, int8=number >= model.fp16_layers) if exact else multiplied_by(weights)
+            )
+            x = run_layer(model, layer, weights, inv_freq, x, multiply=multiply)
+        last = final_norm(model, norm, x[:, -1])
+        last = round_binary16(last).astype(np.float32) if exact else last
+        text = np.concatenate([text, (last @ head.T).argmax(axis=-1)[:, None]], axis=1)
+    return text[:, prompts.shape[1] :]
