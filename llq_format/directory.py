@@ -61,7 +61,7 @@ class PackageFile:
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends before."""
         data = bytearray(size)
-        self._fill(memoryview(data), offset)
+        self.read_into(memoryview(data), offset)
         return bytes(data)
 
     def chunks(self, offset: int, size: int) -> Iterator[memoryview]:
@@ -69,15 +69,15 @@ class PackageFile:
         buffer = memoryview(bytearray(min(CHUNK_BYTES, size)))
         for start in range(offset, offset + size, CHUNK_BYTES):
             piece = buffer[: min(CHUNK_BYTES, offset + size - start)]
-            self._fill(piece, start)
+            self.read_into(piece, start)
             yield piece
 
     def map(self) -> mmap.mmap:
         """Return the file mapped for reading; the mapping outlives the file's being closed."""
         return mmap.mmap(self._descriptor, self.byte_length, access=mmap.ACCESS_READ)
 
-    def _fill(self, into: memoryview, offset: int) -> None:
-        """Fill a buffer with the bytes from `offset` on."""
+    def read_into(self, into: memoryview, offset: int) -> None:
+        """Fill a buffer with the bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends."""
         done = 0
         while done < len(into):
             count = os.preadv(self._descriptor, [into[done:]], offset + done)

@@ -108,11 +108,6 @@ class Package:
         with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
             self._check(entry, part, file)
 
-    def map_shard(self, index: int) -> NDArray[np.uint8]:
-        """Return the bytes of a shard, mapped and not checked: `check_part` comes before any use of them."""
-        with PackageFile(self.directory / self.metadata.shards[index].file) as file:
-            return np.frombuffer(file.map(), np.uint8)
-
     def close(self) -> None:
         """Forget what was checked; arrays that are views of shards stay valid."""
         self._checked.clear()

@@ -2,21 +2,19 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import wgpu
 from numpy.typing import NDArray
 
-from llq_format.metadata import Metadata, Part, TensorEntry
+from llq_format.metadata import Metadata
 from llq_format.reader import Package
 from llq_format.webgpu.device import Device
 from llq_format.webgpu.program import SLOT_BYTES, Dispatch, Program, ShardRange
 from llq_format.webgpu.replay import Prepared, encode
+from llq_format.webgpu.weights import STORAGE, Weights
 
-_STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
-_UPLOAD_BYTES = 16 << 20
 _STATE_WORDS = 64
 CHOSEN = 2
 """The word of `state` that holds the token chosen last."""
@@ -30,11 +28,17 @@ class Host:
     """A package on a device, with one sequence."""
 
     def __init__(
-        self, package: Package | None, program: Program, device: Device, context: int | None = None
+        self,
+        package: Package | None,
+        program: Program,
+        device: Device,
+        context: int | None = None,
+        weights: Weights | None = None,
     ) -> None:
         """Upload the weights and make the buffers.
 
         package: where the shards are; None for a program without weights.
+        weights: those of the package, where their check has begun.
         context: positions of the KV cache, at most the program's context_length; by default that, or 2048.
         Raises LLQError for damaged weights, DeviceError where memory is short, ContextError.
         """
@@ -50,7 +54,7 @@ class Host:
         self._buffers: dict[str, Any] = {}
         self._prepared: dict[str, list[Prepared]] = {}
         device.prepare(program.pipelines)  # while weights are read and checked
-        self._shards = self._upload()
+        self._shards = self._uploaded(weights)
         self._arena = self._parameters()
         self._parameter_groups: dict[int, Any] = {}
 
@@ -156,7 +160,7 @@ class Host:
         """Return a buffer of the program by name, made when it is first asked for."""
         if name not in self._buffers:
             planned = self.program.buffers[name]
-            buffer = self.device.buffer(name, planned.size(self.context), _STORAGE)
+            buffer = self.device.buffer(name, planned.size(self.context), STORAGE)
             if planned.init == "rope":
                 self.device.gpu.queue.write_buffer(buffer, 0, self._rope_table())
             self._buffers[name] = buffer
@@ -184,6 +188,12 @@ class Host:
             bytes_[purpose] = bytes_.get(purpose, 0) + buffer.size
         return bytes_
 
+    def _uploaded(self, weights: Weights | None) -> list[Any]:
+        if self._package is None:
+            return []
+        with weights or Weights(self._package, self.program) as checked:
+            return checked.upload(self.device)
+
     def _rope_table(self) -> NDArray[np.float32]:
         """Return cos and sin of position · inv_freq, float32 [context, head_dim / 2, 2] (LLQ-DEC-6)."""
         if self._package is None or "rope.inv_freq" not in self._package:
@@ -201,41 +211,6 @@ class Host:
         data = b"".join(_words(slot).ljust(SLOT_BYTES, b"\0") for slot in self.program.parameters)
         self.device.gpu.queue.write_buffer(arena, 0, data)
         return arena
-
-    def _upload(self) -> list[Any]:
-        """Upload every shard, whole, after a check of all parts that the program reads (LLQ-READ-4)."""
-        package = self._package
-        if package is None:
-            return []
-        pool = ThreadPoolExecutor()
-        try:
-            checks: list[list[Future[None]]] = [[] for _ in package.metadata.shards]
-            for tensor, part in self._parts(package):
-                checks[part.shard].append(pool.submit(package.check_part, tensor, part))
-            shards = []
-            for number, running in enumerate(checks):
-                for check in running:
-                    check.result()
-                data = package.map_shard(number)
-                buffer = self.device.buffer(f"shard {number}", data.nbytes, _STORAGE)
-                for first in range(0, data.nbytes, _UPLOAD_BYTES):
-                    self.device.gpu.queue.write_buffer(buffer, first, data[first : first + _UPLOAD_BYTES])
-                self.device.gpu.queue.submit([])  # lets the driver take what is staged
-                shards.append(buffer)
-            return shards
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _parts(self, package: Package) -> Iterator[tuple[TensorEntry, Part]]:
-        """Yield the parts that hold a byte of the program's weights, in the order of their shards."""
-        ranges: dict[int, list[tuple[int, int]]] = {}
-        for found in self.program.weights.values():
-            ranges.setdefault(found.shard, []).append((found.offset, found.offset + found.size))
-        parts = [(tensor, part) for tensor in package.metadata.tensors for part in tensor.parts]
-        for tensor, part in sorted(parts, key=lambda one: (one[1].shard, one[1].offset)):
-            end = part.offset + part.byte_length
-            if any(first < end and part.offset < stop for first, stop in ranges.get(part.shard, ())):
-                yield tensor, part
 
 
 def _words(slot: Sequence[int | float]) -> bytes:

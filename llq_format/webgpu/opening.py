@@ -16,6 +16,7 @@ from llq_format.webgpu.planner import CHUNK, plan
 from llq_format.webgpu.program import Program
 from llq_format.webgpu.self_test import computes_rightly
 from llq_format.webgpu.sizes import KVCache
+from llq_format.webgpu.weights import Weights
 
 BEST = "best"
 """The last variant that the adapter has the features of, and that passes the self-test."""
@@ -66,6 +67,7 @@ def open_device(found: Executable, *, adapter: str | None = None, variant: str =
     )
     for name in wanted:
         device = Device(found.program, found.sections, adapter=adapter, variant=name)
+        device.prepare(found.program.pipelines)  # while the self-test runs
         if found.sections != kernel_sections() or computes_rightly(device):
             return device
         device.gpu.destroy()
@@ -91,13 +93,21 @@ def open_host(  # noqa: PLR0913  # one argument an option of `llq run`
     Raises DeviceError, LLQError for damaged files, ContextError, UnplannableError, ValueError.
     """
     found = executable(package, chunk=chunk, kv_cache=kv_cache)
-    return host_on(package, found, open_device(found, adapter=adapter, variant=variant), context)
+    with Weights(package, found.program) as weights:  # checked while the device is opened
+        device = open_device(found, adapter=adapter, variant=variant)
+        return host_on(package, found, device, context, weights)
 
 
-def host_on(package: Package, found: Executable, device: Device, context: int | None = None) -> Host:
+def host_on(
+    package: Package,
+    found: Executable,
+    device: Device,
+    context: int | None = None,
+    weights: Weights | None = None,
+) -> Host:
     """Return a host on a device that is open. Raises DeviceError, which says what memory would be enough."""
     try:
-        host = Host(package, found.program, device, context)
+        host = Host(package, found.program, device, context, weights)
         for run in _GENERATION:
             for dispatch in found.program.passes[run]:
                 for name in dispatch.bindings:

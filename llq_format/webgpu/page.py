@@ -17,11 +17,11 @@ def element(tag: str, *children: Child | Iterable[Child], **attributes: str | fl
     return made
 
 
-def page(title: str, body: Iterable[ET.Element]) -> str:
-    """Return a page without scripts that asks for nothing from anywhere."""
+def page(title: str, body: Iterable[ET.Element], style: str = "") -> str:
+    """Return a page without scripts that asks for nothing from anywhere; `style` adds to the common one."""
     content = "\n".join(ET.tostring(one, encoding="unicode", method="html") for one in body)
     shown = ET.tostring(element("title", title), encoding="unicode", method="html")
-    parts = {"{{title}}": shown, "{{style}}": _file("profile.css"), "{{body}}": content}
+    parts = {"{{title}}": shown, "{{style}}": _file("profile.css") + style, "{{body}}": content}
     before, template = "", _file("page.html")
     for mark, text in parts.items():  # from front to back, so that no text is searched for marks
         head, template = template.split(mark)

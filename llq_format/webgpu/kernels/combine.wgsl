@@ -89,15 +89,20 @@ fn combine_weigh(t: u32, lane: u32) {
   workgroupBarrier();
 }
 
+// The heads of columns: a product, for dividing integers is slow; exact below 2^20 columns.
+fn combine_head(columns: vec4<u32>) -> vec4<u32> {
+  return vec4<u32>((vec4<f32>(columns) + 0.5) * (1.0 / f32(combine_parameters.head_dim)));
+}
+
 // Columns column, column + distance, ...: of four splits at a time, so that their loads are under way together.
 fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
   let p = combine_parameters;
   let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
   let at = min(c, vec4(p.heads * p.head_dim - 1u));
-  let head = at / p.head_dim;
+  let head = combine_head(at);
   let split = (t * p.heads + head) * p.splits;
   let stride = p.head_dim + 2u;
-  let place = split * stride + at % p.head_dim;
+  let place = split * stride + at - head * p.head_dim;
   var v = vec4(0.0);
   if (p.splits <= 4u && p.heads <= 512u) {
     let last = p.splits - 1u;

@@ -204,19 +204,25 @@ fn matvec_int8_r8(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoca
     let first = group.x / 8u * blocks;
     let row_of_block = group.x % 8u * 8u + row;
     var sum_0 = 0.0;
-    for (var j = lane / 8u; j < blocks; j += 32u) {
-        let block = matvec_int8_parameters.first_block + first + j;
-        let word = 128u * (first + j) + row_of_block;
-        let low_0 = matvec_int8_packed[word];
-        let high_0 = matvec_int8_packed[word + 64u];
-        let codes = matvec_int8_codes_of(
-            token * matvec_int8_parameters.blocks_stride + j,
-            matvec_int8_zero_of(block),
-        );
-        let scale = matvec_int8_scale_of(block);
-        sum_0 += scale * matvec_int8_row(low_0, high_0, codes);
+    var sum_1 = 0.0;
+    for (var j = lane / 8u; j < blocks; j += 64u) {
+        let next = min(j + 32u, blocks - 1u);
+        let block_0 = matvec_int8_parameters.first_block + first + j;
+        let block_1 = matvec_int8_parameters.first_block + first + next;
+        let word_0 = 128u * (first + j) + row_of_block;
+        let word_1 = 128u * (first + next) + row_of_block;
+        let low_0 = matvec_int8_packed[word_0];
+        let high_0 = matvec_int8_packed[word_0 + 64u];
+        let low_1 = matvec_int8_packed[word_1];
+        let high_1 = matvec_int8_packed[word_1 + 64u];
+        let vector = token * matvec_int8_parameters.blocks_stride;
+        let codes_0 = matvec_int8_codes_of(vector + j, matvec_int8_zero_of(block_0));
+        let codes_1 = matvec_int8_codes_of(vector + next, matvec_int8_zero_of(block_1));
+        let scale_1 = select(0.0, matvec_int8_scale_of(block_1), j + 32u < blocks);
+        sum_0 += matvec_int8_scale_of(block_0) * matvec_int8_row(low_0, high_0, codes_0);
+        sum_1 += scale_1 * matvec_int8_row(low_1, high_1, codes_1);
     }
-    matvec_int8_partial[lane] = sum_0;
+    matvec_int8_partial[lane] = sum_0 + sum_1;
     workgroupBarrier();
     if lane < 8u {
         matvec_int8_store(token, 8u * group.x + lane, matvec_int8_sixteen(lane, 8u) + matvec_int8_sixteen(lane + 128u, 8u));
