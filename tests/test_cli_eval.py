@@ -90,7 +90,7 @@ def test_the_command_prints_a_table_and_json(checkpoint: Path, tmp_path: Path) -
         "KL divergence",
         "same top token",
         "accumulated",
-        "120 tokens in 1 sequences",
+        "120 tokens in 1 sequence",
     ):
         assert words in result.stdout
     found = json.loads(llq("eval", *options, "--json", "--tokens", "64").stdout)

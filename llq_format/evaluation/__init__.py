@@ -2,7 +2,7 @@
 
 from llq_format.evaluation.blocks import BlockMap, block_maps
 from llq_format.evaluation.evaluate import Evaluation, evaluate, evaluate_weights
-from llq_format.evaluation.samples import continuations
+from llq_format.evaluation.samples import beginnings, continuations
 from llq_format.evaluation.statistics import Estimate, Score
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Score",
+    "beginnings",
     "block_maps",
     "continuations",
     "evaluate",

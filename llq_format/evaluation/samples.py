@@ -17,6 +17,28 @@ LARGEST = 2_000_000_000
 """Weights of a model whose samples are still made: all its layers are in memory in binary32."""
 
 
+def beginnings(
+    tokens: NDArray[np.int64], bos: int | None, length: int, ends_sentence: Callable[[int], bool]
+) -> NDArray[np.int64]:
+    """Return passages of `length` tokens out of the first, middle and last sequence, [passages, length].
+
+    tokens: [sequences, positions], each begun by `bos` if there is one. A passage begins behind the first
+    token that ends a sentence, or at the sequence's beginning; `bos` stands before it. Fewer than three where
+    there are fewer sequences; none where they are too short.
+    """
+    size = length - (bos is not None)
+    if tokens.shape[1] < length:
+        return np.empty((0, length), np.int64)
+    chosen = []
+    for number in sorted({0, len(tokens) // 2, len(tokens) - 1}):
+        ids = tokens[number, bos is not None :]
+        starts = (at + 1 for at, token in enumerate(ids[: len(ids) - size]) if ends_sentence(int(token)))
+        start = next(starts, 0)
+        passage = ids[start : start + size]
+        chosen.append(passage if bos is None else np.concatenate([[bos], passage]))
+    return np.stack(chosen)
+
+
 def continuations(
     model: Model, load: Load, prompts: NDArray[np.int64], count: int, *, exact: bool
 ) -> NDArray[np.int64]:

@@ -84,14 +84,23 @@ class TextTokenizer:
 
 def token_ids(tokenizer_json: bytes, text: str) -> list[int]:
     """Return the ids of a text, no special tokens added; raises ValueError for an unreadable tokenizer."""
+    ids: list[int] = _library_tokenizer(tokenizer_json).encode(text, add_special_tokens=False).ids
+    return ids
+
+
+def text_of(tokenizer_json: bytes, ids: Sequence[int]) -> str:
+    """Return the text of token ids, special tokens left out; raises ValueError as `token_ids` does."""
+    text: str = _library_tokenizer(tokenizer_json).decode(list(ids), skip_special_tokens=True)
+    return text
+
+
+def _library_tokenizer(tokenizer_json: bytes) -> Any:
     from tokenizers import Tokenizer  # noqa: PLC0415  # an extra
 
     try:
-        tokenizer: Any = Tokenizer.from_buffer(tokenizer_json)
+        return Tokenizer.from_buffer(tokenizer_json)
     except Exception as error:  # the library raises nothing narrower
         raise ValueError(f"the tokenizers library does not read tokenizer.json: {error}") from error
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
-    return ids
 
 
 def _refuse(message: str) -> str:

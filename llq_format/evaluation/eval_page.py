@@ -1,0 +1,274 @@
+"""An evaluation as a self-contained page: figures, layers, blocks, and what both models write."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from llq_format.evaluation.blocks import BlockMap
+from llq_format.evaluation.heatmap import heatmap, legend
+from llq_format.evaluation.layer_curve import layer_curve
+from llq_format.webgpu.page import element, page, table
+
+MOST_MAPS = 1200
+"""Pictures of blocks on a page; of more matrices those with the greatest error are shown."""
+
+_EDGE = 0.005  # share of blocks at either end of a scale of colours that are clipped
+_PIXELS = 6  # of the screen, for a block
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt and what follows: in the text itself, by the original and by the package."""
+
+    prompt: str
+    text: str
+    original: str
+    package: str
+
+
+def eval_page(report: Report, maps: Sequence[BlockMap], samples: Sequence[Sample], no_samples: str) -> str:
+    """Return the page of a report of `llq eval`.
+
+    no_samples: why there are none, if there are none.
+    """
+    title = f"{report['name']} against {report['against']}"
+    return page(
+        f"{title}: LLQ evaluation",
+        [
+            element("p", "LLQ evaluation", class_="kicker"),
+            element("h1", title),
+            element(
+                "p",
+                f"{report['tokens']:,} tokens of {report['text']} in {_sequences(report['sequences'])}, "
+                f"which the original in binary32 predicts with perplexity "
+                f"{report['original_perplexity']:.2f}.",
+                class_="note",
+            ),
+            _figures(report),
+            *_both(report),
+            *_layers(report["layers"]),
+            *_blocks(maps),
+            *_samples(samples, no_samples),
+            *_particulars(report),
+        ],
+        style=(files("llq_format.evaluation") / "evaluation.css").read_text(encoding="utf-8"),
+    )
+
+
+def _figures(report: Report) -> ET.Element:
+    """Return the headline: what a runtime makes of the package."""
+    score = report["exact"]
+    figures = [
+        ("perplexity", _shown(score["perplexity"], "{:.2f}")),
+        ("change", _shown(score["change"], "{:+.1%}")),
+        ("KL divergence, nats", _shown(score["divergence"], "{:.3f}")),
+        ("its 99th percentile, nats", (f"{score['divergence_99']:.2f}", "")),
+        ("same top token", _shown(score["same_top"], "{:.1%}")),
+    ]
+    boxes = [
+        element("div", element("dt", name), element("dd", value), element("dd", interval, class_="interval"))
+        for name, (value, interval) in figures
+    ]
+    return element("dl", boxes, class_="figures")
+
+
+def _both(report: Report) -> list[ET.Element]:
+    forms = {"perplexity": "{:.3f}", "change": "{:+.1%}", "divergence": "{:.4f}", "same_top": "{:.1%}"}
+    names = ("perplexity", "change", "KL divergence, nats", "same top token")
+    columns = ("exact", "weights")
+    rows = [
+        (name, *(" ".join(_shown(report[column][key], form)) for column in columns))
+        for name, (key, form) in zip(names, forms.items(), strict=True)
+    ]
+    rows.insert(
+        3, ("its 99th percentile, nats", *(f"{report[column]['divergence_99']:.4f}" for column in columns))
+    )
+    head = ("", "inputs rounded, as runtimes do", "INT4 weights alone")
+    note = (
+        "The figures above are of the package as runtimes execute it: weights in INT4, inputs of matrices "
+        "rounded to binary16 or INT8. Brackets hold 95 % intervals over the sequences of the text"
+    )
+    alone = report["sequences"] == 1
+    ending = "; a single sequence has none." if alone else "."
+    return [element("p", note + ending, class_="note"), table(head, rows, "Both executions")]
+
+
+def _layers(layers: Sequence[Report]) -> list[ET.Element]:
+    title = element("h2", "Error of each layer")
+    own = [layer["own"] for layer in layers]
+    if None in own:
+        words = "The package's coordinates were not recognised, so its layers cannot be compared one by one."
+        return [title, element("p", words)]
+    worst = max(range(len(own)), key=own.__getitem__)
+    words = (
+        f"Layer {worst} hurts most: {own[worst]:.2%} of the energy of what it adds to the residual stream is "
+        f"error, given the original's stream. After the last layer {layers[-1]['accumulated']:.2%} of the "
+        "stream's energy is error. Inputs are not rounded here."
+    )
+    return [
+        title,
+        element("p", words),
+        *layer_curve("a layer's own", own, "product"),
+        *layer_curve("of the stream behind it", [layer["accumulated"] for layer in layers], "attention"),
+    ]
+
+
+def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
+    if not maps:
+        return []
+    left_out = len(maps) - MOST_MAPS // 2
+    shown = sorted(maps, key=lambda one: -(one.error or 0))[: MOST_MAPS // 2]
+    kept = {one.name for one in shown}
+    shown = [one for one in maps if one.name in kept]
+    parts = [
+        element("h2", "Blocks"),
+        element(
+            "p",
+            "A cell is a block of 64 × 64 weights, rows of them from top to bottom. Colours are the same in "
+            "all pictures of a kind; half a per cent of the blocks at either end is clipped.",
+            class_="note",
+        ),
+    ]
+    if left_out > 0:
+        words = f"{left_out} of {len(maps)} matrices with the least error are not shown."
+        parts.append(element("p", words, class_="note"))
+    known = [one for one in shown if one.errors is not None]
+    errors = {one.name: one.errors for one in known if one.errors is not None}
+    if errors:
+        parts += _maps(
+            "Error of each block",
+            "norm of stored minus original weights over the norm of the original ones, in the coordinates of "
+            "the package: its norms, rotations and order of channels are found in its weights",
+            errors,
+            "{:.1%}",
+        )
+    if len(known) < len(shown):
+        words = (
+            f"Of {len(shown) - len(known)} of {len(shown)} matrices the coordinates were not recognised, so "
+            "their weights cannot be compared."
+        )
+        parts.append(element("p", words, class_="note"))
+    scales = {one.name: one.scales.astype(np.float64) for one in shown}
+    return parts + _maps(
+        "Scale of each block",
+        "the step from one code to the next, as a weight; on a logarithmic axis",
+        scales,
+        "{:.2g}",
+        logarithmic=True,
+    )
+
+
+def _maps(
+    title: str, what: str, values: Mapping[str, Any], form: str, *, logarithmic: bool = False
+) -> list[ET.Element]:
+    """Return small multiples, a row of pictures for each kind of matrix."""
+    drawn = {name: np.log2(value) if logarithmic else value for name, value in values.items()}
+    flat = np.concatenate([value.ravel() for value in drawn.values()])
+    low, high = (float(end) for end in np.quantile(flat, (_EDGE, 1 - _EDGE)))
+    ends = [form.format(2**end if logarithmic else end) for end in (low, high)]
+    rows: dict[str, list[ET.Element]] = {}
+    for name, value in drawn.items():
+        layer, kind = _split(name)
+        given = values[name]
+        span = f"{form.format(given.min())} to {form.format(given.max())}"
+        down, across = value.shape
+        picture = element(
+            "img",
+            src=heatmap(value, low, high),
+            width=across * _PIXELS,
+            height=down * _PIXELS,
+            alt=f"{name}: {span}",
+            title=f"{name}, {down} × {across} blocks: {span}",
+        )
+        rows.setdefault(kind, []).append(element("figure", picture, element("figcaption", layer)))
+    bar = element(
+        "div",
+        element("span", ends[0]),
+        element("img", src=legend(), alt="", class_="ramp"),
+        element("span", ends[1]),
+        class_="scale",
+    )
+    return [
+        element("h3", title),
+        element("p", f"{what[0].upper()}{what[1:]}.", class_="note"),
+        bar,
+        *(
+            part
+            for kind, pictures in rows.items()
+            for part in (
+                element("h4", kind),
+                element("div", pictures, class_="maps", tabindex="0", role="region", aria_label=kind),
+            )
+        ),
+    ]
+
+
+def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
+    title = element("h2", "What both write")
+    if not samples:
+        return [title, element("p", why_none)]
+    note = (
+        "Beginnings taken from the text, continued with the likeliest token each time; the package computes "
+        "as runtimes do. A small difference early on leads elsewhere: this shows fluency, not equality."
+    )
+    shown = []
+    for sample in samples:
+        texts = [("original", sample.original), ("package", sample.package), ("the text itself", sample.text)]
+        shown.append(
+            element(
+                "section",
+                element("p", sample.prompt, class_="prompt"),
+                element(
+                    "div",
+                    [element("div", element("h4", name), element("p", text)) for name, text in texts],
+                    class_="side",
+                ),
+                class_="sample",
+            )
+        )
+    return [title, element("p", note, class_="note"), *shown]
+
+
+def _particulars(report: Report) -> list[ET.Element]:
+    provenance = {f"provenance: {name}": value for name, value in report["provenance"].items()}
+    fields = {
+        "package": report["path"],
+        "checkpoint": report["checkpoint"],
+        "text": report["text"],
+        "text SHA-256": report["text_sha256"],
+        **{name.replace("_", " "): value for name, value in provenance.items()},
+    }
+    items = [
+        part for name, value in fields.items() for part in (element("dt", name), element("dd", str(value)))
+    ]
+    return [element("h2", "Particulars"), element("dl", items, class_="fields")]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the label of a picture and the kind of matrix, of a tensor's name."""
+    if not name.startswith("layers."):
+        return "", name
+    _, layer, kind = name.split(".", 2)
+    if kind.startswith("ffn.experts."):
+        _, _, expert, matrix = kind.split(".")
+        return f"{layer}·{expert}", f"ffn.experts.{matrix}"
+    return layer, kind
+
+
+def _shown(estimate: Report, form: str) -> tuple[str, str]:
+    """Return a figure and its interval as text."""
+    value = form.format(estimate["value"])
+    if estimate["low"] is None or not math.isfinite(estimate["high"]):
+        return value, ""
+    return value, f"[{form.format(estimate['low'])}, {form.format(estimate['high'])}]"
+
+
+def _sequences(count: int) -> str:
+    return f"{count} sequence{'' if count == 1 else 's'}"

@@ -1,0 +1,69 @@
+"""The error of each layer as columns with an axis."""
+
+import math
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from llq_format.webgpu.page import element
+
+_WIDTH, _GAP, _HEIGHT = 10, 2, 100
+_LINES = 4
+
+
+def layer_curve(what: str, errors: Sequence[float], kind: str) -> list[ET.Element]:
+    """Return a picture of relative errors by layer; `kind` is the class that gives its colour."""
+    top = _above(max(errors))
+    bars = [
+        element(
+            "rect",
+            element("title", f"layer {layer}: {error:.3%}"),
+            class_=f"bar {kind}",
+            x=layer * _WIDTH + _GAP / 2,
+            width=_WIDTH - _GAP,
+            y=_HEIGHT * (1 - error / top),
+            height=_HEIGHT * error / top,
+        )
+        for layer, error in enumerate(errors)
+    ]
+    width = _WIDTH * len(errors)
+    heights = [_HEIGHT * line / _LINES for line in range(_LINES)]
+    lines = [element("line", class_="grid", x1=0, x2=width, y1=y, y2=y) for y in heights]
+    drawing = element(
+        "svg",
+        [*lines, *bars],
+        viewBox=f"0 0 {width} {_HEIGHT}",
+        preserveAspectRatio="none",
+        class_="blocks",
+        role="img",
+        aria_label=f"error {what} by layer, from {min(errors):.3%} to {max(errors):.3%}",
+    )
+    ticks = [element("span", f"{100 * top * (_LINES - line) / _LINES:.3g}%") for line in range(_LINES)]
+    axis = element("div", [*ticks, element("span", "0")], class_="ticks", aria_hidden="true")
+    count = len(errors)
+    places = sorted({round(part * (count - 1) / 5) for part in range(6)})
+    labels = [
+        element("span", str(place) if place else "layer 0", style=f"left: {_middle(place, count)}%")
+        for place in places
+    ]
+    return [
+        element("h3", f"Error {what}, share of energy"),
+        element(
+            "div",
+            axis,
+            drawing,
+            element("div", labels, class_="places", aria_hidden="true"),
+            class_="curve",
+        ),
+    ]
+
+
+def _middle(place: int, count: int) -> str:
+    return f"{100 * (place + 0.5) / count:.3f}"
+
+
+def _above(value: float) -> float:
+    """Return the least of 1, 2, 4 or 8 times a power of ten that is not below a value."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 8, 10) if step * power >= value)

@@ -1,0 +1,53 @@
+"""What a checkpoint and its package write after the same beginnings, as text."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.checkpoint import Checkpoint
+from llq_format.evaluation.eval_page import Sample
+from llq_format.evaluation.samples import LARGEST, beginnings, continuations
+from llq_format.model import Model, tensor_roles
+from llq_format.reader import Package
+from llq_format.reference.text import text_of
+from llq_format.tokenizer import TokenizerFiles
+
+_ENDS = (".", "?", "!", ".”", '."', "?”", "!”")
+
+
+def written_samples(  # noqa: PLR0913, PLR0917  # two models and a text
+    package: Package,
+    checkpoint: Checkpoint,
+    tokens: NDArray[np.int64],
+    tokenizer: TokenizerFiles | None,
+    prompt: int,
+    following: int,
+) -> tuple[list[Sample], str]:
+    """Return at most three samples, or none and the reason.
+
+    tokens: [sequences, positions], where beginnings of `prompt` tokens are taken from; `following` tokens
+    are written after each.
+    """
+    model = package.metadata.model
+    if model is None:
+        raise ValueError("this package holds tensors but no model: it writes nothing")
+    if tokenizer is None:
+        return [], "Neither the package nor the checkpoint has a tokenizer, so there is no text to show."
+    if sum(math.prod(role.shape) for role in tensor_roles(model)) > LARGEST:
+        return [], f"Samples are made of models of up to {LARGEST:,} weights, which fit into memory."
+    data, bos = tokenizer.tokenizer_json, tokenizer.bos_token_id
+    passages = beginnings(
+        tokens, bos, prompt + following, lambda token: text_of(data, [token]).rstrip().endswith(_ENDS)
+    )
+    if not len(passages):
+        return [], "The text is too short for samples."
+    prompts = passages[:, :prompt]
+    original = continuations(
+        Model.from_json(checkpoint.model), checkpoint.load, prompts, following, exact=False
+    )
+    stored = continuations(model, package.get_tensor, prompts, following, exact=True)
+    return [
+        Sample(*(text_of(data, ids.tolist()) for ids in parts))
+        for parts in zip(prompts, passages[:, prompt:], original, stored, strict=True)
+    ], ""
