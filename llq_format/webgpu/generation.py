@@ -1,7 +1,6 @@
 """Tokens one after another on a device, several in flight; no logits are read back (spec: Generation)."""
 
 import struct
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,6 @@ from llq_format.webgpu.replay import submit, wait
 
 IN_FLIGHT = 4
 """Tokens that are encoded before the first of them is read: the device never waits for the host."""
-
-TOGETHER = 2
-"""Tokens of a submission on a fast device, which would idle for 0.05 ms between two submissions."""
-
-FAST_SECONDS = 0.005
-"""What a token may take on a fast device: waiting for two of them is not noticed."""
 
 _STATE_BYTES = 256
 
@@ -67,30 +60,25 @@ def generate(
     start = host.position
     free = [
         host.device.buffer(f"chosen {n}", _STATE_BYTES, wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ)
-        for n in range(IN_FLIGHT + TOGETHER)
+        for n in range(IN_FLIGHT)
     ]
     # The last token of a full context is chosen and never computed.
     steps = min(max_tokens, host.context - start + 1)
     flight: deque[_Step] = deque()
     submitted = yielded = 0
-    began = 0.0
-    together = 1
     try:
         while yielded < steps:
-            while submitted < steps and len(flight) < IN_FLIGHT:
-                count = min(together, steps - submitted)
+            while submitted < steps and free:
+                passes = (choice,) if submitted == 0 else ("decode", choice)
                 with host.device.failures():
-                    flight += _submit(host, choice, [free.pop() for _ in range(count)], first=submitted == 0)
-                submitted += count
+                    flight.append(_submit(host, passes, free.pop()))
+                submitted += 1
             step = flight.popleft()
             with host.device.failures():
                 token = step.token()
             free.append(step.staging)
             if token in eos_token_ids:
                 return
-            now = time.perf_counter()
-            began = now if yielded == 0 else began
-            together = TOGETHER if 0 < now - began < yielded * FAST_SECONDS else 1
             yielded += 1
             yield token
     finally:
@@ -99,15 +87,12 @@ def generate(
             flight.popleft().token()
 
 
-def _submit(host: Host, choice: str, stagings: list[Any], *, first: bool) -> list[_Step]:
-    """Submit a step for each staging buffer; the first of all chooses from logits that are there already."""
+def _submit(host: Host, passes: tuple[str, ...], staging: Any) -> _Step:
     gpu = host.device.gpu
-    encoder = gpu.create_command_encoder(label=f"decode {choice}")
-    for number, staging in enumerate(stagings):
-        host.encode(encoder, (choice,) if first and number == 0 else ("decode", choice), 1)
-        encoder.copy_buffer_to_buffer(host.resource("state"), 0, staging, 0, _STATE_BYTES)
-    submission = submit(gpu, encoder.finish())
-    return [_Step(gpu, submission, staging) for staging in stagings]
+    encoder = gpu.create_command_encoder(label=" ".join(passes))
+    host.encode(encoder, passes, 1)
+    encoder.copy_buffer_to_buffer(host.resource("state"), 0, staging, 0, _STATE_BYTES)
+    return _Step(gpu, submit(gpu, encoder.finish()), staging)
 
 
 def _sampling_words(sampling: Sampling) -> bytes:

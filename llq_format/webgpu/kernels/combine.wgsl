@@ -2,7 +2,7 @@
 //
 //   m = max m_s;  l = sum of l_s exp(m_s - m);  value(head, d) = sum of o_s(d) exp(m_s - m) / l
 //
-// Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2] (o unnormalised, then m, then l; m = -3.4e38, l = 0 and
+// Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2], read in pairs (o unnormalised, then m, then l; m = -3.4e38, l = 0 and
 //   any finite o of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
@@ -18,7 +18,7 @@ struct CombineParameters {
   blocks_stride: u32,
 }
 
-@group(0) @binding(0) var<storage, read> combine_partials: array<f32>;
+@group(0) @binding(0) var<storage, read> combine_partials: array<vec2<f32>>;
 @group(0) @binding(1) var<storage, read_write> combine_codes: array<u32>;
 @group(0) @binding(2) var<storage, read_write> combine_sums: array<i32>;
 @group(0) @binding(3) var<storage, read_write> combine_scales: array<f32>;
@@ -28,25 +28,28 @@ struct CombineParameters {
 
 var<workgroup> combine_factors: array<f32, 2048>;
 
+// m and l of a split.
+fn combine_ends(split: u32) -> vec2<f32> {
+  let half = combine_parameters.head_dim >> 1u;
+  return combine_partials[split * (half + 1u) + half];
+}
+
 // The greatest m of a head, and 1 / l of all its splits together; `first` is the index of its first split.
 fn combine_softmax(first: u32) -> vec2<f32> {
-  let p = combine_parameters;
-  let stride = p.head_dim + 2u;
   var m = -3.4e38;
-  for (var s = 0u; s < p.splits; s++) {
-    m = max(m, combine_partials[(first + s) * stride + p.head_dim]);
+  for (var s = 0u; s < combine_parameters.splits; s++) {
+    m = max(m, combine_ends(first + s).x);
   }
   var l = 0.0;
-  for (var s = 0u; s < p.splits; s++) {
-    l += combine_partials[(first + s) * stride + p.head_dim + 1u] * combine_factor(first + s, vec2(m, 1.0));
+  for (var s = 0u; s < combine_parameters.splits; s++) {
+    l += combine_ends(first + s).y * combine_factor(first + s, vec2(m, 1.0));
   }
   return vec2(m, 1.0 / l);
 }
 
 // exp(m_s - m) / l of one split; 0 of an empty one.
 fn combine_factor(split: u32, softmax: vec2<f32>) -> f32 {
-  let p = combine_parameters;
-  let m = combine_partials[split * (p.head_dim + 2u) + p.head_dim];
+  let m = combine_ends(split).x;
   return select(0.0, exp(max(m, softmax.x - 87.0) - softmax.x) * softmax.y, m > -3.3e38);
 }
 
@@ -58,11 +61,10 @@ fn combine_fits() -> bool {
 fn combine_four(first: u32) -> vec4<f32> {
   let p = combine_parameters;
   let numbers = vec4(0u, 1u, 2u, 3u);
-  let stride = p.head_dim + 2u;
-  let at = (vec4(first) + min(numbers, vec4(p.splits - 1u))) * stride + vec4(p.head_dim);
-  let m = vec4(combine_partials[at.x], combine_partials[at.y], combine_partials[at.z], combine_partials[at.w]);
-  let next = at + vec4(1u);
-  let l = vec4(combine_partials[next.x], combine_partials[next.y], combine_partials[next.z], combine_partials[next.w]);
+  let at = vec4(first) + min(numbers, vec4(p.splits - 1u));
+  let ends = mat4x2(combine_ends(at.x), combine_ends(at.y), combine_ends(at.z), combine_ends(at.w));
+  let m = vec4(ends[0].x, ends[1].x, ends[2].x, ends[3].x);
+  let l = vec4(ends[0].y, ends[1].y, ends[2].y, ends[3].y);
   let greatest = max(max(m.x, m.y), max(m.z, m.w));
   let counts = (numbers < vec4(p.splits)) & (m > vec4(-3.3e38));
   let weights = select(vec4(0.0), exp(max(m, vec4(greatest - 87.0)) - greatest), counts);
@@ -89,41 +91,43 @@ fn combine_weigh(t: u32, lane: u32) {
   workgroupBarrier();
 }
 
-// The heads of columns: a product, for dividing integers is slow; exact below 2^20 columns.
-fn combine_head(columns: vec4<u32>) -> vec4<u32> {
-  return vec4<u32>((vec4<f32>(columns) + 0.5) * (1.0 / f32(combine_parameters.head_dim)));
+// The pairs of columns at these places of the partials.
+fn combine_at(places: vec4<u32>) -> mat4x2<f32> {
+  return mat4x2(combine_partials[places.x], combine_partials[places.y], combine_partials[places.z], combine_partials[places.w]);
 }
 
-// Columns column, column + distance, ...: of four splits at a time, so that their loads are under way together.
-fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
+// Four pairs, each times the factor of its head.
+fn combine_scaled(pairs: mat4x2<f32>, factors: vec4<u32>) -> mat4x2<f32> {
+  return mat4x2(
+    pairs[0] * combine_factors[factors.x],
+    pairs[1] * combine_factors[factors.y],
+    pairs[2] * combine_factors[factors.z],
+    pairs[3] * combine_factors[factors.w],
+  );
+}
+
+// Four pairs of columns, pair n of columns 2 n and 2 n + 1: of four splits at a time, so that their loads are under way
+// together. Heads by a product, for dividing integers is slow; exact below 2^20 pairs.
+fn combine_pairs(t: u32, given: vec4<u32>) -> mat4x2<f32> {
   let p = combine_parameters;
-  let c = vec4(column) + distance * vec4(0u, 1u, 2u, 3u);
-  let at = min(c, vec4(p.heads * p.head_dim - 1u));
-  let head = combine_head(at);
+  let half = p.head_dim >> 1u;
+  let pairs = min(given, vec4(p.heads * half - 1u));
+  let head = vec4<u32>((vec4<f32>(pairs) + 0.5) * (1.0 / f32(half)));
   let split = (t * p.heads + head) * p.splits;
-  let stride = p.head_dim + 2u;
-  let place = split * stride + at - head * p.head_dim;
-  var v = vec4(0.0);
+  let stride = half + 1u;
+  let place = split * stride + pairs - head * half;
+  var v = mat4x2<f32>();
   if (p.splits <= 4u && p.heads <= 512u) {
     let last = p.splits - 1u;
-    let o1 = place + min(1u, last) * stride;
-    let o2 = place + min(2u, last) * stride;
-    let o3 = place + min(3u, last) * stride;
-    let p0 = vec4(combine_partials[place.x], combine_partials[place.y], combine_partials[place.z], combine_partials[place.w]);
-    let p1 = vec4(combine_partials[o1.x], combine_partials[o1.y], combine_partials[o1.z], combine_partials[o1.w]);
-    let p2 = vec4(combine_partials[o2.x], combine_partials[o2.y], combine_partials[o2.z], combine_partials[o2.w]);
-    let p3 = vec4(combine_partials[o3.x], combine_partials[o3.y], combine_partials[o3.z], combine_partials[o3.w]);
+    let p0 = combine_at(place);
+    let p1 = combine_at(place + min(1u, last) * stride);
+    let p2 = combine_at(place + min(2u, last) * stride);
+    let p3 = combine_at(place + min(3u, last) * stride);
     let f = 4u * head;
-    v = p0 * vec4(combine_factors[f.x], combine_factors[f.y], combine_factors[f.z], combine_factors[f.w])
-        + p1 * vec4(combine_factors[f.x + 1u], combine_factors[f.y + 1u], combine_factors[f.z + 1u], combine_factors[f.w + 1u])
-        + p2 * vec4(combine_factors[f.x + 2u], combine_factors[f.y + 2u], combine_factors[f.z + 2u], combine_factors[f.w + 2u])
-        + p3 * vec4(combine_factors[f.x + 3u], combine_factors[f.y + 3u], combine_factors[f.z + 3u], combine_factors[f.w + 3u]);
+    v = (combine_scaled(p0, f) + combine_scaled(p1, f + 1u)) + (combine_scaled(p2, f + 2u) + combine_scaled(p3, f + 3u));
   } else if (combine_fits()) {
     for (var s = 0u; s < p.splits; s++) {
-      let o = place + s * stride;
-      let partials = vec4(combine_partials[o.x], combine_partials[o.y], combine_partials[o.z], combine_partials[o.w]);
-      let f = head * p.splits + s;
-      v += partials * vec4(combine_factors[f.x], combine_factors[f.y], combine_factors[f.z], combine_factors[f.w]);
+      v = v + combine_scaled(combine_at(place + s * stride), head * p.splits + s);
     }
   } else {
     for (var k = 0u; k < 4u; k++) {
@@ -133,7 +137,26 @@ fn combine_values(t: u32, column: u32, distance: u32) -> vec4<f32> {
       }
     }
   }
-  return select(vec4(0.0), v, c < vec4(p.heads * p.head_dim));
+  let within = given < vec4(p.heads * half);
+  return mat4x2(
+    select(vec2(0.0), v[0], within.x),
+    select(vec2(0.0), v[1], within.y),
+    select(vec2(0.0), v[2], within.z),
+    select(vec2(0.0), v[3], within.w),
+  );
+}
+
+// The four columns of a word of INT8 codes.
+fn combine_word(t: u32, word: u32) -> vec4<f32> {
+  let column = vector_int8_column(word);
+  let v = combine_pairs(t, (column >> 1u) + vec4(0u, 2u, 4u, 6u));
+  let first = vec4(v[0].x, v[1].x, v[2].x, v[3].x);
+  let second = vec4(v[0].y, v[1].y, v[2].y, v[3].y);
+  return select(first, second, (column & 1u) == 1u);
+}
+
+fn combine_greatest(v: mat4x2<f32>) -> vec2<f32> {
+  return max(max(abs(v[0]), abs(v[1])), max(abs(v[2]), abs(v[3])));
 }
 
 @compute @workgroup_size(256)
@@ -147,22 +170,18 @@ fn combine_int8(
   let columns = p.heads * p.head_dim;
   let words = 16u * ((columns + 63u) / 64u);
   combine_weigh(t, lane);
-  var values = combine_values(t, vector_int8_column(256u * group.y + lane), 4u);  // asked for before they are needed
-  var most = vec4(0.0);
-  for (var c = lane; c < columns; c += 2048u) {
-    let a = abs(combine_values(t, c, 256u));
-    let b = abs(combine_values(t, c + 1024u, 256u));
-    most = max(most, max(a, b));
+  var most = vec2(0.0);
+  for (var pair = lane; 2u * pair < columns; pair += 2048u) {
+    let a = combine_pairs(t, pair + vec4(0u, 256u, 512u, 768u));
+    let b = combine_pairs(t, pair + vec4(1024u, 1280u, 1536u, 1792u));
+    most = max(most, max(combine_greatest(a), combine_greatest(b)));
   }
-  let largest = group_max(max(max(most.x, most.y), max(most.z, most.w)), lane);
+  let largest = group_max(max(most.x, most.y), lane);
   let inverse = vector_int8_inverse(largest);
   var turn = 0u;
   for (var first = 256u * group.y; first < words; first += 256u * groups.y) {
     let word = first + lane;
-    let codes = vector_int8_codes(values, inverse);
-    if (word + 256u * groups.y < words) {
-      values = combine_values(t, vector_int8_column(word + 256u * groups.y), 4u);
-    }
+    let codes = vector_int8_codes(combine_word(t, word), inverse);
     let sum = vector_int8_block_sum(codes, lane, turn);
     turn++;
     if (word < words) {
@@ -190,7 +209,8 @@ fn combine_binary16(
   var turn = 0u;
   for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {
     let quad = first + lane;
-    let v = vector_binary16_rounded(combine_values(t, 4u * quad, 1u));
+    let pairs = combine_pairs(t, vec4(2u * quad) + vec4(0u, 1u, 0u, 1u));
+    let v = vector_binary16_rounded(vec4(pairs[0], pairs[1]));
     let sum = vector_binary16_block_sum(v, lane, turn);
     turn++;
     if (quad < quads) {
