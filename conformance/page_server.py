@@ -18,12 +18,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .arrays import LARGEST
+from .listing import listing
 from .process import LONGEST_LINE
 
 HEADERS = {
@@ -147,8 +148,10 @@ class PageServer:
     async def _package(self, request: Request) -> Response:
         folder = self._packages.get(request.path_params["name"])
         name = request.path_params["file"]
+        if folder is not None and not name:
+            return JSONResponse(listing(folder), headers=HEADERS)
         # a package is flat, and what it is must not be judged here: FIFOs and links are refused as absent
-        if folder is None or "/" in name or name in ("", ".", ".."):
+        if folder is None or "/" in name or name in (".", ".."):
             raise HTTPException(404)
         file = folder / name
         if file.is_symlink() or not file.is_file():

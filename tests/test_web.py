@@ -72,6 +72,11 @@ def test_types() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_data_of_the_specification_are_those_of_the_specification() -> None:
+    done = node("node", "specification.mjs", "--check")
+    assert done.returncode == 0, done.stderr
+
+
 def test_both_hosts_replay_the_same(tmp_path: Path) -> None:
     directory = tmp_path / "tiny"
     synth("tiny", directory, shard_limit=1 << 16)

@@ -1,5 +1,6 @@
 """`--runtime=browser:…`: the protocol with a page, and what a page does that does not keep to it."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,6 +139,10 @@ def test_the_server_gives_nothing_without_the_token_nor_other_files(web: Path, t
     assert server.url.startswith("http://127.0.0.1:")
     assert fetch(server.url)[0] == 200
     assert fetch(folder + "file") == (200, b"text")
+    assert json.loads(fetch(folder)[1]) == [
+        {"name": "file", "kind": "file", "size": 4},
+        {"name": "link", "kind": "other", "size": (tmp_path / "link").lstat().st_size},
+    ]
     assert fetch(folder + "file", range="bytes=1-2") == (206, b"ex")
     others = [root + "/harness/", root + "/", folder + "link", folder + "..%2ffile", folder + "none"]
     assert [fetch(url)[0] for url in others] == [404] * len(others)

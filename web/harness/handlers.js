@@ -9,20 +9,22 @@ import { isSoftware, openDevice, requestAdapter } from "../src/device.js";
 import { generate } from "../src/generation.js";
 import { Host } from "../src/host.js";
 import { Package } from "../src/loading.js";
-import { rowsCols } from "../src/metadata.js";
+import { rowsCols } from "../src/layout.js";
 import { readModule } from "../src/module.js";
 import { decode, multiply, round } from "../src/operations.js";
 import { parseProgram, toProgram } from "../src/program.js";
 import { Tokenizer } from "../src/tokenizer.js";
+import { validate } from "../src/validate.js";
+import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 
-/** @typedef {import("../src/loading.js").Source} Source */
+/** @typedef {import("../src/validate.js").Directory} Directory */
 /**
  * @typedef {object} Platform files are named as the request names them: by path, or by address
  * @property {{name: string, version: string}} info who answers
  * @property {GPU} [gpu] navigator.gpu unless given
  * @property {string} [variant] the only one of the module's that will do
- * @property {(directory: string) => Source} source where a package lies
+ * @property {(place: string) => Directory} directory where a package lies
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */
@@ -31,7 +33,9 @@ import { fromNpy, toNpy } from "./npy.js";
 const SOFTWARE_PATIENCE = 10;
 
 /** @param {Platform} platform @returns {import("./answering.js").Handlers} */
-export function handlers({ info, gpu, variant, source, read, write }) {
+export function handlers({ info, gpu, variant, directory, read, write }) {
+  const opening = (/** @type {string} */ place) => Package.open(directorySource(directory(place)));
+
   /** The device of the last request, and the module that it was made for. */
   /** @type {{device: import("../src/device.js").Device | null, module: string}} */
   let open = { device: null, module: "" };
@@ -55,7 +59,7 @@ export function handlers({ info, gpu, variant, source, read, write }) {
     /** @type {number} */ positions,
     /** @type {(host: Host, metadata: import("../src/metadata.js").Metadata) => Promise<any>} */ action,
   ) {
-    const opened = await Package.open(source(request.package));
+    const opened = await opening(request.package);
     const { program, device } = await planned(request.plan);
     const { shards, invFreq } = await opened.upload(device, program);
     const host = new Host(program, device, { shards, context: Math.min(program.contextLength, positions) });
@@ -82,17 +86,21 @@ export function handlers({ info, gpu, variant, source, read, write }) {
         protocol,
         ...info,
         language: "JavaScript, WGSL",
-        capabilities: ["decode", "activations", "matvec", "logits", "generate", "tokenize"],
+        capabilities: ["decode", "reject", "activations", "matvec", "logits", "generate", "tokenize"],
         kv_cache: "f32",
         patience: isSoftware(adapter.info) ? SOFTWARE_PATIENCE : 1,
       };
     },
     async decode(request) {
-      const opened = await Package.open(source(request.package));
+      const opened = await opening(request.package);
       const tensor = tensorOf(opened, request.tensor);
       const { program, device } = await planned(request.plan);
       const [rows, cols] = rowsCols(tensor);
       await write(request.output, toNpy(await decode(device, program, opened, rows * cols), tensor.shape));
+    },
+    async validate(request) {
+      const { rule, warnings } = await validate(directory(request.package));
+      return { valid: rule === null, rules: rule === null ? [] : [rule], warnings };
     },
     async activations(request) {
       const x = await vectors(request.input);
@@ -102,7 +110,7 @@ export function handlers({ info, gpu, variant, source, read, write }) {
       if (scales !== null) await write(request.scales, toNpy(scales, [x.rows]));
     },
     async matvec(request) {
-      const opened = await Package.open(source(request.package));
+      const opened = await opening(request.package);
       const [rows] = rowsCols(tensorOf(opened, request.tensor));
       const x = await vectors(request.input);
       const { program, device } = await planned(request.plan);
@@ -131,7 +139,7 @@ export function handlers({ info, gpu, variant, source, read, write }) {
       });
     },
     async tokenize(request) {
-      const opened = await Package.open(source(request.package));
+      const opened = await opening(request.package);
       const entry = opened.metadata.tokenizer;
       if (entry === undefined) throw new Error("the package has no tokenizer");
       const text = new TextDecoder().decode(await opened.readFile(entry));

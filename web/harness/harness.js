@@ -2,8 +2,8 @@
 
 import manifest from "../package.json" with { type: "json" };
 import { answer, get, put } from "./connection.js";
+import { directory } from "./directory.js";
 import { handlers } from "./handlers.js";
-import { addressSource } from "./source.js";
 
 const variant = new URLSearchParams(location.search).get("variant") ?? undefined;
 
@@ -18,7 +18,7 @@ answer(
   handlers({
     info: { name: `webgpu-llama4 in ${browserName()}`, version: manifest.version },
     variant,
-    source: addressSource,
+    directory,
     read: async (address) => new Uint8Array(await get(address)),
     write: put,
   }),

@@ -10,7 +10,7 @@ import process from "node:process";
 import { respond } from "../harness/answering.js";
 import { handlers } from "../harness/handlers.js";
 import manifest from "../package.json" with { type: "json" };
-import { directorySource } from "./directory.js";
+import { directory } from "./directory.js";
 
 const IN_DENO = "Deno" in globalThis;
 console.debug = console.error; // standard output is for the protocol
@@ -19,7 +19,7 @@ const answers = handlers({
   info: { name: `webgpu-llama4 in ${IN_DENO ? "Deno" : "Node"}`, version: manifest.version },
   gpu: IN_DENO ? undefined : await (await import("../src/node_gpu.js")).nodeGpu(),
   variant: process.argv[2], // the only one that will do, where one is named
-  source: directorySource,
+  directory,
   read: async (path) => new Uint8Array(await readFile(path)),
   write: writeFile,
 });

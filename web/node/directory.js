@@ -1,59 +1,39 @@
-/** A package in a directory, for Node. */
+/** A directory of the file system, for Node and Deno. */
 
-import { open } from "node:fs/promises";
+import { lstat, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { PackageError } from "../src/errors.js";
-import { MAX_METADATA_BYTES, METADATA_NAME } from "../src/metadata.js";
-
-/** @typedef {import("../src/loading.js").Source} Source */
 
 /**
- * Returns the source of a package at a path.
- *
- * @param {string} directory
- * @returns {Source}
+ * @param {string} path
+ * @returns {import("../src/validate.js").Directory}
  */
-export function directorySource(directory) {
+export function directory(path) {
   return {
-    async metadata() {
-      const file = await opened(join(directory, METADATA_NAME), "LLQ-PKG-1");
-      try {
-        const { size } = await file.stat();
-        if (size > MAX_METADATA_BYTES) throw new PackageError(`metadata.json has ${size} bytes`, { rule: "LLQ-PKG-2" });
-        return new Uint8Array(await file.readFile());
-      } finally {
-        await file.close();
-      }
+    async list() {
+      if (!(await stat(path).catch(() => null))?.isDirectory()) return null; // the directory itself may be a link
+      const names = await readdir(path);
+      return Promise.all(
+        names.map(async (name) => {
+          const found = await lstat(join(path, name));
+          return { name, kind: found.isFile() ? "file" : "other", size: found.size };
+        }),
+      );
     },
-    async *pieces(entry, pieces) {
-      const file = await opened(join(directory, entry.file), "LLQ-PKG-6");
+    async read(name, offset, length) {
+      const file = await open(join(path, name), "r");
       try {
-        const { size } = await file.stat();
-        if (size !== entry.byte_length) {
-          throw new PackageError(`${entry.file} has ${size} bytes, and not ${entry.byte_length}`, { rule: "LLQ-PKG-8" });
+        const bytes = new Uint8Array(length);
+        for (let done = 0; done < length; ) {
+          const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
+          if (bytesRead === 0) throw new PackageError(`${name} became shorter`, { rule: "LLQ-PKG-8" });
+          done += bytesRead;
         }
-        for (const { offset, length } of pieces) {
-          const bytes = new Uint8Array(length);
-          for (let done = 0; done < length; ) {
-            const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-            if (bytesRead === 0) throw new PackageError(`${entry.file} became shorter`, { rule: "LLQ-PKG-8" });
-            done += bytesRead;
-          }
-          yield bytes;
-        }
+        return bytes;
       } finally {
         await file.close();
       }
     },
   };
-}
-
-/** @param {string} path @param {string} rule */
-async function opened(path, rule) {
-  try {
-    return await open(path, "r");
-  } catch (cause) {
-    throw new PackageError(`${path} cannot be read`, { rule, cause });
-  }
 }

@@ -5,11 +5,12 @@ import { Host } from "../src/host.js";
 import { Package } from "../src/loading.js";
 import { readModule } from "../src/module.js";
 import { SLOT_BYTES, grid, parameterBytes, parseProgram, toProgram } from "../src/program.js";
-import { directorySource } from "./directory.js";
+import { directorySource } from "../harness/directory_source.js";
+import { directory as directoryAt } from "./directory.js";
 import { nodeGpu } from "../src/node_gpu.js";
 
 const [directory, tokens, context] = process.argv.slice(2);
-const opened = await Package.open(directorySource(directory));
+const opened = await Package.open(directorySource(directoryAt(directory)));
 const { module, program: entry } = opened.metadata;
 const program = toProgram(parseProgram(await opened.readFile(entry)));
 const gpu = await nodeGpu(["backend=null"]); // Dawn checks everything and computes nothing

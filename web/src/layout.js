@@ -18,6 +18,16 @@ export function isInt4(dtype) {
 }
 
 /**
+ * Returns [rows, cols] of a tensor; one of one dimension has rows of one element.
+ *
+ * @param {{shape: number[]}} tensor
+ * @returns {[number, number]}
+ */
+export function rowsCols({ shape }) {
+  return [shape[0], shape[1] ?? 1];
+}
+
+/**
  * Returns the sections of a part, in order; they tile it. `size` is without padding.
  *
  * @param {Dtype} dtype

@@ -1,6 +1,7 @@
 /** From where a package lies into buffers of a device: every byte is checked, and none is kept. */
 
 import { DeviceError, PackageError } from "./errors.js";
+import { settle } from "./findings.js";
 import { STORAGE } from "./host.js";
 import { PREAMBLE_BYTES } from "./layout.js";
 import { METADATA_NAME, readMetadata } from "./metadata.js";
@@ -143,12 +144,12 @@ export class Package {
         waiting += piece.length;
         const end = begin + piece.length;
         if (at === 0) {
-          checkPreamble(piece, { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file });
+          settle(checkPreamble(piece, { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file }));
           at = Math.max(at, PREAMBLE_BYTES); // a part that is fetched anew may lie in the first piece
         }
         while (at < end && !again) {
           const { tensor, part } = parts[next];
-          check ??= new PartCheck(tensor, part);
+          check ??= new PartCheck(tensor, part, this.metadata.model !== undefined);
           const bytes = piece.subarray(at - begin, Math.min(end, part.offset + part.byte_length) - begin);
           at += bytes.length;
           if (!(await check.take(bytes))) continue;

@@ -3,9 +3,8 @@
  * bytes. A part comes in pieces, in order.
  */
 
-import { PackageError } from "./errors.js";
-import { BLOCK, BLOCK_BYTES, PREAMBLE_BYTES, isInt4, sections } from "./layout.js";
-import { rowsCols } from "./metadata.js";
+import { settle } from "./findings.js";
+import { BLOCK, BLOCK_BYTES, PREAMBLE_BYTES, isInt4, sections, rowsCols } from "./layout.js";
 import { Sha256, sha256 } from "./sha256.js";
 
 /** @typedef {import("./metadata.js").Part} Part */
@@ -15,11 +14,6 @@ import { Sha256, sha256 } from "./sha256.js";
 /** Parts of at most so many bytes are gathered and hashed by the platform, larger ones as they come. */
 export const GATHERED_BYTES = 64 << 20;
 
-// In the order in which a reader names the first fault (chapter Validation).
-const ORDER = [
-  ...["LLQ-REC-1", "LLQ-REC-2", "LLQ-REC-3", "LLQ-REC-4", "LLQ-REC-5", "LLQ-RAW-1"],
-  ...["LLQ-HASH-1", "LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-PACK-1", "LLQ-RAW-2", "LLQ-MODEL-6"],
-];
 const GREATEST = 65504;
 
 /** The check of one part. */
@@ -34,13 +28,17 @@ export class PartCheck {
   /** @type {Bytes | null} */
   #gathered = null;
 
+  #ofModel;
+
   /**
    * @param {TensorEntry} tensor
    * @param {Part} part
+   * @param {boolean} ofModel whether the package has a model: then `rope.inv_freq` holds frequencies
    */
-  constructor(tensor, part) {
+  constructor(tensor, part, ofModel) {
     this.tensor = tensor;
     this.part = part;
+    this.#ofModel = ofModel;
     const [, cols] = rowsCols(tensor);
     this.cols = cols;
     this.#sections = sections(tensor.dtype, part.num_rows, cols);
@@ -72,19 +70,19 @@ export class PartCheck {
     return this.#faults.has("LLQ-HASH-1");
   }
 
+  /** What is wrong, at most once a rule. @returns {import("./schema.js").Finding[]} */
+  get findings() {
+    const where = `${this.tensor.name}, rows from ${this.part.first_row} on`;
+    return Array.from(this.#faults, ([rule, found]) => [rule, `${where}: ${found}`]);
+  }
+
   /**
    * Throws the first fault, if there is one.
    *
-   * @throws {PackageError}
+   * @throws {import("./errors.js").PackageError}
    */
   settle() {
-    const rule = ORDER.find((one) => this.#faults.has(one));
-    if (rule === undefined) return;
-    const { name } = this.tensor;
-    throw new PackageError(`${name}, rows from ${this.part.first_row} on: ${this.#faults.get(rule)}`, {
-      rule,
-      code: this.damaged ? "hash" : "package",
-    });
+    settle(this.findings, this.damaged ? "hash" : "package");
   }
 
   /** @param {Bytes} bytes @param {number} begin @param {boolean} done @returns {Promise<string | null>} */
@@ -203,7 +201,7 @@ export class PartCheck {
     for (const bits of new Uint32Array(whole.buffer, whole.byteOffset, whole.length >> 2)) {
       if ((bits & 0x7f800000) === 0x7f800000) this.#fault("LLQ-RAW-2", "a value is not finite");
     }
-    if (this.tensor.name === "rope.inv_freq") {
+    if (this.#ofModel && this.tensor.name === "rope.inv_freq") {
       for (const value of new Float32Array(whole.buffer, whole.byteOffset, whole.length >> 2)) {
         if (!(value > 0 && value <= 1)) this.#fault("LLQ-MODEL-6", `a frequency of ${value}`);
       }
@@ -215,24 +213,21 @@ const SCALES = 256;
 const MAGIC = [0x89, 0x4c, 0x4c, 0x51, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /**
- * Checks the first bytes of a shard.
+ * Yields the breaches of LLQ-SHARD-2 to LLQ-SHARD-6 in the first bytes of a shard.
  *
  * @param {Bytes} bytes at least PREAMBLE_BYTES of them
  * @param {{index: number, count: number, byteLength: number, file: string}} expected
- * @throws {PackageError} LLQ-SHARD-2 to LLQ-SHARD-6
+ * @returns {Generator<import("./schema.js").Finding, void, void>}
  */
-export function checkPreamble(bytes, { index, count, byteLength, file }) {
+export function* checkPreamble(bytes, { index, count, byteLength, file }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
-  const refuse = (/** @type {string} */ rule, /** @type {string} */ found) => {
-    throw new PackageError(`${file}: ${found}`, { rule });
-  };
-  if (!MAGIC.every((byte, i) => bytes[i] === byte)) refuse("LLQ-SHARD-2", "it does not begin as a shard does");
-  if (view.getUint16(8, true) !== 1 || view.getUint16(10, true) !== 0) refuse("LLQ-SHARD-3", "it is of another version");
+  if (!MAGIC.every((byte, i) => bytes[i] === byte)) yield ["LLQ-SHARD-2", `${file}: it does not begin as a shard does`];
+  if (view.getUint16(8, true) !== 1 || view.getUint16(10, true) !== 0) yield ["LLQ-SHARD-3", `${file}: it is of another version`];
   if (view.getUint32(12, true) !== index || view.getUint32(16, true) !== count) {
-    refuse("LLQ-SHARD-4", `it is shard ${view.getUint32(12, true)} of ${view.getUint32(16, true)}, not ${index} of ${count}`);
+    yield ["LLQ-SHARD-4", `${file}: it is shard ${view.getUint32(12, true)} of ${view.getUint32(16, true)}, not ${index} of ${count}`];
   }
-  if (view.getBigUint64(24, true) !== BigInt(byteLength)) refuse("LLQ-SHARD-5", "it states another length");
+  if (view.getBigUint64(24, true) !== BigInt(byteLength)) yield ["LLQ-SHARD-5", `${file}: it states another length`];
   if ([...bytes.subarray(20, 24), ...bytes.subarray(32, 256)].some(Boolean)) {
-    refuse("LLQ-SHARD-6", "reserved bytes are not zero");
+    yield ["LLQ-SHARD-6", `${file}: reserved bytes are not zero`];
   }
 }

@@ -47,15 +47,6 @@ export const MAX_PROGRAM_BYTES = 1 << 24;
 /** Parameters of a dispatch lie in slots of so many bytes of the parameter arena. */
 export const SLOT_BYTES = 256;
 
-const RULES = {
-  encoding: "LLQ-PROG-2",
-  depth: "LLQ-PROG-2",
-  syntax: "LLQ-PROG-2",
-  number: "LLQ-PROG-2",
-  surrogate: "LLQ-PROG-2",
-  form: "LLQ-PROG-2",
-};
-
 /**
  * Returns the value of program.json.
  *
@@ -69,7 +60,7 @@ export function parseProgram(data) {
       rule: "LLQ-PROG-1",
     });
   }
-  return parseCanonical(data, "program.json", RULES);
+  return parseCanonical(data, "program.json", "LLQ-PROG-2");
 }
 
 /**
