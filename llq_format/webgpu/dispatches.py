@@ -193,4 +193,4 @@ class Dispatches:
 
 def shares(cols: int, tokens: int) -> int:
     """Return how many workgroups share one vector that is rounded: of a single one, as many as help."""
-    return ceil_div(cols, 4 * BLOCK) if tokens == 1 else 1
+    return ceil_div(cols, 16 * BLOCK) if tokens == 1 else 1

@@ -1,5 +1,6 @@
 """Whether a device computes what a variant asks of it rightly: drivers and shader compilers have bugs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,22 @@ _TOLERANCE = 1e-4
 """Far above the rounding of binary32, far below what a wrong sum, dot product or scale makes."""
 
 
-def computes_rightly(device: Device) -> bool:
-    """Return whether a norm, its INT8 codes and a product of one block row come out as they must.
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """What is computed, what of, and what must come out.
+
+    inputs: for each buffer its first bytes. expected: of the buffer `y`, [BLOCK], binary64. tolerance: how
+    far a value may be off.
+    """
+
+    program: Program
+    inputs: dict[str, NDArray[Any]]
+    expected: NDArray[np.float64]
+    tolerance: float
+
+
+def self_test() -> SelfTest:
+    """Return a norm, its INT8 codes and a product of one block row.
 
     The norm takes `group_sum`, `group_max` and `halves`, the product `dot4` and `halves`: every function that
     variants have their own bodies for. All INT8 codes of it are integers before they are rounded.
@@ -43,12 +58,18 @@ def computes_rightly(device: Device) -> bool:
     blocks = scale[:, None, None].astype(np.float64) * (q - zero_point[:, None, None].astype(np.float64))
     root = np.sqrt(np.mean(np.square(x)))
     expected = np.concatenate(list(blocks), axis=1) @ codes / root
-    host = Host(None, _program(inputs), device, 1)
-    for name, data in inputs.items():
+    return SelfTest(_program(inputs), inputs, expected, float(_TOLERANCE * np.abs(expected).max()))
+
+
+def computes_rightly(device: Device) -> bool:
+    """Return whether what `self_test` says comes out on a device."""
+    test = self_test()
+    host = Host(None, test.program, device, 1)
+    for name, data in test.inputs.items():
         host.write(name, data)
     host.run("operation", 1)
     got = host.read("y", BLOCK).astype(np.float64)
-    return bool(np.abs(got - expected).max() <= _TOLERANCE * np.abs(expected).max())
+    return bool(np.abs(got - test.expected).max() <= test.tolerance)
 
 
 def _program(inputs: dict[str, NDArray[Any]]) -> Program:

@@ -37,7 +37,7 @@ var<workgroup> fused_attention_sums: array<f32, 256>;
 // Into how many splits the context of a position is cut.
 fn fused_splits(position: u32, chunk_size: u32, splits: u32) -> u32 {
   let start = select(0u, position - position % max(chunk_size, 1u), chunk_size != 0u);
-  return clamp((position - start + 128u) / 128u, 1u, splits);
+  return clamp((position - start + 64u) / 64u, 1u, splits);
 }
 
 // Element e of the head that starts at qkv[first], rotated.
