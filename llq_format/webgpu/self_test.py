@@ -37,7 +37,7 @@ class SelfTest:
 def self_test() -> SelfTest:
     """Return a norm, its INT8 codes and a product of one block row.
 
-    The norm takes `group_sum`, `group_max` and `halves`, the product `dot4` and `halves`: every function that
+    The norm takes `group_sum_and_max` and `halves`, the product `dot4` and `halves`: every function that
     variants have their own bodies for. All INT8 codes of it are integers before they are rounded.
     """
     rng = np.random.default_rng(5)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 from llq_format.webgpu.profile_matrix import METRICS, best, cell, merge
 from llq_format.webgpu.profile_page import matrix_page, profile_page
 from llq_format.webgpu.profile_report import ProfileError, ProfileReport
+from llq_format.webgpu.profile_timeline import kind
 from tests.webgpu.profiles import elsewhere, measured
 
 HOSTILE = "</title><script>alert(1)</script>\"'&{{body}}\x00"
@@ -25,6 +26,16 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def test_entry_points_of_every_pass_have_a_colour_of_their_own() -> None:
+    decoded = {
+        row["entry_point"] for phase in ("decode", "prefill") for row in measured()[phase]["entry_points"]
+    }
+    fused = {"gated_int8": "product", "hidden_int8": "rounding", "fused_attention": "attention"}
+    kinds = {entry_point: kind(entry_point) for entry_point in decoded} | {one: kind(one) for one in fused}
+    assert {one for one, found in kinds.items() if found == "rest"} <= {"embed"}
+    assert {one: kinds[one] for one in fused} == fused
 
 
 def _pages() -> dict[str, str]:
