@@ -31,6 +31,8 @@ check: $(VENV)/installed
 vectors: $(VENV)/installed
 	$(BIN)/python -m vectors.build
 	$(BIN)/python -m llq_format.rules_page > spec/rules.md
+	$(BIN)/python -m llq_format.webgpu.self_test_data > web/src/self_test_data.js
+	cd web && node specification.mjs
 
 benchmarks: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force

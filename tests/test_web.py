@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 import llq_format
+from conformance.node import DRIVERS, driver_variables
 from llq_format.attachment import attach
 from llq_format.synth import synth
 from llq_format.webgpu.host import Host
 from llq_format.webgpu.opening import executable, host_on
 from llq_format.webgpu.package_files import module_bytes, program_maker
 from llq_format.webgpu.program import SLOT_BYTES
+from llq_format.webgpu.self_test_data import module_text
 from tests.webgpu.host_models import device_of_tests
 
 WEB = Path(__file__).parents[1] / "web"
@@ -35,7 +37,7 @@ def node(*words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]
         text=True,
         timeout=timeout,
         check=False,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, **driver_variables(None, DRIVERS), "NO_COLOR": "1"},
     )
 
 
@@ -49,13 +51,15 @@ def dependencies() -> None:
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
-    """Write the packages that the tests in Node read, once: `large` comes in several shards and pieces."""
-    if not (PACKAGES / "large").is_dir():
-        PACKAGES.mkdir(parents=True, exist_ok=True)
+    """Write the packages that the tests in Node read: `large` comes in several shards and pieces."""
+    large, module = PACKAGES / "large", module_bytes()
+    if not any(path.read_bytes() == module for path in large.glob("*.wgsl")):  # missing, or of older kernels
         partial = PACKAGES / f"partial-{os.getpid()}"
+        PACKAGES.mkdir(parents=True, exist_ok=True)
         synth("smollm2-135m", partial, layers=1, shard_limit=1 << 25)
-        attach(partial, module_bytes(), program_maker())
-        partial.rename(PACKAGES / "large")
+        attach(partial, module, program_maker())
+        shutil.rmtree(large, ignore_errors=True)
+        partial.rename(large)
     return PACKAGES
 
 
@@ -75,6 +79,10 @@ def test_types() -> None:
 def test_the_data_of_the_specification_are_those_of_the_specification() -> None:
     done = node("node", "specification.mjs", "--check")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -> None:
+    assert (WEB / "src" / "self_test_data.js").read_text("utf-8") == module_text()
 
 
 def test_both_hosts_replay_the_same(tmp_path: Path) -> None:

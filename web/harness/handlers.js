@@ -5,12 +5,13 @@
  * @module harness/handlers
  */
 
-import { isSoftware, openDevice, requestAdapter } from "../src/device.js";
+import { isSoftware } from "../src/device.js";
 import { generate } from "../src/generation.js";
 import { Host } from "../src/host.js";
 import { Package } from "../src/loading.js";
 import { rowsCols } from "../src/layout.js";
 import { readModule } from "../src/module.js";
+import { openDevice, requestAdapter } from "../src/open_device.js";
 import { decode, multiply, round } from "../src/operations.js";
 import { parseProgram, toProgram } from "../src/program.js";
 import { Tokenizer } from "../src/tokenizer.js";

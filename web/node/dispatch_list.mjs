@@ -1,6 +1,6 @@
 // Prints what a host replays of a package: `node dispatch_list.mjs DIRECTORY TOKENS CONTEXT`. Needs no driver.
 
-import { openDevice } from "../src/device.js";
+import { openDevice } from "../src/open_device.js";
 import { Host } from "../src/host.js";
 import { Package } from "../src/loading.js";
 import { readModule } from "../src/module.js";

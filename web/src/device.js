@@ -1,13 +1,12 @@
 /** A device of WebGPU within its default limits, and the compute pipelines of one variant of the module. */
 
-import { DeviceError, DeviceLostError, UnsupportedError } from "./errors.js";
+import { DeviceError, DeviceLostError } from "./errors.js";
 import { source } from "./module.js";
 import { SLOT_BYTES } from "./program.js";
 
 /** @typedef {import("./program.js").Access} Access */
 /** @typedef {import("./program.js").Variant} Variant */
 /** @typedef {import("./module.js").Section} Section */
-/** @typedef {{variants: Variant[]}} WithVariants */
 
 // Values of GPUShaderStage and GPUBufferUsage: constants of WebGPU that hosts outside browsers may not define.
 const COMPUTE = 4;
@@ -207,90 +206,4 @@ export function adapterName(info) {
 export function isSoftware(info) {
   const names = `${adapterName(info)} ${info?.architecture ?? ""}`;
   return info?.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(names);
-}
-
-/**
- * Returns the adapter of a platform that has most of its power.
- *
- * @param {GPU | undefined} gpu
- * @returns {Promise<GPUAdapter>}
- * @throws {UnsupportedError} `no-webgpu`, `no-adapter`
- */
-export async function requestAdapter(gpu) {
-  if (gpu === undefined) {
-    throw new UnsupportedError(
-      "WebGPU is not available here: it needs a recent browser and a page from https: or localhost",
-      { code: "no-webgpu" },
-    );
-  }
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) {
-    throw new UnsupportedError("this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked", {
-      code: "no-adapter",
-    });
-  }
-  return adapter;
-}
-
-/**
- * Returns a device for a program: with the last variant that it has all features of and whose source it compiles.
- *
- * @param {WithVariants} program
- * @param {ReadonlyMap<string, Section>} sections
- * @param {{gpu?: GPU, device?: GPUDevice, variant?: string}} [options] gpu: navigator.gpu unless given; device: one
- *   that is open; variant: the name of the only one that will do
- * @returns {Promise<Device>}
- * @throws {UnsupportedError | DeviceError}
- */
-export async function openDevice(program, sections, { gpu, device, variant } = {}) {
-  const found = gpu ?? globalThis.navigator?.gpu;
-  const language = found?.wgslLanguageFeatures ?? new Set();
-  const named = program.variants.filter(({ name }) => variant === undefined || name === variant);
-  let complaint = "";
-  for (const wanted of named.reverse()) {
-    if (!wanted.language.every((feature) => language.has(feature))) continue;
-    const has = (/** @type {{features: ReadonlySet<string>}} */ one) => wanted.features.every((f) => one.features.has(f));
-    let open, info;
-    if (device !== undefined) {
-      if (!has(device)) continue;
-      [open, info] = [device, device.adapterInfo];
-    } else {
-      const adapter = await requestAdapter(found);
-      if (!has(adapter)) continue;
-      [open, info] = [await request(adapter, wanted), adapter.info];
-    }
-    open.pushErrorScope("validation");
-    const made = new Device(open, wanted, sections, info);
-    const complaints = await made.complaints();
-    await open.popErrorScope();
-    if (complaints.length === 0) return made;
-    complaint ||= ` (${wanted.name}: ${complaints[0]})`;
-    if (device === undefined) made.destroy();
-  }
-  if (complaint) {
-    throw new DeviceError(`no variant of the module compiles on this device${complaint}`, {
-      code: "shader",
-      rule: "LLQ-WGSL-5",
-    });
-  }
-  throw new UnsupportedError(`this device has the features of no variant of the program`, { code: "no-variant" });
-}
-
-/**
- * Returns a device with the features of a variant and default limits; with timestamps, where it has them.
- *
- * @param {GPUAdapter} adapter
- * @param {Variant} variant
- */
-async function request(adapter, variant) {
-  const features = /** @type {GPUFeatureName[]} */ ([...variant.features]);
-  if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
-  try {
-    return await adapter.requestDevice({ label: "llq", requiredFeatures: features });
-  } catch (cause) {
-    throw new UnsupportedError("the adapter gives no device with WebGPU's default limits", {
-      code: "no-device",
-      cause,
-    });
-  }
 }

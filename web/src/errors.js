@@ -38,7 +38,7 @@ export class NetworkError extends LLQError {
   }
 }
 
-/** The device failed: `device`, `out-of-memory`, `shader`. */
+/** The device failed: `device`, `out-of-memory`, `shader`, `wrong`. */
 export class DeviceError extends LLQError {
   /** @param {string} message @param {ErrorDetails} [details] */
   constructor(message, { code = "device", ...details } = {}) {

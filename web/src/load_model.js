@@ -1,7 +1,7 @@
 /** From an address to a model that answers. */
 
 import { PackageCache } from "./cache.js";
-import { openDevice } from "./device.js";
+import { openDevice } from "./open_device.js";
 import { InputError } from "./errors.js";
 import { readExecution } from "./execution.js";
 import { HttpSource } from "./fetching.js";
