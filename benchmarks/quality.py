@@ -1,129 +1,180 @@
-"""How near each method comes to the original: `python -m benchmarks.quality CHECKPOINT --text FILE`.
+"""How near each method comes: `python -m benchmarks.quality CHECKPOINT --text FILE --work DIR`.
 
-Exports the checkpoint with every method, evaluates each package, and beside them ggml's Q4_0 of the same
-matrices, by the gguf package. With --write DIR makes DIR/quality.md. The text must not be the calibration's.
+Exports the checkpoint with every method and evaluates each package; beside them ggml's Q4_0 of the same
+matrices, by the gguf package, and the original with INT8 inputs alone. Each row is kept as DIR/ROW.json, so a
+stopped run goes on where it was; --rows makes some anew. With --write DOCS the page DOCS/quality.md is
+written of the rows that are there. The text must not be the calibration's.
 """
 
 import argparse
 import hashlib
+import json
 import math
+import resource
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gguf import GGMLQuantizationType, quants
 from numpy.typing import NDArray
 
 import llq_format
+from benchmarks.quality_page import quality_page
 from llq_format.calibration import calibration
+from llq_format.calibration.tokens import Calibration
 from llq_format.checkpoint import Checkpoint, open_checkpoint
-from llq_format.evaluation import Estimate, Evaluation, evaluate, evaluate_weights
+from llq_format.evaluation import continuations, evaluate_weights
 from llq_format.layout import is_int4
 from llq_format.model import Model, tensor_roles
+from llq_format.reference.text import text_of, token_ids
 
-METHODS = ("rtn", "awq", "gptq", "best")
-_HEAD = """# Quality of the exporter's methods
+EXPORTS = {
+    "rtn": (),
+    "rtn-symmetric": ("--scheme", "symmetric"),
+    "awq": ("--method", "awq"),
+    "gptq": ("--method", "gptq"),
+    "best": ("--method", "best"),
+    "best-int4-head": ("--method", "best", "--head", "int4"),
+}
+"""Options of `llq export` by row; heads are stored as binary16 but for the last."""
 
-`{checkpoint}` ({weights} M weights), evaluated on the first {tokens:,} tokens of `{text}` (SHA-256
-`{sha256}`),
-in sequences of at most 512 tokens. Calibrated with the built-in text, seed 0. The original is the checkpoint
-in binary32; the matrices of all layers are rounded, embedding and head stored as binary16. Intervals are of
-95 %, over the sequences. Written by `python -m benchmarks.quality CHECKPOINT --text FILE --write docs`.
+ROWS = ("original", *EXPORTS, "q4_0", "int8")
+SAMPLED = ("original", "rtn", "q4_0", "best")
+PROMPTS = (
+    "Once upon a time, in a small village by the sea,",
+    "Question: Why is the sky blue?\nAnswer:",
+    "The three most important inventions of the nineteenth century were",
+)
+_FOLLOWING = 48
 
-The original's perplexity is {original:.2f}.
-
-| method | perplexity | change | KL divergence, nats | its 99th percentile | same top token | export |
-|---|---|---|---|---|---|---|"""
-_INT8 = """
-The same packages with inputs of matrices rounded as runtimes do, binary16 in the first layers, then INT8:
-
-| method | perplexity | change | KL divergence, nats | same top token |
-|---|---|---|---|---|"""
+Load = Callable[[str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A method's figures, and the seconds that its export took."""
+class Given:
+    """What all rows are made of."""
 
-    name: str
-    found: Evaluation
-    seconds: float | None
+    path: str
+    source: Checkpoint
+    model: Model
+    read: Calibration
+    work: Path
 
 
-def main(checkpoint: str, text: Path, tokens: int, methods: list[str], write: Path | None) -> None:
-    """Measure and print; write the page where asked."""
-    with open_checkpoint(checkpoint) as source:
+def measure(given: Given, rows: list[str] | None) -> dict[str, Any]:
+    """Measure the rows that are missing, or those that are named; return all that are there."""
+    of = {
+        "checkpoint": Path(given.path).name,
+        "text_sha256": given.read.sha256,
+        "tokens": given.read.tokens.size,
+    }
+    found = {}
+    for name in ROWS:
+        file = given.work / f"{name}.json"
+        row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if row is not None and row["of"] != of:
+            row = None
+        if (row is None and rows is None) or name in (rows or ()):
+            print(f"{name} …", file=sys.stderr, flush=True)
+            row = {"of": of, **_measure(name, given)}
+            unfinished = file.with_suffix(".part")
+            unfinished.write_text(json.dumps(row, indent=1), encoding="utf-8")
+            unfinished.replace(file)
+        if row is not None:
+            found[name] = row
+    return found
+
+
+def main(given: argparse.Namespace) -> None:
+    """Measure and print the page; write it where asked."""
+    given.work.mkdir(parents=True, exist_ok=True)
+    with open_checkpoint(given.checkpoint) as source:
         model = Model.from_json(source.model)
-        read = calibration(text, source.tokenizer, model.vocab_size, model.context_length, tokens)
-        rows = [Measured("ggml Q4_0, blocks of 1 × 32", _ggml(model, source, read.tokens), None)]
-        with tempfile.TemporaryDirectory() as temporary:
-            for method in methods:
-                package, start = Path(temporary) / method, time.perf_counter()
-                command = [sys.executable, "-m", "llq_format", "export", checkpoint, str(package)]
-                options = ["--method", method, "--no-program"]
-                subprocess.run([*command, *options], check=True)
-                seconds = time.perf_counter() - start
-                with llq_format.open(package) as opened:
-                    rows.append(Measured(method, evaluate(opened, source, read.tokens), seconds))
-    weights = sum(math.prod(role.shape) for role in tensor_roles(model)) / 1e6
-    lines = [
-        _HEAD.format(
-            checkpoint=Path(checkpoint).name,
-            weights=round(weights),
-            tokens=read.tokens.size,
-            text=text.name,
-            sha256=hashlib.sha256(text.read_bytes()).hexdigest(),
-            original=rows[0].found.original_perplexity,
-        ),
-        *(_row(row) for row in rows),
-        _INT8,
-        *(_int8_row(row) for row in rows if row.seconds is not None),
-    ]
-    print("\n".join(lines))
-    if write is not None:
-        (write / "quality.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        read = calibration(given.text, source.tokenizer, model.vocab_size, model.context_length, given.tokens)
+        rows = measure(Given(given.checkpoint, source, model, read, given.work), given.rows)
+    sizes = {role.name: math.prod(role.shape) for role in tensor_roles(model)}
+    about = {
+        "checkpoint": Path(given.checkpoint).name,
+        "text": given.text.name,
+        "sha256": hashlib.sha256(given.text.read_bytes()).hexdigest(),
+        "tokens": read.tokens.size,
+        "sequences": len(read.tokens),
+        "weights": sum(sizes.values()) / 1e6,
+        "matrices": sum(size for name, size in sizes.items() if _is_rounded(name, model)) / 1e6,
+        "following": _FOLLOWING,
+    }
+    page = quality_page(rows, about, PROMPTS)
+    print(page)
+    if given.write is not None:
+        (given.write / "quality.md").write_text(page, encoding="utf-8")
 
 
-def _ggml(model: Model, source: Checkpoint, tokens: NDArray[np.int64]) -> Evaluation:
-    """Evaluate Q4_0 of every tensor that a package stores as INT4, the head excepted."""
-    int4 = {role.name for role in tensor_roles(model) if any(map(is_int4, role.dtypes))} - {"lm_head"}
+def _measure(name: str, given: Given) -> dict[str, Any]:
+    """Return what is known of a row: evaluation, seconds of the export, bytes, samples."""
+    source, model = given.source, given.model
+    if name not in EXPORTS:
+        load = _q4_0(model, source) if name == "q4_0" else source.load
+        found = evaluate_weights(model, load, source, given.read.tokens).to_json()
+        samples = _samples(model, load, given, exact=False) if name in SAMPLED else None
+        return {"found": found, "samples": samples}
+    package = given.work / name
+    if package.exists():
+        shutil.rmtree(package)
+    head = () if "--head" in EXPORTS[name] else ("--head", "f16")
+    command = [sys.executable, "-m", "llq_format", "export", given.path, str(package), "--no-program"]
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    subprocess.run([*command, *EXPORTS[name], *head], check=True, stdout=sys.stderr)
+    seconds = {"wall": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
+    size = sum(file.stat().st_size for file in package.glob("*.llq"))
+    with llq_format.open(package) as opened:
+        stored = opened.metadata.model
+        assert stored is not None  # noqa: S101  # it was exported from a model
+        found = evaluate_weights(stored, opened.get_tensor, source, given.read.tokens).to_json()
+        samples = _samples(stored, opened.get_tensor, given, exact=True) if name in SAMPLED else None
+    return {"found": found, "samples": samples, "seconds": seconds, "bytes": size}
+
+
+def _samples(model: Model, load: Load, given: Given, *, exact: bool) -> list[str]:
+    """Return what follows each prompt."""
+    tokenizer = given.source.tokenizer
+    assert tokenizer is not None  # noqa: S101  # the text was read with it
+    texts = []
+    for prompt in PROMPTS:
+        ids = token_ids(tokenizer.tokenizer_json, prompt)
+        bos = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+        following = continuations(model, load, np.array([[*bos, *ids]]), _FOLLOWING, exact=exact)[0]
+        texts.append(text_of(tokenizer.tokenizer_json, following.tolist()))
+    return texts
+
+
+def _q4_0(model: Model, source: Checkpoint) -> Load:
+    """Return the original's tensors, Q4_0 and back where a package stores INT4, the head excepted."""
     kind = GGMLQuantizationType.Q4_0
+    rounded = {role.name for role in tensor_roles(model) if _is_rounded(role.name, model)}
 
     def load(name: str) -> NDArray[np.float32]:
         weights = source.load(name)
-        if name not in int4:
+        if name not in rounded:
             return weights
         return np.asarray(quants.dequantize(quants.quantize(weights, kind), kind), np.float32)
 
-    return evaluate_weights(model, load, source, tokens)
+    return load
 
 
-def _row(row: Measured) -> str:
-    score = row.found.scores["weights"]
-    seconds = "" if row.seconds is None else f"{row.seconds:.0f} s"
-    return (
-        f"| {row.name} | {_shown(score.perplexity, '{:.2f}')} | {_shown(score.change, '{:+.1%}')} "
-        f"| {_shown(score.divergence, '{:.3f}')} | {score.divergence_99:.2f} "
-        f"| {_shown(score.same_top, '{:.1%}')} | {seconds} |"
-    )
+def _is_rounded(name: str, model: Model) -> bool:
+    dtypes = next(role.dtypes for role in tensor_roles(model) if role.name == name)
+    return name != "lm_head" and any(map(is_int4, dtypes))
 
 
-def _int8_row(row: Measured) -> str:
-    score = row.found.scores["exact"]
-    return (
-        f"| {row.name} | {_shown(score.perplexity, '{:.2f}')} | {_shown(score.change, '{:+.1%}')} "
-        f"| {_shown(score.divergence, '{:.3f}')} | {_shown(score.same_top, '{:.1%}')} |"
-    )
-
-
-def _shown(estimate: Estimate, form: str) -> str:
-    if estimate.low is None or estimate.high is None:
-        return form.format(estimate.value)
-    return f"{form.format(estimate.value)} [{form.format(estimate.low)}, {form.format(estimate.high)}]"
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
@@ -131,7 +182,12 @@ if __name__ == "__main__":
     parser.add_argument("checkpoint")
     parser.add_argument("--text", type=Path, required=True, metavar="FILE")
     parser.add_argument("--tokens", type=int, default=16384, metavar="N")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--write", type=Path, metavar="DIR")
-    given = parser.parse_args()
-    main(given.checkpoint, given.text, given.tokens, given.methods, given.write)
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where rows are kept")
+    parser.add_argument(
+        "--rows", type=lambda names: names.split(","), metavar="NAME,NAME", help=f"of {', '.join(ROWS)}"
+    )
+    parser.add_argument("--write", type=Path, metavar="DOCS")
+    options = parser.parse_args()
+    if unknown := set(options.rows or ()) - set(ROWS):
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    main(options)

@@ -18,6 +18,7 @@ from llq_format.calibration import (
     source_sha256,
 )
 from llq_format.checkpoint import Checkpoint, open_checkpoint
+from llq_format.dequantize import LARGEST_WEIGHT
 from llq_format.layout import SHARD_LIMIT_DEFAULT, VERSION_TEXT, Dtype, is_int4
 from llq_format.metadata import Metadata
 from llq_format.model import INV_FREQ, Model, TensorRole, tensor_roles
@@ -58,7 +59,8 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     layer in float64 and the activations of the calibration.
     method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
     `calibrate`, see `calibration`, and keep layers that are done in `.NAME.layers` beside the target, from
-    where the same call goes on if it was stopped. seed: of the random rotations.
+    where the same call goes on if it was interrupted or killed; one that fails leaves nothing.
+    seed: of the random rotations.
     head: how an lm_head is stored, by default as INT4, and as binary16 where it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
     program: how the program is planned that is written with its WGSL module; None leaves both out.
@@ -104,20 +106,44 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
                 for plan in plans:
                     _add(writer, source, plan, METHODS["rtn"][scheme])
                 return writer.finish()
+            _check_weights(source, given, embedding)
             inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
             calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
             target = Path(os.path.abspath(directory))  # noqa: PTH100  # as the writer does
             saved = SavedLayers(
                 target.with_name(f".{target.name}.layers"), {**provenance, "format": VERSION_TEXT}
             )
-            writer.add("embedding", transformed.embedding())
-            if on_start is not None:
-                on_start(len(model.layers), chosen)
-            _add_layers(writer, calibrated, saved, read.tokens, on_layer or (lambda _count: None))
-            _add_end(writer, calibrated, plans)
-            metadata = writer.finish()
+            try:
+                writer.add("embedding", transformed.embedding())
+                if on_start is not None:
+                    on_start(len(model.layers), chosen)
+                _add_layers(writer, calibrated, saved, read.tokens, on_layer or (lambda _count: None))
+                _add_end(writer, calibrated, plans)
+                metadata = writer.finish()
+            except Exception:  # what fails leaves nothing (LLQ-WRITE-7); what is stopped may go on
+                saved.remove()
+                raise
             saved.remove()
             return metadata
+
+
+def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
+    """Refuse weights that no package holds, by name (LLQ-WRITE-3), before the first layer is run.
+
+    Methods that mix weights would spread one over many, and find it late.
+    """
+    for role in tensor_roles(model):
+        weights = np.atleast_2d(source.load(role.name))
+        bounded = any(map(is_int4, role.dtypes)) or (role.name == "embedding" and embedding == "f16")
+        most = LARGEST_WEIGHT if bounded else float(np.finfo(np.float32).max)
+        if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
+            continue
+        row, col = np.argwhere(~(np.abs(weights) <= most))[0]
+        value = weights[row, col]
+        why = f"beyond {most:.0f}" if np.isfinite(value) else "not finite in binary32"
+        raise QuantizeError(
+            f"tensor {role.name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}"
+        )
 
 
 def _add_layers(

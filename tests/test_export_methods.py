@@ -1,6 +1,7 @@
 """`llq export --method`: what methods that calibrate write, record, keep and refuse."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 import llq_format
 from llq_format.calibration import RECIPES, Calibrated
 from llq_format.checkpoint import open_checkpoint
-from llq_format.export import export
+from llq_format.export import MethodName, export
+from llq_format.quantize import QuantizeError
 from llq_format.reference import Decoder
 from tests.command_line import llq
 from tests.test_cli_export import digest_of, write_checkpoint
@@ -39,6 +41,9 @@ def ids(tmp_path: Path) -> Path:
     """Return a file of token ids."""
     np.save(tmp_path / "ids.npy", np.random.default_rng(3).integers(0, 64, 600))
     return tmp_path / "ids.npy"
+
+
+METHODS: tuple[MethodName, ...] = ("awq", "gptq", "best")
 
 
 def metadata_of(package: Path) -> dict[str, Any]:
@@ -146,9 +151,10 @@ def test_layers_of_another_export_are_not_taken(
 ) -> None:
     layer = Calibrated.layer
     with monkeypatch.context() as context:
-        context.setattr(Calibrated, "layer", lambda self, n: layer(self, n) if n == 0 else 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        context.setattr(Calibrated, "layer", lambda self, n: layer(self, n) if n == 0 else _interrupted())
+        with pytest.raises(KeyboardInterrupt):
             export(checkpoint, tmp_path / "p", method="best", calibrate=ids, seed=1, stem="checkpoint")
+    assert (tmp_path / ".p.layers" / "layer-00000.npz").is_file()
     export(checkpoint, tmp_path / "p", method="best", calibrate=ids, seed=2, stem="checkpoint")
     export(checkpoint, tmp_path / "whole", method="best", calibrate=ids, seed=2)
     assert digest_of(tmp_path / "p") == digest_of(tmp_path / "whole")
@@ -156,6 +162,53 @@ def test_layers_of_another_export_are_not_taken(
     (tmp_path / ".q.layers" / "photograph").touch()
     with pytest.raises(FileExistsError, match="not what an export left"):
         export(checkpoint, tmp_path / "q", method="best", calibrate=ids)
+
+
+def _interrupted() -> Any:
+    raise KeyboardInterrupt
+
+
+def test_an_export_that_fails_leaves_nothing(
+    checkpoint: Path, ids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = Calibrated.layer
+    monkeypatch.setattr(Calibrated, "layer", lambda self, n: layer(self, n) if n == 0 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export(checkpoint, tmp_path / "new" / "p", method="gptq", calibrate=ids)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("weight", "told"),
+    [
+        (
+            ("model.layers.1.mlp.down_proj", np.nan),
+            "'layers.1.ffn.down': the weight at row 3, column 4 is nan",
+        ),
+        (("model.layers.1.self_attn.o_proj", -7e4), "row 3, column 4 is -70000, beyond 65504"),
+        (("model.embed_tokens", np.inf), "'embedding': the weight at row 3, column 4 is inf, not finite"),
+    ],
+)
+def test_a_weight_that_no_package_holds_is_refused_by_name(
+    checkpoint: Path, ids: Path, tmp_path: Path, weight: tuple[str, float], told: str
+) -> None:
+    """Before a layer is run, and by every method: a rotation would spread such a weight over others."""
+    tensors = load_file(checkpoint / "model.safetensors")
+    name, value = weight
+    tensors[f"{name}.weight"][3, 4] = value
+    save_file(tensors, checkpoint / "model.safetensors")
+    started: list[int] = []
+    for method in METHODS:
+        with pytest.raises(QuantizeError, match=re.escape(told)):
+            export(
+                checkpoint,
+                tmp_path / "new" / "p",
+                method=method,
+                calibrate=ids,
+                on_start=lambda count, _stem: started.append(count),
+            )
+    assert started == []
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 @pytest.mark.parametrize(

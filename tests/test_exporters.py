@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance import exporters
@@ -24,6 +25,7 @@ from conformance.exporters.wrong import Mutant, mutants
 from conformance.registry import registry
 from conformance.runtimes import find
 from conformance.vectors import VECTORS, load
+from llq_format.export import MethodName, export
 from tests.command_line import ROOT, llq
 
 BY_NAME = {check.name: check for check in EXPORT_CHECKS}
@@ -41,8 +43,13 @@ def in_process(exporter: Any) -> InProcess:
 
 
 def asked(exporter: Any, check: str) -> Iterator[Result]:
+    """Yield the results of a check of an exporter on top of the reference, one vector after another."""
+    yield from asked_of(in_process(exporter), check)
+
+
+def asked_of(exporter: InProcess, check: str) -> Iterator[Result]:
     """Yield the results of a check, one vector after another."""
-    workshop = Workshop(in_process(exporter), find("reference", 60))
+    workshop = Workshop(exporter, find("reference", 60))
     try:
         for vector in VECTORS_OF_EXPORT:
             if BY_NAME[check].concerns(vector) and (check != "repeat" or vector.id in REPEATED):
@@ -72,6 +79,26 @@ def test_the_reference_passes() -> None:
     assert {result.outcome for result in results} == {Outcome.PASSED}
     assert {result.check for result in results} == set(BY_NAME)
     assert len([result for result in results if result.check == "decline"]) >= 20
+
+
+@pytest.mark.parametrize(("method", "claim"), [("gptq", "weights"), ("awq", "model"), ("best", "model")])
+def test_methods_that_calibrate_pass(method: MethodName, claim: str, tmp_path: Path) -> None:
+    """Each for what it may claim: `gptq` leaves rows where they are, the others scale or mix them."""
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 8, 256))
+
+    def write(checkpoint: Path, package: Path) -> None:
+        export(checkpoint, package, method=method, calibrate=tmp_path / "ids.npy")
+
+    exporter = InProcess(method, write, 60)
+    exporter.claim = claim
+    names = [
+        name
+        for name in BY_NAME
+        if name not in {"model": ("weights", "rounding"), "weights": ("rounding",)}[claim]
+    ]
+    results = [result for name in names for result in asked_of(exporter, name)]
+    assert [result.explanation for result in results if result.outcome.bad] == []
+    assert {result.check for result in results if result.outcome is Outcome.PASSED} == set(names)
 
 
 COPIER = """
