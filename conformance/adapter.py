@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .interface import Observed, Question
+
 Reals = NDArray[np.float32] | NDArray[np.float64]
 """What a runtime computes: numbers in binary32 or wider."""
 
@@ -19,7 +21,7 @@ Format = Literal["binary16", "int8"]
 """What the input of a matmul is rounded to."""
 
 CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api")
-"""All that a runtime may claim, in the order of reports. Not every one has checks yet."""
+"""All that a runtime may claim, in the order of reports."""
 
 CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
 """What exporters claim, in the order of reports: see `exporters.exporter`."""
@@ -104,6 +106,9 @@ class Runtime(Protocol):
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Capability `tokenize`: encode a prompt, and decode its ids again."""
+
+    def api(self, question: Question) -> Observed:
+        """Capability `api`: make calls of the JavaScript interface, and tell what came of each."""
 
     def close(self) -> None:
         """Release what the runtime holds; the suite calls it once, at the end."""

@@ -30,6 +30,7 @@ from .adapter import (
     Tokenized,
     Verdict,
 )
+from .interface import Observed, Question
 
 
 class InProcess:
@@ -104,6 +105,14 @@ class InProcess:
         if not isinstance(tokenized, Tokenized):
             raise BrokenAdapter(f"tokenize returned {type(tokenized).__name__}, not a Tokenized")
         return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
+
+    def api(self, question: Question) -> Observed:
+        """Make calls of an interface; who does so in this process serves the files by itself."""
+        with self._contained():
+            observed = self.runtime.api(question)
+        if not isinstance(observed, Observed):
+            raise BrokenAdapter(f"api returned {type(observed).__name__}, not an Observed")
+        return observed
 
     def close(self) -> None:
         """Close the runtime, if it can be closed."""

@@ -7,7 +7,7 @@ request starts a new one. README.md describes the protocol, `protocol/` holds th
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,11 @@ from .adapter import (
     Unavailable,
     Verdict,
 )
+from .interface import Observed, Question
 from .messages import Message, Peer
 from .process import Process
+from .site import Site
+from .site_server import SiteServer
 
 PROTOCOL_VERSION = 1
 
@@ -58,6 +61,7 @@ class JsonLines:
         self._process: Peer | None = None
         self._greeting: Message | None = None
         self._requests = 0
+        self._sites: SiteServer | None = None
         self._outputs = tempfile.TemporaryDirectory(prefix="llq-conformance-")
 
     @property
@@ -120,13 +124,29 @@ class JsonLines:
         answer = self._ask(op="tokenize", package=str(package), text=text)
         return Tokenized(tuple(answer["ids"]), answer["decoded"])
 
+    def api(self, question: Question) -> Observed:
+        """Make calls of the JavaScript interface, on files that a server of the suite gives."""
+        with self._offered(question) as (url, site):
+            answer = self._ask(op="api", url=url, steps=question.told())
+            hanging = site.settled()
+            return Observed(answer["observed"], tuple(site.log), hanging)
+
     def close(self) -> None:
         """Say good-bye, and remove the files."""
         if self._process:
             self._process.tell({"op": "bye"})
             self._process.end(PATIENCE)
             self._process = None
+        if self._sites:
+            self._sites.close()
+            self._sites = None
         self._outputs.cleanup()
+
+    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
+        """Provide the address of a question's files, and who knows what was asked for."""
+        if self._sites is None:
+            self._sites = SiteServer()
+        return self._sites.offered(question)
 
     @property
     def _hello(self) -> Message:

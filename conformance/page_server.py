@@ -6,7 +6,7 @@ that connects gets the requests of the protocol over a WebSocket, and fetches an
 
 import asyncio
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -18,14 +18,16 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .arrays import LARGEST
+from .interface import Question
 from .listing import listing
 from .process import LONGEST_LINE
+from .site import POLL, Folders, Served, Site
 
 HEADERS = {
     "cache-control": "no-store",
@@ -82,11 +84,14 @@ class PageServer:
         self._current: Connection | None = None
         self._packages: dict[str, Path] = {}
         self._files: dict[str, Path] = {}
+        self._folders = Folders()
+        self._sites: dict[str, Site] = {}
         scheme = "https" if certificate else "http"
         name = host if host != "0.0.0.0" else socket.gethostname()  # noqa: S104 - the user's choice
         self.url = f"{scheme}://{name}:{self._bound.getsockname()[1]}/{self._token}/harness/"
         routes = [
             Route("/package/{name}/{file:path}", self._package, methods=["GET"]),
+            Route("/site/{name}/{path:path}", self._site, methods=["GET"]),
             Route("/file/{name}", self._get, methods=["GET"]),
             Route("/file/{name}", self._put, methods=["PUT"]),
             WebSocketRoute("/socket", self._socket),
@@ -136,8 +141,20 @@ class PageServer:
             for name in names.values():
                 del self._files[name]
 
+    @contextmanager
+    def offered(self, question: Question) -> Iterator[tuple[str, Site]]:
+        """Provide the address, relative to the page, of a question's files, and who knows of requests."""
+        name, site = token_urlsafe(9), self._folders.site(question)
+        self._sites[name] = site
+        try:
+            yield f"../site/{name}/", site
+        finally:
+            site.closed = True
+            del self._sites[name]
+
     def close(self) -> None:
         """Stop serving."""
+        self._folders.close()
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(START)
         self._bound.close()
@@ -159,6 +176,14 @@ class PageServer:
         return FileResponse(
             file, headers=HEADERS, media_type=TYPES.get(file.suffix, "application/octet-stream")
         )
+
+    async def _site(self, request: Request) -> Response:
+        site, path = self._sites.get(request.path_params["name"]), request.path_params["path"]
+        if site is None:
+            raise HTTPException(404)
+        served = site.answer(path, request.headers)
+        site.begin()
+        return StreamingResponse(_body(served, site, path), served.status, served.headers)
 
     async def _get(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
@@ -195,6 +220,18 @@ class PageServer:
         finally:
             self._current = None
             connection.received.put(None)
+
+
+async def _body(served: Served, site: Site, path: str) -> AsyncIterator[bytes]:
+    """Give the body of an answer, and tell the site how it ended: a page that leaves ends it early."""
+    left = served.then == "hold"
+    try:
+        yield served.body
+        while served.then == "hold" and not site.closed:  # noqa: ASYNC110 - another thread closes it
+            await asyncio.sleep(POLL)
+        left = False
+    finally:
+        site.end(path, left=left)
 
 
 class _Uncached(StaticFiles):

@@ -26,6 +26,7 @@ MEMBERS = {
     "generate": ("package", "tokens", "max_tokens", "expected"),
     "tokenize": ("package", "text", "ids", "decoded"),
     "export": ("checkpoint", "refused"),
+    "api": ("package", "steps", "faults"),
 }
 """The kinds of vectors, and what an entry of each has beside id, description and rules."""
 

@@ -17,6 +17,7 @@ _STAGE_WORDS = {
     "decode": "What bytes mean. No package can break these by its bytes alone.",
     "compute": "What runtimes compute.",
     "behaviour": "What readers and writers do.",
+    "interface": "What the JavaScript interface does.",
 }
 
 

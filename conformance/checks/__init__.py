@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ..check import Check
 from ..checks.activations import activations
+from ..checks.api import api
 from ..checks.decode import decode
 from ..checks.generate import generate
 from ..checks.logits import logits
@@ -28,4 +29,5 @@ CHECKS = (
     Check("logits", ("logits",), _of_kind("logits"), logits),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
+    Check("api", ("api",), _of_kind("api"), api),
 )

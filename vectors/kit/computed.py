@@ -24,7 +24,7 @@ class Question(Protocol):
 
 Function = TypeVar("Function", bound=Callable[..., Question])
 COMPUTED: list[Computed] = []
-KINDS = ("activations", "matvec", "logits", "generate", "tokenize", "export")
+KINDS = ("activations", "matvec", "logits", "generate", "tokenize", "export", "api")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ const GENERATION = ["prefill", "last", "decode", "greedy", "sample"];
  */
 export async function loadModel(url, options = {}) {
   const { signal, onProgress, cache = true, device, contextLength, variant, fetching } = options;
+  if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 1)) {
+    throw new InputError(`contextLength is a whole number from 1 on, and not ${contextLength}`);
+  }
   const meter = new ProgressMeter(onProgress);
   const directory = directoryOf(url);
   const kept = typeof cache === "object" ? new PackageCache(cache) : cache ? PackageCache.ofPlatform() : null;
@@ -55,21 +58,30 @@ export async function loadModel(url, options = {}) {
 
   const given = device !== undefined && "createBuffer" in device ? device : undefined;
   const gpu = device !== undefined && "requestAdapter" in device ? device : undefined;
-  const make = async () => {
+  const make = async (/** @type {AbortSignal | undefined} */ stop) => {
     meter.phase("device");
-    signal?.throwIfAborted();
+    stop?.throwIfAborted();
     const open = await openDevice(program, sections, { gpu, device: given, variant });
     try {
-      const compiled = open.prepare(program.pipelines); // while weights are on their way
-      compiled.catch(() => {});
-      const wanted = new Set(Array.from(program.weights.values(), ({ shard }) => shard));
-      meter.expect([...wanted].reduce((sum, shard) => sum + metadata.shards[shard].byte_length, 0));
-      meter.phase("weights", metadata.shards[0].file);
+      /** @type {Promise<void> | null} */
+      let compiled = null;
+      const compile = () => {
+        if (compiled !== null) return;
+        compiled = open.prepare(program.pipelines);
+        compiled.catch(() => {}); // whoever awaits it is told
+      };
+      const wanted = opened.shardsOf(program).map((shard) => metadata.shards[shard]);
+      meter.expect(wanted.reduce((sum, { byte_length }) => sum + byte_length, 0));
+      meter.phase("weights", wanted[0]?.file);
       const { shards, invFreq } = await opened.upload(open, program, {
-        signal,
-        onBytes: (file, bytes) => meter.weights(file, bytes),
+        signal: stop,
+        onBytes: (file, bytes) => {
+          compile(); // while more weights are on their way; not before there are any
+          meter.weights(file, bytes);
+        },
       });
       meter.phase("pipelines");
+      compile();
       await compiled;
       const host = await open.scoped("buffers", () => {
         const made = new Host(program, open, { shards, context: contextLength });
@@ -77,15 +89,36 @@ export async function loadModel(url, options = {}) {
         return made;
       });
       await host.prepare(GENERATION);
+      stop?.throwIfAborted();
       return host;
     } catch (error) {
       if (given === undefined) open.destroy();
       throw error;
     }
   };
-  const [host, tokenizer] = await Promise.all([make(), tokenizerOf(opened, signal)]);
+  const [host, tokenizer] = await together((stop) => [make(stop), tokenizerOf(opened, stop)], signal);
   meter.phase("ready");
-  return new Model(new Session(host, given === undefined ? make : null), metadata, tokenizer);
+  return new Model(new Session(host, given === undefined ? () => make(undefined) : null), metadata, tokenizer);
+}
+
+/**
+ * Returns what two actions return; where one fails, the other is stopped and waited for, so that nothing goes on.
+ *
+ * @template A, B
+ * @param {(stop: AbortSignal) => [Promise<A>, Promise<B>]} begin
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<[A, B]>}
+ */
+async function together(begin, signal) {
+  const failed = new AbortController();
+  const both = begin(signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]));
+  try {
+    return await Promise.all(both);
+  } catch (error) {
+    failed.abort();
+    await Promise.allSettled(both);
+    throw error;
+  }
 }
 
 /**

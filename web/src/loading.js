@@ -82,6 +82,19 @@ export class Package {
   }
 
   /**
+   * Returns the indices of the shards that a program needs, in order.
+   *
+   * @param {Program} program
+   */
+  shardsOf(program) {
+    const wanted = new Set(Array.from(program.weights.values(), ({ shard }) => shard));
+    const table = this.metadata.tensors.find(({ name }) => name === "rope.inv_freq");
+    const rope = [...program.buffers.values()].some(({ init }) => init === "rope");
+    if (rope && table !== undefined) wanted.add(table.parts[0].shard);
+    return [...wanted].sort((a, b) => a - b);
+  }
+
+  /**
    * Uploads the shards that a program names, as they come; returns when all of their parts were checked.
    *
    * @param {Device} device
@@ -90,15 +103,11 @@ export class Package {
    * @returns {Promise<{shards: GPUBuffer[], invFreq: Float32Array | null}>} shards by index, with holes
    */
   async upload(device, program, { signal, onBytes } = {}) {
-    const wanted = new Set(Array.from(program.weights.values(), ({ shard }) => shard));
-    const table = this.metadata.tensors.find(({ name }) => name === "rope.inv_freq");
-    const rope = [...program.buffers.values()].some(({ init }) => init === "rope");
-    if (rope && table !== undefined) wanted.add(table.parts[0].shard);
     /** @type {GPUBuffer[]} */
     const shards = [];
     let invFreq = null;
     try {
-      for (const shard of [...wanted].sort((a, b) => a - b)) {
+      for (const shard of this.shardsOf(program)) {
         const entry = this.metadata.shards[shard];
         shards[shard] = await device.scoped(`a buffer of ${entry.byte_length} bytes for ${entry.file}`, () =>
           device.gpu.createBuffer({ label: `shard ${shard}`, size: entry.byte_length, usage: STORAGE }),

@@ -21,11 +21,16 @@ export const MAX_TOKENS = 128;
 
 /** An async iterable of pieces of text. It can be iterated once. */
 export class TextStream {
+  #signal;
   #answer;
   #begun = false;
 
-  /** @param {Answer} answer yields pieces, and returns why it ended */
-  constructor(answer) {
+  /**
+   * @param {AbortSignal | undefined} signal
+   * @param {Answer} answer yields pieces, and returns why it ended
+   */
+  constructor(signal, answer) {
+    this.#signal = signal;
     this.#answer = answer;
     /** @type {Usage} grows with the stream; the end token is not counted */
     this.usage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
@@ -51,7 +56,7 @@ export class TextStream {
       }
     } catch (error) {
       left = false;
-      this.finishReason = error instanceof Error && error.name === "AbortError" ? "aborted" : "error";
+      this.finishReason = this.#signal?.aborted && error === this.#signal.reason ? "aborted" : "error";
       throw error;
     } finally {
       if (left) {

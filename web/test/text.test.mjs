@@ -56,12 +56,12 @@ test("a stream tells why it ended, and ends what answers when its reader leaves"
       ended = true;
     }
   };
-  const whole = new TextStream(answer);
+  const whole = new TextStream(undefined, answer);
   const pieces = [];
   for await (const piece of whole) pieces.push(piece);
   assert.deepEqual([pieces, whole.finishReason], [["a", "b"], "length"]);
   ended = false;
-  const left = new TextStream(answer);
+  const left = new TextStream(undefined, answer);
   for await (const piece of left) if (piece === "a") break;
   assert.ok(ended);
   assert.equal(left.finishReason, "aborted");

@@ -1,0 +1,332 @@
+"""Check `api`: calls of the JavaScript interface come to what chapter Runtime API says."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from ..adapter import Runtime
+from ..check import Failure
+from ..interface import Observed, Question, Step
+from ..location import data
+from ..registry import quote, registry
+from ..vectors import Vector
+
+PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
+CONCATENATION, CHARACTERS, TOLD, PROFILE, LOSS = (
+    "LLQ-API-15",
+    "LLQ-API-16",
+    "LLQ-API-17",
+    "LLQ-API-21",
+    "LLQ-API-23",
+)
+
+PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
+CODES = frozenset(
+    {
+        *(
+            "package",
+            "hash",
+            "no-program",
+            "not-found",
+            "status",
+            "html",
+            "network",
+            "cut",
+            "stalled",
+            "range",
+        ),
+        *("redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device", "shader"),
+        *("out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "no-template", "template", "context"),
+        *("input", "disposed", "llq"),
+    }
+)
+"""The codes of errors, as the chapter's table lists them."""
+
+ANOTHER_TEXT = "another text"
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+SHOWN = 160
+"""Characters that are shown of a text."""
+
+Seen = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the rule that it breaks, and what was expected and got."""
+
+    rule: str
+    headline: str
+    expected: str = ""
+    got: str = ""
+
+
+def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Make the calls; a failure tells of the first that came to something else."""
+    question = Question.of(vector, package)
+    observed = runtime.api(question)
+    found = faults(question, observed)
+    for number, step, fault in found:
+        lines = [
+            f"api {vector.id}: {fault.headline}",
+            f"  vector     {vector.description}",
+            f"  breaks     {quote(fault.rule)}",
+            *(f"  about      {quote(rule)}" for rule in vector.rules if rule != fault.rule),
+            f"  step       {number} of {len(question.steps)}: {said(step)}",
+            *([f"  expected   {fault.expected}"] if fault.expected else []),
+            *([f"  got        {fault.got}"] if fault.got else []),
+            *(f"  server     {_shown(one)}" for one in question.faults),
+            f"  remedy     {registry()[fault.rule].remedy}",
+        ]
+        return Failure(fault.headline, "\n".join(lines), (fault.rule,))
+    return None
+
+
+def faults(question: Question, observed: Observed) -> Iterator[tuple[int, Step, Fault]]:
+    """Yield what is wrong, in the order of steps, which count from 1."""
+    if len(observed.steps) != len(question.steps):
+        wrong = Fault(ERRORS, f"{len(observed.steps)} steps were told of {len(question.steps)}")
+        yield 1, question.steps[0], wrong
+        return
+    texts: list[str | None] = []
+    inferred = {
+        _call(step): seen.get("text")
+        for step, seen in zip(question.steps, observed.steps, strict=True)
+        if step["do"] == "infer"
+    }
+    for number, (step, seen) in enumerate(zip(question.steps, observed.steps, strict=True), 1):
+        texts.append(seen.get("text"))
+        for fault in _step(step, seen, texts, observed):
+            apart = step["do"] == "stream" and fault.headline == ANOTHER_TEXT
+            if apart and inferred.get(_call(step)) == step["expect"].get("text", ""):
+                yield number, step, replace(fault, rule=CONCATENATION)
+            else:
+                yield number, step, fault
+
+
+def _call(step: Step) -> str:
+    """Return what two calls have in common that have to give the same text."""
+    return json.dumps([step.get("prompt"), step.get("options")])
+
+
+def said(step: Step) -> str:
+    """Return a call in words."""
+    if step["do"] == "together":
+        return " and ".join(said(one) for one in step["steps"]) + ", at once"
+    members = {
+        name: step[name] for name in step if name not in ("do", "rule", "expect", "prompt", "url", "steps")
+    }
+    first = [_shown(step[name]) for name in ("url", "prompt") if name in step]
+    return f"{step['do']}({', '.join([*first, *([_shown(members)] if members else [])])})"
+
+
+def _step(step: Step, seen: Seen, texts: Sequence[str | None], observed: Observed) -> Iterator[Fault]:
+    """Yield what is wrong about one step; texts: those of the steps up to it."""
+    if step["do"] == "together":
+        yield from _together(step, seen, observed)
+        return
+    rule, expected, error = str(step["rule"]), step["expect"], seen.get("error")
+    yield from _ended(rule, expected, seen)
+    match step["do"]:
+        case "load":
+            yield from _loaded(step, seen, observed)
+        case "tokenizer":
+            yield from _tokenized(rule, expected, seen, observed, step)
+        case "stream":
+            yield from _streamed(rule, expected, seen)
+        case "infer" if "text" in expected and error is None:
+            yield from _same(rule, expected["text"], seen["text"])
+        case "profile" if "layers" in expected and error is None:
+            yield from _profiled(expected["layers"], seen["report"])
+    yield from _alike(rule, expected, texts)
+
+
+def _ended(rule: str, expected: Mapping[str, Any], seen: Seen) -> Iterator[Fault]:
+    """Yield what is wrong about how a call ended."""
+    error = seen.get("error")
+    if error is not None and not error["reason"]:
+        yield from _error(error)
+    if "code" in expected:
+        yield from _failed(rule, expected, error)
+    elif expected.get("reason"):
+        if error is None or not error["reason"]:
+            yield Fault(rule, "not rejected with the signal's reason", "the reason itself", _outcome(seen))
+    elif error is not None and not (expected.get("lost") and error["code"] == "device-lost"):
+        yield Fault(
+            rule, f"failed: {error['name']} {error['code'] or ''}".rstrip(), "no error", _outcome(seen)
+        )
+
+
+def _error(error: Seen) -> Iterator[Fault]:
+    rule = error["rule"]
+    if error["code"] not in CODES:
+        codes = "a code of the table"
+        yield Fault(
+            ERRORS, "an error without a known code", codes, f"{error['name']} {_shown(error['code'])}"
+        )
+    elif rule is not None and rule not in registry():
+        yield Fault(ERRORS, "an error whose rule is none", "the id of a rule, or null", _shown(rule))
+    elif not error["message"]:
+        yield Fault(ERRORS, "an error without a message")
+
+
+def _failed(rule: str, expected: Mapping[str, Any], error: Seen | None) -> Iterator[Fault]:
+    """Compare an error with the one that has to come."""
+    wanted = f"code {' or '.join(expected['code'])}, rule {expected['rule'] or 'null'}"
+    if error is None:
+        yield Fault(rule, "did not fail", wanted)
+    elif error["reason"]:
+        yield Fault(rule, "rejected with the reason of a signal that was not aborted", wanted)
+    elif error["code"] not in expected["code"] or error["rule"] != expected["rule"]:
+        got = f"{error['name']} {error['code']}, rule {error['rule'] or 'null'}: {error['message']}"
+        yield Fault(rule, "failed for another reason", wanted, got)
+
+
+def _loaded(step: Step, seen: Seen, observed: Observed) -> Iterator[Fault]:
+    """Look at progress, and at what went on after an abort."""
+    if seen.get("shared"):
+        return
+    events = seen["progress"]
+    yield from _progress(events)
+    if seen.get("error") is None:
+        last = events[-1] if events else {}
+        if last.get("phase") != "ready" or not last["loaded"] or last["loaded"] != last["total"]:
+            yield Fault(PROGRESS, "progress does not end with all", "ready, loaded = total", _shown(last))
+        if "contextLength" in step["expect"] and seen["contextLength"] != step["expect"]["contextLength"]:
+            wanted = str(step["expect"]["contextLength"])
+            yield Fault("LLQ-API-12", "another context", wanted, str(seen["contextLength"]))
+    elif "abort" in step:
+        yield from _abandoned(step, observed)
+        if seen["late"]:
+            yield Fault(ABORTED_LOAD, "progress is told after the abort", "none", f"{seen['late']} calls")
+
+
+def _progress(events: Sequence[Seen]) -> Iterator[Fault]:
+    """Look at the order of phases and at the counts."""
+    phases = [event["phase"] for event in events]
+    if unknown := sorted(set(phases) - set(PHASES)):
+        yield Fault(PROGRESS, "an unknown phase", ", ".join(PHASES), ", ".join(unknown))
+        return
+    for before, after in pairwise(events):
+        if PHASES.index(after["phase"]) < PHASES.index(before["phase"]):
+            yield Fault(PROGRESS, "phases go back", ", ".join(PHASES), f"{before['phase']}, {after['phase']}")
+        if after["loaded"] < before["loaded"]:
+            yield Fault(PROGRESS, "progress goes back", f"{before['loaded']} or more", str(after["loaded"]))
+    for event in events:
+        if event["total"] and event["loaded"] > event["total"]:
+            yield Fault(
+                PROGRESS, "more is loaded than there is", f"at most {event['total']}", str(event["loaded"])
+            )
+
+
+def _abandoned(step: Step, observed: Observed) -> Iterator[Fault]:
+    """Look at the server's log: after an abort nothing is asked for, and nothing left hanging."""
+    left = next((i for i, line in enumerate(observed.log) if line.startswith("LEFT")), len(observed.log))
+    late = observed.log if step["abort"] == "before" else observed.log[left:]
+    late = [line for line in late if line.startswith("GET")]
+    if late:
+        yield Fault(ABORTED_LOAD, "requests after the abort", "none", ", ".join(late[:3]))
+    if observed.hanging:
+        yield Fault(ABORTED_LOAD, "requests that the abort did not end", "none", str(observed.hanging))
+
+
+def _tokenized(
+    rule: str, expected: Mapping[str, Any], seen: Seen, observed: Observed, step: Step
+) -> Iterator[Fault]:
+    if seen.get("error") is not None:
+        if "abort" in step:
+            yield from _abandoned(step, observed)
+        return
+    for member in ("ids", "decoded"):
+        if member in expected and seen[member] != expected[member]:
+            yield Fault(rule, f"other {member}", _shown(expected[member]), _shown(seen[member]))
+
+
+def _streamed(rule: str, expected: Mapping[str, Any], seen: Seen) -> Iterator[Fault]:
+    """Look at the text of a stream, its pieces, and what it tells in the end."""
+    pieces = seen["pieces"]
+    whole = expected.get("text", expected.get("begins"))
+    if seen["torn"]:
+        yield Fault(CHARACTERS, "a piece ends within a surrogate pair", "", _shown(pieces[seen["torn"][0]]))
+    text = "".join(pieces) if not seen["torn"] else seen["text"]
+    if whole is not None:
+        early = [n for n, piece in enumerate(pieces) if UNFINISHED in piece]
+        if early and UNFINISHED not in whole:
+            yield Fault(
+                CHARACTERS, "a piece ends within a character", _shown(whole), _shown(pieces[early[0]])
+            )
+        ended_early = seen.get("error") is not None or "begins" in expected
+        if ended_early:
+            if not whole.startswith(text):
+                yield Fault(rule, "other pieces", f"a beginning of {_shown(whole)}", _shown(text))
+        elif text != whole:
+            yield from _same(rule, whole, text)
+    ended = seen.get("error") is None or "begins" in expected
+    for member in ("usage", "finishReason"):
+        if member in expected and ended and seen[member] != expected[member]:
+            to_blame = TOLD if seen.get("error") is None and "begins" not in expected else rule
+            yield Fault(to_blame, f"another {member}", _shown(expected[member]), _shown(seen[member]))
+
+
+def _same(rule: str, expected: str, got: str) -> Iterator[Fault]:
+    if got != expected:
+        yield Fault(rule, ANOTHER_TEXT, _shown(expected), _shown(got))
+
+
+def _alike(rule: str, expected: Mapping[str, Any], texts: Sequence[str | None]) -> Iterator[Fault]:
+    """Compare the text with that of another step; steps are numbered from 0."""
+    if "same" in expected and texts[-1] != texts[expected["same"]]:
+        yield Fault(
+            rule, "another text for the same seed", _shown(texts[expected["same"]]), _shown(texts[-1])
+        )
+
+
+def _profiled(layers: int, report: Any) -> Iterator[Fault]:
+    fault = best_match(_profile_schema().iter_errors(report))
+    if fault is not None:
+        where = "".join(f"/{step}" for step in fault.absolute_path)
+        yield Fault(
+            PROFILE,
+            "a profile that its schema refuses",
+            "schema/profile.schema.json",
+            f"{where}: {fault.message[:SHOWN]}",
+        )
+    elif len(report["block_times_ms"]) != layers:
+        yield Fault(PROFILE, "times of other layers", f"{layers} times", _shown(report["block_times_ms"]))
+
+
+def _together(step: Step, seen: Seen, observed: Observed) -> Iterator[Fault]:
+    calls = seen["calls"]
+    for one, came in zip(step["steps"], calls, strict=True):
+        yield from _step(one, came, [came.get("text")], observed)
+    if seen["order"] != step["expect"]["order"]:
+        yield Fault(
+            str(step["rule"]),
+            "settled in another order",
+            _shown(step["expect"]["order"]),
+            _shown(seen["order"]),
+        )
+
+
+def _outcome(seen: Seen) -> str:
+    error = seen.get("error")
+    if error is None:
+        return f"no error{', text ' + _shown(seen['text']) if 'text' in seen else ''}"
+    return f"{error['name']} {error['code'] or ''}: {error['message']}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
+
+
+@cache
+def _profile_schema() -> Draft202012Validator:
+    contents = json.loads((data("spec") / "schema" / "profile.schema.json").read_text(encoding="utf-8"))
+    return Draft202012Validator(contents)

@@ -1,0 +1,101 @@
+"""What is asked of the JavaScript interface: calls, in order, and what has to come of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vectors.kit.computed import Answer, packaged
+from vectors.kit.script import Script, package_of, said
+
+Json = Any
+Message = dict[str, str]
+HOME = "api"
+MANY = 128
+"""Tokens of an answer, unless told."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt with the options of `infer`, and the answer that a script gives."""
+
+    script: Script
+    prompt: str | Sequence[Message]
+    options: Mapping[str, Json] = field(default_factory=dict)
+    context: int | None = None
+
+    def ids(self) -> list[int]:
+        """Return the ids of the prompt."""
+        text = self.prompt if isinstance(self.prompt, str) else self.script.rendered(self.prompt)
+        ids = self.script.bpe.encode(text)
+        bos = self.script.bpe.special_id(self.script.bos)
+        return ids if ids[:1] == [bos] else [bos, *ids]
+
+    def answer(self) -> tuple[str, int, str]:
+        """Return the text, how many tokens were chosen for it, and why it ended."""
+        ids = self.ids()
+        most = int(self.options.get("maxTokens", MANY))
+        if self.context is not None:
+            most = min(most, self.context - len(ids) + 1)
+        tokens = said(self.script, tuple(ids))[:most]
+        for count in range(len(tokens) + 1):
+            whole = self.text(tokens[:count], "ignore")
+            if (cut := self.cut(whole)) is not None:
+                return whole[:cut], count, "stop"
+        return self.text(tokens, "replace"), len(tokens), "length" if len(tokens) == most else "stop"
+
+    def text(self, tokens: Sequence[int], errors: str) -> str:
+        """Return what tokens stand for, special ones left out; `errors` is about characters cut short."""
+        pieces = self.script.bpe.pieces
+        return b"".join(pieces[token] for token in tokens if token < len(pieces)).decode(errors=errors)
+
+    def cut(self, text: str) -> int | None:
+        """Return where the first of the stop texts begins."""
+        stop = self.options.get("stop", [])
+        places = [text.find(one) for one in ([stop] if isinstance(stop, str) else stop)]
+        return min((place for place in places if place >= 0), default=None)
+
+    def step(self, action: str, rule: str, **members: Json) -> dict[str, Json]:
+        """Return the call as a step, with the answer that has to come of it."""
+        text, count, end = self.answer()
+        prompt = len(self.ids())
+        expected: dict[str, Json] = {"text": text}
+        if action == "stream":
+            usage = {"promptTokens": prompt, "completionTokens": count, "totalTokens": prompt + count}
+            expected |= {"usage": usage, "finishReason": end}
+        call = {"do": action, "prompt": self.prompt, "options": dict(self.options)}
+        return {**call, **members, "rule": f"LLQ-API-{rule}", "expect": expected}
+
+    def begun(self, rule: str, end: str, **members: Json) -> dict[str, Json]:
+        """Return a stream that is not read to its end: what came has to begin the answer."""
+        text, _, _ = self.answer()
+        expected = {"begins": text, "finishReason": end, **({"reason": True} if "abort" in members else {})}
+        call = {"do": "stream", "prompt": self.prompt, "options": dict(self.options)}
+        return {**call, **members, "rule": f"LLQ-API-{rule}", "expect": expected}
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Steps, and how files are served: `faults` is a list of what the server does wrong."""
+
+    script: Script
+    steps: Sequence[dict[str, Json]]
+    faults: Sequence[dict[str, Json]] = ()
+
+    def answer(self, _home: str) -> Answer:
+        """Return the steps; all vectors share one package, with its vocabulary beside it."""
+        files = packaged(HOME, package_of(self.script).seal().files)
+        model = json.loads(self.script.bpe.json())["model"]
+        vocab = json.dumps(model["vocab"], ensure_ascii=False, indent=1) + "\n"
+        merges = "".join(f"{left} {right}\n" for left, right in model["merges"])
+        files[f"{HOME}/vocabulary/vocab.json"] = vocab.encode()
+        files[f"{HOME}/vocabulary/merges.txt"] = f"#version: 0.2\n{merges}".encode()
+        entry = {
+            "package": f"{HOME}/package",
+            "vocabulary": f"{HOME}/vocabulary",
+            "steps": list(self.steps),
+            "faults": list(self.faults),
+        }
+        return entry, files
