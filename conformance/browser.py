@@ -3,14 +3,17 @@
 The page `web/harness/` speaks the protocol of adapters over a WebSocket; what it can do, it tells itself.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .adapter import BrokenAdapter
+from .interface import Question
 from .jsonlines import STARTUP
 from .location import data
 from .page_process import Command, Page
 from .page_server import PageServer
 from .replaying import Replaying
+from .site import Site
 
 PATIENCE_FOR_PEOPLE = 600
 """Seconds in which somebody may open the page."""
@@ -51,6 +54,9 @@ class BrowserRuntime(Replaying):
         """Say good-bye, end the browser and stop serving."""
         super().close()
         self._server.close()
+
+    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
+        return self._server.offered(question)
 
     def _start(self) -> Page:
         patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE

@@ -5,6 +5,7 @@
  * @module harness/handlers
  */
 
+import { WebGPULlama4 } from "../index.js";
 import { isSoftware } from "../src/device.js";
 import { generate } from "../src/generation.js";
 import { Host } from "../src/host.js";
@@ -18,6 +19,7 @@ import { Tokenizer } from "../src/tokenizer.js";
 import { validate } from "../src/validate.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
+import { scenario } from "./scenario.js";
 
 /** @typedef {import("../src/validate.js").Directory} Directory */
 /**
@@ -87,7 +89,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         protocol,
         ...info,
         language: "JavaScript, WGSL",
-        capabilities: ["decode", "reject", "activations", "matvec", "logits", "generate", "tokenize"],
+        capabilities: ["decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api"],
         kv_cache: "f32",
         patience: isSoftware(adapter.info) ? SOFTWARE_PATIENCE : 1,
       };
@@ -148,6 +150,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const ids = tokenizer.encode(request.text);
       return { ids, decoded: tokenizer.decode(ids) };
     },
+    api: (request) => scenario(WebGPULlama4, /** @type {any} */ (request), gpu),
   };
 }
 
