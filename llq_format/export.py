@@ -81,6 +81,11 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
         recipe = RECIPES.get(method)
         transformed = TransformedModel(given, source.load, recipe.transforms(given, seed) if recipe else ())
         model = transformed.model
+        if head == "int4" and model.tied_embeddings:
+            raise ValueError(
+                "the embedding is the head, and an embedding is stored raw: leave --head int4 out; "
+                "only method best gives the model a head of its own"
+            )
         read = None
         if recipe:
             read = calibration(os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length)

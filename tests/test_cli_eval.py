@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,30 @@ def test_the_command_refuses_what_it_cannot_compare(checkpoint: Path, tmp_path: 
     assert result.exit_code == 1
     assert "No such file" in result.stderr
     assert llq("eval", other, "--against", checkpoint).exit_code == 2
+    given = (
+        "--against",
+        checkpoint,
+        "--text",
+        tmp_path / "ids.npy",
+        "--html",
+        tmp_path / "none" / "page.html",
+    )
+    result = llq("eval", other, *given)
+    assert result.exit_code == 2
+    assert "is no directory" in result.stderr
+
+
+def test_another_shape_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    export(checkpoint, tmp_path / "p", program=None)
+    with llq_format.open(tmp_path / "p") as package, open_checkpoint(checkpoint) as source:
+        model = package.metadata.model
+        assert model is not None
+        layer = model.layers[1]
+        wider = replace(layer, ffn=replace(layer.ffn, intermediate_size=320))
+        package.metadata = replace(package.metadata, model=replace(model, layers=(layer, wider, layer)))
+        told = "layers.1.ffn.gate_up is [640, 128] in the package and [512, 128] in the checkpoint"
+        with pytest.raises(ValueError, match=re.escape(told)):
+            evaluate(package, source, TOKENS)
 
 
 def test_a_layer_of_another_number_is_named(checkpoint: Path, tmp_path: Path) -> None:

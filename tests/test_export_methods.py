@@ -120,6 +120,17 @@ def test_the_head_is_stored_as_asked(checkpoint: Path, ids: Path, tmp_path: Path
     assert llq("validate", tmp_path / "p").exit_code == 0
 
 
+def test_options_that_would_do_nothing_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    for option in (["--calibration", "builtin"], ["--seed", "1"]):
+        result = llq("export", checkpoint, tmp_path / "p", *option)
+        assert result.exit_code == 2
+        assert f"'{option[0]}': rtn, the default of --method, does not use it" in result.stderr
+    result = llq("export", checkpoint, tmp_path / "p", "--head", "int4")
+    assert result.exit_code == 1
+    assert "the embedding is the head" in result.stderr
+    assert not (tmp_path / "p").exists()
+
+
 def test_a_stopped_export_goes_on(
     checkpoint: Path, ids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,14 +229,19 @@ def test_a_weight_that_no_package_holds_is_refused_by_name(
         (np.arange(100), "token ids are 0 to 63, not 0 to 99"),
         (np.ones(100), "holds float64 [100], not a list of token ids"),
         (None, "there is no tokenizer to read a text with: give token ids"),
+        (b"words", "bad.npy is no .npy file of token ids"),
     ],
 )
 def test_calibrations_that_cannot_be(checkpoint: Path, tmp_path: Path, written: Any, message: str) -> None:
     options = ["--method", "gptq"]
     if written is not None:
-        np.save(tmp_path / "bad.npy", written)
+        if isinstance(written, bytes):
+            (tmp_path / "bad.npy").write_bytes(written)
+        else:
+            np.save(tmp_path / "bad.npy", written)
         options += ["--calibration", str(tmp_path / "bad.npy")]
     result = llq("export", checkpoint, tmp_path / "p", *options)
     assert result.exit_code == 1
     assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "p").exists()

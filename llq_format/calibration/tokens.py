@@ -64,7 +64,7 @@ def calibration(
     elif tokenizer is None:
         raise ValueError("there is no tokenizer to read a text with: give token ids, in a file IDS.npy")
     else:
-        text = data.decode("utf-8", errors="strict")
+        text = _text_of(data, given)
         ids = np.asarray(token_ids(tokenizer.tokenizer_json, text), np.int64)
     if len(ids) < _FEWEST_TOKENS:
         raise ValueError(f"{given}: {len(ids)} tokens are too few: give {_FEWEST_TOKENS} or more")
@@ -85,8 +85,20 @@ def sequences(ids: NDArray[np.int64], length: int, bos: int | None) -> NDArray[n
     return rows if bos is None else np.concatenate([np.full((count, 1), bos), rows], axis=1)
 
 
+def _text_of(data: bytes, given: str | Path) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{given}: byte {error.start} is no UTF-8: give UTF-8 text, or token ids in an .npy"
+        ) from error
+
+
 def _ids_of(path: Path, vocab_size: int) -> NDArray[np.int64]:
-    ids = np.load(path, allow_pickle=False)
+    try:
+        ids = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path} is no .npy file of token ids; a text has another suffix") from error
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise ValueError(f"{path}: holds {ids.dtype} {list(ids.shape)}, not a list of token ids")
     if ids.size and (ids.min() < 0 or ids.max() >= vocab_size):

@@ -68,6 +68,8 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     from llq_format.evaluation import evaluate as compare  # noqa: PLC0415
     from llq_format.reader import open as open_package  # noqa: PLC0415
 
+    if html is not None and not html.parent.is_dir():
+        raise typer.BadParameter(f"{html.parent} is no directory.", param_hint="'--html'")
     with about(path), open_package(path) as package:
         model = package.metadata.model
         if model is None:

@@ -29,15 +29,24 @@ def export(  # noqa: PLR0913  # one argument an option
         typer.Option(help="How codes are chosen; all but rtn, rounding to nearest, read a text."),
     ] = "rtn",
     calibration: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="FILE", help="The text that they read: builtin, a file of text, or token ids in an .npy."
+            metavar="FILE",
+            help="The text that they read: UTF-8 text, token ids in an .npy, or builtin, the default.",
+            show_default=False,
         ),
-    ] = "builtin",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the random rotations of best.")] = 0,
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Of the random rotations of best, by default 0.", show_default=False
+        ),
+    ] = None,
     head: Annotated[
         Literal["int4", "f16"] | None,
-        typer.Option(help="How lm_head is stored; int4, but f16 if best untied it.", show_default=False),
+        typer.Option(
+            help="How lm_head is stored, by default int4, but f16 if best untied it.", show_default=False
+        ),
     ] = None,
     embedding: Annotated[Literal["f16", "f32"], typer.Option(help="How the embedding is stored.")] = "f16",
     stem: Annotated[
@@ -67,9 +76,17 @@ def export(  # noqa: PLR0913  # one argument an option
     Example: llq export model.gguf model --scheme symmetric --head f16
 
     Example: llq export model.gguf model --method best --calibration my-text.txt
+
+    Then llq eval model --against model.gguf --text other-text.txt tells what was lost.
     """
     from llq_format.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
 
+    if method == "rtn" and (calibration is not None or seed is not None):
+        given = "--seed" if calibration is None else "--calibration"
+        raise typer.BadParameter(
+            "rtn, the default of --method, does not use it: add --method best, or leave it out.",
+            param_hint=f"'{given}'",
+        )
     check_replaceable(directory, force=force)
     layered = method != "rtn"
     try:
@@ -79,8 +96,8 @@ def export(  # noqa: PLR0913  # one argument an option
                 directory,
                 scheme=scheme,
                 method=method,
-                calibrate=calibration,
-                seed=seed,
+                calibrate=calibration or "builtin",
+                seed=seed or 0,
                 head=head,
                 embedding=embedding,
                 stem=stem,
