@@ -287,6 +287,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "generate.response": {"id": 1, "ok": True, "tokens": [7, 9]},
     "tokenize.request": {"op": "tokenize", "id": 1, "package": "/p", "text": "a b"},
     "tokenize.response": {"id": 1, "ok": True, "ids": [1, 2], "decoded": "a b"},
+    "api.request": {"op": "api", "id": 1, "url": "http://h/", "steps": [{"do": "load", "url": "package/"}]},
+    "api.response": {"id": 1, "ok": True, "observed": [{"contextLength": 256, "progress": [], "late": 0}]},
     "error.response": {"id": 1, "ok": False, "error": "text"},
     "bye.request": {"op": "bye"},
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.checks.api import CODES, PHASES
 from llq_format import rules_page
 from llq_format.rules import find, registry
 
@@ -279,6 +280,22 @@ def test_every_rule_about_decoding_has_a_vector_to_decode() -> None:
 def test_every_rule_about_computing_has_a_vector_to_compute() -> None:
     kinds = {vector["kind"] for vector in INDEX} - {"valid", "invalid"}
     assert rules_of("compute") - rules_of_vectors(*kinds) == set()
+
+
+def test_every_rule_about_the_interface_has_a_vector_that_asks() -> None:
+    assert rules_of("interface") - rules_of_vectors("api") == set()
+
+
+def test_the_table_of_codes_is_the_suites() -> None:
+    table = CHAPTERS["api.md"].split("## Errors")[1].split("## Tokenizers")[0]
+    cells = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", table, re.MULTILINE)[1:]
+    listed = [code for cell in cells for code in re.findall(r"`([a-z-]+)`", cell)]
+    assert sorted(listed) == sorted(CODES)
+
+
+def test_the_phases_are_the_suites() -> None:
+    (line,) = re.findall(r"^  phase: (.+);$", CHAPTERS["api.md"], re.MULTILINE)
+    assert tuple(re.findall(r'"([a-z]+)"', line)) == PHASES
 
 
 def test_every_vector_is_about_rules_that_exist() -> None:
