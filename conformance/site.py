@@ -145,7 +145,7 @@ def changed(data: bytes, fault: str) -> bytes:
     """Return a file with a fault in its bytes."""
     match fault:
         case "flip":
-            place = len(data) // 2
+            place = len(data) // 3  # of the shard, a number of the embedding: another one, and a legal one
             return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         case "shorten":
             return data[: len(data) - 256]
