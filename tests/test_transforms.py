@@ -133,7 +133,17 @@ def test_transforms_even_out_what_they_are_for() -> None:
     assert unevenness(changed["attention.qkv"]) < unevenness(plain["attention.qkv"]) / 2
     up = changed["ffn.gate_up"][96:]
     assert np.allclose(np.linalg.norm(up, axis=1), np.linalg.norm(changed["ffn.down"], axis=0))
-    assert (np.diff(np.linalg.norm(up, axis=1)) >= -1e-12).all()
+    assert (np.diff(np.linalg.norm(changed["ffn.gate_up"][:96], axis=1)) >= -1e-12).all()  # one group
+
+
+def test_channels_of_a_block_are_of_a_kind() -> None:
+    """In 16 blocks, 4 groups of them by the norm that up and down have, each sorted by the gate's."""
+    model = replace(DENSE, layers=(replace(_DENSE, ffn=replace(_DENSE.ffn, intermediate_size=1024)),))
+    source = TransformedModel(model, random_tensors(model).__getitem__, [BalancedChannels()])
+    gate, up = np.split(np.linalg.norm(source.layer(0)["ffn.gate_up"], axis=1), 2)
+    groups = up.reshape(4, 256)
+    assert (groups.max(axis=1)[:-1] <= groups.min(axis=1)[1:] * (1 + 1e-12)).all()
+    assert (np.diff(gate.reshape(4, 256)) >= 0).all()
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 48, 64, 576])

@@ -1,16 +1,19 @@
 """Channels of a feed-forward network rescaled and put in another order."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from llq_format.layout import BLOCK
 from llq_format.model import Model
-from llq_format.transforms.transform import Tensors, matrices_of
+from llq_format.transforms.transform import Array, Tensors, matrices_of
 
 
 class BalancedChannels:
     """Row c of `up` times s and column c of `down` over s, so that both have one norm; sorted by it.
 
-    Blocks then hold channels of a kind. A channel of a gated network keeps its gate as it is; one of an
-    ungated network is not rescaled, since its activation stands between.
+    Blocks then hold channels of a kind. Where there is a gate, blocks of about one norm form a group, as many
+    groups as a group has blocks, sorted by the norm of the gate's rows. A channel of a gated network keeps
+    its gate as it is; one of an ungated network is not rescaled, since its activation stands between.
     """
 
     unties = False
@@ -27,7 +30,7 @@ class BalancedChannels:
                 scales = np.sqrt(np.divide(heights, widths, out=np.ones_like(widths), where=usable))
                 up *= scales[:, None]
                 down /= scales
-                order = np.argsort(np.linalg.norm(up, axis=1), kind="stable")
+                order = _order(np.linalg.norm(up, axis=1), np.linalg.norm(gate, axis=1))
                 tensors[f"{prefix}.gate_up"] = np.concatenate([gate[order], up[order]])
             else:
                 first = tensors[f"{prefix}.up"]
@@ -37,3 +40,12 @@ class BalancedChannels:
 
     def ends(self, model: Model, tensors: Tensors) -> None:
         """Leave the ends as they are."""
+
+
+def _order(norms: Array, gates: Array) -> NDArray[np.intp]:
+    """Return the channels sorted by norm, in groups of whole blocks by gate, both nearly even in a block."""
+    order = np.argsort(norms, kind="stable")
+    blocks = -(-len(order) // BLOCK)
+    groups = np.array_split(np.arange(blocks), round(np.sqrt(blocks)))
+    ends = [BLOCK * int(group[0]) for group in groups[1:]]
+    return np.concatenate([part[np.argsort(gates[part], kind="stable")] for part in np.split(order, ends)])
