@@ -1,0 +1,57 @@
+"""The example of section 5.3 of the founding article, run in Node as it stands there."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+from conformance.node import DRIVERS, driver_variables
+from tests.web.scripted_package import scripted_package
+
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "web"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Python's own server, which the article names in section 6.6; it ignores ranges."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Provide the address of a folder."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
+    scripted_package(tmp_path).rename(tmp_path / "models")
+    shutil.copytree(ROOT / "vectors" / "api" / "vocabulary", tmp_path / "tokenizer")
+    node = shutil.which("node")
+    assert node is not None, "node is not on the path: install Node.js 20 or newer"
+    with served(tmp_path) as page:
+        done = subprocess.run(  # noqa: S603  # our own script
+            [node, "--import", "./test/article_page.mjs", "test/article.mjs"],
+            cwd=WEB,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            env={**os.environ, **driver_variables(None, DRIVERS), "PAGE": page},
+        )
+    assert done.returncode == 0, done.stderr
+    text = json.loads(done.stdout)
+    assert isinstance(text, str)
+    assert (
+        0 < len(text) <= 128 * max(len(piece) for piece in (" world", "hello"))
+    )  # no token has more letters
