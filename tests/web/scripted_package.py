@@ -4,18 +4,11 @@ from pathlib import Path
 
 from llq_format.attachment import attach
 from llq_format.webgpu.package_files import ProgramOptions, module_bytes, program_maker
-from vectors.cases.tokenization import BEGIN, BPE, END, START
-from vectors.kit.script import Script, package_of, said
+from vectors.cases.interface import PROMPT, SCRIPT, TEXT
+from vectors.cases.tokenization import BEGIN, BPE
+from vectors.kit.script import package_of, said
 
-PROMPT = "hello"
-# é, 日 and 🦙 as bytes, not as the tokens that merges would make of them: characters come in pieces
-PATH = (
-    *(BPE.special_id(START), *BPE.encode(PROMPT), *BPE.encode(" wor"), *b"ld ", *"é,日-🦙!\n".encode()),
-    BPE.special_id(END),
-)
-SCRIPT = Script(BPE, PATH, BEGIN)
-TEXT = " world é,日-🦙!\n"
-"""What the model puts behind `PROMPT`."""
+__all__ = ["PROMPT", "TEXT", "scripted_package"]
 
 
 def scripted_package(directory: Path) -> Path:

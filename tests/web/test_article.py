@@ -41,17 +41,13 @@ def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
     assert node is not None, "node is not on the path: install Node.js 20 or newer"
     with served(tmp_path) as page:
         done = subprocess.run(  # noqa: S603  # our own script
-            [node, "--import", "./test/article_page.mjs", "test/article.mjs"],
+            [node, "--import", "./test/article_page.mjs", "test/article.mjs", page],
             cwd=WEB,
             capture_output=True,
             text=True,
             timeout=600,
             check=False,
-            env={**os.environ, **driver_variables(None, DRIVERS), "PAGE": page},
+            env={**os.environ, **driver_variables(None, DRIVERS)},
         )
     assert done.returncode == 0, done.stderr
-    text = json.loads(done.stdout)
-    assert isinstance(text, str)
-    assert (
-        0 < len(text) <= 128 * max(len(piece) for piece in (" world", "hello"))
-    )  # no token has more letters
+    assert isinstance(json.loads(done.stdout), str)  # drawn at random: any text, if only one
