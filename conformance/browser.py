@@ -6,13 +6,12 @@ The page `web/harness/` speaks the protocol of adapters over a WebSocket; what i
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from .adapter import BrokenAdapter
 from .interface import Question
 from .jsonlines import STARTUP
 from .location import data
 from .page_process import Command, Page
 from .page_server import PageServer
-from .replaying import Replaying
+from .replaying import Replaying, built
 from .site import Site
 
 PATIENCE_FOR_PEOPLE = 600
@@ -39,8 +38,7 @@ class BrowserRuntime(Replaying):
         Raises BrokenAdapter where the page is not built, OSError where it cannot be served.
         """
         folder = web or data("web")
-        if not (folder / BUNDLE).is_file():
-            raise BrokenAdapter(f"{folder / BUNDLE} is not built: run npm ci and npm run build in {folder}")
+        built(folder, BUNDLE)
         self._start_browser = command
         self._server = PageServer(folder, host, port, certificate)
         super().__init__("", timeout)

@@ -25,7 +25,7 @@ import { scenario } from "./scenario.js";
 /**
  * @typedef {object} Platform files are named as the request names them: by path, or by address
  * @property {{name: string, version: string}} info who answers
- * @property {GPU} [gpu] navigator.gpu unless given
+ * @property {() => Promise<GPU>} [gpu] navigator.gpu unless given
  * @property {string} [variant] the only one of the module's that will do
  * @property {(place: string) => Directory} directory where a package lies
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
@@ -50,7 +50,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     const text = new TextDecoder().decode(module);
     let { device } = open;
     if (device === null || device.lost || open.module !== text) {
-      device = await openDevice(program, readModule(module), { gpu, variant });
+      device = await openDevice(program, readModule(module), { gpu: await gpu?.(), variant });
       open = { device, module: text };
     }
     return { program, device };
@@ -83,7 +83,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
 
   return {
     async hello({ protocol }) {
-      const adapter = await requestAdapter(gpu ?? globalThis.navigator?.gpu);
+      const adapter = await requestAdapter((await gpu?.()) ?? globalThis.navigator?.gpu);
       return {
         op: "hello",
         protocol,
@@ -150,7 +150,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const ids = tokenizer.encode(request.text);
       return { ids, decoded: tokenizer.decode(ids) };
     },
-    api: (request) => scenario(WebGPULlama4, /** @type {any} */ (request), gpu),
+    api: async (request) => scenario(WebGPULlama4, /** @type {any} */ (request), await gpu?.()),
   };
 }
 

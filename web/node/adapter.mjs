@@ -9,15 +9,18 @@ import process from "node:process";
 
 import { respond } from "../harness/answering.js";
 import { handlers } from "../harness/handlers.js";
+import { nodeGpu } from "../src/node_gpu.js";
 import manifest from "../package.json" with { type: "json" };
 import { directory } from "./directory.js";
 
 const IN_DENO = "Deno" in globalThis;
+/** @type {Promise<GPU> | undefined} */
+let found;
 console.debug = console.error; // standard output is for the protocol
 
 const answers = handlers({
   info: { name: `webgpu-llama4 in ${IN_DENO ? "Deno" : "Node"}`, version: manifest.version },
-  gpu: IN_DENO ? undefined : await (await import("../src/node_gpu.js")).nodeGpu(),
+  gpu: IN_DENO ? undefined : () => (found ??= nodeGpu()),
   variant: process.argv[2], // the only one that will do, where one is named
   directory,
   read: async (path) => new Uint8Array(await readFile(path)),

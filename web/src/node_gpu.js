@@ -4,11 +4,14 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
+import { UnsupportedError } from "./errors.js";
+
 /**
  * Returns the GPU object of this process, to be given to `loadModel` as `device`.
  *
  * @param {string[]} [options] of Dawn, such as `backend=vulkan`
  * @returns {Promise<GPU>}
+ * @throws {UnsupportedError} `no-webgpu` where that package is installed neither here nor in the working directory
  */
 export async function nodeGpu(options = []) {
   const { create, globals } = await import("webgpu").catch(ofWorkingDirectory);
@@ -18,6 +21,12 @@ export async function nodeGpu(options = []) {
 
 /** Returns the package as the working directory has it: a bundle may lie where nothing is installed. */
 async function ofWorkingDirectory() {
-  const found = createRequire(`${process.cwd()}/`).resolve("webgpu");
+  const here = process.cwd();
+  let found;
+  try {
+    found = createRequire(`${here}/`).resolve("webgpu");
+  } catch (cause) {
+    throw new UnsupportedError(`npm's webgpu is not installed: run npm install webgpu in ${here}`, { code: "no-webgpu", cause });
+  }
   return import(pathToFileURL(found).href);
 }
