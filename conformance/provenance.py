@@ -39,7 +39,8 @@ def vectors(directory: Path, loaded: Sequence[Vector]) -> dict[str, Any]:
     for vector in loaded:
         members = (vector.home / value for value in vector.members.values() if isinstance(value, str))
         weights = (vector.home / path for path in vector.members.get("weights", {}).values())
-        places = {vector.package, *vector.tensors.values(), *weights} - {vector.home}
+        beside = {vector.file("vocabulary")} if "vocabulary" in vector.members else set()
+        places = {vector.package, *vector.tensors.values(), *weights, *beside} - {vector.home}
         files |= places | {path for path in members if path.suffix == ".npy" and path.is_file()}
     within = {file for place in files for file in ([place] if place.is_file() else place.rglob("*"))}
     home = directory.resolve()
