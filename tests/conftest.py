@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smollm2", type=Path, metavar="GGUF", help="The real SmolLM2-135M.")
-    parser.addoption("--demo", action="store_true", help="Try the demo page in Chromium too: four minutes.")
+    parser.addoption("--demo", action="store_true", help="Ask the real SmolLM2 in Chromium too: minutes.")
 
 
 @pytest.fixture(scope="session")

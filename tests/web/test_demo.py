@@ -4,34 +4,24 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from llq_format.attachment import attach
 from llq_format.webgpu.package_files import module_bytes, program_maker
+from tests.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, load, opened, said
 from tests.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.web.serving import served
 
-FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
-SHARD = "**/model/*.llq"
-PATIENCE = 60_000  # milliseconds: kernels are compiled by the CPU, which others use too
-READY = "body[data-state=ready]"
+LOOKS = Path(__file__).parent / "pages" / "looks.js"
 
 
 @pytest.fixture(scope="module")
-def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
-    if not request.config.getoption("--demo"):
-        pytest.skip("takes minutes: give --demo")
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.fail("these tests need Chromium: .ci/system-packages installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +33,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(package: Path) -> Iterator[str]:
     with served(package) as url:
         yield url
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
-    """Provide the page, in a browser that has stored nothing; requests go to the server alone."""
-    context = browser.new_context(viewport=ViewportSize(width=1280, height=800))
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: faults.append(request.url))
-    page.goto(url)
-    yield page
-    context.close()
-    assert [fault for fault in faults if not fault.startswith(("data:", url))] == []
 
 
 @pytest.fixture
@@ -85,21 +59,12 @@ def model(talking: Page) -> Page:
     return talking
 
 
-def load(page: Page) -> None:
-    page.click("#load")
-    page.wait_for_selector(READY)
-
-
-def ask(page: Page, text: str = PROMPT) -> None:
-    """Ask greedily, with the text continued as it is."""
-    page.eval_on_selector("#temperature", "it => { it.value = 0; it.dispatchEvent(new Event('input')) }")
-    page.uncheck("#chat")
-    page.fill("#prompt", text)
-    page.press("#prompt", "Enter")
-
-
-def said(page: Page) -> str:
-    return page.locator(".message.assistant .text").last.text_content() or ""
+def damage(route: Route) -> None:
+    """Answer with one byte changed: of the embedding, to another number, and a legal one."""
+    response = route.fetch()
+    body = bytearray(response.body())
+    body[1000] ^= 1
+    route.fulfill(response=response, body=bytes(body))
 
 
 def test_it_loads_and_streams_an_answer(model: Page) -> None:
@@ -115,7 +80,7 @@ def test_it_loads_and_streams_an_answer(model: Page) -> None:
     expect(model.locator("#prompt")).to_be_focused()
     expect(model.locator("#software")).to_be_visible()
     expect(model.locator("#device")).to_contain_text(re.compile("swiftshader", re.IGNORECASE))
-    ask(model)
+    ask(model, PROMPT)
     model.wait_for_selector(".measured")
     assert said(model) == TEXT
     seen = model.evaluate("seen")
@@ -131,6 +96,7 @@ def test_chat_messages_go_through_the_template_and_a_new_conversation_forgets(mo
     model.fill("#max-tokens", "24")
     model.eval_on_selector("#temperature", "it => { it.value = 0 }")
     for count in (1, 2):
+        model.wait_for_selector(READY)
         model.fill("#prompt", "hello")
         model.click("#send")
         expect(model.locator(".measured")).to_have_count(count)
@@ -146,27 +112,23 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
             if (text) { observer.disconnect(); document.getElementById("stop").click(); }
         }).observe(document.body, {childList: true, subtree: true})"""
     )
-    ask(model)
+    ask(model, PROMPT)
     expect(model.locator(".measured")).to_contain_text("stopped")
     part = said(model)
     assert TEXT.startswith(part)
     assert part != TEXT
-    ask(model)
+    ask(model, PROMPT)
     expect(model.locator(".measured")).to_have_count(2)
     assert said(model) == TEXT
 
 
 def test_what_goes_wrong_on_the_way_is_told_or_mended_and_a_stored_copy_needs_no_network(page: Page) -> None:
-    def changed(route: Route) -> None:
-        response = route.fetch()
-        body = bytearray(response.body())
-        body[1000] ^= 1  # of the embedding: another number, and a legal one
-        route.fulfill(response=response, body=bytes(body))
-
-    page.route(SHARD, changed)
+    page.route(SHARD, damage)
     page.click("#load")
-    expect(page.locator("#notice")).to_contain_text("could not be loaded")
-    expect(page.locator("#notice-rule")).to_contain_text("LLQ-HASH-1")
+    expect(page.locator("#notice-text")).to_contain_text("not what was published")
+    expect(page.locator("#retry")).to_be_focused()
+    page.click("#notice summary")
+    expect(page.locator("#notice-exactly")).to_contain_text("LLQ-HASH-1")
     page.unroute(SHARD)
 
     cut: list[str] = []
@@ -187,11 +149,11 @@ def test_what_goes_wrong_on_the_way_is_told_or_mended_and_a_stored_copy_needs_no
     page.route("**/model/**", lambda route: route.abort())
     page.reload()
     load(page)
-    ask(page)
+    ask(page, PROMPT)
     page.wait_for_selector(".measured")
     assert said(page) == TEXT
     page.click("#clear")
-    expect(page.locator("#clear")).to_be_hidden()
+    expect(page.locator("#stored")).to_be_hidden()
 
 
 def test_loading_can_be_cancelled(page: Page) -> None:
@@ -203,10 +165,15 @@ def test_loading_can_be_cancelled(page: Page) -> None:
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_times_of_layers_are_drawn(model: Page) -> None:
+def test_times_of_layers_are_drawn_and_measuring_can_be_stopped(model: Page) -> None:
     model.click("#measure")
-    expect(model.locator("#measure")).to_be_enabled()
+    expect(model.locator("#measure")).to_have_text("Stop measuring")
+    model.click("#measure")
+    expect(model.locator("#status")).to_have_text("Measuring was stopped.")
+    expect(model.locator("#picture")).to_be_hidden()
+    model.click("#measure")
     expect(model.locator("#timing-text")).to_contain_text("layers take")
+    expect(model.locator("#measure")).to_have_text("Measure")
     expect(model.locator("#picture rect")).to_have_count(2)
     model.click("#picture summary")
     expect(model.locator("#picture tbody tr")).to_have_count(2)
@@ -222,21 +189,58 @@ def test_a_browser_without_webgpu_is_told(browser: Browser, url: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_cut_off_nor_unlabelled(browser: Browser, url: str, width: int, scheme: str) -> None:
-    context = browser.new_context(
-        viewport=ViewportSize(width=width, height=800),
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
-    page.goto(url)
+def test_a_missing_file_is_told(page: Page) -> None:
+    page.route(SHARD, lambda route: route.fulfill(status=404, body="not found"))
+    page.click("#load")
+    expect(page.locator("#notice-text")).to_contain_text("missing on the server")
+    expect(page.locator("#notice-exactly")).to_contain_text("404")
+
+
+def looks(page: Page) -> None:
+    """Hold the page as it is, in each width and scheme: nothing cut off, unlabelled or too pale."""
+    for width in (320, 390, 768, 1280):
+        page.set_viewport_size(ViewportSize(width=width, height=800))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+            found = page.evaluate(LOOKS.read_text(encoding="utf-8"))
+            assert found["texts"] > 5
+            assert found["faults"] == [], f"{width} pixels, {scheme}"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(ViewportSize(width=1280, height=800))
+
+
+def test_the_page_looks_right_before_a_model_is_loaded(page: Page) -> None:
     page.wait_for_selector("body[data-state=idle]")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    unlabelled = "all => all.filter(it => !it.labels.length && !it.ariaLabel).map(it => it.id)"
-    assert page.eval_on_selector_all("input, textarea, progress", unlabelled) == []
-    context.close()
+    looks(page)
+
+
+def test_the_page_looks_right_with_an_answer_and_a_fault(model: Page) -> None:
+    ask(model, PROMPT)
+    model.wait_for_selector(".measured")
+    ask(model, PROMPT * 600)  # more than the context holds
+    model.wait_for_selector(f"{READY} .fault")
+    looks(model)
+
+
+def test_the_page_looks_right_when_loading_failed(page: Page) -> None:
+    page.route(SHARD, lambda route: route.fulfill(status=403, body="no"))
+    page.click("#load")
+    page.click("#notice summary")
+    looks(page)
+
+
+def test_the_keyboard_goes_through_the_page_in_its_order(model: Page) -> None:
+    model.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    model.evaluate("document.querySelector('.skip').focus()")
+    order = []
+    for _ in range(12):
+        model.keyboard.press("Tab")
+        order.append(model.evaluate("document.activeElement.id"))
+        ring = "getComputedStyle(document.activeElement).outlineStyle"
+        assert order[-1] == "" or model.evaluate(ring) != "none", order[-1]
+    wanted = ["prompt", "send", "temperature", "top-p", "top-k", "seed", "max-tokens", "chat", "measure"]
+    assert [name for name in order if name in wanted] == wanted
+    model.focus("#prompt")
 
 
 def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import { WebGPULlama4 } from "../dist/webgpu-llama4.js";
 import { Conversation } from "./conversation.js";
+import { explained } from "./faults.js";
 import { bytes, duration } from "./quantities.js";
 import { picture, sentence, table } from "./timing.js";
 
@@ -18,32 +19,35 @@ const PHASES = {
   ready: "Ready",
 };
 
+const MUTE = "This package has no tokenizer: it can be loaded and measured, but not talked to.";
+
 let model = null;
 let stopping = null;
+let measuring = null;
 
 function state(name) {
   document.body.dataset.state = name;
   const loaded = name === "ready" || name === "answering";
-  $("start").hidden = loaded || name === "unsupported";
+  $("start").hidden = loaded || name === "unsupported" || name === "failed";
   $("progress").hidden = $("cancel").hidden = name !== "loading";
   $("load").hidden = name === "loading";
-  $("conversation").hidden = $("composer").hidden = !loaded;
+  $("conversation").hidden = !loaded;
+  $("composer").hidden = !loaded || !model.tokenizer;
   $("send").hidden = name === "answering";
   $("stop").hidden = name !== "answering";
   $("fresh").hidden = !conversation.list.children.length || name === "answering";
   $("empty").hidden = Boolean(conversation.list.children.length);
-  $("timing").hidden = !loaded;
   $("measure").disabled = name === "answering";
 }
 
 /** Tells those who listen instead of looking. */
 const say = (text) => ($("status").textContent = text);
 
-function notice(title, text, error = null, again = null) {
+function notice(title, text, exactly = "", again = null) {
   $("notice-title").textContent = title;
   $("notice-text").textContent = text;
-  $("notice-rule").textContent = error?.rule ? `This breaks rule ${error.rule} of the format.` : "";
-  $("notice-rule").hidden = !error?.rule;
+  $("notice-exactly").textContent = exactly;
+  $("notice-details").hidden = !exactly;
   $("retry").hidden = !again;
   $("retry").onclick = again;
   $("notice").hidden = false;
@@ -79,6 +83,7 @@ function describe(metadata) {
   document.title = `${metadata.stem} – LLQ demo`;
   $("size").textContent = `${bytes(size)} are loaded once, and kept in this browser for the next time.`;
   $("load").textContent = `Load ${bytes(size)}`;
+  if (!metadata.tokenizer) $("size").textContent += ` ${MUTE}`;
   const template = metadata.tokenizer?.chat_template;
   $("chat").checked = Boolean(template);
   $("chat").disabled = !template;
@@ -107,17 +112,23 @@ async function load() {
   try {
     model = await WebGPULlama4.loadModel(address, { signal: stopping.signal, onProgress });
   } catch (error) {
-    state("idle");
-    $("load").focus();
-    if (error.name === "AbortError") return say("Loading was cancelled.");
+    if (error.name === "AbortError") {
+      state("idle");
+      $("load").focus();
+      return say("Loading was cancelled.");
+    }
     console.warn(error);
-    return notice("The model could not be loaded", error.message, error, load);
+    const { cause, exactly } = explained(error);
+    state("failed");
+    notice("The model could not be loaded", cause, exactly, load);
+    return $("retry").focus();
   }
   $("software").hidden = !model.device.software;
   facts();
+  if (!model.tokenizer) $("empty").textContent = MUTE;
   state("ready");
   say("The model is ready.");
-  $("prompt").focus();
+  $("prompt").focus({ preventScroll: true });
   $("prompt").select();
   await showStored();
 }
@@ -137,7 +148,7 @@ function facts() {
   const sum = Object.values(memory).reduce((total, size) => total + size, 0);
   const rows = [
     ["Adapter", name || "not told by this browser"],
-    ["Kind", software ? "software" : "hardware"],
+    ["Runs on", software ? "the processor" : "the graphics card"],
     ["Kernels", variant],
     ["Memory", bytes(sum)],
     ["– weights", bytes(memory.weights ?? 0)],
@@ -168,7 +179,7 @@ function options(signal) {
 
 async function send() {
   const text = $("prompt").value.trim();
-  if (!text || document.body.dataset.state !== "ready" || !$("settings").reportValidity()) return;
+  if (!text || document.body.dataset.state !== "ready" || measuring || !$("settings").reportValidity()) return;
   $("prompt").value = "";
   stopping = new AbortController();
   const chat = $("chat").checked;
@@ -188,28 +199,37 @@ async function send() {
 }
 
 async function measure() {
-  $("measure").disabled = $("send").disabled = true;
-  $("timing-text").textContent = "Measuring …";
+  if (measuring) return measuring.abort();
+  const { signal } = (measuring = new AbortController());
+  const before = $("timing-text").textContent;
+  $("measure").textContent = "Stop measuring";
+  $("send").disabled = true;
+  $("timing-text").textContent = model.device.software ? "Measuring; on the processor this may take minutes …" : "Measuring …";
   say("Measuring.");
+  // each repetition of a real model takes seconds on a software adapter
+  const repetitions = model.device.software ? { tokens: 2, promptTokens: 1 } : {};
   try {
-    const profile = await model.profile();
+    const profile = await model.profile({ ...repetitions, signal });
     $("picture").replaceChildren(picture(profile), table(profile));
     $("picture").hidden = !profile.block_times_ms.some((time) => time !== null);
     $("timing-text").textContent = sentence(profile);
     say(sentence(profile));
   } catch (error) {
-    console.warn(error);
-    $("timing-text").textContent = `This could not be measured: ${error.message}`;
+    if (!signal.aborted) console.warn(error);
+    $("timing-text").textContent = signal.aborted ? before : `This could not be measured: ${error.message}`;
+    say(signal.aborted ? "Measuring was stopped." : "This could not be measured.");
   } finally {
-    $("measure").disabled = $("send").disabled = false;
+    measuring = null;
+    $("measure").textContent = "Measure";
+    $("send").disabled = false;
   }
 }
 
 async function showStored() {
   const stored = await WebGPULlama4.cache.list().catch(() => []);
   const size = stored.reduce((sum, entry) => sum + entry.bytes, 0);
-  $("clear").hidden = !size;
-  $("clear").textContent = `Delete stored copy (${bytes(size)})`;
+  $("stored").hidden = !size;
+  $("stored-text").textContent = `${bytes(size)} are kept in this browser, so that the model loads without a network.`;
 }
 
 for (const id of ["temperature", "top-p"]) {

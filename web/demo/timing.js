@@ -7,6 +7,7 @@ const HEIGHT = 120;
 const LEFT = 4;
 const BASE = HEIGHT - 18;
 const TOP = 16;
+const WIDEST = 32;
 
 function svg(name, attributes, text = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -29,14 +30,14 @@ export function sentence(profile) {
 export function picture(profile) {
   const times = profile.block_times_ms.map((time) => time ?? 0);
   const most = Math.max(...times, Number.MIN_VALUE);
-  const step = (WIDTH - LEFT) / times.length;
+  const step = Math.min(WIDEST, (WIDTH - LEFT) / times.length);
   const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence(profile) });
   drawing.append(
     svg("line", { x1: 0, x2: WIDTH, y1: BASE + 0.5, y2: BASE + 0.5 }),
     svg("line", { x1: 0, x2: WIDTH, y1: TOP + 0.5, y2: TOP + 0.5 }),
     svg("text", { x: 0, y: TOP - 5 }, milliseconds(most)),
     svg("text", { x: 0, y: HEIGHT - 4 }, "layer 0"),
-    svg("text", { x: WIDTH, y: HEIGHT - 4, "text-anchor": "end" }, `layer ${times.length - 1}`),
+    ...(times.length > 4 ? [svg("text", { x: LEFT + step * times.length, y: HEIGHT - 4, "text-anchor": "end" }, `layer ${times.length - 1}`)] : []),
   );
   times.forEach((time, layer) => {
     const height = ((BASE - TOP) * time) / most;
