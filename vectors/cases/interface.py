@@ -137,10 +137,19 @@ def load_fails_for(case: tuple[dict[str, Json], str]) -> Interface:
     return Interface(SCRIPT, [{**LOAD, **fails("6", code)}], [fault])
 
 
-@computed("api", "LLQ-API-6", "LLQ-API-7")
-def tokenizer_that_is_missing() -> Interface:
-    """There is nothing at the address: createTokenizer MUST fail with code not-found."""
-    return Interface(SCRIPT, [{"do": "tokenizer", "url": f"{HERE}vocab.json", **fails("6", "not-found")}])
+AWAY: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
+    "nothing": ({"do": "status", "status": 404}, ["not-found"]),
+    "a page": ({"do": "html"}, ["html"]),
+    "half of the file, always": ({"do": "cut"}, ["cut", "network"]),
+}
+
+
+@computed("api", "LLQ-API-6", "LLQ-API-7", each=AWAY)
+def tokenizer_at_whose_address_is(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
+    """The server has {} at the address: createTokenizer MUST fail with the code that says so."""
+    fault, codes = case
+    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", **fails("6", codes)}
+    return Interface(SCRIPT, [step], [{**fault, "file": "tokenizer"}])
 
 
 # ---- Tokenizers ----

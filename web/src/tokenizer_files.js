@@ -35,16 +35,17 @@ export async function createTokenizer(vocabUrl, { signal, ...options } = {}) {
 
 /** @param {URL} url @param {AbortSignal} [signal] */
 async function textAt(url, signal) {
-  let response;
-  try {
-    response = await fetch(url, { signal });
-  } catch (cause) {
+  const failed = (/** @type {string} */ what, /** @type {string} */ code) => (/** @type {unknown} */ cause) => {
     signal?.throwIfAborted();
-    throw new NetworkError(`${url.href} cannot be reached`, { cause });
-  }
+    throw new NetworkError(`${url.href} ${what}`, { code, cause });
+  };
+  const response = await fetch(url, { signal }).catch(failed("cannot be reached", "network"));
   if (!response.ok) {
     const code = response.status === 404 ? "not-found" : "status";
     throw new NetworkError(`${url.href}: the server answers ${response.status}`, { code, status: response.status });
   }
-  return response.text();
+  if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) {
+    throw new NetworkError(`${url.href} is a web page and no tokenizer: is the address right?`, { code: "html" });
+  }
+  return response.text().catch(failed("came in part: the connection was cut", "cut"));
 }
