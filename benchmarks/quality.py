@@ -44,7 +44,7 @@ EXPORTS = {
 }
 """Options of `llq export` by row; heads are stored as binary16 but for the last."""
 
-ROWS = ("original", *EXPORTS, "q4_0", "int8")
+ROWS = ("original", *EXPORTS, "q4_0")
 SAMPLED = ("original", "rtn", "q4_0", "best")
 PROMPTS = (
     "Once upon a time, in a small village by the sea,",
@@ -120,7 +120,7 @@ def _measure(name: str, given: Given) -> dict[str, Any]:
     source, model = given.source, given.model
     if name not in EXPORTS:
         load = _q4_0(model, source) if name == "q4_0" else source.load
-        found = evaluate_weights(model, load, source, given.read.tokens).to_json()
+        found = _evaluated(model, load, given)
         samples = _samples(model, load, given, exact=False) if name in SAMPLED else None
         return {"found": found, "samples": samples}
     package = given.work / name
@@ -135,9 +135,13 @@ def _measure(name: str, given: Given) -> dict[str, Any]:
     with llq_format.open(package) as opened:
         stored = opened.metadata.model
         assert stored is not None  # noqa: S101  # it was exported from a model
-        found = evaluate_weights(stored, opened.get_tensor, source, given.read.tokens).to_json()
+        found = _evaluated(stored, opened.get_tensor, given)
         samples = _samples(stored, opened.get_tensor, given, exact=True) if name in SAMPLED else None
     return {"found": found, "samples": samples, "seconds": seconds, "bytes": size}
+
+
+def _evaluated(model: Model, load: Load, given: Given) -> dict[str, Any]:
+    return evaluate_weights(model, load, given.source, given.read.tokens, layer_errors=False).to_json()
 
 
 def _samples(model: Model, load: Load, given: Given, *, exact: bool) -> list[str]:
@@ -181,7 +185,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("--text", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--tokens", type=int, default=16384, metavar="N")
+    parser.add_argument("--tokens", type=int, default=8192, metavar="N")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where rows are kept")
     parser.add_argument(
         "--rows", type=lambda names: names.split(","), metavar="NAME,NAME", help=f"of {', '.join(ROWS)}"

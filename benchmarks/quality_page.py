@@ -14,7 +14,7 @@ _NAMES = {
     "best": "`best`",
     "best-int4-head": "`best`, INT4 head",
     "q4_0": "ggml Q4_0, blocks of 1 × 32",
-    "int8": "weights untouched",
+    "original": "weights untouched",
 }
 _TITLES = {
     "original": "the original",
@@ -29,7 +29,7 @@ _TEMPLATE = Path(__file__).with_name("quality_template.md")
 def quality_page(rows: Mapping[str, Row], about: Mapping[str, Any], prompts: Sequence[str]) -> str:
     """Return the page; rows by their names, those that are missing are left out of the tables."""
     named = {name: row for name, row in rows.items() if name in _NAMES}
-    alone = {name: row for name, row in named.items() if name != "int8"}  # whose weights are the original's
+    alone = {name: row for name, row in named.items() if name != "original"}
     return _TEMPLATE.read_text(encoding="utf-8").format(
         **about,
         original=f"{next(iter(rows.values()))['found']['original_perplexity']:.2f}",
