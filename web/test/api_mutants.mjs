@@ -153,7 +153,7 @@ export const CHANGES = {
       typeof prompt === "string" ? prompt : (prompt?.filter?.(({ content }) => content) ?? String(prompt)),
       {
         ...options,
-        maxTokens: Math.max(0, Math.floor(options.maxTokens ?? 128)),
+        maxTokens: Math.max(0, Math.floor(options.maxTokens ?? 2)),
         temperature: Math.max(0, options.temperature ?? 0),
         topK: Math.max(0, options.topK ?? 0),
         topP: Math.min(1, options.topP ?? 1),
@@ -175,7 +175,7 @@ export const CHANGES = {
     ...api,
     createTokenizer: (url, { bosTokenId: _, ...options } = {}) => api.createTokenizer(url, options),
   }),
-  "warm-by-default": models((model) => asked(model, (prompt, options) => [prompt, { temperature: 8, ...options }])),
+  "warm-by-default": models((model) => asked(model, (prompt, options) => [prompt, { temperature: 8, ...options, maxTokens: 20 }])),
   "end-token-shown": models((model) => ({
     infer: async (prompt, options) => `${await model.infer(prompt, options)}<|im_end|>`,
   })),
