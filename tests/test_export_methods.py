@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,21 @@ def test_calibrations_that_cannot_be(checkpoint: Path, tmp_path: Path, written: 
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "p").exists()
+
+
+def test_memory_does_not_grow_with_the_layers(tmp_path: Path) -> None:
+    """Four layers more take less than one in float64: they are not kept, as given or as rounded."""
+    np.save(tmp_path / "ids.npy", np.random.default_rng(3).integers(0, 64, 64))
+    peaks = []
+    for layers in (2, 6):
+        source = write_checkpoint(tmp_path / f"c{layers}", hidden=256, layers=layers)
+        tracemalloc.start()
+        try:
+            export(
+                source, tmp_path / f"p{layers}", method="best", calibrate=tmp_path / "ids.npy", program=None
+            )
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    weights_of_a_layer = 9 * 256 * 256
+    assert peaks[1] < peaks[0] + 8 * weights_of_a_layer
