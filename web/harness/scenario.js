@@ -11,7 +11,7 @@
 /** @typedef {Record<string, any>} Seen what came of it, as api.response.schema.json has it */
 
 const SETTLE_MS = 300; // after a failure: whatever is still running shows itself
-const PATIENCE_MS = 2000; // where no progress comes, a load is aborted after so long
+const PATIENCE_MS = 15_000; // where no progress comes, a load is aborted after so long
 const MOST_EVENTS = 200;
 
 /** @type {{name: string, model: any, devices: GPUDevice[]} | null} the model that requests share */
