@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conformance import messages
-from conformance.adapter import BrokenAdapter, Declined, Errored, Info, TimedOut, Verdict
+from conformance.adapter import BrokenAdapter, Declined, Errored, Info, TimedOut, Unavailable, Verdict
 from conformance.jsonlines import JsonLines
 from conformance.messages import MessageError
 
@@ -203,6 +203,35 @@ def test_a_handshake_that_fails_is_the_adapters_fault(start: Start, case: str) -
         _ = runtime.capabilities
 
 
+def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> None:
+    runtime = start("""
+        def hello(request): return {"op": "hello", "ok": False, "error": "no adapter,\\nas it were"}
+    """)
+    with pytest.raises(Unavailable, match=r"^the runtime cannot be had here: no adapter, as it were$"):
+        _ = runtime.capabilities
+
+
+SLEEPER = """
+    right, verdict = hello, validate
+    def hello(request): return {**right(request), "patience": 8}
+    def validate(request): time.sleep(%s); return verdict(request)
+"""
+
+
+def test_an_adapter_may_ask_for_patience(start: Start) -> None:
+    runtime = start(SLEEPER % 2, timeout=1)
+    assert runtime.validate(PACKAGE).refused
+    runtime = start(SLEEPER % 3600, timeout=0.3)
+    with pytest.raises(TimedOut, match=r"no answer to 'validate' within 2\.4 s"):
+        runtime.validate(PACKAGE)
+
+
+def test_patience_has_an_end(start: Start) -> None:
+    runtime = start("right = hello\ndef hello(request): return {**right(request), 'patience': 21}")
+    with pytest.raises(BrokenAdapter, match=r"hello\.response: /patience: 21 is greater than the maximum"):
+        _ = runtime.capabilities
+
+
 def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
     runtime = JsonLines(f"{tmp_path}/nothing here")
     with pytest.raises(BrokenAdapter, match="nothing here' cannot be started: "):
@@ -251,6 +280,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "language": "Rust",
         "capabilities": ["decode"],
     },
+    "hello.refusal": {"op": "hello", "ok": False, "error": "no WebGPU"},
     "decode.request": {"op": "decode", "id": 1, "package": "/p", "tensor": "w", "output": "/o.npy"},
     "decode.response": {"id": 1, "ok": True},
     "validate.request": {"op": "validate", "id": 1, "package": "/p"},

@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
 WORKED_EXAMPLE = ROOT / "vectors" / "valid" / "worked-example" / "package"
@@ -123,6 +125,40 @@ def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> N
     assert done.returncode == 1
     assert "equals *nibble pairs, even column in the low nibble*" in done.stdout
     assert "short test summary info" not in done.stdout  # the summary by rule stands in its place
+
+
+def test_the_wheel_has_the_pages_for_browsers_once(wheel: Path) -> None:
+    web = sorted(name for name in zipfile.ZipFile(wheel).namelist() if "/web/" in name)
+    demo = [
+        f"llq_format/web/demo/{path.name}" for path in (ROOT / "web" / "demo").iterdir() if path.is_file()
+    ]
+    suite = ("dist/adapter.mjs", "dist/harness.js", "harness/harness.css", "harness/index.html")
+    expected = [
+        *demo,
+        "llq_format/web/dist/webgpu-llama4.js",
+        *(f"llq_conformance/web/{one}" for one in suite),
+    ]
+    assert web == sorted(expected)
+
+
+def test_the_installed_package_finds_its_page(installed: Path) -> None:
+    code = "from llq_format.serving.web_files import web_folder; print(web_folder())"
+    assert Path(_python(installed, "-c", code).strip()) == installed / "llq_format" / "web"
+
+
+@pytest.mark.parametrize("runtime", ["deno", "browser:chromium"])
+def test_the_installed_suite_asks_the_runtime_in_javascript(
+    installed: Path, tmp_path: Path, runtime: str
+) -> None:
+    done = _suite(installed, tmp_path, f"--runtime={runtime}", "-k", "worked-example")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 checks passed" in done.stdout
+
+
+def test_the_installed_suite_says_what_node_lacks(installed: Path, tmp_path: Path) -> None:
+    done = _suite(installed, tmp_path, "--runtime=node", "-k", "worked-example")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"npm's webgpu is not installed: run npm install webgpu in {tmp_path}" in done.stdout + done.stderr
 
 
 def test_pytest_is_left_alone_where_the_suite_is_not_named(installed: Path, tmp_path: Path) -> None:
