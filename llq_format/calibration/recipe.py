@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from llq_format.model import Model
-from llq_format.rounding import Rounder, error_feedback, nearest
+from llq_format.rounding import Rounder, error_feedback, nearest_weighted
 from llq_format.transforms import (
     BalancedChannels,
     BalancedPairs,
@@ -45,7 +45,7 @@ def _all_transforms(model: Model, seed: int) -> list[Transform]:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "awq": Recipe(nearest, activation_aware=True),
+    "awq": Recipe(nearest_weighted, activation_aware=True),
     "gptq": Recipe(partial(error_feedback, rounds=0)),
     "best": Recipe(error_feedback, _all_transforms, corrected=True),
 }

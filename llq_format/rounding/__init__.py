@@ -8,7 +8,7 @@ known as GPTQ), and at last improves scales and codes by turns.
 """
 
 from llq_format.rounding.feedback import error_feedback
-from llq_format.rounding.grid import nearest_weighted
+from llq_format.rounding.grid import nearest_weighted, squared_errors
 from llq_format.rounding.rounder import Rounder, nearest
 
-__all__ = ["Rounder", "error_feedback", "nearest", "nearest_weighted"]
+__all__ = ["Rounder", "error_feedback", "nearest", "nearest_weighted", "squared_errors"]

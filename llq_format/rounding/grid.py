@@ -13,6 +13,7 @@ from llq_format.rounding.rounder import Hessian, Weights
 
 Floats = NDArray[np.float32]
 _SHRINKS = np.linspace(1.0, 0.4, 25)  # a wider range than the block's own never helps
+_FEW_SHRINKS = np.array([1.0, 0.85, 0.7, 0.55])
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,16 @@ def blocks_of(weights: Floats) -> Floats:
     return padded.reshape(down, BLOCK, across, BLOCK).transpose(0, 2, 1, 3)
 
 
-def search(weights: Weights, column_weights: NDArray[np.float64] | None, scheme: Scheme) -> Grid:
+def search(
+    weights: Weights,
+    column_weights: NDArray[np.float64] | None,
+    scheme: Scheme,
+    shrinks: NDArray[np.float64] = _SHRINKS,
+) -> Grid:
     """Return the grid of the least squared error, each column's error times its weight.
 
     weights: float32 [rows, cols]; column_weights: [cols], not negative; without them the range is not shrunk.
+    shrinks: the widths that are tried, of a block's own range.
     Raises QuantizeError as `quantize` does.
     """
     start = quantize(weights, method=METHODS["rtn"][scheme])  # refuses what no grid represents
@@ -54,7 +61,7 @@ def search(weights: Weights, column_weights: NDArray[np.float64] | None, scheme:
     padded = np.zeros(across * BLOCK, np.float32)
     padded[: weights.shape[1]] = column_weights / max(column_weights.max(), np.finfo(np.float64).tiny)
     rows = [
-        _search_band(Grid(scheme, scales[i], zeros[i]), band, padded.reshape(across, BLOCK))
+        _search_band(Grid(scheme, scales[i], zeros[i]), band, padded.reshape(across, BLOCK), shrinks)
         for i, band in enumerate(blocks_of(weights))
     ]
     return replace(
@@ -64,10 +71,10 @@ def search(weights: Weights, column_weights: NDArray[np.float64] | None, scheme:
     )
 
 
-def _search_band(widest: Grid, band: Floats, column_weights: Floats) -> Grid:
+def _search_band(widest: Grid, band: Floats, column_weights: Floats, shrinks: NDArray[np.float64]) -> Grid:
     """Return the best grid [across] of a band [across, 64, 64]: first the range's width, then its place."""
     best = _Best(widest, band, column_weights)
-    for shrink in _SHRINKS:
+    for shrink in shrinks:
         scales = legal_scales(widest.scales * np.float32(shrink))
         zeros = widest.zero_points
         if widest.scheme == "affine":  # the middle of the range stays where it is
@@ -128,6 +135,24 @@ def nearest_weighted(weights: Weights, hessian: Hessian | None, scheme: Scheme) 
     """Round to nearest over the range of the least error, columns weighted by the Hessian's diagonal."""
     column_weights = np.ones(weights.shape[1]) if hessian is None else np.diag(hessian)
     grid = search(weights, column_weights, scheme)
-    scales = grid.spread(weights.shape[1], grid.scales).T.repeat(BLOCK, axis=0)[: len(weights)]
-    zeros = grid.spread(weights.shape[1], grid.zero_points).T.repeat(BLOCK, axis=0)[: len(weights)]
-    return packed_tensor(grid, np.clip(np.rint(weights / scales) + zeros, 0, 15))
+    return packed_tensor(grid, _nearest_codes(weights, grid)[0])
+
+
+def squared_errors(
+    weights: Weights, column_weights: NDArray[np.float64], scheme: Scheme
+) -> NDArray[np.float64]:
+    """Return what `nearest_weighted` would about lose, of each row: [rows]; its search is a coarse one."""
+    grid = search(weights, column_weights, scheme, _FEW_SHRINKS)
+    codes, scales, zeros = _nearest_codes(weights, grid)
+    errors = np.square((codes - zeros) * scales - weights)
+    return np.asarray(errors @ column_weights)
+
+
+def _nearest_codes(weights: Weights, grid: Grid) -> tuple[Floats, Floats, Floats]:
+    """Return the nearest codes, and the scale and zero point of each, all float32 [rows, cols]."""
+    rows, cols = weights.shape
+    scales, zeros = (
+        np.repeat(grid.spread(cols, values).T, BLOCK, axis=0)[:rows]
+        for values in (grid.scales, grid.zero_points)
+    )
+    return np.clip(np.rint(weights / scales) + zeros, 0, 15), scales, zeros
