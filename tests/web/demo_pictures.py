@@ -49,9 +49,9 @@ def talk(browser: Browser, url: str, folder: Path, *, chat: bool) -> None:
         begun = "bar').value > 0" if chat else "amount').textContent"
         page.wait_for_function(f"document.getElementById('{begun}")
         pictures(page, folder, "loading")
-        page.unroute(SHARD)
         for route in held:
             route.continue_()
+        page.unroute(SHARD)
         page.wait_for_selector("body[data-state=ready]")
         pictures(page, folder, "ready")
         if chat:
