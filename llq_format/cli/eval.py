@@ -79,7 +79,8 @@ def evaluate(  # noqa: PLR0913  # one argument an option
             tokenizer = _tokenizer(package) or checkpoint.tokenizer
             read = calibration(text, tokenizer, model.vocab_size, model.context_length, tokens)
             layers = len(model.layers)
-            bar.start(layers * (2 if html else 1) + len(read.tokens), path.name)
+            of_page = layers + 2 * _FOLLOWING if html is not None else 0
+            bar.start(layers + len(read.tokens) + of_page, path.name)
             found = compare(package, checkpoint, read.tokens, bar.advance)
             report = {
                 "path": str(path),
@@ -119,13 +120,15 @@ def _page(  # noqa: PLR0913, PLR0917  # all that is shown
     tokenizer: "TokenizerFiles | None",
     bar: ProgressBar,
 ) -> str:
-    """Return the page; `bar` is advanced by one a layer."""
+    """Return the page; `bar` is advanced by one a layer, and by one a token that either model writes."""
     from llq_format.evaluation import block_maps  # noqa: PLC0415
     from llq_format.evaluation.eval_page import eval_page  # noqa: PLC0415
     from llq_format.evaluation.written_text import written_samples  # noqa: PLC0415
 
     maps = list(block_maps(package, checkpoint, bar.advance))
-    samples, why_none = written_samples(package, checkpoint, read.tokens, tokenizer, _PROMPT, _FOLLOWING)
+    samples, why_none = written_samples(
+        package, checkpoint, read.tokens, tokenizer, _PROMPT, _FOLLOWING, bar.advance
+    )
     extras = package.metadata.extras
     provenance = extras.get("provenance") if isinstance(extras, dict) else None
     named = {

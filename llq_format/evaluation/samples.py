@@ -39,14 +39,20 @@ def beginnings(
     return np.stack(chosen)
 
 
-def continuations(
-    model: Model, load: Load, prompts: NDArray[np.int64], count: int, *, exact: bool
+def continuations(  # noqa: PLR0913  # a model and how it writes
+    model: Model,
+    load: Load,
+    prompts: NDArray[np.int64],
+    count: int,
+    *,
+    exact: bool,
+    on_token: Callable[[int], None] = lambda _count: None,
 ) -> NDArray[np.int64]:
     """Return the `count` tokens that follow each prompt, [prompts, count], by greedy choice.
 
     prompts: [prompts, tokens], all of one length; load: weights by their LLQ names; exact: whether inputs of
-    matrices are rounded as the specification has it. All is computed in binary32, each token over the whole
-    text before it.
+    matrices are rounded as the specification has it; on_token: called after each token, with 1. All is
+    computed in binary32, each token over the whole text before it.
     """
     source = TransformedModel(model, load, [])
     layers: list[Mapping[str, Floats]] = [
@@ -68,4 +74,5 @@ def continuations(
         last = final_norm(model, norm, x[:, -1])
         last = round_binary16(last).astype(np.float32) if exact else last
         text = np.concatenate([text, (last @ head.T).argmax(axis=-1)[:, None]], axis=1)
+        on_token(1)
     return text[:, prompts.shape[1] :]

@@ -1,6 +1,7 @@
 """What a checkpoint and its package write after the same beginnings, as text."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,12 @@ def written_samples(  # noqa: PLR0913, PLR0917  # two models and a text
     tokenizer: TokenizerFiles | None,
     prompt: int,
     following: int,
+    on_token: Callable[[int], None] = lambda _count: None,
 ) -> tuple[list[Sample], str]:
     """Return at most three samples, or none and the reason.
 
     tokens: [sequences, positions], where beginnings of `prompt` tokens are taken from; `following` tokens
-    are written after each.
+    are written after each, by either; on_token: called after each of these, with 1.
     """
     model = package.metadata.model
     if model is None:
@@ -44,9 +46,9 @@ def written_samples(  # noqa: PLR0913, PLR0917  # two models and a text
         return [], "The text is too short for samples."
     prompts = passages[:, :prompt]
     original = continuations(
-        Model.from_json(checkpoint.model), checkpoint.load, prompts, following, exact=False
+        Model.from_json(checkpoint.model), checkpoint.load, prompts, following, exact=False, on_token=on_token
     )
-    stored = continuations(model, package.get_tensor, prompts, following, exact=True)
+    stored = continuations(model, package.get_tensor, prompts, following, exact=True, on_token=on_token)
     return [
         Sample(*(text_of(data, ids.tolist()) for ids in parts))
         for parts in zip(prompts, passages[:, prompt:], original, stored, strict=True)
