@@ -178,7 +178,8 @@ def _add_end(writer: PackageWriter, calibrated: Calibrated, plans: list[TensorPl
         if plan.name == "norm":
             writer.add("norm", norm)
         elif plan.name == "lm_head":
-            writer.add("lm_head", calibrated.head(norm, head) if is_int4(plan.dtype) else head)
+            read = calibrated.head(norm, head)
+            writer.add("lm_head", calibrated.rounded_head(norm, read) if is_int4(plan.dtype) else read)
         elif plan.name == INV_FREQ and calibrated.inv_freq is not None:
             writer.add(INV_FREQ, calibrated.inv_freq)
 

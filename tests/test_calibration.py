@@ -13,7 +13,7 @@ from llq_format.calibration.tokens import sequences
 from llq_format.quantize import PackedTensor
 from llq_format.reference.batch import multiplied_by, run_layer
 from llq_format.tokenizer import TokenizerFiles
-from llq_format.transforms import TransformedModel
+from llq_format.transforms import TransformedModel, orthogonal
 from tests.test_transforms import DENSE, LLAMA4, MODELS, TOKENS, UNGATED, random_tensors
 
 
@@ -96,3 +96,19 @@ def test_every_matrix_of_every_architecture_is_rounded(method: str, model: objec
                 error = np.square(tensor.dequantize() - plain[name]).sum()
                 assert error < 0.5 * np.square(plain[name]).sum(), name
     assert np.isfinite(calibrated.streams).all()
+
+
+def test_the_head_is_corrected_for_the_rounded_stream() -> None:
+    """Of a rounded stream that is the original's, turned, half of the way to the head turned likewise."""
+    tensors, recipe = random_tensors(DENSE), RECIPES["best"]
+    source = TransformedModel(DENSE, tensors.__getitem__, recipe.transforms(DENSE, 0))
+    rng = np.random.default_rng(8)
+    turn = orthogonal(48, rng)
+    original = rng.standard_normal((4, 200, 48))
+    streams = np.concatenate([original, original @ turn.T]).astype(np.float32)
+    norm, head = source.head()
+    found = Calibrated(source, recipe, "affine", None, streams).head(norm, head)
+    half_way = (head + head @ turn.T) / 2
+    assert np.abs(found - half_way).max() < 0.02 * np.abs(head).max()  # damping takes 1 % of the change
+    plain = Calibrated(source, RECIPES["gptq"], "affine", None, streams).head(norm, head)
+    assert (plain == head.astype(np.float32)).all()

@@ -18,6 +18,7 @@ from llq_format.quantize import PackedTensor, QuantizeError, Scheme
 from llq_format.reference.batch import Floats, final_norm, run_layer
 from llq_format.rounding.feedback import damped
 from llq_format.transforms import Tensors, TransformedModel
+from llq_format.transforms.transform import Array
 
 RoundedLayer = dict[str, PackedTensor | NDArray[np.float32]]
 """The tensors of a layer, by their names without `layers.N.`."""
@@ -60,22 +61,38 @@ class Calibrated:
         )
         return rounding.finished()
 
-    def head(self, norm: NDArray[np.float64], head: NDArray[np.float64]) -> PackedTensor:
-        """Round the head for what reaches it after the last layer; its rows are rounded in runs."""
-        model = self.source.model
-        own = final_norm(model, norm, self.streams[len(self.streams) // 2 :])
-        hessian = gram(own.reshape(-1, model.hidden_size))
+    def head(self, norm: Array, head: Array) -> NDArray[np.float32]:
+        """Return the head as it is to be stored, [vocab_size, hidden], after the last layer.
+
+        A recipe that corrects brings its products with the rounded stream nearer to the original's, which
+        costs nothing where the head is not rounded.
+        """
+        weights = head.astype(np.float32)
+        if not self.recipe.corrected:
+            return weights
+        original, own = self._ends(norm)
+        return _corrected(weights, original, own, gram(own))
+
+    def rounded_head(self, norm: Array, head: NDArray[np.float32]) -> PackedTensor:
+        """Round what `head` returned for what reaches it; its rows are rounded in runs."""
+        hessian = gram(self._ends(norm)[1])
         runs = [
-            self.recipe.rounder(head[first : first + _RUN].astype(np.float32), hessian, self.scheme)
+            self.recipe.rounder(head[first : first + _RUN], hessian, self.scheme)
             for first in range(0, len(head), _RUN)
         ]
         zeros = [run.zero_points for run in runs if run.zero_points is not None]
         return PackedTensor(
-            (len(head), model.hidden_size),
+            (len(head), self.source.model.hidden_size),
             np.concatenate([run.scales for run in runs]),
             np.concatenate(zeros) if zeros else None,
             np.concatenate([run.packed for run in runs]),
         )
+
+    def _ends(self, norm: Array) -> tuple[Floats, Floats]:
+        """Return what reaches the head in both streams, [tokens, hidden]."""
+        reached = final_norm(self.source.model, norm, self.streams)
+        original, own = np.split(reached.reshape(-1, reached.shape[-1]), 2)
+        return original, own
 
 
 def first_streams(source: TransformedModel, tokens: NDArray[np.int64]) -> Floats:
@@ -150,7 +167,7 @@ def _corrected(
     """
     drift = gram(original - own, own)
     change = np.linalg.solve(damped(hessian), drift.T).T
-    return (weights + _CORRECTION * (weights @ change)).astype(np.float32)
+    return (weights + _CORRECTION * (weights @ change.astype(np.float32))).astype(np.float32)
 
 
 def _check_finite(number: int, tensors: Tensors) -> None:
