@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 import llq_format
+from llq_format.attachment import attach
 from llq_format.webgpu.module import kernel_sections, write_module
 from llq_format.webgpu.operations import decode_program, product_program, rounding_program
+from llq_format.webgpu.package_files import module_bytes, program_maker
 from llq_format.webgpu.planner import plan
 from llq_format.webgpu.program import Program
 from llq_format.webgpu.sizes import KVCache
@@ -65,6 +67,11 @@ class Plans:
                 vectors, _ = _shape(request)
                 return product_program(metadata, request["tensor"], request["format"], vectors)
             return plan(metadata, chunk=CHUNK, kv_cache=self._kv_cache)
+
+
+def add_program(directory: Path) -> None:
+    """Give a package the program and the module that `llq program` would."""
+    attach(directory, module_bytes(), program_maker())
 
 
 def _shape(request: Message) -> tuple[int, int]:

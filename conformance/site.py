@@ -174,11 +174,9 @@ class Folders:
         self._temporary.cleanup()
 
     def _made(self, package: Path) -> Path:
-        # imported here: who asks about no interface needs no planner
-        from llq_format.attachment import attach  # noqa: PLC0415
-        from llq_format.webgpu.package_files import module_bytes, program_maker  # noqa: PLC0415
+        from .plans import add_program  # noqa: PLC0415 - who asks about no interface needs no planner
 
         copy = Path(self._temporary.name, str(len(self._known)))
         shutil.copytree(package, copy)
-        attach(copy, module_bytes(), program_maker())
+        add_program(copy)
         return copy
