@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOLLM2_VERSION := 0.1.2
 SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: conformance test check vectors runtimes benchmarks clean
+.PHONY: conformance test demo check vectors runtimes benchmarks clean
 .DELETE_ON_ERROR:
 
 conformance: $(VENV)/installed $(SMOLLM2)
@@ -21,6 +21,11 @@ conformance: $(VENV)/installed $(SMOLLM2)
 
 test: check $(SMOLLM2) web/dist/harness.js
 	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2)
+
+# A model answers in a browser, at http://127.0.0.1:8000/ until Ctrl-C.
+demo: $(VENV)/installed $(SMOLLM2) web/dist/harness.js
+	test -e $(CACHE)/smollm2/metadata.json || $(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct
+	$(BIN)/llq serve $(CACHE)/smollm2
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Time to the first token over the time of the download, behind a slow server: kernels compile meanwhile.
 
 `python -m benchmarks.first_token PACKAGE [--megabytes-per-second R]` starts a server on this machine that sends
-so many bytes a second in all, loads the package with webgpu-llama4 in Node, and asks for one token behind five.
+so many bytes a second, loads the package with webgpu-llama4 in Node, and asks for one token behind five.
 To reach: 1.1. On a software adapter the prefill itself takes seconds, which the figure includes.
 """
 
