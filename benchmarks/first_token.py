@@ -1,7 +1,7 @@
 """Time to the first token over the time of the download, behind a slow server: kernels compile meanwhile.
 
-`python -m benchmarks.first_token PACKAGE [--megabytes-per-second R]` starts a server on this machine that sends
-so many bytes a second, loads the package with webgpu-llama4 in Node, and asks for one token behind five.
+`python -m benchmarks.first_token PACKAGE [--megabytes-per-second R]` starts a server on this machine that
+sends so many bytes a second, loads the package in Node, and asks for one token behind five.
 To reach: 1.1. On a software adapter the prefill itself takes seconds, which the figure includes.
 """
 
@@ -104,6 +104,7 @@ def main() -> None:
     for name, seconds in found["times"].items():
         print(f"{name:18} {seconds:8.2f} s")
     print(f"{'download':18} {found['download']:8.2f} s")
+    print(f"ready / download: {found['times']['ready'] / found['download']:.2f}")
     print(f"first token / download: {found['ratio']:.2f} (to reach: {TO_REACH})")
 
 
