@@ -40,7 +40,7 @@ MUTANTS = {
     "warm-by-default": ("LLQ-API-10", "answer-without-options"),
     "end-token-shown": ("LLQ-API-10", "answer-without-options"),
     "generation-prompt-left-out": ("LLQ-API-11", "answer-to-messages"),
-    "one-token-more": ("LLQ-API-12", "answer-of-at-most-four"),
+    "one-token-more": ("LLQ-API-12", "answer-of-at-most-one"),
     "context-length-ignored": ("LLQ-API-12", "context-of-few-positions"),
     "stop-left-in": ("LLQ-API-13", "stop-is-a-whole-token"),
     "stop-in-single-pieces": ("LLQ-API-13", "stop-is-parts-of-several-tokens"),

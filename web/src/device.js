@@ -12,6 +12,8 @@ import { SLOT_BYTES } from "./program.js";
 const COMPUTE = 4;
 export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 };
 
+const NEWS_MS = 500;
+
 /** A device and its pipelines; programs of the same module may share it. */
 export class Device {
   /** @type {Map<string, GPUBindGroupLayout>} */
@@ -157,6 +159,11 @@ export class Device {
     if (thrown !== undefined) throw thrown;
     if (validation !== null) throw this.failure(what, validation);
     return /** @type {T} */ (result);
+  }
+
+  /** Waits for news of a loss, as long as they may take: what was under way fails before the loss is told. */
+  async news() {
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, NEWS_MS))]);
   }
 
   /** Throws if the device was lost, or if an error came that nothing has caught. */

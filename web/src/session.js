@@ -1,6 +1,6 @@
 /** Generation that outlives its device: where the device is lost, a new one takes the sequence up. */
 
-import { DeviceLostError, DisposedError } from "./errors.js";
+import { DeviceError, DeviceLostError, DisposedError, LLQError } from "./errors.js";
 import { generate } from "./generation.js";
 
 /** @typedef {import("./host.js").Host} Host */
@@ -59,7 +59,12 @@ export class Session {
         }
       } catch (error) {
         if (this.#disposed) throw new DisposedError();
-        if (!(error instanceof DeviceLostError) || losses > 0 || this.#make === null) throw error;
+        const { device } = this.host;
+        const other = error instanceof LLQError && !(error instanceof DeviceError);
+        if (!other && !options.signal?.aborted) await device.news();
+        if (device.lost === null) throw error;
+        const lost = error instanceof DeviceLostError ? error : device.failure("a token", error);
+        if (losses > 0 || this.#make === null) throw lost;
         losses++;
         await this.revive();
         if (given.length === maxTokens) return "length";
