@@ -69,8 +69,14 @@ MUTANTS = {
 EQUIVALENTS = ("one-character-a-piece", "frozen-and-wrapped")
 """What is odd there and right."""
 
-SHARED = [vector.id for vector in VECTORS.values() if "share" in vector.members["steps"][0]]
-"""Questions that one loaded model can answer."""
+TRIED = (
+    "answer-of-at-most-four",
+    "answer-that-ends-within-a-character",
+    "answer-to-messages",
+    "stop-is-parts-of-several-tokens",
+    "stream-aborted-after-its-first-piece",
+)
+"""Questions that they are asked: some, for each takes seconds."""
 
 
 class Interfaces(JsonLines):
@@ -110,7 +116,7 @@ def test_each_mistake_is_found_and_blamed_on_its_rule(runtime: Interfaces, name:
 
 @pytest.mark.parametrize("name", EQUIVALENTS)
 def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: Path) -> None:
-    results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in SHARED]
+    results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 
