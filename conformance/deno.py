@@ -15,6 +15,7 @@ FLAGS = (
     "--allow-read",
     "--allow-write",
     "--allow-env",
+    "--allow-net=127.0.0.1",  # the suite serves the files of `api` there
     "--unstable-webgpu",
 )
 
