@@ -6,6 +6,9 @@ import { pathToFileURL } from "node:url";
 
 import { UnsupportedError } from "./errors.js";
 
+/** @type {Set<GPU>} Dawn's devices die with the object that they come from: it must not be collected before them. */
+const kept = new Set();
+
 /**
  * Returns the GPU object of this process, to be given to `loadModel` as `device`.
  *
@@ -16,7 +19,9 @@ import { UnsupportedError } from "./errors.js";
 export async function nodeGpu(options = []) {
   const { create, globals } = await import("webgpu").catch(ofWorkingDirectory);
   Object.assign(globalThis, globals);
-  return create(options);
+  const gpu = create(options);
+  kept.add(gpu);
+  return gpu;
 }
 
 /** Returns the package as the working directory has it: a bundle may lie where nothing is installed. */
