@@ -1,5 +1,6 @@
 """The suite's questions about the JavaScript interface tell right implementations from wrong ones."""
 
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,9 @@ import pytest
 
 from conformance.check import Outcome, Result
 from conformance.checks import CHECKS
+from conformance.deno import FLAGS
 from conformance.interface import Question
 from conformance.jsonlines import JsonLines
-from conformance.node import DRIVERS, driver_variables
 from conformance.registry import registry
 from conformance.site import Site
 from conformance.vectors import Vector, load
@@ -92,11 +93,9 @@ class Interfaces(JsonLines):
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[Interfaces]:
-    node = shutil.which("node")
-    assert node is not None, "node is not on the path: install Node.js 20 or newer"
-    runtime = Interfaces(
-        f"{node} {WEB / 'test' / 'api_adapter.mjs'}", PATIENCE, driver_variables(None, DRIVERS)
-    )
+    deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
+    assert deno is not None, "deno is not on the path: pip install deno"
+    runtime = Interfaces(shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")]), PATIENCE)
     yield runtime
     runtime.close()
 

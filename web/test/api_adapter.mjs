@@ -16,7 +16,7 @@ import { DisposedError } from "../src/errors.js";
 import { CHANGES, LOADING } from "./api_mutants.mjs";
 
 console.debug = console.error; // standard output is for the protocol
-const gpu = await nodeGpu();
+const gpu = "Deno" in globalThis ? navigator.gpu : await nodeGpu();
 const told = process.argv[2] ?? "control";
 
 /** The interface whose models are all the same one, loaded once. */
