@@ -23,7 +23,7 @@ BUILTIN = "builtin"
 SEQUENCE = 512
 """Tokens of a sequence: long enough for attention to be what it is in use, and short for its square."""
 
-MOST_TOKENS = 16384
+MOST_TOKENS = 24576
 _FEWEST_TOKENS = 32
 
 
