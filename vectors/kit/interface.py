@@ -52,10 +52,11 @@ class Asked:
         return b"".join(pieces[token] for token in tokens if token < len(pieces)).decode(errors=errors)
 
     def cut(self, text: str) -> int | None:
-        """Return where the first of the stop texts begins."""
+        """Return where the stop text begins that is complete first, the longest of several."""
         stop = self.options.get("stop", [])
-        places = [text.find(one) for one in ([stop] if isinstance(stop, str) else stop)]
-        return min((place for place in places if place >= 0), default=None)
+        texts = [stop] if isinstance(stop, str) else stop
+        found = [(at + len(one), at) for one in texts if (at := text.find(one)) >= 0]
+        return min(found)[1] if found else None
 
     def step(self, action: str, rule: str, **members: Json) -> dict[str, Json]:
         """Return the call as a step, with the answer that has to come of it."""

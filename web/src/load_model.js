@@ -8,6 +8,7 @@ import { HttpSource } from "./fetching.js";
 import { Host } from "./host.js";
 import { Package } from "./loading.js";
 import { Model } from "./model.js";
+import { optionsOf } from "./options.js";
 import { ProgressMeter } from "./progress.js";
 import { Session } from "./session.js";
 import { Tokenizer } from "./tokenizer.js";
@@ -37,8 +38,12 @@ const GENERATION = ["prefill", "last", "decode", "greedy", "sample"];
  * @returns {Promise<Model>}
  * @throws {import("./errors.js").LLQError} of the class that tells the cause
  */
-export async function loadModel(url, options = {}) {
-  const { signal, onProgress, cache = true, device, contextLength, variant, fetching } = options;
+export async function loadModel(url, options) {
+  const told = optionsOf(options);
+  const { signal, onProgress, cache = true, device, contextLength, variant, fetching } = told;
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new InputError(`onProgress is a function, and not ${onProgress}`);
+  }
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 1)) {
     throw new InputError(`contextLength is a whole number from 1 on, and not ${contextLength}`);
   }
@@ -46,7 +51,7 @@ export async function loadModel(url, options = {}) {
   const directory = directoryOf(url);
   const kept = typeof cache === "object" ? new PackageCache(cache) : cache ? PackageCache.ofPlatform() : null;
   const network = (/** @type {number} */ bytes) => meter.network(bytes);
-  const source = options.source ?? new HttpSource(directory, { cache: kept, onNetwork: network, ...fetching });
+  const source = told.source ?? new HttpSource(directory, { cache: kept, onNetwork: network, ...fetching });
 
   meter.phase("metadata", "metadata.json");
   const raw = await source.metadata(signal);
@@ -97,8 +102,19 @@ export async function loadModel(url, options = {}) {
     }
   };
   const [host, tokenizer] = await together((stop) => [make(stop), tokenizerOf(opened, stop)], signal);
-  meter.phase("ready");
-  return new Model(new Session(host, given === undefined ? () => make(undefined) : null), metadata, tokenizer);
+  const again = async () => {
+    const made = await make(undefined);
+    meter.phase("ready");
+    return made;
+  };
+  const session = new Session(host, given === undefined ? again : null);
+  try {
+    meter.phase("ready");
+  } catch (error) {
+    session.dispose(); // the page's callback has thrown, so nobody gets the model
+    throw error;
+  }
+  return new Model(session, metadata, tokenizer);
 }
 
 /**

@@ -153,8 +153,13 @@ export class Package {
         waiting += piece.length;
         const end = begin + piece.length;
         if (at === 0) {
-          settle(checkPreamble(piece, { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file }));
-          at = Math.max(at, PREAMBLE_BYTES); // a part that is fetched anew may lie in the first piece
+          const of = { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file };
+          const wrong = [...checkPreamble(piece, of)];
+          again = wrong.length > 0 && tries < REPEATS;
+          if (again) break;
+          settle(wrong);
+          at = PREAMBLE_BYTES;
+          tries = 0;
         }
         while (at < end && !again) {
           const { tensor, part } = parts[next];

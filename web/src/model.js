@@ -3,6 +3,7 @@
 import { isSoftware } from "./device.js";
 import { DisposedError, InputError, TokenizerError } from "./errors.js";
 import { profile } from "./profile.js";
+import { optionsOf } from "./options.js";
 import { TextStream, checked } from "./text_stream.js";
 
 /** @typedef {import("./metadata.js").Metadata} Metadata */
@@ -23,7 +24,7 @@ import { TextStream, checked } from "./text_stream.js";
 /** A model. One call is answered at a time; others wait for it. */
 export class Model {
   #session;
-  #disposed = false;
+  #gone = new AbortController();
   /** @type {Promise<unknown>} what is being answered */
   #busy = Promise.resolve();
 
@@ -61,8 +62,9 @@ export class Model {
    * @param {InferOptions} [options]
    * @returns {TextStream}
    */
-  stream(prompt, options = {}) {
-    const { maxTokens, sampling, stops, signal } = checked(options);
+  stream(prompt, options) {
+    const { maxTokens, sampling, stops, signal } = checked(optionsOf(options));
+    checkPrompt(prompt);
     const model = this;
     return new TextStream(signal, async function* answer(stream) {
       const release = await model.#turn(signal);
@@ -71,7 +73,7 @@ export class Model {
         if (tokenizer === null) {
           throw new TokenizerError("this package has no tokenizer: set model.tokenizer", { code: "no-tokenizer" });
         }
-        const ids = tokenizer.encode(await textOf(prompt, tokenizer));
+        const ids = tokenizer.encode(typeof prompt === "string" ? prompt : await tokenizer.chat(prompt));
         if (ids.length === 0) throw new InputError("the prompt is empty");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;
@@ -89,12 +91,17 @@ export class Model {
           usage.totalTokens++;
           const shown = stops.push(pieces.push(value));
           let finished = false;
+          const leave = () => void tokens.return("stop").then(release, release); // perhaps nobody reads on
           try {
+            signal?.throwIfAborted();
+            signal?.addEventListener("abort", leave, { once: true });
             if (shown !== "") yield shown;
             finished = true;
           } finally {
+            signal?.removeEventListener("abort", leave);
             if (!finished || stops.found) await tokens.return("stop");
           }
+          signal?.throwIfAborted();
           if (stops.found) return "stop";
         }
       } finally {
@@ -109,11 +116,12 @@ export class Model {
    * @param {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} [options]
    * @returns {Promise<ProfileReport>}
    */
-  async profile(options = {}) {
-    const release = await this.#turn(options.signal);
+  async profile(options) {
+    const told = optionsOf(options);
+    const release = await this.#turn(told.signal);
     try {
       await this.#session.revive();
-      return await profile(this.#session.host, this.metadata, options);
+      return await profile(this.#session.host, this.metadata, told);
     } finally {
       release();
     }
@@ -136,10 +144,10 @@ export class Model {
     return this.#session.host.memory();
   }
 
-  /** Lets the device go; whatever is being answered fails. */
+  /** Lets the device go; whatever is being answered, or waits, fails. */
   dispose() {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort(new DisposedError());
     this.#session.dispose();
   }
 
@@ -156,9 +164,9 @@ export class Model {
     this.#busy = new Promise((resolve) => {
       release = () => resolve(undefined);
     });
+    const gone = this.#gone.signal;
     try {
-      await unlessAborted(before, signal);
-      if (this.#disposed) throw new DisposedError();
+      await unlessAborted(before, signal === undefined ? gone : AbortSignal.any([signal, gone]));
     } catch (error) {
       before.then(release); // who waits behind waits for those before it all the same
       throw error;
@@ -171,29 +179,28 @@ export class Model {
  * Waits for a promise, which is never rejected, or rejects with the reason of a signal.
  *
  * @param {Promise<unknown>} promise
- * @param {AbortSignal} [signal]
+ * @param {AbortSignal} signal
  */
 async function unlessAborted(promise, signal) {
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise((_, reject) => {
-    stop = () => reject(signal?.reason);
-    signal?.addEventListener("abort", stop, { once: true });
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
   });
   try {
     await Promise.race([promise, aborted]);
   } finally {
-    signal?.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", stop);
   }
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
 }
 
-/** @param {string | readonly Message[]} prompt @param {Tokenizer} tokenizer */
-async function textOf(prompt, tokenizer) {
-  if (typeof prompt === "string") return prompt;
+/** @param {string | readonly Message[]} prompt @throws {InputError} */
+function checkPrompt(prompt) {
+  if (typeof prompt === "string") return;
   const right = (/** @type {Message} */ one) => typeof one?.role === "string" && typeof one?.content === "string";
   if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(right)) {
     throw new InputError("a prompt is a text, or messages with role and content");
   }
-  return tokenizer.chat(prompt);
 }

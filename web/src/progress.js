@@ -1,6 +1,6 @@
 /** How far loading is: bytes, speed, time left. */
 
-/** @typedef {"metadata" | "program" | "device" | "weights" | "pipelines" | "tokenizer" | "ready"} Phase */
+/** @typedef {"metadata" | "program" | "device" | "weights" | "pipelines" | "ready"} Phase */
 /**
  * @typedef {object} Progress
  * @property {Phase} phase

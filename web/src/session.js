@@ -25,6 +25,9 @@ export class Session {
     if (this.host.device.lost === null) return;
     if (this.#make === null) throw this.host.device.failure("the device was given, and cannot be made anew");
     this.host = await this.#make();
+    if (!this.#disposed) return;
+    this.dispose(); // while it was made
+    throw new DisposedError();
   }
 
   /**
@@ -47,6 +50,7 @@ export class Session {
         const tokens = generate(this.host, [...prompt, ...given], maxTokens - given.length, options);
         for (;;) {
           const { value, done } = await tokens.next();
+          if (this.#disposed) throw new DisposedError(); // buffers were gone, perhaps before this token was computed
           if (done) return value;
           given.push(value);
           let finished = false;

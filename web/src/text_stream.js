@@ -76,7 +76,7 @@ export class StopTexts {
   /** @param {string | string[]} [stop] */
   constructor(stop = []) {
     this.#texts = typeof stop === "string" ? [stop] : stop;
-    if (!this.#texts.every((text) => typeof text === "string" && text !== "")) {
+    if (!Array.isArray(this.#texts) || !this.#texts.every((text) => typeof text === "string" && text !== "")) {
       throw new InputError("stop is a text, or several, none of them empty");
     }
     this.found = false;
@@ -89,11 +89,14 @@ export class StopTexts {
    */
   push(piece) {
     const text = this.#held + piece;
-    const places = this.#texts.map((stop) => text.indexOf(stop)).filter((at) => at !== -1);
-    if (places.length > 0) {
+    const found = this.#texts
+      .map((stop) => ({ from: text.indexOf(stop), length: stop.length }))
+      .filter(({ from }) => from !== -1)
+      .sort((a, b) => a.from + a.length - b.from - b.length || a.from - b.from); // complete first, then longest
+    if (found.length > 0) {
       this.found = true;
       this.#held = "";
-      return text.slice(0, Math.min(...places));
+      return text.slice(0, found[0].from);
     }
     let keep = 0;
     for (const stop of this.#texts) {

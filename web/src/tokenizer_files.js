@@ -1,6 +1,7 @@
 /** Tokenizers from an address of their own. */
 
 import { InputError, NetworkError, TokenizerError } from "./errors.js";
+import { optionsOf } from "./options.js";
 import { Tokenizer } from "./tokenizer.js";
 
 /** @typedef {import("./tokenizer.js").TokenizerOptions} TokenizerOptions */
@@ -9,11 +10,12 @@ import { Tokenizer } from "./tokenizer.js";
  * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt beside it.
  *
  * @param {string | URL} vocabUrl
- * @param {TokenizerOptions & {signal?: AbortSignal}} [options]
+ * @param {TokenizerOptions & {signal?: AbortSignal}} [given]
  * @returns {Promise<Tokenizer>}
  * @throws {TokenizerError | NetworkError}
  */
-export async function createTokenizer(vocabUrl, { signal, ...options } = {}) {
+export async function createTokenizer(vocabUrl, given) {
+  const { signal, ...options } = optionsOf(given);
   let url;
   try {
     url = new URL(vocabUrl, globalThis.document?.baseURI ?? globalThis.location?.href);
@@ -27,7 +29,7 @@ export async function createTokenizer(vocabUrl, { signal, ...options } = {}) {
   } catch (cause) {
     throw new TokenizerError(`${url.href} is no JSON`, { cause });
   }
-  if (typeof value === "object" && value !== null && "model" in value && typeof value.model === "object") {
+  if (typeof value === "object" && value !== null && "model" in value && typeof value.model === "object" && value.model !== null) {
     return Tokenizer.fromJson(text, options);
   }
   return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), options);

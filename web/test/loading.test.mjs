@@ -108,6 +108,21 @@ test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async 
   await assert.rejects(load(always.url), (e) => e instanceof PackageError && e.rule === "LLQ-HASH-1" && e.code === "hash");
 });
 
+test("a preamble damaged on its way once: fetched anew; always: its rule", async () => {
+  const [name] = [...files.keys()].filter(isShard);
+  const damaged = files.get(name).slice();
+  damaged[40] ^= 1;
+  const contents = new Map(files).set(name, damaged);
+  let asked = 0;
+  const { url } = await served((_request, file) => {
+    if (file === name && ++asked > 1) contents.set(name, files.get(name));
+    return {};
+  }, contents);
+  await load(url);
+  const always = await served(undefined, new Map(files).set(name, damaged));
+  await assert.rejects(load(always.url), { name: "PackageError", rule: "LLQ-SHARD-6" });
+});
+
 test("a wrong byte in program.json: LLQ-HASH-2; in metadata.json: LLQ-CANON-2", async () => {
   const flipped = (name, at) => {
     const bytes = files.get(name).slice();

@@ -32,6 +32,21 @@ test("stop texts are found across pieces and left out", () => {
   assert.ok(stops.found);
 });
 
+test("of several stop texts the one that is complete first ends the answer, however its tokens are cut", () => {
+  const cases = [
+    [["abcd", "bc"], "a"],
+    [["bc", "abc"], ""],
+    [["bcx", "cd"], "ab"],
+  ];
+  for (const [texts, shown] of cases) {
+    for (const pieces of [["abcd"], ["a", "b", "c", "d"], ["ab", "cd"], ["a", "bcd"]]) {
+      const stops = new StopTexts(texts);
+      const given = pieces.map((piece) => (stops.found ? "" : stops.push(piece))).join("");
+      assert.deepEqual([given, stops.found], [shown, true], `${texts} in ${pieces}`);
+    }
+  }
+});
+
 test("what only began like a stop text is shown in the end", () => {
   const stops = new StopTexts("###");
   assert.equal(stops.push("a##"), "a");
@@ -40,7 +55,7 @@ test("what only began like a stop text is shown in the end", () => {
 });
 
 test("options that make no sense are refused", () => {
-  const wrong = [{ maxTokens: -1 }, { temperature: NaN }, { topK: 1.5 }, { topP: 2 }, { seed: 0.5 }, { stop: [""] }];
+  const wrong = [{ maxTokens: -1 }, { temperature: NaN }, { topK: 1.5 }, { topP: 2 }, { seed: 0.5 }, { stop: [""] }, { stop: null }, { temperature: Infinity }];
   for (const options of wrong) assert.throws(() => checked(options), InputError, JSON.stringify(options));
   assert.equal(checked({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });
