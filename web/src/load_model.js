@@ -47,6 +47,12 @@ export async function loadModel(url, options) {
   if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 1)) {
     throw new InputError(`contextLength is a whole number from 1 on, and not ${contextLength}`);
   }
+  const has = (/** @type {unknown} */ value, /** @type {string[]} */ ...names) =>
+    typeof value === "object" && value !== null && names.some((name) => name in value);
+  if (typeof cache !== "boolean" && !has(cache, "open")) throw new InputError(`cache is true, false or a CacheStorage`);
+  if (device !== undefined && !has(device, "createBuffer", "requestAdapter")) {
+    throw new InputError(`device is a GPUDevice or a GPU, and not ${device}`);
+  }
   const meter = new ProgressMeter(onProgress);
   const directory = directoryOf(url);
   const kept = typeof cache === "object" ? new PackageCache(cache) : cache ? PackageCache.ofPlatform() : null;
@@ -103,6 +109,7 @@ export async function loadModel(url, options) {
   };
   const [host, tokenizer] = await together((stop) => [make(stop), tokenizerOf(opened, stop)], signal);
   const again = async () => {
+    meter.expect(0); // as at first: it is known when the device is there
     const made = await make(undefined);
     meter.phase("ready");
     return made;

@@ -97,14 +97,15 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the text of token ids, special tokens left out.
+   * Returns the text of token ids, special tokens left out, and ids that this tokenizer does not have.
    *
    * @param {readonly number[]} ids
    * @returns {string}
    */
   decode(ids) {
-    if (ids.length === 0) return "";
-    return this.#tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+    const known = ids.filter((id) => this.#tokenizer.id_to_token(id) !== undefined);
+    if (known.length === 0) return "";
+    return this.#tokenizer.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
   }
 
   /**

@@ -16,6 +16,11 @@ import { Tokenizer } from "./tokenizer.js";
  */
 export async function createTokenizer(vocabUrl, given) {
   const { signal, ...options } = optionsOf(given);
+  const { bosTokenId = null, eosTokenIds = [], chatTemplate = null } = options;
+  const isId = (/** @type {unknown} */ id) => Number.isSafeInteger(id) && /** @type {number} */ (id) >= 0;
+  const right = (bosTokenId === null || isId(bosTokenId)) && Array.isArray(eosTokenIds) && eosTokenIds.every(isId);
+  if (!right) throw new InputError("bosTokenId is a token id or null, eosTokenIds are token ids");
+  if (chatTemplate !== null && typeof chatTemplate !== "string") throw new InputError("chatTemplate is a text or null");
   let url;
   try {
     url = new URL(vocabUrl, globalThis.document?.baseURI ?? globalThis.location?.href);
