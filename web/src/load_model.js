@@ -69,6 +69,8 @@ export async function loadModel(url, options) {
 
   const given = device !== undefined && "createBuffer" in device ? device : undefined;
   const gpu = device !== undefined && "requestAdapter" in device ? device : undefined;
+  /** @type {Promise<Tokenizer | null>} */
+  let tokenizing = Promise.resolve(null);
   const make = async (/** @type {AbortSignal | undefined} */ stop) => {
     meter.phase("device");
     stop?.throwIfAborted();
@@ -100,6 +102,7 @@ export async function loadModel(url, options) {
         return made;
       });
       await host.prepare(GENERATION);
+      await tokenizing; // where it cannot be read, nothing stays on the device
       stop?.throwIfAborted();
       return host;
     } catch (error) {
@@ -107,7 +110,10 @@ export async function loadModel(url, options) {
       throw error;
     }
   };
-  const [host, tokenizer] = await together((stop) => [make(stop), tokenizerOf(opened, stop)], signal);
+  const [host, tokenizer] = await together((stop) => {
+    tokenizing = tokenizerOf(opened, stop);
+    return [make(stop), tokenizing];
+  }, signal);
   const again = async () => {
     meter.expect(0); // as at first: it is known when the device is there
     const made = await make(undefined);
