@@ -4,6 +4,7 @@ An adapter that is absent fails these tests: `.ci/system-packages` installs both
 for each adapter; the other variants and KV caches are asked what they compute.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,8 @@ def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: 
     done = suite(f"--runtime=webgpu:adapter={adapter},variant={variant},kv_cache={kv_cache}", "-k", selection)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "conforms as " in done.stdout
-    assert "not claimed" not in done.stdout
+    # all but the interface for pages, which is JavaScript's
+    assert re.findall("^not claimed +(.*)$", done.stdout, re.MULTILINE) == ([] if selection else ["api"])
     assert f"llq-webgpu {variant} on" in done.stdout
     assert f"KV cache     {kv_cache}" in done.stdout
 
