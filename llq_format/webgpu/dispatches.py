@@ -192,5 +192,5 @@ class Dispatches:
 
 
 def shares(cols: int, tokens: int) -> int:
-    """Return how many workgroups share one vector that is rounded: of a single one, as many as help."""
+    """Return how many workgroups share a vector that is rounded: of a single one, as many as have a turn."""
     return ceil_div(cols, 16 * BLOCK) if tokens == 1 else 1

@@ -2,7 +2,7 @@
 //
 //   as rope and attention do it, without qk_norm and temperature; the position's own key and value come from qkv
 //
-// The context is cut into as many splits as it fills with 128 positions each, at most `splits`; the others are
+// The context is cut into as many splits as it fills with 64 positions each, at most `splits`; the others are
 // empty: m = -3.4e38, l = 0, and o is left as it is.
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
