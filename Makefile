@@ -35,8 +35,8 @@ check: $(VENV)/installed
 # Regenerate what is generated.
 vectors: $(VENV)/installed
 	$(BIN)/python -m vectors.build
-	$(BIN)/python -m llq_format.rules_page > spec/rules.md
-	$(BIN)/python -m llq_format.webgpu.self_test_data > web/src/self_test_data.js
+	$(BIN)/python -m llq_format.metadata.rules_page > spec/rules.md
+	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/self_test_data.js
 	cd web && node specification.mjs
 
 # The suite in every runtime of this repository, and one page of them all; a runtime that fails stands there as such.

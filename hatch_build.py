@@ -26,8 +26,7 @@ class EditableHook(BuildHookInterface[Any]):
         if version != "editable":
             build_data["force_include"].update(self._web())
         else:
-            discovery = "llq_conformance/discovery.py"
-            build_data["force_include_editable"]["conformance/discovery.py"] = discovery
+            build_data["force_include_editable"]["conformance/plugin.py"] = "llq_conformance/plugin.py"
 
     def _web(self) -> dict[str, str]:
         """Return the web files, if they were built: without them there is no page for browsers."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import wgpu
 
-from llq_format.layout import ceil_div
-from llq_format.webgpu.adapters import find_adapter
-from llq_format.webgpu.bindings import accesses, binding_names
-from llq_format.webgpu.device import DEFAULT_LIMITS
-from llq_format.webgpu.variants import VARIANTS
+from llq_format.format.layout import ceil_div
+from llq_format.webgpu.execution.adapters import find_adapter
+from llq_format.webgpu.execution.device import DEFAULT_LIMITS
+from llq_format.webgpu.planning.bindings import accesses, binding_names
+from llq_format.webgpu.planning.variants import VARIANTS
 
 BINDING = 128 << 20
 TOKENS = 256

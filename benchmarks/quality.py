@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 import llq_format
 from benchmarks.quality_page import quality_page
-from llq_format.calibration import calibration
-from llq_format.calibration.tokens import Calibration
-from llq_format.checkpoint import Checkpoint, open_checkpoint
 from llq_format.evaluation import continuations, evaluate_weights
-from llq_format.layout import is_int4
-from llq_format.model import Model, tensor_roles
+from llq_format.exporting.calibration import calibration
+from llq_format.exporting.calibration.tokens import Calibration
+from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
+from llq_format.format.layout import is_int4
+from llq_format.metadata.model import Model, tensor_roles
 from llq_format.reference.text import text_of, token_ids
 
 EXPORTS = {

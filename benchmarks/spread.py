@@ -25,7 +25,7 @@ from llq_format.reference.ops import softmax
 from llq_format.reference.text import TextTokenizer
 
 _EXECUTIONS = 16
-_VECTORS = Path(__file__).parent.parent / "vectors"
+_VECTORS = Path(__file__).parents[1] / "vectors" / "data"
 _PROMPT = (
     "A lighthouse keeper writes one line each evening. The sea was calm, the lamp burned clear, and a single "
     "ship passed far to the west with all its sails set. I have counted the gulls again; there are fewer now."

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import llq_format
 from benchmarks.timing import best_of
-from llq_format.webgpu.device_errors import DeviceError
-from llq_format.webgpu.generation import generate
-from llq_format.webgpu.host import Host
-from llq_format.webgpu.opening import open_host
-from llq_format.webgpu.profile import made_up_prompt, profile
-from llq_format.webgpu.profile_matrix import cell
-from llq_format.webgpu.profile_report import ProfileReport
+from llq_format.webgpu.execution.device_errors import DeviceError
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.generation import generate
+from llq_format.webgpu.execution.opening import open_host
+from llq_format.webgpu.profiling.comparison import cell
+from llq_format.webgpu.profiling.profile import made_up_prompt, profile
+from llq_format.webgpu.profiling.report import ProfileReport
 
 _PIECE = 16 << 20
 _FIRST_PROMPT = 8

@@ -2,7 +2,7 @@
 
 For each matrix of a 7B (and a larger one) it prints the time of the kernel that the planner chooses, the
 bytes per second, and the ratio to a kernel that only reads as much: the best of passes that take turns.
---all prints every kernel for every matrix: the measurement behind llq_format/webgpu/tiles.py.
+--all prints every kernel for every matrix: the measurement behind llq_format/webgpu/planning/tiles.py.
 """
 
 import argparse
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from benchmarks.product_bench import ProductBench, Work
 from benchmarks.timing import report
-from llq_format.layout import Dtype, ceil_div
-from llq_format.metadata import TensorEntry
-from llq_format.webgpu.tiles import RAW_ROWS, TILES, Tile, matmul_tile, matvec_tile
+from llq_format.format.layout import Dtype, ceil_div
+from llq_format.metadata.metadata import TensorEntry
+from llq_format.webgpu.planning.tiles import RAW_ROWS, TILES, Tile, matmul_tile, matvec_tile
 
 MATRICES = (
     (32768, 16384),

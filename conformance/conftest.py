@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from .adapter import BrokenAdapter
-from .asking import ASKED, add_options, asked, checks, subject
-from .check import Check
 from .checks.smoke import SIMPLEST, smoke
-from .discovery import names
-from .expectations import KNOWN, Expectations, known_failures
-from .known_failures import KnownFailuresError
-from .quick import quick
-from .reporting import Reporter
-from .vectors import VECTORS, Vector, VectorsError, load
+from .core.check import Check
+from .core.runtime import BrokenAdapter
+from .core.vectors import VECTORS, Vector, VectorsError, load
+from .mutation.quick import quick
+from .plugin import names
+from .reporting.expectations import KNOWN, Expectations, known_failures
+from .reporting.known_failures import KnownFailuresError
+from .reporting.pytest_reporter import Reporter
+from .selection import ASKED, add_options, asked, checks, subject
 
 HERE = Path(__file__).parent
 SUBJECT = pytest.StashKey[Any]()

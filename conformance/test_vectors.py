@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from .asking import ASKED
-from .check import Check, Outcome
-from .expectations import KNOWN
-from .replay import command
-from .reporting import attach
-from .vectors import Vector
+from .core.check import Check, Outcome
+from .core.vectors import Vector
+from .reporting.expectations import KNOWN
+from .reporting.pytest_reporter import attach
+from .reporting.rerun import command
+from .selection import ASKED
 
 
 def test_vector(

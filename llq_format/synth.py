@@ -8,16 +8,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.findings import LLQError
-from llq_format.layout import BLOCK, BLOCK_BYTES, SHARD_LIMIT_DEFAULT, Dtype, block_grid, rows_cols
-from llq_format.metadata import Metadata
-from llq_format.model import FFN, Attention, Layer, Model, MoE, Temperature, TensorRole, tensor_roles
-from llq_format.packing import outside_mask
-from llq_format.part_data import Rows, TensorPlan
-from llq_format.quantize import PackedTensor, Scheme
-from llq_format.schema import check
-from llq_format.webgpu.package_files import PROGRAM, ProgramOptions, package_files
-from llq_format.writer import PackageWriter
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, SHARD_LIMIT_DEFAULT, Dtype, block_grid, rows_cols
+from llq_format.format.packing import outside_mask
+from llq_format.format.quantize import PackedTensor, Scheme
+from llq_format.metadata.findings import LLQError
+from llq_format.metadata.metadata import Metadata
+from llq_format.metadata.model import FFN, Attention, Layer, Model, MoE, Temperature, TensorRole, tensor_roles
+from llq_format.metadata.schema import check
+from llq_format.package.record_writer import Rows, TensorPlan
+from llq_format.package.writer import PackageWriter
+from llq_format.webgpu.planning.program_files import PROGRAM, ProgramOptions, package_files
 
 _ROPE = Attention(rope=True, qk_norm=False, chunk_size=None, temperature=None)
 

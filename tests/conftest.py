@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from llq_format.export import export
+from llq_format.exporting.export import export
+from tests.support.repository import ROOT
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
-
-
-ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

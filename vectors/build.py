@@ -15,7 +15,7 @@ from vectors.kit.computed import COMPUTED, KINDS, Answer
 from vectors.kit.npy import npy
 from vectors.kit.registry import VECTORS, Vector
 
-HERE = Path(__file__).parent
+DATA = Path(__file__).parent / "data"
 DIRECTORIES = ("valid", "invalid", *KINDS)
 ROOTS = (*DIRECTORIES, "index.json")
 MODULES = cases.__all__  # importing them registered the vectors
@@ -65,8 +65,8 @@ def build() -> dict[str, bytes]:
 
 def committed() -> dict[str, bytes]:
     """Return the files that are there."""
-    paths = [path for root in ROOTS for path in (HERE / root, *(HERE / root).rglob("*"))]
-    return {path.relative_to(HERE).as_posix(): path.read_bytes() for path in paths if path.is_file()}
+    paths = [path for root in ROOTS for path in (DATA / root, *(DATA / root).rglob("*"))]
+    return {path.relative_to(DATA).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
 def differences() -> list[str]:
@@ -79,9 +79,9 @@ def write() -> None:
     """Replace all vectors by new ones."""
     tree = build()
     for root in DIRECTORIES:
-        shutil.rmtree(HERE / root, ignore_errors=True)
+        shutil.rmtree(DATA / root, ignore_errors=True)
     for path, data in tree.items():
-        target = HERE / path
+        target = DATA / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from ..check import Check
-from ..checks.activations import activations
-from ..checks.api import api
-from ..checks.decode import decode
-from ..checks.generate import generate
-from ..checks.logits import logits
-from ..checks.matvec import matvec
-from ..checks.reject import accept, refuse, withhold, withholdable
-from ..checks.tokenize import tokenize
-from ..vectors import Vector
+from ..core.check import Check
+from ..core.vectors import Vector
+from .activations import activations
+from .api import api
+from .decode import decode
+from .generate import generate
+from .logits import logits
+from .matvec import matvec
+from .reject import accept, refuse, withhold, withholdable
+from .tokenize import tokenize
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import deviation, recognition
-from ..adapter import Reals, Rounded, Runtime
-from ..check import Failure
-from ..computation import failure, not_finite
-from ..recognition import Asked, Named, recognised
-from ..vectors import Vector
+from ..container import error_bound
+from ..core.check import Failure
+from ..core.runtime import Reals, Rounded, Runtime
+from ..core.vectors import Vector
+from ..diagnosis import recognition
+from ..diagnosis.recognition import Asked, Named, recognised
+from .failure_text import failure, not_finite
 
 NORMAL = 2.0**-14
 """The least normal number of binary16: a result below it may be 0 instead."""
@@ -29,7 +30,7 @@ def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | No
     form = vector.members["format"]
     x = vector.array("input")
     rounded = runtime.activations(x, form)
-    if lines := deviation.shapes(rounded.values, x):
+    if lines := error_bound.shapes(rounded.values, x):
         return failure(vector, "wrong shape", lines)
     if form == "binary16":
         return _binary16(runtime, vector, rounded)
@@ -49,10 +50,10 @@ def _binary16(runtime: Runtime, vector: Vector, rounded: Rounded) -> Failure | N
     expected = vector.array("expected")
     expected = np.where((np.abs(expected) < NORMAL) & (got == 0), 0, expected)
     exactly = np.zeros(got.shape)
-    if not deviation.beyond(got, expected, exactly).any():
+    if not error_bound.beyond(got, expected, exactly).any():
         return None
     x = vector.array("input")
-    lines = deviation.describe(got, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"])
+    lines = error_bound.describe(got, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"])
     return failure(
         vector,
         "not rounded to the nearest binary16",
@@ -65,7 +66,7 @@ def _binary16(runtime: Runtime, vector: Vector, rounded: Rounded) -> Failure | N
 def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rounded) -> Failure | None:
     codes, scales = rounded.values, rounded.scales
     assert scales is not None  # noqa: S101 - runtimes return them with codes
-    if lines := deviation.shapes(scales, x[:, 0]):
+    if lines := error_bound.shapes(scales, x[:, 0]):
         return failure(vector, "wrong shape of the scales", lines)
     zero = _taken_for_zero(x, codes, scales)
     least, greatest = (np.where(zero[:, None], 0, vector.array(member)) for member in ("least", "greatest"))
@@ -76,7 +77,7 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
         nearest = np.clip(np.rint(codes), least, greatest)
     nearest = np.where(np.isfinite(nearest), nearest, least)
     exactly = np.zeros(codes.shape)
-    if deviation.beyond(codes, nearest, exactly).any():
+    if error_bound.beyond(codes, nearest, exactly).any():
         wrong.append("codes beyond the guard band")
 
         def legal(index: tuple[int, ...]) -> list[str]:
@@ -87,11 +88,11 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
                 f"  input      {x[index]!s}; 127·x / max|x| is {quotient:.9g}",
             ]
 
-        lines += deviation.describe(codes, nearest, exactly, AXES, legal)
-    if deviation.beyond(scales, scale, SCALE_ERROR * scale).any():
+        lines += error_bound.describe(codes, nearest, exactly, AXES, legal)
+    if error_bound.beyond(scales, scale, SCALE_ERROR * scale).any():
         wrong.append("scales off by more than 2^-21")
         lines.append("  scales")
-        lines += deviation.describe(scales, scale, SCALE_ERROR * scale, AXES[:1])
+        lines += error_bound.describe(scales, scale, SCALE_ERROR * scale, AXES[:1])
     finite = not_finite(codes) or not_finite(scales)
     if not wrong:
         return None

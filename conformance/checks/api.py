@@ -11,12 +11,12 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from ..adapter import Runtime
-from ..check import Failure
-from ..interface import Observed, Question, Step
-from ..location import data
-from ..registry import quote, registry
-from ..vectors import Vector
+from ..core.api_scenario import Observed, Question, Step
+from ..core.check import Failure
+from ..core.data import data
+from ..core.rules import quote, registry
+from ..core.runtime import Runtime
+from ..core.vectors import Vector
 
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
 CONCATENATION, CHARACTERS, TOLD, PROFILE, LOSS = (

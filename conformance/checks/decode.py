@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..adapter import Runtime
-from ..check import Failure
-from ..difference import describe, same
-from ..explanation import explain, told
-from ..package import Tensor, read_tensor
-from ..registry import quote, registry
-from ..vectors import Vector
+from ..container.difference import describe, same
+from ..container.package import Tensor, read_tensor
+from ..core.check import Failure
+from ..core.rules import quote, registry
+from ..core.runtime import Runtime
+from ..core.vectors import Vector
+from ..diagnosis.explanation import explain, told
 
 NAMED = 3
 """How many wrong tensors are named."""

@@ -3,12 +3,12 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from ..adapter import Runtime
-from ..check import Failure
-from ..computation import failure
-from ..package import eos_token_ids
-from ..recognition import Asked, exactly, recognised
-from ..vectors import Vector
+from ..container.package import eos_token_ids
+from ..core.check import Failure
+from ..core.runtime import Runtime
+from ..core.vectors import Vector
+from ..diagnosis.recognition import Asked, exactly, recognised
+from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
 

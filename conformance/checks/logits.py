@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import deviation
-from ..adapter import KV_CACHES, Reals, Runtime
-from ..check import Failure
-from ..computation import failure, not_finite
-from ..recognition import Asked, recognised, within
-from ..vectors import Vector
+from ..container import error_bound
+from ..core.check import Failure
+from ..core.runtime import KV_CACHES, Reals, Runtime
+from ..core.vectors import Vector
+from ..diagnosis.recognition import Asked, recognised, within
+from .failure_text import failure, not_finite
 
 AXES = ("position", "token")
 SPLIT = "LLQ-DEC-17"
@@ -32,9 +32,9 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"  tokens     {tokens}",
         *(f"  split      {split}: {'wrong' if i in wrong else 'right'}" for i, split in enumerate(splits)),
     ]
-    if another := deviation.shapes(got, expected):
+    if another := error_bound.shapes(got, expected):
         return failure(vector, "wrong shape", lines + another)
-    lines += deviation.describe(got, expected, bound, AXES)
+    lines += error_bound.describe(got, expected, bound, AXES)
     lines += _other_cache(runtime.info.kv_cache, vector, answers)
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
@@ -59,8 +59,8 @@ def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[S
     return [runtime.logits(package, tokens, split) for split in splits]
 
 
-def _wrong(got: Reals, expected: Reals, bound: deviation.Bound) -> bool:
-    return got.shape != expected.shape or bool(deviation.beyond(got, expected, bound).any())
+def _wrong(got: Reals, expected: Reals, bound: error_bound.Bound) -> bool:
+    return got.shape != expected.shape or bool(error_bound.beyond(got, expected, bound).any())
 
 
 def _other_cache(declared: str, vector: Vector, answers: list[Reals]) -> list[str]:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from .. import deviation
-from ..adapter import Runtime
-from ..check import Failure
-from ..computation import failure, not_finite
-from ..recognition import Asked, recognised, within
-from ..vectors import Vector
+from ..container import error_bound
+from ..core.check import Failure
+from ..core.runtime import Runtime
+from ..core.vectors import Vector
+from ..diagnosis.recognition import Asked, recognised, within
+from .failure_text import failure, not_finite
 
 AXES = ("vector", "output row")
 
@@ -17,11 +17,11 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     tensor, form = vector.members["tensor"], vector.members["format"]
     expected, bound = vector.array("expected"), vector.array("bound")
     got = runtime.matvec(package, tensor, form, vector.array("input"))
-    if lines := deviation.shapes(got, expected):
+    if lines := error_bound.shapes(got, expected):
         return failure(vector, "wrong shape", lines)
-    if not deviation.beyond(got, expected, bound).any():
+    if not error_bound.beyond(got, expected, bound).any():
         return None
-    lines = [f"  tensor     {tensor}, inputs in {form}", *deviation.describe(got, expected, bound, AXES)]
+    lines = [f"  tensor     {tensor}, inputs in {form}", *error_bound.describe(got, expected, bound, AXES)]
     asked = Asked(runtime, vector, lambda other: [other.matvec(package, tensor, form, vector.array("input"))])
     named = recognised(asked, [got], within([expected], [bound]))
     return failure(vector, "products beyond their certificates", lines, certain=not_finite(got), named=named)

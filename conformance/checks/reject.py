@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from ..adapter import Declined, Runtime
-from ..check import Failure
-from ..package import tensor_names
-from ..registry import quote
-from ..vectors import Vector
+from ..container.package import tensor_names
+from ..core.check import Failure
+from ..core.rules import quote
+from ..core.runtime import Declined, Runtime
+from ..core.vectors import Vector
 
 WITHHELD = frozenset(
     {

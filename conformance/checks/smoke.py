@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ..adapter import BrokenAdapter, Declined, NoAnswerError, Runtime
-from ..vectors import Vector
+from ..core.runtime import BrokenAdapter, Declined, NoAnswerError, Runtime
+from ..core.vectors import Vector
 
 SIMPLEST = "worked-example"
 

@@ -3,11 +3,11 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from ..adapter import Runtime, Tokenized
-from ..check import Failure
-from ..computation import failure
-from ..recognition import Asked, exactly, recognised
-from ..vectors import Vector
+from ..core.check import Failure
+from ..core.runtime import Runtime, Tokenized
+from ..core.vectors import Vector
+from ..diagnosis.recognition import Asked, exactly, recognised
+from .failure_text import failure
 
 
 def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:

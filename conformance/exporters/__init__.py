@@ -8,12 +8,12 @@ made wrong or odd on purpose.
 from importlib import import_module
 
 from .command import Command
-from .exporter import CLAIMS, Exporter, UnknownExporterError
 from .in_process import InProcess, load
+from .protocol import CLAIMS, Exporter, UnknownExporterError
 
 __all__ = ["CLAIMS", "Exporter", "UnknownExporterError", "find"]
 
-KINDS = {"mutant": "wrong", "equivalent": "odd"}
+KINDS = {"mutant": "variants.mutants", "equivalent": "variants.conforming"}
 """Exporters over the reference, by the kind of spec and the module whose function `exporter` has them."""
 
 

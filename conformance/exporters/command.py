@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from ..adapter import BrokenAdapter, Errored, Info, TimedOut
-from .exporter import DEFAULT_CLAIM, Export, UnknownExporterError
+from ..core.runtime import BrokenAdapter, Errored, Info, TimedOut
 from .file_limit import limited
+from .protocol import DEFAULT_CLAIM, Export, UnknownExporterError
 
 PLACES = ("{checkpoint}", "{package}")
 KEPT = 4000

@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..adapter import BrokenAdapter, Info
-from ..inprocess import time_limit
-from .exporter import CLAIMS, DEFAULT_CLAIM, Export
+from ..core.runtime import BrokenAdapter, Info
+from ..runtimes.in_process import time_limit
 from .file_limit import limited
+from .protocol import CLAIMS, DEFAULT_CLAIM, Export
 
 
 class InProcess:

@@ -3,9 +3,9 @@
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from llq_format.export import export
+from llq_format.exporting.export import export
 
-from ..adapter import Info
+from ..core.runtime import Info
 
 
 def _version() -> str:

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from llq_format.cli import (
+from llq_format.cli.commands import (
+    compare,
     decode,
     devices,
     diff,
@@ -23,17 +24,16 @@ from llq_format.cli import (
     explain,
     export,
     inspect,
-    matrix,
     profile,
     program,
-    replay,
+    rerun,
     run,
     serve,
     synth,
     validate,
 )
 from llq_format.cli.failures import reported
-from llq_format.layout import VERSION_TEXT
+from llq_format.format.layout import VERSION_TEXT
 
 
 class _Commands(TyperGroup):
@@ -64,8 +64,8 @@ app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("devices")(devices.devices)
 app.command("synth")(synth.synth)
-app.command("replay")(replay.replay)
-app.command("matrix")(matrix.matrix)
+app.command("replay")(rerun.replay)
+app.command("matrix")(compare.matrix)
 app.command("profile")(profile.profile)
 
 

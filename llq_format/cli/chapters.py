@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from llq_format.specification import specification_path
+from llq_format.metadata.specification import specification_path
 
 _RULE = re.compile(r"\*\*\[(LLQ-[A-Z]+-\d+)\]\*\*")
 

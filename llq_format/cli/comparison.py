@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from llq_format.cli.failures import about
 from llq_format.cli.sizes import tensor_bytes
-from llq_format.dequantize import ZERO_POINT_SYMMETRIC
-from llq_format.layout import BLOCK, block_grid, is_int4
-from llq_format.metadata import Metadata, TensorEntry
-from llq_format.quantize import PackedTensor
-from llq_format.reader import Package
+from llq_format.format.dequantize import ZERO_POINT_SYMMETRIC
+from llq_format.format.layout import BLOCK, block_grid, is_int4
+from llq_format.format.quantize import PackedTensor
+from llq_format.metadata.metadata import Metadata, TensorEntry
+from llq_format.package.reader import Package
 
 ABSENT = "absent"
 _BAND = 1024  # rows compared at a time

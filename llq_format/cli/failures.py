@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 
 from llq_format.cli.terminal import print_fields, print_line, stderr
-from llq_format.findings import Finding, LLQError
-from llq_format.webgpu.device_errors import DeviceError
+from llq_format.metadata.findings import Finding, LLQError
+from llq_format.webgpu.execution.device_errors import DeviceError
 
 FAILED, MISUSE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141  # the last two as shells report SIGINT and SIGPIPE
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
 from llq_format.cli.webgpu_extra import require_wgpu
-from llq_format.reader import Package
+from llq_format.package.reader import Package
 
 
 class TokenGenerator(Protocol):
@@ -57,9 +57,9 @@ class _WebGPU:
     def __init__(
         self, package: Package, positions: int, adapter: str | None, variant: str, context: int | None
     ) -> None:
-        from llq_format.webgpu.host import Host  # noqa: PLC0415  # an extra
-        from llq_format.webgpu.opening import executable, host_on, open_device  # noqa: PLC0415
-        from llq_format.webgpu.session import Session  # noqa: PLC0415
+        from llq_format.webgpu.execution.executor import Host  # noqa: PLC0415  # an extra
+        from llq_format.webgpu.execution.opening import executable, host_on, open_device  # noqa: PLC0415
+        from llq_format.webgpu.execution.session import Session  # noqa: PLC0415
 
         found = executable(package)
         self.context: int | None = context or min(found.program.context_length, positions)

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from llq_format.cli.terminal import print_line
-from llq_format.model import Layer, Model
+from llq_format.metadata.model import Layer, Model
 
 
 def print_layers(console: Console, model: Model) -> None:

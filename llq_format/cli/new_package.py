@@ -7,8 +7,8 @@ from pathlib import Path
 
 from llq_format.cli.sizes import sizes_by_kind, total_size
 from llq_format.cli.terminal import print_fields, print_json, stdout
-from llq_format.metadata import FILE_NAME, Metadata
-from llq_format.webgpu.planner import UnplannableError
+from llq_format.metadata.metadata import FILE_NAME, Metadata
+from llq_format.webgpu.planning.planner import UnplannableError
 
 
 def check_replaceable(directory: Path, *, force: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from llq_format.layout import ALIGNMENT, SHARD_LIMIT_MAX
+from llq_format.format.layout import ALIGNMENT, SHARD_LIMIT_MAX
 
 PackagePath = Annotated[Path, typer.Argument(metavar="PATH", help="The package.", show_default=False)]
 NewDirectory = Annotated[

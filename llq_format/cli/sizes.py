@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, get_args
 
-from llq_format.layout import Dtype
-from llq_format.metadata import Metadata, TensorEntry
+from llq_format.format.layout import Dtype
+from llq_format.metadata.metadata import Metadata, TensorEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,6 @@ def require_wgpu() -> None:
     """
     if find_spec("wgpu") is None:
         raise ValueError("this needs WebGPU: pip install 'llq-format[webgpu]'")
-    from llq_format.webgpu.adapters import silence_log  # noqa: PLC0415  # an extra
+    from llq_format.webgpu.execution.adapters import silence_log  # noqa: PLC0415  # an extra
 
     silence_log()

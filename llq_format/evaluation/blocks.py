@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.checkpoint import Checkpoint
 from llq_format.evaluation.coordinates import layer_as_stored, rotation, through_norm
-from llq_format.layout import BLOCK, block_grid, is_int4
-from llq_format.model import Model
-from llq_format.reader import Package
+from llq_format.exporting.checkpoint import Checkpoint
+from llq_format.exporting.transforms import TransformedModel
+from llq_format.format.layout import BLOCK, block_grid, is_int4
+from llq_format.metadata.model import Model
+from llq_format.package.reader import Package
 from llq_format.reference.batch import Floats
-from llq_format.transforms import TransformedModel
 
 _STRANGE = 0.8
 """Share of a matrix's energy; an error beyond it says that the coordinates were not found."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.evaluation.statistics import relative_error
-from llq_format.model import FFN, Model
+from llq_format.metadata.model import FFN, Model
 from llq_format.reference.batch import Floats
 
 _SAME_EMBEDDING = 0.01

@@ -12,7 +12,7 @@ import numpy as np
 from llq_format.evaluation.blocks import BlockMap
 from llq_format.evaluation.heatmap import heatmap, legend
 from llq_format.evaluation.layer_curve import layer_curve
-from llq_format.webgpu.page import element, page, table
+from llq_format.html.page import element, page, table
 
 MOST_MAPS = 1200
 """Pictures of blocks on a page; of more matrices those with the greatest error are shown."""

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.checkpoint import Checkpoint
 from llq_format.evaluation.coordinates import rotation
 from llq_format.evaluation.rounded_inputs import rounded_inputs
 from llq_format.evaluation.statistics import Positions, Score, log_softmax, relative_error
-from llq_format.model import INV_FREQ, Model, tensor_roles
-from llq_format.reader import Package
+from llq_format.exporting.checkpoint import Checkpoint
+from llq_format.exporting.transforms import TransformedModel
+from llq_format.metadata.model import INV_FREQ, Model, tensor_roles
+from llq_format.package.reader import Package
 from llq_format.reference.activations import round_binary16
 from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_layer
-from llq_format.transforms import TransformedModel
 
 _POSITIONS = 64
 """Of a sequence whose logits, float64 [positions, vocab_size], are in memory at a time."""

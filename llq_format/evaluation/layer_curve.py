@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from llq_format.webgpu.page import element
+from llq_format.html.page import element
 
 _WIDTH, _GAP, _HEIGHT = 10, 2, 100
 _LINES = 4

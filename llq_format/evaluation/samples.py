@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.evaluation.rounded_inputs import rounded_inputs
-from llq_format.model import INV_FREQ, Model
+from llq_format.exporting.transforms import TransformedModel
+from llq_format.metadata.model import INV_FREQ, Model
 from llq_format.reference.activations import round_binary16
 from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_layer
-from llq_format.transforms import TransformedModel
 
 Load = Callable[[str], NDArray[np.floating]]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.checkpoint import Checkpoint
 from llq_format.evaluation.eval_page import Sample
 from llq_format.evaluation.samples import LARGEST, beginnings, continuations
-from llq_format.model import Model, tensor_roles
-from llq_format.reader import Package
+from llq_format.exporting.checkpoint import Checkpoint
+from llq_format.metadata.model import Model, tensor_roles
+from llq_format.metadata.tokenizer import TokenizerFiles
+from llq_format.package.reader import Package
 from llq_format.reference.text import text_of
-from llq_format.tokenizer import TokenizerFiles
 
 _ENDS = (".", "?", "!", ".”", '."', "?”", "!”")
 

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.model import Attention as AttentionConfig
-from llq_format.model import Model, Temperature
+from llq_format.metadata.model import Attention as AttentionConfig
+from llq_format.metadata.model import Model, Temperature
 from llq_format.reference.activations import Array
 from llq_format.reference.matrix import Matrix
 from llq_format.reference.ops import rms_norm, softmax

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.model import FFN, Attention, Layer, Model
+from llq_format.metadata.model import FFN, Attention, Layer, Model
 from llq_format.reference.attention import attends, temperature_factors
 from llq_format.reference.ops import gelu, rms_norm
 

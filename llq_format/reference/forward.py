@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from llq_format.layout import is_int4
-from llq_format.model import Layer, Model
-from llq_format.reader import Package
+from llq_format.format.layout import is_int4
+from llq_format.metadata.model import Layer, Model
+from llq_format.package.reader import Package
 from llq_format.reference.activations import Array
 from llq_format.reference.attention import Attention, KVCache, KVPrecision
 from llq_format.reference.ffn import FFN

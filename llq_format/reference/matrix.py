@@ -5,9 +5,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.dequantize import ZERO_POINT_SYMMETRIC
-from llq_format.layout import BLOCK, block_grid
-from llq_format.quantize import PackedTensor
+from llq_format.format.dequantize import ZERO_POINT_SYMMETRIC
+from llq_format.format.layout import BLOCK, block_grid
+from llq_format.format.quantize import PackedTensor
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
 
 Precision = Literal["int8", "binary16", "float"]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from llq_format.metadata import Tokenizer as TokenizerEntry
-from llq_format.reader import Package
+from llq_format.metadata.metadata import Tokenizer as TokenizerEntry
+from llq_format.package.reader import Package
 
 _UNFINISHED = "\ufffd"  # what the tokenizers library shows for the first bytes of a character
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from llq_format.metadata import FILE_NAME, Metadata
+from llq_format.metadata.metadata import FILE_NAME, Metadata
 from llq_format.serving.files import Files
 
 ISOLATION = (

@@ -11,10 +11,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from conformance.node import DRIVERS, driver_variables
-from tests.web.scripted_package import scripted_package
+from conformance.runtimes.javascript.node import DRIVERS, driver_variables
+from tests.support.repository import ROOT, VECTORS
+from tests.support.web.scripted_package import scripted_package
 
-ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 
 
@@ -36,7 +36,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
     scripted_package(tmp_path).rename(tmp_path / "models")
-    shutil.copytree(ROOT / "vectors" / "api" / "vocabulary", tmp_path / "tokenizer")
+    shutil.copytree(VECTORS / "api" / "vocabulary", tmp_path / "tokenizer")
     node = shutil.which("node")
     assert node is not None, "node is not on the path: install Node.js 20 or newer"
     with served(tmp_path) as page:

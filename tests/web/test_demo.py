@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
-from llq_format.attachment import attach
-from llq_format.webgpu.package_files import module_bytes, program_maker
-from tests.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, load, opened, said
-from tests.web.scripted_package import PROMPT, TEXT, scripted_package
-from tests.web.serving import served
+from llq_format.package.attach_program import attach
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, load, opened, said
+from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
+from tests.support.web.serving import served
 
 LOOKS = Path(__file__).parent / "pages" / "looks.js"
 

@@ -14,15 +14,15 @@ import pytest
 from playwright.sync_api import Browser, Route
 
 import llq_format
-from llq_format.attachment import attach
-from llq_format.metadata import FILE_NAME
-from llq_format.model import Model
+from llq_format.metadata.metadata import FILE_NAME
+from llq_format.metadata.model import Model
+from llq_format.package.attach_program import attach
 from llq_format.reference import Decoder
 from llq_format.reference.generation import generate
 from llq_format.reference.text import TextTokenizer
-from llq_format.webgpu.package_files import module_bytes, program_maker
-from tests.web.demo_page import SHARD, ask, chromium, load, opened, said
-from tests.web.serving import served
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.web.demo_page import SHARD, ask, chromium, load, opened, said
+from tests.support.web.serving import served
 
 PROMPT = "The capital of France is"
 TOKENS = 3

@@ -2,6 +2,7 @@
 
 from vectors.cases import (
     activations,
+    api,
     architectures,
     canonical,
     control,
@@ -14,7 +15,6 @@ from vectors.cases import (
     freedom,
     generation,
     hashes,
-    interface,
     json_text,
     layout,
     logits,
@@ -40,6 +40,7 @@ from vectors.cases import (
 
 __all__ = [
     "activations",
+    "api",
     "architectures",
     "canonical",
     "control",
@@ -52,7 +53,6 @@ __all__ = [
     "freedom",
     "generation",
     "hashes",
-    "interface",
     "json_text",
     "layout",
     "logits",

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from vectors.cases.control import (
-    BIAS_TENSOR,
-    WEIGHT_TENSOR,
-    control,
-    control_shards,
-    split_matrix,
-)
+from vectors.cases.control import BIAS_TENSOR, WEIGHT_TENSOR, control, control_shards, split_matrix
 from vectors.kit.noise import finite32
 from vectors.kit.package import Package, assemble
 from vectors.kit.placement import Run, whole

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vectors.cases.control import (
-    control,
-    control_parts,
-    split_matrix,
-)
+from vectors.cases.control import control, control_parts, split_matrix
 from vectors.kit.noise import finite32
 from vectors.kit.package import Package, assemble
 from vectors.kit.placement import Run

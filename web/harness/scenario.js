@@ -7,7 +7,7 @@
  * @module harness/scenario
  */
 
-/** @typedef {Record<string, any>} Step a call, as conformance/protocol/api.request.schema.json has it */
+/** @typedef {Record<string, any>} Step a call, as conformance/runtimes/protocol/api.request.schema.json has it */
 /** @typedef {Record<string, any>} Seen what came of it, as api.response.schema.json has it */
 
 const SETTLE_MS = 300; // after a failure: whatever is still running shows itself

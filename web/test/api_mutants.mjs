@@ -1,6 +1,6 @@
 // Implementations of `WebGPULlama4` with one mistake each, made around the right one, for web/test/api_adapter.mjs.
 //
-// tests/web/test_interface.py says which rule each breaks, and which are odd and right.
+// tests/conformance/checks/test_api.py says which rule each breaks, and which are odd and right.
 
 /** Returns the interface with another `loadModel`. */
 function loading(change) {

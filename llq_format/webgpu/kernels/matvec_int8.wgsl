@@ -9,7 +9,7 @@
 // the mask 0x03030303 << 2 k of a row's word w selects. Zeros beyond the matrix's columns are the codes' duty.
 //
 // Threads. A workgroup (x, t) takes 32, 16 or 8 rows of vector t: matvec_int8 those from 32 x on, and so on. So small matrices still
-// give every core of a large device some workgroups; llq_format/webgpu/tiles.py has the choice. Of the 256 threads, `lanes`
+// give every core of a large device some workgroups; llq_format/webgpu/planning/tiles.py has the choice. Of the 256 threads, `lanes`
 // (16, 8, 8) share the rows (2, 2, 1 each) and 256 / lanes share the block columns; their sums meet in workgroup memory.
 // Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements stand in place of loops over arrays: compilers
 // put such arrays in memory.

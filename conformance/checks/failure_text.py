@@ -1,0 +1,48 @@
+"""A failure of a computation, in words: what all checks of computed answers have in common."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core.check import Failure
+from ..core.rules import quote, registry
+from ..core.runtime import Reals
+from ..core.vectors import Vector
+
+NOT_FINITE = "LLQ-NUM-1"
+
+
+def failure(
+    vector: Vector,
+    headline: str,
+    lines: Sequence[str],
+    *,
+    certain: str | None = None,
+    named: Mapping[str, tuple[str, ...]] | None = None,
+) -> Failure:
+    """Return a failure that cites the rules of the vector, and before them those that are certainly broken.
+
+    named: the mistakes that yield the answer, with their rules; if there is one, its rules are certain.
+    """
+    known = dict(named or {})
+    sure = [rule for rules in known.values() for rule in rules] if len(known) == 1 else []
+    sure = [certain, *sure] if certain else sure
+    rules = tuple(dict.fromkeys((*sure, *vector.rules)))
+    if known:
+        equals = "equals " + " or ".join(f"*{name}*" for name in known)
+        see = ", ".join(dict.fromkeys(rule for rules_ in known.values() for rule in rules_))
+        headline = f"{headline}: {equals}"
+        lines = [*lines, f"  misreading {equals}: see {see}"]
+    text = [
+        f"{vector.kind} {vector.id}: {headline}",
+        f"  vector     {vector.description}",
+        *(f"  {'breaks' if rule in sure else 'about':10} {quote(rule)}" for rule in rules),
+        *lines,
+        f"  remedy     {registry()[rules[0]].remedy}",
+    ]
+    return Failure(headline, "\n".join(text), rules, known)
+
+
+def not_finite(answer: Reals) -> str | None:
+    """Return the rule against NaN and infinity if the answer breaks it."""
+    return None if np.isfinite(answer).all() else NOT_FINITE

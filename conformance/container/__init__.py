@@ -1,0 +1,1 @@
+"""Packages as the suite itself reads them, independently of the reference implementation."""

@@ -1,0 +1,52 @@
+"""Misreadings of which block lies where: (`Part`, blocks) → the matrix of the part."""
+
+from collections.abc import Callable
+
+from ..decoding import Reals, assemble
+from ..package import BLOCK, Part
+from . import indices
+
+
+def _at(index: indices.Index) -> Callable[[Part, Reals], Reals]:
+    """Return a placement in which block b is the one at index(part)[b]."""
+    return lambda part, blocks: assemble(part, blocks[index(part)])
+
+
+def _without_edges(part: Part, blocks: Reals) -> Reals:
+    matrix = assemble(part, blocks).copy()
+    matrix[part.rows // BLOCK * BLOCK :] = 0
+    matrix[:, part.cols // BLOCK * BLOCK :] = 0
+    return matrix
+
+
+def _rounded_down_without_edges(part: Part, blocks: Reals) -> Reals:
+    return _without_edges(part, blocks[indices.rounded_down(part)])
+
+
+def _uncropped(part: Part, blocks: Reals) -> Reals:
+    down, across = part.grid
+    tiles = blocks.reshape(down, across, BLOCK, BLOCK)
+    return tiles.swapaxes(1, 2).reshape(down * BLOCK, across * BLOCK)
+
+
+def _narrow_edges(part: Part, blocks: Reals) -> Reals:
+    """Read the last block of each block row as if its rows were only as long as the matrix needs."""
+    down, across = part.grid
+    left = BLOCK * (across - 1)
+    width = part.cols - left
+    matrix = assemble(part, blocks).copy()
+    for i in range(down):
+        height = min(BLOCK, part.rows - BLOCK * i)
+        elements = blocks[(i + 1) * across - 1].reshape(-1)[: height * width]
+        matrix[BLOCK * i : BLOCK * i + height, left:] = elements.reshape(height, width)
+    return matrix
+
+
+BLOCKS = (
+    ("block grid column-major", "LLQ-PACK-5", _at(indices.column_major)),
+    ("number of blocks across rounded down", "LLQ-PACK-5", _at(indices.rounded_down)),
+    ("number of blocks across rounded down", "LLQ-PACK-5", _rounded_down_without_edges),
+    ("edge blocks left zero", "LLQ-PACK-5", _without_edges),
+    ("edge blocks not cropped to the matrix", "LLQ-PACK-6", _uncropped),
+    ("edge blocks stored only as wide as the matrix", "LLQ-PACK-2", _narrow_edges),
+)

@@ -1,0 +1,11 @@
+"""Where the suite's data lie: beside its modules where installed, beside its folder in the source tree."""
+
+from pathlib import Path
+
+HERE = Path(__file__).parents[1]
+
+
+def data(name: str) -> Path:
+    """Return the path of `vectors` or `spec`, a directory."""
+    installed = HERE / name
+    return installed if installed.is_dir() else HERE.parent / name

@@ -1,0 +1,39 @@
+"""The rules of the format, as `spec/rules.json` lists them."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from .data import data
+
+RULES = data("spec") / "rules.json"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule."""
+
+    id: str
+    stage: str
+    sentence: str
+    remedy: str
+    severity: str
+    classes: tuple[str, ...]
+
+
+def area(rule: str) -> str:
+    """Return PACK for LLQ-PACK-3."""
+    return rule.split("-")[1]
+
+
+@cache
+def registry() -> dict[str, Rule]:
+    """Return all rules by id, in order of checking."""
+    entries = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    return {entry["id"]: Rule(**entry | {"classes": tuple(entry["classes"])}) for entry in entries}
+
+
+def quote(rule: str) -> str:
+    """Return the id with its sentence, as a failure cites it."""
+    known = registry().get(rule)
+    return f"{rule}: {known.sentence}" if known else f"{rule} (no rule of this edition has this id)"

@@ -1,0 +1,151 @@
+"""The interface between the suite and a runtime: one method for each capability.
+
+A runtime claims capabilities; the suite calls only the methods of those. A method either answers or raises:
+`Errored` and `TimedOut` say that there is no answer, and no answer is neither an acceptance nor a refusal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .api_scenario import Observed, Question
+
+Reals = NDArray[np.float32] | NDArray[np.float64]
+"""What a runtime computes: numbers in binary32 or wider."""
+
+Format = Literal["binary16", "int8"]
+"""What the input of a matmul is rounded to."""
+
+CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api")
+"""All that a runtime may claim, in the order of reports."""
+
+CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
+"""What exporters claim, in the order of reports: see `exporters.exporter`."""
+
+KV_CACHES = ("f32", "f16")
+"""What a runtime may declare that its KV cache holds: binary32 or wider, or binary16."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Who a runtime is, and which of `KV_CACHES` it declares; one that claims `logits` has to (NUM-2)."""
+
+    name: str
+    version: str = ""
+    language: str = ""
+    kv_cache: str = ""
+
+    def __str__(self) -> str:
+        """Return for example `llq-node 1.0.0 (JavaScript)`."""
+        language = f"({self.language})" if self.language else ""
+        return " ".join(word for word in (self.name, self.version, language) if word)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a validator says about a package: the rules that it breaks, first fault first; warnings apart."""
+
+    rules: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refused: bool | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the package was accepted; a refusal may, wrongly, name no rule."""
+        return not self.rules if self.refused is None else not self.refused
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Vectors as they enter a matmul: values of binary16, or INT8 codes and the scale of each vector."""
+
+    values: NDArray[np.float32]
+    scales: Reals | None = None
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """The token ids of a text, and the text that these decode to, special tokens left out."""
+
+    ids: tuple[int, ...]
+    decoded: str
+
+
+class Runtime(Protocol):
+    """An implementation of LLQ, as the suite sees it."""
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """Those of `CAPABILITIES` that the runtime claims."""
+
+    @property
+    def info(self) -> Info:
+        """Who the runtime is."""
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Capability `decode`: return the weights of one tensor, in its shape."""
+
+    def validate(self, package: Path) -> Verdict:
+        """Capability `reject`: say whether the package conforms."""
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Capability `activations`: round vectors, [n, d], each for itself."""
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Capability `matvec`: round vectors [n, cols], multiply each by a matrix, return [n, rows]."""
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Capability `logits`: compute a new sequence, so many tokens at a time; return [tokens, vocab]."""
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Capability `generate`: return the tokens that greedy choice puts behind a prompt."""
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Capability `tokenize`: encode a prompt, and decode its ids again."""
+
+    def api(self, question: Question) -> Observed:
+        """Capability `api`: make calls of the JavaScript interface, and tell what came of each."""
+
+    def close(self) -> None:
+        """Release what the runtime holds; the suite calls it once, at the end."""
+
+
+class NoAnswerError(Exception):
+    """The runtime gave no answer; `detail` is what it left behind, such as the end of its standard error."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        """Keep the message in one line and the detail apart."""
+        super().__init__(message)
+        self.detail = detail
+
+
+class TimedOut(NoAnswerError):  # noqa: N818 - a verdict
+    """The runtime did not answer in time."""
+
+
+class Errored(NoAnswerError):  # noqa: N818 - a verdict
+    """The runtime died, or the adapter is broken."""
+
+
+class Declined(Errored):
+    """The runtime answered that it cannot: by an error message, or in-process by an exception."""
+
+
+class BrokenAdapter(Errored):
+    """The code between suite and runtime broke the protocol, whatever the runtime may be worth."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        """Say in the first words whom it concerns."""
+        super().__init__(f"the adapter is broken: {message}", detail)
+
+
+class Unavailable(BrokenAdapter):
+    """The adapter said in its handshake that the runtime cannot be had here, and why."""
+
+    def __init__(self, reason: str) -> None:
+        """Say it in one line."""
+        NoAnswerError.__init__(self, f"the runtime cannot be had here: {reason}")

@@ -1,0 +1,149 @@
+"""The vectors: questions with what is known about their answers, as `vectors/data/index.json` lists them."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data import data
+from .rules import registry
+
+VECTORS = data("vectors") / "data"
+
+MEMBERS = {
+    "valid": ("path",),
+    "invalid": ("path",),
+    "activations": ("format", "input"),
+    "matvec": ("package", "tensor", "format", "input", "expected", "bound"),
+    "logits": ("package", "tokens", "splits", "expected", "bounds"),
+    "generate": ("package", "tokens", "max_tokens", "expected"),
+    "tokenize": ("package", "text", "ids", "decoded"),
+    "export": ("checkpoint", "refused"),
+    "api": ("package", "steps", "faults"),
+}
+"""The kinds of vectors, and what an entry of each has beside id, description and rules."""
+
+
+class VectorsError(Exception):
+    """The vectors are missing, empty or not what their index says: nothing can be concluded from a run."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A package that is valid, or whose first fault is `rules[0]`, or a computation, as its kind says.
+
+    A vector of the kind `export` has a checkpoint in the package's place.
+
+    `members` are those of its entry in the index; paths among them are relative to `home`.
+    """
+
+    id: str
+    kind: str
+    package: Path
+    description: str
+    rules: tuple[str, ...]
+    tensors: Mapping[str, Path] = field(default_factory=dict)
+    setup: tuple[Mapping[str, Any], ...] = ()
+    members: Mapping[str, Any] = field(default_factory=dict)
+    home: Path = VECTORS
+
+    @property
+    def valid(self) -> bool:
+        """Whether it is a package that conforms, there to be read."""
+        return self.kind == "valid"
+
+    def file(self, member: str) -> Path:
+        """Return the file that a member names."""
+        return self.home / str(self.members[member])
+
+    def array(self, member: str) -> NDArray[Any]:
+        """Return the array in the file that a member names."""
+        array: NDArray[Any] = np.load(self.file(member), allow_pickle=False)
+        return array
+
+    def prepared(self, workspace: Path) -> Path:
+        """Return the package's directory; where there is a set-up, a copy in `workspace` that underwent it.
+
+        A set-up makes what a repository cannot hold: FIFOs, links, directories in a file's place, terabytes.
+        """
+        if not self.setup:
+            return self.package
+        copy = workspace / self.id
+        shutil.copytree(self.package, copy)
+        for step in self.setup:
+            set_up(copy, step)
+        return copy
+
+
+def set_up(package: Path, step: Mapping[str, Any]) -> None:
+    """Do one step of a set-up."""
+    file = package / step["file"]
+    match step["op"]:
+        case "truncate":
+            os.truncate(file, step["byte_length"])
+        case "rename":
+            file.rename(package / step["to"])
+        case "remove":
+            file.unlink()
+        case "fifo" | "symlink" | "directory" as kind:
+            file.unlink(missing_ok=True)
+            if kind == "fifo":
+                os.mkfifo(file)
+            elif kind == "symlink":
+                file.symlink_to(step["target"])
+            else:
+                file.mkdir()
+        case unknown:
+            raise VectorsError(f"no set-up is called {unknown!r}")
+
+
+def load(directory: Path = VECTORS) -> list[Vector]:
+    """Return the vectors of a directory, in the order of its index; having none of a kind is an error."""
+    index = directory / "index.json"
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))["vectors"]
+        vectors = [_vector(directory, entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise VectorsError(f"{index} cannot be used: {type(error).__name__}: {error}") from error
+    for kind in ("valid", "invalid"):
+        if not any(vector.kind == kind for vector in vectors):
+            raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
+    twice = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
+    if twice:
+        raise VectorsError(f"{index} lists more than once: {', '.join(twice)}")
+    return vectors
+
+
+def _path(entry: Mapping[str, Any]) -> str:
+    """Return the path of the package, or of the checkpoint; a vector may have neither."""
+    return str(entry.get("path", entry.get("package", entry.get("checkpoint", ""))))
+
+
+def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
+    if entry["kind"] not in MEMBERS:
+        raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
+    unknown = [rule for rule in entry["rules"] if rule not in registry()]
+    if unknown or not entry["rules"]:
+        cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
+        raise ValueError(f"{entry['id']} cites {cited}")
+    lacking = [member for member in MEMBERS[entry["kind"]] if member not in entry]
+    if lacking:
+        raise ValueError(f"{entry['id']} lacks {', '.join(lacking)}")
+    return Vector(
+        id=entry["id"],
+        kind=entry["kind"],
+        package=(directory / _path(entry)).resolve(),
+        description=entry["description"],
+        rules=tuple(entry["rules"]),
+        tensors={name: directory / path for name, path in entry.get("tensors", {}).items()},
+        setup=tuple(entry.get("setup", ())),
+        members=entry,
+        home=directory.resolve(),
+    )

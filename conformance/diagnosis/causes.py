@@ -1,0 +1,135 @@
+"""From many failures to few causes: what fails alike is told once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..core.check import Outcome, Result
+from ..core.rules import registry
+from ..mutation.kill_matrix import saved
+
+VERDICTS = ("accept", "refuse", "withhold")
+"""The checks of validators, whose failures are explained together."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What several results have in common: a broken rule or an outcome without answer, and what happened."""
+
+    title: str
+    saying: str
+    vectors: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class Common:
+    """The one mistake that explains all wrong decodings, or all wrong verdicts, and its rule."""
+
+    name: str
+    rule: str
+
+
+def causes(results: Sequence[Result]) -> list[Cause]:
+    """Return the causes of all bad results: what explains many first, then in the order of the registry."""
+    common = common_misreading(results)
+    indifferent = dict(_indifferent(results))
+    verdict = None if indifferent else common_verdict(results)
+    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if result.outcome is Outcome.FAILED and result.check in indifferent:
+            groups["validation", indifferent[result.check]].append(result)
+        elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
+            groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
+        elif result.outcome is Outcome.FAILED and result.check in VERDICTS and verdict:
+            groups[verdict.rule, f"equals *{verdict.name}*, as all wrong verdicts do"].append(result)
+        elif result.outcome is Outcome.FAILED:
+            groups[result.broken[0], ""].append(result)
+        elif result.outcome.bad:
+            groups[result.outcome.value, result.headline].append(result)
+    position = {rule: number for number, rule in enumerate(registry())}
+
+    def order(key: tuple[str, str]) -> tuple[bool, int]:
+        title, saying = key
+        return not (saying and title in position), position.get(title, len(position))
+
+    return [_cause(*key, groups[key]) for key in sorted(groups, key=order)]
+
+
+def attributed(results: Sequence[Result]) -> list[Result]:
+    """Return the results with wrong decodings blamed on their one common misreading, where there is one.
+
+    By itself a small tensor may not tell misreadings apart; all tensors together do.
+    """
+    common = common_misreading(results)
+    if common is None:
+        return list(results)
+    return [
+        replace(result, broken=(common.rule,))
+        if result.check == "decode" and result.outcome is Outcome.FAILED
+        else result
+        for result in results
+    ]
+
+
+def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
+    """Make a cause of a group; where nothing was said about it, of its commonest headline."""
+    if not saying:
+        (saying, _), *others = Counter(result.headline for result in results).most_common()
+        saying += ", and other ways" if others else ""
+    return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
+
+
+def common_misreading(results: Sequence[Result]) -> Common | None:
+    """Return the misreading that explains every one of several wrong decodings, if only one does."""
+    wrong = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
+    names = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    return Common(name, wrong[0].misreadings[name][0])
+
+
+def common_verdict(results: Sequence[Result]) -> Common | None:
+    """Return the mistake of a validator that explains every wrong verdict, if only one does.
+
+    A mutant's mistake does if, of what was asked, it fails the same and is told the same of each. Readers may
+    check what validators do not, and the reverse: what `withhold` says only decides between several.
+    """
+    asked = {_question(result) for result in results if result.check in VERDICTS and _answered(result)}
+    said = {_question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED}
+    if not said:
+        return None
+    try:
+        from ..mutation.mutants import MUTANTS  # noqa: PLC0415 - needs the library, and only now
+    except ImportError:
+        return None
+    verdicts = {question for question in asked if not question.startswith("withhold")}
+    about = verdicts if said.keys() & verdicts else asked
+    patterns = saved().headlines
+    fitting = [name for name in patterns if _restricted(patterns[name], about) == _restricted(said, about)]
+    exact = [name for name in fitting if _restricted(patterns[name], asked) == said]
+    found = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
+    if len(found) != 1:
+        return None
+    return Common(*found.popitem())
+
+
+def _answered(result: Result) -> bool:
+    return result.outcome in (Outcome.PASSED, Outcome.FAILED)
+
+
+def _question(result: Result) -> str:
+    return f"{result.check}-{result.vector}"
+
+
+def _restricted(said: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
+    return {question: headline for question, headline in said.items() if question in about}
+
+
+def _indifferent(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+    """Tell of checks on which a validator said the same about every package."""
+    for check, said, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
+        headlines = [result.headline for result in results if result.check == check]
+        if len(headlines) > 1 and all(headline.startswith(said) for headline in headlines):
+            yield check, f"{said} every {kind} package: does it validate at all?"

@@ -1,0 +1,121 @@
+"""What a run says about each rule of the format, those included that no check of the suite can tell of."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..core.check import Outcome, Result
+from ..core.rules import Rule, registry
+from .causes import attributed
+
+NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
+CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
+
+WORKINGS = ("LLQ-READ-2", "LLQ-READ-3")
+"""Rules about how a reader works: tests/ holds the reference to them."""
+
+SAMPLING = "LLQ-GEN-3"
+"""The rule about tokens drawn at random: adapters have no message for it."""
+
+
+class Level(StrEnum):
+    """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
+
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    ERRORED = "errored"
+    KNOWN_FAILURE = "known failure"
+    UNCLEAR = "unclear"
+    """Every check about the rule failed, and all of them for other rules."""
+    PASSED = "passed"
+    NOT_CLAIMED = "not claimed"
+    NOT_ASKED = "not asked"
+    """The suite has checks, and this run left them out."""
+    UNTESTABLE = "untestable"
+    """No answer of a runtime can show it."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether the runtime must change before it keeps the rule."""
+        return self in (Level.FAILED, Level.TIMED_OUT, Level.ERRORED, Level.UNCLEAR)
+
+
+@dataclass(frozen=True)
+class RuleLevel:
+    """One rule: its level, the outcomes of the checks about it, and where nothing was checked the reason."""
+
+    rule: Rule
+    level: Level
+    outcomes: Mapping[Outcome, int]
+    why: str = ""
+
+    @property
+    def asked(self) -> int:
+        """The number of checks about the rule that were asked."""
+        return sum(count for outcome, count in self.outcomes.items() if outcome is not Outcome.NOT_CLAIMED)
+
+
+def levels(results: Sequence[Result]) -> list[RuleLevel]:
+    """Return the level of every rule of the registry, in its order."""
+    about: dict[str, list[tuple[Result, bool]]] = {rule: [] for rule in registry()}
+    for result in attributed(results):
+        for rule, blamed in concerned(result):
+            if rule in about:
+                about[rule].append((result, blamed))
+    return [_level(rule, about[rule.id]) for rule in registry().values()]
+
+
+def concerned(result: Result) -> Iterator[tuple[str, bool]]:
+    """Return the rules that a result is about, each with whether it is to blame for a bad outcome.
+
+    A package with a fault tells of its first fault alone; `refuse` and `withhold` tell of the rules about
+    refusing too. A check without an answer leaves all its rules without one. A wrong answer is blamed on the
+    rules that the failure names; others that the vector is about may have been kept.
+    """
+    about: tuple[str, ...]
+    match result.check:
+        case "refuse":
+            about = (result.rules[0], NAMES_THE_FIRST_FAULT)
+        case "withhold":
+            about = (CHECKS_BEFORE_RETURNING,)
+        case _:
+            about = result.rules
+    blamed = {*result.broken}
+    if result.outcome in (Outcome.ERRORED, Outcome.TIMED_OUT):
+        blamed = {*about}
+    elif result.check == "refuse" and result.headline.startswith("refused"):
+        blamed = {NAMES_THE_FIRST_FAULT, *blamed}
+    for rule in dict.fromkeys((*about, *result.broken)):
+        yield rule, result.outcome not in (Outcome.PASSED, Outcome.NOT_CLAIMED) and rule in blamed
+
+
+def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
+    outcomes = Counter(result.outcome for result, _ in about)
+    if not about:
+        if why := untestable(rule):
+            return RuleLevel(rule, Level.UNTESTABLE, {}, why)
+        return RuleLevel(rule, Level.NOT_ASKED, {}, "left out of this run")
+    blamed = {result.outcome for result, blamed in about if blamed}
+    for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
+        if outcome in blamed:
+            return RuleLevel(rule, Level(outcome.value), outcomes)
+    if outcomes[Outcome.PASSED]:
+        return RuleLevel(rule, Level.PASSED, outcomes)
+    if set(outcomes) == {Outcome.NOT_CLAIMED}:
+        lacking = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
+        return RuleLevel(rule, Level.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
+    others = dict.fromkeys(name for result, _ in about for name in result.broken)
+    return RuleLevel(rule, Level.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
+
+
+def untestable(rule: Rule) -> str:
+    """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
+    if rule.id in WORKINGS:
+        return "it is about how a reader works, which no single answer shows"
+    if rule.id == SAMPLING:
+        return "it is about sampled tokens, and the suite asks for greedy ones"
+    if rule.stage == "behaviour" and rule.classes in (("writer",), ("host",)):
+        asked = ": --exporter asks them" if rule.classes == ("writer",) else ""
+        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{asked}"
+    return ""

@@ -1,8 +1,0 @@
-"""List the equivalents: `python -m conformance.equivalents`."""
-
-import sys
-
-from . import EQUIVALENTS, runtime
-
-for name in EQUIVALENTS:
-    sys.stdout.write(f"{name:36} {', '.join(sorted(runtime(name).capabilities))}\n")

@@ -1,0 +1,93 @@
+"""Checks of what a package holds: that it conforms, is of this model, and computes the same function."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...container.package import tensor_names
+from ...core.check import Failure
+from ...core.vectors import Vector
+from ..session import Workshop, decoded, description
+from .failure_text import failure, said
+
+SAME = "LLQ-WRITE-6"
+FREE = {"activations", "rope_pairing", "tied_embeddings"}
+"""Members of `model` that a writer may choose: validation checks the first, `weights` the others."""
+
+EPS32 = 2.0**-23
+"""Relative distance of binary32 values: numbers of a configuration may have been rounded to binary32."""
+
+THETA = 2.0**-18
+"""Relative error that a RoPE frequency may have, for powers computed in binary32."""
+
+FARTHEST = 0.35
+"""Root mean square of the error of logits, relative to that of logits; 4-bit codes stay below."""
+
+
+def export(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect a package that conforms."""
+    attempt = workshop.first(vector)
+    if not attempt.export.succeeded:
+        headline = "refused a checkpoint that a package can hold"
+        return failure("export", vector, SAME, headline, [said(attempt.export.message)])
+    if not attempt.package.is_dir():
+        return failure("export", vector, "LLQ-WRITE-7", "said that it succeeded, and left no package")
+    verdict = workshop.verdict(attempt)
+    if verdict.accepted:
+        return None
+    fault = verdict.rules[0] if verdict.rules else SAME
+    headline = f"wrote a package that breaks {fault}"
+    return failure("export", vector, fault, headline, [f"all        {', '.join(verdict.rules)}"])
+
+
+def describe(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect the `model` that the checkpoint's configuration states, and frequencies near the exact ones."""
+    package = workshop.valid(vector)
+    model = description(package)
+    stated = {key: value for key, value in vector.members["model"].items() if key not in FREE}
+    found = {key: value for key, value in model.items() if key not in FREE}
+    differing = list(_differences("model", found, stated))
+    if model.get("tied_embeddings") and not vector.members["model"]["tied_embeddings"]:
+        differing.append("model.tied_embeddings: found true, though the checkpoint has a head of its own")
+    theta = vector.members["inv_freq"]
+    if not differing and theta is not None and "rope.inv_freq" in tensor_names(package):
+        got = decoded(package)["rope.inv_freq"].astype(np.float64)
+        off = np.abs(got / np.array(theta) - 1)
+        if not (off <= THETA).all():
+            at = int(np.argmax(~(off <= THETA)))
+            differing.append(f"rope.inv_freq[{at}]: found {got[at]!r}, expected {theta[at]!r}")
+    if not differing:
+        return None
+    headline = f"the package is of another model: {differing[0]}"
+    return failure("describe", vector, SAME, headline, [f"differs    {each}" for each in differing])
+
+
+def _differences(path: str, found: Any, stated: Any) -> Iterator[str]:
+    """Tell where two values of JSON differ, numbers that binary32 does not tell apart being equal."""
+    if isinstance(found, dict) and isinstance(stated, dict):
+        for key in sorted(found.keys() | stated.keys()):
+            yield from _differences(f"{path}.{key}", found.get(key), stated.get(key))
+    elif isinstance(found, list) and isinstance(stated, list) and len(found) == len(stated):
+        for index, pair in enumerate(zip(found, stated, strict=True)):
+            yield from _differences(f"{path}.{index}", *pair)
+    elif isinstance(found, float) and isinstance(stated, float):
+        if not math.isclose(found, stated, rel_tol=EPS32):
+            yield f"{path}: found {found!r}, expected {stated!r}"
+    elif found != stated:
+        yield f"{path}: found {found!r}, expected {stated!r}"
+
+
+def compute(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect logits near those of the checkpoint: rounding moves them a little, another function far."""
+    package = workshop.valid(vector)
+    expected = vector.array("logits")
+    got = np.asarray(workshop.logits(package, list(vector.members["tokens"])), np.float64)
+    distance = float(np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2)))
+    if distance <= FARTHEST:
+        return None
+    headline = "computes something else than the checkpoint"
+    lines = [f"distance   {distance:.3f} of the logits' own size, in root mean square; at most {FARTHEST}"]
+    return failure("compute", vector, SAME, headline, lines)

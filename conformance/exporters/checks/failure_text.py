@@ -1,0 +1,28 @@
+"""Failures of exporters in words."""
+
+from collections.abc import Sequence
+
+from ...core.check import Failure
+from ...core.rules import quote, registry
+from ...core.vectors import Vector
+
+SHOWN = 300
+"""Characters of a message of an exporter that are shown."""
+
+
+def failure(check: str, vector: Vector, rule: str, headline: str, lines: Sequence[str] = ()) -> Failure:
+    """Return the failure of a check that blames a rule; `lines` tell what was found."""
+    text = [
+        f"{check} {vector.id}: {headline}",
+        f"  vector     {vector.description}",
+        f"  breaks     {quote(rule)}",
+        *(f"  {line}" for line in lines),
+        *([f"  remedy     {registry()[rule].remedy}"] if rule in registry() else []),
+    ]
+    return Failure(headline, "\n".join(text), (rule,))
+
+
+def said(message: str) -> str:
+    """Return the end of what an exporter said, in one line."""
+    line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
+    return f"said       {line[-SHOWN:] or 'nothing'}"

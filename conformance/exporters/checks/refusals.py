@@ -1,0 +1,68 @@
+"""Checks of what an exporter does where it must not write: it says so, and leaves nothing changed."""
+
+from pathlib import Path
+
+from ...core.check import Failure
+from ...core.vectors import Vector
+from ..session import PACKAGE, Attempt, Workshop
+from .failure_text import failure, said
+
+EXISTING = {"metadata.json": b"{}", "notes.txt": b"not to be lost\n"}
+"""What lies at the package's path already."""
+
+
+def decline(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect that a checkpoint is refused, with a message that names what is to blame, and nothing left."""
+    rule = vector.rules[0]
+    attempt = workshop.first(vector)
+    message = attempt.export.message
+    if attempt.export.succeeded:
+        return failure("decline", vector, rule, "accepted a checkpoint that no package can hold")
+    if left := attempt.left:
+        return failure("decline", vector, *_left(attempt), [f"left       {', '.join(left)}", said(message)])
+    if not message:
+        return failure("decline", vector, rule, "refused a checkpoint without a word")
+    names = vector.members["names"]
+    if names and not any(name in message for name in names):
+        lines = [said(message), f"expected   one of {', '.join(names)}"]
+        return failure("decline", vector, rule, "refused without naming the tensor", lines)
+    return None
+
+
+def _left(attempt: Attempt) -> tuple[str, str]:
+    """Return which rule is broken by what a failed export left, and a headline."""
+    if (attempt.package / "metadata.json").exists():
+        return "LLQ-WRITE-2", "failed, and left a package that it did not finish"
+    return "LLQ-WRITE-7", "failed, and left what it had written"
+
+
+def spare(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect that a directory which stands at the package's path stays as it is, and is told of."""
+    attempt = workshop.attempt(vector, existing=EXISTING)
+    rule = "LLQ-WRITE-5"
+    if not attempt.package.is_dir() or attempt.files != EXISTING:
+        found = sorted(attempt.files) if attempt.package.is_dir() else ["no directory any more"]
+        headline = "changed a directory that it was not told to replace"
+        return failure("spare", vector, rule, headline, [f"now there  {', '.join(found)}"])
+    if attempt.export.succeeded:
+        headline = "said that it wrote a package, and did not, for a directory is in the way"
+        return failure("spare", vector, "LLQ-WRITE-7", headline, [said(attempt.export.message)])
+    others = [name for name in attempt.left if name != PACKAGE]
+    if others:
+        headline = "left what it had written beside a directory in the way"
+        return failure("spare", vector, "LLQ-WRITE-7", headline, [f"left       {', '.join(others)}"])
+    return None
+
+
+def abort(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect no `metadata.json` where a shard cannot be written whole, as on a disk that is full."""
+    workshop.valid(vector)
+    shards = [data for name, data in workshop.first(vector).files.items() if name.endswith(".llq")]
+    attempt = workshop.attempt(vector, largest_file=max(map(len, shards)) - 1)
+    if attempt.package.is_dir() and (attempt.package / "metadata.json").exists():
+        headline = "left a package that it could not finish"
+        lines = [f"left       {', '.join(sorted(attempt.files))}", said(attempt.export.message)]
+        return failure("abort", vector, "LLQ-WRITE-2", headline, lines)
+    if attempt.export.succeeded:
+        return failure("abort", vector, "LLQ-WRITE-7", "could not write a shard, and said that it succeeded")
+    return None

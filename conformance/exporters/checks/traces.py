@@ -1,0 +1,103 @@
+"""Checks of what a package tells of its making: nothing but its inputs."""
+
+import getpass
+import json
+import platform
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ...core.check import Failure
+from ...core.runtime import Errored
+from ...core.vectors import Vector
+from ..session import Workshop
+from .failure_text import failure, said
+
+SAME_BYTES = "LLQ-WRITE-1"
+TEXTS = (".json", ".wgsl")
+LEAST_NAME = 4
+"""Letters that a name of a machine or a person has to have, to be looked for."""
+
+DAY = 86400
+
+
+def repeat(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect the same bytes from a copy of the checkpoint, elsewhere and in another second."""
+    workshop.valid(vector)
+    first = workshop.first(vector)
+    second = int(time.time())
+    while int(time.time()) == second:  # a time stamp may have no parts of seconds
+        time.sleep(0.01)
+    again = workshop.attempt(vector)
+    if not again.export.succeeded:
+        raise Errored("it exported the checkpoint once, and not a second time", again.export.message)
+    one, two = first.files, again.files
+    differing = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+    if not differing:
+        return None
+    lines = [f"differing  {name}{_where(one.get(name), two.get(name))}" for name in differing]
+    headline = "another export of the same checkpoint gave other bytes"
+    return failure("repeat", vector, SAME_BYTES, headline, lines)
+
+
+def _where(one: bytes | None, two: bytes | None) -> str:
+    """Return where two files begin to differ, and what stands there."""
+    if one is None or two is None:
+        return ", which one of the two lacks"
+    pairs = zip(one, two, strict=False)
+    at = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+    return f" at byte {at}: {one[at - 20 : at + 20]!r} and {two[at - 20 : at + 20]!r}"
+
+
+def traceless(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+    """Expect no path, no time, and no name of the machine or its user in the texts of a package."""
+    workshop.valid(vector)
+    attempt = workshop.first(vector)
+    paths = {
+        "the checkpoint's path": str(attempt.checkpoint.parent),
+        "the package's path": str(attempt.package.parent),
+    }
+    for name, data in attempt.files.items():
+        if Path(name).suffix in TEXTS:
+            for what, found in _found(data.decode(errors="replace"), paths):
+                headline = f"{name} holds {what}"
+                lines = [f"found      {found}", said(attempt.export.message)]
+                return failure("traceless", vector, SAME_BYTES, headline, lines)
+    return None
+
+
+def _found(text: str, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what a text tells of the machine, each with the words that do."""
+    plain = text.replace("\\/", "/").replace("\\\\", "\\")
+    for what, path in {**paths, "the home of its user": str(Path.home())}.items():
+        if path in plain and len(path) > LEAST_NAME:
+            yield what, path
+    for what, name in {"the name of the machine": platform.node(), "the name of its user": _user()}.items():
+        if len(name) > LEAST_NAME and name != "localhost" and re.search(rf"\b{re.escape(name)}\b", plain):
+            yield what, name
+    now = datetime.now(UTC)
+    for day in (now - timedelta(days=1), now, now + timedelta(days=1)):  # of any time zone
+        for form in ("%Y-%m-%d", "%Y%m%dT", "%a %b %e", "%d/%m/%Y", "%m/%d/%Y"):
+            if day.strftime(form) in plain:
+                yield "the date of the export", day.strftime(form)
+    for number in re.findall(r"(?<![\w.])\d{10}(?:\d{3}|\d{6}|\d{9})?(?![\w])", _unhashed(plain)):
+        if abs(int(number[:10]) - now.timestamp()) < DAY:
+            yield "the time of the export", number
+
+
+def _unhashed(text: str) -> str:
+    """Return a text of JSON without what the format itself puts there as numbers and hashes."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(value.get("extras", {})) if isinstance(value, dict) and "shards" in value else ""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody, as in some containers
+        return ""

@@ -1,0 +1,1 @@
+"""Exporters made on purpose: conforming variants and mutants of the reference exporter."""

@@ -1,0 +1,1 @@
+"""How the suite itself is measured: the kill matrix and the attribution of mutants."""

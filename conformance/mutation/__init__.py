@@ -1,0 +1,1 @@
+"""Deliberate implementations, wrong or unusual, and what the suite says of each."""

@@ -1,0 +1,272 @@
+"""Equivalents made over the reference: what the specification leaves open, done otherwise."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference import attention, forward, matrix, moe, ops
+from llq_format.reference.activations import Array, quantize_int8, round_binary16
+from llq_format.reference.attention import Attention, KVCache
+from llq_format.reference.ffn import FFN
+
+from ...container.decoding import Reading, raw
+from ...container.package import read_tensor
+from ...core.runtime import Reals, Verdict
+from ...runtimes import reference
+from ...runtimes.reference import Reference
+from ..mutants.seam import Seam
+
+DISTURBANCE = 2.0**-22
+"""A relative error within what every operation of binary32 may lose (chapter Numerics)."""
+
+
+def _places(seam: Seam, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Change the results of all operations of a decoder."""
+    for owner, name in (
+        *((forward, "rms_norm"), (attention, "rms_norm"), (attention, "rotate"), (attention, "softmax")),
+        # Not FloatMatrix: it is the head too, and rows of the head that are equal give equal logits.
+        *((matrix.Int8Matrix, "__call__"), (FFN, "__call__")),
+        *((Attention, "__call__"), (moe, "sigmoid")),
+    ):
+        seam.wrap(owner, name, change)
+
+
+def disturbed(seed: int) -> Callable[[Seam], None]:
+    """Return an execution whose operations are off by as much as binary32 may be."""
+
+    def mutate(seam: Seam) -> None:
+        random = np.random.default_rng(seed)
+
+        def noisy(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
+                y = function(*arguments)
+                return y * (1 + random.uniform(-DISTURBANCE, DISTURBANCE, np.shape(y)))
+
+            return call
+
+        _places(seam, noisy)
+
+    return mutate
+
+
+def float32_results(seam: Seam) -> None:
+    """Round the result of every operation to binary32."""
+
+    def narrow(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: function(*arguments).astype(np.float32).astype(np.float64)
+
+    _places(seam, narrow)
+
+
+def online_softmax(seam: Seam) -> None:
+    """Take the softmax in one pass over the positions, rescaling the sum whenever the maximum grows."""
+
+    def online(scores: Array) -> Array:
+        greatest = np.full(scores.shape[:-1], -np.inf)
+        total = np.zeros(scores.shape[:-1])
+        for position in range(scores.shape[-1]):
+            score = scores[..., position]
+            above = np.maximum(greatest, score)
+            with np.errstate(invalid="ignore"):
+                total = total * np.nan_to_num(np.exp(greatest - above)) + np.nan_to_num(np.exp(score - above))
+            greatest = above
+        return np.asarray(np.exp(scores - greatest[..., None]) / total[..., None])
+
+    seam.replace(attention, "softmax", online)
+
+
+def great_negative_mask(seam: Seam) -> None:
+    """Mask with −10^30, not −∞."""
+    seam.wrap(
+        attention, "softmax", lambda right: lambda scores: right(np.where(np.isneginf(scores), -1e30, scores))
+    )
+
+
+def all_experts(seam: Seam) -> None:
+    """Compute all experts for all tokens, and mask."""
+
+    def call(self: moe.MoE, x: Array) -> Array:
+        chosen, scores = self.route(x)
+        outputs = np.stack([expert(scores[:, None] * x) for expert in self.experts])
+        mask = np.arange(len(self.experts))[:, None] == chosen
+        return np.asarray(self.shared(x) + (outputs * mask[:, :, None]).sum(axis=0))
+
+    seam.replace(moe.MoE, "__call__", call)
+
+
+def sorted_experts(seam: Seam) -> None:
+    """Compute the tokens of each expert together."""
+
+    def call(self: moe.MoE, x: Array) -> Array:
+        chosen, scores = self.route(x)
+        y = self.shared(x)
+        for number in np.unique(chosen)[::-1]:
+            mine = chosen == number
+            y[mine] += self.experts[number](scores[mine, None] * x[mine])
+        return y
+
+    seam.replace(moe.MoE, "__call__", call)
+
+
+def reciprocal_norm(seam: Seam) -> None:
+    """Multiply by the reciprocal of the root, in binary32."""
+
+    def norm(x: Array, weight: Array | None, eps: float) -> Array:
+        mean = np.mean((x * x).astype(np.float32), axis=-1, keepdims=True, dtype=np.float32)
+        y = x * (np.float32(1) / np.sqrt(mean + np.float32(eps))).astype(np.float64)
+        return np.asarray(y if weight is None else y * weight)
+
+    for module in (forward, attention):
+        seam.replace(module, "rms_norm", norm)
+
+
+def silu_by_tanh(seam: Seam) -> None:
+    """Compute the sigmoid as (1 + tanh(z / 2)) / 2."""
+    for module in (ops, moe):
+        seam.replace(module, "sigmoid", lambda z: (1 + np.tanh(z / 2)) / 2)
+
+
+def reciprocal_codes(seam: Seam) -> None:
+    """Quantize with a reciprocal in binary32, where rounding may go the other way within the guard band."""
+
+    def quantize(x: Array) -> tuple[Array, Array]:
+        narrow = x.astype(np.float32)
+        largest = np.abs(narrow).max(axis=-1, keepdims=True)
+        alive = largest > np.float32(2.0**-100)
+        reciprocal = np.float32(127) / np.where(alive, largest, np.float32(1))
+        q = np.where(alive, np.clip(np.rint(narrow * reciprocal), -127, 127), 0)
+        return q.astype(np.float64), np.where(alive, largest * np.float32(1 / 127), 0).astype(np.float64)
+
+    for module in (matrix, reference):
+        seam.replace(module, "quantize_int8", quantize)
+
+
+def flushed_subnormals(seam: Seam) -> None:
+    """Flush results of rounding to binary16 that are subnormal."""
+
+    def rounded(x: Array) -> Array:
+        a = round_binary16(x)
+        return np.where(np.abs(a) < 2.0**-14, 0, a)
+
+    for module in (matrix, reference):
+        seam.replace(module, "round_binary16", rounded)
+
+
+def far_scale(seam: Seam) -> None:
+    """Store INT8 scales that are nearly 2^−21 too great."""
+
+    def quantize(x: Array) -> tuple[Array, Array]:
+        q, s = quantize_int8(x)
+        return q, s * (1 + 0.99 * 2.0**-21)
+
+    seam.replace(reference, "quantize_int8", quantize)
+
+
+def preallocated_cache(seam: Seam) -> None:
+    """Keep keys and values in buffers for more positions than there are, in binary32."""
+
+    def extend(self: KVCache, keys: Array, values: Array) -> tuple[Array, Array]:
+        found = []
+        for held, new in ((self.keys, keys), (self.values, values)):
+            before = held[0] if held else np.zeros((0, *new.shape[1:]), np.float32)
+            buffer = np.full((len(before) + len(new) + 7, *new.shape[1:]), np.nan, np.float32)
+            buffer[: len(before)], buffer[len(before) : -7] = before, new
+            held[:] = [buffer[:-7]]
+            found.append(buffer[:-7].astype(np.float64))
+        return found[0], found[1]
+
+    seam.replace(KVCache, "extend", extend)
+
+
+class InSteps(Reference):
+    """Computes no more than so many tokens at once, however many it is given."""
+
+    def __init__(self, most: int) -> None:
+        """Choose the number."""
+        super().__init__()
+        self._most = most
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence in shorter steps."""
+        steps: list[int] = []
+        for split in splits:
+            steps += [self._most] * (split // self._most)
+            steps += [split % self._most] if split % self._most else []
+        return super().logits(package, tokens, steps)
+
+
+class AtOnce(Reference):
+    """Computes each sequence at once, whatever the splits; generation begins anew for each token."""
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence."""
+        return super().logits(package, tokens, [sum(splits)])
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Choose each token by a prefill of all before it."""
+        found: list[int] = []
+        while len(found) < max_tokens:
+            following = super().generate(package, [*tokens, *found], 1)
+            if not following:
+                break
+            found += following
+        return found
+
+
+class Single(Reference):
+    """Answers in binary32."""
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Return float32."""
+        return super().logits(package, tokens, splits).astype(np.float32)
+
+    def matvec(self, package: Path, tensor: str, form: Any, x: NDArray[np.float32]) -> Reals:
+        """Return float32."""
+        return super().matvec(package, tensor, form, x).astype(np.float32)
+
+
+class FirstFault(Reference):
+    """Stops at the first fault, and warns of nothing."""
+
+    def validate(self, package: Path) -> Verdict:
+        """Return the first rule alone."""
+        return Verdict(super().validate(package).rules[:1])
+
+
+class Talkative(Reference):
+    """Reports other faults behind the first, each several times, and warnings without cause."""
+
+    def validate(self, package: Path) -> Verdict:
+        """Return more rules behind the first."""
+        rules = super().validate(package).rules
+        return Verdict(rules + rules[::-1] + ("LLQ-PKG-1",) if rules else (), ("LLQ-PKG-10",))
+
+
+class Backwards(Reference):
+    """Decodes the parts of a tensor, and the blocks of a part, from the last to the first."""
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Return the weights, after the reference has checked them."""
+        super().decode(package, tensor)
+        backwards = Reading(
+            weigh=lambda q, s, z: (s[::-1, None, None] * (q - z[:, None, None])[::-1])[::-1],
+            raw=lambda part: raw(part)[::-1][::-1],
+            join=lambda matrices: np.concatenate([*reversed(matrices)][::-1]),
+        )
+        return backwards(read_tensor(package, tensor))
+
+
+class Products(Reference):
+    """Decodes by s·q − s·z in binary64, where both products are exact, and zero stays +0."""
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Return the weights, after the reference has checked them."""
+        super().decode(package, tensor)
+
+        def weigh(q: Any, scale: Any, zero_point: Any) -> Any:
+            return scale[:, None, None] * q - (scale * zero_point)[:, None, None]
+
+        return Reading(weigh=weigh)(read_tensor(package, tensor))

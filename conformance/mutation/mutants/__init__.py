@@ -1,0 +1,66 @@
+"""Runtimes that are wrong in one thing each, made over the reference: the suite is measured by them.
+
+`pytest conformance --runtime=mutant:NAME` asks one, `mutant:A+B` two at once, `mutant:control` none at all;
+`python -m conformance.mutation.mutants` lists them. Importing the modules adds their mutants to `MUTANTS`.
+"""
+
+from difflib import get_close_matches
+from typing import Literal
+
+from . import (
+    attention,
+    decoding,
+    feed_forward,
+    frame,
+    generation,
+    masks,
+    matmul,
+    partial,
+    precision,
+    refusals,
+    rounding,
+    sequences,
+    tokenization,
+    validation,
+)
+from .mutant import MUTANTS, Mutant
+from .runtime import MutantRuntime
+
+MODULES = (
+    *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
+    *(feed_forward, sequences, generation, tokenization),
+)
+LEVELS = ("decode", "refuse", "accept", "withhold", "activations", "matvec", "logits", "generate", "tokenize")
+"""The checks from low to high, the order of the registry."""
+
+for _name in sorted(MUTANTS, key=lambda name: LEVELS.index(MUTANTS[name].check)):
+    MUTANTS[_name] = MUTANTS.pop(_name)
+
+CONTROL = "control"
+"""The mutant in which nothing is wrong."""
+
+
+class UnknownMutantError(LookupError):
+    """No mutant has this name."""
+
+
+def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntime:
+    """Return the mutant of a name, or of several joined by `+`, as a runtime.
+
+    Raises UnknownMutantError, which tells the names that are nearest.
+    """
+    mutants = []
+    for name in names.split("+"):
+        if name == CONTROL:
+            continue
+        if name not in MUTANTS:
+            near = get_close_matches(name, MUTANTS, 3, 0.3) or list(MUTANTS)[:3]
+            raise UnknownMutantError(
+                f"no mutant is called {name!r}; near are {', '.join(near)}; "
+                "`python -m conformance.mutation.mutants` lists all"
+            )
+        mutants.append(MUTANTS[name])
+    return MutantRuntime(mutants, kv_cache)
+
+
+__all__ = ["CONTROL", "MODULES", "MUTANTS", "Mutant", "MutantRuntime", "UnknownMutantError", "runtime"]

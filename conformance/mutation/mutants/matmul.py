@@ -1,0 +1,226 @@
+"""Mutants of one matrix product (ACT-7, ACT-8, NUM-3), and of the kernels that compute it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.reference import forward, matrix
+from llq_format.reference.activations import Array
+
+from ...runtimes import reference
+from .mutant import mutant
+from .seam import Seam
+
+ROWS = 64
+_matrix: Any = matrix
+"""Its functions as they are at the time, perhaps another mutant's."""
+
+
+def _product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
+    """Multiply rounded inputs [n, cols] and weights [rows, cols] of INT4 matrices in another way."""
+
+    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+        def int4_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
+            weights = packed.dequantize().astype(np.float64)
+
+            def multiply(x: Array) -> Array:
+                if precision == "binary16":
+                    return product(np.asarray(_matrix.round_binary16(x)), weights)
+                q, s = _matrix.quantize_int8(x)
+                return np.asarray(s * product(q, weights))
+
+            return multiply
+
+        return int4_matrix
+
+    for module in (forward, reference):
+        seam.wrap(module, "int4_matrix", wrong)
+
+
+@mutant("sums-in-binary16", "sums in binary16", "ACT-8", "matvec")
+def _(seam: Seam) -> None:
+    def narrow(a: Array, weights: Array) -> Array:
+        terms = (a[:, None] * weights).astype(np.float16)
+        return terms.cumsum(axis=-1, dtype=np.float16)[..., -1].astype(np.float64)
+
+    _product(seam, narrow)
+
+
+@mutant("products-in-binary16", "products rounded to binary16 before they are added", "ACT-8", "matvec")
+def _(seam: Seam) -> None:
+    def narrow(a: Array, weights: Array) -> Array:
+        return np.asarray((a[:, None] * weights).astype(np.float16).astype(np.float64).sum(axis=-1))
+
+    _product(seam, narrow)
+
+
+@mutant("block-sums-in-binary16", "the sum of each block rounded to binary16", "ACT-8", "matvec")
+def _(seam: Seam) -> None:
+    def narrow(a: Array, weights: Array) -> Array:
+        edges = range(0, weights.shape[1], ROWS)
+        blocks = [a[:, edge : edge + ROWS] @ weights[:, edge : edge + ROWS].T for edge in edges]
+        return np.asarray(np.sum([block.astype(np.float16).astype(np.float64) for block in blocks], axis=0))
+
+    _product(seam, narrow)
+
+
+@mutant("result-in-binary16", "results of matmuls in binary16", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, lambda a, weights: (a @ weights.T).astype(np.float16).astype(np.float64))
+
+
+@mutant("matmul-weights-in-binary16", "weights rounded to binary16 in matmul", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, lambda a, weights: a @ weights.astype(np.float16).astype(np.float64).T)
+
+
+@mutant("matmul-weights-in-bfloat16", "weights rounded to bfloat16 in matmul", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    def narrow(a: Array, weights: Array) -> Array:
+        bits = weights.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+        return a @ bits.view(np.float32).astype(np.float64).T
+
+    _product(seam, narrow)
+
+
+def _without(keep: Callable[[int], int]) -> Callable[[Array, Array], Array]:
+    """Return a product that sums over the first keep(cols) columns alone."""
+    return lambda a, w: a[:, : keep(w.shape[1])] @ w[:, : keep(w.shape[1])].T
+
+
+@mutant("last-columns-skipped", "columns behind the last full block left out of sums", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, _without(lambda cols: cols // ROWS * ROWS))
+
+
+@mutant("last-column-skipped", "the last column left out of sums", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, _without(lambda cols: cols - 1))
+
+
+def _rows(change: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
+    return lambda a, w: change((a @ w.T).T).T
+
+
+@mutant("last-rows-skipped", "rows behind the last full block left zero", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    def skipped(rows: Array) -> Array:
+        done = np.arange(len(rows)) < len(rows) // ROWS * ROWS
+        return rows * done[:, None]
+
+    _product(seam, _rows(skipped))
+
+
+@mutant("last-row-skipped", "the last row left zero", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
+
+
+@mutant("split-binding-off-by-one", "rows behind the first 64 taken from one row too far", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    def shifted(rows: Array) -> Array:
+        return np.concatenate([rows[:ROWS], rows[ROWS + 1 :], np.zeros_like(rows[ROWS : ROWS + 1])])
+
+    _product(seam, _rows(shifted))
+
+
+@mutant("subgroups-of-32", "the sums of half the invocations lost: subgroups taken for 32", "NUM-3", "matvec")
+def _(seam: Seam) -> None:
+    def half(a: Array, weights: Array) -> Array:
+        mask = np.arange(weights.shape[1]) % ROWS < ROWS // 2
+        return (a * mask) @ weights.T
+
+    _product(seam, half)
+
+
+@mutant("matmul-only-first-vector", "the product of the first vector for all", "ACT-3", "matvec")
+def _(seam: Seam) -> None:
+    _product(seam, lambda a, weights: np.repeat(a[:1] @ weights.T, len(a), axis=0))
+
+
+def _integers(seam: Seam, dots: Callable[[Array, Array, Array], Array]) -> None:
+    """Combine a block's Σ code·q, zero points and Σ q [across, rows, tokens] in another way for INT8."""
+
+    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+        def int4_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
+            if precision != "int8":
+                made: matrix.Matrix = right(packed, precision)
+                return made
+            return _apart(packed, dots)
+
+        return int4_matrix
+
+    for module in (forward, reference):
+        seam.wrap(module, "int4_matrix", wrong)
+
+
+def _apart(packed: Any, dots: Callable[[Array, Array, Array], Array]) -> matrix.Matrix:
+    rows, cols = packed.shape
+    down, across = -(-rows // ROWS), -(-cols // ROWS)
+
+    def spread(of_blocks: NDArray[Any]) -> Array:
+        grid = of_blocks.astype(np.float64).reshape(down, across)
+        return grid.repeat(ROWS, axis=0)[:rows].T[:, :, None]  # [across, rows, 1]
+
+    zero_points = np.full(len(packed.scales), 8) if packed.zero_points is None else packed.zero_points
+    tiles = packed.codes.astype(np.float64).reshape(down, across, ROWS, ROWS).transpose(1, 0, 2, 3)
+    codes = tiles.reshape(across, -1, ROWS)[:, :rows]
+
+    def multiply(x: Array) -> Array:
+        q, s = _matrix.quantize_int8(x)
+        padded = np.pad(q, ((0, 0), (0, across * ROWS - cols))).reshape(len(x), across, ROWS)
+        vectors = padded.transpose(1, 2, 0)
+        sums = dots(codes @ vectors, spread(zero_points), vectors.sum(axis=1)[:, None, :])
+        return np.asarray((spread(packed.scales) * sums).sum(axis=0).T * s)
+
+    return multiply
+
+
+@mutant("zero-point-correction-missing", "the correction zero_point · Σq missing", "ACT-7", "matvec")
+def _(seam: Seam) -> None:
+    _integers(seam, lambda dot, _zero, _total: dot)
+
+
+@mutant("zero-point-correction-twice", "the correction zero_point · Σq applied twice", "ACT-7", "matvec")
+def _(seam: Seam) -> None:
+    _integers(seam, lambda dot, zero, total: dot - 2 * zero * total)
+
+
+@mutant(
+    "zero-point-correction-by-threads",
+    "the correction zero_point · Σq added by 64 threads",
+    "ACT-7",
+    "matvec",
+)
+def _(seam: Seam) -> None:
+    _integers(seam, lambda dot, zero, total: dot - 64 * zero * total)
+
+
+@mutant(
+    "zero-point-correction-added", "the correction zero_point · Σq added, not subtracted", "ACT-7", "matvec"
+)
+def _(seam: Seam) -> None:
+    _integers(seam, lambda dot, zero, total: dot + zero * total)
+
+
+@mutant("dot-wraps-at-16-bits", "dot products of blocks wrapped to 16 bits", "ACT-7", "matvec")
+def _(seam: Seam) -> None:
+    def wrapped(dot: Array, zero: Array, total: Array) -> Array:
+        return (dot - zero * total).astype(np.int64).astype(np.int16).astype(np.float64)
+
+    _integers(seam, wrapped)
+
+
+@mutant("dot-in-binary16", "dot products of blocks rounded to binary16", "ACT-7", "matvec")
+def _(seam: Seam) -> None:
+    _integers(seam, lambda dot, zero, total: (dot - zero * total).astype(np.float16).astype(np.float64))
+
+
+@mutant("matmul-zero-point-wrapped", "Σq wrapped to 8 bits in the correction", "ACT-7", "matvec")
+def _(seam: Seam) -> None:
+    def wrapped(dot: Array, zero: Array, total: Array) -> Array:
+        return dot - zero * total.astype(np.int64).astype(np.int8)
+
+    _integers(seam, wrapped)

@@ -1,0 +1,65 @@
+"""A mutant: one part of the reference replaced by what an implementer could have written instead."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llq_format.metadata.findings import Finding
+
+from .seam import Mutate
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A runtime that is wrong in one thing.
+
+    name: in kebab-case, as `--runtime=mutant:NAME` takes it.
+    title: the mistake in words, as failures name it; variants of one mistake share it.
+    rule: the rule that it breaks, which its failures cite.
+    checks: the checks that have to find it, that of the lowest capability first.
+    mutate: how the reference gets it.
+    unnamed: why failures do not name it, where they do not.
+    overlooks: where all that is wrong is that findings are overlooked, which of them.
+    """
+
+    name: str
+    title: str
+    rule: str
+    checks: tuple[str, ...]
+    mutate: Mutate
+    unnamed: str = ""
+    overlooks: Callable[[Finding], bool] | None = None
+
+    @property
+    def check(self) -> str:
+        """The check that finds it at the lowest level."""
+        return self.checks[0]
+
+    @property
+    def capability(self) -> str:
+        """The lowest capability that sees it."""
+        return CAPABILITY.get(self.check, self.check)
+
+
+CAPABILITY = {"accept": "reject", "refuse": "reject", "withhold": "reject"}
+"""The capability that a check is about, where it is not called the same."""
+
+COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
+
+MUTANTS: dict[str, Mutant] = {}
+"""All mutants by name, in the order of levels once the modules are imported."""
+
+
+def add(mutant: Mutant) -> None:
+    """Put a mutant into the registry; raises ValueError for a name that is taken."""
+    if mutant.name in MUTANTS:
+        raise ValueError(f"two mutants are called {mutant.name}")
+    MUTANTS[mutant.name] = mutant
+
+
+def mutant(name: str, title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], None]:
+    """Add a mutant that a function of a `Seam` makes; it is found by `logits` unless told otherwise."""
+
+    def made(mutate: Mutate) -> None:
+        add(Mutant(name, title, f"LLQ-{rule}", checks or ("logits",), mutate, unnamed))
+
+    return made

@@ -1,0 +1,215 @@
+"""Mutants of validators that check a rule in part: a case of it is overlooked, or a limit is off by one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llq_format.metadata import canonical_json, schema
+from llq_format.metadata.findings import Finding, Place
+from llq_format.validation import parts, shards, tensors
+
+from .mutant import Mutant, add, mutant
+from .seam import Seam
+from .validation import Drop, blind, overlooking
+
+
+def found(*beginnings: str) -> Drop:
+    """Choose findings by the beginning of what was found."""
+    return lambda finding: finding.found.startswith(beginnings)
+
+
+def expected(*beginnings: str) -> Drop:
+    """Choose findings by the beginning of what was expected."""
+    return lambda finding: finding.expected.startswith(beginnings)
+
+
+def at(*parts_of_pointer: str) -> Drop:
+    """Choose findings by a part of their place in the metadata."""
+    return lambda finding: any(part in (finding.where.pointer or "") for part in parts_of_pointer)
+
+
+def bits(chosen: Callable[[int], bool]) -> Drop:
+    """Choose findings by the hexadecimal digits that they begin with, behind one word."""
+    return lambda finding: chosen(int(finding.found.split()[1], 16))
+
+
+def offset(chosen: Callable[[int], bool]) -> Drop:
+    """Choose findings by their byte offset in a file."""
+    return lambda finding: chosen(finding.where.offset or 0)
+
+
+def _f16(chosen: Callable[[int], bool]) -> Drop:
+    return lambda finding: len(finding.found.split()[1]) == 4 and bits(chosen)(finding)
+
+
+def _bytes(text: str) -> int:
+    return int(text.split(maxsplit=1)[0])
+
+
+# fmt: off
+PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
+    ("byte-order-mark-accepted", "a byte order mark accepted", "JSON-1", found("a byte order mark")),
+    ("white-space-accepted", "white space around the JSON value accepted", "JSON-2", found("white space")),
+    ("great-integers-accepted", "integers beyond 2^53 − 1 accepted", "JSON-5", found("the integer")),
+    ("infinite-numbers-accepted", "1e400 accepted", "JSON-5", found("the number")),
+    ("true-as-integer", "true taken for an integer", "META-3", found("True")),
+    ("null-accepted", "null accepted everywhere", "META-3", found("None")),
+    ("minimum-unchecked", "least values not checked", "META-5", expected("at least")),
+    ("maximum-unchecked", "greatest values not checked", "META-5", expected("at most")),
+    ("choices-unchecked", "sets of choices not checked", "META-5", expected("one of", "'")),
+    ("patterns-unchecked", "patterns of strings not checked", "META-5", expected("text that matches")),
+    ("multiples-unchecked", "multiples not checked", "META-5", expected("a multiple of")),
+    ("unknown-tensor-members-accepted", "unknown members of tensors accepted", "META-1", at("/tensors")),
+    ("unknown-root-members-accepted", "unknown members of the root object accepted", "META-1",
+     lambda finding: (finding.where.pointer or "").count("/") == 1),
+    ("unlisted-extensions-of-tensors", "extensions of tensors that are not listed accepted", "EXT-2",
+     at("/tensors")),
+    ("qk-norm-without-rope-accepted", "qk_norm without rope accepted", "MODEL-2", at("qk_norm")),
+    ("temperature-with-rope-accepted", "temperature with rope accepted", "MODEL-2", at("temperature")),
+    ("bos-id-unchecked", "bos_token_id not checked", "MODEL-5", at("bos_token_id")),
+    ("eos-ids-unchecked", "eos_token_ids not checked", "MODEL-5", at("eos_token_ids")),
+    ("shard-names-unchecked", "names of shards not checked", "PKG-4", at("/shards")),
+    ("module-name-unchecked", "name of the module not checked", "PKG-4", at("/module")),
+    ("program-without-module-accepted", "a program without a module accepted", "PKG-5",
+     found("a program without")),
+    ("tokenizer-name-unchecked", "name of the tokenizer not checked", "PKG-5", at("/tokenizer")),
+    ("missing-tensors-accepted", "missing tensors accepted", "TENSOR-3", found("nothing")),
+    ("superfluous-tensors-accepted", "superfluous tensors accepted", "TENSOR-3", at("/name")),
+    ("first-row-unchecked", "first_row of parts not checked", "PART-1", at("first_row")),
+    ("last-row-unchecked", "rows behind the last part not missed", "PART-1", at("num_rows")),
+    ("short-files-accepted", "files shorter than stated accepted", "PKG-8",
+     lambda finding: "end of" in finding.found or _bytes(finding.found) < _bytes(finding.expected)),
+    ("long-files-accepted", "files longer than stated accepted", "PKG-8",
+     lambda finding: "end of" not in finding.found and _bytes(finding.found) > _bytes(finding.expected)),
+    ("links-followed", "symbolic links followed", "PKG-7", found("a symbolic link")),
+    ("directories-for-files", "a directory accepted in a file's place", "PKG-7", found("a directory")),
+    ("fifos-for-files", "a FIFO accepted in a file's place", "PKG-7", found("a FIFO")),
+    ("stray-upper-case-accepted", "stray shards in upper case accepted", "PKG-9",
+     lambda finding: not (finding.where.file or "").endswith(".llq")),
+    ("minor-version-unchecked", "version_minor not checked", "SHARD-3", found("1.")),
+    ("major-version-unchecked", "version_major not checked", "SHARD-3",
+     lambda finding: not finding.found.startswith("1.")),
+    ("shard-index-unchecked", "shard_index not checked", "SHARD-4", found("shard_index")),
+    ("shard-count-unchecked", "shard_count not checked", "SHARD-4", found("shard_count")),
+    ("reserved-20-unchecked", "reserved bytes 20 to 23 of preambles not checked", "SHARD-6",
+     offset(lambda at_: at_ < 32)),
+    ("reserved-32-unchecked", "reserved bytes from 32 on of preambles not checked", "SHARD-6",
+     offset(lambda at_: at_ >= 32)),
+    ("block-rows-unchecked", "block_rows not checked", "REC-1", found("block_rows")),
+    ("block-cols-unchecked", "block_cols not checked", "REC-1", found("block_cols")),
+    ("too-many-blocks-accepted", "num_blocks too great accepted", "REC-2",
+     lambda finding: int(finding.found.split()[1]) > int(finding.expected)),
+    ("too-few-blocks-accepted", "num_blocks too small accepted", "REC-2",
+     lambda finding: int(finding.found.split()[1]) < int(finding.expected)),
+    ("scale-nan-accepted", "NaN accepted as a scale", "DEQ-1",
+     bits(lambda b: b & 0x7C00 == 0x7C00 and b & 0x3FF != 0)),
+    ("scale-infinity-accepted", "infinity accepted as a scale", "DEQ-1",
+     bits(lambda b: b & 0x7FFF == 0x7C00)),
+    ("scale-zero-accepted", "0 accepted as a scale", "DEQ-1", bits(lambda b: b == 0)),
+    ("scale-minus-zero-accepted", "−0 accepted as a scale", "DEQ-1", bits(lambda b: b == 0x8000)),
+    ("scale-subnormal-accepted", "subnormal scales accepted", "DEQ-1", bits(lambda b: 0 < b < 0x400)),
+    ("scale-negative-accepted", "negative scales accepted", "DEQ-1", bits(lambda b: 0x8400 <= b < 0xFC00)),
+    ("raw-infinity-accepted", "infinity accepted in raw tensors", "RAW-2",
+     bits(lambda b: b in (0x7C00, 0xFC00, 0x7F800000, 0xFF800000))),
+    ("raw-nan-accepted", "NaN accepted in raw tensors", "RAW-2",
+     bits(lambda b: b not in (0x7C00, 0xFC00, 0x7F800000, 0xFF800000))),
+    ("raw-f16-unchecked", "values of f16 tensors not checked", "RAW-2", _f16(lambda _: True)),
+    ("inv-freq-above-1-accepted", "frequencies above 1 accepted", "MODEL-6",
+     bits(lambda b: 0x3C00 < b < 0x8000 or 0x3F800000 < b < 0x80000000)),
+    ("inv-freq-0-accepted", "a frequency of 0 accepted", "MODEL-6", bits(lambda b: b == 0)),
+    ("padding-behind-packed-codes", "codes right of the matrix not checked", "PACK-1",
+     expected("bits FF")),
+)
+# fmt: on
+"""Name, title, rule, and which of the rule's findings are overlooked."""
+
+
+def _part_of(rule: str, drop: Drop) -> Drop:
+    return lambda finding: finding.rule == rule and drop(finding)
+
+
+for _name, _title, _rule, _drop in PARTIAL:
+    _overlooks = _part_of(f"LLQ-{_rule}", _drop)
+    _mutate = overlooking(_overlooks)
+    add(Mutant(_name, _title, f"LLQ-{_rule}", ("refuse",), _mutate, overlooks=_overlooks))
+
+
+@mutant("depth-33-accepted", "33 levels accepted", "JSON-4", "refuse")
+def _(seam: Seam) -> None:
+    seam.replace(canonical_json, "MAX_DEPTH", 33)
+
+
+@mutant("depth-31", "more than 31 levels refused", "JSON-4", "accept")
+def _(seam: Seam) -> None:
+    seam.replace(canonical_json, "MAX_DEPTH", 31)
+
+
+@mutant("integer-2-53-accepted", "the integer 2^53 accepted", "JSON-5", "refuse")
+def _(seam: Seam) -> None:
+    seam.replace(canonical_json, "MAX_INTEGER", 1 << 53)
+
+
+@mutant("pattern-before-newline", "patterns that let a final newline through", "META-5", "refuse")
+def _(seam: Seam) -> None:
+    def lenient(right: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda validator, pattern, instance, of: right(
+            validator, pattern, instance.removesuffix("\n") if isinstance(instance, str) else instance, of
+        )
+
+    seam.wrap(schema, "_pattern", lenient)
+    fresh = schema._validator.__wrapped__  # noqa: SLF001 - a seam: the cached one holds the right pattern
+    seam.replace(schema, "_validator", fresh)
+
+
+@mutant("fraction-for-integer", "4.0 accepted as an integer", "META-4", "refuse")
+def _(seam: Seam) -> None:
+    def number(_checker: Any, instance: object) -> bool:
+        whole = isinstance(instance, float) and instance.is_integer()
+        return (isinstance(instance, int) and not isinstance(instance, bool)) or whole
+
+    seam.replace(schema, "_is_integer", number)
+    fresh = schema._validator.__wrapped__  # noqa: SLF001 - a seam: the cached one holds the right check
+    seam.replace(schema, "_validator", fresh)
+
+
+@mutant("names-by-case", "names that differ in case alone accepted", "TENSOR-2", "refuse")
+def _(seam: Seam) -> None:
+    blind(seam, lambda finding: finding.rule == "LLQ-TENSOR-2" and _differ_in_case(finding))
+
+
+def _differ_in_case(finding: Finding) -> bool:
+    return f"'{finding.where.tensor}'" not in finding.found
+
+
+@mutant("lengths-of-32-bits", "lengths of parts wrapped to 32 bits", "READ-2", "refuse")
+def _(seam: Seam) -> None:
+    seam.wrap(parts, "part_bytes", lambda right: lambda *of: right(*of) & 0xFFFFFFFF)
+
+
+@mutant("product-of-32-bits", "products of dimensions wrapped to 32 bits", "TENSOR-7", "refuse")
+def _(seam: Seam) -> None:
+    class Wrapping:
+        @staticmethod
+        def prod(shape: tuple[int, ...]) -> int:
+            product = 1
+            for dimension in shape:
+                product = product * dimension & 0xFFFFFFFF
+            return product
+
+    seam.replace(tensors, "math", Wrapping)
+
+
+@mutant("blocks-by-division", "num_blocks expected as rows · cols / 4096", "REC-2", "accept")
+def _(seam: Seam) -> None:
+    seam.replace(shards, "block_grid", lambda rows, cols: (1, max(1, rows * cols // 4096)))
+
+
+@mutant("offset-from-record", "offset of a record expected from the record's beginning", "REC-3", "accept")
+def _(seam: Seam) -> None:
+    slot = shards._slot  # noqa: SLF001 - a seam
+
+    def relative(tensor: Any, part: Any, file: Any) -> Any:
+        yield from slot(tensor, part, file)
+        if part.offset:
+            yield Finding("LLQ-REC-3", Place(file=file.name, tensor=tensor.name), "other", "256")
+
+    seam.replace(shards, "_slot", relative)

@@ -1,0 +1,1 @@
+"""Results of a run: summary, report, comparison of reports, known failures."""

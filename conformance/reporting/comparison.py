@@ -1,0 +1,182 @@
+"""Several runtimes side by side, rule by rule, from the report of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.check import Outcome
+from ..core.runtime import CAPABILITIES
+from ..diagnosis.rule_status import Level
+from .report import Report, read, replace
+
+SIGNS = {
+    Level.PASSED: "✓",
+    Level.FAILED: "✗",
+    Level.ERRORED: "!",
+    Level.TIMED_OUT: "T",
+    Level.KNOWN_FAILURE: "~",
+    Level.UNCLEAR: "?",
+}
+"""Levels in the table of a terminal; those that are not listed tell nothing of the runtime."""
+
+SIGNS_SAID = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one runtime did about one rule: of the checks about it, how many were asked and passed."""
+
+    level: str
+    passed: int
+    asked: int
+
+    def __str__(self) -> str:
+        """Return for example `✗ 2/102`."""
+        sign = SIGNS.get(Level(self.level), "–")
+        return f"{sign} {self.passed}/{self.asked}" if self.asked else sign
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule, with a cell for each runtime."""
+
+    id: str
+    area: str
+    sentence: str
+    remedy: str
+    stated: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether runtimes disagree, those that claim nothing about the rule set aside."""
+        return len({cell.level for cell in self.cells if cell.asked}) > 1
+
+    @property
+    def bad(self) -> bool:
+        """Whether some runtime has to change."""
+        return any(Level(cell.level).bad or cell.level == Level.KNOWN_FAILURE for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One runtime: who it is, when it was tested; by capability, how many checks passed and were asked."""
+
+    name: str
+    version: str
+    spec: str
+    date: str
+    capabilities: Mapping[str, tuple[int, int]]
+
+    def __str__(self) -> str:
+        """Return name and version."""
+        return f"{self.name} {self.version}".strip()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rules × runtimes; `warnings` tell what makes the columns hard to compare."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def read(cls, paths: Sequence[Path]) -> "Matrix":
+        """Read reports; raise `ReportError` for a path that is none."""
+        return cls.of([read(path) for path in paths])
+
+    @classmethod
+    def of(cls, reports: Sequence[Report]) -> "Matrix":
+        """Put reports side by side, in their order; rules are in the order of the registry."""
+        columns = tuple(_column(report) for report in reports)
+        return cls(columns, tuple(_rows(reports)), tuple(_warnings(reports, columns)))
+
+    def areas(self) -> dict[str, list[Row]]:
+        """Return the rules by area."""
+        areas: dict[str, list[Row]] = {row.area: [] for row in self.rows}
+        for row in self.rows:
+            areas[row.area].append(row)
+        return areas
+
+    def capabilities(self) -> Iterator[tuple[str, list[str]]]:
+        """Return for each capability that was asked about anywhere what each runtime passed of it."""
+        for name in CAPABILITIES:
+            scores = [column.capabilities.get(name, (0, 0)) for column in self.columns]
+            if any(name in column.capabilities for column in self.columns):
+                yield name, [percent(*score) for score in scores]
+
+    def table(self, *, every: bool) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
+        rows = [[name, *scores] for name, scores in self.capabilities()]
+        for area, members in self.areas().items():
+            rows.append([area, *(kept(members, number) for number in range(len(self.columns)))])
+            chosen = [row for row in members if every or row.bad or row.differs]
+            rows += [[f"  {row.id}", *map(str, row.cells)] for row in chosen]
+        return ["", *map(str, self.columns)], rows
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything."""
+        return {
+            "warnings": list(self.warnings),
+            "runtimes": [asdict(column) for column in self.columns],
+            "rules": [asdict(row) | {"differs": row.differs} for row in self.rows],
+        }
+
+
+def kept(rows: Sequence[Row], number: int) -> str:
+    """Return how many of some rules a runtime keeps, of those about which it was asked."""
+    cells = [row.cells[number] for row in rows if row.cells[number].asked]
+    return f"{sum(cell.level == Level.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
+
+
+def percent(passed: int, asked: int) -> str:
+    """Return a share, rounded down so that only all is 100 %."""
+    return f"{100 * passed // asked} %" if asked else "–"
+
+
+def save(page: str, path: Path) -> None:
+    """Write a page, whole or not at all."""
+    replace(path, page)
+
+
+def _column(report: Report) -> Column:
+    runtime = report["runtime"]
+    counts: dict[str, list[int]] = {}
+    for result in report["results"]:
+        if result["outcome"] != Outcome.NOT_CLAIMED:
+            for name in result["capabilities"]:
+                count = counts.setdefault(name, [0, 0])
+                count[0] += result["outcome"] == Outcome.PASSED
+                count[1] += 1
+    scores = {name: (counts[name][0], counts[name][1]) for name in CAPABILITIES if name in counts}
+    return Column(runtime["name"], runtime["version"], runtime["spec"], report["date"], scores)
+
+
+def _rows(reports: Sequence[Report]) -> Iterator[Row]:
+    entries = [{rule["id"]: rule for rule in report["rules"]} for report in reports]
+    told = {name: rule for rules in reversed(entries) for name, rule in rules.items()}
+    for name in dict.fromkeys(name for rules in entries for name in rules):
+        cells = tuple(_cell(rules.get(name)) for rules in entries)
+        rule = told[name]
+        yield Row(name, rule["area"], rule["sentence"], rule["remedy"], rule["stated"], cells)
+
+
+def _cell(rule: Mapping[str, Any] | None) -> Cell:
+    if rule is None:
+        return Cell(Level.NOT_ASKED, 0, 0)
+    outcomes = rule["outcomes"]
+    asked = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
+    return Cell(rule["level"], outcomes.get(Outcome.PASSED.value, 0), asked)
+
+
+def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:
+    for what, several in (("vectors", "vectors"), ("suite", "suites")):
+        digests = [report[what]["sha256"] for report in reports]
+        if len(set(digests)) > 1:
+            told = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
+            yield f"made with different {several}, so the columns may not be comparable (SHA-256 {told})"
+    for report, column in zip(reports, columns, strict=True):
+        if report["options"]["selection"]:
+            yield f"{column} was asked only in part: -k {report['options']['selection']}"

@@ -1,0 +1,71 @@
+"""The pytest plugin of known failures: stale entries fail the run, and a list can be written from a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ..core.check import Outcome, Result
+from .known_failures import KnownFailures, KnownFailuresError, write
+from .pytest_reporter import attached
+
+KNOWN = pytest.StashKey[KnownFailures]()
+"""The known failures of a run, in every process of it."""
+
+NAMED = 12
+"""How many known failures are told before the rest is counted."""
+
+
+class Expectations:
+    """Gathers the results of a run, and in the end holds the list of known failures against them."""
+
+    def __init__(self, known: KnownFailures, write_to: Path | None) -> None:
+        """Begin without results."""
+        self.known = known
+        self.write_to = write_to
+        self.results: list[Result] = []
+
+    @property
+    def stale(self) -> Sequence[str]:
+        """What to delete, in order."""
+        return sorted(self.known.stale(self.results))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the result."""
+        result = attached(report)
+        if result is not None:
+            self.results.append(result)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run with stale entries; write the list of what fails."""
+        if self.stale and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.write_to and self.results:
+            write(self.known.renewed(self.results), self.write_to)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell of known failures and of stale entries, behind the summary by rule."""
+        if not self.results:
+            return
+        known = sorted(
+            f"{result.check} {result.vector} ({self.known.entries[result.check, result.vector].rule})"
+            for result in self.results
+            if result.outcome is Outcome.KNOWN_FAILURE
+        )
+        lines = [*known[:NAMED], *([f"and {len(known) - NAMED} more"] if known[NAMED:] else [])]
+        for title, told in (("known failures", lines), ("STALE known failures", self.stale)):
+            if told:
+                terminalreporter.section(title)
+                for line in told:
+                    terminalreporter.write_line(line)
+        if self.write_to:
+            terminalreporter.write_line(f"known failures written to {self.write_to}")
+
+
+def known_failures(file: Path | None) -> KnownFailures:
+    """Return the known failures in a file, or none."""
+    try:
+        return KnownFailures.load(file) if file else KnownFailures()
+    except KnownFailuresError as error:
+        raise pytest.UsageError(str(error)) from error

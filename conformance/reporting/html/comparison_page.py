@@ -1,0 +1,92 @@
+"""The page of a matrix: rules as rows, runtimes as columns; it needs no script to be read."""
+
+from pathlib import Path
+
+from ...diagnosis.rule_status import Level
+from ..comparison import Cell, Matrix, Row, kept
+from .explanation_markup import quoted
+from .markup import Html, element, text
+from .page import badge, controls, page
+from .report_page import spec_link
+
+
+def matrix_page(matrix: Matrix, directory: Path) -> str:
+    """Return the page of a matrix, its links to the specification relative to the page's directory."""
+    wide = len(matrix.columns) + 1
+    heads = (
+        element("th", str(column), element("small", column.date[:10]), scope="col", title=column.spec)
+        for column in matrix.columns
+    )
+    capabilities = [
+        element("tr", element("th", name, scope="row"), *(element("td", score) for score in scores))
+        for name, scores in matrix.capabilities()
+    ]
+    table = element(
+        "table",
+        element("caption", "Checks passed by capability, and rules kept by area", class_="caption"),
+        element("thead", element("tr", element("th", "Rule", scope="col"), *heads)),
+        element("tbody", _divider("Capabilities", wide), *capabilities),
+        *(_area(matrix, name, rows, directory) for name, rows in matrix.areas().items()),
+    )
+    counts = {
+        level: sum(any(cell.level == level for cell in row.cells) for row in matrix.rows) for level in Level
+    }
+    body = text(
+        element("a", "Skip to the table", class_="skip", href="#rules"),
+        element(
+            "header", element("p", "LLQ 1.0 conformance", class_="kicker"), element("h1", "Runtimes by rule")
+        ),
+        element(
+            "main",
+            *(
+                element("p", f"{warning[0].upper()}{warning[1:]}.", class_="warning")
+                for warning in matrix.warnings
+            ),
+            controls(counts, differing=len(matrix.columns) > 1),
+            element(
+                "div", table, class_="wide", id="rules", tabindex="0", role="region", aria_label="Matrix"
+            ),
+        ),
+    )
+    return page("matrix", "LLQ conformance: runtimes by rule", body)
+
+
+def _divider(title: str, wide: int) -> Html:
+    return element("tr", element("th", title, colspan=str(wide), scope="rowgroup"), class_="divider")
+
+
+def _area(matrix: Matrix, name: str, rows: list[Row], directory: Path) -> Html:
+    """Return the rules of an area; its head counts, and with the script folds them."""
+    counts = (element("td", kept(rows, number)) for number in range(len(matrix.columns)))
+    head = element("th", name, element("span", class_="fold"), scope="rowgroup", id=f"area-{name}")
+    return element(
+        "tbody",
+        element("tr", head, *counts, class_="divider"),
+        *(_row(row, directory) for row in rows),
+        class_="area",
+    )
+
+
+def _row(row: Row, directory: Path) -> Html:
+    link = spec_link({"stated": row.stated}, directory)
+    rule = element(
+        "details",
+        element("summary", row.id, element("span", quoted(row.sentence), class_="short", aria_hidden="true")),
+        element("p", quoted(row.sentence)),
+        element("p", element("b", "Remedy "), quoted(row.remedy)),
+        element("p", element("a", "In the specification", href=link)) if link else "",
+    )
+    return element(
+        "tr",
+        element("th", rule, scope="row"),
+        *(element("td", _shown(cell)) for cell in row.cells),
+        id=row.id,
+        data_rule=row.id,
+        data_level="|".join(dict.fromkeys(cell.level for cell in row.cells)),
+        data_differs=row.differs,
+    )
+
+
+def _shown(cell: Cell) -> Html:
+    of = f"{cell.passed} of {cell.asked}" if cell.asked else ""
+    return text(badge(cell.level), " ", element("span", of, class_="count"))

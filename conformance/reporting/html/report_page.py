@@ -1,0 +1,264 @@
+"""The page of one report, by area, rule and vector, failures in full; it can be read without its script."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from ...core.check import Outcome, Result
+from ...core.rules import RULES
+from ...diagnosis.causes import attributed, causes
+from ...diagnosis.rule_status import Level, concerned
+from ..report import Report, asked
+from ..rerun import command
+from .explanation_markup import emphasized, explained, quoted
+from .markup import Html, element, text
+from .page import badge, controls, page
+
+NAMED = 3
+"""How many vectors a cause names before it counts the rest."""
+
+SHOWN = 12
+"""How many hexadecimal digits of a digest are shown; all of them are in its title and in report.json."""
+
+
+def report_page(report: Report, directory: Path) -> str:
+    """Return the page of a report, its links to the specification relative to the page's directory."""
+    return _Page(report, directory).html()
+
+
+def spec_link(rule: Mapping[str, str], directory: Path) -> str | None:
+    """Return the way from a directory to the chapter that states a rule, where there are chapters."""
+    if not rule["stated"]:
+        return None
+    return f"{Path(os.path.relpath(RULES.parent.resolve(), directory.resolve())).as_posix()}/{rule['stated']}"
+
+
+class _Page:
+    def __init__(self, report: Report, directory: Path) -> None:
+        self.report = report
+        self.directory = directory
+        self.results = [Result.from_json(value) for value in report["results"]]
+        self.about: dict[str, list[tuple[Result, bool]]] = defaultdict(list)
+        for result in attributed(self.results):
+            for rule, blamed in concerned(result):
+                self.about[rule].append((result, blamed))
+        self.told: dict[tuple[str, str], str] = {}
+        """The anchors of failures that are told in full, by check and vector."""
+
+    def html(self) -> str:
+        runtime = self.report["runtime"]
+        who = " ".join(filter(None, (runtime["name"], runtime["version"])))
+        rules = self.report["rules"]
+        areas = [(name, list(members)) for name, members in groupby(_by_area(rules), lambda r: r["area"])]
+        sections = [self._area(name, members) for name, members in areas]
+        body = text(
+            element("a", "Skip to the rules", class_="skip", href="#rules"),
+            element("header", element("p", "LLQ 1.0 conformance", class_="kicker"), element("h1", who)),
+            element("main", self._verdict(), self._facts(), self._causes(), self._filters(areas), *sections),
+        )
+        return page("report", f"{who}: LLQ conformance", body)
+
+    def _verdict(self) -> Html:
+        bad = sum(result.outcome.bad for result in self.results)
+        asked = sum(result.outcome is not Outcome.NOT_CLAIMED for result in self.results)
+        known = sum(result.outcome is Outcome.KNOWN_FAILURE for result in self.results)
+        claims = ", ".join(self.report["runtime"]["capabilities"]) or "nothing"
+        passing = sum(rule["level"] == Level.PASSED for rule in self.report["rules"])
+        if not asked:
+            level, said = Level.NOT_CLAIMED, "Nothing checked: the runtime claims none of what was asked."
+        elif bad:
+            level, said = Level.FAILED, f"Does not conform: {bad} of {asked} checks not passed."
+        elif known:
+            level, said = (
+                Level.KNOWN_FAILURE,
+                f"Does not conform: {known} of {asked} checks fail as known.",
+            )
+        else:
+            level, said = Level.PASSED, f"Conforms: {asked} checks passed."
+        return element(
+            "section",
+            element("p", said, class_="said"),
+            element("p", f"{passing} of {len(self.report['rules'])} rules passed. Claimed: {claims}."),
+            class_="verdict",
+            data_level=level,
+        )
+
+    def _facts(self) -> Html:
+        report = self.report
+        runtime, host, options = report["runtime"], report["host"], report["options"]
+        who = asked(report)
+        facts = [
+            (who.option, text(_code(f"--{who.option}={who.spec}"), f" {runtime['language']}")),
+            *(("adapter", text(file["file"], " ", _digest(file["sha256"]))) for file in runtime["adapter"]),
+            *([("KV cache", text(f"{runtime['kv_cache']}, as declared"))] if runtime["kv_cache"] else []),
+            ("suite", text(f"{report['suite']['version']} ", _digest(report["suite"]["sha256"]))),
+            ("vectors", text(f"{report['vectors']['count']} ", _digest(report["vectors"]["sha256"]))),
+            ("made", text(f"{report['date']}, in {report['seconds']:.1f} s")),
+            (
+                "host",
+                text(f"{host['platform']}, {host['python']}, numpy {host['numpy']}, {host['cpus']} CPUs"),
+            ),
+            ("options", text(", ".join(f"{k} {v}" for k, v in options.items() if v))),
+        ]
+        rows = [element("div", element("dt", name), element("dd", value)) for name, value in facts]
+        return element("details", element("summary", "About this run"), element("dl", *rows), class_="facts")
+
+    def _causes(self) -> Html:
+        found = causes(self.results)
+        if not found:
+            return Html("")
+        known = {rule["id"] for rule in self.report["rules"]}
+        items = []
+        for cause in found:
+            title = element("a", cause.title, href=f"#{cause.title}") if cause.title in known else cause.title
+            more = len(cause.vectors) - NAMED
+            vectors = ", ".join(cause.vectors[:NAMED]) + (f" and {more} more" if more > 0 else "")
+            items.append(
+                element(
+                    "li",
+                    element("strong", title),
+                    f" {cause.count} × ",
+                    emphasized(cause.saying),
+                    " ",
+                    element("span", vectors, class_="vectors"),
+                )
+            )
+        return element(
+            "section", element("h2", "What is broken"), element("ol", *items), class_="causes", id="broken"
+        )
+
+    def _filters(self, areas: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Html:
+        rules = self.report["rules"]
+        counts = {level: sum(rule["level"] == level for rule in rules) for level in Level}
+        return element(
+            "section",
+            element("h2", "Rules", id="rules", tabindex="-1"),
+            controls(counts),
+            element(
+                "nav",
+                *(element("a", name, href=f"#area-{name}") for name, _ in areas),
+                aria_label="Areas",
+            ),
+            class_="filters",
+        )
+
+    def _area(self, name: str, rules: Sequence[Mapping[str, str]]) -> Html:
+        passed = sum(rule["level"] == Level.PASSED for rule in rules)
+        title = text(name, " ", element("small", f"{passed} of {len(rules)} rules passed"))
+        return element(
+            "section",
+            element("h3", title, id=f"area-{name}"),
+            *(self._rule(rule) for rule in rules),
+            class_="area",
+        )
+
+    def _rule(self, rule: Mapping[str, str]) -> Html:
+        name = rule["id"]
+        about = self.about[name]
+        asked = [pair for pair in about if pair[0].outcome is not Outcome.NOT_CLAIMED]
+        passed = [result for result, _ in asked if result.outcome is Outcome.PASSED]
+        wrong = [result for result, blamed in asked if blamed]
+        others = [result for result, blamed in asked if not blamed and result.outcome is not Outcome.PASSED]
+        silent = [result for result, _ in about if result.outcome is Outcome.NOT_CLAIMED]
+        link = spec_link(rule, self.directory)
+        count = f"{len(passed)}/{len(asked)}" if asked else ""
+        said = f"{len(passed)} of {len(asked)} checks passed" if asked else None
+        summary = element(
+            "summary",
+            badge(rule["level"]),
+            " ",
+            element("span", name, class_="id"),
+            " ",
+            element("span", quoted(rule["sentence"]), class_="sentence"),
+            " ",
+            element("span", count, class_="count", title=said),
+        )
+        inner = [
+            element("p", element("b", "Remedy "), quoted(rule["remedy"])),
+            element(
+                "p",
+                element("a", "This rule in the specification", href=link) if link else "",
+                " ",
+                element("a", "Link to this rule", href=f"#{name}"),
+                class_="links",
+            ),
+            *([element("p", rule["why"][0].upper() + rule["why"][1:] + ".")] if rule["why"] else []),
+            *self._failures(name, wrong),
+            *self._list("Failed for another rule", others, name),
+            *self._list("Passed", passed, name),
+            *self._list("Not claimed", silent, name),
+        ]
+        bad = bool(wrong)
+        return element(
+            "details",
+            summary,
+            element("div", *inner),
+            class_="rule",
+            id=name,
+            data_level=rule["level"],
+            open=bad,
+        )
+
+    def _failures(self, rule: str, wrong: Sequence[Result]) -> Iterator[Html]:
+        """Tell what fails alike once; the others of a kind are folded."""
+        kinds: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
+        for result in wrong:
+            kinds[result.outcome, result.check, result.headline].append(result)
+        for kind in kinds.values():
+            first, *rest = kind
+            yield self._failure(rule, first)
+            if rest:
+                yield element(
+                    "details",
+                    element("summary", f"{len(rest)} more fail alike"),
+                    *(self._failure(rule, result) for result in rest),
+                    class_="alike",
+                )
+
+    def _failure(self, rule: str, result: Result) -> Html:
+        key = (result.check, result.vector)
+        title = text(badge(result.outcome), f" {result.check} ", element("b", result.vector))
+        if key in self.told:
+            link = element("a", "told in full above", href=f"#{self.told[key]}")
+            return element("p", title, f" {result.headline}: ", link, class_="failure")
+        self.told[key] = f"{rule}.{result.check}.{result.vector}"
+        again = command(result.vector, asked(self.report), self.report["options"]["vectors"])
+        label = f"Copy the command that replays {result.vector}"
+        copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
+        return element(
+            "div",
+            element("p", title, " ", emphasized(result.headline)),
+            explained(result.explanation, self.about),
+            element("p", _code(again), " ", copy, class_="replay"),
+            class_="failure",
+            id=self.told[key],
+        )
+
+    def _list(self, title: str, results: Sequence[Result], rule: str) -> Iterator[Html]:
+        """Fold a list of checks of which nothing has to be told but the vector."""
+        if not results:
+            return
+        items = []
+        for result in results:
+            blamed = [name for name in result.broken if name != rule]
+            why = text(" breaks ", element("a", blamed[0], href=f"#{blamed[0]}")) if blamed else ""
+            described = self.report["descriptions"].get(result.vector, "")
+            items.append(element("li", f"{result.check} ", element("b", result.vector), why, f" {described}"))
+        heading = element("summary", f"{title}: {len(results)}")
+        yield element("details", heading, element("ul", *items), class_="list")
+
+
+def _by_area(rules: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return rules with those of an area together, areas and rules in the order of checking."""
+    areas = list(dict.fromkeys(rule["area"] for rule in rules))
+    return sorted(rules, key=lambda rule: areas.index(rule["area"]))
+
+
+def _code(value: str) -> Html:
+    return element("code", value)
+
+
+def _digest(sha256: str) -> Html:
+    return element("code", sha256[:SHOWN], title=f"SHA-256 {sha256}")

@@ -1,0 +1,127 @@
+"""Known failures are data: a file lists checks that a runtime fails today, each with its rule and a reason.
+
+A listed failure does not fail the run, and is never counted as passed. The list cannot rot: an entry whose
+check passes, or that names no check, fails the run. `protocol/known-failures.schema.json` describes the file.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.check import Outcome, Result
+from ..runtimes import messages
+
+Case = tuple[str, str]
+"""A check and a vector."""
+
+
+class KnownFailuresError(ValueError):
+    """The file cannot be used, or an entry of it names nothing."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A check of a vector that fails on `rule`: why, and since which version or date."""
+
+    check: str
+    vector: str
+    rule: str
+    reason: str
+    since: str = ""
+
+    def __str__(self) -> str:
+        """Return what to look for in the file."""
+        return f"{self.check} {self.vector} ({self.rule}: {self.reason})"
+
+    def to_json(self) -> dict[str, str]:
+        """Return the entry as the file has it."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+@dataclass(frozen=True)
+class KnownFailures:
+    """The entries of a file by case; without a file there are none."""
+
+    file: Path | None = None
+    entries: Mapping[Case, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: Path) -> "KnownFailures":
+        """Read a file; raise `KnownFailuresError` if it is not as its schema says, or names a case twice."""
+        try:
+            contents = json.loads(file.read_text(encoding="utf-8"))
+            messages.conform(contents, "known-failures")
+        except (OSError, ValueError) as error:
+            raise KnownFailuresError(f"the known failures in {file} cannot be used: {error}") from error
+        entries: dict[Case, Entry] = {}
+        for each in contents["known_failures"]:
+            entry = Entry(**each)
+            if (entry.check, entry.vector) in entries:
+                raise KnownFailuresError(f"{file} lists {entry.check} {entry.vector} more than once")
+            entries[entry.check, entry.vector] = entry
+        return cls(file, entries)
+
+    def require(self, cases: Iterable[Case]) -> None:
+        """Raise `KnownFailuresError` if an entry is about none of these cases, all that there are."""
+        every = set(cases)
+        unknown = [entry for case, entry in self.entries.items() if case not in every]
+        if unknown:
+            vectors = {vector for _, vector in every}
+            raise KnownFailuresError("\n".join(f"{self.file}: {_unknown(e, vectors)}" for e in unknown))
+
+    def judge(self, result: Result) -> Result:
+        """Return a result as it counts: a failure is known if it is listed with a rule that it breaks."""
+        entry = self.entries.get((result.check, result.vector))
+        if entry is None or not result.outcome.bad:
+            return result
+        if entry.rule not in result.broken:
+            other = (
+                f"  listed     as a known failure of {entry.rule}, but this breaks {', '.join(result.broken)}"
+            )
+            return replace(result, explanation=f"{result.explanation}\n{other}")
+        since = f" (since {entry.since})" if entry.since else ""
+        known = f"  known      {result.outcome}: {entry.reason}{since}"
+        return replace(
+            result, outcome=Outcome.KNOWN_FAILURE, explanation=f"{result.explanation}\n{known}".lstrip("\n")
+        )
+
+    def stale(self, results: Iterable[Result]) -> Iterator[str]:
+        """Tell of entries whose checks do not fail: what to delete, and why."""
+        reasons = {Outcome.PASSED: "passes", Outcome.NOT_CLAIMED: "is not claimed any more"}
+        for result in results:
+            entry = self.entries.get((result.check, result.vector))
+            if entry and result.outcome in reasons:
+                now = f"{entry.check} {entry.vector} {reasons[result.outcome]}"
+                yield f"{now}: delete {entry} from {self.file}"
+
+    def renewed(self, results: Sequence[Result]) -> dict[str, Any]:
+        """Return the contents of a file of all that fails now; what was listed keeps its reason.
+
+        Entries of checks that were not asked this time stay as they are.
+        """
+        asked = {(result.check, result.vector) for result in results}
+        kept = [entry for case, entry in self.entries.items() if case not in asked]
+        for result in results:
+            if result.outcome is Outcome.KNOWN_FAILURE:
+                kept.append(self.entries[result.check, result.vector])
+            elif result.outcome.bad:
+                kept.append(Entry(result.check, result.vector, result.broken[0], result.headline))
+        kept.sort(key=lambda entry: (entry.check, entry.vector))
+        return {"known_failures": [entry.to_json() for entry in kept]}
+
+
+def write(contents: dict[str, Any], file: Path) -> None:
+    """Write the file, all of it or nothing."""
+    messages.conform(contents, "known-failures")
+    partial = file.with_name(f".{file.name}.part")
+    partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(file)
+
+
+def _unknown(entry: Entry, vectors: set[str]) -> str:
+    """Return what is wrong with an entry about nothing."""
+    if entry.vector not in vectors:
+        return f"no vector is called {entry.vector}: mend or delete {entry}"
+    return f"the vector {entry.vector} has no check {entry.check}: mend or delete {entry}"

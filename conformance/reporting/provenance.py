@@ -1,0 +1,107 @@
+"""What a report was made with: digests of suite, vectors and adapter, versions, and the machine."""
+
+import hashlib
+import inspect
+import os
+import platform
+import shlex
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.rules import RULES
+from ..core.runtime import Runtime
+from ..core.vectors import Vector
+from ..runtimes.in_process import InProcess
+
+HERE = Path(__file__).parents[1]
+CODE = {".py", ".json", ".html", ".css", ".js"}
+"""Kinds of files that make up the suite."""
+
+APART = {"vectors", "spec", "__pycache__"}
+"""Folders that may lie among the suite's where it is installed, and are no part of it."""
+
+
+def suite() -> dict[str, str]:
+    """Return version and SHA-256 of the suite: its code, pages, schemas, and the registry of rules."""
+    files = [path for path in HERE.rglob("*") if path.suffix in CODE]
+    named = [(path.relative_to(HERE).as_posix(), path) for path in files]
+    kept = [(name, path) for name, path in named if not APART & set(Path(name).parts)]
+    return {"format": "1.0", "version": _version(), "sha256": digest([*kept, ("rules.json", RULES)])}
+
+
+def vectors(directory: Path, loaded: Sequence[Vector]) -> dict[str, Any]:
+    """Return number and SHA-256 of the vectors: the index and every file that it names."""
+    files: set[Path] = set()
+    for vector in loaded:
+        members = (vector.home / value for value in vector.members.values() if isinstance(value, str))
+        weights = (vector.home / path for path in vector.members.get("weights", {}).values())
+        beside = {vector.file("vocabulary")} if "vocabulary" in vector.members else set()
+        places = {vector.package, *vector.tensors.values(), *weights, *beside} - {vector.home}
+        files |= places | {path for path in members if path.suffix == ".npy" and path.is_file()}
+    within = {file for place in files for file in ([place] if place.is_file() else place.rglob("*"))}
+    home = directory.resolve()
+    named = [(os.path.relpath(path.resolve(), home), path) for path in within if path.is_file()]
+    return {
+        "count": len(loaded),
+        "sha256": digest([*named, ("index.json", directory / "index.json")]),
+    }
+
+
+def adapter(spec: str, runtime: Runtime) -> list[dict[str, str]]:
+    """Return name and SHA-256 of the files of an adapter that can be told from `--runtime`.
+
+    Of a command these are the files among its words, of a runtime in Python the module of its class.
+    """
+    if isinstance(runtime, InProcess):
+        try:
+            source = inspect.getsourcefile(type(runtime.runtime))
+        except TypeError:  # written in another language
+            source = None
+        paths = [Path(source)] if source else []
+    else:
+        words = shlex.split(spec.partition(":")[2])
+        paths = [Path(word) for word in words if Path(word).is_file()]
+    return [{"file": _shown(path), "sha256": _sha256(path)} for path in paths]
+
+
+def host() -> dict[str, Any]:
+    """Return what the machine is, without its name."""
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count() or 1,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "numpy": np.__version__,
+    }
+
+
+def digest(files: Iterable[tuple[str, Path]]) -> str:
+    """Return the SHA-256 of lines `SHA-256 of a file, two spaces, its name`, sorted by name."""
+    lines = sorted((name, _sha256(path)) for name, path in files)
+    return hashlib.sha256("".join(f"{sha}  {name}\n" for name, sha in lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shown(path: Path) -> str:
+    """Return a path without the directory in which the suite runs, or the home of who runs it."""
+    resolved = path.resolve()
+    here = Path.cwd()
+    return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else path.name
+
+
+def _version() -> str:
+    """Return the version of the distribution that the suite belongs to, where there is one."""
+    for name in ("llq-conformance", "llq-format"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return "source tree"

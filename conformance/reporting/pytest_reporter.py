@@ -1,0 +1,149 @@
+"""Between pytest and the results: from tests to summary and report, also across pytest-xdist's processes."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..checks import CHECKS
+from ..checks.smoke import SIMPLEST
+from ..core.check import Outcome, Result
+from ..core.target import Asked
+from ..core.vectors import Vector
+from ..exporters.checks import EXPORT_CHECKS
+from .html.report_page import report_page
+from .report import PAGE, Run, report, write
+from .summary import Summary
+
+RESULT = pytest.StashKey[Result]()
+ATTRIBUTE = "llq_result"
+"""What of a test's report holds the result: attributes travel between processes as they are."""
+
+CHECK_NAMES = [check.name for check in (*CHECKS, *EXPORT_CHECKS)]
+MARKS = {
+    Outcome.PASSED: ("passed", "."),
+    Outcome.FAILED: ("failed", "F"),
+    Outcome.NOT_CLAIMED: ("not claimed", "n"),
+    Outcome.ERRORED: ("failed", "E"),
+    Outcome.TIMED_OUT: ("failed", "T"),
+    Outcome.KNOWN_FAILURE: ("known failure", "k"),
+}
+"""Category and letter of each outcome in pytest's own progress and count."""
+
+
+def attach(item: pytest.Item, result: Result) -> None:
+    """Hang a result on a test; what programs that read JUnit's XML want to know becomes properties there."""
+    item.stash[RESULT] = result
+    properties = {
+        "check": result.check,
+        "vector": result.vector,
+        "capabilities": ", ".join(result.capabilities),
+        "rules": ", ".join(result.rules),
+        "outcome": result.outcome.value,
+        "broken": ", ".join(result.broken),
+        "misreadings": "; ".join(result.misreadings),
+    }
+    item.user_properties += [(name, value) for name, value in properties.items() if value]
+
+
+def attached(report: pytest.TestReport) -> Result | None:
+    """Return the result that hangs on a report of the call of a test."""
+    value = getattr(report, ATTRIBUTE, None)
+    return None if value is None else Result.from_json(value)
+
+
+def _order(result: Result) -> tuple[int, bool, str]:
+    """Sort results alike however many processes they come from, the simplest vector before others."""
+    return CHECK_NAMES.index(result.check), result.vector != SIMPLEST, result.vector
+
+
+class Reporter:
+    """The pytest plugin that gathers results and, in the end, writes the summary and the report."""
+
+    runtime: Any = None
+    """Who is tested; nobody, if the smoke test failed, and in the processes of pytest-xdist."""
+
+    vectors: Sequence[Vector] = ()
+
+    def __init__(self, asked: Asked, directory: Path | None, options: Mapping[str, Any]) -> None:
+        """Begin without results; the report goes to a directory, if one is given, and tells the options."""
+        self.asked = asked
+        self.directory = directory
+        self.options = options
+        self._start = time.perf_counter()
+        self._complaint = ""
+        self.results: list[Result] = []
+        self._first: dict[tuple[str, ...], str] = {}
+        self._alike: set[str] = set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Move the result from the test to the report of its call."""
+        made = yield
+        if call.when == "call" and RESULT in item.stash:
+            setattr(made, ATTRIBUTE, item.stash[RESULT].to_json())
+        return made
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the result; of those that fail alike only the first is explained, in pytest's FAILURES."""
+        result = attached(report)
+        if result is None:
+            return
+        self.results.append(result)
+        if result.outcome.bad:
+            first = self._first.setdefault((*result.broken, result.headline), report.nodeid)
+            if first != report.nodeid:
+                self._alike.add(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """Give each outcome its own letter and word."""
+        result = attached(report)
+        if result is None:
+            return None
+        category, letter = MARKS[result.outcome]
+        alike = " alike" if report.nodeid in self._alike else ""
+        return category + alike, letter, result.outcome.upper()
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let no run succeed in which nothing was checked."""
+        outcomes = {result.outcome for result in self.results}
+        if outcomes == {Outcome.NOT_CLAIMED} and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        if self.directory is None or self.runtime is None or not self.results:
+            return
+        if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            self._complaint = "no report was written: the run was interrupted"
+            return
+        try:
+            self._write(self.runtime, self.directory, session.config.option.vectors)
+        except OSError as error:
+            self._complaint = f"no report was written: {error.filename}: {error.strerror}"
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _write(self, runtime: Any, directory: Path, home: Path) -> None:
+        seconds = time.perf_counter() - self._start
+        results = sorted(self.results, key=_order)
+        run = Run(self.asked, runtime, home, self.vectors, self.options, results, seconds)
+        made = report(run)
+        write(made, directory, report_page(made, directory))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the summary, last of all."""
+        if self.runtime is None or not self.results:
+            return
+        results = sorted(self.results, key=_order)
+        info, capabilities = self.runtime.info, self.runtime.capabilities
+        summary = Summary(self.asked, info, capabilities, results, self.options["vectors"])
+        terminalreporter.section("LLQ 1.0 conformance")
+        for line in summary.lines():
+            terminalreporter.write_line(line)
+        if self._complaint:
+            terminalreporter.write_line(self._complaint, red=True)
+        elif self.directory:
+            terminalreporter.write_line(f"report: {self.directory / PAGE}")

@@ -1,0 +1,136 @@
+"""A report of one run: `report.json`, as protocol/report.schema.json has it, and `index.html` beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from ..core.chapters import chapters
+from ..core.check import Outcome, Result
+from ..core.rules import area
+from ..core.target import Asked
+from ..core.vectors import Vector
+from ..diagnosis.rule_status import levels
+from ..runtimes import messages
+from . import provenance
+from .summary import ORDER
+
+VERSION = 1
+JSON, PAGE = "report.json", "index.html"
+
+Report = dict[str, Any]
+
+
+class ReportError(ValueError):
+    """A file is no report of this version."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a report is about: a runtime or an exporter, how it was asked, and what came of it."""
+
+    asked: Asked
+    runtime: Any
+    home: Path
+    vectors: Sequence[Vector]
+    options: Mapping[str, Any]
+    results: Sequence[Result]
+    seconds: float
+
+
+def report(run: Run) -> Report:
+    """Return the report of a run that ends now."""
+    value: Report = {
+        "report": VERSION,
+        "date": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "seconds": round(run.seconds, 3),
+        "suite": provenance.suite(),
+        "vectors": provenance.vectors(run.home, run.vectors),
+        "runtime": {
+            "spec": run.asked.spec,
+            **_exporting(run.asked),
+            **asdict(run.runtime.info),
+            "capabilities": [name for name in ORDER if name in run.runtime.capabilities],
+            "adapter": provenance.adapter(run.asked.spec, run.runtime),
+        },
+        "host": provenance.host(),
+        "options": dict(run.options),
+        "totals": {outcome.value: sum(r.outcome is outcome for r in run.results) for outcome in Outcome},
+        "rules": [
+            {
+                "id": entry.rule.id,
+                "area": area(entry.rule.id),
+                "sentence": entry.rule.sentence,
+                "remedy": entry.rule.remedy,
+                "stated": chapters().get(entry.rule.id, ""),
+                "level": entry.level.value,
+                "why": entry.why,
+                "outcomes": {o.value: entry.outcomes[o] for o in Outcome if entry.outcomes.get(o)},
+            }
+            for entry in levels(run.results)
+        ],
+        "descriptions": {vector.id: vector.description for vector in run.vectors},
+        "results": [result.to_json() for result in run.results],
+    }
+    messages.conform(value, "report")
+    return value
+
+
+def _exporting(asked: Asked) -> dict[str, str]:
+    """Return what else a report says of an exporter."""
+    if not asked.exporting:
+        return {}
+    return {"option": asked.option, "claims": asked.claims, "judge": asked.judge}
+
+
+def asked(value: Report) -> Asked:
+    """Return who a report is about."""
+    given = value["runtime"]
+    known = {name: given[name] for name in ("spec", "option", "claims", "judge") if name in given}
+    return Asked(**known)
+
+
+def read(path: Path) -> Report:
+    """Return the report in a file, or in a directory that `--report` wrote.
+
+    Raises ReportError if there is none, or one of another version, or one that is not as its schema says.
+    """
+    file = path / JSON if path.is_dir() else path
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(value, dict) and value.get("report", VERSION) != VERSION:
+            raise ReportError(
+                f"{file} is a report of version {value['report']}; this suite reads version {VERSION}: "
+                "run the suite again with --report"
+            )
+        messages.conform(value, "report")
+    except OSError as error:
+        raise ReportError(f"{file}: {error.strerror}; give a directory that --report wrote") from error
+    except (messages.MessageError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ReportError(f"{file} is no report of the suite: {error}; --report writes them") from error
+    return dict(value)
+
+
+def write(value: Report, directory: Path, page: str) -> None:
+    """Write report and page into a directory, made if need be; each file appears whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    replace(directory / JSON, json.dumps(value, indent=1, ensure_ascii=True) + "\n")
+    replace(directory / PAGE, page)
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file under another name and rename it."""
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.close()
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,114 @@
+"""One vector asked again: every check that concerns it, each answer explained in full, without pytest."""
+
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from .. import exporters
+from ..checks import CHECKS
+from ..core.check import Check, Outcome, Result
+from ..core.runtime import NoAnswerError
+from ..core.target import Asked
+from ..core.vectors import VECTORS, Vector, VectorsError, load
+from ..exporters.checks import EXPORT_CHECKS
+from ..exporters.session import NEEDED, Workshop
+from ..mutation.find import UnknownRuntimeError
+from ..mutation.find import find as find_runtime
+
+TIMEOUT = 30.0
+
+
+class UnknownVectorError(ValueError):
+    """No vector has this id; the message names those that have nearly this one."""
+
+
+MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
+"""What `replay` raises where nothing could be asked."""
+
+__all__ = [
+    "MISUSE",
+    "VECTORS",
+    "Asked",
+    "NoAnswerError",
+    "command",
+    "replay",
+    "replay_export",
+    "told",
+]
+
+
+def command(vector: str, asked: Asked | str, vectors: Path | str = "") -> str:
+    """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
+    who = Asked(asked) if isinstance(asked, str) else asked
+    more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
+    return f"llq replay {shlex.quote(vector)} {who.arguments()}{more}"
+
+
+def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
+    """Return the vector of an id; raise `UnknownVectorError` if there is none."""
+    by_id = {vector.id: vector for vector in vectors}
+    if name not in by_id:
+        parts = [vector for vector in by_id if name in vector][:4] if name else []
+        near = parts or get_close_matches(name, by_id, n=4, cutoff=0.6)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(by_id)}, see index.json"
+        raise UnknownVectorError(f"there is no vector {name!r}; {hint}")
+    return by_id[name]
+
+
+def replay(
+    name: str, spec: str = "reference", timeout: float = TIMEOUT, vectors: Path = VECTORS
+) -> Iterator[Result]:
+    """Ask a runtime about one vector, check after check.
+
+    Raises one of `MISUSE`, or NoAnswerError where the runtime cannot be loaded or greets wrongly.
+    """
+    vector = find_vector(name, load(vectors))
+    if vector.kind == "export":
+        raise UnknownVectorError(f"the vector {name} is about exporters: give --exporter")
+    yield from _each(CHECKS, find_runtime(spec, timeout), vector)
+
+
+def replay_export(
+    name: str, asked: Asked, timeout: float = TIMEOUT, vectors: Path = VECTORS
+) -> Iterator[Result]:
+    """Ask an exporter about one vector, check after check; raises what `replay` raises."""
+    vector = find_vector(name, load(vectors))
+    if vector.kind != "export":
+        raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
+    yield from _each(EXPORT_CHECKS, workshop(asked, timeout), vector)
+
+
+def workshop(asked: Asked, timeout: float) -> Workshop:
+    """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
+    if asked.claims and asked.claims not in exporters.CLAIMS:
+        raise exporters.UnknownExporterError(
+            f"--exporter-claims={asked.claims} is none of: {', '.join(exporters.CLAIMS)}"
+        )
+    exporter = exporters.find(asked.spec, timeout)
+    judge = find_runtime(asked.judge, timeout)
+    if lacking := NEEDED - judge.capabilities:
+        judge.close()
+        told = f"--runtime={asked.judge} judges the packages, and does not claim {', '.join(lacking)}"
+        raise UnknownRuntimeError(told)
+    return Workshop(exporter, judge, asked.claims or None)
+
+
+def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
+    try:
+        for check in checks:
+            if check.concerns(vector):
+                with tempfile.TemporaryDirectory(prefix="llq-replay-") as workspace:
+                    yield check(subject, vector, Path(workspace))
+    finally:
+        subject.close()
+
+
+def told(result: Result) -> str:
+    """Return a result in words: one line, and what explains a bad one."""
+    line = f"{result.outcome.upper()}  {result.check} {result.vector}  ({result.seconds:.3f} s)"
+    if result.outcome is Outcome.NOT_CLAIMED:
+        return f"{line}  {result.headline}"
+    return f"{line}\n\n{result.explanation}\n" if result.explanation else line

@@ -1,0 +1,124 @@
+"""The end of a run: what a person reads in ten seconds."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..core.check import Outcome, Result
+from ..core.rules import area, registry
+from ..core.runtime import CAPABILITIES, CLAIMS_OF_EXPORTERS, Info
+from ..core.target import Asked
+from ..diagnosis.causes import causes
+from ..diagnosis.rule_status import Level, levels
+from .rerun import command
+
+NAMED = 3
+"""How many vectors a line names before it counts the rest."""
+
+CAUSES = 12
+"""How many causes are told before the rest is only listed."""
+
+WIDTH = 80
+
+ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
+"""Of what is claimed."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All results of a run, and whose they are."""
+
+    asked: Asked
+    info: Info
+    capabilities: frozenset[str]
+    results: Sequence[Result]
+    vectors: str = ""
+    """The argument of --vectors, if it is not the suite's own."""
+
+    def lines(self) -> Iterator[str]:
+        """Return the text: the runtime, counts by area, what is broken, the verdict."""
+        who, how = f"{self.asked.option:12} {self.info}", f"--{self.asked.option}={self.asked.spec}"
+        yield from [f"{who}   {how}"] if len(who) + len(how) + 3 <= WIDTH else [who, f"{'':12} {how}"]
+        yield from self._claims()
+        yield ""
+        yield from self._areas()
+        yield from _folded(f"{'rules':12} ", self._rules())
+        yield ""
+        yield from self._broken()
+        yield self._verdict()
+
+    def _claims(self) -> Iterator[str]:
+        checked = {capability for result in self.results for capability in result.capabilities}
+        lists = {
+            "claimed": self.capabilities & checked,
+            "not claimed": checked - self.capabilities,
+            "unchecked": self.capabilities - checked,
+        }
+        for title, capabilities in lists.items():
+            if capabilities:
+                named = ", ".join(sorted(capabilities, key=ORDER.index))
+                yield from _folded(f"{title:12} ", named)
+        if self.info.kv_cache:
+            yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
+
+    def _areas(self) -> Iterator[str]:
+        """Count checks by the area of their first rule, in order of the registry; of exporters by check."""
+        counts: dict[str, Counter[Outcome]] = {}
+        if not self.asked.exporting:
+            counts = {area(rule): Counter() for rule in registry()}
+        for result in self.results:
+            title = result.check if self.asked.exporting else area(result.rules[0])
+            counts.setdefault(title, Counter())[result.outcome] += 1
+        shown = {name: count for name, count in counts.items() if count}
+        shown["all"] = sum(shown.values(), Counter())
+        columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or shown["all"][outcome]]
+        wide = {outcome: max(13, len(outcome) + 1) for outcome in columns}
+        yield f"{'check' if self.asked.exporting else 'area':12}" + "".join(
+            f"{outcome:>{wide[outcome]}}" for outcome in columns
+        )
+        for name, count in shown.items():
+            yield f"{name:12}" + "".join(f"{count[each] or '-':>{wide[each]}}" for each in columns)
+
+    def _rules(self) -> str:
+        """Count rules by level."""
+        found = levels(self.results)
+        counts = Counter(entry.level for entry in found)
+        said = [f"{counts[level]} {level}" for level in Level if counts[level] and level is not Level.PASSED]
+        return f"{counts[Level.PASSED]} of {len(found)} passed" + "".join(f", {each}" for each in said)
+
+    def _broken(self) -> Iterator[str]:
+        """Return what is broken, what that suggests, and how to see one case again."""
+        found = causes(self.results)
+        if not found:
+            return
+        for cause in found[:CAUSES]:
+            yield from _folded(f"{cause.title:14} {cause.count:4} × ", cause.saying)
+            more = f" and {len(cause.vectors) - NAMED} more" if len(cause.vectors) > NAMED else ""
+            yield from _folded(" " * 22, f"{', '.join(cause.vectors[:NAMED])}{more}")
+        if found[CAUSES:]:
+            more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
+            yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
+        yield f"Replay one: {command(found[0].vectors[0], self.asked, self.vectors)}"
+        yield ""
+
+    def _verdict(self) -> str:
+        """Return the last line."""
+        counts = Counter(result.outcome for result in self.results)
+        claims = ", ".join(name for name in ORDER if name in self.capabilities)
+        bad = sum(counts[outcome] for outcome in Outcome if outcome.bad)
+        asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
+        if bad:
+            return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
+        if not asked:
+            return f"NOTHING CHECKED: the {self.asked.option} claims none of what was asked"
+        if known := counts[Outcome.KNOWN_FAILURE]:
+            return f"DOES NOT CONFORM as {claims}: {known} of {asked} checks fail, as is known; no other does"
+        return f"conforms as {claims}: {asked} checks passed"
+
+
+def _folded(lead: str, text: str) -> list[str]:
+    """Return lines that fit, those after the first below the text's beginning; no word is cut."""
+    wide = max(20, WIDTH - len(lead))
+    lines = textwrap.wrap(text, wide, break_long_words=False, break_on_hyphens=False) or [""]
+    return [lead + lines[0], *(" " * len(lead) + line for line in lines[1:])]

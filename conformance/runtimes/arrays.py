@@ -1,0 +1,64 @@
+"""What an adapter hands over as numbers: float32 or float64, in C order, little-endian where it is a file."""
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ..core.runtime import BrokenAdapter
+
+FLOAT32 = {"<f4": "float32"}
+FLOATS = {"<f4": "float32", "<f8": "float64"}
+"""Which types an answer may have: the `descr` of a .npy, and the name."""
+
+LARGEST = 1 << 30
+"""Bytes of an answer; none that a vector asks for comes near."""
+
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
+    """Return what a method returned if it is an array of one of these types."""
+    if not isinstance(array, np.ndarray):
+        raise BrokenAdapter(f"{method} returned {type(array).__name__}, not a numpy array")
+    if array.dtype.name not in types.values():
+        allowed = " or ".join(types.values())
+        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {allowed}")
+    return array
+
+
+def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[Any]:
+    """Read the .npy file that an adapter wrote at the path that a member of the request names."""
+    if not file.is_file():
+        raise BrokenAdapter(f"it answered that it is done, but wrote no file at `{member}`")
+    try:
+        with file.open("rb") as stream, warnings.catch_warnings(action="error"):
+            version = npy.read_magic(stream)
+            if version not in _HEADERS:
+                said = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
+                raise BrokenAdapter(said)  # noqa: TRY301 - one `try` for all that is wrong with a header
+            shape, fortran_order, dtype = _HEADERS[version](stream)
+            begin = stream.tell()
+    except BrokenAdapter:
+        raise
+    except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
+        said = str(error).partition("\n")[0][:200]
+        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {said}") from error
+    if dtype.str not in types:
+        allowed = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
+        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {allowed}")
+    if fortran_order and len(shape) > 1:
+        raise BrokenAdapter("its .npy is in Fortran order; arrays are row-major, fortran_order False")
+    expected, found = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
+    if found != expected:
+        raise BrokenAdapter(
+            f"its .npy has {found} bytes of data where its shape {list(shape)} needs {expected}"
+        )
+    if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
+        raise BrokenAdapter(f"its .npy has the shape {list(shape)}; no answer is so large")
+    native = dtype.newbyteorder("=")
+    return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)

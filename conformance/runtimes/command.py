@@ -1,0 +1,214 @@
+"""A runtime behind a command: one process for the whole run, JSON lines on its standard input and output.
+
+A process that hangs, dies or breaks the protocol is ended, the request is counted against it, and the next
+request starts a new one. README.md describes the protocol, `protocol/` holds the schema of each message.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.api_scenario import Observed, Question
+from ..core.runtime import (
+    BrokenAdapter,
+    Declined,
+    Format,
+    Info,
+    NoAnswerError,
+    Reals,
+    Rounded,
+    Tokenized,
+    Unavailable,
+    Verdict,
+)
+from . import arrays
+from .fault_files import Site
+from .fault_server import SiteServer
+from .messages import Message, Peer
+from .process import Process
+
+PROTOCOL_VERSION = 1
+
+STARTUP = 4
+"""The handshake may take so many times as long as a request: first an interpreter has to start."""
+
+LONGEST_ERROR = 300
+"""Characters that are told of an error message."""
+
+PATIENCE = 2
+"""Seconds in which a process may leave after `bye`."""
+
+
+class JsonLines:
+    """The runtime that a command line starts."""
+
+    def __init__(
+        self, command: str, timeout: float = 30, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the command; the process starts with the first question.
+
+        environment: variables that it has besides those of this process.
+        """
+        self.command = shlex.split(command)
+        self.timeout = timeout
+        self._environment = environment
+        self._process: Peer | None = None
+        self._greeting: Message | None = None
+        self._requests = 0
+        self._sites: SiteServer | None = None
+        self._outputs = tempfile.TemporaryDirectory(prefix="llq-conformance-")
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the adapter claimed in its handshake."""
+        return frozenset(self._hello["capabilities"])
+
+    @property
+    def info(self) -> Info:
+        """Who the adapter said that the runtime is."""
+        hello = self._hello
+        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""))
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Return the weights of one tensor, read from the file that the adapter wrote."""
+        with self._files() as files:
+            output = files / "output.npy"
+            self._ask(op="decode", package=str(package), tensor=tensor, output=str(output))
+            return arrays.load(output, arrays.FLOAT32)
+
+    def validate(self, package: Path) -> Verdict:
+        """Say whether the package conforms."""
+        answer = self._ask(op="validate", package=str(package))
+        return Verdict(tuple(answer["rules"]), tuple(answer.get("warnings", ())), refused=not answer["valid"])
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Round vectors; they go to the adapter, and come back, in files."""
+        with self._files() as files:
+            output, scales = files / "output.npy", files / "scales.npy"
+            paths = {"input": _saved(x, files), "output": str(output)}
+            if form == "int8":
+                paths["scales"] = str(scales)
+            self._ask(op="activations", format=form, **paths)
+            values = arrays.load(output, arrays.FLOAT32)
+            return Rounded(values, arrays.load(scales, arrays.FLOATS, "scales") if form == "int8" else None)
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Multiply rounded vectors by a matrix; they go to the adapter in a file, the results come in one."""
+        with self._files() as files:
+            output = files / "output.npy"
+            paths = {"package": str(package), "input": _saved(x, files), "output": str(output)}
+            self._ask(op="matvec", tensor=tensor, format=form, **paths)
+            return arrays.load(output, arrays.FLOATS)
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence, so many tokens at a time; the logits come in a file."""
+        with self._files() as files:
+            output = files / "output.npy"
+            paths = {"package": str(package), "output": str(output)}
+            self._ask(op="logits", tokens=list(tokens), splits=list(splits), **paths)
+            return arrays.load(output, arrays.FLOATS)
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Return the tokens behind a prompt."""
+        answer = self._ask(op="generate", package=str(package), tokens=list(tokens), max_tokens=max_tokens)
+        return tuple(answer["tokens"])
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Encode a prompt, and decode its ids."""
+        answer = self._ask(op="tokenize", package=str(package), text=text)
+        return Tokenized(tuple(answer["ids"]), answer["decoded"])
+
+    def api(self, question: Question) -> Observed:
+        """Make calls of the JavaScript interface, on files that a server of the suite gives."""
+        with self._offered(question) as (url, site):
+            answer = self._ask(op="api", url=url, steps=question.told())
+            hanging = site.settled()
+            return Observed(answer["observed"], tuple(site.log), hanging)
+
+    def close(self) -> None:
+        """Say good-bye, and remove the files."""
+        if self._process:
+            self._process.tell({"op": "bye"})
+            self._process.end(PATIENCE)
+            self._process = None
+        if self._sites:
+            self._sites.close()
+            self._sites = None
+        self._outputs.cleanup()
+
+    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
+        """Provide the address of a question's files, and who knows what was asked for."""
+        if self._sites is None:
+            self._sites = SiteServer()
+        return self._sites.offered(question)
+
+    @property
+    def _hello(self) -> Message:
+        """Return the first answer of the adapter's first process."""
+        if self._greeting is None:
+            with self._running():
+                pass
+        return self._greeting or {}
+
+    @contextmanager
+    def _files(self) -> Iterator[Path]:
+        """Provide a directory for the files of one request."""
+        with tempfile.TemporaryDirectory(dir=self._outputs.name) as name:
+            yield Path(name)
+
+    def _ask(self, **request: Any) -> Message:
+        """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
+        with self._running() as process:
+            self._requests += 1
+            limit = self.timeout * self._hello.get("patience", 1)
+            answer = process.ask(request | {"id": self._requests}, limit)
+            if answer["id"] != self._requests:
+                raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
+        if not answer["ok"]:
+            said = " ".join(answer["error"].split()) or "an error without a text"
+            said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]} …"
+            raise Declined(said, process.last_words())
+        return answer
+
+    @contextmanager
+    def _running(self) -> Iterator[Peer]:
+        """Provide the process; where a question to it fails, end it, for its state is unknown."""
+        try:
+            if self._process is None:
+                self._process = self._start()
+                self._greet(self._process)
+            yield self._process
+        except NoAnswerError as error:
+            if self._process:
+                self._process.end()
+                error.detail = error.detail or self._process.last_words()
+                self._process = None
+            raise
+
+    def _start(self) -> Peer:
+        """Start what answers."""
+        return Process(self.command, self._environment)
+
+    def _greet(self, process: Peer) -> None:
+        """Do the handshake of a new process; whatever fails before its end is not the runtime's fault."""
+        try:
+            greeting = process.ask({"op": "hello", "protocol": PROTOCOL_VERSION}, STARTUP * self.timeout)
+        except BrokenAdapter:
+            raise
+        except NoAnswerError as error:
+            raise BrokenAdapter(str(error), error.detail) from error
+        if greeting.get("ok") is False:
+            raise Unavailable(" ".join(greeting["error"].split()))
+        self._greeting = greeting
+
+
+def _saved(x: NDArray[np.float32], files: Path) -> str:
+    """Write the input of a request and return its path."""
+    np.save(files / "input.npy", x.astype("<f4"))
+    return str(files / "input.npy")

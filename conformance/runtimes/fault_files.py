@@ -1,0 +1,182 @@
+"""What a question about the JavaScript interface is served: a package with a program, and what goes wrong.
+
+The package comes from the vectors, without a program, for kernels are each host's own; it is given that of
+this repository, so that runtimes that replay programs can load it. Servers ask a `Site` what to answer.
+"""
+
+import json
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+from ..core.api_scenario import Question
+
+PACKAGE, VOCABULARY = "package", "vocabulary"
+"""The folders of a site."""
+
+SETTLING = 3.0
+"""Seconds in which connections that a page has left have to be closed."""
+
+POLL = 0.05
+
+HTML = b"<!doctype html><title>Sorry</title><p>There is nothing here."
+DRIPPED = 64
+"""Bytes that come of a file that never ends."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """An answer of HTTP. then: nothing, or `cut` after the body, or `hold` until the client leaves."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    then: str = ""
+
+
+@dataclass
+class Site:
+    """The files of one question. log: `GET name` and `LEFT name`, in order; open: answers on their way."""
+
+    question: Question
+    folder: Path
+    log: list[str] = field(default_factory=list)
+    open: int = 0
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        """Read which file is which."""
+        metadata = json.loads((self.folder / "metadata.json").read_bytes())
+        named = {role: metadata[role]["file"] for role in ("program", "module", "tokenizer")}
+        self._roles = {**named, "metadata": "metadata.json", "shard": metadata["shards"][0]["file"]}
+        self._done: Counter[int] = Counter()
+        self._lock = Lock()
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Served:
+        """Return the answer to GET; headers: those of the request, names in lower case."""
+        folder, _, name = path.partition("/")
+        with self._lock:
+            self.log.append(f"GET {path}")
+            faults = self._faults(folder, name)
+        data = self._read(folder, name)
+        if (status := next((f["status"] for f in faults if f["do"] == "status"), None)) is not None:
+            return self._served(status, {}, b"no")
+        if any(fault["do"] == "html" for fault in faults):
+            return self._served(200, {"content-type": "text/html"}, HTML)
+        if data is None:
+            return self._served(404, {}, b"no")
+        for fault in faults:
+            data = changed(data, fault["do"])
+        return self._ranged(data, headers.get("range"), [fault["do"] for fault in faults])
+
+    def begin(self) -> None:
+        """Count an answer that is on its way."""
+        with self._lock:
+            self.open += 1
+
+    def end(self, path: str, *, left: bool) -> None:
+        """Count an answer that has ended; left: the client did not wait for its end."""
+        with self._lock:
+            self.open -= 1
+            if left:
+                self.log.append(f"LEFT {path}")
+
+    def settled(self) -> int:
+        """Return how many answers are still waited for, after some time."""
+        deadline = time.monotonic() + SETTLING
+        while self.open and time.monotonic() < deadline:
+            time.sleep(POLL)
+        self.closed = True
+        return self.open
+
+    def _faults(self, folder: str, name: str) -> Sequence[Mapping[str, Any]]:
+        """Return the faults of a request, and count them."""
+        found = []
+        for number, fault in enumerate(self.question.faults):
+            if "file" in fault and (folder != PACKAGE or name != self._roles[fault["file"]]):
+                continue
+            if self._done[number] < fault.get("times", 1 << 30):
+                self._done[number] += 1
+                found.append(fault)
+        return found
+
+    def _read(self, folder: str, name: str) -> bytes | None:
+        home = {PACKAGE: self.folder, VOCABULARY: self.question.vocabulary}.get(folder)
+        if home is None or "/" in name or name in ("", ".", "..") or not (home / name).is_file():
+            return None
+        return (home / name).read_bytes()
+
+    def _ranged(self, data: bytes, wanted: str | None, faults: Sequence[str]) -> Served:
+        headers = {"content-type": "application/octet-stream"}
+        status, body = 200, data
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
+        if found and "no-ranges" not in faults:
+            first, last = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
+            if first > last:
+                return self._served(416, {"content-range": f"bytes */{len(data)}"}, b"")
+            status, body = 206, data[first : last + 1]
+            headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
+        headers["content-length"] = str(len(body))
+        if "cut" in faults:
+            return self._served(status, headers, body[: len(body) // 2], "cut")
+        if "drip" in faults:
+            return self._served(status, headers, body[:DRIPPED], "hold")
+        return self._served(status, headers, body)
+
+    def _served(self, status: int, headers: Mapping[str, str], body: bytes, then: str = "") -> Served:
+        every = {
+            "cache-control": "no-store",
+            "access-control-allow-origin": "*",
+            "access-control-allow-headers": "range",
+            "access-control-expose-headers": "content-range, content-length",
+            "cross-origin-resource-policy": "cross-origin",
+        }
+        return Served(status, {**every, "content-length": str(len(body)), **headers}, body, then)
+
+
+def changed(data: bytes, fault: str) -> bytes:
+    """Return a file with a fault in its bytes."""
+    match fault:
+        case "flip":
+            place = len(data) // 3  # of the shard, a number of the embedding: another one, and a legal one
+            return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        case "shorten":
+            return data[: len(data) - 256]
+        case "space":
+            return b" " + data
+        case _:
+            return data
+
+
+class Folders:
+    """Packages with programs, one for each that is asked about; they go with this object."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._temporary = TemporaryDirectory(prefix="llq-sites-")
+        self._known: dict[Path, Path] = {}
+
+    def site(self, question: Question) -> Site:
+        """Return the site of a question."""
+        if question.package not in self._known:
+            self._known[question.package] = self._made(question.package)
+        return Site(question, self._known[question.package])
+
+    def close(self) -> None:
+        """Remove the packages."""
+        self._temporary.cleanup()
+
+    def _made(self, package: Path) -> Path:
+        from .programs import add_program  # noqa: PLC0415 - who asks about no interface needs no planner
+
+        copy = Path(self._temporary.name, str(len(self._known)))
+        shutil.copytree(package, copy)
+        add_program(copy)
+        return copy

@@ -1,0 +1,144 @@
+"""From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
+
+`webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
+as one likes. `node` and `deno` are the JavaScript runtime there; `node:variant=NAME,driver=FILE` chooses.
+`browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
+`browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
+Another name is one under which an installed distribution offers a runtime, as an entry point of the group
+`llq.runtimes`: an object with the methods of `core.runtime.Runtime`, or a class or function that makes one.
+"""
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+
+from ..core.runtime import Runtime
+from . import in_process
+from .command import JsonLines
+
+GROUP = "llq.runtimes"
+REFERENCE = f"py:{__package__}.reference:Reference"
+
+SCRIPTED = {"node": "Node", "deno": "Deno"}
+"""Hosts of JavaScript beside browsers: the module of each, and its class."""
+
+SCRIPT_OPTIONS = {"variant", "driver"}
+"""What may stand behind `node:` and `deno:`."""
+
+WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
+"""What may stand behind `webgpu:`."""
+
+BROWSERS = {
+    "chromium": {"adapter"},
+    "firefox": {"adapter"},
+    "wait": {"host", "port", "certificate", "key"},
+}
+"""What may stand behind `browser:`, and the options of each."""
+
+
+class UnknownRuntimeError(ValueError):
+    """The argument of `--runtime` is none that the suite understands."""
+
+
+def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
+    """Return the runtime that a spec names; each of its answers may take `timeout` seconds."""
+    if spec in (names := installed()):
+        return in_process.made(f"the entry point {spec}", names[spec].load, timeout)
+    kind, _, target = (REFERENCE if spec == "reference" else spec).partition(":")
+    if kind == "py" and ":" in target:
+        return in_process.load(target, timeout)
+    if kind == "webgpu":
+        return _webgpu(spec, target, timeout)
+    if kind == "browser":
+        return _browser(spec, target, timeout)
+    if kind in SCRIPTED:
+        return _scripted(spec, kind, target, timeout)
+    if kind == "cmd" and target.strip():
+        try:
+            return JsonLines(target, timeout)
+        except ValueError as error:
+            raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
+    known = (
+        "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
+        "cmd:'command line', mutant:name, equivalent:name"
+    )
+    found = (
+        f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
+    )
+    raise UnknownRuntimeError(f"--runtime={spec} is none of: {known}; {found}")
+
+
+def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
+    """Return the WebGPU host, with options as in `adapter=lavapipe,kv_cache=f16`."""
+    members = dict(member.partition("=")[::2] for member in text.split(",") if member)
+    if set(members) - WEBGPU_OPTIONS or not all(members.values()):
+        example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
+        raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
+    if members.get("kv_cache", "f32") not in ("f16", "f32"):
+        raise UnknownRuntimeError(f"--runtime={spec}: a KV cache is f16 or f32")
+    if find_spec("wgpu") is None:
+        raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
+
+    module = import_module(".webgpu", __package__)
+    try:
+        return in_process.InProcess(module.WebGPU(**members), timeout)
+    except module.DeviceError as error:
+        raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
+
+
+def _browser(spec: str, text: str, timeout: float) -> Runtime:
+    """Return the page of a browser, with options as in `chromium,adapter=default`."""
+    name, *members = text.split(",")
+    options = dict(member.partition("=")[::2] for member in members)
+    if name not in BROWSERS or set(options) - BROWSERS[name] or not all(options.values()):
+        examples = "browser:chromium,adapter=default or browser:wait,host=0.0.0.0,port=8000"
+        raise UnknownRuntimeError(
+            f"--runtime={spec}: browsers are {', '.join(BROWSERS)}, options as in {examples}"
+        )
+    if not options.get("port", "0").isdecimal() or ("key" in options) != ("certificate" in options):
+        raise UnknownRuntimeError(f"--runtime={spec}: a port is a number, a certificate comes with its key")
+    if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets", "wgpu")):
+        raise UnknownRuntimeError(f"--runtime={spec} needs more: pip install 'llq-format[browser]'")
+
+    browsers = import_module(".javascript.launchers", __package__)
+    command = None
+    if name != "wait":
+        program = browsers.find(name)
+        if program is None:
+            raise UnknownRuntimeError(
+                f"--runtime={spec}: {' or '.join(browsers.NAMES[name])} is not installed"
+            )
+        command = import_module(".javascript.browser_connection", __package__).Command(
+            name, program, options.get("adapter")
+        )
+    certificate = (options["certificate"], options["key"]) if "key" in options else None
+    place = (options.get("host", "127.0.0.1"), int(options.get("port", "0")))
+    try:
+        runtime: Runtime = import_module(".javascript.browser", __package__).BrowserRuntime(
+            command, timeout, host=place[0], port=place[1], certificate=certificate
+        )
+    except OSError as error:
+        raise UnknownRuntimeError(f"--runtime={spec} cannot listen: {error.strerror or error}") from error
+    return runtime
+
+
+def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
+    """Return the JavaScript runtime in Node or Deno, with options as in `variant=portable`."""
+    members = dict(member.partition("=")[::2] for member in text.split(",") if member)
+    if set(members) - SCRIPT_OPTIONS or not all(members.values()):
+        example = f"{kind}:variant=portable,driver=/path/of/icd.json"
+        raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
+    if find_spec("wgpu") is None:  # the planner is beside the host of Python, and loads it
+        raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
+    module = import_module(f".javascript.{kind}", __package__)
+    try:
+        runtime: Runtime = getattr(module, SCRIPTED[kind])(timeout, **members)
+    except ValueError as error:  # a NodeError
+        raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
+    return runtime
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Return the entry points of `GROUP` by name; those that would hide another kind of spec are left out."""
+    found = entry_points(group=GROUP)
+    return {entry.name: entry for entry in found if entry.name != "reference" and ":" not in entry.name}

@@ -1,0 +1,191 @@
+"""A runtime in this process: an object with the methods of `adapter.Runtime`, its mistakes contained."""
+
+import operator
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.api_scenario import Observed, Question
+from ..core.runtime import (
+    CAPABILITIES,
+    KV_CACHES,
+    BrokenAdapter,
+    Declined,
+    Errored,
+    Format,
+    Info,
+    Reals,
+    Rounded,
+    TimedOut,
+    Tokenized,
+    Verdict,
+)
+from . import arrays
+
+
+class InProcess:
+    """Wraps a runtime: an exception becomes `Declined`, a call longer than `timeout` seconds `TimedOut`.
+
+    The time limit needs the main thread of a POSIX process and cannot interrupt native code; `cmd:` can.
+    """
+
+    def __init__(self, runtime: Any, timeout: float = 30) -> None:
+        """Wrap an object, after a look at what it claims."""
+        self.runtime = runtime
+        self.timeout = timeout
+        try:
+            self.capabilities = frozenset(runtime.capabilities)
+            self.info: Info = runtime.info
+        except Exception as error:
+            raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
+        if not isinstance(self.info, Info):
+            raise BrokenAdapter(f"its info is of type {type(self.info).__name__}, not an Info")
+        if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
+            raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
+        if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
+            raise BrokenAdapter(f"it claims logits, so its info declares kv_cache: {' or '.join(KV_CACHES)}")
+
+    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
+        """Return the weights of one tensor."""
+        with self._contained():
+            weights = self.runtime.decode(package, tensor)
+        return arrays.checked(weights, arrays.FLOAT32, "decode")
+
+    def validate(self, package: Path) -> Verdict:
+        """Say whether the package conforms."""
+        with self._contained():
+            verdict = self.runtime.validate(package)
+        if not isinstance(verdict, Verdict):
+            raise BrokenAdapter(f"validate returned {type(verdict).__name__}, not a Verdict")
+        return verdict
+
+    def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
+        """Round vectors."""
+        with self._contained():
+            rounded = self.runtime.activations(x, form)
+        if not isinstance(rounded, Rounded):
+            raise BrokenAdapter(f"activations returned {type(rounded).__name__}, not a Rounded")
+        arrays.checked(rounded.values, arrays.FLOAT32, "activations")
+        if form == "int8":
+            arrays.checked(rounded.scales, arrays.FLOATS, "activations")
+        return rounded
+
+    def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
+        """Multiply rounded vectors by a matrix."""
+        with self._contained():
+            products = self.runtime.matvec(package, tensor, form, x)
+        return arrays.checked(products, arrays.FLOATS, "matvec")
+
+    def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
+        """Compute a new sequence, so many tokens at a time."""
+        with self._contained():
+            logits = self.runtime.logits(package, tokens, splits)
+        return arrays.checked(logits, arrays.FLOATS, "logits")
+
+    def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """Return the tokens behind a prompt."""
+        with self._contained():
+            generated = list(self.runtime.generate(package, tokens, max_tokens))
+        return _ids(generated, "generate")
+
+    def tokenize(self, package: Path, text: str) -> Tokenized:
+        """Encode a prompt, and decode its ids."""
+        with self._contained():
+            tokenized = self.runtime.tokenize(package, text)
+        if not isinstance(tokenized, Tokenized):
+            raise BrokenAdapter(f"tokenize returned {type(tokenized).__name__}, not a Tokenized")
+        return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
+
+    def api(self, question: Question) -> Observed:
+        """Make calls of an interface; who does so in this process serves the files by itself."""
+        with self._contained():
+            observed = self.runtime.api(question)
+        if not isinstance(observed, Observed):
+            raise BrokenAdapter(f"api returned {type(observed).__name__}, not an Observed")
+        return observed
+
+    def close(self) -> None:
+        """Close the runtime, if it can be closed."""
+        if hasattr(self.runtime, "close"):
+            self.runtime.close()
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        try:
+            with time_limit(self.timeout):
+                yield
+        except _Alarm:
+            raise TimedOut(f"no answer within {self.timeout:g} s") from None
+        except SystemExit as error:
+            raise Errored(
+                f"it left Python with SystemExit: {error}", traceback.format_exc(limit=-5)
+            ) from error
+        except Exception as error:
+            raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
+
+
+def _ids(values: Sequence[Any], method: str) -> tuple[int, ...]:
+    """Return token ids as integers of Python."""
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError as error:
+        raise BrokenAdapter(f"{method} returned token ids that are no integers: {error}") from error
+
+
+class _Alarm(BaseException):
+    """Time is up. No `Exception`, so that no runtime takes it for a fault of its own and goes on."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `_Alarm` in the middle of what takes longer, where the platform can."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise _Alarm
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def load(target: str, timeout: float) -> InProcess:
+    """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
+
+    Modules are also looked for in the current directory.
+    """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+    def get() -> Any:
+        module, _, attribute = target.partition(":")
+        return getattr(import_module(module), attribute)
+
+    return made(f"py:{target}", get, timeout)
+
+
+def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
+    """Return the runtime that a function gets: an object, or what makes one."""
+    try:
+        found = get()
+        runtime = found() if callable(found) else found
+    except (Exception, SystemExit) as error:
+        message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
+        raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
+    return InProcess(runtime, timeout)

@@ -1,0 +1,1 @@
+"""Runtimes in JavaScript: Node, Deno and browsers."""

@@ -1,0 +1,57 @@
+"""Runtimes that replay programs, as the JavaScript runtime does: each request comes with its plan."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...core.data import data
+from ...core.runtime import BrokenAdapter
+from ..command import JsonLines
+from ..messages import Message
+from ..programs import Plans
+
+SOURCE = Path("node", "adapter.mjs")
+BUNDLE = Path("dist", "adapter.mjs")
+
+
+class Replaying(JsonLines):
+    """The runtime that a command line starts, with a program for each request."""
+
+    def __init__(
+        self, command: str, timeout: float = 30, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep the command, as `JsonLines` does."""
+        super().__init__(command, timeout, environment)
+        self._plans = Plans()
+
+    def close(self) -> None:
+        """Say good-bye, and remove the files."""
+        super().close()
+        self._plans.close()
+
+    def _ask(self, **request: Any) -> Message:
+        return super()._ask(**self._plans.with_plan(request))
+
+
+def script() -> Path:
+    """Return the adapter for Node and Deno: from its sources, where there are any, else in one file.
+
+    Raises BrokenAdapter.
+    """
+    web = data("web")
+    if not (web / SOURCE).is_file():
+        return built(web, BUNDLE)
+    if not (web / "node_modules" / "@huggingface").is_dir():
+        raise BrokenAdapter(f"npm's packages are not installed: run npm ci --ignore-scripts in {web}")
+    return web / SOURCE
+
+
+def built(web: Path, name: Path) -> Path:
+    """Return the path of a file that the build of `web/` makes. Raises BrokenAdapter if it did not."""
+    if (web / name).is_file():
+        return web / name
+    if (web / "package.json").is_file():
+        how = f"run npm ci --ignore-scripts and npm run build in {web}"
+    else:
+        how = "this installation was made without a build of web/; install a published wheel"
+    raise BrokenAdapter(f"{name.name} is not built: {how}")

@@ -1,0 +1,61 @@
+"""A runtime in a browser: `--runtime=browser:chromium`, `browser:firefox`, or `browser:wait` for any other.
+
+The page `web/harness/` speaks the protocol of adapters over a WebSocket; what it can do, it tells itself.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from ...core.api_scenario import Question
+from ...core.data import data
+from ..command import STARTUP
+from ..fault_files import Site
+from .base import Replaying, built
+from .browser_connection import Command, Page
+from .browser_server import PageServer
+
+PATIENCE_FOR_PEOPLE = 600
+"""Seconds in which somebody may open the page."""
+
+BUNDLE = Path("dist", "harness.js")
+
+
+class BrowserRuntime(Replaying):
+    """The runtime of the harness page."""
+
+    def __init__(  # noqa: PLR0913 - one argument an option
+        self,
+        command: Command | None,
+        timeout: float = 30,
+        *,
+        web: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        certificate: tuple[str, str] | None = None,
+    ) -> None:
+        """Serve the page; the browser starts with the first question. None for a command: somebody opens it.
+
+        Raises BrokenAdapter where the page is not built, OSError where it cannot be served.
+        """
+        folder = web or data("web")
+        built(folder, BUNDLE)
+        self._start_browser = command
+        self._server = PageServer(folder, host, port, certificate)
+        super().__init__("", timeout)
+
+    @property
+    def invitation(self) -> str:
+        """What a person has to do, if anything."""
+        return "" if self._start_browser else f"open {self._server.url}"
+
+    def close(self) -> None:
+        """Say good-bye, end the browser and stop serving."""
+        super().close()
+        self._server.close()
+
+    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
+        return self._server.offered(question)
+
+    def _start(self) -> Page:
+        patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE
+        return Page(self._server, self._start_browser, patience)

@@ -1,0 +1,51 @@
+"""The JavaScript runtime in Node: `--runtime=node`, on Dawn. `web/node/adapter.mjs` speaks the protocol."""
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+from .base import Replaying, script
+
+DRIVERS = (
+    "/usr/lib/chromium/vk_swiftshader_icd.json",
+    "/usr/lib/chromium-browser/vk_swiftshader_icd.json",
+    "/opt/google/chrome/vk_swiftshader_icd.json",
+)
+"""Manifests of SwiftShader, which Chromium ships: Dawn refuses the lavapipe of older Mesas."""
+
+
+class NodeError(ValueError):
+    """What the runtime needs is not installed."""
+
+
+class Node(Replaying):
+    """The runtime in Node."""
+
+    def __init__(self, timeout: float = 30, variant: str | None = None, driver: str | None = None) -> None:
+        """Look for Node; npm's `webgpu` is looked for by the adapter, beside itself and where it is started.
+
+        variant: the only one of the module's that will do. driver: the manifest of a Vulkan driver, or
+        `system` for whatever the loader finds; by default SwiftShader's, where Chromium is installed.
+        Raises NodeError, BrokenAdapter.
+        """
+        node = shutil.which("node")
+        if node is None:
+            raise NodeError("node is not on the path: install Node.js 20.10 or newer")
+        words = [node, str(script()), *([variant] if variant else [])]
+        super().__init__(shlex.join(words), timeout, driver_variables(driver, DRIVERS))
+
+
+def driver_variables(driver: str | None, usual: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return what the Vulkan loader has to be told beside the environment of this process.
+
+    driver: a manifest; `system`; or None for the first of the `usual` ones that is installed.
+    Raises NodeError.
+    """
+    if driver is None and not {"VK_ICD_FILENAMES", "VK_DRIVER_FILES"} & set(os.environ):
+        driver = next((path for path in usual if Path(path).is_file()), None)
+    if driver in (None, "system"):
+        return {}
+    if not Path(str(driver)).is_file():
+        raise NodeError(f"there is no driver manifest {driver}")
+    return {"VK_ICD_FILENAMES": str(driver), "VK_DRIVER_FILES": str(driver)}

@@ -1,0 +1,161 @@
+"""An adapter's process: a request goes in as a line, the response comes out as a line, in time or not at all.
+
+Threads write its input and read its two outputs, so nothing that it does, or leaves undone, can block the
+suite or fill the memory: what waits to be read is bounded, and the rest stays in the pipe.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Empty, Full, Queue, SimpleQueue
+from threading import Event, Thread
+from typing import IO
+
+from ..core.runtime import BrokenAdapter, Errored, TimedOut
+from . import messages
+from .messages import Message, MessageError
+
+LONGEST_LINE = 1 << 20
+"""Bytes of a response; numbers in bulk go into files."""
+
+UNREAD_LINES = 16
+"""So many lines of standard output are read ahead."""
+
+STDERR_LINES = 15
+STDERR_WIDTH = 300
+"""What is kept of standard error: the last lines, in characters of each."""
+
+POLL = 0.2
+"""Seconds between two looks whether the process is still there."""
+
+
+class Process:
+    """One process that runs the adapter's command, in a session of its own: its children end with it."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start the process, with these variables besides those of this one."""
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - to run the user's command is the purpose
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
+            )
+        except OSError as error:
+            raise BrokenAdapter(f"{shlex.join(command)!r} cannot be started: {error}") from error
+        self._lines: Queue[bytes] = Queue(UNREAD_LINES)
+        self._requests: SimpleQueue[bytes] = SimpleQueue()
+        self._ended = Event()
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        readers = ((self._popen.stdout, self._keep_answer), (self._popen.stderr, self._keep_error))
+        self._threads = [Thread(target=_read, args=reader, daemon=True) for reader in readers]
+        self._threads.append(Thread(target=_write, args=(self._popen.stdin, self._requests), daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def ask(self, request: Message, timeout: float) -> Message:
+        """Send a request and return its response, which is as its schema says."""
+        op = request["op"]
+        if op != "hello":  # what was written at the start belongs to the handshake
+            self._stderr.clear()
+        if not self._lines.empty() and (unasked := self._lines.get_nowait()):
+            raise BrokenAdapter(f"it wrote {_shown(unasked)} to standard output without being asked")
+        self.tell(request)
+        line = self._answer(op, timeout)
+        if not line:
+            raise Errored(f"the process ended during {op!r}, {self._death()}")
+        if len(line) >= LONGEST_LINE:
+            message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_shown(line)}"
+            raise BrokenAdapter(f"{message}; arrays belong into files")
+        if not line.endswith(b"\n"):
+            end = f"the process ended in the middle of its answer to {op!r}, {self._death()}"
+            raise Errored(f"{end}: {_shown(line)}")
+        try:
+            return messages.decode(line, op)
+        except MessageError as error:
+            raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
+        except ValueError:
+            message = f"it wrote {_shown(line)} to standard output, which is for the protocol"
+            raise BrokenAdapter(f"{message}; print to standard error") from None
+
+    def tell(self, message: Message) -> None:
+        """Send a message; where nobody is left to read it, the end of the output will tell."""
+        self._requests.put(messages.encode(message))
+
+    def end(self, patience: float = 0) -> None:
+        """End the process, after so many seconds in which it may leave by itself, and free its pipes."""
+        self._requests.put(b"")
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(patience)
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+        self._ended.set()
+        for thread in self._threads:  # a child that left the session may hold the pipes for ever
+            thread.join(timeout=1)
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote to standard error since the last request."""
+        return (
+            "\n".join(["standard error ended with:", *(f"  {line}" for line in self._stderr)])
+            if self._stderr
+            else ""
+        )
+
+    def _answer(self, op: str, timeout: float) -> bytes:
+        """Return the next line; none comes once the process is gone, though a child may hold its pipe."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            gone = self._popen.poll() is not None
+            try:
+                return self._lines.get(timeout=min(left, POLL))
+            except Empty:
+                if gone:
+                    return b""
+        raise TimedOut(f"no answer to {op!r} within {timeout:g} s; was standard output flushed?")
+
+    def _death(self) -> str:
+        try:
+            status = self._popen.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return "closing its standard output"
+        return f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+
+    def _keep_answer(self, line: bytes) -> None:
+        while (line.strip() or not line) and not self._ended.is_set():
+            with suppress(Full):
+                self._lines.put(line, timeout=POLL)
+                return
+
+    def _keep_error(self, line: bytes) -> None:
+        if line:
+            text = line[: 4 * STDERR_WIDTH].decode(errors="replace").rstrip().expandtabs()
+            self._stderr.append("".join(c if c.isprintable() else "?" for c in text)[:STDERR_WIDTH])
+
+
+def _shown(line: bytes) -> str:
+    """Return the beginning of a line, quoted."""
+    return repr(line[:80].decode(errors="replace").rstrip())
+
+
+def _write(stream: IO[bytes], requests: "SimpleQueue[bytes]") -> None:
+    """Write each request, until an empty one; where nobody reads them, the end of the output tells."""
+    with suppress(OSError), stream:
+        while request := requests.get():
+            stream.write(request)
+            stream.flush()
+
+
+def _read(stream: IO[bytes], keep: Callable[[bytes], None]) -> None:
+    """Hand over each line, and at the end an empty one."""
+    with stream:
+        while line := stream.readline(LONGEST_LINE):
+            keep(line)
+    keep(b"")

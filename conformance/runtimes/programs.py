@@ -1,0 +1,81 @@
+"""Programs for runtimes that replay programs: what a request asks for, planned, as two files in a directory.
+
+Such a host knows no operation by itself. Its adapter is told in the member `plan` of a request where
+`program.json` and `module.wgsl` lie; those of a model are what `llq program` would put into the package, with
+chunks so small that vectors of a few dozen tokens are cut.
+"""
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+import llq_format
+from llq_format.package.attach_program import attach
+from llq_format.webgpu.planning.module import kernel_sections, write_module
+from llq_format.webgpu.planning.operations import decode_program, product_program, rounding_program
+from llq_format.webgpu.planning.planner import plan
+from llq_format.webgpu.planning.program import Program
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from llq_format.webgpu.planning.sizes import KVCache
+
+from .messages import Message
+
+CHUNK = 32
+"""Tokens of a prefill."""
+
+PLANNED = ("decode", "activations", "matvec", "logits", "generate")
+"""The requests that a program answers."""
+
+
+class Plans:
+    """Directories with programs, one for each program that differs; they go with this object."""
+
+    def __init__(self, kv_cache: KVCache = "f32") -> None:
+        """Begin with none."""
+        self._kv_cache: KVCache = kv_cache
+        self._folder = TemporaryDirectory(prefix="llq-plans-")
+        self._module = write_module(kernel_sections()).encode()
+
+    def with_plan(self, request: Message) -> Message:
+        """Return a request with its member `plan`, if a program answers it. Raises what planning raises."""
+        return request | {"plan": str(self._directory(request))} if request["op"] in PLANNED else request
+
+    def close(self) -> None:
+        """Remove the directories."""
+        self._folder.cleanup()
+
+    def _directory(self, request: Message) -> Path:
+        data = self._program(request).to_bytes()
+        directory = Path(self._folder.name, hashlib.sha256(data).hexdigest()[:32])
+        if not directory.exists():
+            directory.mkdir()
+            (directory / "module.wgsl").write_bytes(self._module)
+            (directory / "program.json").write_bytes(data)
+        return directory
+
+    def _program(self, request: Message) -> Program:
+        if request["op"] == "activations":
+            return rounding_program(request["format"], *_shape(request))
+        with llq_format.open(request["package"]) as package:
+            metadata = package.metadata
+            if request["op"] == "decode":
+                return decode_program(metadata, request["tensor"])
+            if request["op"] == "matvec":
+                vectors, _ = _shape(request)
+                return product_program(metadata, request["tensor"], request["format"], vectors)
+            return plan(metadata, chunk=CHUNK, kv_cache=self._kv_cache)
+
+
+def add_program(directory: Path) -> None:
+    """Give a package the program and the module that `llq program` would."""
+    attach(directory, module_bytes(), program_maker())
+
+
+def _shape(request: Message) -> tuple[int, int]:
+    """Return the shape of a request's input, [n, d]."""
+    x: Any = np.load(request["input"], mmap_mode="r")
+    vectors, cols = x.shape
+    return vectors, cols

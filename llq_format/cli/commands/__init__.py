@@ -1,0 +1,1 @@
+"""The subcommands of `llq`, one module each."""

@@ -1,0 +1,50 @@
+"""`llq matrix`: runtimes side by side, from their conformance reports."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llq_format.cli.options import Json
+from llq_format.cli.suite import suite
+from llq_format.cli.terminal import print_json, print_line, print_table, stderr, stdout
+
+
+def matrix(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="REPORT",
+            help="Directories that pytest conformance --report wrote, or their report.json.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write a page.", show_default=False),
+    ] = None,
+    json: Json = False,
+    every: Annotated[bool, typer.Option("--all", help="Print rules that all keep, too.")] = False,
+) -> None:
+    """Put conformance reports of runtimes side by side.
+
+    Without -o and --json a table is printed: per capability the share of checks passed, per area the rules
+    kept, and the rules that some runtime breaks.
+
+    Example: llq matrix reports/a reports/b -o matrix.html
+
+    Exit status: 0 done, 1 failed, 2 misuse.
+    """
+    found = suite("reporting.comparison").Matrix.read(reports)
+    for warning in found.warnings:
+        print_line(stderr(), f"warning: {warning}")
+    if output:
+        suite("reporting.comparison").save(
+            suite("reporting.html.comparison_page").matrix_page(found, output.parent), output
+        )
+    if json:
+        print_json(found.to_json())
+    elif not output:
+        print_table(stdout(), *found.table(every=every))
+        print_line(stdout(), suite("reporting.comparison").SIGNS_SAID, lead="  ")

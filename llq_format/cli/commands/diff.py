@@ -1,0 +1,163 @@
+"""`llq diff`: what differs between two packages."""
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import llq_format
+from llq_format.cli.comparison import (
+    ABSENT,
+    Member,
+    TensorDifference,
+    metadata_differences,
+    tensor_differences,
+)
+from llq_format.cli.failures import MISUSE, about, reported
+from llq_format.cli.layers import spans
+from llq_format.cli.options import All, Json
+from llq_format.cli.sizes import tensor_bytes
+from llq_format.cli.terminal import ProgressBar, print_fields, print_heading, print_json, print_line, stdout
+from llq_format.package.reader import Package
+
+DIFFERENT = 1
+_MOST_TENSORS, _MOST_BLOCKS, _MOST_CHARACTERS = 20, 8, 60  # shown where lists and values are folded
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A package.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another package.", show_default=False)],
+    *,
+    json: Json = False,
+    show_all: All = False,
+) -> None:
+    """Compare two packages: metadata, tensors, weights and blocks.
+
+    Packages of one digest are the same by definition and are not read further.
+
+    Example: llq diff smollm2 smollm2-other
+
+    Exit status: 0 the same, 1 different, 2 trouble.
+    """
+    with reported(MISUSE):
+        with about(a):
+            left = llq_format.open(a)
+        with about(b):
+            right = llq_format.open(b)
+        with left, right:
+            found = _compare(left, right)
+        if json:
+            print_json(found.to_json())
+        else:
+            found.print(stdout(), show_all=show_all)
+    if found.different:
+        raise typer.Exit(DIFFERENT)
+
+
+class _Differences:
+    """All that differs between packages `a` and `b`."""
+
+    def __init__(self, a: Package, b: Package) -> None:
+        self.a, self.b = a, b
+        self.same_digest = a.metadata.digest == b.metadata.digest
+        self.members: list[Member] = []
+        self.only_a = [name for name in a if name not in b]
+        self.only_b = [name for name in b if name not in a]
+        self.tensors: list[TensorDifference] = []
+        self.shared = len(a) - len(self.only_a)
+
+    @property
+    def different(self) -> bool:
+        """Whether anything differs."""
+        return not self.same_digest
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything; blocks in full."""
+        return {
+            "same": not self.different,
+            "a": {"path": str(self.a.directory), "digest": self.a.metadata.digest},
+            "b": {"path": str(self.b.directory), "digest": self.b.metadata.digest},
+            "metadata": [asdict(member) for member in self.members],
+            "only_in_a": self.only_a,
+            "only_in_b": self.only_b,
+            "tensors": [asdict(tensor) for tensor in self.tensors],
+            "tensors_in_both": self.shared,
+        }
+
+    def print(self, console: Console, *, show_all: bool) -> None:
+        """Print everything, long lists folded unless `show_all`."""
+        fields = [("a", f"{self.a.directory}  {self.a.metadata.digest[:16]}…")]
+        fields.append(("b", f"{self.b.directory}  {self.b.metadata.digest[:16]}…"))
+        print_fields(console, fields, indent=0)
+        if not self.different:
+            print_line(console, f"same: one digest, {self.shared} tensors")
+            return
+        if self.members:
+            print_heading(console, "metadata")
+            for member in self.members:
+                print_line(console, _shown(member, show_all=show_all), lead="  ")
+        for where, package, names in (("a", self.a, self.only_a), ("b", self.b, self.only_b)):
+            if names:
+                print_heading(console, f"only in {where}")
+                most = len(names) if show_all else _MOST_TENSORS
+                for name in names[:most]:
+                    entry = package.entry(name)
+                    print_line(console, f"{name}: {entry.dtype} {list(entry.shape)}", lead="  ")
+                _print_rest(console, len(names) - most)
+        if self.tensors:
+            print_heading(console, "tensors that differ")
+            most = len(self.tensors) if show_all else _MOST_TENSORS
+            for tensor in self.tensors[:most]:
+                _print_tensor(console, tensor, show_all=show_all)
+            _print_rest(console, len(self.tensors) - most)
+        console.print()
+        alone = "".join(f", {len(n)} only in {w}" for w, n in (("a", self.only_a), ("b", self.only_b)) if n)
+        print_line(console, f"different: {len(self.tensors)} of {self.shared} tensors in both differ{alone}")
+
+
+def _compare(a: Package, b: Package) -> _Differences:
+    found = _Differences(a, b)
+    if found.same_digest:
+        return found
+    found.members = metadata_differences(a.metadata, b.metadata)
+    with ProgressBar() as bar:
+        bar.start(sum(tensor_bytes(a.entry(name)) for name in a if name in b), "comparing")
+        found.tensors = [t for t in tensor_differences(a, b, bar.advance) if t is not None]
+    return found
+
+
+def _shown(member: Member, *, show_all: bool) -> str:
+    values = []
+    for value in (member.a, member.b):
+        text = ABSENT if value == ABSENT else json_module.dumps(value)
+        folded = len(text) > _MOST_CHARACTERS and not show_all
+        values.append(f"{text[:_MOST_CHARACTERS]}… ({len(text):,} characters)" if folded else text)
+    return f"{member.pointer}: {values[0]} | {values[1]}"
+
+
+def _print_tensor(console: Console, tensor: TensorDifference, *, show_all: bool) -> None:
+    print_line(console, tensor.name, lead="  ")
+    fields = [(m.pointer.lstrip("/"), _shown(m, show_all=show_all).split(": ", 1)[1]) for m in tensor.members]
+    w = tensor.weights
+    if w is None:
+        fields.append(("weights", "not compared: the shapes differ"))
+    elif w.differing:
+        share = f"{w.differing:,} of {w.total:,} differ ({w.differing / w.total:.2%})"
+        fields.append(("weights", f"{share}, by at most {w.largest:.6g}, at row {w.row}, column {w.col}"))
+    else:
+        fields.append(("weights", "the same"))
+    for what, numbers in tensor.blocks.items():
+        runs = spans(numbers).split(", ")
+        most = len(runs) if show_all else _MOST_BLOCKS
+        listed = ", ".join(runs[:most]) + (", …" if len(runs) > most else "")
+        count = f"{len(numbers):,} block{'' if len(numbers) == 1 else 's'}"
+        fields.append((what, f"differ{'s' if what != 'codes' else ''} in {count}: {listed}"))
+    print_fields(console, fields, indent=4)
+
+
+def _print_rest(console: Console, count: int) -> None:
+    if count > 0:
+        print_line(console, f"… {count:,} more (--all)", lead="  ")

@@ -1,0 +1,102 @@
+"""`llq explain`: the text of a rule."""
+
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from llq_format.cli.chapters import Statement, statements
+from llq_format.cli.options import Json
+from llq_format.cli.terminal import print_fields, print_heading, print_json, print_line, printable, stdout
+from llq_format.metadata.rules import Rule, registry
+
+
+def explain(
+    rule: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RULE", help="Id of a rule, such as LLQ-PART-4 or part-4.", show_default=False
+        ),
+    ] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Print what a rule says, why, and how to mend a breach.
+
+    Without RULE, all rules are listed in order of checking.
+
+    Example: llq explain part-4
+
+    Example: llq explain | grep -i scale
+    """
+    chosen = list(registry().values()) if rule is None else [_find(rule)]
+    if json:
+        entries = [_as_json(entry, statements().get(entry.id)) for entry in chosen]
+        print_json(entries if rule is None else entries[0])
+    elif rule is None:
+        _print_all(stdout(), chosen)
+    else:
+        _print_rule(stdout(), chosen[0], statements().get(chosen[0].id))
+
+
+def _find(text: str) -> Rule:
+    """Return the rule that a text names, as it stands in the specification or with less."""
+    key = text.strip("[]*").upper().replace(" ", "-").replace("_", "-")
+    key = key if key.startswith("LLQ-") else f"LLQ-{key}"
+    if key not in registry():
+        near = get_close_matches(key, registry(), n=4, cutoff=0.7)
+        hint = f"did you mean {' or '.join(near)}?" if near else "llq explain lists them all."
+        raise typer.BadParameter(f"there is no rule {printable(text)}; {hint}", param_hint="RULE")
+    return registry()[key]
+
+
+def _as_json(rule: Rule, statement: Statement | None) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "id": rule.id,
+        "stage": rule.stage,
+        "severity": rule.severity,
+        "classes": list(rule.classes),
+        "sentence": rule.sentence,
+        "remedy": rule.remedy,
+    }
+    if statement is not None:
+        value["stated"] = {
+            "chapter": statement.chapter,
+            "section": statement.section,
+            "file": statement.file,
+            "line": statement.line,
+            "text": list(statement.text),
+        }
+    return value
+
+
+def _print_all(console: Console, rules: list[Rule]) -> None:
+    stages = list(dict.fromkeys(rule.stage for rule in rules))
+    for number, stage in enumerate(stages, 1):
+        print_heading(console, f"{number}. {stage}")
+        print_fields(console, [(rule.id, rule.sentence) for rule in rules if rule.stage == stage])
+
+
+def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> None:
+    print_line(console, rule.id, "bold")
+    print_line(console, rule.sentence, lead="  ")
+    console.print()
+    fields = [
+        ("remedy", rule.remedy),
+        ("severity", rule.severity),
+        ("stage", rule.stage),
+        ("binds", ", ".join(f"{name}s" for name in rule.classes)),
+    ]
+    if statement is not None:
+        section = f", section {statement.section}" if statement.section else ""
+        where = f"chapter {statement.chapter}{section} (spec/{statement.file}, line {statement.line})"
+        fields.append(("stated in", where))
+    print_fields(console, fields)
+    for block in () if statement is None else statement.text:
+        console.print()
+        if block.startswith(("|", "```")):
+            for line in block.splitlines():
+                console.print("  " + printable(line), soft_wrap=True)
+        else:
+            print_line(console, " ".join(block.split()), lead="  ")

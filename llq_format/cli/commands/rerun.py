@@ -1,0 +1,67 @@
+"""`llq replay`: one vector of the conformance suite asked again."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from llq_format.cli.failures import FAILED
+from llq_format.cli.suite import suite
+from llq_format.cli.terminal import printable, stderr, stdout
+
+
+def replay(  # noqa: PLR0913  # one argument an option
+    vector: Annotated[str, typer.Argument(metavar="ID", help="Id of a vector.", show_default=False)],
+    *,
+    runtime: Annotated[
+        str, typer.Option(metavar="SPEC", help="The runtime, as for pytest conformance.")
+    ] = "reference",
+    exporter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="An exporter, as for pytest conformance; RUNTIME then judges its packages.",
+            show_default=False,
+        ),
+    ] = None,
+    exporter_claims: Annotated[
+        Literal["model", "weights", "rounding"] | None,
+        typer.Option(help="What the exporter keeps, as for pytest conformance.", show_default=False),
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Limit of one answer.")] = 30.0,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Other vectors than the suite's own.", show_default=False),
+    ] = None,
+) -> None:
+    """Ask a runtime or an exporter about one vector.
+
+    Example: llq replay worked-example --runtime='cmd:node adapter.mjs'
+
+    Example: llq replay gguf-of-q8-0 --exporter='cmd:llq export {checkpoint} {package}'
+
+    Exit status: 0 passed, 1 not passed or nothing claimed, 2 misuse.
+    """
+    engine = suite("reporting.rerun")
+    console = stdout()
+    passed, bad = False, False
+    home = vectors or engine.VECTORS
+    try:
+        if exporter is None:
+            results = engine.replay(vector, runtime, timeout, home)
+        else:
+            asked = engine.Asked(exporter, "exporter", exporter_claims or "", runtime)
+            results = engine.replay_export(vector, asked, timeout, home)
+        for result in results:
+            for line in engine.told(result).split("\n"):
+                console.print(printable(line), soft_wrap=True)
+            passed |= result.outcome == "passed"
+            bad |= result.outcome.bad
+    except engine.MISUSE as error:
+        raise typer.BadParameter(printable(str(error))) from error
+    except engine.NoAnswerError as error:
+        for line in error.detail.split("\n"):
+            stderr().print(printable(line), soft_wrap=True)
+        raise ValueError(str(error)) from error
+    if bad or not passed:
+        raise typer.Exit(FAILED)

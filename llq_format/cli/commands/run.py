@@ -1,0 +1,151 @@
+"""`llq run`: text from a package, computed by the reference decoder or by WebGPU."""
+
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import typer
+
+from llq_format.cli.failures import INTERRUPTED, about
+from llq_format.cli.generators import reference_generator, webgpu_generator
+from llq_format.cli.options import Json, PackagePath
+from llq_format.cli.terminal import print_json, print_line, printable, stderr
+
+Runtime = Literal["reference", "webgpu"]
+
+
+def run(  # noqa: PLR0913  # one argument an option
+    path: PackagePath,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to continue, or to answer.")],
+    *,
+    chat: Annotated[bool, typer.Option("--chat", help="Answer, by the package's chat template.")] = False,
+    max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Stop after so many tokens.")] = 128,
+    temperature: Annotated[float, typer.Option(metavar="T", min=0.0, help="0 is greedy.")] = 0.0,
+    top_k: Annotated[int | None, typer.Option(metavar="K", min=1, help="Keep the K likeliest.")] = None,
+    top_p: Annotated[float, typer.Option(metavar="P", min=0.0, max=1.0, help="Keep probability P.")] = 1.0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed, the same text.")] = 0,
+    runtime: Annotated[
+        Runtime, typer.Option(help="The exact reference decoder, or WebGPU (extra `webgpu`).")
+    ] = "reference",
+    adapter: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of an adapter's name; see llq devices.", show_default=False),
+    ] = None,
+    variant: Annotated[
+        str, typer.Option(metavar="NAME", help="Variant of the WGSL module; best is the last that works.")
+    ] = "best",
+    context: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Positions of the KV cache; as needed if absent.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Generate text, as it comes.
+
+    Afterwards it tells the time to the first token, and how many a second came after it.
+
+    Example: llq run smollm2 "The capital of France is" --max-tokens 20
+
+    Example: llq run smollm2 "Write a haiku about sunrise." --chat --temperature 0.7 --seed 1
+
+    Example: llq run smollm2 "Once upon a time" --runtime webgpu --adapter lavapipe
+    """
+    if runtime == "reference" and (adapter, variant, context) != (None, "best", None):
+        raise typer.BadParameter("--adapter, --variant and --context need --runtime webgpu")
+    from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
+    from llq_format.reference.generation import Sampling  # noqa: PLC0415
+    from llq_format.reference.text import TextTokenizer  # noqa: PLC0415
+
+    with about(path), open_package(path) as package:
+        tokenizer = TextTokenizer(package)
+        text = tokenizer.chat([{"role": "user", "content": prompt}]) if chat else prompt
+        ids = tokenizer.encode(text)
+        sampling = Sampling(temperature, top_k, top_p, seed)
+        if runtime == "webgpu":
+            generator = webgpu_generator(package, len(ids) + max_tokens, adapter, variant, context)
+        else:
+            generator = reference_generator(package)
+        progress = _Progress(shown=not json)
+        with closing(generator.tokens(ids, max_tokens, tokenizer.entry.eos_token_ids, sampling)) as stream:
+            try:
+                for piece in tokenizer.stream(map(progress.note, stream)):
+                    progress.show(piece)
+            except KeyboardInterrupt:
+                progress.interrupted = True
+    figures = {
+        "prompt_tokens": len(ids),
+        "tokens": len(progress.tokens),
+        "finish_reason": progress.finish_reason(max_tokens, generator.context, len(ids)),
+        **progress.times(),
+        **generator.facts(),
+    }
+    if json:
+        print_json({"text": "".join(progress.pieces), "token_ids": progress.tokens, **figures})
+    else:
+        sys.stdout.write("\n")
+        print_line(stderr(), _sentence(figures), "dim")
+    if progress.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@dataclass
+class _Progress:
+    """The tokens that came, and when."""
+
+    shown: bool
+    tokens: list[int] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+    start: float = field(default_factory=time.perf_counter)
+    first: float | None = None
+    last: float | None = None
+    interrupted: bool = False
+
+    def note(self, token: int) -> int:
+        """Note a token that has come now."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
+        self.tokens.append(token)
+        return token
+
+    def show(self, piece: str) -> None:
+        """Print a piece of text."""
+        self.pieces.append(piece)
+        if self.shown:
+            sys.stdout.write("".join(c if c in "\n\t" else printable(c) for c in piece))
+            sys.stdout.flush()
+
+    def finish_reason(self, max_tokens: int, context: int | None, prompt_tokens: int) -> str:
+        """Return why there are no more tokens."""
+        if self.interrupted:
+            return "interrupted"
+        if len(self.tokens) == max_tokens:
+            return "length"
+        full = context is not None and prompt_tokens + len(self.tokens) > context
+        return "context" if full else "stop"
+
+    def times(self) -> dict[str, float | None]:
+        """Return the seconds to the first token, and the tokens a second after it."""
+        if self.first is None or self.last is None:
+            return {"first_token_seconds": None, "tokens_per_second": None}
+        after = self.last - self.first
+        rate = round((len(self.tokens) - 1) / after, 2) if after > 0 else None
+        return {"first_token_seconds": round(self.first - self.start, 3), "tokens_per_second": rate}
+
+
+def _sentence(figures: dict[str, Any]) -> str:
+    parts = [f"{figures['tokens']} tokens"]
+    if figures["first_token_seconds"] is not None:
+        parts.append(f"the first after {figures['first_token_seconds']:.2f} s")
+    if figures["tokens_per_second"] is not None:
+        parts.append(f"then {figures['tokens_per_second']} tokens/s")
+    if figures["finish_reason"] in ("context", "interrupted"):
+        parts.append("the context is full" if figures["finish_reason"] == "context" else "interrupted")
+    if "adapter" in figures:
+        parts.append(f"{figures['variant']} on {figures['adapter']}")
+    if figures.get("devices_lost"):
+        parts.append("the device was lost once and opened anew")
+    return ", ".join(parts)

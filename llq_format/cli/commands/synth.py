@@ -1,0 +1,112 @@
+"""`llq synth`: packages of random weights."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from llq_format.cli.failures import about
+from llq_format.cli.layers import print_layers
+from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
+from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
+from llq_format.cli.terminal import ProgressBar, print_line, printable, stdout
+from llq_format.format.layout import SHARD_LIMIT_DEFAULT
+from llq_format.metadata.canonical_json import parse
+from llq_format.metadata.findings import LLQError
+from llq_format.synth import GEOMETRIES
+from llq_format.synth import synth as write
+from llq_format.webgpu.planning.planner import CHUNK
+from llq_format.webgpu.planning.program_files import ProgramOptions
+
+
+def _list(*, asked: bool) -> None:
+    if asked:
+        for name, model in GEOMETRIES.items():
+            print_line(stdout(), name, "bold")
+            figures = (
+                f"{len(model.layers)} layers, width {model.hidden_size}, vocabulary {model.vocab_size}, "
+                f"{model.num_heads} heads ({model.num_kv_heads} of keys and values)"
+            )
+            print_line(stdout(), figures, lead="  ")
+            print_layers(stdout(), model)
+        raise typer.Exit
+
+
+def synth(  # noqa: PLR0913  # one argument an option
+    geometry: Annotated[
+        str,
+        typer.Argument(
+            metavar="GEOMETRY",
+            help="A name that --list lists, or a JSON file with a `model` object.",
+            show_default=False,
+        ),
+    ],
+    directory: NewDirectory,
+    *,
+    scheme: Scheme = "affine",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the random weights.")] = 0,
+    layers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the first N layers only.", show_default=False)
+    ] = None,
+    shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
+    no_program: NoProgram = False,
+    kv_cache: KVCache = "f16",
+    chunk: Chunk = CHUNK,
+    force: Force = False,
+    json: Json = False,
+    _list_geometries: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            callback=lambda asked: _list(asked=asked),
+            is_eager=True,
+            help="List the geometries by name.",
+        ),
+    ] = False,
+) -> None:
+    """Write a valid package of random weights.
+
+    The same seed gives the same bytes. For load tests and benchmarks.
+
+    Example: llq synth tiny tiny
+
+    Example: llq synth llama-4-scout scout --layers 4
+    """
+    model = _geometry(geometry)
+    check_replaceable(directory, force=force)
+    with hint_at_no_program(), about(geometry), ProgressBar() as bar:
+        metadata = write(
+            model,
+            directory,
+            scheme=scheme,
+            seed=seed,
+            layers=layers,
+            shard_limit=shard_limit,
+            program=None if no_program else ProgramOptions(chunk, kv_cache),
+            overwrite=force,
+            on_total=bar.start,
+            progress=bar.advance,
+        )
+    print_summary(directory, metadata, json=json)
+
+
+def _geometry(text: str) -> str | Mapping[str, Any]:
+    """Return a name of GEOMETRIES, or the `model` object of a file."""
+    if text in GEOMETRIES:
+        return text
+    path = Path(text)
+    if not path.is_file():
+        near = get_close_matches(text, GEOMETRIES, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "llq synth --list lists the names."
+        raise typer.BadParameter(
+            f"{printable(text)} is neither a geometry nor a file; {hint}", param_hint="GEOMETRY"
+        )
+    value, findings = parse(path.read_bytes(), path.name)
+    if findings:
+        raise LLQError(findings[0])
+    match value:
+        case {"model": dict(model)}:
+            return model
+    raise ValueError(f"{path}: expected a JSON object with a member `model`, as metadata.json has one")

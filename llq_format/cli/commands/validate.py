@@ -1,0 +1,76 @@
+"""`llq validate`: all findings of packages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from llq_format import validate as library
+from llq_format.cli.failures import FAILED, print_finding
+from llq_format.cli.options import Json
+from llq_format.cli.terminal import ProgressBar, print_json, print_line, stdout
+from llq_format.metadata.findings import Finding
+
+
+def validate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="Packages: directories that hold metadata.json.", show_default=False
+        ),
+    ],
+    *,
+    json: Json = False,
+) -> None:
+    """Check packages against every rule and print all findings.
+
+    Each finding names its rule (`llq explain RULE` says more), its place, what was found and expected.
+    --json prints an array as spec/schema/findings.schema.json says.
+
+    Example: llq validate smollm2
+
+    Example: llq validate --json smollm2 llama | jq '.[].valid'
+
+    Exit status: 0 all valid, 1 not all valid, 2 misuse.
+    """
+    console = stdout()
+    results: list[tuple[str, list[Finding]]] = []
+    for path in paths:
+        with ProgressBar() as bar:
+            findings = library(path, progress=bar.advance, on_total=bar.start)
+        results.append((str(path), findings))
+        if not json:
+            for finding in findings:
+                print_finding(console, finding, lead=f"{path}: " if len(paths) > 1 else "")
+    if json:
+        print_json([_as_json(name, findings) for name, findings in results])
+    else:
+        for name, findings in results:
+            _print_verdict(console, name, findings)
+    if not all(_is_valid(findings) for _, findings in results):
+        raise typer.Exit(FAILED)
+
+
+def _is_valid(findings: list[Finding]) -> bool:
+    return all(finding.severity != "error" for finding in findings)
+
+
+def _as_json(path: str, findings: list[Finding]) -> dict[str, object]:
+    """Return one entry as `spec/schema/findings.schema.json` has it."""
+    return {
+        "path": path,
+        "valid": _is_valid(findings),
+        "findings": [finding.to_json() for finding in findings],
+    }
+
+
+def _print_verdict(console: Console, path: str, findings: list[Finding]) -> None:
+    errors = sum(finding.severity == "error" for finding in findings)
+    counts = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((errors, "error"), (len(findings) - errors, "warning"))
+        if count
+    ]
+    verdict = ", ".join(["invalid" if errors else "valid", *counts])
+    print_line(console, f"{path}: {verdict}", "bold red" if errors else "bold green")

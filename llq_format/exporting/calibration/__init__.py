@@ -1,0 +1,18 @@
+"""Calibration: text goes through the model a layer at a time, and each matrix is rounded for its inputs."""
+
+from llq_format.exporting.calibration.recipe import RECIPES, Recipe
+from llq_format.exporting.calibration.rounded_layers import Calibrated, RoundedLayer, first_streams
+from llq_format.exporting.calibration.saved_layers import SavedLayers, source_sha256
+from llq_format.exporting.calibration.tokens import Calibration, calibration
+
+__all__ = [
+    "RECIPES",
+    "Calibrated",
+    "Calibration",
+    "Recipe",
+    "RoundedLayer",
+    "SavedLayers",
+    "calibration",
+    "first_streams",
+    "source_sha256",
+]

@@ -1,0 +1,52 @@
+"""What `llq export --method` means: transforms, then a rounder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from llq_format.exporting.rounding import Rounder, error_feedback, nearest_weighted
+from llq_format.exporting.transforms import (
+    BalancedChannels,
+    BalancedPairs,
+    FoldedNorms,
+    RotatedResidual,
+    RotatedValues,
+    Transform,
+)
+from llq_format.metadata.model import Model
+
+MakeTransforms = Callable[[Model, int], list[Transform]]
+"""From a model and a seed to transforms, in order."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to export.
+
+    activation_aware: whether columns are scaled by the magnitude of their inputs, into the neighbours (AWQ).
+    corrected: whether each matrix aims at the original's products although its own inputs, made by the
+    rounded layers before, differ from the original's.
+    """
+
+    rounder: Rounder
+    transforms: MakeTransforms = lambda _model, _seed: []
+    activation_aware: bool = False
+    corrected: bool = False
+
+
+def _all_transforms(model: Model, seed: int) -> list[Transform]:
+    return [
+        FoldedNorms(),
+        RotatedResidual(model.hidden_size, seed),
+        RotatedValues(seed),
+        BalancedPairs(),
+        BalancedChannels(),
+    ]
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "awq": Recipe(nearest_weighted, activation_aware=True),
+    "gptq": Recipe(partial(error_feedback, rounds=0)),
+    "best": Recipe(error_feedback, _all_transforms, corrected=True),
+}
+"""By the name of the method; `rtn`, which needs no calibration, is rounding to nearest tensor by tensor."""

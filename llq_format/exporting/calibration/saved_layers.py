@@ -1,0 +1,114 @@
+"""Rounded layers kept in files beside the target, so that an export that was stopped goes on where it was."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.exporting.calibration.rounded_layers import RoundedLayer
+from llq_format.format.quantize import PackedTensor
+from llq_format.reference.batch import Floats
+
+_KEY = "export.json"
+
+
+class SavedLayers:
+    """A directory with one file a layer, and the activations after the last of them.
+
+    A file is there whole or not at all. Files of another export, by its key, are removed.
+    """
+
+    def __init__(self, directory: Path, key: Mapping[str, Any]) -> None:
+        """Take over what a stopped export with an equal key has left, or begin anew."""
+        self.directory = directory
+        text = json.dumps(key, sort_keys=True)
+        held = directory / _KEY
+        if not held.is_file() or held.read_text("utf-8") != text:
+            self.remove()
+            directory.mkdir(parents=True)
+            _replace(held, text.encode())
+
+    def streams(self) -> tuple[int, Floats] | None:
+        """Return how many layers are done and the activations after them, or None if there are none."""
+        found = sorted(self.directory.glob("streams-*.npy"))
+        if not found:
+            return None
+        count = int(found[-1].stem.removeprefix("streams-"))
+        return count, np.load(found[-1], allow_pickle=False)
+
+    def layer(self, number: int) -> RoundedLayer:
+        """Return a layer that is done."""
+        with np.load(self._file(number), allow_pickle=False) as arrays:
+            names = dict.fromkeys(key.rsplit("/", 1)[0] for key in arrays)
+            return {name: _tensor(name, arrays) for name in names}
+
+    def save(self, number: int, layer: RoundedLayer, streams: Floats) -> None:
+        """Keep a layer and the activations after it, which take the place of those before."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, tensor in layer.items():
+            if isinstance(tensor, PackedTensor):
+                arrays[f"{name}/shape"] = np.array(tensor.shape)
+                arrays[f"{name}/scales"], arrays[f"{name}/packed"] = tensor.scales, tensor.packed
+                if tensor.zero_points is not None:
+                    arrays[f"{name}/zero_points"] = tensor.zero_points
+            else:
+                arrays[f"{name}/raw"] = tensor
+        partial = self.directory / "partial.npz"
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        partial.replace(self._file(number))
+        partial = self.directory / "partial.npy"
+        with partial.open("wb") as file:
+            np.save(file, streams)
+        partial.replace(self.directory / f"streams-{number + 1:05}.npy")
+        (self.directory / f"streams-{number:05}.npy").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the directory and what is in it; raises FileExistsError for one that holds other files."""
+        if not os.path.lexists(self.directory):
+            return
+        names = {path.name for path in self.directory.iterdir()} if self.directory.is_dir() else {""}
+        known = ("layer-", "streams-", "partial.", _KEY)
+        if self.directory.is_symlink() or not all(name.startswith(known) for name in names):
+            raise FileExistsError(f"{self.directory} is not what an export left: remove it yourself")
+        shutil.rmtree(self.directory)
+
+    def _file(self, number: int) -> Path:
+        return self.directory / f"layer-{number:05}.npz"
+
+
+def source_sha256(path: Path) -> str:
+    """Return the SHA-256 of a checkpoint: of a file its bytes', of a directory that of its files' in order.
+
+    A directory's is taken over lines `<sha256>  <name>` of its files, sorted by name, hidden files left out.
+    """
+    if path.is_file():
+        return _sha256(path)
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    lines = "".join(f"{_sha256(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    partial = path.with_name("partial.json")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def _tensor(name: str, arrays: Mapping[str, NDArray[Any]]) -> PackedTensor | NDArray[np.float32]:
+    if f"{name}/raw" in arrays:
+        return np.asarray(arrays[f"{name}/raw"], np.float32)
+    rows, cols = arrays[f"{name}/shape"].tolist()
+    zeros = arrays.get(f"{name}/zero_points")
+    return PackedTensor((rows, cols), arrays[f"{name}/scales"], zeros, arrays[f"{name}/packed"])

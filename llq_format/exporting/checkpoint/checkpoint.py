@@ -1,0 +1,212 @@
+"""A checkpoint as the exporter sees it: a model, its tensors by their LLQ names, and its tokenizer.
+
+Three things meet here, and know nothing of each other:
+
+* an `Architecture` says which tensors of the checkpoint make up which tensor of the package,
+* a `TensorSource` reads tensors of the checkpoint by the names that it has there,
+* `Checkpoint` checks the one against the other, and stacks what the source reads.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from llq_format.metadata.tokenizer import TokenizerFiles
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be exported: what was found, what was expected, how to mend it."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Which matrix is meant of a tensor [length, cols, rows] that stacks matrices, each transposed."""
+
+    index: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A tensor of the checkpoint that is all the rows, or some, of a tensor of the package.
+
+    `rotary_heads` is the number of heads of a q or k projection, whose rows some formats reorder for RoPE.
+    With a `stack` the piece, of `shape` [rows, cols], is one matrix of the tensor; Hugging Face formats alone
+    have such.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    rotary_heads: int | None = None
+    stack: Stack | None = None
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the whole tensor in the checkpoint."""
+        return self.shape if self.stack is None else (self.stack.length, *reversed(self.shape))
+
+    def of(self, tensor: Any) -> Any:
+        """Return the piece as a view of the whole tensor, an array of numpy or torch."""
+        return tensor if self.stack is None else tensor[self.stack.index].T
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a family of models makes of a checkpoint's configuration.
+
+    `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
+    canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
+    `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
+    does without.
+    """
+
+    name: str
+    model: dict[str, Any]
+    pieces: Mapping[str, tuple[Piece, ...]]
+    inv_freq: Float32Array
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """What a file's header says of a tensor; `dtype` is the file format's own name of it."""
+
+    file: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class TensorSource(Protocol):
+    """Tensors in files, readable one by one."""
+
+    format: str
+    """`safetensors`, `pytorch` or `gguf`."""
+
+    dtypes: frozenset[str]
+    """The types that `read` understands."""
+
+    @property
+    def tensors(self) -> Mapping[str, StoredTensor]:
+        """Every tensor of the files, by its name there."""
+
+    def read(self, piece: Piece, out: Float32Array) -> None:
+        """Fill `out`, of the piece's shape and C-contiguous, with its values."""
+
+    def close(self) -> None:
+        """Give the files back."""
+
+
+class Checkpoint:
+    """An open checkpoint; a context manager."""
+
+    model: dict[str, Any]
+    """The object `model` of metadata.json, complete."""
+
+    tokenizer: TokenizerFiles | None
+    """None if the checkpoint has no tokenizer, or none was asked for."""
+
+    provenance: dict[str, Any]
+    """`format`, `architecture`, and `tensor_types`: how many tensors the files hold of which type."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        source: TensorSource,
+        tokenizer: TokenizerFiles | None,
+    ) -> None:
+        """Check that `source` has what `architecture` calls for; raises CheckpointError."""
+        _check_tensors(architecture, source)
+        self._architecture = architecture
+        self._source: TensorSource | None = source
+        self.model = architecture.model
+        self.tokenizer = tokenizer
+        names = {piece.name for piece in _all_pieces(architecture)}
+        types = Counter(source.tensors[name].dtype for name in names)
+        self.provenance = {
+            "format": source.format,
+            "architecture": architecture.name,
+            "tensor_types": dict(sorted(types.items())),
+        }
+
+    def load(self, name: str) -> Float32Array:
+        """Return the tensor of that LLQ name: float32, C-contiguous, in the model's shape.
+
+        The array is the caller's own. NaN and infinities are passed on as they are. Raises KeyError for a
+        name that the model does not call for.
+        """
+        if self._source is None:
+            raise ValueError("this checkpoint is closed")
+        if name == "rope.inv_freq":
+            return self._architecture.inv_freq.copy()
+        pieces = self._architecture.pieces[name]
+        rows = sum(piece.shape[0] for piece in pieces)
+        tensor = np.empty((rows, *pieces[0].shape[1:]), np.float32)
+        first = 0
+        with np.errstate(all="ignore"):
+            for piece in pieces:
+                self._source.read(piece, tensor[first : first + piece.shape[0]])
+                first += piece.shape[0]
+        return tensor
+
+    def close(self) -> None:
+        """Give the files back; `load` fails from now on."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def __enter__(self) -> Self:
+        """Return the checkpoint."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the checkpoint."""
+        self.close()
+
+
+def check_piece(piece: Piece, source: TensorSource) -> None:
+    """Raise CheckpointError unless `source` holds that tensor in that shape, in a type that it can read."""
+    stored = source.tensors.get(piece.name)
+    if stored is None:
+        raise CheckpointError(
+            f"the checkpoint has no tensor {piece.name}, which its configuration calls for: "
+            "is the download complete?",
+        )
+    where = f"{stored.file}: tensor {piece.name}"
+    if stored.shape != piece.stored_shape:
+        raise CheckpointError(
+            f"{where} has shape {list(stored.shape)}, "
+            f"and its configuration calls for {list(piece.stored_shape)}",
+        )
+    if stored.dtype not in source.dtypes:
+        raise CheckpointError(
+            f"{where} has type {stored.dtype}; supported are {', '.join(sorted(source.dtypes))}: "
+            "start from a checkpoint in one of these",
+        )
+
+
+def _all_pieces(architecture: Architecture) -> Iterator[Piece]:
+    for pieces in architecture.pieces.values():
+        yield from pieces
+
+
+def _check_tensors(architecture: Architecture, source: TensorSource) -> None:
+    """Compare the headers of the files with what the model calls for, before anything is read."""
+    called_for = set()
+    for piece in _all_pieces(architecture):
+        called_for.add(piece.name)
+        check_piece(piece, source)
+    for name in source.tensors:
+        if name not in called_for and not any(
+            re.fullmatch(ignored, name) for ignored in architecture.ignored
+        ):
+            raise CheckpointError(
+                f"{source.tensors[name].file}: tensor {name} has no place in a {architecture.name} model, "
+                "and leaving it out would change what the model computes",
+            )

@@ -1,0 +1,57 @@
+"""Tensors of a pytorch_model.bin, through torch's weights-only loader, memory-mapped.
+
+torch is an extra, because of its size. Only its restricted unpickler is used: a file cannot run code.
+"""
+
+import pickle
+from importlib import import_module
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
+
+
+class PytorchFile:
+    """A TensorSource over one file."""
+
+    format = "pytorch"
+    dtypes = frozenset({"float32", "float16", "bfloat16"})
+
+    def __init__(self, path: Path) -> None:
+        """Read the names, shapes and types; raises CheckpointError."""
+        try:
+            self._torch: Any = import_module("torch")
+        except ModuleNotFoundError as error:
+            raise CheckpointError(
+                f"{path}: reading this file needs torch: pip install 'llq-format[torch]', "
+                "or take the checkpoint's .safetensors files",
+            ) from error
+        try:
+            state: Any = self._torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"{path}: is not a file of weights that torch can map: {error}") from error
+        if not isinstance(state, dict):
+            raise CheckpointError(f"{path}: holds no dictionary of tensors")
+        for name, tensor in state.items():
+            self._check(path, name, tensor)
+        self._state: dict[str, Any] = state
+        self.tensors = {
+            name: StoredTensor(path.name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+            for name, tensor in state.items()
+        }
+
+    def _check(self, path: Path, name: object, tensor: Any) -> None:
+        """Refuse what is no plain tensor, and shapes that the file has no bytes for."""
+        if not isinstance(tensor, self._torch.Tensor) or tensor.layout != self._torch.strided:
+            raise CheckpointError(f"{path}: {name} is not a plain tensor")
+        if prod(tensor.shape) * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
+
+    def read(self, piece: Piece, out: Float32Array) -> None:
+        """Fill `out` with the piece's values, all of which binary32 represents exactly."""
+        self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
+
+    def close(self) -> None:
+        """Unmap the file."""
+        del self._state

@@ -1,0 +1,82 @@
+"""The weights of a Hugging Face directory: one file, or shards with an index.
+
+An index is a JSON object whose member `weight_map` maps the name of each tensor to the file that holds it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from llq_format.exporting.checkpoint.checkpoint import (
+    CheckpointError,
+    Float32Array,
+    Piece,
+    StoredTensor,
+    TensorSource,
+)
+from llq_format.exporting.checkpoint.keys import read_json
+from llq_format.exporting.checkpoint.pytorch_file import PytorchFile
+from llq_format.exporting.checkpoint.safetensors_file import SafetensorsFile
+
+_OPENERS: dict[str, Callable[[Path], TensorSource]] = {
+    "model.safetensors": SafetensorsFile,
+    "pytorch_model.bin": PytorchFile,
+}
+"""In order of preference; beside each its index, with `.index.json` at the end of the name."""
+
+
+class Shards:
+    """A TensorSource over several files, as an index says."""
+
+    def __init__(self, index: Path, opener: Callable[[Path], TensorSource]) -> None:
+        """Open every file that the index names; raises CheckpointError."""
+        self._files: dict[str, TensorSource] = {}
+        self._file_of = _weight_map(index)
+        self.tensors: dict[str, StoredTensor] = {}
+        for name, file in self._file_of.items():
+            if file not in self._files:
+                path = index.parent / file
+                if not path.is_file():
+                    raise CheckpointError(f"{index}: names the file {file}, which is missing: download it")
+                self._files[file] = opener(path)
+            if name not in self._files[file].tensors:
+                raise CheckpointError(f"{index}: tensor {name} should be in {file}, and is not")
+            self.tensors[name] = self._files[file].tensors[name]
+        first = next(iter(self._files.values()))
+        self.format = first.format
+        self.dtypes = first.dtypes
+
+    def read(self, piece: Piece, out: Float32Array) -> None:
+        """Fill `out` with the piece's values."""
+        self._files[self._file_of[piece.name]].read(piece, out)
+
+    def close(self) -> None:
+        """Close every file."""
+        for file in self._files.values():
+            file.close()
+
+
+def open_weights(directory: Path) -> TensorSource:
+    """Open the weights of a directory, safetensors before pickles; raises CheckpointError."""
+    for file, opener in _OPENERS.items():
+        path = directory / file
+        if path.is_file():
+            return opener(path)
+        index = directory / f"{file}.index.json"
+        if index.is_file():
+            return Shards(index, opener)
+    found = sorted(path.name for path in directory.iterdir())
+    shown = ", ".join(found[:10]) + (", ..." if len(found) > 10 else "")
+    raise CheckpointError(
+        f"{directory}: holds no weights: expected model.safetensors or pytorch_model.bin, "
+        f"or one of them with .index.json, and found {shown}",
+    )
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    section = read_json(index).section("weight_map")
+    if section is None or not section.values:
+        raise CheckpointError(f"{index}: has no weight_map")
+    for name, file in section.values.items():
+        if not isinstance(file, str) or file != Path(file).name or "\\" in file or "\0" in file:
+            raise section.error(name, f"is {file!r}, not the name of a file in the directory")
+    return dict(section.values)

@@ -1,0 +1,219 @@
+"""From a checkpoint to a package: one tensor in memory at a time, or one layer where text calibrates it."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.exporting.calibration import (
+    RECIPES,
+    Calibrated,
+    SavedLayers,
+    calibration,
+    first_streams,
+    source_sha256,
+)
+from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
+from llq_format.exporting.transforms import TransformedModel
+from llq_format.format.dequantize import LARGEST_WEIGHT
+from llq_format.format.layout import SHARD_LIMIT_DEFAULT, VERSION_TEXT, Dtype, is_int4
+from llq_format.format.quantize import METHODS, QuantizeError, Scheme, quantize
+from llq_format.metadata.metadata import Metadata
+from llq_format.metadata.model import INV_FREQ, Model, TensorRole, tensor_roles
+from llq_format.package.record_writer import TensorPlan
+from llq_format.package.writer import PackageWriter
+from llq_format.webgpu.planning.program_files import PROGRAM, ProgramOptions, package_files
+
+Raw = Literal["f16", "f32"]
+Head = Literal["int4", "f16"]
+MethodName = Literal["rtn", "awq", "gptq", "best"]
+
+
+def export(  # noqa: PLR0913  # one argument an option of `llq export`
+    checkpoint: str | os.PathLike[str],
+    directory: str | os.PathLike[str],
+    *,
+    scheme: Scheme = "affine",
+    method: MethodName = "rtn",
+    calibrate: str | os.PathLike[str] = "builtin",
+    seed: int = 0,
+    head: Head | None = None,
+    embedding: Raw = "f16",
+    stem: str | None = None,
+    shard_limit: int = SHARD_LIMIT_DEFAULT,
+    program: ProgramOptions | None = PROGRAM,
+    overwrite: bool = False,
+    on_total: Callable[[int, str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+    on_start: Callable[[int, str], None] | None = None,
+    on_layer: Callable[[int], None] | None = None,
+) -> Metadata:
+    """Quantize the checkpoint at a path into the package `directory`, and return its metadata.
+
+    The same checkpoint and options give the same bytes; of methods that calibrate, on the same machine: sums
+    in float32 depend on the processor. With `rtn` memory stays near one tensor in float32, otherwise near a
+    layer in float64 and the activations of the calibration.
+    method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
+    `calibrate`, see `calibration`, and keep layers that are done in `.NAME.layers` beside the target, from
+    where the same call goes on if it was interrupted or killed; one that fails leaves nothing.
+    seed: of the random rotations.
+    head: how an lm_head is stored, by default as INT4, and as binary16 where it was tied to the embedding.
+    stem: first part of file names, by default made from the name of the checkpoint's file or directory.
+    program: how the program is planned that is written with its WGSL module; None leaves both out.
+    on_total: called with the number of bytes of all shards and the stem before the first is written.
+    on_start: called with the number of layers and the stem before the first is rounded, of methods that
+    calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
+    Raises CheckpointError, QuantizeError (naming the tensor), FileExistsError, ShardLimitError, LLQError, or
+    UnplannableError for a model that WebGPU's default limits cannot hold.
+    """
+    with open_checkpoint(checkpoint) as source:
+        given = Model.from_json(source.model)
+        provenance = {
+            **source.provenance,
+            "source_sha256": source_sha256(Path(checkpoint)),
+            "method": method,
+            "scheme": scheme,
+        }
+        recipe = RECIPES.get(method)
+        transformed = TransformedModel(given, source.load, recipe.transforms(given, seed) if recipe else ())
+        model = transformed.model
+        if head == "int4" and model.tied_embeddings:
+            raise ValueError(
+                "the embedding is the head, and an embedding is stored raw: leave --head int4 out; "
+                "only method best gives the model a head of its own"
+            )
+        read = None
+        if recipe:
+            read = calibration(os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length)
+            provenance |= {"seed": seed, **read.to_json()}
+        chosen_head = head or ("f16" if transformed.untied else "int4")
+        plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
+        chosen = stem or _stem(Path(checkpoint))
+        with PackageWriter(
+            directory,
+            plans,
+            stem=chosen,
+            shard_limit=shard_limit,
+            model=model,
+            tokenizer=source.tokenizer,
+            extras={"provenance": provenance},
+            overwrite=overwrite,
+            progress=progress,
+            **package_files(program),
+        ) as writer:
+            if on_total is not None:
+                on_total(writer.total_bytes, chosen)
+            if recipe is None or read is None:
+                for plan in plans:
+                    _add(writer, source, plan, METHODS["rtn"][scheme])
+                return writer.finish()
+            _check_weights(source, given, embedding)
+            inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
+            calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
+            target = Path(os.path.abspath(directory))  # noqa: PTH100  # as the writer does
+            saved = SavedLayers(
+                target.with_name(f".{target.name}.layers"), {**provenance, "format": VERSION_TEXT}
+            )
+            try:
+                writer.add("embedding", transformed.embedding())
+                if on_start is not None:
+                    on_start(len(model.layers), chosen)
+                _add_layers(writer, calibrated, saved, read.tokens, on_layer or (lambda _count: None))
+                _add_end(writer, calibrated, plans)
+                metadata = writer.finish()
+            except Exception:  # what fails leaves nothing (LLQ-WRITE-7); what is stopped may go on
+                saved.remove()
+                raise
+            saved.remove()
+            return metadata
+
+
+def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
+    """Refuse weights that no package holds, by name (LLQ-WRITE-3), before the first layer is run.
+
+    Methods that mix weights would spread one over many, and find it late.
+    """
+    for role in tensor_roles(model):
+        weights = np.atleast_2d(source.load(role.name))
+        bounded = any(map(is_int4, role.dtypes)) or (role.name == "embedding" and embedding == "f16")
+        most = LARGEST_WEIGHT if bounded else float(np.finfo(np.float32).max)
+        if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
+            continue
+        row, col = np.argwhere(~(np.abs(weights) <= most))[0]
+        value = weights[row, col]
+        why = f"beyond {most:.0f}" if np.isfinite(value) else "not finite in binary32"
+        raise QuantizeError(
+            f"tensor {role.name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}"
+        )
+
+
+def _add_layers(
+    writer: PackageWriter,
+    calibrated: Calibrated,
+    saved: SavedLayers,
+    tokens: NDArray[np.int64],
+    on_layer: Callable[[int], None],
+) -> None:
+    """Round and write all layers, first those that a stopped export has left."""
+    done, streams = saved.streams() or (0, first_streams(calibrated.source, tokens))
+    calibrated.streams = streams
+    on_layer(done)
+    for number in range(len(calibrated.source.model.layers)):
+        layer = saved.layer(number) if number < done else calibrated.layer(number)
+        if number >= done:
+            saved.save(number, layer, calibrated.streams)
+            on_layer(1)
+        for name, tensor in layer.items():
+            writer.add(f"layers.{number}.{name}", tensor)
+
+
+def _add_end(writer: PackageWriter, calibrated: Calibrated, plans: list[TensorPlan]) -> None:
+    """Write what comes after the layers."""
+    norm, head = calibrated.source.head()
+    for plan in plans:
+        if plan.name == "norm":
+            writer.add("norm", norm)
+        elif plan.name == "lm_head":
+            read = calibrated.head(norm, head)
+            writer.add("lm_head", calibrated.rounded_head(norm, read) if is_int4(plan.dtype) else read)
+        elif plan.name == INV_FREQ and calibrated.inv_freq is not None:
+            writer.add(INV_FREQ, calibrated.inv_freq)
+
+
+def _ropes(model: Model) -> bool:
+    return any(layer.attention.rope for layer in model.layers)
+
+
+def _plan(role: TensorRole, scheme: Scheme, head: Head, embedding: Raw) -> TensorPlan:
+    """Return how a tensor is stored: matrices as INT4, the embedding as asked, the small rest as f32."""
+    dtype: Dtype = "f32"
+    if role.name == "embedding":
+        dtype = embedding
+    elif role.name == "lm_head" and head != "int4":
+        dtype = head
+    elif any(is_int4(allowed) for allowed in role.dtypes):
+        dtype = "int4_affine" if scheme == "affine" else "int4_symmetric"
+    return TensorPlan(role.name, dtype, role.shape)
+
+
+def _add(writer: PackageWriter, source: Checkpoint, plan: TensorPlan, rounder: Any) -> None:
+    """Load, quantize and write one tensor; its float32 form is gone when this returns."""
+    weights = source.load(plan.name)
+    if not is_int4(plan.dtype):
+        writer.add(plan.name, weights)
+        return
+    try:
+        packed = quantize(weights, method=rounder)
+    except QuantizeError as error:
+        raise QuantizeError(f"tensor {plan.name!r}: {error}") from None
+    writer.add(plan.name, packed)
+
+
+def _stem(path: Path) -> str:
+    """Return a legal stem made of the checkpoint's name: lower case, without .gguf, at most 64 characters."""
+    name = path.resolve().name.lower().removesuffix(".gguf")
+    return re.sub(r"[^a-z0-9._-]+", "-", name).lstrip("._-")[:64] or "model"

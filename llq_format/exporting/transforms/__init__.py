@@ -1,0 +1,25 @@
+"""Changes of a model's weights that leave its function as it is (informative).
+
+Weights become easier to round: outlying columns and rows stretch the range of a block. A `Transform` changes
+the tensors of one layer at a time, and those at the ends of the model, so that a model larger than memory can
+be changed. Logits stay equal but for float64 rounding.
+"""
+
+from llq_format.exporting.transforms.channels import BalancedChannels
+from llq_format.exporting.transforms.heads import BalancedPairs, RotatedValues
+from llq_format.exporting.transforms.norms import FoldedNorms
+from llq_format.exporting.transforms.orthogonal import orthogonal
+from llq_format.exporting.transforms.residual import RotatedResidual
+from llq_format.exporting.transforms.transform import Tensors, Transform, TransformedModel
+
+__all__ = [
+    "BalancedChannels",
+    "BalancedPairs",
+    "FoldedNorms",
+    "RotatedResidual",
+    "RotatedValues",
+    "Tensors",
+    "Transform",
+    "TransformedModel",
+    "orthogonal",
+]

@@ -1,0 +1,77 @@
+"""Where parts go: the placement procedure (spec: Canonical encoding, Placement; rule LLQ-CANON-4)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llq_format.format.layout import BLOCK, PREAMBLE_BYTES, is_int4, part_bytes, rows_cols
+
+
+class ShardLimitError(ValueError):
+    """Not even one block row (INT4) or row (raw) of a tensor fits into an empty shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a part lies."""
+
+    shard: int
+    offset: int
+    byte_length: int
+    first_row: int
+    num_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where all parts lie: for each tensor its parts, for each shard its byte length."""
+
+    parts: tuple[tuple[Placed, ...], ...]
+    shard_bytes: tuple[int, ...]
+
+
+def place(tensors: Iterable[tuple[str, str, tuple[int, ...]]], shard_limit: int) -> Placement:
+    """Place tensors, given as (name, dtype, shape) in canonical order.
+
+    Raises ShardLimitError where a tensor cannot be stored with that limit.
+    """
+    lengths: list[int] = []
+    placed: list[tuple[Placed, ...]] = []
+    for name, dtype, shape in tensors:
+        rows, cols = rows_cols(shape)
+        if not lengths or (
+            lengths[-1] > PREAMBLE_BYTES and lengths[-1] + part_bytes(dtype, rows, cols) > shard_limit
+        ):
+            lengths.append(PREAMBLE_BYTES)
+        parts: list[Placed] = []
+        first_row = 0
+        while first_row < rows:
+            if first_row > 0:
+                lengths.append(PREAMBLE_BYTES)
+            n = _rows_that_fit(dtype, rows - first_row, cols, shard_limit - lengths[-1])
+            if n == 0:
+                unit = "block row" if is_int4(dtype) else "row"
+                raise ShardLimitError(
+                    f"tensor {name}: one {unit} of {cols} columns does not fit into a shard of {shard_limit} "
+                    "bytes; raise shard_limit"
+                )
+            size = part_bytes(dtype, n, cols)
+            parts.append(Placed(len(lengths) - 1, lengths[-1], size, first_row, n))
+            lengths[-1] += size
+            first_row += n
+        placed.append(tuple(parts))
+    return Placement(tuple(placed), tuple(lengths))
+
+
+def _rows_that_fit(dtype: str, rows: int, cols: int, room: int) -> int:
+    """Return the greatest number of rows that fit: all, or else a multiple of the unit; 0 if none do."""
+    if part_bytes(dtype, rows, cols) <= room:
+        return rows
+    unit = BLOCK if is_int4(dtype) else 1
+    low, high = 0, (rows - 1) // unit  # in units; part_bytes grows with rows, so halve the interval
+    while low < high:
+        middle = (low + high + 1) // 2
+        if part_bytes(dtype, middle * unit, cols) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low * unit

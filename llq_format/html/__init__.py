@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: elements, the frame of a page, and pictures."""

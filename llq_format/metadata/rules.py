@@ -1,0 +1,44 @@
+"""The registry of rules: `spec/rules.json` as typed values, in order of checking."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from llq_format.metadata.specification import read_json
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `order` is its rank in `spec/rules.md`, which decides the first fault."""
+
+    id: str
+    order: int
+    stage: str
+    severity: Severity
+    classes: tuple[str, ...]
+    sentence: str
+    remedy: str
+
+
+@cache
+def registry() -> Mapping[str, Rule]:
+    """Return every rule by its id, in order of checking."""
+    entries = read_json("rules.json")["rules"]
+    return {
+        e["id"]: Rule(
+            e["id"], order, e["stage"], e["severity"], tuple(e["classes"]), e["sentence"], e["remedy"]
+        )
+        for order, e in enumerate(entries)
+    }
+
+
+def find(rule_id: str) -> Rule:
+    """Return the rule of that id; the prefix `LLQ-` and the case of letters may be left out.
+
+    Raises KeyError if there is none.
+    """
+    key = rule_id.upper()
+    return registry()[key if key.startswith("LLQ-") else f"LLQ-{key}"]

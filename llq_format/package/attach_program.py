@@ -1,0 +1,74 @@
+"""Module and program put into a package that exists: the shards stay as they are, byte for byte."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from llq_format.metadata.findings import Finding, LLQError
+from llq_format.metadata.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata
+from llq_format.package.atomic_replacement import put_in_place, sync_directory, write_file
+from llq_format.validation.model import module_name
+from llq_format.validation.package_files import package_directory, read_metadata
+from llq_format.validation.text import check_text
+from llq_format.validation.validate import check_directory, check_index
+
+PROGRAM_NAME = "program.json"
+
+
+def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metadata], bytes]) -> Metadata:
+    """Give the package at `path` a module and a program, in place of those that it has.
+
+    The directory is made anew, with links to all files that stay, and takes the place of the old one when it
+    is whole (LLQ-WRITE-2). A module or program that is missing or damaged is no obstacle.
+    program: makes program.json of the metadata.
+    Raises LLQError with the first fault of the package, FileExistsError where the directory holds directories
+    or is a symbolic link.
+    """
+    directory = Path(os.path.abspath(package_directory(path)))  # noqa: PTH100  # keeps symbolic links
+    metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
+    _raise_first(findings)
+    assert metadata is not None  # noqa: S101  # no finding, so there is metadata
+    bare = replace(metadata, module=None, program=None)
+    _raise_first([*check_index(bare), *check_directory(bare, directory)])
+    if directory.is_symlink() or any(entry.is_dir() for entry in directory.iterdir()):
+        raise FileExistsError(f"{directory} is a link or holds directories, so it is not replaced")
+    files = {module_name(metadata.stem): module, PROGRAM_NAME: program(bare)}
+    entries = [FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
+    sealed = replace(metadata, module=entries[0], program=entries[1]).sealed()
+    _put(directory, {**files, FILE_NAME: sealed.to_bytes()})
+    return sealed
+
+
+def _put(directory: Path, files: dict[str, bytes]) -> None:
+    """Replace or add files of a directory, all at once."""
+    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
+    try:
+        for entry in directory.iterdir():
+            if entry.name not in files:
+                _link(entry, partial / entry.name)
+        for name, data in files.items():
+            write_file(partial / name, data)
+        sync_directory(partial)
+        shutil.copymode(directory, partial)
+        put_in_place(partial, directory, overwrite=True)
+        sync_directory(directory.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file, or copy it where the file system has no links."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _raise_first(findings: list[Finding]) -> None:
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise LLQError(min(errors, key=lambda finding: finding.order))

@@ -1,0 +1,320 @@
+"""Packages written: the mirror of `llq_format.package.reader`, tensor by tensor in canonical order.
+
+Everything goes into a temporary directory beside the target, is flushed to disk and renamed last
+(LLQ-WRITE-2), so that an interrupted writer leaves no package.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.format.layout import PREAMBLE_WRITTEN, SHARD_LIMIT_DEFAULT, Dtype
+from llq_format.format.placement import Placed, place
+from llq_format.format.quantize import PackedTensor
+from llq_format.metadata.findings import LLQError, Place, fail
+from llq_format.metadata.metadata import (
+    FILE_NAME,
+    MAX_BYTES,
+    FileEntry,
+    Metadata,
+    Part,
+    TensorEntry,
+    Tokenizer,
+)
+from llq_format.metadata.model import Model, tensor_roles
+from llq_format.metadata.tokenizer import TokenizerFiles
+from llq_format.package.atomic_replacement import put_in_place, sync_and_close, sync_directory, write_file
+from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
+from llq_format.validation.model import module_name, shard_name
+from llq_format.validation.text import check_text
+from llq_format.validation.validate import check_index
+
+
+class PackageWriter:
+    """Writes a package; use it as a context manager: `add` every planned tensor in order, then `finish`."""
+
+    def __init__(  # noqa: PLR0913  # one argument a member of the metadata
+        self,
+        directory: str | os.PathLike[str],
+        tensors: Iterable[TensorPlan],
+        *,
+        stem: str = "model",
+        shard_limit: int = SHARD_LIMIT_DEFAULT,
+        model: Model | None = None,
+        tokenizer: TokenizerFiles | None = None,
+        module: bytes | None = None,
+        program: bytes | Callable[[Metadata], bytes] | None = None,
+        extras: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Plan the package; nothing is written yet.
+
+        directory: the package's directory, which must not exist unless `overwrite`.
+        tensors: all tensors, in canonical order.
+        program: program.json, or what makes it of the metadata as planned: with places, hashes being zeros.
+        progress: called with numbers of bytes as they are written.
+        overwrite: take the place of a package that is there, which stays until this one is finished.
+        Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
+        extras that JSON cannot hold.
+        """
+        self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`
+        self._overwrite = overwrite
+        _check_target(self.directory, overwrite=overwrite)
+        self._plans = tuple(tensors)
+        self._placement = place(((t.name, t.dtype, t.shape) for t in self._plans), shard_limit)
+        files = {
+            "tokenizer": tokenizer.tokenizer_json if tokenizer else None,
+            "module": module,
+            "program": None if callable(program) else program,
+        }
+        self._files = {
+            kind: data for kind, data in files.items() if data is not None
+        }  # in Metadata.files' order
+        self._tokenizer = tokenizer
+        self._progress = progress or (lambda _count: None)
+        self._next = 0
+        self._failed = False
+        self._parts: list[tuple[Part, ...]] = []
+        self._shards: list[FileEntry] = []
+        self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
+        if callable(program):
+            self._files["program"] = program(self._planned())
+        self._check_plan()
+        self._partial: Path | None = None
+        self._shard: _ShardWriter | None = None
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all shards."""
+        return sum(self._placement.shard_bytes)
+
+    def __enter__(self) -> Self:
+        """Make the temporary directory."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{self.directory.name}.partial-"
+        self._partial = Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory.parent))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was not finished."""
+        if self._shard is not None:
+            self._shard.abandon()
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add(self, name: str, tensor: PackedTensor | NDArray[np.floating] | Rows) -> None:
+        """Write the next tensor: a PackedTensor, an array, or a function that gives runs of its rows.
+
+        Arrays become the raw dtype of the plan, any memory order. Raises ValueError if the name or shape is
+        not the planned one, TypeError if the kind is not, QuantizeError for a value that the dtype cannot
+        hold (LLQ-WRITE-3).
+        """
+        if self._next == len(self._plans) or self._plans[self._next].name != name:
+            expected = self._plans[self._next].name if self._next < len(self._plans) else "no further tensor"
+            raise ValueError(f"tensor {name!r} is out of order: the plan has {expected!r} here")
+        plan, placed = self._plans[self._next], self._placement.parts[self._next]
+        rows = tensor if callable(tensor) else rows_of(plan, tensor)
+        self._check_whole()
+        self._failed = True  # unless all of it is written
+        self._parts.append(tuple(self._write_part(plan, part, rows) for part in placed))
+        self._failed = False
+        self._next += 1
+
+    def finish(self) -> Metadata:
+        """Close the last shard, write the other files and the metadata, and put the package in its place.
+
+        Raises ValueError if a tensor is missing or was not written whole.
+        """
+        self._check_whole()
+        if self._next < len(self._plans):
+            raise ValueError(f"tensor {self._plans[self._next].name!r} was planned and not added")
+        assert self._partial is not None  # noqa: S101  # finish is called within the with block
+        self._close_shard()
+        metadata = self._with_entries(tuple(self._shards), tuple(self._parts)).sealed()
+        for entry, data in zip(metadata.files[len(self._shards) :], self._files.values(), strict=True):
+            write_file(self._partial / entry.file, data)
+        write_file(self._partial / FILE_NAME, metadata.to_bytes())
+        sync_directory(self._partial)
+        self._partial.chmod(0o755)  # mkdtemp makes it private
+        put_in_place(self._partial, self.directory, overwrite=self._overwrite)
+        sync_directory(self.directory.parent)
+        self._partial = None
+        return metadata
+
+    def _check_whole(self) -> None:
+        if self._failed:
+            raise ValueError("a tensor could not be written, and its shard is spoilt: begin again")
+
+    def _planned(self) -> Metadata:
+        """Return the metadata as planned; hashes, still unknown, stand as zeros."""
+        nothing = "0" * 64
+        parts = tuple(
+            tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, nothing) for p in placed)
+            for placed in self._placement.parts
+        )
+        count = len(self._placement.shard_bytes)
+        stem = self._metadata.stem
+        shards = tuple(
+            FileEntry(shard_name(stem, i, count), size, nothing)
+            for i, size in enumerate(self._placement.shard_bytes)
+        )
+        return self._with_entries(shards, parts)
+
+    def _check_plan(self) -> None:
+        """Raise the first fault of the metadata as planned."""
+        data = self._planned().to_bytes()
+        if len(data) > MAX_BYTES:
+            raise fail("LLQ-PKG-2", Place(file=FILE_NAME), f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
+        metadata, findings = check_text(data)
+        findings = findings if metadata is None else [*findings, *check_index(metadata)]
+        if findings:
+            raise LLQError(min(findings, key=lambda finding: finding.order))
+
+    def _with_entries(self, shards: tuple[FileEntry, ...], parts: tuple[tuple[Part, ...], ...]) -> Metadata:
+        """Return the metadata with these shards and parts and the entries of all other files."""
+        tensors = tuple(
+            TensorEntry(plan.name, plan.dtype, plan.shape, held, extras=plan.extras)
+            for plan, held in zip(self._plans, parts, strict=True)
+        )
+        names = {
+            "tokenizer": "tokenizer.json",
+            "module": module_name(self._metadata.stem),
+            "program": "program.json",
+        }
+        files = {
+            kind: FileEntry(names[kind], len(data), hashlib.sha256(data).hexdigest())
+            for kind, data in self._files.items()
+        }
+        tokenizer = None
+        if self._tokenizer is not None:
+            entry, t = files["tokenizer"], self._tokenizer
+            tokenizer = Tokenizer(
+                entry.file,
+                entry.byte_length,
+                entry.sha256,
+                t.bos_token_id,
+                tuple(t.eos_token_ids),
+                t.chat_template,
+            )
+        return replace(
+            self._metadata,
+            shards=shards,
+            tensors=tensors,
+            tokenizer=tokenizer,
+            module=files.get("module"),
+            program=files.get("program"),
+        )
+
+    def _write_part(self, plan: TensorPlan, placed: Placed, rows: Rows) -> Part:
+        if self._shard is None or self._shard.index != placed.shard:
+            self._close_shard()
+            self._open_shard(placed.shard)
+        assert self._shard is not None  # noqa: S101  # just opened
+        shard = self._shard
+        digest = hashlib.sha256()
+        for piece in part_data(plan, placed, rows, of_model=self._metadata.model is not None):
+            digest.update(piece)
+            shard.write(piece)
+            self._progress(memoryview(piece).nbytes)
+        return Part(
+            placed.shard,
+            placed.offset,
+            placed.byte_length,
+            placed.first_row,
+            placed.num_rows,
+            digest.hexdigest(),
+        )
+
+    def _open_shard(self, index: int) -> None:
+        assert self._partial is not None  # noqa: S101  # add is called within the with block
+        lengths = self._placement.shard_bytes
+        name = shard_name(self._metadata.stem, index, len(lengths))
+        preamble = {"shard_index": index, "shard_count": len(lengths), "byte_length": lengths[index]}
+        self._shard = _ShardWriter(self._partial / name, index)
+        self._shard.write(PREAMBLE_WRITTEN.build(preamble))
+
+    def _close_shard(self) -> None:
+        if self._shard is not None:
+            self._shards.append(self._shard.close())
+            self._shard = None
+
+
+class _ShardWriter:
+    """One shard being written, hashed on the way."""
+
+    def __init__(self, path: Path, index: int) -> None:
+        self.index = index
+        self._path = path
+        self._file: IO[bytes] = path.open("xb")
+        self._digest = hashlib.sha256()
+
+    def write(self, data: Any) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+
+    def close(self) -> FileEntry:
+        length = self._file.tell()
+        sync_and_close(self._file)
+        return FileEntry(self._path.name, length, self._digest.hexdigest())
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    """Raise FileExistsError if something is there that may not be replaced."""
+    if not os.path.lexists(target):
+        return
+    if not overwrite:
+        raise FileExistsError(f"{target} exists; remove it, or ask to overwrite it")
+    if not (target / FILE_NAME).is_file():
+        raise FileExistsError(f"{target} is not a package, so it is not overwritten; remove it yourself")
+
+
+def save(
+    directory: str | os.PathLike[str],
+    tensors: Mapping[str, PackedTensor | NDArray[np.floating]],
+    **options: Any,
+) -> Metadata:
+    """Write a package of tensors in memory.
+
+    tensors: PackedTensor for INT4, float16 or float32 arrays for raw tensors, which keep their dtype. With
+    a `model` among the options they are put into the model's order, otherwise in order of name.
+    options: as for PackageWriter.
+    Raises TypeError for an array of another dtype: convert it on purpose, with astype.
+    """
+    plans = {
+        name: TensorPlan(name, _dtype_of(name, tensor), tuple(tensor.shape))
+        for name, tensor in tensors.items()
+    }
+    model = options.get("model")
+    order = (
+        sorted(plans) if model is None else [role.name for role in tensor_roles(model) if role.name in plans]
+    )
+    order += [name for name in plans if name not in set(order)]  # what the model does not call for is refused
+    with PackageWriter(directory, [plans[name] for name in order], **options) as writer:
+        for name in order:
+            writer.add(name, tensors[name])
+        return writer.finish()
+
+
+def _dtype_of(name: str, tensor: PackedTensor | NDArray[np.floating]) -> Dtype:
+    if isinstance(tensor, PackedTensor):
+        return tensor.dtype
+    kinds: dict[tuple[str, int], Dtype] = {("f", 2): "f16", ("f", 4): "f32"}
+    key = (tensor.dtype.kind, tensor.dtype.itemsize)
+    if key not in kinds:
+        raise TypeError(f"tensor {name!r} is {tensor.dtype}: give float16, float32 or a PackedTensor")
+    return kinds[key]

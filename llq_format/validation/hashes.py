@@ -1,0 +1,45 @@
+"""Stage `hashes`: SHA-256 of parts and of files (rules LLQ-HASH-1 and LLQ-HASH-2)."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from llq_format.metadata.findings import Finding, Place
+from llq_format.metadata.metadata import FileEntry, Part, TensorEntry
+from llq_format.validation.package_files import PackageFile
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes just read."""
+
+
+def check_part_hash(
+    tensor: TensorEntry, part: Part, file: PackageFile, see: Callable[[memoryview], None] | None = None
+) -> Iterator[Finding]:
+    """Yield a finding if the bytes of a part are not those that the metadata hashed.
+
+    `see` is shown every piece of the part on the way, so that it is read once.
+    """
+    found = _sha256(file, part.offset, part.byte_length, see)
+    if found != part.sha256:
+        place = Place(file=file.name, offset=part.offset, tensor=tensor.name)
+        yield Finding("LLQ-HASH-1", place, f"SHA-256 {found}", part.sha256)
+
+
+def check_file_hash(
+    entry: FileEntry, file: PackageFile, progress: Progress | None = None
+) -> Iterator[Finding]:
+    """Yield a finding if the bytes of a file are not those that the metadata hashed."""
+    see = None if progress is None else lambda piece: progress(len(piece))
+    found = _sha256(file, 0, entry.byte_length, see)
+    if found != entry.sha256:
+        yield Finding("LLQ-HASH-2", Place(file=file.name), f"SHA-256 {found}", entry.sha256)
+
+
+def _sha256(
+    file: PackageFile, offset: int, size: int, see: Callable[[memoryview], None] | None = None
+) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks(offset, size):
+        digest.update(chunk)
+        if see is not None:
+            see(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Stage `payload`: scales, zero points, padding codes and raw values of one part."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_weight
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, sections
+from llq_format.format.packing import outside_mask
+from llq_format.metadata.findings import Finding, Place
+from llq_format.metadata.metadata import Metadata, Part, TensorEntry
+from llq_format.metadata.model import INV_FREQ
+from llq_format.validation.package_files import PackageFile
+
+SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
+_EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
+_ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # bits of 1.0; the bits of positive values are ordered as they are
+
+
+def check_blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2 and LLQ-PACK-1 in one INT4 part."""
+    yield from _blocks(tensor, part, file)
+    yield from _codes_outside(tensor, part, file)
+
+
+def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    offsets, data = {}, {}
+    for section in sections(tensor.dtype, part.num_rows, tensor.cols)[1:-1]:
+        offsets[section.name] = part.offset + section.offset
+        data[section.name] = file.read(offsets[section.name], section.size)
+    bits = np.frombuffer(data["scale"], "<u2")
+    bad = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
+    if bad.size:
+        b = int(bad[0])
+        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
+        found = f"scale {bits[b]:04X} of block {b}{_and_more(bad)}"
+        yield Finding("LLQ-DEQ-1", place, found, f"{SCALE_BITS_MIN:04X} to {SCALE_BITS_MAX:04X}")
+    zero_points = np.frombuffer(data["zero_point"], np.int8) if "zero_point" in data else None
+    usable = (bits >= SCALE_BITS_MIN) & (bits <= SCALE_BITS_MAX)
+    scales = np.where(usable, bits, np.uint16(SCALE_BITS_MIN)).astype("<u2").view("<f2")
+    largest = largest_weight(scales, zero_points)
+    bad = np.flatnonzero(largest > LARGEST_WEIGHT)
+    if bad.size:
+        b = int(bad[0])
+        zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
+        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
+        product = (
+            f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {float(largest[b])!r}"
+        )
+        yield Finding("LLQ-DEQ-2", place, product + _and_more(bad), f"at most {LARGEST_WEIGHT:.0f}")
+
+
+def _and_more(bad: NDArray[np.intp]) -> str:
+    return f" (and {bad.size - 1} more blocks)" if bad.size > 1 else ""
+
+
+def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield a finding at the first byte with a code bit outside the matrix; only edge blocks are read."""
+    down, across = block_grid(part.num_rows, tensor.cols)
+    height, width = part.num_rows - (down - 1) * BLOCK, tensor.cols - (across - 1) * BLOCK
+    packed = part.offset + sections(tensor.dtype, part.num_rows, tensor.cols)[-1].offset
+    for i in range(down):
+        rows = height if i == down - 1 else BLOCK
+        if rows == BLOCK and width == BLOCK:
+            continue
+        first = 0 if rows < BLOCK else across - 1
+        start = packed + (i * across + first) * BLOCK_BYTES
+        blocks = np.frombuffer(file.read(start, (across - first) * BLOCK_BYTES), np.uint8)
+        mask = np.concatenate(
+            [np.tile(outside_mask(rows, BLOCK), across - first - 1), outside_mask(rows, width)]
+        )
+        bad = np.flatnonzero(blocks & mask)
+        if bad.size:
+            at = int(bad[0])
+            place = Place(file=file.name, offset=start + at, tensor=tensor.name)
+            found = f"byte {blocks[at]:02X} in block {i * across + first + at // BLOCK_BYTES}"
+            yield Finding("LLQ-PACK-1", place, found, f"bits {mask[at]:02X} clear")
+            return
+
+
+class RawValues:
+    """The values of one raw part, shown piece by piece; notes the first that breaks each rule."""
+
+    def __init__(self, metadata: Metadata, tensor: TensorEntry, part: Part) -> None:
+        self._tensor, self._part = tensor, part
+        self._item = RAW_ITEM_BYTES[tensor.dtype]
+        self._frequencies = metadata.model is not None and tensor.name == INV_FREQ
+        self._left = part.num_rows * tensor.cols * self._item  # bytes of values; padding follows
+        self._element = 0
+        self._first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
+
+    def see(self, piece: memoryview) -> None:
+        """Look at the next bytes of the part."""
+        bits = np.frombuffer(piece[: self._left], f"<u{self._item}")
+        exponent = _EXPONENT_BITS[self._tensor.dtype]
+        broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
+        if self._frequencies:
+            beyond = (bits == 0) | (bits > _ONE[self._tensor.dtype])
+            broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & beyond
+        for rule, where in broken.items():
+            if rule not in self._first_bad and where.any():
+                at = int(where.argmax())
+                self._first_bad[rule] = (self._element + at, int(bits[at]))
+        self._element += len(bits)
+        self._left -= bits.nbytes
+
+    def findings(self, file: PackageFile) -> Iterator[Finding]:
+        """Yield at most one finding a rule, of LLQ-RAW-2 and LLQ-MODEL-6."""
+        expected = {"LLQ-RAW-2": "a finite value", "LLQ-MODEL-6": "a value above 0 and at most 1"}
+        for rule, (at, value) in self._first_bad.items():
+            row, col = divmod(at, self._tensor.cols)
+            offset = self._part.offset + at * self._item
+            place = Place(file=file.name, offset=offset, tensor=self._tensor.name)
+            found = f"bits {value:0{2 * self._item}X} at row {self._part.first_row + row}, column {col}"
+            yield Finding(rule, place, found, expected[rule])

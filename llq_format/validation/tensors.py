@@ -1,0 +1,89 @@
+"""Stage `tensors`: the list of tensors against the model and itself."""
+
+import math
+from collections.abc import Iterator
+
+from llq_format.format.layout import is_int4
+from llq_format.metadata.findings import Finding, Place
+from llq_format.metadata.metadata import Metadata
+from llq_format.metadata.model import TensorRole, tensor_roles
+
+_MAX_ELEMENTS = (1 << 53) - 1
+
+
+def check_tensors(metadata: Metadata) -> list[Finding]:
+    """Return the findings of stage `tensors`."""
+    names = list(_names(metadata))
+    roles: list[TensorRole] = []
+    if metadata.model is not None:
+        names += _membership(metadata, roles)
+    if any(finding.rule == "LLQ-TENSOR-3" for finding in names):
+        return names
+    findings = [*names, *_shapes(metadata)]
+    if roles:
+        findings += _roles(metadata, {role.name: role for role in roles})
+    expected = [role.name for role in roles] or sorted(tensor.name for tensor in metadata.tensors)
+    for index, (tensor, name) in enumerate(zip(metadata.tensors, expected, strict=False)):
+        if tensor.name != name:
+            place = Place(pointer=f"/tensors/{index}/name")
+            findings.append(Finding("LLQ-CANON-3", place, f"'{tensor.name}'", f"'{name}'"))
+            break  # what follows is shifted, not wrong by itself
+    return findings
+
+
+def _names(metadata: Metadata) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, tensor in enumerate(metadata.tensors):
+        other = first.setdefault(tensor.name.lower(), index)
+        if other != index:
+            place = Place(pointer=f"/tensors/{index}/name", tensor=tensor.name)
+            found = (
+                f"the name of tensor {other}, '{metadata.tensors[other].name}', but for the case of letters"
+            )
+            yield Finding("LLQ-TENSOR-2", place, found, "a name of its own")
+
+
+def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding]:
+    """Fill `roles`; yield missing and superfluous tensors. The table is cut off where too many are missing.
+
+    The metadata of a hostile package may call for billions of tensors in a few bytes.
+    """
+    assert metadata.model is not None  # noqa: S101  # the caller's condition, for the type checker
+    held = {tensor.name: index for index, tensor in enumerate(metadata.tensors)}
+    missing = 0
+    for role in tensor_roles(metadata.model):
+        roles.append(role)
+        if role.name not in held:
+            missing += 1
+            yield Finding("LLQ-TENSOR-3", Place(pointer="/tensors"), "nothing", f"a tensor '{role.name}'")
+        if missing == _MOST_MISSING:
+            return
+    wanted = {role.name for role in roles}
+    for name, index in held.items():
+        if name not in wanted:
+            place = Place(pointer=f"/tensors/{index}/name", tensor=name)
+            yield Finding("LLQ-TENSOR-3", place, f"'{name}'", "a tensor that the model calls for")
+
+
+_MOST_MISSING = 100
+
+
+def _shapes(metadata: Metadata) -> Iterator[Finding]:
+    for index, tensor in enumerate(metadata.tensors):
+        place = Place(pointer=f"/tensors/{index}/shape", tensor=tensor.name)
+        if is_int4(tensor.dtype) and len(tensor.shape) != 2:
+            yield Finding("LLQ-TENSOR-6", place, f"{len(tensor.shape)} dimension", "two, [rows, cols]")
+        elements = math.prod(tensor.shape)
+        if elements > _MAX_ELEMENTS:
+            yield Finding("LLQ-TENSOR-7", place, f"{elements} elements", f"at most {_MAX_ELEMENTS}")
+
+
+def _roles(metadata: Metadata, roles: dict[str, TensorRole]) -> Iterator[Finding]:
+    for index, tensor in enumerate(metadata.tensors):
+        role, pointer = roles[tensor.name], f"/tensors/{index}"
+        if tensor.shape != role.shape:
+            place = Place(pointer=f"{pointer}/shape", tensor=tensor.name)
+            yield Finding("LLQ-TENSOR-4", place, f"{list(tensor.shape)}", f"{list(role.shape)}")
+        if tensor.dtype not in role.dtypes:
+            place = Place(pointer=f"{pointer}/dtype", tensor=tensor.name)
+            yield Finding("LLQ-TENSOR-5", place, tensor.dtype, " or ".join(role.dtypes))

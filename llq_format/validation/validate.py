@@ -1,0 +1,149 @@
+"""All findings of a package (spec: Validation)."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from llq_format.format.layout import is_int4
+from llq_format.metadata.findings import Finding, LLQError, Place
+from llq_format.metadata.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
+from llq_format.validation.execution import check_execution
+from llq_format.validation.hashes import Progress, check_file_hash, check_part_hash
+from llq_format.validation.model import check_model
+from llq_format.validation.package_files import PackageFile, check_file, package_directory, read_metadata
+from llq_format.validation.parts import RULES_BEFORE_TILING, check_parts
+from llq_format.validation.payload import RawValues, check_blocks
+from llq_format.validation.shards import check_part_layout, check_preamble
+from llq_format.validation.tensors import check_tensors
+from llq_format.validation.text import check_text
+
+_ABOUT_FILES = frozenset({"LLQ-PKG-6", "LLQ-PKG-7", "LLQ-PKG-8", "LLQ-PKG-9", "LLQ-HASH-2"})
+
+
+def validate(
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    on_total: Callable[[int, str], None] | None = None,
+) -> list[Finding]:
+    """Return every finding of the package at `path`, the first fault first; valid if none is an error.
+
+    path: a package's directory, its metadata.json or its .wgsl module.
+    progress: called with numbers of bytes as files are hashed, from other threads.
+    on_total: called with the number of bytes to be hashed and the stem before the first is.
+    Raises OSError only where the system refuses to read (permissions, a failing disk).
+    """
+    directory = package_directory(path)
+    try:
+        metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
+    except LLQError as error:
+        return [error.finding]
+    if metadata is not None:
+        findings += check_index(metadata)
+        findings += check_directory(metadata, directory)
+        findings += _contents(metadata, directory, findings, progress, on_total)
+        findings += check_execution(metadata, directory, _broken_files(findings))
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def check_index(metadata: Metadata) -> list[Finding]:
+    """Return the findings of stages `model`, `tensors` and `parts`."""
+    findings = [*check_model(metadata), *check_tensors(metadata)]
+    if not any(finding.rule in ("LLQ-TENSOR-6", "LLQ-TENSOR-7") for finding in findings):
+        findings += check_parts(metadata)
+    return findings
+
+
+def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
+    """Return the findings of stage `files`."""
+    findings: list[Finding] = []
+    for entry in metadata.files:
+        findings += check_file(directory, entry.file, entry.byte_length)
+    named = {entry.file for entry in metadata.files}
+    for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are wanted, not paths
+        if name.lower().endswith(".llq") and name not in named:
+            findings.append(
+                Finding("LLQ-PKG-9", Place(file=ascii(name)[1:-1]), "a stray shard", "no such file")
+            )
+    if metadata.model is not None and metadata.tokenizer is None:
+        findings.append(Finding("LLQ-PKG-10", Place(pointer=""), "no tokenizer", "a member 'tokenizer'"))
+    return findings
+
+
+def check_part(metadata: Metadata, tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
+    """Yield the findings of stages `shards`, `hashes` and `payload` in one part."""
+    yield from check_part_layout(tensor, part, file)
+    if is_int4(tensor.dtype):
+        yield from check_part_hash(tensor, part, file)
+        yield from check_blocks(tensor, part, file)
+    else:
+        values = RawValues(metadata, tensor, part)
+        yield from check_part_hash(tensor, part, file, values.see)
+        yield from values.findings(file)
+
+
+def _contents(
+    metadata: Metadata,
+    directory: Path,
+    earlier: list[Finding],
+    progress: Progress | None,
+    on_total: Callable[[int, str], None] | None,
+) -> list[Finding]:
+    """Return the findings inside files, where earlier ones do not stand in the way.
+
+    A file is hashed in one thread and its parts in another, so that hashing every byte twice takes the time
+    of once.
+    """
+    broken_files = _broken_files(earlier)
+    broken_tensors = {
+        finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
+    }
+    held: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
+    tiled = not any(finding.rule in RULES_BEFORE_TILING for finding in earlier)
+    for tensor in metadata.tensors:
+        if tiled and tensor.name not in broken_tensors:
+            for part in tensor.parts:
+                held[metadata.shards[part.shard].file].append((tensor, part))
+    if on_total is not None:
+        sizes = (entry.byte_length for entry in metadata.files if entry.file not in broken_files)
+        on_total(sum(sizes), metadata.stem)
+    pool = ThreadPoolExecutor(max_workers=2)
+    try:
+        running = []
+        for index, entry in enumerate(metadata.files):
+            if entry.file in broken_files:
+                continue
+            if index < len(metadata.shards):  # the longer task first, so that the threads end together
+                parts = held[entry.file]
+                running.append(pool.submit(_shard_findings, metadata, directory, index, parts))
+            running.append(pool.submit(_file_findings, directory, entry, progress))
+        return [finding for future in running for finding in future.result()]
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the files in hand
+
+
+def _broken_files(findings: list[Finding]) -> set[str | None]:
+    """Return the names of files that are not there as the metadata says: their content means nothing."""
+    return {finding.where.file for finding in findings if finding.rule in _ABOUT_FILES}
+
+
+def _file_findings(directory: Path, entry: FileEntry, progress: Progress | None) -> list[Finding]:
+    try:
+        with PackageFile(directory / entry.file) as file:
+            return list(check_file_hash(entry, file, progress))
+    except LLQError as error:
+        return [error.finding]
+
+
+def _shard_findings(
+    metadata: Metadata, directory: Path, index: int, parts: list[tuple[TensorEntry, Part]]
+) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        with PackageFile(directory / metadata.shards[index].file) as file:
+            findings += check_preamble(metadata, index, file)
+            for tensor, part in parts:
+                findings += check_part(metadata, tensor, part, file)
+    except LLQError as error:
+        findings.append(error.finding)
+    return findings

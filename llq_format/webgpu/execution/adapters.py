@@ -1,0 +1,126 @@
+"""The adapters of this machine: GPUs, and the software adapters that stand in for one."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import wgpu
+from wgpu.backends.wgpu_native.extras import set_instance_extras
+
+from llq_format.webgpu.execution.device_errors import DeviceError
+from llq_format.webgpu.planning.program import ProgramVariant
+
+_ORDER = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
+_WGPU_NAMES = {"subgroups": "subgroup"}  # names of features in wgpu-native that differ from WebGPU's
+
+_OTHER_NAMES = {"lavapipe": "llvmpipe"}
+"""What an adapter is called by people, and what it calls itself."""
+
+# Chromium ships SwiftShader with a manifest that the Vulkan loader does not look for.
+_CHROMIUM = (
+    "/usr/lib/chromium",
+    "/usr/lib/chromium-browser",
+    "/usr/lib64/chromium-browser",
+    "/opt/google/chrome",
+    "/opt/chromium",
+)
+_MANIFEST = "vk_swiftshader_icd.json"
+
+
+def adapters() -> list[Any]:
+    """Return the adapters of this machine, the preferred one first: GPUs before software adapters.
+
+    Raises DeviceError where wgpu-native cannot look for any.
+    """
+    with _vulkan_environment():
+        _leave_opengl_out()
+        try:
+            found = list(wgpu.gpu.enumerate_adapters_sync())
+        except RuntimeError as error:
+            raise DeviceError(f"no WebGPU adapter: {error}") from None
+    usable = [adapter for adapter in found if adapter.info["backend_type"] != "OpenGL"]
+    return sorted(usable, key=_preference)
+
+
+@cache
+def _leave_opengl_out() -> None:
+    """Have wgpu look for Vulkan, Metal and Direct3D 12 alone: half a second is spent on OpenGL otherwise."""
+    with suppress(RuntimeError):  # the process has used wgpu before
+        set_instance_extras(backends=["Primary"])
+
+
+def find_adapter(name: str | None) -> Any:
+    """Return the adapter whose name, description or backend contains `name`, or the preferred one.
+
+    name: in any case; `lavapipe` is another word for llvmpipe, and `swiftshader` is found where Chromium is
+    installed; or the path of a Vulkan driver's manifest (.json), which is then the only driver that this
+    process loads. Raises DeviceError where there is none.
+    """
+    if name is not None and name.endswith(".json"):
+        if not Path(name).is_file():
+            raise DeviceError(f"there is no driver manifest {name}")
+        os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = name  # read by the Vulkan loader
+        name = None
+    found = adapters()
+    if not found:
+        raise DeviceError(
+            "no WebGPU adapter: there is no GPU driver; without a GPU, install a software one, such as "
+            "Debian's mesa-vulkan-drivers"
+        )
+    wanted = "" if name is None else _OTHER_NAMES.get(name.lower(), name.lower())
+    for adapter in found:
+        info = adapter.info
+        if wanted in f"{info['device']} {info['description']} {info['backend_type']}".lower():
+            return adapter
+    names = ", ".join(adapter_name(adapter) for adapter in found)
+    raise DeviceError(f"no WebGPU adapter is called {name!r}; there are: {names}")
+
+
+def silence_log() -> None:
+    """Keep wgpu from logging errors: they are raised as well."""
+    logging.getLogger("wgpu").setLevel(logging.CRITICAL)
+
+
+def adapter_name(adapter: Any) -> str:
+    """Return what an adapter calls itself, and the interface that it is reached by."""
+    return f"{adapter.info['device']} ({adapter.info['backend_type']})"
+
+
+def wgpu_feature(name: str) -> str:
+    """Return wgpu-native's name of a feature of WebGPU."""
+    return _WGPU_NAMES.get(name, name)
+
+
+def supports(adapter: Any, variant: ProgramVariant) -> bool:
+    """Return whether an adapter has the features of a variant; wgpu has the language extensions always."""
+    return all(wgpu_feature(feature) in adapter.features for feature in variant.features)
+
+
+def _preference(adapter: Any) -> tuple[int, bool]:
+    swiftshader = "swiftshader" in str(adapter.info["device"]).lower()  # slower than lavapipe
+    return _ORDER.get(adapter.info["adapter_type"], 4), swiftshader
+
+
+@contextmanager
+def _vulkan_environment() -> Iterator[None]:
+    """Tell the Vulkan loader of SwiftShader, and keep drivers from complaining of a session without a screen.
+
+    The loader reads these variables when the first adapter of a process is asked for; those that the user has
+    set stand.
+    """
+    wanted = {"XDG_RUNTIME_DIR": tempfile.gettempdir()}
+    manifests = [path for folder in _CHROMIUM if (path := Path(folder) / _MANIFEST).is_file()]
+    if manifests and not {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"} & set(os.environ):
+        wanted["VK_ADD_DRIVER_FILES"] = str(manifests[0])
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

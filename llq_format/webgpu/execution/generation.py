@@ -1,0 +1,103 @@
+"""Tokens one after another on a device, several in flight; no logits are read back (spec: Generation)."""
+
+import struct
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import wgpu
+
+from llq_format.reference.generation import Sampling
+from llq_format.webgpu.execution.encoding import submit, wait
+from llq_format.webgpu.execution.executor import CHOSEN, Host
+
+IN_FLIGHT = 4
+"""Tokens that are encoded before the first of them is read: the device never waits for the host."""
+
+_STATE_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step on its way: its submission, and where its state arrives."""
+
+    gpu: Any
+    submission: int
+    staging: Any
+
+    def token(self) -> int:
+        """Wait for the step and return its token."""
+        wait(self.gpu, self.submission)
+        self.staging.map_async("READ_NOSYNC").sync_wait()
+        data = np.frombuffer(self.staging.read_mapped(copy=True), np.uint32)
+        self.staging.unmap()
+        return int(data[CHOSEN])
+
+
+def generate(
+    host: Host,
+    prompt: Sequence[int],
+    max_tokens: int,
+    eos_token_ids: Sequence[int] = (),
+    sampling: Sampling | None = None,
+) -> Iterator[int]:
+    """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
+
+    When it ends, however it ends, `host.position` counts the prompt and the tokens that were yielded, less
+    the last: what was computed ahead is forgotten. Generation also ends where the context does.
+    Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
+    DeviceLostError where the device goes away.
+    """
+    choice = "greedy"
+    if sampling is not None and sampling.temperature > 0:
+        choice = "sample"
+        with host.device.failures():
+            host.device.gpu.queue.write_buffer(host.resource("sampling"), 0, _sampling_words(sampling))
+    host.start()
+    host.prefill(prompt)
+    start = host.position
+    free = [
+        host.device.buffer(f"chosen {n}", _STATE_BYTES, wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ)
+        for n in range(IN_FLIGHT)
+    ]
+    # The last token of a full context is chosen and never computed.
+    steps = min(max_tokens, host.context - start + 1)
+    flight: deque[_Step] = deque()
+    submitted = yielded = 0
+    try:
+        while yielded < steps:
+            while submitted < steps and free:
+                passes = (choice,) if submitted == 0 else ("decode", choice)
+                with host.device.failures():
+                    flight.append(_submit(host, passes, free.pop()))
+                submitted += 1
+            step = flight.popleft()
+            with host.device.failures():
+                token = step.token()
+            free.append(step.staging)
+            if token in eos_token_ids:
+                return
+            yielded += 1
+            yield token
+    finally:
+        host.position = start + max(0, yielded - 1)
+        while flight and not host.device.lost:
+            flight.popleft().token()
+
+
+def _submit(host: Host, passes: tuple[str, ...], staging: Any) -> _Step:
+    gpu = host.device.gpu
+    encoder = gpu.create_command_encoder(label=" ".join(passes))
+    host.encode(encoder, passes, 1)
+    encoder.copy_buffer_to_buffer(host.resource("state"), 0, staging, 0, _STATE_BYTES)
+    return _Step(gpu, submit(gpu, encoder.finish()), staging)
+
+
+def _sampling_words(sampling: Sampling) -> bytes:
+    """Return the words of the buffer `sampling`."""
+    seed = sampling.seed & (1 << 64) - 1
+    return struct.pack(
+        "<fIfII", sampling.temperature, sampling.top_k or 0, sampling.top_p, seed & 0xFFFFFFFF, seed >> 32
+    )

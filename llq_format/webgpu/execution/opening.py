@@ -1,0 +1,141 @@
+"""From a package to a host: which program and module, which adapter, which variant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from llq_format.metadata.findings import LLQError
+from llq_format.metadata.metadata import FileEntry
+from llq_format.package.reader import Package
+from llq_format.validation.execution import check_files, check_sizes
+from llq_format.webgpu.execution.adapters import find_adapter, supports
+from llq_format.webgpu.execution.device import Device
+from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.self_test import computes_rightly
+from llq_format.webgpu.execution.weights import Weights
+from llq_format.webgpu.planning.module import kernel_sections, read_module
+from llq_format.webgpu.planning.planner import CHUNK, plan
+from llq_format.webgpu.planning.program import Program
+from llq_format.webgpu.planning.sizes import KVCache
+
+BEST = "best"
+"""The last variant that the adapter has the features of, and that passes the self-test."""
+
+_GENERATION = ("prefill", "last", "decode", "greedy", "sample")
+"""Passes whose buffers are made at once, so that a lack of memory shows before the first token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """A program with the sections that its variants are made of."""
+
+    program: Program
+    sections: Mapping[str, str]
+
+
+def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache | None = None) -> Executable:
+    """Return the package's own program and module, or new ones.
+
+    New ones are made if the package lacks one of the two, or has another chunk or KV cache than asked for.
+    Raises LLQError for a file that breaks a rule (LLQ-PROG-22), UnplannableError.
+    """
+    metadata = package.metadata
+    if metadata.module is not None and metadata.program is not None:
+        found = _own(package, metadata.module, metadata.program)
+        program = found.program
+        if chunk in (None, program.chunk) and kv_cache in (None, program.kv_cache):
+            return found
+    planned = plan(metadata, chunk=chunk or CHUNK, kv_cache=kv_cache or "f16")
+    return Executable(planned, kernel_sections())
+
+
+def open_device(found: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
+    """Return a device for a variant, after its self-test, which needs the kernels of this implementation.
+
+    A module of other kernels is taken as it is.
+    adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
+    Raises DeviceError if there is no such adapter or variant, or the device computes wrongly with it.
+    """
+    chosen = find_adapter(adapter)
+    names = [v.name for v in found.program.variants]
+    if variant not in (BEST, *names):
+        raise DeviceError(f"no variant {variant!r}; the program has {', '.join(names)}")
+    wanted = (
+        [v.name for v in reversed(found.program.variants) if supports(chosen, v)]
+        if variant == BEST
+        else [variant]
+    )
+    for name in wanted:
+        device = Device(found.program, found.sections, adapter=adapter, variant=name)
+        device.prepare(found.program.pipelines)  # while the self-test runs
+        if found.sections != kernel_sections() or computes_rightly(device):
+            return device
+        device.gpu.destroy()
+    tried = ", ".join(wanted) or "none has the features"
+    raise DeviceError(
+        f"{chosen.info['device']} executes no variant rightly: {tried}; its driver may need an update"
+    )
+
+
+def open_host(  # noqa: PLR0913  # one argument an option of `llq run`
+    package: Package,
+    *,
+    adapter: str | None = None,
+    variant: str = BEST,
+    context: int | None = None,
+    chunk: int | None = None,
+    kv_cache: KVCache | None = None,
+) -> Host:
+    """Return a host of a package, its weights uploaded and checked.
+
+    adapter, variant: see `open_device`. context: positions of the KV cache, by default 2048 or the program's.
+    chunk, kv_cache: those of the package's program, unless given.
+    Raises DeviceError, LLQError for damaged files, ContextError, UnplannableError, ValueError.
+    """
+    found = executable(package, chunk=chunk, kv_cache=kv_cache)
+    with Weights(package, found.program) as weights:  # checked while the device is opened
+        device = open_device(found, adapter=adapter, variant=variant)
+        return host_on(package, found, device, context, weights)
+
+
+def host_on(
+    package: Package,
+    found: Executable,
+    device: Device,
+    context: int | None = None,
+    weights: Weights | None = None,
+) -> Host:
+    """Return a host on a device that is open. Raises DeviceError, which says what memory would be enough."""
+    try:
+        host = Host(package, found.program, device, context, weights)
+        for run in _GENERATION:
+            for dispatch in found.program.passes[run]:
+                for name in dispatch.bindings:
+                    if name in found.program.buffers:
+                        host.resource(name)
+    except DeviceLostError:
+        raise
+    except DeviceError as error:
+        needed = device_bytes(package, found.program, context)
+        raise DeviceError(
+            f"{error}; all buffers together take {needed / 1e6:.0f} MB, and a shorter context takes less"
+        ) from None
+    return host
+
+
+def device_bytes(package: Package, program: Program, context: int | None = None) -> int:
+    """Return the bytes of all buffers of a host, for a context."""
+    positions = context or min(program.context_length, 2048)
+    shards = sum(shard.byte_length for shard in package.metadata.shards)
+    return shards + sum(buffer.size(positions) for buffer in program.buffers.values())
+
+
+def _own(package: Package, module: FileEntry, program: FileEntry) -> Executable:
+    """Return the package's own files, after stage `program`. Raises LLQError with the first fault."""
+    findings = check_sizes(package.metadata)
+    if not findings:
+        text, data = package.read_file(module), package.read_file(program)
+        value, findings = check_files(package.metadata, text, data)
+    if findings:
+        raise LLQError(min(findings, key=lambda finding: finding.order))
+    return Executable(Program.from_json(value), read_module(text.decode("ascii")))

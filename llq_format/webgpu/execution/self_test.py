@@ -1,0 +1,103 @@
+"""Whether a device computes what a variant asks of it rightly: drivers and shader compilers have bugs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llq_format.format.layout import BLOCK
+from llq_format.format.packing import pack
+from llq_format.webgpu.execution.device import Device
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.planning.bindings import accesses
+from llq_format.webgpu.planning.dispatches import NORMALIZE, ROUNDED, WEIGHT_F16, Dispatches
+from llq_format.webgpu.planning.planner import program_variants
+from llq_format.webgpu.planning.program import Buffer, Program
+
+_COLS = 2 * BLOCK
+_TOLERANCE = 1e-4
+"""Far above the rounding of binary32, far below what a wrong sum, dot product or scale makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """What is computed, what of, and what must come out.
+
+    inputs: for each buffer its first bytes. expected: of the buffer `y`, [BLOCK], binary64. tolerance: how
+    far a value may be off.
+    """
+
+    program: Program
+    inputs: dict[str, NDArray[Any]]
+    expected: NDArray[np.float64]
+    tolerance: float
+
+
+def self_test() -> SelfTest:
+    """Return a norm, its INT8 codes and a product of one block row.
+
+    The norm takes `group_sum_and_max` and `halves`, the product `dot4` and `halves`: every function that
+    variants have their own bodies for. All INT8 codes of it are integers before they are rounded.
+    """
+    rng = np.random.default_rng(5)
+    weight = rng.choice(np.array([0.25, 0.5, 1.0], np.float16), _COLS)
+    codes = rng.integers(-127, 128, _COLS)
+    codes[[3, 100]] = 127, -127
+    x = codes / weight.astype(np.float64)
+    q = rng.integers(0, 16, (2, BLOCK, BLOCK)).astype(np.uint8)
+    scale, zero_point = np.array([0.375, 1.5], np.float16), np.array([-3, 9], np.int8)
+    inputs = {
+        "x": x.astype(np.float32),
+        "weight": weight,
+        "packed": pack(q),
+        "scale": scale,
+        "zero_point": np.pad(zero_point, (0, 2)),
+        "state": np.array([0, 1], np.uint32),
+    }
+    blocks = scale[:, None, None].astype(np.float64) * (q - zero_point[:, None, None].astype(np.float64))
+    root = np.sqrt(np.mean(np.square(x)))
+    expected = np.concatenate(list(blocks), axis=1) @ codes / root
+    return SelfTest(_program(inputs), inputs, expected, float(_TOLERANCE * np.abs(expected).max()))
+
+
+def computes_rightly(device: Device) -> bool:
+    """Return whether what `self_test` says comes out on a device."""
+    test = self_test()
+    host = Host(None, test.program, device, 1)
+    for name, data in test.inputs.items():
+        host.write(name, data)
+    host.run("operation", 1)
+    got = host.read("y", BLOCK).astype(np.float64)
+    return bool(np.abs(got - test.expected).max() <= test.tolerance)
+
+
+def _program(inputs: dict[str, NDArray[Any]]) -> Program:
+    make = Dispatches(None, _COLS // BLOCK)
+    norm = make.dispatch(
+        "self-test norm",
+        "norm_int8",
+        ("x", "weight", "score", "state", *ROUNDED["int8"]),
+        (_COLS, _COLS, _COLS // BLOCK, NORMALIZE | WEIGHT_F16, 0.0),
+        (1, 1, 1),
+    )
+    product = make.dispatch(
+        "self-test product",
+        "matvec_int8",
+        ("packed", "scale", "zero_point", *ROUNDED["int8"], "choice", "y"),
+        (BLOCK, _COLS // BLOCK, 0, 0, BLOCK, _COLS // BLOCK, 0, 0),
+        (BLOCK, 1, 1),  # enough, however few rows a workgroup takes
+    )
+    sizes = {name: data.nbytes for name, data in inputs.items()}
+    sizes |= {"state": 256, "score": 4, "choice": 4, "codes": _COLS, "sums": 8, "scales": 4, "y": 4 * BLOCK}
+    return Program(
+        chunk=1,
+        context_length=1,
+        kv_cache="f32",
+        variants=program_variants(),
+        weights={},
+        buffers={name: Buffer("activation", size) for name, size in sizes.items()},
+        pipelines={one.entry_point: accesses(one.entry_point) for one in (norm, product)},
+        parameters=make.parameters.table(),
+        passes={"operation": (norm, product)},
+    )

@@ -1,0 +1,46 @@
+"""Generation that outlives its device: where the device is lost, a new one takes the sequence up."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from llq_format.reference.generation import Sampling
+from llq_format.webgpu.execution.device_errors import DeviceLostError
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.generation import generate
+
+
+class Session:
+    """A host, and how it is made anew, once."""
+
+    def __init__(self, make: Callable[[], Host]) -> None:
+        """Make the first host. Raises what `make` raises."""
+        self._make = make
+        self.host = make()
+        self.losses = 0
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        max_tokens: int,
+        eos_token_ids: Sequence[int] = (),
+        sampling: Sampling | None = None,
+    ) -> Iterator[int]:
+        """Yield the tokens that follow a prompt, as `generation.generate` does.
+
+        After the first loss of a device the prompt and the tokens that were yielded are prefilled on a new
+        one, and generation goes on: a draw depends on the seed and the position alone. Raises DeviceLostError
+        at the second loss, and what `generate` raises.
+        """
+        given: list[int] = []
+        while True:
+            rest = max_tokens - len(given)
+            try:
+                for token in generate(self.host, [*prompt, *given], rest, eos_token_ids, sampling):
+                    given.append(token)
+                    yield token
+            except DeviceLostError:
+                self.losses += 1
+                if self.losses > 1:
+                    raise
+                self.host = self._make()
+            else:
+                return

@@ -1,0 +1,49 @@
+"""The WGSL module: kernels as sections of one text (spec: WGSL module).
+
+The file as it stands is the portable variant; sections of other variants stand in block comments.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+from llq_format.webgpu.planning.variants import VARIANTS, Variant
+
+_SECTION = re.compile(r"^(//|/\*): begin (\w+)\n(.*?)^(?://: end \2|end \2 :\*/)\n", re.DOTALL | re.MULTILINE)
+
+
+@cache
+def kernel_sections() -> Mapping[str, str]:
+    """Return the text of each section by name, as the kernel files hold them."""
+    folder = files("llq_format.webgpu") / "kernels"
+    named = {
+        entry.name.removesuffix(".wgsl"): entry for entry in folder.iterdir() if entry.name.endswith(".wgsl")
+    }
+    wanted = dict.fromkeys(name for variant in VARIANTS for name in variant.sections)
+    return {name: named[name].read_text(encoding="utf-8") for name in wanted}
+
+
+def write_module(sections: Mapping[str, str]) -> str:
+    """Return the text of the module file: every section once, those of the portable variant uncommented."""
+    portable = VARIANTS[0].sections
+
+    def framed(name: str) -> str:
+        text = sections[name]
+        return (
+            f"//: begin {name}\n{text}//: end {name}\n"
+            if name in portable
+            else f"/*: begin {name}\n{text}end {name} :*/\n"
+        )
+
+    return "".join(framed(name) for name in sections)
+
+
+def read_module(text: str) -> dict[str, str]:
+    """Return the sections of a module file by name."""
+    return {match[2]: match[3] for match in _SECTION.finditer(text)}
+
+
+def source(sections: Mapping[str, str], variant: Variant) -> str:
+    """Return the WGSL of a variant. Raises KeyError for a section that there is not."""
+    return "\n".join([*variant.directives, *(sections[name] for name in variant.sections)])

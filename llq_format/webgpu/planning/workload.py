@@ -1,0 +1,123 @@
+"""What the dispatches of a program do, by the program alone: layer, operation, weights read, workgroups."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from llq_format.format.layout import BLOCK_BYTES
+from llq_format.webgpu.planning.program import Dispatch, Program
+
+_LAYER = re.compile(r"layers\.(\d+)\.")
+_RANGE = re.compile(r"\+\d+")
+_EXPERT = re.compile(r"\.experts\.(\d+)\.")
+_ITEM_BYTES = {0: 4, 1: 2}  # of the parameter f16
+_BLOCK_ITEM_BYTES = {"scale": 2, "zero_point": 1}
+
+FULL_WORKGROUPS = 256
+"""Workgroups of 256 that give every core of a large device work; occupancy is estimated against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A dispatch for so many tokens.
+
+    layer: the decoder layer, or None; group: `layers.N`, `embedding`, `head` or `choice`; operation: the
+    label without numbers of layers, experts and rows; weight_bytes: weights that it has to read once.
+    """
+
+    dispatch: Dispatch
+    layer: int | None
+    group: str
+    operation: str
+    weight_bytes: float
+    workgroups: int
+
+
+def work(program: Program, passes: Iterable[str], tokens: int) -> list[Work]:
+    """Return the work of some passes of a model's program, one after another, for a chunk of tokens.
+
+    Of a mixture's experts, tokens / experts of each matrix is counted (all of it at most): a token takes one.
+    """
+    dispatches = [dispatch for name in passes for dispatch in program.passes[name]]
+    experts: defaultdict[int | None, set[str]] = defaultdict(set)
+    for dispatch in dispatches:
+        if found := _EXPERT.search(dispatch.label):
+            experts[layer_of(dispatch.label)].add(found[1])
+    works = []
+    for dispatch in dispatches:
+        layer = layer_of(dispatch.label)
+        share = 1.0
+        if _EXPERT.search(dispatch.label):
+            share = min(1.0, tokens / len(experts[layer]))
+        x, y, z = dispatch.grid(tokens)
+        bytes_ = share * _weight_bytes(program, dispatch, tokens)
+        works.append(
+            Work(dispatch, layer, group_of(dispatch), operation_of(dispatch.label), bytes_, x * y * z)
+        )
+    return works
+
+
+def layer_of(label: str) -> int | None:
+    """Return the decoder layer of a label, or None."""
+    found = _LAYER.match(label)
+    return int(found[1]) if found else None
+
+
+def operation_of(label: str) -> str:
+    """Return a label without the numbers of layer, expert and first row."""
+    return _EXPERT.sub(".experts.", _RANGE.sub("", _LAYER.sub("", label, count=1)))
+
+
+def occupancy(works: Sequence[Work], times: Sequence[float | None]) -> float:
+    """Return the estimate `workgroup_occupancy`, 0 to 1: see `OCCUPANCY`.
+
+    times: of each dispatch; where any is missing all count alike.
+    """
+    known = [time for time in times if time is not None]
+    weights = known if len(known) == len(works) and sum(known) > 0 else [1.0] * len(works)
+    filled = (min(1.0, one.workgroups / FULL_WORKGROUPS) for one in works)
+    return sum(weight * part for weight, part in zip(weights, filled, strict=True)) / sum(weights)
+
+
+OCCUPANCY = (
+    "An estimate of what the program offers the device in one decode step, not a measurement of its compute "
+    "units, which WebGPU does not reveal: the mean over all dispatches, each weighted by its time, of "
+    "min(1, workgroups / full_workgroups). Where single dispatches were not timed, all weigh alike."
+)
+"""What `workgroup_occupancy` is."""
+
+
+def group_of(dispatch: Dispatch) -> str:
+    """Return what a dispatch belongs to: `layers.N`, `embedding`, `head` or `choice`."""
+    layer = layer_of(dispatch.label)
+    if layer is not None:
+        return f"layers.{layer}"
+    if dispatch.entry_point == "embed":
+        return "embedding"
+    return "choice" if dispatch.label.startswith("choice.") else "head"
+
+
+def _weight_bytes(program: Program, dispatch: Dispatch, tokens: int) -> float:
+    """Return the bytes of the ranges of shards that a dispatch binds, as far as it reads them."""
+    bound = {name: program.weights[name] for name in dispatch.bindings if name in program.weights}
+    if dispatch.entry_point == "embed":  # one row a token, from the one range that holds it
+        _, _, cols, _, f16, *_ = program.parameters[dispatch.parameters]
+        size = sum(found.size for found in bound.values())
+        ranges = sum(
+            program.weights[name].size
+            for one in program.passes["decode"]
+            if one.entry_point == "embed"
+            for name in one.bindings
+            if name in program.weights
+        )
+        return tokens * cols * _ITEM_BYTES[int(f16)] * size / ranges
+    total = 0
+    for name, found in bound.items():
+        tensor, _, section = name.rpartition(".")
+        packed = bound.get(f"{tensor}.packed")
+        if packed is None or section not in _BLOCK_ITEM_BYTES:
+            total += found.size
+        else:  # the whole section is bound, and read for the blocks of this range alone
+            total += _BLOCK_ITEM_BYTES[section] * (packed.size // BLOCK_BYTES)
+    return total

@@ -1,0 +1,131 @@
+"""A profile as JSON (spec/schema/profile.schema.json): what is in it, and reading it back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonschema import Draft202012Validator
+
+from llq_format.metadata.specification import read_json
+
+FORMAT = "llq-profile"
+VERSION = "1.0"
+_DIGITS = 6
+
+
+class ProfileError(ValueError):
+    """A file that is no profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileReport:
+    """A profile; `value` satisfies the schema and may have members that the schema does not name."""
+
+    value: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "ProfileReport":
+        """Read a file. Raises ProfileError if it is no profile, OSError if it cannot be read."""
+        try:
+            value = json.loads(path.read_bytes(), parse_constant=_refuse)
+        except ValueError as error:
+            raise ProfileError(f"{path} is no JSON: {error}") from None
+        faults = check(value)
+        if faults:
+            raise ProfileError(f"{path} is no profile (schema/profile.schema.json): {faults[0]}")
+        return cls(value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the root object."""
+        return dict(self.value)
+
+    def to_bytes(self) -> bytes:
+        """Return the file."""
+        return (json.dumps(self.value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def check(value: Any) -> list[str]:
+    """Return what is wrong with a profile, each fault with its place."""
+    errors = sorted(_validator().iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+    return [f"at {error.json_path}: {error.message[:200]}" for error in errors]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(read_json("schema/profile.schema.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A dispatch and its times: begin and duration in the pictured run, and the typical duration."""
+
+    label: str
+    operation: str
+    entry_point: str
+    layer: int | None
+    workgroups: int
+    weight_bytes: float
+    start_ms: float | None
+    duration_ms: float | None
+    typical_ms: float | None
+
+
+def totals(timed: Sequence[Timed], member: Literal["operation", "entry_point"]) -> list[dict[str, Any]]:
+    """Return the totals of dispatches of the same operation or entry point, the longest first."""
+    other = "entry_point" if member == "operation" else "operation"
+    kinds: dict[str, list[Timed]] = {}
+    for one in timed:
+        kinds.setdefault(getattr(one, member), []).append(one)
+    whole = sum(one.typical_ms or 0 for one in timed)
+    rows = []
+    for name, ones in kinds.items():
+        known = all(one.typical_ms is not None for one in ones)
+        ms = sum(one.typical_ms or 0 for one in ones) if known else None
+        weight_bytes = round(sum(one.weight_bytes for one in ones))
+        rows.append(
+            {
+                member: name,
+                f"{other}s": sorted({getattr(one, other) for one in ones}),
+                "dispatches": len(ones),
+                "workgroups": sum(one.workgroups for one in ones),
+                "ms": rounded(ms),
+                "share": rounded(ms / whole) if ms is not None and whole else None,
+                "weight_bytes": weight_bytes,
+                "weight_gb_per_s": gb_per_s(weight_bytes, ms),
+            }
+        )
+    return sorted(rows, key=lambda row: (-(row["ms"] or 0), row[member]))
+
+
+def timeline(timed: Sequence[Timed]) -> list[dict[str, Any]]:
+    """Return the dispatches of the pictured run that were timed."""
+    return [
+        {
+            "label": one.label,
+            "operation": one.operation,
+            "entry_point": one.entry_point,
+            "layer": one.layer,
+            "workgroups": one.workgroups,
+            "start_ms": rounded(one.start_ms),
+            "duration_ms": rounded(one.duration_ms),
+        }
+        for one in timed
+        if one.start_ms is not None and one.duration_ms is not None
+    ]
+
+
+def gb_per_s(bytes_: float, ms: float | None) -> float | None:
+    """Return 10^9 bytes a second, or None where there is no time or nothing was read."""
+    return rounded(bytes_ / ms / 1e6) if ms and bytes_ else None
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a time in ms to the nanosecond."""
+    return None if value is None else round(value, _DIGITS)

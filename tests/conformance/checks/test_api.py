@@ -1,0 +1,124 @@
+"""The suite's questions about the JavaScript interface tell right implementations from wrong ones."""
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conformance.checks import CHECKS
+from conformance.core.api_scenario import Question
+from conformance.core.check import Outcome, Result
+from conformance.core.rules import registry
+from conformance.core.vectors import Vector, load
+from conformance.runtimes.command import JsonLines
+from conformance.runtimes.fault_files import Site
+from conformance.runtimes.javascript.deno import FLAGS
+from tests.support.repository import WEB
+
+(CHECK,) = (check for check in CHECKS if check.name == "api")
+VECTORS = {vector.id: vector for vector in load() if CHECK.concerns(vector)}
+PATIENCE = 300  # seconds: kernels are compiled by the CPU, which others use too
+
+MUTANTS = {
+    "module-not-resolved": ("LLQ-API-1", "model-loaded-by-the-module"),
+    "progress-goes-back": ("LLQ-API-2", "model-loaded-by-the-directory"),
+    "progress-without-end": ("LLQ-API-2", "model-loaded-by-the-directory"),
+    "load-abort-ignored": ("LLQ-API-3", "load-aborted-before-it-begins"),
+    "load-abort-with-another-error": ("LLQ-API-3", "load-aborted-while-a-shard-is-on-its-way"),
+    "load-goes-on-after-abort": ("LLQ-API-3", "load-aborted-while-a-shard-is-on-its-way"),
+    "hash-without-rule": ("LLQ-API-4", "load-refuses-a-shard-with-one-bit-changed"),
+    "rule-of-another-fault": ("LLQ-API-4", "load-refuses-a-shard-that-is-cut-short"),
+    "damaged-shard-taken": ("LLQ-API-4", "load-refuses-a-shard-with-one-bit-changed"),
+    "errors-without-code": ("LLQ-API-7", "load-fails-for-no-metadata"),
+    "errors-with-another-code": ("LLQ-API-6", "load-fails-for-a-page-in-place-of-a-shard"),
+    "ranges-required": ("LLQ-API-5", "load-mends-ignores-ranges"),
+    "options-not-checked": ("LLQ-API-8", "calls-that-make-no-sense"),
+    "merges-not-fetched": ("LLQ-API-9", "tokenizer-created-of-vocab-json"),
+    "bos-of-another-tokenizer": ("LLQ-API-9", "tokenizer-created-of-tokenizer-json"),
+    "warm-by-default": ("LLQ-API-10", "answer-without-options"),
+    "end-token-shown": ("LLQ-API-10", "answer-without-options"),
+    "generation-prompt-left-out": ("LLQ-API-11", "answer-to-messages"),
+    "one-token-more": ("LLQ-API-12", "answer-of-at-most-one"),
+    "context-length-ignored": ("LLQ-API-12", "context-of-few-positions"),
+    "stop-left-in": ("LLQ-API-13", "stop-is-a-whole-token"),
+    "stop-in-single-pieces": ("LLQ-API-13", "stop-is-parts-of-several-tokens"),
+    "stop-shown-while-it-begins": ("LLQ-API-15", "stop-is-the-inside-of-a-token"),
+    "seed-ignored": ("LLQ-API-14", "answer-sampled-twice"),
+    "seed-moves-on": ("LLQ-API-14", "answer-sampled-twice"),
+    "last-piece-lost": ("LLQ-API-15", "answer-of-at-most-many"),
+    "pieces-told-again": ("LLQ-API-15", "answer-of-at-most-four"),
+    "characters-split": ("LLQ-API-16", "answer-without-options"),
+    "bytes-shown-as-they-come": ("LLQ-API-16", "answer-without-options"),
+    "length-for-every-end": ("LLQ-API-17", "answer-without-options"),
+    "usage-without-prompt": ("LLQ-API-17", "answer-of-at-most-one"),
+    "abort-ends-quietly": ("LLQ-API-18", "stream-aborted-after-its-first-piece"),
+    "abort-waits-for-its-turn": ("LLQ-API-18", "call-aborted-while-it-waits"),
+    "second-call-turned-away": ("LLQ-API-19", "calls-at-once"),
+    "last-call-first": ("LLQ-API-19", "calls-at-once"),
+    "long-prompt-cut": ("LLQ-API-20", "context-of-few-positions"),
+    "profile-without-occupancy": ("LLQ-API-21", "model-profiled"),
+    "profile-of-one-layer": ("LLQ-API-21", "model-profiled"),
+    "dispose-does-nothing": ("LLQ-API-22", "model-disposed-of"),
+    "dispose-once-only": ("LLQ-API-22", "model-disposed-of"),
+    "lost-device-ends-quietly": ("LLQ-API-23", "device-lost"),
+}
+"""Mistakes of web/test/api_mutants.mjs, each with the rule that it breaks and a question that shows it."""
+
+EQUIVALENTS = ("one-character-a-piece", "frozen-and-wrapped")
+"""What is odd there and right."""
+
+TRIED = (
+    "answer-of-at-most-four",
+    "answer-that-ends-within-a-character",
+    "answer-to-messages",
+    "stop-is-parts-of-several-tokens",
+    "stream-aborted-after-its-first-piece",
+)
+"""Questions that they are asked: some, for each takes seconds."""
+
+
+class Interfaces(JsonLines):
+    """Implementations of the interface in one process; `name` says which is asked."""
+
+    name = "control"
+
+    @contextmanager
+    def _offered(self, question: Question) -> Iterator[tuple[str, Site]]:
+        with super()._offered(question) as (url, site):
+            yield f"{url}#{self.name}/", site
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[Interfaces]:
+    deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
+    assert deno is not None, "deno is not on the path: pip install deno"
+    runtime = Interfaces(shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")]), PATIENCE)
+    yield runtime
+    runtime.close()
+
+
+def asked(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result:
+    """Ask one implementation about one vector."""
+    runtime.name = name
+    return CHECK(runtime, vector, where)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_mistake_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
+    rule, vector = MUTANTS[name]
+    result = asked(runtime, name, VECTORS[vector], tmp_path)
+    assert (result.outcome, result.broken) == (Outcome.FAILED, (rule,)), result.explanation
+
+
+@pytest.mark.parametrize("name", EQUIVALENTS)
+def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: Path) -> None:
+    results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
+    assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
+
+
+def test_every_rule_of_the_interface_has_a_mistake_that_breaks_it() -> None:
+    rules = {rule.id for rule in registry().values() if rule.stage == "interface"}
+    assert {rule for rule, _ in MUTANTS.values()} == rules

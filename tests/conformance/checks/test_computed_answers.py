@@ -1,0 +1,335 @@
+"""The checks of computed answers: over both kinds of adapters, and what they say of wrong answers."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conformance.checks import CHECKS
+from conformance.container import error_bound
+from conformance.core.check import Outcome, Result
+from conformance.core.rules import registry
+from conformance.core.runtime import BrokenAdapter, Info, Rounded, Tokenized
+from conformance.core.vectors import Vector, load
+from conformance.runtimes.command import JsonLines
+from conformance.runtimes.in_process import InProcess
+from tests.support.repository import ROOT
+
+BY_NAME = {check.name: check for check in CHECKS}
+ADAPTER = f"{shlex.quote(sys.executable)} -m tests.support.reference_adapter"
+X = np.array([[127, -63.5, 0.5, 1.5], [0, 0, 0, 0], [-2, 1, 0, 2**-120]], np.float32)
+
+
+@pytest.fixture
+def vector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Vector]:
+    """Provide a function that makes a vector; arrays among its members become files."""
+
+    def make(kind: str, *rules: str, **members: Any) -> Vector:
+        home = tmp_path_factory.mktemp(kind)
+        for name, value in members.items():
+            if isinstance(value, np.ndarray):
+                np.save(home / f"{name}.npy", value)
+                members[name] = f"{name}.npy"
+        return Vector(f"a-{kind}", kind, home, "A small one.", rules, members=members, home=home)
+
+    return make
+
+
+Make = Callable[..., Vector]
+
+
+class Says:
+    """Gives the same answers to all questions of a kind, one after another."""
+
+    capabilities = frozenset({"activations", "matvec", "logits", "generate", "tokenize"})
+    info = Info("says", kv_cache="f32")
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def __call__(self, *_question: object) -> Any:
+        """Answer."""
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    activations = matvec = logits = generate = tokenize = __call__
+
+
+def ask(vector: Vector, *answers: Any) -> Result:
+    return BY_NAME[vector.kind](InProcess(Says(*answers)), vector, Path())
+
+
+def told(result: Result, *texts: str) -> None:
+    """Check that a failure cites the vector's rules, each with its sentence, and says all of this."""
+    assert result.outcome is Outcome.FAILED
+    for rule in result.rules:
+        assert registry()[rule].sentence in result.explanation
+    for text in ("A small one.", *texts):
+        assert text in result.explanation, result.explanation
+
+
+# ---- The protocol -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def adapter() -> Iterator[JsonLines]:
+    runtime = JsonLines(ADAPTER)
+    yield runtime
+    runtime.close()
+
+
+def of_kind(kind: str) -> list[Vector]:
+    return [vector for vector in load() if vector.kind == kind][:5]
+
+
+@pytest.mark.parametrize("kind", ["activations", "matvec", "logits", "generate", "tokenize"])
+def test_a_command_is_asked_as_an_object_is(
+    kind: str, adapter: JsonLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert adapter.info.kv_cache == "f32"
+    results = [BY_NAME[kind](adapter, vector, Path()) for vector in of_kind(kind)]
+    assert results
+    assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
+
+
+def test_logits_need_a_declared_cache() -> None:
+    class Silent(Says):
+        info = Info("silent")
+
+    with pytest.raises(BrokenAdapter, match="its info declares kv_cache: f32 or f16"):
+        InProcess(Silent())
+
+
+BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
+    ("activations", (X, "int8"), X, "activations returned ndarray, not a Rounded"),
+    ("activations", (X, "int8"), Rounded(X), "activations returned NoneType, not a numpy array"),
+    ("activations", (X, "binary16"), Rounded(X.astype(np.float16)), "of float16, not of float32"),
+    ("matvec", (Path(), "w", "int8", X), X.astype(np.float16), "not of float32 or float64"),
+    ("logits", (Path(), [1], [1]), [[0.0]], "logits returned list, not a numpy array"),
+    ("generate", (Path(), [1], 1), [1.5], "generate returned token ids that are no integers"),
+    ("tokenize", (Path(), "a"), [1], "tokenize returned list, not a Tokenized"),
+]
+
+
+@pytest.mark.parametrize(("method", "question", "answer", "text"), BROKEN)
+def test_what_is_no_answer_breaks_the_adapter(
+    method: str, question: tuple[Any, ...], answer: Any, text: str
+) -> None:
+    with pytest.raises(BrokenAdapter, match=text):
+        getattr(InProcess(Says(answer)), method)(*question)
+
+
+# ---- Activations --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def int8(vector: Make) -> Vector:
+    least = np.array([[127, -64, 0, 1], [0] * 4, [-127, 63, 0, 0]], np.float32)
+    greatest = np.array([[127, -63, 1, 2], [0] * 4, [-127, 64, 0, 0]], np.float32)
+    scale = np.array([1, 0, 2 / 127])
+    return vector(
+        "activations", "LLQ-ACT-5", format="int8", input=X, least=least, greatest=greatest, scale=scale
+    )
+
+
+def rounded(vector: Vector, **changes: float) -> Rounded:
+    """Return legal codes and scales, but for `code` in the first place and `scale` in the last."""
+    codes, scales = vector.array("least"), vector.array("scale")
+    codes[0, 1] = changes.get("code", codes[0, 1])
+    scales[2] = changes.get("scale", scales[2])
+    return Rounded(codes, scales)
+
+
+@pytest.mark.parametrize("code", [-64, -63])
+def test_either_legal_code_passes(int8: Vector, code: float) -> None:
+    assert ask(int8, rounded(int8, code=code)).outcome is Outcome.PASSED
+
+
+def test_an_illegal_code_is_told(int8: Vector) -> None:
+    told(
+        ask(int8, rounded(int8, code=-62)),
+        "codes beyond the guard band",
+        "beyond     1 of 12 elements",
+        "first      vector 0, element 1",
+        "expected   C27C0000  -63.0",
+        "got        C2780000  -62.0",
+        "error      1; bound 0; error/bound inf",
+        "legal      -64 to -63",
+        "input      -63.5; 127·x / max|x| is -63.5",
+    )
+
+
+def test_a_code_that_is_no_integer_is_told(int8: Vector) -> None:
+    told(ask(int8, rounded(int8, code=-63.5)), "got        C27E0000  -63.5")
+
+
+def test_a_scale_that_is_off_is_told(int8: Vector) -> None:
+    told(
+        ask(int8, rounded(int8, scale=2 / 127 * (1 + 2**-20))),
+        "scales off by more than 2^-21",
+        "first      vector 2",
+        "error/bound 2",
+    )
+
+
+def test_nan_breaks_num_1_before_all(int8: Vector) -> None:
+    result = ask(int8, rounded(int8, scale=np.nan, code=np.inf))
+    assert result.broken == ("LLQ-NUM-1", "LLQ-ACT-5")
+    assert result.headline == "codes beyond the guard band, scales off by more than 2^-21"
+    told(result, "breaks     LLQ-NUM-1", "error/bound inf")
+
+
+def test_negligible_vectors_may_be_taken_for_zeros(vector: Make) -> None:
+    x = np.array([[2.0**-110, 0]], np.float32)
+    codes = np.array([[127, 0]], np.float32)
+    scale = np.array([2.0**-110 / 127])
+    small = vector(
+        "activations", "LLQ-ACT-4", format="int8", input=x, least=codes, greatest=codes, scale=scale
+    )
+    assert ask(small, Rounded(codes, scale)).outcome is Outcome.PASSED
+    assert ask(small, Rounded(0 * codes, 0 * scale)).outcome is Outcome.PASSED
+    assert ask(small, Rounded(0 * codes, scale)).outcome is Outcome.FAILED
+
+
+@pytest.fixture
+def binary16(vector: Make) -> Vector:
+    expected = np.array([[2.0**-15, 2.0**-14, 1, -65504]], np.float32)
+    return vector("activations", "LLQ-ACT-1", format="binary16", input=expected, expected=expected)
+
+
+def test_a_subnormal_binary16_may_be_flushed_and_no_other(binary16: Vector) -> None:
+    values = binary16.array("expected")
+    assert ask(binary16, Rounded(values)).outcome is Outcome.PASSED
+    values[0, 0] = 0
+    assert ask(binary16, Rounded(values)).outcome is Outcome.PASSED
+    values[0, 1] = 0
+    told(ask(binary16, Rounded(values)), "first      vector 0, element 1", "input      6.103515")
+
+
+def test_another_shape_is_told(int8: Vector, binary16: Vector) -> None:
+    told(ask(binary16, Rounded(np.zeros((4, 1), np.float32))), "expected   the shape [1, 4]")
+    wrong = Rounded(int8.array("least"), np.zeros((3, 1)))
+    told(ask(int8, wrong), "wrong shape of the scales", "got        the shape [3, 1]")
+
+
+# ---- Products and logits ------------------------------------------------------------------------------
+
+
+EXPECTED = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+@pytest.fixture
+def products(vector: Make) -> Vector:
+    members = {"tensor": "w", "format": "int8", "input": X, "expected": EXPECTED}
+    return vector("matvec", "LLQ-NUM-3", bound=np.full((2, 3), 0.25), **members)
+
+
+def test_the_first_and_the_worst_product_are_told(products: Vector) -> None:
+    got = EXPECTED.astype(np.float32)
+    got[0, 1] += 0.5
+    got[1, 2] -= 8
+    told(
+        ask(products, got),
+        "beyond     2 of 6 elements",
+        "first      vector 0, output row 1\n  expected   40000000  2.0\n  got        40200000  2.5",
+        "error      0.5; bound 0.25; error/bound 2",
+        "worst      vector 1, output row 2",
+        "got        C0000000  -2.0",
+        "error      8; bound 0.25; error/bound 32",
+        "tensor     w, inputs in int8",
+    )
+    assert ask(products, EXPECTED + 0.25).outcome is Outcome.PASSED
+
+
+def test_hexadecimal_digits_are_of_the_format_that_was_returned(products: Vector) -> None:
+    told(ask(products, EXPECTED + 1), "expected   3FF0000000000000  1.0", "got        4000000000000000  2.0")
+
+
+@pytest.fixture
+def model(vector: Make) -> Vector:
+    splits = [[2], [1, 1]]
+    bounds = {"f32": 0.125, "f16": 1.0}
+    return vector("logits", "LLQ-NUM-4", tokens=[1, 2], splits=splits, expected=EXPECTED, bounds=bounds)
+
+
+def test_logits_that_depend_on_the_split_are_told(model: Vector) -> None:
+    result = ask(model, EXPECTED, EXPECTED + 2)
+    assert result.broken == ("LLQ-DEC-17", "LLQ-NUM-4")
+    told(result, "split      [2]: right", "split      [1, 1]: wrong", "first      position 0, token 0")
+
+
+def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
+    told(
+        ask(model, EXPECTED + 0.5),
+        "KV cache   f32, as declared",
+        "within the bound of f16, 1: does the cache hold f16?",
+    )
+    declared = Says(EXPECTED + 0.5)
+    declared.info = Info("says", kv_cache="f16")
+    assert BY_NAME["logits"](InProcess(declared), model, Path()).outcome is Outcome.PASSED
+    assert "does the cache hold" not in ask(model, EXPECTED + 2).explanation
+
+
+def test_nan_among_logits_is_told(model: Vector) -> None:
+    got: NDArray[np.float64] = EXPECTED.copy()
+    got[1, 1] = np.nan
+    result = ask(model, got)
+    assert (result.headline, result.broken[0]) == ("NaN or infinity", "LLQ-NUM-1")
+    told(result, "first      position 1, token 1", "error/bound inf")
+
+
+def test_logits_of_some_positions_alone_are_no_answer(model: Vector) -> None:
+    told(ask(model, EXPECTED[1:]), "wrong shape", "got        the shape [1, 3]")
+
+
+def test_what_is_no_number_is_beyond_every_bound() -> None:
+    got = np.array([np.nan, np.inf, -np.inf, 1.0])
+    assert error_bound.beyond(got, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
+
+
+# ---- Tokens -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def generation(vector: Make) -> Vector:
+    made = vector("generate", "LLQ-GEN-1", tokens=[1], max_tokens=3, expected=[7, 8, 9], margin=0.5)
+    (made.home / "metadata.json").write_text('{"tokenizer": {"eos_token_ids": [2]}}')
+    return made
+
+
+LATE = "LLQ-GEN-2", "LLQ-GEN-1"
+GENERATED: list[tuple[Sequence[int], str, str, tuple[str, ...]]] = [
+    ([7, 5, 9], "another token", "step 1: expected token 8, got token 5", ("LLQ-GEN-1",)),
+    ([7, 8], "generation ends too early", "step 2: expected token 9, got the end", ("LLQ-GEN-1",)),
+    (
+        [7, 8, 9, 4],
+        "generation ends too late",
+        "step 3: expected the end, got token 4",
+        ("LLQ-GEN-2", "LLQ-GEN-1"),
+    ),
+    ([7, 8, 2], "another token", "step 2: expected token 9, got token 2", LATE),
+]
+
+
+@pytest.mark.parametrize(("tokens", "headline", "first", "broken"), GENERATED)
+def test_the_first_step_that_differs_is_told(
+    generation: Vector, tokens: Sequence[int], headline: str, first: str, broken: tuple[str, ...]
+) -> None:
+    result = ask(generation, tokens)
+    assert (result.headline, result.broken) == (headline, broken)
+    told(result, f"first      {first}", "prompt     [1], max_tokens 3, eos_token_ids [2]")
+    assert ask(generation, np.array([7, 8, 9])).outcome is Outcome.PASSED
+
+
+def test_what_is_wrong_with_tokens_and_text_is_told(vector: Make) -> None:
+    prompt = vector("tokenize", "LLQ-TOK-1", text="é", ids=[1, 2], decoded="é")
+    assert ask(prompt, Tokenized((1, 2), "é")).outcome is Outcome.PASSED
+    result = ask(prompt, Tokenized((1, 1, 2), "e"))
+    assert result.headline == "other token ids, another text decoded"
+    told(result, "text       '\\xe9'", "id 1: expected 2, got 1", "expected   '\\xe9'\n  got        'e'")
+    told(ask(prompt, Tokenized((1,), "é")), "id 1: expected 2, got nothing")

@@ -1,0 +1,194 @@
+"""Exporters under test: every wrong one is found by its check on its rule, and no odd one is."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance import exporters
+from conformance.core.check import Outcome, Result
+from conformance.core.rules import registry
+from conformance.core.runtime import BrokenAdapter, Errored, TimedOut
+from conformance.core.vectors import VECTORS, load
+from conformance.exporters.checks import EXPORT_CHECKS
+from conformance.exporters.command import Command
+from conformance.exporters.in_process import InProcess
+from conformance.exporters.protocol import UnknownExporterError
+from conformance.exporters.reference import Reference
+from conformance.exporters.session import Workshop
+from conformance.exporters.variants.conforming import EQUIVALENTS, Equivalent
+from conformance.exporters.variants.mutants import Mutant, mutants
+from conformance.mutation.find import find
+from llq_format.exporting.export import MethodName, export
+from tests.support.command_line import llq
+from tests.support.repository import ROOT
+
+BY_NAME = {check.name: check for check in EXPORT_CHECKS}
+VECTORS_OF_EXPORT = [vector for vector in load(VECTORS) if vector.kind == "export"]
+REPEATED = ("dense-llama-in-bfloat16",)
+"""Vectors that `repeat` is asked of here: it waits for another second."""
+
+
+def in_process(exporter: Any) -> InProcess:
+    """Return an exporter as the suite has it."""
+    made = Reference.export.__get__(exporter) if isinstance(exporter, Reference) else exporter
+    found = InProcess(type(exporter).__name__, made, 60)
+    found.claim = exporter.claim
+    return found
+
+
+def asked(exporter: Any, check: str) -> Iterator[Result]:
+    """Yield the results of a check of an exporter on top of the reference, one vector after another."""
+    yield from asked_of(in_process(exporter), check)
+
+
+def asked_of(exporter: InProcess, check: str) -> Iterator[Result]:
+    """Yield the results of a check, one vector after another."""
+    workshop = Workshop(exporter, find("reference", 60))
+    try:
+        for vector in VECTORS_OF_EXPORT:
+            if BY_NAME[check].concerns(vector) and (check != "repeat" or vector.id in REPEATED):
+                yield BY_NAME[check](workshop, vector, Path())
+    finally:
+        workshop.close()
+
+
+@pytest.mark.parametrize("mutant", mutants().values(), ids=lambda mutant: mutant.name)
+def test_each_mutant_fails_each_of_its_checks_on_its_rule(mutant: Mutant) -> None:
+    for check in mutant.checks:
+        found = any(r.outcome is Outcome.FAILED and mutant.rule in r.broken for r in asked(mutant, check))
+        other = mutant.rule == "LLQ-WRITE-4" and check == "describe"
+        assert found or (other and any(r.outcome is Outcome.FAILED for r in asked(mutant, check))), check
+
+
+@pytest.mark.parametrize("equivalent", EQUIVALENTS.values(), ids=lambda equivalent: equivalent.name)
+def test_no_equivalent_fails(equivalent: Equivalent) -> None:
+    results = [result for check in BY_NAME for result in asked(equivalent, check)]
+    bad = [result.explanation for result in results if result.outcome.bad]
+    assert bad == []
+    assert {result.check for result in results if result.outcome is Outcome.PASSED} >= {"export", "compute"}
+
+
+def test_the_reference_passes() -> None:
+    results = [result for check in BY_NAME for result in asked(Reference(), check)]
+    assert {result.outcome for result in results} == {Outcome.PASSED}
+    assert {result.check for result in results} == set(BY_NAME)
+    assert len([result for result in results if result.check == "decline"]) >= 20
+
+
+@pytest.mark.parametrize(("method", "claim"), [("gptq", "weights"), ("awq", "model"), ("best", "model")])
+def test_methods_that_calibrate_pass(method: MethodName, claim: str, tmp_path: Path) -> None:
+    """Each for what it may claim: `gptq` leaves rows where they are, the others scale or mix them."""
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 8, 256))
+
+    def write(checkpoint: Path, package: Path) -> None:
+        export(checkpoint, package, method=method, calibrate=tmp_path / "ids.npy")
+
+    exporter = InProcess(method, write, 60)
+    exporter.claim = claim
+    names = [
+        name
+        for name in BY_NAME
+        if name not in {"model": ("weights", "rounding"), "weights": ("rounding",)}[claim]
+    ]
+    results = [result for name in names for result in asked_of(exporter, name)]
+    assert [result.explanation for result in results if result.outcome.bad] == []
+    assert {result.check for result in results if result.outcome is Outcome.PASSED} == set(names)
+
+
+COPIER = """
+import os, sys
+if "{checkpoint}" == sys.argv[1]: sys.exit("the places were not filled")
+os.kill(os.getpid(), 9) if "nan" in sys.argv[1] else sys.exit("no")
+"""
+
+
+def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path) -> None:
+    script = tmp_path / "exporter.py"
+    script.write_text(COPIER)
+    command = Command(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", 60)
+    with pytest.raises(Errored, match="killed by signal 9"):
+        command.export(tmp_path, tmp_path / "package")
+    refused = Command(f"{sys.executable} {script} {{checkpoint}} {{package}}", 60).export(tmp_path, tmp_path)
+    assert (refused.succeeded, refused.message) == (False, "no")
+    slow = Command(f"{sys.executable} -c 'import time; time.sleep(60)' {{checkpoint}} {{package}}", 0.5)
+    with pytest.raises(TimedOut, match=r"no package within 0.5 s"):
+        slow.export(tmp_path, tmp_path / "package")
+    with pytest.raises(BrokenAdapter, match="cannot be started"):
+        Command("/nowhere/exporter {checkpoint} {package}", 1).export(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("nothing", "--exporter=nothing is none of: reference"),
+        ("cmd:llq export {checkpoint}", "lacks {package}"),
+        ("cmd:llq 'export {checkpoint} {package}", "is no command line"),
+        ("mutant:nobody", "no mutant exporter is called 'nobody'"),
+        ("equivalent:nobody", "no equivalent exporter is called 'nobody'"),
+    ],
+)
+def test_an_exporter_that_there_is_not_is_told(spec: str, told: str) -> None:
+    with pytest.raises(UnknownExporterError, match=re.escape(told)):
+        exporters.find(spec, 1)
+
+
+def suite(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", "-q", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)  # noqa: S603
+
+
+def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
+    line = f"cmd:{sys.executable} -m llq_format export {{checkpoint}} {{package}}"
+    chosen = ("-k", "gguf-of-q8-0 or checkpoint-with-nan-in-a-norm")
+    done = suite(f"--exporter={line}", "--exporter-claims=rounding", f"--report={tmp_path}", *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms as export, weights, rounding: 10 checks passed" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["runtime"]["option"], report["runtime"]["spec"]) == ("exporter", line)
+    levels = {rule["id"]: rule["level"] for rule in report["rules"]}
+    assert {levels[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
+
+
+def test_a_failure_is_told_with_its_rule_and_can_be_replayed() -> None:
+    done = suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
+    assert done.returncode == 1
+    assert "breaks     LLQ-WRITE-6" in done.stdout
+    assert "resembles  row 40 of the checkpoint's tensor" in done.stdout
+    assert "llq replay dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
+    replayed = llq("replay", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
+    assert replayed.exit_code == 1
+    assert "FAILED  weights dense-llama-in-binary32" in replayed.stdout
+    assert llq("replay", "dense-llama-in-binary32", "--exporter=reference").exit_code == 0
+    assert llq("replay", "dense-llama-in-binary32").exit_code == 2
+    assert llq("replay", "worked-example", "--exporter=reference").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--exporter-claims=rounding",), "--exporter-claims is about an exporter"),
+        (("--exporter=cmd:/nowhere/it {checkpoint} {package}",), "cannot be started"),
+        (("--exporter=reference", "--quick"), "--quick is about runtimes"),
+        (
+            ("--exporter=reference", "--runtime=py:tests.support.miniatures:Right"),
+            "judges the packages, and does not claim",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_are_misuse(arguments: tuple[str, ...], told: str) -> None:
+    done = suite(*arguments)
+    assert done.returncode == 4
+    assert told in done.stdout + done.stderr
+
+
+def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:
+    assert len(mutants()) >= 50
+    assert {mutant.rule for mutant in mutants().values()} <= set(registry())
+    assert {check for mutant in mutants().values() for check in mutant.checks} == set(BY_NAME)

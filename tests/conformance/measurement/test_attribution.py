@@ -1,0 +1,85 @@
+"""Failures name the mistake of a mutant, in our arithmetic and in that of others, and no other mistake.
+
+`python -m conformance.measurement.attribution` measures it on all; here are samples.
+"""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance.core.check import Outcome, Result
+from conformance.diagnosis.causes import causes, common_verdict
+from conformance.measurement import attribution
+from conformance.measurement.build import VERDICTS, questions
+from conformance.mutation.kill_matrix import saved
+from conformance.mutation.mutants import MUTANTS, MutantRuntime
+from conformance.runtimes.in_process import InProcess
+
+KILLS = saved().kills
+VECTOR = "llama-4"
+CAUGHT = [n for n, m in MUTANTS.items() if m.check == "logits" and f"logits-{VECTOR}" in KILLS[n]]
+SAMPLE = random.Random(8).sample(CAUGHT, 16)  # noqa: S311 - a sample
+QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in questions(["logits"])}
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("foreign", [False, True], ids=["own", "foreign"])
+def test_wrong_logits_are_named(name: str, tmp_path: Path, *, foreign: bool) -> None:
+    check, vector = QUESTIONS[f"logits-{VECTOR}"]
+    mutants = [attribution.FOREIGN, MUTANTS[name]] if foreign else [MUTANTS[name]]
+    result = check(InProcess(MutantRuntime(mutants), 60), vector, tmp_path)
+    assert result.outcome is Outcome.FAILED
+    assert MUTANTS[name].title in result.misreadings
+
+
+def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
+    """About half a second of a processor where nothing was computed before; the limit leaves room."""
+    check, vector = QUESTIONS["logits-chunks-int8"]
+    start = time.process_time()
+    result = check(InProcess(MutantRuntime([MUTANTS["chunks-ignored"]]), 60), vector, tmp_path)
+    assert result.misreadings
+    assert time.process_time() - start < 4
+
+
+OF_VERDICTS = [name for name, mutant in MUTANTS.items() if mutant.check in VERDICTS]
+
+
+def test_mistakes_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
+    """All of them, from the patterns of the matrix: those that no other mistake shares have a name."""
+    named = {name: common_verdict(attribution.answers(name)) for name in OF_VERDICTS}
+    wrong = {n: c.name for n, c in named.items() if c is not None and c.name != MUTANTS[n].title}
+    assert wrong == {}
+    assert sum(common is not None for common in named.values()) >= 0.95 * len(OF_VERDICTS)
+
+
+def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
+    results = attribution.answers("scale-nan-accepted")
+    failed = [i for i, result in enumerate(results) if result.outcome is Outcome.FAILED]
+    assert common_verdict(results) is not None
+    other = next(i for i, result in enumerate(results) if result.check == "refuse" and i not in failed)
+    results[other] = Result(
+        "refuse",
+        ("reject",),
+        results[other].vector,
+        results[other].rules,
+        Outcome.FAILED,
+        "accepted",
+        "",
+        ("X",),
+    )
+    assert common_verdict(results) is None
+
+
+def test_the_summary_tells_the_mistake_once() -> None:
+    (cause,) = causes(attribution.answers("scale-nan-accepted"))
+    assert (cause.title, cause.saying) == (
+        "LLQ-DEQ-1",
+        "equals *NaN accepted as a scale*, as all wrong verdicts do",
+    )
+
+
+def test_the_page_has_a_line_for_each_mutant() -> None:
+    text = attribution.PAGE.read_text(encoding="utf-8")
+    assert [name for name in MUTANTS if f"| `{name}` |" not in text] == []

@@ -1,0 +1,350 @@
+"""The JSON-lines protocol: what adapters do wrong is contained, told apart, and told clearly."""
+
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Unavailable, Verdict
+from conformance.runtimes import messages
+from conformance.runtimes.command import JsonLines
+from conformance.runtimes.messages import MessageError
+
+PACKAGE = Path("/nowhere")
+
+ADAPTER = """
+import json, os, sys, time
+
+def hello(request):
+    return {"op": "hello", "protocol": 1, "name": "fake", "version": "1", "language": "Python",
+            "capabilities": ["decode", "reject"]}
+
+def decode(request):
+    import numpy as np
+    np.save(request["output"], np.arange(6, dtype="<f4").reshape(2, 3))
+    return {"id": request["id"], "ok": True}
+
+def validate(request):
+    verdict = {"valid": False, "rules": ["LLQ-REC-1"], "warnings": ["LLQ-PKG-10"]}
+    return {"id": request["id"], "ok": True, **verdict}
+
+def bye(request):
+    sys.exit(0)
+
+#CHANGES#
+
+print("up", file=sys.stderr, flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    answer = globals()[request["op"]](request)
+    print(json.dumps(answer) if isinstance(answer, dict) else answer, flush=True)
+"""
+"""An adapter that is right, and has a place where it can be made wrong."""
+
+Start = Callable[..., JsonLines]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Provide a function that starts the adapter with some functions of it replaced."""
+    started: list[JsonLines] = []
+
+    def start_(changes: str = "", timeout: float = 10) -> JsonLines:
+        script = tmp_path / "adapter.py"
+        script.write_text(ADAPTER.replace("#CHANGES#", textwrap.dedent(changes)))
+        started.append(JsonLines(f"{sys.executable} {script}", timeout))
+        return started[-1]
+
+    yield start_
+    for runtime in started:
+        runtime.close()
+
+
+def test_a_right_adapter(start: Start) -> None:
+    runtime = start()
+    assert runtime.capabilities == {"decode", "reject"}
+    assert runtime.info == Info("fake", "1", "Python")
+    np.testing.assert_array_equal(runtime.decode(PACKAGE, "w"), np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert runtime.validate(PACKAGE) == Verdict(("LLQ-REC-1",), ("LLQ-PKG-10",), refused=True)
+
+
+def test_one_process_answers_all(start: Start) -> None:
+    runtime = start(
+        'def decode(request): return {"id": request["id"], "ok": False, "error": str(os.getpid())}'
+    )
+    assert pid(runtime) == pid(runtime)
+
+
+def pid(runtime: JsonLines) -> str:
+    with pytest.raises(Declined) as caught:
+        runtime.decode(PACKAGE, "w")
+    return str(caught.value)
+
+
+def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start) -> None:
+    runtime = start("""
+        def decode(request):
+            print("looking for", request["tensor"], file=sys.stderr, flush=True)
+            time.sleep(0.2)
+            return {"id": request["id"], "ok": False, "error": "there is no such tensor"}
+    """)
+    with pytest.raises(Declined, match=r"^there is no such tensor$") as caught:
+        runtime.decode(PACKAGE, "embedding")
+    assert "looking for embedding" in caught.value.detail
+
+
+def test_a_hang_is_ended_and_the_next_request_starts_anew(start: Start) -> None:
+    runtime = start("def decode(request): time.sleep(3600)", timeout=1)
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match=r"no answer to 'decode' within 1 s; was standard output flushed\?"):
+        runtime.decode(PACKAGE, "w")
+    assert time.monotonic() - began < 10
+    assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
+
+
+@pytest.mark.parametrize(
+    ("death", "told"),
+    [
+        ("sys.exit(3)", "the process ended during 'decode', exit status 3"),
+        ("os.abort()", "the process ended during 'decode', killed by signal 6"),
+        ("raise RuntimeError('lost')", "the process ended during 'decode', exit status 1"),
+    ],
+)
+def test_a_crash_is_no_answer(start: Start, death: str, told: str) -> None:
+    runtime = start(f"def decode(request): {death}")
+    with pytest.raises(Errored, match=f"^{told}$") as caught:
+        runtime.decode(PACKAGE, "w")
+    assert not isinstance(caught.value, Declined | BrokenAdapter)
+    assert "lost" not in death or "RuntimeError: lost" in caught.value.detail
+    assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
+
+
+BROKEN = {
+    "print": ("print('debug: here')", "it wrote 'debug: here' to standard output, which is for the protocol"),
+    "no object": ("return '[1, 2]'", r"it wrote '\[1, 2\]' to standard output"),
+    "another id": ('return {"id": 999, "ok": True}', "it answered request 999 when asked request 1"),
+    "no id": ('return {"ok": True}', "decode.response: 'id' is a required property"),
+    "ok a string": ('return {"id": 1, "ok": "yes"}', "decode.response: /ok: True was expected"),
+    "more": ('return {"id": 1, "ok": True, "took": 3}', "Additional properties are not allowed"),
+    "no text": ('return {"id": 1, "ok": False}', "error.response: 'error' is a required property"),
+    "no file": ('return {"id": 1, "ok": True}', "but wrote no file at `output`"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_adapter_is_called_so(start: Start, case: str) -> None:
+    body, told = BROKEN[case]
+    end = "" if body.startswith("return") else "; return {'id': request['id'], 'ok': True}"
+    runtime = start(f"def decode(request): {body}{end}")
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{told}"):
+        runtime.decode(PACKAGE, "w")
+    assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
+
+
+ARRAYS = {
+    "float64": ("np.save(o, np.zeros((2, 2)))", "its .npy has descr '<f8'; it must be '<f4'"),
+    "float16": ("np.save(o, np.zeros(2, '<f2'))", "its .npy has descr '<f2'; it must be '<f4'"),
+    "big-endian": ("np.save(o, np.zeros(2, '>f4'))", "its .npy has descr '>f4'; it must be '<f4'"),
+    "Fortran": ("np.save(o, np.zeros((2, 3), '<f4', order='F'))", "its .npy is in Fortran order"),
+    "text": ("open(o, 'w').write('1.0 2.0')", "what it wrote at `output` is no .npy file"),
+    "empty": ("open(o, 'w')", "what it wrote at `output` is no .npy file"),
+    "short": (
+        "np.save(o, np.zeros((2, 3), '<f4')); os.truncate(o, os.path.getsize(o) - 4)",
+        r"its .npy has 20 bytes of data where its shape \[2, 3\] needs 24",
+    ),
+    "pickled": ("np.save(o, np.array([{}], object))", r"its .npy has descr '\|O'; it must be '<f4'"),
+    "version 3": (
+        "np.lib.format.write_array(open(o, 'wb'), np.zeros(2, '<f4'), (3, 0))",
+        "its .npy has version 3.0; write version 1.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_an_array_that_is_not_as_agreed(start: Start, case: str) -> None:
+    write, told = ARRAYS[case]
+    runtime = start(f"""
+        import numpy as np
+        def decode(request):
+            o = request["output"]
+            {write}
+            return {{"id": request["id"], "ok": True}}
+    """)
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: {told}"):
+        runtime.decode(PACKAGE, "w")
+
+
+HELLOS = {
+    "another protocol": (
+        'return {**answer, "protocol": 2}',
+        "hello.response: /protocol: 1 was expected",
+    ),
+    "an unknown capability": (
+        'return {**answer, "capabilities": ["decodes"]}',
+        "hello.response: /capabilities/0: 'decodes' is not one of",
+    ),
+    "no capability": ('return {**answer, "capabilities": []}', "hello.response: /capabilities: "),
+    "a death": ("raise ImportError('no module llq')", "the process ended during 'hello', exit status 1"),
+    "a hang": ("time.sleep(3600)", "no answer to 'hello' within 4 s"),
+}
+
+
+@pytest.mark.parametrize("case", HELLOS)
+def test_a_handshake_that_fails_is_the_adapters_fault(start: Start, case: str) -> None:
+    body, told = HELLOS[case]
+    runtime = start(f"right = hello\ndef hello(request): answer = right(request); {body}", timeout=1)
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{told}"):
+        _ = runtime.capabilities
+
+
+def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> None:
+    runtime = start("""
+        def hello(request): return {"op": "hello", "ok": False, "error": "no adapter,\\nas it were"}
+    """)
+    with pytest.raises(Unavailable, match=r"^the runtime cannot be had here: no adapter, as it were$"):
+        _ = runtime.capabilities
+
+
+SLEEPER = """
+    right, verdict = hello, validate
+    def hello(request): return {**right(request), "patience": 8}
+    def validate(request): time.sleep(%s); return verdict(request)
+"""
+
+
+def test_an_adapter_may_ask_for_patience(start: Start) -> None:
+    runtime = start(SLEEPER % 2, timeout=1)
+    assert runtime.validate(PACKAGE).refused
+    runtime = start(SLEEPER % 3600, timeout=0.3)
+    with pytest.raises(TimedOut, match=r"no answer to 'validate' within 2\.4 s"):
+        runtime.validate(PACKAGE)
+
+
+def test_patience_has_an_end(start: Start) -> None:
+    runtime = start("right = hello\ndef hello(request): return {**right(request), 'patience': 21}")
+    with pytest.raises(BrokenAdapter, match=r"hello\.response: /patience: 21 is greater than the maximum"):
+        _ = runtime.capabilities
+
+
+def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
+    runtime = JsonLines(f"{tmp_path}/nothing here")
+    with pytest.raises(BrokenAdapter, match="nothing here' cannot be started: "):
+        _ = runtime.capabilities
+    runtime.close()
+
+
+def test_accepting_with_rules_contradicts_itself(start: Start) -> None:
+    answer = '{"id": 1, "ok": True, "valid": True, "rules": ["LLQ-REC-1"]}'
+    runtime = start(f"def validate(request): return {answer}")
+    with pytest.raises(BrokenAdapter, match=r"validate.response: /rules: "):
+        runtime.validate(PACKAGE)
+
+
+def test_children_of_the_adapter_end_with_it(start: Start, tmp_path: Path) -> None:
+    """A shell or a package manager between suite and runtime must not leave the runtime behind."""
+    runtime = start(
+        f"""
+        import subprocess
+        def decode(request):
+            child = "import time, pathlib; time.sleep(3); pathlib.Path('{tmp_path}/alive').touch()"
+            subprocess.run([sys.executable, "-c", child])
+        """,
+        timeout=1,
+    )
+    with pytest.raises(TimedOut):
+        runtime.decode(PACKAGE, "w")
+    time.sleep(3)
+    assert not (tmp_path / "alive").exists()
+
+
+def test_bye_ends_the_process(start: Start, tmp_path: Path) -> None:
+    runtime = start(f"def bye(request): open({str(tmp_path / 'bye')!r}, 'w'); sys.exit(0)")
+    runtime.validate(PACKAGE)
+    runtime.close()
+    assert (tmp_path / "bye").exists()
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "hello.request": {"op": "hello", "protocol": 1},
+    "hello.response": {
+        "op": "hello",
+        "protocol": 1,
+        "name": "llq-rs",
+        "version": "0.1",
+        "language": "Rust",
+        "capabilities": ["decode"],
+    },
+    "hello.refusal": {"op": "hello", "ok": False, "error": "no WebGPU"},
+    "decode.request": {"op": "decode", "id": 1, "package": "/p", "tensor": "w", "output": "/o.npy"},
+    "decode.response": {"id": 1, "ok": True},
+    "validate.request": {"op": "validate", "id": 1, "package": "/p"},
+    "validate.response": {"id": 1, "ok": True, "valid": False, "rules": ["LLQ-REC-1"]},
+    "activations.request": {
+        "op": "activations",
+        "id": 1,
+        "input": "/i.npy",
+        "format": "int8",
+        "output": "/o.npy",
+        "scales": "/s.npy",
+    },
+    "activations.response": {"id": 1, "ok": True},
+    "matvec.request": {
+        "op": "matvec",
+        "id": 1,
+        "package": "/p",
+        "tensor": "w",
+        "format": "int8",
+        "input": "/i.npy",
+        "output": "/o.npy",
+    },
+    "matvec.response": {"id": 1, "ok": True},
+    "logits.request": {
+        "op": "logits",
+        "id": 1,
+        "package": "/p",
+        "tokens": [1, 2],
+        "splits": [1, 1],
+        "output": "/o.npy",
+    },
+    "logits.response": {"id": 1, "ok": True},
+    "generate.request": {"op": "generate", "id": 1, "package": "/p", "tokens": [1], "max_tokens": 4},
+    "generate.response": {"id": 1, "ok": True, "tokens": [7, 9]},
+    "tokenize.request": {"op": "tokenize", "id": 1, "package": "/p", "text": "a b"},
+    "tokenize.response": {"id": 1, "ok": True, "ids": [1, 2], "decoded": "a b"},
+    "api.request": {"op": "api", "id": 1, "url": "http://h/", "steps": [{"do": "load", "url": "package/"}]},
+    "api.response": {"id": 1, "ok": True, "observed": [{"contextLength": 256, "progress": [], "late": 0}]},
+    "error.response": {"id": 1, "ok": False, "error": "text"},
+    "bye.request": {"op": "bye"},
+}
+
+
+def test_every_message_has_a_schema_and_an_example() -> None:
+    files = {file.name.removesuffix(".schema.json") for file in messages.PROTOCOL.iterdir()}
+    assert files == {*EXAMPLES, "report", "known-failures"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_schemas_accept_the_example_and_nothing_around_it(name: str) -> None:
+    example = EXAMPLES[name]
+    messages.conform(example, name)
+    with pytest.raises(MessageError, match="Additional properties"):
+        messages.conform({**example, "extra": 1}, name)
+    for member in example:
+        with pytest.raises(MessageError, match=r"required property"):
+            messages.conform({key: value for key, value in example.items() if key != member}, name)
+
+
+def test_the_guide_shows_the_messages_as_they_are() -> None:
+    """Every message of ADAPTERS.md that stands on a line of its own is valid."""
+    guide = (messages.PROTOCOL.parent / "ADAPTERS.md").read_text(encoding="utf-8")
+    shown = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
+    for message in shown:
+        assert any(messages.schema(name).is_valid(message) for name in EXAMPLES), message
+    for name in EXAMPLES:
+        assert any(messages.schema(name).is_valid(message) for message in shown), name

@@ -1,0 +1,328 @@
+"""Whatever an adapter does, the suite goes on: it is ended, its children too, and told what it did."""
+
+import itertools
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Verdict
+from conformance.runtimes import arrays
+from conformance.runtimes.command import JsonLines
+from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.process import LONGEST_LINE, STDERR_LINES, STDERR_WIDTH, Process
+
+PACKAGE = Path("/nowhere")
+
+ADAPTER = """
+import json, os, signal, subprocess, sys, time
+
+def hello(request):
+    return {"op": "hello", "protocol": 1, "name": "fake", "version": "1", "language": "Python",
+            "capabilities": ["decode", "reject", "tokenize"]}
+
+def validate(request):
+    return {"id": request["id"], "ok": True, "valid": False, "rules": ["LLQ-REC-1"]}
+
+def write(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+#CHANGES#
+
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "bye":
+        break
+    write(json.dumps(globals()[request["op"]](request)) + "\\n")
+"""
+
+Start = Callable[..., JsonLines]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Provide a function that starts the adapter with some functions of it replaced."""
+    started: list[JsonLines] = []
+
+    def start_(changes: str = "", timeout: float = 10) -> JsonLines:
+        script = tmp_path / "adapter.py"
+        script.write_text(ADAPTER.replace("#CHANGES#", textwrap.dedent(changes)))
+        started.append(JsonLines(f"{sys.executable} {script}", timeout))
+        return started[-1]
+
+    yield start_
+    for runtime in started:
+        runtime.close()
+
+
+def goes_on(runtime: JsonLines) -> bool:
+    return runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def gone(file: Path) -> bool:
+    """Return whether the process whose number a file holds ends within two seconds."""
+    pid = int(file.read_text())
+    for _ in range(40):
+        if not alive(pid):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+CRASHES = {
+    "in the middle of an answer": (
+        'write(\'{"id": 1, "o\'); os.abort()',
+        r"in the middle of its answer to 'decode', killed by signal 6: '\{\"id\": 1, \"o'$",
+    ),
+    "before the line feed": (
+        'write(\'{"id": 1, "ok": true}\'); os._exit(0)',
+        "in the middle of its answer to 'decode', exit status 0: ",
+    ),
+    "a segmentation fault": (
+        "os.kill(os.getpid(), signal.SIGSEGV)",
+        "ended during 'decode', killed by signal 11",
+    ),
+    "standard output closed": (
+        "os.close(1); time.sleep(60)",
+        "ended during 'decode', closing its standard output",
+    ),
+    "a child holds the pipes": (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); os._exit(7)",
+        "ended during 'decode', exit status 7",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CRASHES)
+def test_crashes_are_told_at_once_and_contained(start: Start, case: str) -> None:
+    body, told = CRASHES[case]
+    runtime = start(f"def decode(request): {body}", timeout=30)
+    assert goes_on(runtime)
+    began = time.monotonic()
+    with pytest.raises(Errored, match=told.replace('id\\": 1', 'id\\": 1')) as caught:
+        runtime.decode(PACKAGE, "w")
+    assert not isinstance(caught.value, BrokenAdapter | Declined)
+    assert time.monotonic() - began < 10
+    assert goes_on(runtime)
+
+
+def test_a_crash_at_the_start_tells_why(start: Start) -> None:
+    runtime = start("import nowhere_to_be_found")
+    with pytest.raises(BrokenAdapter, match="ended during 'hello', exit status 1") as caught:
+        _ = runtime.capabilities
+    assert "No module named 'nowhere_to_be_found'" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "body", ["while True: pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(99)"]
+)
+def test_endless_loops_are_ended(start: Start, tmp_path: Path, body: str) -> None:
+    pid = tmp_path / "pid"
+    runtime = start(
+        f"""
+        def decode(request):
+            open({str(pid)!r}, "w").write(str(os.getpid()))
+            {body}
+        """,
+        timeout=1,
+    )
+    with pytest.raises(TimedOut, match="no answer to 'decode' within 1 s"):
+        runtime.decode(PACKAGE, "w")
+    assert gone(pid)
+    assert goes_on(runtime)
+
+
+def test_no_child_is_left_behind_by_a_good_bye(start: Start, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    runtime = start(
+        f"""
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        open({str(pid)!r}, "w").write(str(child.pid))
+        """
+    )
+    assert goes_on(runtime)
+    assert alive(int(pid.read_text()))
+    runtime.close()
+    assert gone(pid)
+
+
+def test_an_adapter_that_reads_nothing_blocks_nobody(start: Start) -> None:
+    """The request is longer than any pipe holds."""
+    runtime = start(
+        """
+        real = hello
+        def hello(request):
+            write(json.dumps(real(request)) + "\\n")
+            time.sleep(60)
+        """,
+        timeout=1,
+    )
+    assert runtime.capabilities
+    began = time.monotonic()
+    with pytest.raises(TimedOut):
+        runtime.tokenize(PACKAGE, "a" * 4_000_000)
+    runtime.close()
+    assert time.monotonic() - began < 10
+
+
+GARBAGE = {
+    "bytes": ("os.write(1, b'\\xff\\xfe\\x00\\n')", r"it wrote '\\ufffd|it wrote '"),
+    "deep": ("write('[' * 200000 + '\\n')", r"it wrote '\[\["),
+    "deep and closed": ("write('{\"id\": ' + '[' * 90000 + ']' * 90000 + '}\\n')", 'it wrote \'{"id"'),
+    "a huge number": ("write('1' * 100000 + '\\n')", "it wrote '1111"),
+    "a huge line": (
+        "write('{\"id\": \"' + 'x' * (1 << 22) + '\"}\\n')",
+        f"its response to 'decode' is longer than {LONGEST_LINE} bytes",
+    ),
+    "a huge member": (
+        "write('{\"id\": \"' + 'x' * 900000 + '\"}\\n')",
+        "a response is not as its schema says",
+    ),
+    "without end": ("\n  while True: write('y\\n' * 1000)", "it wrote 'y' to standard output"),
+    "half a character": (
+        "write(json.dumps({'id': 2, 'ok': False, 'error': '\\ud800'}) + '\\n')",
+        r"'\\ud800' is half a surrogate pair",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GARBAGE)
+def test_garbage_on_standard_output_is_quoted_briefly(start: Start, case: str) -> None:
+    body, told = GARBAGE[case]
+    runtime = start(f"def decode(request): {body}")
+    assert goes_on(runtime)
+    with pytest.raises(BrokenAdapter, match=told) as caught:
+        runtime.decode(PACKAGE, "w")
+    assert len(str(caught.value)) < 600
+    assert goes_on(runtime)
+
+
+def test_a_flood_between_requests_fills_no_memory(start: Start) -> None:
+    """What is not read stays in the pipe, and the next request tells of it."""
+    runtime = start(
+        """
+        def decode(request):
+            write(json.dumps({"id": request["id"], "ok": False, "error": "no"}) + "\\n")
+            while True: write("debug " * 100 + "\\n")
+        """
+    )
+    with pytest.raises(Declined):
+        runtime.decode(PACKAGE, "w")
+    time.sleep(0.5)
+    process = runtime._process  # noqa: SLF001 - what it keeps cannot be seen otherwise
+    assert isinstance(process, Process)
+    assert process._lines.qsize() <= 16  # noqa: SLF001
+    with pytest.raises(BrokenAdapter, match=r"it wrote 'debug .*' to standard output without being asked"):
+        runtime.validate(PACKAGE)
+    assert goes_on(runtime)
+
+
+def test_standard_error_is_bounded_and_printable(start: Start) -> None:
+    runtime = start("""
+        def decode(request):
+            for i in range(1000):
+                print(f"\\x1b[31mline {i}", "x" * 5000, file=sys.stderr)
+            sys.exit(3)
+    """)
+    with pytest.raises(Errored) as caught:
+        runtime.decode(PACKAGE, "w")
+    lines = caught.value.detail.splitlines()
+    assert lines[0] == "standard error ended with:"
+    assert len(lines) == 1 + STDERR_LINES
+    assert max(map(len, lines)) <= STDERR_WIDTH + 2
+    assert "line 999" in lines[-1]
+    assert caught.value.detail.replace("\n", "").isprintable()
+
+
+def test_an_error_message_of_many_lines_is_told_in_one(start: Start) -> None:
+    runtime = start(
+        'def decode(request): return {"id": request["id"], "ok": False, "error": "a\\n b" * 9999}'
+    )
+    with pytest.raises(Declined) as caught:
+        runtime.decode(PACKAGE, "w")
+    assert str(caught.value).startswith("a ba ba b")
+    assert len(str(caught.value)) < 350
+
+
+HEADER = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}, }}"
+ARRAYS: dict[str, tuple[str | bytes, str]] = {
+    "a header cut short": (b"\x93NUMPY\x01\x00\x76\x00{'descr'", "is no .npy file"),
+    "no header": (b"\x93NUMPY\x01\x00", "is no .npy file"),
+    "a header that is no Python": (HEADER.format("((((((("), "is no .npy file"),
+    "a shape below zero": (HEADER.format("(-1, -4)") + "\0" * 16, "no answer is so large"),
+    "a shape beyond all numbers": (HEADER.format(f"(0, {10**30})"), "no answer is so large|is no .npy file"),
+    "a header for Python 2": (HEADER.format("(1L,)") + "\0" * 4, "is no .npy file"),
+    "half of the data": (HEADER.format("(4,)") + "\0" * 8, "has 8 bytes of data where its shape"),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_arrays_that_are_not_whole(case: str, tmp_path: Path) -> None:
+    contents, told = ARRAYS[case]
+    if isinstance(contents, bytes):
+        data = contents
+    else:
+        header, end, values = contents.partition("}")
+        text = (header + end).ljust(117) + "\n"
+        data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + values.encode()
+    (tmp_path / "output.npy").write_bytes(data)
+    with pytest.raises(BrokenAdapter, match=told):
+        arrays.load(tmp_path / "output.npy", arrays.FLOAT32)
+
+
+def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "output.npy"
+    np.save(file, np.zeros(4, np.float32))
+    whole = file.read_bytes()
+    whole = whole.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
+    file.write_bytes(whole)
+    os.truncate(file, 128 + (4 << 40))
+    with pytest.raises(BrokenAdapter, match="no answer is so large"):
+        arrays.load(file, arrays.FLOAT32)
+
+
+def in_process(**members: Any) -> InProcess:
+    fields = {"capabilities": {"decode", "reject"}, "info": Info("fake")}
+    return InProcess(SimpleNamespace(**{**fields, **members}), timeout=1)
+
+
+def test_a_runtime_in_this_process_may_not_end_it() -> None:
+    def leave(*_: Any) -> Verdict:
+        sys.exit(3)
+
+    with pytest.raises(Errored, match="it left Python with SystemExit: 3") as caught:
+        in_process(validate=leave).validate(PACKAGE)
+    assert not isinstance(caught.value, Declined)
+
+
+def test_a_loop_in_this_process_is_ended() -> None:
+    def loop(*_: Any) -> Verdict:
+        for _i in itertools.count():
+            pass
+        raise AssertionError
+
+    with pytest.raises(TimedOut):
+        in_process(validate=loop).validate(PACKAGE)
+
+
+@pytest.mark.parametrize("members", [{"info": {"name": "x"}}, {"info": None}, {"capabilities": 3}])
+def test_a_runtime_in_this_process_says_who_it_is(members: dict[str, Any]) -> None:
+    with pytest.raises(BrokenAdapter, match=r"^the adapter is broken: (its info is of type|a runtime has)"):
+        in_process(**members)

@@ -1,0 +1,100 @@
+"""`--runtime=NAME`: runtimes that an installed distribution offers; and how many processes a run starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.core.runtime import BrokenAdapter
+from conformance.runtimes import find
+from conformance.runtimes.find import UnknownRuntimeError
+from tests.support.repository import ROOT
+
+MODULE = """
+from tests.support.miniatures import Right
+
+def refuse(): raise OSError("no GPU")
+"""
+ENTRY_POINTS = """
+[llq.runtimes]
+mine = mine_runtime:Right
+without-gpu = mine_runtime:refuse
+lost = mine_runtime:Nobody
+reference = mine_runtime:refuse
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Install a distribution that offers runtimes, in a directory of its own."""
+    metadata = tmp_path / "mine_runtime-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine-runtime\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+    (tmp_path / "mine_runtime.py").write_text(MODULE)
+    return tmp_path
+
+
+def suite(*arguments: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run the suite on the simplest vector, with a directory on Python's path."""
+    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(path or ""), str(ROOT)]))}
+    return subprocess.run(  # noqa: S603  # our own interpreter
+        command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
+    )
+
+
+def test_an_installed_runtime_is_found_by_name(site: Path) -> None:
+    for workers in ("0", "2"):
+        done = suite("--runtime=mine", "-k", "worked-example", "-n", workers, path=site)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "--runtime=mine" in done.stdout
+
+
+def test_an_unknown_name_is_told_with_those_that_are_installed(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        UnknownRuntimeError, match=r"--runtime=mein is none of: .*; llq.runtimes has no names"
+    ):
+        find.find("mein", 1)
+    monkeypatch.syspath_prepend(site)
+    told = r"^--runtime=mein is none of: .*; names installed in llq.runtimes are: lost, mine, without-gpu$"
+    with pytest.raises(UnknownRuntimeError, match=told):
+        find.find("mein", 1)
+
+
+def test_an_entry_point_that_cannot_be_loaded_is_a_broken_adapter(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(site)
+    told = "the adapter is broken: the entry point without-gpu cannot be loaded: OSError: no GPU"
+    with pytest.raises(BrokenAdapter, match=told):
+        find.find("without-gpu", 1)
+    with pytest.raises(BrokenAdapter, match="the entry point lost cannot be loaded: AttributeError"):
+        find.find("lost", 1)
+
+
+def test_an_entry_point_does_not_hide_the_reference(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(site)
+    assert find.find("reference", 1).info.name == "llq-format"
+
+
+def test_a_command_line_that_is_none_is_told() -> None:
+    with pytest.raises(UnknownRuntimeError, match="is no command line: No closing quotation"):
+        find.find("cmd:node 'adapter.mjs", 1)
+
+
+@pytest.mark.parametrize(("workers", "most"), [(0, 1), (2, 3)])
+def test_a_process_is_started_once_for_each_worker(tmp_path: Path, workers: int, most: int) -> None:
+    """Without workers the smoke test's process goes on; with workers it ends, and each has one."""
+    started = tmp_path / "started"
+    adapter = tmp_path / "adapter.py"
+    text = (ROOT / "examples" / "python" / "minimal_adapter.py").read_text("utf-8")
+    note = f'import os; open({str(started)!r}, "a").write(f"{{os.getpid()}}\\n")\n'
+    adapter.write_text(text.replace("import json\n", f"import json\n{note}", 1))
+    done = suite(f"--runtime=cmd:{sys.executable} {adapter}", "-k", "decode or accept", "-n", str(workers))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(started.read_text().split()) == most

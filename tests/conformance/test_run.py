@@ -1,0 +1,338 @@
+"""`pytest conformance` from end to end, as implementers run it: outcomes, exit status, summary, results."""
+
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from conformance.core.rules import registry
+from conformance.core.vectors import VECTORS
+from conformance.runtimes import messages
+from tests.support.repository import ROOT
+
+NODE = "cmd:node examples/node/llq_adapter.mjs"
+MINIMAL = f"cmd:{shlex.quote(sys.executable)} examples/python/minimal_adapter.py"
+CHOSEN = ("worked-example", "control", "control-parts", "metadata-is-a-fifo", "version-2-0", "no-metadata")
+
+
+class Run(NamedTuple):
+    """What a run of the suite left."""
+
+    status: int
+    output: str
+    results: dict[str, Any]
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Return the outcome of each check of each vector."""
+        return {f"{each['check']}-{each['vector']}": each["outcome"] for each in self.results["results"]}
+
+
+Suite = Callable[..., Run]
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Provide a directory whose index lists a few of the vectors."""
+    index = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))
+    chosen = [vector for vector in index["vectors"] if vector["id"] in CHOSEN]
+    assert len(chosen) == len(CHOSEN)
+    for vector in chosen:
+        vector["path"] = str(VECTORS / vector["path"])
+        vector["tensors"] = {n: str(VECTORS / path) for n, path in vector.get("tensors", {}).items()}
+    (tmp_path / "index.json").write_text(json.dumps({**index, "vectors": chosen}))
+    return tmp_path
+
+
+@pytest.fixture
+def suite(tmp_path: Path, few: Path) -> Suite:
+    """Provide a function that runs the suite over a few vectors."""
+
+    def run(runtime: str, *arguments: str, vectors: Path = few) -> Run:
+        directory = tmp_path / "report"
+        options = [f"--runtime={runtime}", f"--vectors={vectors}", f"--report={directory}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "conformance",
+            "-p",
+            "no:cacheprovider",
+            *options,
+            *arguments,
+        ]
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=300
+        )
+        report = directory / "report.json"
+        found = json.loads(report.read_text()) if report.exists() else {}
+        return Run(done.returncode, done.stdout + done.stderr, found)
+
+    return run
+
+
+def fake(name: str) -> str:
+    return f"py:tests.support.miniatures:{name}"
+
+
+def test_the_reference_passes(suite: Suite) -> None:
+    run = suite("reference")
+    assert run.status == 0, run.output
+    assert set(run.outcomes.values()) == {"passed"}
+    assert len(run.outcomes) == 3 + 3 + 3
+    assert (
+        "conforms as decode, reject, activations, matvec, logits, generate, tokenize: 9 checks passed"
+        in run.output
+    )
+
+
+@pytest.mark.parametrize("runtime", [NODE, MINIMAL])
+def test_the_example_adapters_pass_every_vector(suite: Suite, runtime: str) -> None:
+    run = suite(runtime, "-q", vectors=VECTORS)
+    assert run.status == 0, run.output
+    assert set(run.outcomes.values()) == {"passed", "not claimed"}
+    assert "not claimed  reject" in run.output
+
+
+def test_the_examples_are_short_and_share_no_code() -> None:
+    for file, longest in (("node/llq_adapter.mjs", 200), ("python/minimal_adapter.py", 60)):
+        text = (ROOT / "examples" / file).read_text(encoding="utf-8")
+        assert len(text.splitlines()) < longest
+        assert "import" in text
+        assert not any(
+            f"{word} {name}" in text for word in ("from", "import") for name in ("conformance", "llq")
+        )
+
+
+def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
+    run = suite(fake("Right"))
+    assert run.status == 0
+    assert run.outcomes["decode-worked-example"] == "passed"
+    assert run.outcomes["refuse-version-2-0"] == "not claimed"
+    assert "3 passed, 6 not claimed" in run.output
+    assert "skipped" not in run.output
+
+
+def test_a_wrong_decoder_is_told_its_mistake_once(suite: Suite) -> None:
+    run = suite(fake("NibblePairs"))
+    assert run.status == 1
+    assert run.outcomes["decode-worked-example"] == "failed"
+    assert "LLQ-PACK-3        3 × equals *nibble pairs, even column in the low nibble*" in run.output
+    assert run.output.count("breaks     LLQ-PACK-3") == 1
+    assert (
+        "Replay one: llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs"
+        in run.output
+    )
+    assert "DOES NOT CONFORM as decode: 3 of 3 checks not passed" in run.output
+
+
+def test_a_validator_that_does_not_look_is_told_so(suite: Suite) -> None:
+    run = suite(fake("AcceptsAll"))
+    assert run.status == 1
+    assert "3 × accepted every invalid package: does it validate at all?" in run.output
+    run = suite(fake("RefusesAll"))
+    assert "3 × refused every conforming package: does it validate at all?" in run.output
+    assert run.outcomes["refuse-metadata-is-a-fifo"] == "passed"
+
+
+def test_errors_are_not_failures(suite: Suite) -> None:
+    run = suite(fake("Raises"))
+    assert run.status == 1
+    assert {run.outcomes[f"decode-{name}"] for name in CHOSEN[:3]} == {"errored"}
+    assert "errored           1 × KeyError: 'weight of package'" in run.output
+
+
+def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> None:
+    """The adapter is right on the simplest vector, so that the smoke test passes, and hangs on others."""
+    slow = tmp_path / "slow.py"
+    text = (ROOT / "examples/python/minimal_adapter.py").read_text(encoding="utf-8")
+    wait = "    if 'worked-example' not in str(package): import time; time.sleep(99)\n"
+    slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
+    run = suite(f"cmd:{sys.executable} {slow}", "--timeout=2")
+    assert run.status == 1
+    assert run.outcomes["decode-worked-example"] == "passed"
+    assert run.outcomes["decode-control"] == "timed out"
+    assert "2 × no answer to 'decode' within 2 s" in run.output
+
+
+def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "import sys; print('gpu found', file=sys.stderr, flush=True); print('loading model'); input()"
+    )
+    run = suite(f"cmd:{sys.executable} {broken}")
+    assert run.status == 4
+    assert "the adapter is broken: it wrote 'loading model' to standard output" in run.output
+    assert "gpu found" in run.output
+    assert "collected" not in run.output
+
+
+def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_adapter(suite: Suite) -> None:
+    assert "adapter is broken" not in suite(fake("Noise")).output
+    assert "adapter is broken: decode returned an array of float64" in suite(fake("Doubles")).output
+
+
+@pytest.mark.parametrize(
+    ("runtime", "told"),
+    [
+        ("firefox", "--runtime=firefox is none of: reference, webgpu, "),
+        ("py:conformance", "is none of"),
+        (
+            "py:nowhere:Runtime",
+            "the adapter is broken: py:nowhere:Runtime cannot be loaded: ModuleNotFoundError",
+        ),
+        ("py:tests.support.miniatures:Nobody", "cannot be loaded: AttributeError"),
+        ("cmd:/nowhere/adapter", "the adapter is broken: '/nowhere/adapter' cannot be started"),
+    ],
+)
+def test_a_runtime_that_cannot_be_had(suite: Suite, runtime: str, told: str) -> None:
+    run = suite(runtime)
+    assert run.status == 4
+    assert told in run.output
+
+
+def test_no_vectors_is_an_error(suite: Suite, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "index.json").write_text('{"version": "1.0", "vectors": []}')
+    run = suite(fake("Right"), vectors=empty)
+    assert run.status == 4
+    assert "a run would prove nothing" in run.output
+
+
+def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:
+    run = suite(fake("Right"), "-k", "refuse")
+    assert run.status == 5
+    assert "NOTHING CHECKED" in run.output
+
+
+def test_one_vector_can_be_replayed(suite: Suite) -> None:
+    run = suite("reference", "-k", "version-2-0")
+    assert run.outcomes == {"refuse-version-2-0": "passed"}
+
+
+def timeless(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a report without what differs between two runs."""
+    results = [result | {"seconds": 0} for result in report["results"]]
+    options = report["options"] | {"processes": 1}
+    return report | {"date": "", "seconds": 0, "suite": {}, "options": options, "results": results}
+
+
+def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
+    alone, together = suite(fake("NibblePairs")), suite(fake("NibblePairs"), "-n", "2")
+    assert together.status == 1
+    assert together.results["options"]["processes"] == 2
+    assert timeless(together.results) == timeless(alone.results)
+    assert "LLQ-PACK-3        3 × equals" in together.output
+    assert together.output.count("breaks     LLQ-PACK-3") == 1
+
+
+def test_the_page_lies_beside_the_report_and_is_the_same_from_processes(suite: Suite, tmp_path: Path) -> None:
+    pages = []
+    for arguments in ((), ("-n", "2")):
+        run = suite(fake("NibblePairs"), *arguments)
+        assert f"report: {tmp_path / 'report' / 'index.html'}" in run.output
+        page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+        pages.append(re.sub(r"<dt>(suite|made|options)</dt><dd>.*?</dd>", "", page))
+    assert pages[0] == pages[1]
+    assert (
+        "llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors=" in pages[0]
+    )
+
+
+def test_a_run_without_results_leaves_no_report(suite: Suite, tmp_path: Path) -> None:
+    assert suite("reference", "-k", "no-such-vector").status == 5
+    assert suite(fake("Doubles")).status == 4
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file")
+    run = suite("reference")
+    assert run.status == 4
+    assert "is a file; give a directory" in run.output
+    (tmp_path / "report").unlink()
+    (tmp_path / "report" / "index.html").mkdir(parents=True)
+    run = suite("reference")
+    assert run.status == 4
+    assert "no report was written: " in run.output
+    assert "INTERNALERROR" not in run.output
+
+
+def test_failures_end_with_the_command_that_replays_them(suite: Suite, few: Path) -> None:
+    output = suite(fake("NibblePairs")).output
+    again = f"llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors={few}"
+    assert f"  replay     {again}\n" in output
+    assert f"Replay one: {again}\n" in output
+
+
+def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
+    output = suite(fake("NibblePairs"), "-k", "worked-example").output
+    assert f"\nrules        0 of {len(registry())} passed, 1 failed, 2 unclear, " in output
+    summary = output.partition("LLQ 1.0 conformance")[2].splitlines()[1:]
+    lines = [line for line in summary if not line.startswith(("Replay one: ", "report: "))]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_junit_names_rules_and_capabilities(suite: Suite, tmp_path: Path, workers: tuple[str, ...]) -> None:
+    junit = tmp_path / "junit.xml"
+    suite(fake("NibblePairs"), f"--junitxml={junit}", *workers)
+    tree = ET.parse(junit)  # noqa: S314  # ours
+    (case,) = (each for each in tree.iter("testcase") if "decode-worked-example" in each.attrib["name"])
+    properties = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+    assert properties == {
+        "check": "decode",
+        "vector": "worked-example",
+        "capabilities": "decode",
+        "rules": "LLQ-PACK-2, LLQ-PACK-3, LLQ-PACK-4",
+        "outcome": "failed",
+        "broken": "LLQ-PACK-3",
+        "misreadings": "nibble pairs, even column in the low nibble",
+    }
+    (failure,) = case.iter("failure")
+    assert "block 0 (0, 0), row 0, column 0 of the block" in (failure.text or "")
+
+
+def test_the_report_follows_its_schema(suite: Suite) -> None:
+    run = suite(NODE)
+    messages.conform(run.results, "report")
+    adapter = ROOT / "examples" / "node" / "llq_adapter.mjs"
+    assert run.results["runtime"] == {
+        "spec": NODE,
+        "name": "llq-node-example",
+        "version": "1.0.0",
+        "language": "JavaScript",
+        "kv_cache": "",
+        "capabilities": ["decode"],
+        "adapter": [
+            {
+                "file": "examples/node/llq_adapter.mjs",
+                "sha256": hashlib.sha256(adapter.read_bytes()).hexdigest(),
+            }
+        ],
+    }
+    assert run.results["totals"] == {
+        "passed": 3,
+        "failed": 0,
+        "not claimed": 6,
+        "errored": 0,
+        "timed out": 0,
+        "known failure": 0,
+    }
+
+
+def test_the_example_of_the_guide_is_real(suite: Suite) -> None:
+    """README.md shows a failure; the suite still writes it so, word for word."""
+    guide = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
+    shown = guide.partition("```text\n")[2].partition("```")[0]
+    assert shown.startswith("decode worked-example: ")
+    assert shown in suite(fake("NibblePairs")).output

@@ -1,0 +1,160 @@
+"""`llq diff`: what differs, and exit statuses as diff(1) has them."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from llq_format import PackedTensor, pack, save
+from tests.support import tampering
+from tests.support.command_line import llq, on_terminal, tiny
+
+Floats = NDArray[np.float32]
+
+
+def diff_json(a: Path, b: Path) -> tuple[int, dict[str, Any]]:
+    result = llq("diff", a, b, "--json")
+    value: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, value
+
+
+def matrix(codes: NDArray[np.uint8], scales: list[float], zero_points: list[int]) -> PackedTensor:
+    """Return two blocks side by side."""
+    packed = pack(codes.reshape(64, 2, 64).transpose(1, 0, 2))
+    return PackedTensor((64, 128), np.array(scales, np.float16), np.array(zero_points, np.int8), packed)
+
+
+@pytest.fixture
+def codes() -> NDArray[np.uint8]:
+    return np.random.default_rng(5).integers(0, 16, (64, 128), dtype=np.uint8)
+
+
+def test_a_package_and_its_copy_are_the_same(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    shutil.copytree(package, tmp_path / "copy")
+    result = llq("diff", package, tmp_path / "copy")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "same: one digest, 16 tensors"
+    assert diff_json(package, tmp_path / "copy")[1]["same"] is True
+
+
+def test_blocks_and_weights_are_counted(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
+    save(tmp_path / "a", {"w": matrix(codes, [0.5, 0.25], [3, 4])})
+    changed = codes.copy()
+    changed[5, 70] ^= 1
+    save(tmp_path / "b", {"w": matrix(changed, [0.5, 0.25], [3, 4])})
+    save(tmp_path / "c", {"w": matrix(codes, [0.5, 0.25], [3, 6])})
+    save(tmp_path / "d", {"w": matrix(codes, [1.0, 0.25], [3, 4])})
+    status, value = diff_json(tmp_path / "a", tmp_path / "b")
+    assert status == 1
+    (tensor,) = value["tensors"]
+    assert tensor["blocks"] == {"codes": [1]}
+    assert tensor["weights"] == {"differing": 1, "total": 8192, "largest": 0.25, "row": 5, "col": 70}
+    (tensor,) = diff_json(tmp_path / "a", tmp_path / "c")[1]["tensors"]
+    assert tensor["blocks"] == {"zero_point": [1]}
+    assert (tensor["weights"]["differing"], tensor["weights"]["largest"]) == (4096, 0.5)
+    (tensor,) = diff_json(tmp_path / "a", tmp_path / "d")[1]["tensors"]
+    assert tensor["blocks"] == {"scale": [0]}
+    left = codes[:, :64].astype(int) - 3
+    assert tensor["weights"]["differing"] == np.count_nonzero(left)
+    assert tensor["weights"]["largest"] == 0.5 * np.abs(left).max()
+
+
+def test_text_names_what_differs(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
+    save(tmp_path / "a", {"w": matrix(codes, [0.5, 0.25], [3, 4]), "x": np.ones(3, np.float32)})
+    changed = codes.copy()
+    changed[5, 70] ^= 1
+    changed[6, 71] ^= 1
+    save(
+        tmp_path / "b",
+        {"w": matrix(changed, [0.5, 0.25], [3, 4]), "y": np.ones((2, 2), np.float16)},
+        stem="z",
+    )
+    result = llq("diff", tmp_path / "a", tmp_path / "b")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[2:] == [
+        "",
+        "metadata",
+        '  /stem: "model" | "z"',
+        "",
+        "only in a",
+        "  x: f32 [3]",
+        "",
+        "only in b",
+        "  y: f16 [2, 2]",
+        "",
+        "tensors that differ",
+        "  w",
+        "    weights  2 of 8,192 differ (0.02%), by at most 0.25, at row 5, column 70",
+        "    codes    differ in 1 block: 1",
+        "",
+        "different: 1 of 1 tensors in both differ, 1 only in a, 1 only in b",
+    ]
+
+
+def test_dtype_and_shape(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
+    quantized = matrix(codes, [0.5, 0.25], [3, 4])
+    save(tmp_path / "a", {"r": np.ones((2, 3), np.float32), "w": quantized})
+    save(tmp_path / "b", {"r": np.ones((3, 2), np.float32), "w": quantized.dequantize()})
+    status, value = diff_json(tmp_path / "a", tmp_path / "b")
+    assert status == 1
+    by_name = {tensor["name"]: tensor for tensor in value["tensors"]}
+    assert by_name["r"]["weights"] is None
+    assert by_name["r"]["members"] == [
+        {"pointer": "/shape/0", "a": 2, "b": 3},
+        {"pointer": "/shape/1", "a": 3, "b": 2},
+    ]
+    assert by_name["w"]["members"] == [{"pointer": "/dtype", "a": "int4_affine", "b": "f32"}]
+    assert by_name["w"]["weights"]["differing"] == 0
+
+
+def test_zeros_of_different_sign_differ_by_nothing(tmp_path: Path) -> None:
+    save(tmp_path / "a", {"r": np.array([0.0, 1.0], np.float32)})
+    save(tmp_path / "b", {"r": np.array([-0.0, 1.0], np.float32)})
+    (tensor,) = diff_json(tmp_path / "a", tmp_path / "b")[1]["tensors"]
+    assert (tensor["weights"]["differing"], tensor["weights"]["largest"]) == (1, 0.0)
+
+
+def test_placement_alone_is_one_member(tmp_path: Path) -> None:
+    tensors: dict[str, PackedTensor | Floats] = {
+        "r": np.arange(400, dtype=np.float32).reshape(100, 4),
+        "w": PackedTensor(
+            (128, 64), np.ones(2, np.float16), None, np.arange(4096, dtype=np.uint8).reshape(2, -1)
+        ),
+    }
+    save(tmp_path / "whole", tensors)
+    save(tmp_path / "cut", tensors, shard_limit=3072)
+    status, value = diff_json(tmp_path / "whole", tmp_path / "cut")
+    assert status == 1
+    assert [member["pointer"] for member in value["metadata"]] == ["/shard_limit"]
+    assert value["tensors"] == []
+
+
+def test_trouble_is_2_and_names_the_package(tmp_path: Path) -> None:
+    package, missing = tiny(tmp_path), tmp_path / "missing"
+    result = llq("diff", package, missing)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"llq: {missing}: error LLQ-PKG-1")
+    assert llq("diff", package).exit_code == 2
+    damaged = tmp_path / "damaged"
+    assert llq("synth", "tiny", damaged, "--seed", "1").exit_code == 0
+    tampering.overwrite(damaged, 0, 300, b"\xff", rehash=False)
+    result = llq("diff", package, damaged)
+    assert result.exit_code == 2
+    assert f"{damaged}: error LLQ-HASH-1" in result.stderr
+    assert result.stdout == ""
+
+
+def test_long_lists_are_folded_and_lines_fit(tmp_path: Path) -> None:
+    package, other = tiny(tmp_path), tmp_path / "other"
+    tensors: dict[str, Floats] = {f"t{number:03}": np.ones(1, np.float32) for number in range(50)}
+    save(other, tensors)
+    status, _, plain = on_terminal("diff", package, other)
+    assert status == 1
+    assert "… 30 more (--all)" in plain
+    assert max(map(len, plain.rstrip("\n").splitlines()[2:])) <= 80
+    assert "more (--all)" not in llq("diff", package, other, "--all").stdout

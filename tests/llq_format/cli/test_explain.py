@@ -1,0 +1,74 @@
+"""`llq explain`: rules as the specification states them."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.command_line import llq, on_terminal
+from tests.support.repository import ROOT
+
+RULES = json.loads((ROOT / "spec" / "rules.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("spelling", ["LLQ-PART-4", "part-4", "Part_4", "llq-part-4", "[LLQ-PART-4]"])
+def test_a_rule_by_any_spelling(spelling: str) -> None:
+    result = llq("explain", spelling)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == [
+        "LLQ-PART-4",
+        "  The `offset` of a part MUST be a multiple of 256.",
+    ]
+    assert (
+        "remedy     Place the part on a multiple of 256, so that WebGPU can bind it in place."
+        in result.stdout
+    )
+    assert "severity   error" in result.stdout
+    assert "stage      parts" in result.stdout
+    assert "binds      writers, readers" in result.stdout
+    assert "chapter Shards and records, section Parts (spec/records.md, line " in result.stdout
+
+
+def test_what_the_chapter_says_after_the_rule_is_printed_with_code_as_it_stands() -> None:
+    text = llq("explain", "pack-4").stdout
+    assert "  low   = (packed[byte]        >> shift) & 3\n" in text
+    assert "LLQ-PACK-5" not in text
+
+
+def test_json_has_every_rule_with_the_place_of_its_sentence() -> None:
+    entries = json.loads(llq("explain", "--json").stdout)
+    assert [entry["id"] for entry in entries] == [rule["id"] for rule in RULES["rules"]]
+    for entry, rule in zip(entries, RULES["rules"], strict=True):
+        assert {name: entry[name] for name in rule} == rule
+        stated = entry["stated"]
+        lines = (ROOT / "spec" / stated["file"]).read_text(encoding="utf-8").splitlines()
+        assert lines[stated["line"] - 1].startswith(f"**[{rule['id']}]** ")
+        assert stated["chapter"] == lines[0].removeprefix("# ")
+
+
+def test_json_of_one_rule_is_one_object() -> None:
+    assert json.loads(llq("explain", "deq-1", "--json").stdout)["id"] == "LLQ-DEQ-1"
+
+
+def test_without_a_rule_all_are_listed_by_stage() -> None:
+    text = llq("explain").stdout
+    assert re.findall(r"^(\d+)\. (\w+)$", text, re.MULTILINE) == [
+        (str(number), stage) for number, stage in enumerate(RULES["stages"], 1)
+    ]
+    for rule in RULES["rules"]:
+        assert re.search(rf"^  {rule['id']} +{re.escape(rule['sentence'])}$", text, re.MULTILINE)
+
+
+def test_an_unknown_rule_is_misuse_with_near_matches() -> None:
+    result = llq("explain", "prt-4")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "there is no rule prt-4; did you mean LLQ-PART-4" in result.stderr
+    assert "llq explain lists them all" in llq("explain", "zzzzzz").stderr
+
+
+def test_on_a_terminal_paragraphs_fit() -> None:
+    for arguments in ((), ("shard-1",), ("read-2",)):
+        status, _, plain = on_terminal("explain", *arguments)
+        assert status == 0
+        assert max(map(len, plain.splitlines())) <= 80

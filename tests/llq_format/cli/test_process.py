@@ -1,0 +1,176 @@
+"""The command as a process: help, versions, pipes, interrupts, and what it imports."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from llq_format.cli import app
+from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, run, start, tiny
+from tests.support.repository import ROOT
+
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+def python(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run an interpreter of its own."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603  # ours
+
+
+def test_the_commands_are_there() -> None:
+    wanted = {"validate", "inspect", "decode", "dump", "explain", "diff", "export", "synth"}
+    assert wanted <= {str(name) for name in COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_with_an_example_in_80_columns(command: str) -> None:
+    result = llq(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: llq {command}" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert llq(command, "-h").stdout == result.stdout
+
+
+def test_help_of_all_has_a_whole_sentence_for_each() -> None:
+    text = llq("--help").stdout
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +[A-Z].*\.$", text, re.MULTILINE)
+    assert "..." not in text.split("Commands:")[1]
+
+
+def test_no_command_prints_help_and_is_misuse() -> None:
+    result = llq()
+    assert result.exit_code == 2
+    assert "Commands:" in result.output
+
+
+def test_version_names_package_and_format() -> None:
+    result = llq("--version")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"llq-format .+, format 1\.0\n", result.stdout)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["validate", "--nonsense", "x"], ["decode", "x"]])
+def test_misuse_exits_2_and_says_so_on_stderr(arguments: list[str]) -> None:
+    status, out, err = run(*arguments)
+    assert status == 2
+    assert out == ""
+    assert "Error: " in err
+    assert "Traceback" not in err
+
+
+def test_the_entry_point_is_main() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"] == {"llq": "llq_format.cli:main"}
+
+
+def test_both_modules_run_the_command() -> None:
+    for module in ("llq_format", "llq_format.cli"):
+        done = python("-m", module, "explain", "nothing-1")
+        assert done.returncode == 2
+        assert done.stderr.startswith("Usage: llq explain ")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    for arguments in (["dump", package, "-t", "embedding"], ["explain"], ["--help"]):
+        with start(*arguments) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(60) in (0, 1, 141)
+
+
+def test_a_closed_standard_output_is_no_traceback() -> None:
+    command = f"{sys.executable} -m llq_format inspect {WORKED_EXAMPLE / 'package'} >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S602
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_an_encoding_that_lacks_a_character_gets_its_escape(tmp_path: Path) -> None:
+    environment = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
+    status, out, _ = run("inspect", tiny(tmp_path), env=environment)
+    assert status == 0
+    assert r"256 \xd7 128" in out
+
+
+def test_ctrl_c_during_validation_stops_it(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    assert llq("synth", "smollm2-135m", package, "--layers", "4").exit_code == 0
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with start("validate", *[package] * 1000, env=environment) as process:
+        assert process.stdout is not None
+        assert b"warning LLQ-PKG-10" in process.stdout.readline()  # the first package is done
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == b"llq: interrupted; nothing unfinished is left behind\n"
+
+
+_WITHOUT = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"safetensors", "gguf", "tokenizers", "torch", "wgpu", "transformers"}:
+            raise ModuleNotFoundError(f"no {name} here", name=name)
+
+sys.meta_path.insert(0, Refuse())
+sys.argv[0] = "llq"
+from llq_format.cli import main
+main()
+"""
+
+
+def test_all_but_export_works_without_the_extras(tmp_path: Path) -> None:
+    package = tmp_path / "p"
+    for arguments in (
+        ["synth", "tiny", package],
+        ["validate", package],
+        ["inspect", package],
+        ["decode", package, "norm", "-o", tmp_path / "norm.npy"],
+        ["dump", package],
+        ["explain"],
+        ["diff", package, package],
+    ):
+        done = python("-c", _WITHOUT, *arguments)
+        assert done.returncode == 0, done.stderr
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").write_text("{}")
+    done = python("-c", _WITHOUT, "export", checkpoint, tmp_path / "q")
+    assert done.returncode == 1
+    assert "pip install 'llq-format[checkpoint]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    done = python("-c", "import sys, llq_format.cli; print(*sys.modules)")
+    loaded = set(done.stdout.split())
+    heavy = {
+        "safetensors",
+        "gguf",
+        "tokenizers",
+        "torch",
+        "wgpu",
+        "rich.progress",
+        "importlib.metadata",
+        "jinja2",
+    }
+    assert not loaded & heavy
+
+
+def test_colour_is_for_terminals(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    environment = {"FORCE_COLOR": "1", "PATH": "/usr/bin:/bin"}
+    _, out, err = run("validate", package, tmp_path, env=environment)
+    assert "\x1b" not in out + err
+    assert "\x1b" in on_terminal("validate", package, tmp_path)[1]

@@ -1,0 +1,112 @@
+"""`llq validate`: findings in words and as JSON, and exit statuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support import tampering
+from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, tiny
+from tests.support.repository import ROOT, VECTORS
+
+SCHEMA = json.loads((ROOT / "spec" / "schema" / "findings.schema.json").read_text(encoding="utf-8"))
+INDEX = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))["vectors"]
+PLAIN = [vector for vector in INDEX if vector["kind"] == "invalid" and not vector["setup"]]
+
+
+def as_json(*paths: Path) -> tuple[int, list[dict[str, Any]]]:
+    result = llq("validate", "--json", *paths)
+    value: list[dict[str, Any]] = json.loads(result.stdout)
+    jsonschema.Draft202012Validator(SCHEMA).validate(value)
+    return result.exit_code, value
+
+
+def test_a_valid_package_exits_0_with_one_line() -> None:
+    result = llq("validate", WORKED_EXAMPLE / "package")
+    assert result.exit_code == 0
+    assert result.stdout == f"{WORKED_EXAMPLE / 'package'}: valid\n"
+    assert result.stderr == ""
+
+
+def test_a_warning_is_shown_and_leaves_the_package_valid(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    result = llq("validate", package)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "warning LLQ-PKG-10 at metadata.json#",
+        "  found     no tokenizer",
+        "  expected  a member 'tokenizer'",
+        "  remedy    Add tokenizer.json, or tell users where the tokens come from.",
+        f"{package}: valid, 1 warning",
+    ]
+
+
+def test_an_error_names_rule_place_found_expected_and_remedy(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    tampering.overwrite(package, 0, 20, b"\x07")
+    result = llq("validate", package)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[-5:-1] == [
+        "error LLQ-SHARD-6 at tiny-00001-of-00001.llq at byte 20",
+        "  found     byte 07",
+        "  expected  00",
+        "  remedy    Write zeros.",
+    ]
+    assert lines[-1] == f"{package}: invalid, 1 error, 1 warning"
+
+
+def test_several_paths_each_get_a_verdict_and_one_bad_one_decides(tmp_path: Path) -> None:
+    good, missing = WORKED_EXAMPLE / "package", tmp_path / "missing"
+    result = llq("validate", good, missing)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{missing}: error LLQ-PKG-1 at metadata.json"
+    assert lines[-2:] == [f"{good}: valid", f"{missing}: invalid, 1 error"]
+
+
+def test_json_follows_the_schema(tmp_path: Path) -> None:
+    status, value = as_json(WORKED_EXAMPLE / "package", tmp_path / "missing")
+    assert status == 1
+    assert [entry["valid"] for entry in value] == [True, False]
+    assert value[0]["findings"] == []
+    finding = value[1]["findings"][0]
+    assert (finding["rule"], finding["severity"]) == ("LLQ-PKG-1", "error")
+    assert finding["where"] == {"file": "metadata.json"}
+
+
+@pytest.mark.parametrize("vector", PLAIN[::25], ids=lambda vector: str(vector["id"]))
+def test_json_of_invalid_vectors_names_their_rule(vector: dict[str, Any]) -> None:
+    status, value = as_json(VECTORS / vector["path"])
+    assert status == 1
+    assert value[0]["findings"][0]["rule"] in vector["rules"]
+
+
+def test_there_are_vectors_to_sample() -> None:
+    assert len(PLAIN) > 100
+
+
+def test_no_path_is_misuse() -> None:
+    result = llq("validate")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Missing argument" in result.stderr
+
+
+def test_a_path_that_a_terminal_would_obey_is_escaped(tmp_path: Path) -> None:
+    result = llq("validate", tmp_path / "\x1b[31mred\u202e")
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
+    assert r"\x1b[31mred\u202e: invalid" in result.stdout
+
+
+def test_on_a_terminal_there_is_colour_and_a_bar_and_lines_fit(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    tampering.overwrite(package, 0, 20, b"\x07", rehash=False)
+    status, text, plain = on_terminal("validate", package)
+    assert status == 1
+    assert "\x1b[1;31m" in text
+    assert "━" in plain
+    assert max(map(len, plain.split("error", 1)[1].splitlines()[:-1])) <= 80

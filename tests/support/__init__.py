@@ -1,0 +1,1 @@
+"""Packages, models, pages and commands that several tests use."""

@@ -1,0 +1,49 @@
+"""The reference behind the JSON-lines protocol, as a runtime in another language would be."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.runtimes.reference import Reference
+
+RUNTIME = Reference()
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the response to a request, after its files are written."""
+    done = {"id": request.get("id"), "ok": True}
+    package = Path(request.get("package", ""))
+    match request["op"]:
+        case "hello":
+            info = vars(RUNTIME.info)
+            return {"op": "hello", "protocol": 1, **info, "capabilities": sorted(RUNTIME.capabilities)}
+        case "activations":
+            rounded = RUNTIME.activations(np.load(request["input"]), request["format"])
+            np.save(request["output"], rounded.values)
+            if rounded.scales is not None:
+                np.save(request["scales"], rounded.scales)
+        case "matvec":
+            x = np.load(request["input"])
+            products = RUNTIME.matvec(package, request["tensor"], request["format"], x)
+            np.save(request["output"], np.ascontiguousarray(products))
+        case "logits":
+            logits = RUNTIME.logits(package, request["tokens"], request["splits"])
+            np.save(request["output"], logits.astype(np.float32))
+        case "generate":
+            tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
+            return {**done, "tokens": list(tokens)}
+        case "tokenize":
+            tokenized = RUNTIME.tokenize(package, request["text"])
+            return {**done, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
+    return done
+
+
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["op"] == "bye":
+        break
+    sys.stdout.write(json.dumps(answer(message)) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Pages and servers that tests of JavaScript use."""

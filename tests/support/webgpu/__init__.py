@@ -1,0 +1,1 @@
+"""Devices, kernels and models that tests of WebGPU use."""

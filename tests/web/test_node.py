@@ -1,0 +1,124 @@
+"""The JavaScript runtime: its own tests in Node, its types, and the same replay as the host of Python."""
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llq_format
+from conformance.runtimes.javascript.node import DRIVERS, driver_variables
+from llq_format.package.attach_program import attach
+from llq_format.synth import synth
+from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.opening import executable, host_on
+from llq_format.webgpu.execution.self_test_data import module_text
+from llq_format.webgpu.planning.program import SLOT_BYTES
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.repository import WEB
+from tests.support.webgpu.executor_models import device_of_tests
+
+PACKAGES = WEB / "test" / "packages"
+TOKENS, CONTEXT = 5, 40
+
+
+def node(*words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+    """Run a command of Node in `web/`."""
+    program = shutil.which(words[0])
+    assert program is not None, f"{words[0]} is not on the path: install Node.js 20 or newer"
+    return subprocess.run(  # noqa: S603  # our own scripts
+        [program, *words[1:]],
+        cwd=WEB,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **driver_variables(None, DRIVERS), "NO_COLOR": "1"},
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dependencies() -> None:
+    """Install what package-lock.json names, once."""
+    if not (WEB / "node_modules" / "webgpu").is_dir():
+        done = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def packages() -> Path:
+    """Write the packages that the tests in Node read: `large` comes in several shards and pieces."""
+    large, module = PACKAGES / "large", module_bytes()
+    if not any(path.read_bytes() == module for path in large.glob("*.wgsl")):  # missing, or of older kernels
+        partial = PACKAGES / f"partial-{os.getpid()}"
+        PACKAGES.mkdir(parents=True, exist_ok=True)
+        synth("smollm2-135m", partial, layers=1, shard_limit=1 << 25)
+        attach(partial, module, program_maker())
+        shutil.rmtree(large, ignore_errors=True)
+        partial.rename(large)
+    return PACKAGES
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (WEB / "test").glob("*.test.mjs")))
+def test_in_node(name: str, packages: Path) -> None:
+    assert packages.is_dir()
+    done = node("node", "--test", f"test/{name}")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "\n# pass 0\n" not in done.stdout
+
+
+def test_types() -> None:
+    done = node("node", "node_modules/typescript/bin/tsc", "--project", ".", "--noEmit")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_data_of_the_specification_are_those_of_the_specification() -> None:
+    done = node("node", "specification.mjs", "--check")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -> None:
+    assert (WEB / "src" / "self_test_data.js").read_text("utf-8") == module_text()
+
+
+def test_both_hosts_replay_the_same(tmp_path: Path) -> None:
+    directory = tmp_path / "tiny"
+    synth("tiny", directory, shard_limit=1 << 16)
+    attach(directory, module_bytes(), program_maker())
+    done = node("node", "node/dispatch_list.mjs", str(directory), str(TOKENS), str(CONTEXT))
+    assert done.returncode == 0, done.stderr
+    with llq_format.open(directory) as package:
+        host = host_on(package, executable(package), device_of_tests(), CONTEXT)
+        expected = dispatch_list(host)
+    assert len(expected["decode"]) > 10
+    assert json.loads(done.stdout) == expected
+
+
+def dispatch_list(host: Host) -> dict[str, Any]:
+    """Return what the host of Python replays, as `web/node/dispatch_list.mjs` prints it."""
+    slots = [b"".join(map(_word, slot)).ljust(SLOT_BYTES, b"\0").hex() for slot in host.program.parameters]
+    return {
+        name: [
+            {
+                "entry_point": one.dispatch.entry_point,
+                "bindings": [_bound(host, binding) for binding in one.dispatch.bindings],
+                "parameters": slots[one.dispatch.parameters],
+                "workgroups": list(one.dispatch.grid(TOKENS)),
+            }
+            for one in host.prepared(name)
+        ]
+        for name in host.program.passes
+    }
+
+
+def _bound(host: Host, name: str) -> list[Any]:
+    found = host._binding(name)  # noqa: SLF001  # what a bind group was made of
+    return [found["buffer"].label, found["buffer"].size, found["offset"], found["size"]]
+
+
+def _word(word: float) -> bytes:
+    return struct.pack("<f" if isinstance(word, float) else "<I", word)

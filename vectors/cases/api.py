@@ -1,0 +1,382 @@
+"""Interface: what `WebGPULlama4` promises, asked through a model whose answer is known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vectors.cases.tokenization import BEGIN, BPE, END, START
+from vectors.kit.api_scenario import Asked, Interface
+from vectors.kit.computed import computed
+from vectors.kit.script import TEMPLATE, Script
+
+Json = Any
+PROMPT = "hello"
+# é, 日 and 🦙 as bytes, not as the tokens that merges would make of them: characters come in pieces
+PATH = (
+    *(BPE.special_id(START), *BPE.encode(PROMPT), *BPE.encode(" wor"), *b"ld ", *"é,日-🦙!\n".encode()),
+    BPE.special_id(END),
+)
+SCRIPT = Script(BPE, PATH, BEGIN)
+TEXT = " world é,日-🦙!\n"
+"""What the model puts behind the prompt, and nothing after it."""
+
+HERE = "package/"
+LOAD: dict[str, Json] = {"do": "load", "url": HERE, "rule": "LLQ-API-1", "expect": {}}
+SHARED: dict[str, Json] = {**LOAD, "share": "api"}
+"""A load whose model may be that of another question: on a CPU kernels take long to compile."""
+
+PROFILE: dict[str, Json] = {
+    "do": "profile",
+    "options": {"tokens": 2, "promptTokens": 4},  # of our own runtime, which takes long on a CPU
+    "rule": "LLQ-API-21",
+    "expect": {"layers": 2},
+}
+
+
+def asked(
+    prompt: str | Sequence[dict[str, str]] = PROMPT, context: int | None = None, **options: Json
+) -> Asked:
+    """Return a prompt with options of `infer`."""
+    return Asked(SCRIPT, prompt, options, context)
+
+
+def loaded(*steps: dict[str, Json]) -> Interface:
+    """Return steps with a model, for which nothing goes wrong and that leave it as it was."""
+    return Interface(SCRIPT, [SHARED, *steps])
+
+
+def fails(rule: str, code: str | Sequence[str], broken: Sequence[str] = ()) -> dict[str, Json]:
+    """Return what is expected of a call that has to fail: rule to blame, the error's codes and rules."""
+    codes = [code] if isinstance(code, str) else list(code)
+    return {"rule": f"LLQ-API-{rule}", "expect": {"code": codes, "rules": list(broken)}}
+
+
+def aborted(rule: str) -> dict[str, Json]:
+    """Return what is expected of a call that is aborted."""
+    return {"rule": f"LLQ-API-{rule}", "expect": {"reason": True}}
+
+
+# ---- Loading ----
+
+ADDRESSES = {
+    "the directory": HERE,
+    "the directory without a slash": "package",
+    "metadata.json": f"{HERE}metadata.json",
+    "the module": f"{HERE}vector.wgsl?v=1#top",
+}
+
+
+@computed("api", "LLQ-API-1", "LLQ-API-2", "LLQ-API-10", each=ADDRESSES)
+def model_loaded_by(url: str) -> Interface:
+    """A package is addressed by {}: the model MUST load, tell its progress and answer."""
+    return Interface(SCRIPT, [{**LOAD, "url": url}, asked().step("infer", "10")])
+
+
+ABORTS = {"before it begins": "before", "while a shard is on its way": "loading"}
+
+
+@computed("api", "LLQ-API-3", each=ABORTS)
+def load_aborted(when: str) -> Interface:
+    """The signal is aborted {}: loading MUST reject with its reason, and all requests end."""
+    drip = [{"do": "drip", "file": "shard"}]
+    return Interface(SCRIPT, [{**LOAD, "abort": when, **aborted("3")}], drip if when == "loading" else [])
+
+
+@computed("api", "LLQ-API-3")
+def tokenizer_aborted() -> Interface:
+    """The signal is aborted beforehand: createTokenizer MUST reject with its reason, without a request."""
+    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "abort": "before", **aborted("3")}
+    return Interface(SCRIPT, [step])
+
+
+HASHES = ("LLQ-HASH-1", "LLQ-HASH-2")
+BROKEN: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
+    "a shard with one bit changed": ({"do": "flip", "file": "shard"}, HASHES),
+    "a program with one bit changed": ({"do": "flip", "file": "program"}, HASHES[1:]),
+    "a module with one bit changed": ({"do": "flip", "file": "module"}, HASHES[1:]),
+    "a tokenizer with one bit changed": ({"do": "flip", "file": "tokenizer"}, HASHES[1:]),
+    "a shard that is cut short": ({"do": "shorten", "file": "shard"}, ("LLQ-PKG-8", *HASHES)),
+    "metadata with a space in front": ({"do": "space", "file": "metadata"}, ("LLQ-JSON-2", "LLQ-CANON-2")),
+}
+
+
+@computed("api", "LLQ-API-4", "LLQ-API-7", each=BROKEN)
+def load_refuses(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
+    """The server sends {}: loading MUST fail with a rule that it breaks."""
+    fault, rules = case
+    return Interface(SCRIPT, [{**LOAD, **fails("4", ["hash", "package"], rules)}], [fault])
+
+
+MENDED: dict[str, dict[str, Json]] = {
+    "ignores ranges": {"do": "no-ranges"},
+    "cuts the connection once within a shard": {"do": "cut", "file": "shard", "times": 1},
+    "is busy once": {"do": "status", "status": 503, "file": "shard", "times": 1},
+}
+
+
+@computed("api", "LLQ-API-5", each=MENDED)
+def load_mends(fault: dict[str, Json]) -> Interface:
+    """The server {}: the model MUST load whole all the same, and answer."""
+    return Interface(SCRIPT, [{**LOAD, "rule": "LLQ-API-5"}, asked().step("infer", "10")], [fault])
+
+
+MISSING: dict[str, tuple[dict[str, Json], str]] = {
+    "no metadata": ({"do": "status", "status": 404, "file": "metadata"}, "not-found"),
+    "no shard": ({"do": "status", "status": 404, "file": "shard"}, "not-found"),
+    "no right to a shard": ({"do": "status", "status": 403, "file": "shard"}, "status"),
+    "a page in place of the metadata": ({"do": "html", "file": "metadata"}, "html"),
+    "a page in place of a shard": ({"do": "html", "file": "shard"}, "html"),
+}
+
+
+@computed("api", "LLQ-API-6", "LLQ-API-7", each=MISSING)
+def load_fails_for(case: tuple[dict[str, Json], str]) -> Interface:
+    """The server has {}: loading MUST fail with the code that says so."""
+    fault, code = case
+    return Interface(SCRIPT, [{**LOAD, **fails("6", code)}], [fault])
+
+
+AWAY: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
+    "nothing": ({"do": "status", "status": 404}, ["not-found"]),
+    "a page": ({"do": "html"}, ["html"]),
+    "half of the file, always": ({"do": "cut"}, ["cut", "network"]),
+}
+
+
+@computed("api", "LLQ-API-6", "LLQ-API-7", each=AWAY)
+def tokenizer_at_whose_address_is(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
+    """The server has {} at the address: createTokenizer MUST fail with the code that says so."""
+    fault, codes = case
+    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", **fails("6", codes)}
+    return Interface(SCRIPT, [step], [{**fault, "file": "tokenizer"}])
+
+
+# ---- Tokenizers ----
+
+TOKENIZERS = {"tokenizer.json": f"{HERE}tokenizer.json", "vocab.json": "vocabulary/vocab.json"}
+
+
+@computed("api", "LLQ-API-9", each=TOKENIZERS)
+def tokenizer_created_of(url: str) -> Interface:
+    """A tokenizer is made of {}: it MUST encode and decode as LLQ-TOK-1 says."""
+    texts = ["hello world", "é日本", "", "llo hello"]
+    ids = [[BPE.special_id(BEGIN), *BPE.encode(text)] for text in texts]
+    step = {"do": "tokenizer", "url": url, "options": {"bosTokenId": BPE.special_id(BEGIN)}, "texts": texts}
+    expected = {"ids": ids, "decoded": texts}
+    return Interface(SCRIPT, [{**step, "rule": "LLQ-API-9", "expect": expected}])
+
+
+@computed("api", "LLQ-API-9", "LLQ-API-11")
+def tokenizer_put_in_place() -> Interface:
+    """The model is given another tokenizer, without BOS and with another template: it MUST use it."""
+    template = TEMPLATE.replace("<|im_start|>", START) + PROMPT
+    options = {"eosTokenIds": [BPE.special_id(END)], "chatTemplate": template}
+    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "options": options, "use": True}
+    messages = [{"role": "user", "content": "llo"}]
+    plain = {"do": "stream", "prompt": messages, "options": {}, "rule": "LLQ-API-9"}
+    prompt = len(BPE.encode(SCRIPT.rendered(messages) + PROMPT))
+    count = len(PATH) - 3
+    usage = {"promptTokens": prompt, "completionTokens": count, "totalTokens": prompt + count}
+    expected = {"text": TEXT, "usage": usage, "finishReason": "stop"}
+    steps = [LOAD, {**step, "rule": "LLQ-API-9", "expect": {}}, {**plain, "expect": expected}]
+    return Interface(SCRIPT, steps)
+
+
+# ---- Answers ----
+
+LENGTHS = {"none": 0, "one": 1, "four": 4, "as many as there are": len(PATH) - 3, "many": 64}
+
+
+@computed("api", "LLQ-API-10", "LLQ-API-12", "LLQ-API-15", "LLQ-API-16", "LLQ-API-17", each=LENGTHS)
+def answer_of_at_most(tokens: int) -> Interface:
+    """At most {} tokens are asked for: infer and stream MUST give the same text, and tell why it ended."""
+    of = asked(maxTokens=tokens)
+    return loaded(of.step("stream", "12"), of.step("infer", "12"))
+
+
+@computed("api", "LLQ-API-10", "LLQ-API-15", "LLQ-API-17")
+def answer_without_options() -> Interface:
+    """Nothing is told but the prompt: the answer MUST be greedy and go on to its end token."""
+    return loaded(asked().step("infer", "10"), asked().step("stream", "10"))
+
+
+@computed("api", "LLQ-API-16")
+def answer_that_ends_within_a_character() -> Interface:
+    """The last token is half of a character of four bytes: U+FFFD MUST stand for it, in the end alone."""
+    of = asked(maxTokens=PATH.index(0x9F) - 1)
+    return loaded(of.step("stream", "16"), of.step("infer", "16"))
+
+
+@computed("api", "LLQ-API-11")
+def answer_to_messages() -> Interface:
+    """The prompt is messages: the answer MUST be that to what the chat template makes of them."""
+    messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": "llo"}]
+    of = asked(messages, maxTokens=32)
+    return loaded(of.step("stream", "11"), of.step("infer", "11"))
+
+
+STOPS: dict[str, str | list[str]] = {
+    "a whole token": [","],
+    "the inside of a token": "or",
+    "parts of several tokens": ["rld é"],
+    "one of several": ["!", "日", "é,日"],
+    "the second part of another": ["nowhere", "ld é,", "d"],
+    "the beginning of the answer": " w",
+    "a character of several tokens": ["🦙"],
+    "a text of which only the beginning comes": ["!\nmore"],
+    "a text that never comes": ["nowhere"],
+}
+
+
+@computed("api", "LLQ-API-13", "LLQ-API-15", "LLQ-API-17", each=STOPS)
+def stop_is(stop: str | list[str]) -> Interface:
+    """The stop text is {}: the answer MUST end before it, streamed or not."""
+    of = asked(stop=stop)
+    return loaded(of.step("stream", "13"), of.step("infer", "13"))
+
+
+@computed("api", "LLQ-API-14", "LLQ-API-15")
+def answer_sampled_twice() -> Interface:
+    """The same seed MUST give the same text, whatever was asked between, streamed or not."""
+
+    def sampled(action: str, seed: int, **members: Json) -> dict[str, Json]:
+        options = {"maxTokens": 12, "temperature": 6, "topK": 40, "topP": 0.95, "seed": seed}
+        call = {"do": action, "prompt": PROMPT, "options": options, "rule": "LLQ-API-14"}
+        return {**call, "expect": members}
+
+    return loaded(
+        sampled("infer", 7),
+        sampled("infer", 8),
+        asked(maxTokens=4).step("infer", "10"),
+        sampled("infer", 7, same=1),
+        sampled("stream", 8, same=2),
+        sampled("infer", -8),
+        sampled("infer", -8, same=6),
+    )
+
+
+# ---- Order ----
+
+MOMENTS: dict[str, str | int] = {
+    "before it begins": "before",
+    "after its first piece": 1,
+    "after its fifth": 5,
+}
+
+
+@computed("api", "LLQ-API-18", "LLQ-API-15", each=MOMENTS)
+def stream_aborted(when: str | int) -> Interface:
+    """The signal is aborted {}: the stream MUST reject with its reason, and the next answer be whole."""
+    return loaded(asked().begun("18", "aborted", abort=when), asked().step("stream", "18"))
+
+
+@computed("api", "LLQ-API-18", "LLQ-API-19")
+def call_aborted_while_it_waits() -> Interface:
+    """A signal is aborted while its call waits: it MUST reject at once, and the others be answered."""
+    first = asked().step("infer", "19")
+    waiting = {"do": "infer", "prompt": PROMPT, "abort": "waiting", **aborted("18")}
+    together = {"do": "together", "steps": [first, waiting, asked().step("stream", "19")]}
+    return loaded({**together, "rule": "LLQ-API-18", "expect": {"order": [1, 0, 2]}})
+
+
+@computed("api", "LLQ-API-18", "LLQ-API-17")
+def stream_that_is_left() -> Interface:
+    """The reader leaves after two pieces: finishReason MUST be aborted, and the next answer be whole."""
+    return loaded(asked().begun("18", "aborted", leave=2), asked().step("stream", "18"))
+
+
+@computed("api", "LLQ-API-19", "LLQ-API-15")
+def calls_at_once() -> Interface:
+    """Four calls are made at once: each MUST be answered, in the order in which they were made."""
+    messages = [{"role": "user", "content": "hello"}]
+    steps = [
+        asked().step("stream", "19"),
+        asked(messages, maxTokens=20).step("infer", "19"),
+        PROFILE,
+        asked(maxTokens=3).step("infer", "19"),
+    ]
+    together = {"do": "together", "steps": steps, "rule": "LLQ-API-19", "expect": {"order": [0, 1, 2, 3]}}
+    return loaded(together)
+
+
+# ---- What is refused ----
+
+WRONG: dict[str, tuple[Json, dict[str, Json]]] = {
+    "half a token": (PROMPT, {"maxTokens": 0.5}),
+    "a number of tokens below 0": (PROMPT, {"maxTokens": -1}),
+    "a temperature below 0": (PROMPT, {"temperature": -0.5}),
+    "topK below 0": (PROMPT, {"topK": -1}),
+    "topP above 1": (PROMPT, {"topP": 1.5}),
+    "half a seed": (PROMPT, {"seed": 0.5}),
+    "an empty stop text": (PROMPT, {"stop": [""]}),
+    "no messages": ([], {}),
+    "a number for a prompt": (7, {}),
+    "a message without content": ([{"role": "user"}], {}),
+}
+
+
+@computed("api", "LLQ-API-8", "LLQ-API-7")
+def calls_that_make_no_sense() -> Interface:
+    """Options and prompts are out of range: each call MUST fail with code input, and the next be answered."""
+    steps = [
+        {"do": action, "prompt": prompt, "options": options, **fails("8", "input")}
+        for prompt, options in WRONG.values()
+        for action in ("infer", "stream")
+    ]
+    return loaded(*steps, asked().step("infer", "8"))
+
+
+CONTEXTS: dict[str, Json] = {"0": 0, "a fraction": 1.5}
+
+
+@computed("api", "LLQ-API-8", "LLQ-API-7", each=CONTEXTS)
+def context_length_of(positions: Json) -> Interface:
+    """A load asks for a contextLength of {}: it MUST fail with code input."""
+    return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": positions}, **fails("8", "input")}])
+
+
+@computed("api", "LLQ-API-20", "LLQ-API-7")
+def context_longer_than_the_models() -> Interface:
+    """A load asks for a contextLength that the model does not have: it MUST fail with code context."""
+    return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": 257}, **fails("20", "context")}])
+
+
+@computed("api", "LLQ-API-12", "LLQ-API-17", "LLQ-API-20")
+def context_of_few_positions() -> Interface:
+    """The context has 8 positions: an answer MUST end with the last, a longer prompt be refused."""
+    load = {**LOAD, "options": {"contextLength": 8}, "expect": {"contextLength": 8}}
+    of = asked(context=8)
+    long = {"do": "infer", "prompt": "hhhhhhhhh", **fails("20", "context")}
+    return Interface(SCRIPT, [load, of.step("stream", "12"), long, of.step("infer", "12")])
+
+
+# ---- Profile, end, loss ----
+
+
+@computed("api", "LLQ-API-21")
+def model_profiled() -> Interface:
+    """The profile MUST be what its schema says, with a time of each layer, and disturb no answer."""
+    return loaded(asked().step("infer", "10"), PROFILE, asked().step("infer", "10"))
+
+
+@computed("api", "LLQ-API-22", "LLQ-API-7")
+def model_disposed_of() -> Interface:
+    """A model that was disposed of MUST refuse every call, and be disposed of twice."""
+    dispose = {"do": "dispose", "rule": "LLQ-API-22", "expect": {}}
+    calls: list[dict[str, Json]] = [
+        {"do": "infer", "prompt": PROMPT},
+        {"do": "stream", "prompt": PROMPT},
+        {"do": "profile"},
+    ]
+    refused = [{**call, **fails("22", "disposed")} for call in calls]
+    return Interface(SCRIPT, [LOAD, asked().step("infer", "10"), dispose, dispose, *refused, dispose])
+
+
+@computed("api", "LLQ-API-23")
+def device_lost() -> Interface:
+    """The device is lost after two pieces: the text MUST go on, or fail as device-lost, and so the next."""
+    lost = {"lost": True}
+    first, second = (asked().step("stream", "23", **members) for members in ({"lose": 2}, {}))
+    steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))
+    return Interface(SCRIPT, [LOAD, *steps])
