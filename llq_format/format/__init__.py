@@ -1,1 +1,1 @@
-"""The bytes of the format: layout of shards and records, packing of codes, dequantization. Imports nothing."""
+"""The bytes of the format: layout, packing and dequantization. This room imports nothing of ours."""

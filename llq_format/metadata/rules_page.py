@@ -9,8 +9,8 @@ from llq_format.metadata.specification import specification_path
 
 _HEAD = """# Rules
 
-Generated from `rules.json` by `python -m llq_format.metadata.rules_page`. Stages and rules stand in the order of
-checking: the first fault of a package is the fault of the rule that comes first on this page
+Generated from `rules.json` by `python -m llq_format.metadata.rules_page`. Stages and rules stand in
+the order of checking: the first fault of a package is the fault of the rule that comes first on this page
 ([Validation](validation.md)).
 """
 _STAGE_WORDS = {

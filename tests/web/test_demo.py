@@ -11,11 +11,12 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from llq_format.package.attach_program import attach
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.repository import ROOT
 from tests.support.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, load, opened, said
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.support.web.serving import served
 
-LOOKS = Path(__file__).parent / "pages" / "looks.js"
+LOOKS = ROOT / "tests" / "support" / "web" / "pages" / "looks.js"
 
 
 @pytest.fixture(scope="module")

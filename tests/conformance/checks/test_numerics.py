@@ -25,6 +25,7 @@ from conformance.mutation.conforming.kernels import (
 from conformance.runtimes.in_process import InProcess
 from conformance.runtimes.reference import Reference
 from tests.support.error_bounds import certify
+from tests.support.repository import ROOT
 
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 BY_NAME = {check.name: check for check in CHECKS}
@@ -181,7 +182,7 @@ def test_accumulation_in_binary16_fails(form: Format) -> None:
 
 def test_the_example_of_the_guide_is_real() -> None:
     """README.md shows a failure of a matmul; the suite still writes it so, word for word."""
-    guide = (VECTORS.parent / "conformance" / "README.md").read_text(encoding="utf-8")
+    guide = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
     shown = guide.split("```text\n")[2].partition("\n```")[0]
     runtime = KernelRuntime(lambda matrix, a: matrix.plain(a, in_binary16))
     assert shown in not_passed(runtime, matvecs("binary16"))

@@ -23,7 +23,7 @@ from conformance.exporters.protocol import UnknownExporterError
 from conformance.exporters.reference import Reference
 from conformance.exporters.session import Workshop
 from conformance.exporters.variants.conforming import EQUIVALENTS, Equivalent
-from conformance.exporters.variants.mutants import Mutant, mutants
+from conformance.exporters.variants.mutants import MUTANTS, Mutant
 from conformance.mutation.find import find
 from llq_format.exporting.export import MethodName, export
 from tests.support.command_line import llq
@@ -59,7 +59,7 @@ def asked_of(exporter: InProcess, check: str) -> Iterator[Result]:
         workshop.close()
 
 
-@pytest.mark.parametrize("mutant", mutants().values(), ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 def test_each_mutant_fails_each_of_its_checks_on_its_rule(mutant: Mutant) -> None:
     for check in mutant.checks:
         found = any(r.outcome is Outcome.FAILED and mutant.rule in r.broken for r in asked(mutant, check))
@@ -189,6 +189,6 @@ def test_options_that_do_not_fit_are_misuse(arguments: tuple[str, ...], told: st
 
 
 def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:
-    assert len(mutants()) >= 50
-    assert {mutant.rule for mutant in mutants().values()} <= set(registry())
-    assert {check for mutant in mutants().values() for check in mutant.checks} == set(BY_NAME)
+    assert len(MUTANTS) >= 50
+    assert {mutant.rule for mutant in MUTANTS.values()} <= set(registry())
+    assert {check for mutant in MUTANTS.values() for check in mutant.checks} == set(BY_NAME)

@@ -88,7 +88,7 @@ def test_the_digest_of_vectors_is_of_every_file_that_a_check_reads() -> None:
 
 def test_the_adapter_is_told_by_its_files() -> None:
     (told,) = report_of(Right)["runtime"]["adapter"]
-    source = ROOT / "conformance" / "miniatures.py"
+    source = ROOT / "tests" / "support" / "miniatures.py"
     assert told == {
         "file": "tests/support/miniatures.py",
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),

@@ -15,6 +15,7 @@ from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, Tim
 from conformance.runtimes import messages
 from conformance.runtimes.command import JsonLines
 from conformance.runtimes.messages import MessageError
+from tests.support.repository import ROOT
 
 PACKAGE = Path("/nowhere")
 
@@ -342,7 +343,7 @@ def test_schemas_accept_the_example_and_nothing_around_it(name: str) -> None:
 
 def test_the_guide_shows_the_messages_as_they_are() -> None:
     """Every message of ADAPTERS.md that stands on a line of its own is valid."""
-    guide = (messages.PROTOCOL.parent / "ADAPTERS.md").read_text(encoding="utf-8")
+    guide = (ROOT / "conformance" / "ADAPTERS.md").read_text(encoding="utf-8")
     shown = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
     for message in shown:
         assert any(messages.schema(name).is_valid(message) for name in EXAMPLES), message

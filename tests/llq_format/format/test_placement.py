@@ -1,4 +1,7 @@
-"""Where parts go, by examples worked out by hand; tests/spec/test_specification.py compares with the procedure."""
+"""Where parts go, by examples worked out by hand.
+
+tests/spec/test_specification.py compares with the procedure.
+"""
 
 import pytest
 

@@ -18,7 +18,7 @@ from conformance.runtimes import find
 from conformance.runtimes.javascript import launchers
 from conformance.runtimes.javascript.browser import BrowserRuntime
 from conformance.runtimes.javascript.browser_connection import Command
-from tests.support.repository import WEB
+from tests.support.repository import ROOT, WEB
 
 VECTORS = {vector.id: vector for vector in load() if vector.valid}
 WORKED = VECTORS["worked-example"]
@@ -30,7 +30,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("web")
     shutil.copytree(WEB / "harness", folder / "harness")
     (folder / "dist").mkdir()
-    shutil.copy(Path(__file__).parent / "pages" / "decoder.js", folder / "dist" / "harness.js")
+    shutil.copy(ROOT / "tests" / "support" / "web" / "pages" / "decoder.js", folder / "dist" / "harness.js")
     return folder
 
 

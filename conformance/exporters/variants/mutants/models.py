@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .mutants import mutant
-from .recipe import Recipe, altered, configured, load, tensors_changed
+from ..recipe import Recipe, altered, configured, load, tensors_changed
+from .mutant import mutant
 
 SAME, REFUSE, UNFIT = "WRITE-6", "WRITE-4", "WRITE-3"
 Tensors = dict[str, tuple[str, list[int], bytes]]

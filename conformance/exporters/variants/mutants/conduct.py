@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .mutants import mutant
-from .recipe import Recipe
+from ..recipe import Recipe
+from .mutant import mutant
 
 BYTES, UNFINISHED, IN_THE_WAY, REMOVE = "WRITE-1", "WRITE-2", "WRITE-5", "WRITE-7"
 

@@ -8,8 +8,8 @@ import numpy as np
 from llq_format.exporting.checkpoint import Checkpoint
 from llq_format.format.quantize import round_affine
 
-from .mutants import mutant
-from .recipe import Recipe, Sections, Weights, load
+from ..recipe import Recipe, Sections, Weights, load
+from .mutant import mutant
 
 Change = Callable[[Weights, dict[str, Any]], Weights]
 

@@ -1,11 +1,10 @@
-"""Mutants: exporters that are wrong in one thing each, and the rule and the check that have to find it."""
+"""A mutant of the exporter: wrong in one thing, with the rule that it breaks and the checks that find it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.runtime import Info
-from ..protocol import UnknownExporterError
+from ....core.runtime import Info
 
 Export = Callable[[Path, Path], None]
 
@@ -32,7 +31,7 @@ class Mutant:
 
 
 MUTANTS: dict[str, Mutant] = {}
-"""All mutants by name, once `find` was called or their modules are imported."""
+"""All mutants by name; importing their modules adds them."""
 
 
 def mutant(name: str, title: str, rule: str, *checks: str) -> Callable[[Export], Export]:
@@ -45,17 +44,3 @@ def mutant(name: str, title: str, rule: str, *checks: str) -> Callable[[Export],
         return recipe
 
     return add
-
-
-def mutants() -> dict[str, Mutant]:
-    """Return all mutants."""
-    from . import mutants_of_conduct, mutants_of_models, mutants_of_weights  # noqa: F401, PLC0415 - they register themselves
-
-    return MUTANTS
-
-
-def exporter(name: str) -> Mutant:
-    """Return the mutant of a name; raises UnknownExporterError."""
-    if name not in mutants():
-        raise UnknownExporterError(f"no mutant exporter is called {name!r}; there are {', '.join(MUTANTS)}")
-    return MUTANTS[name]
