@@ -36,7 +36,7 @@ check: $(VENV)/installed
 vectors: $(VENV)/installed
 	$(BIN)/python -m vectors.build
 	$(BIN)/python -m llq_format.metadata.rules_page > spec/rules.md
-	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/self_test_data.js
+	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/gpu/self_test_data.js
 	cd web && node specification.mjs
 
 # The suite in every runtime of this repository, and one page of them all; a runtime that fails stands there as such.
@@ -63,7 +63,7 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 # The JavaScript runtime in one file, for pages, and the page and the adapter that the suite asks.
-web/dist/harness.js: web/package-lock.json web/build.mjs $(wildcard web/*.js web/src/*.js web/src/*/*.js web/harness/*.js web/node/*) | $(VENV)/installed
+web/dist/harness.js: web/package-lock.json web/build.mjs $(shell find web/src web/harness web/node -type f) web/index.js | $(VENV)/installed
 	cd web && npm ci --ignore-scripts --silent && npm run build --silent
 
 # The real model: a GGUF file inside a PyPI package, kept outside the tree.

@@ -4,23 +4,23 @@
  * @module webgpu-llama4
  */
 
-import { PackageCache } from "./src/cache.js";
-import { createTokenizer } from "./src/tokenizer_files.js";
-import { loadModel } from "./src/load_model.js";
+import { PackageCache } from "./src/net/cache.js";
+import { createTokenizer } from "./src/api/create_tokenizer.js";
+import { loadModel } from "./src/api/load_model.js";
 
-/** @typedef {import("./src/load_model.js").LoadOptions} LoadOptions */
-/** @typedef {import("./src/model.js").DeviceReport} DeviceReport */
-/** @typedef {import("./src/profile.js").ProfileReport} ProfileReport */
-/** @typedef {import("./src/progress.js").Progress} Progress */
-/** @typedef {import("./src/text_stream.js").FinishReason} FinishReason */
-/** @typedef {import("./src/text_stream.js").InferOptions} InferOptions */
-/** @typedef {import("./src/text_stream.js").Usage} Usage */
-/** @typedef {import("./src/tokenizer.js").Message} Message */
+/** @typedef {import("./src/api/load_model.js").LoadOptions} LoadOptions */
+/** @typedef {import("./src/api/model.js").DeviceReport} DeviceReport */
+/** @typedef {import("./src/gpu/profile.js").ProfileReport} ProfileReport */
+/** @typedef {import("./src/net/progress.js").Progress} Progress */
+/** @typedef {import("./src/text/text_stream.js").FinishReason} FinishReason */
+/** @typedef {import("./src/text/text_stream.js").InferOptions} InferOptions */
+/** @typedef {import("./src/text/text_stream.js").Usage} Usage */
+/** @typedef {import("./src/text/tokenizer.js").Message} Message */
 
 export * from "./src/errors.js";
-export { Model } from "./src/model.js";
-export { TextStream } from "./src/text_stream.js";
-export { Tokenizer } from "./src/tokenizer.js";
+export { Model } from "./src/api/model.js";
+export { TextStream } from "./src/text/text_stream.js";
+export { Tokenizer } from "./src/text/tokenizer.js";
 
 /** The standard's API. */
 export const WebGPULlama4 = {

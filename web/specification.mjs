@@ -1,10 +1,10 @@
-// Writes src/specification.js, what this package needs of spec/ as data: `node specification.mjs`, or with --check
+// Writes src/package/specification.js, what this package needs of spec/ as data: `node specification.mjs`, or with --check
 // tells whether it is up to date.
 
 import { readFile, writeFile } from "node:fs/promises";
 
 const spec = async (name) => JSON.parse(await readFile(new URL(`../spec/${name}`, import.meta.url), "utf8"));
-const target = new URL("src/specification.js", import.meta.url);
+const target = new URL("src/package/specification.js", import.meta.url);
 
 /** Returns a schema with references replaced by what they mean, and without what only people read. */
 function inlined(schema, definitions) {
@@ -31,7 +31,7 @@ export const METADATA_SCHEMA = ${JSON.stringify(inlined(schema, schema.$defs))};
 
 if (process.argv.includes("--check")) {
   if ((await readFile(target, "utf8").catch(() => "")) !== text) {
-    console.error("web/src/specification.js is not what spec/ says: run `npm run specification` in web");
+    console.error("web/src/package/specification.js is not what spec/ says: run `npm run specification` in web");
     process.exit(1);
   }
 } else {

@@ -41,7 +41,7 @@ def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
     assert node is not None, "node is not on the path: install Node.js 20 or newer"
     with served(tmp_path) as page:
         done = subprocess.run(  # noqa: S603  # our own script
-            [node, "--import", "./test/article_page.mjs", "test/article.mjs", page],
+            [node, "--import", "./test/api/article_page.mjs", "test/api/article.mjs", page],
             cwd=WEB,
             capture_output=True,
             text=True,

@@ -63,10 +63,12 @@ def packages() -> Path:
     return PACKAGES
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (WEB / "test").glob("*.test.mjs")))
+@pytest.mark.parametrize(
+    "name", sorted(str(path.relative_to(WEB)) for path in (WEB / "test").rglob("*.test.mjs"))
+)
 def test_in_node(name: str, packages: Path) -> None:
     assert packages.is_dir()
-    done = node("node", "--test", f"test/{name}")
+    done = node("node", "--test", name)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "\n# pass 0\n" not in done.stdout
 
@@ -82,7 +84,7 @@ def test_the_data_of_the_specification_are_those_of_the_specification() -> None:
 
 
 def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -> None:
-    assert (WEB / "src" / "self_test_data.js").read_text("utf-8") == module_text()
+    assert (WEB / "src" / "gpu" / "self_test_data.js").read_text("utf-8") == module_text()
 
 
 def test_both_hosts_replay_the_same(tmp_path: Path) -> None:

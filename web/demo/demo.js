@@ -2,7 +2,7 @@
 
 import { WebGPULlama4 } from "../dist/webgpu-llama4.js";
 import { Conversation } from "./conversation.js";
-import { explained } from "./faults.js";
+import { explained } from "./error_causes.js";
 import { bytes, duration } from "./quantities.js";
 import { picture, sentence, table } from "./timing.js";
 

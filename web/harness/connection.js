@@ -5,10 +5,10 @@
  * @module harness/connection
  */
 
-import { respond } from "./answering.js";
+import { respond } from "./response.js";
 
-/** @typedef {import("./answering.js").Request} Request */
-/** @typedef {import("./answering.js").Handlers} Handlers */
+/** @typedef {import("./response.js").Request} Request */
+/** @typedef {import("./response.js").Handlers} Handlers */
 
 /** The last part of an address of the suite, of a socket beside this page's folder. */
 const SOCKET = new URL("../socket", location.href);

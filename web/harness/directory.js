@@ -5,7 +5,7 @@ import { get } from "./connection.js";
 
 /**
  * @param {string} address with / at its end
- * @returns {import("../src/validate.js").Directory}
+ * @returns {import("../src/package/validate.js").Directory}
  */
 export function directory(address) {
   return {

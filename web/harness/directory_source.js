@@ -1,11 +1,11 @@
 /** A directory as the source of a package, for loading: what it lists and reads needs no second look. */
 
 import { PackageError } from "../src/errors.js";
-import { MAX_METADATA_BYTES, METADATA_NAME } from "../src/metadata.js";
+import { MAX_METADATA_BYTES, METADATA_NAME } from "../src/package/metadata.js";
 
 /**
- * @param {import("../src/validate.js").Directory} directory
- * @returns {import("../src/loading.js").Source}
+ * @param {import("../src/package/validate.js").Directory} directory
+ * @returns {import("../src/net/package.js").Source}
  */
 export function directorySource(directory) {
   /** @param {string} name @param {string} absent the rule that a file breaks which is not there */

@@ -6,22 +6,22 @@
  */
 
 import { WebGPULlama4 } from "../index.js";
-import { isSoftware } from "../src/device.js";
-import { generate } from "../src/generation.js";
-import { Host } from "../src/host.js";
-import { Package } from "../src/loading.js";
-import { rowsCols } from "../src/layout.js";
-import { readModule } from "../src/module.js";
-import { openDevice, requestAdapter } from "../src/open_device.js";
-import { decode, multiply, round } from "../src/operations.js";
-import { parseProgram, toProgram } from "../src/program.js";
-import { Tokenizer } from "../src/tokenizer.js";
-import { validate } from "../src/validate.js";
+import { isSoftware } from "../src/gpu/device.js";
+import { generate } from "../src/text/generation.js";
+import { Host } from "../src/gpu/executor.js";
+import { Package } from "../src/net/package.js";
+import { rowsCols } from "../src/package/layout.js";
+import { readModule } from "../src/package/module.js";
+import { openDevice, requestAdapter } from "../src/gpu/open_device.js";
+import { decode, multiply, round } from "../src/gpu/operations.js";
+import { parseProgram, toProgram } from "../src/gpu/program.js";
+import { Tokenizer } from "../src/text/tokenizer.js";
+import { validate } from "../src/package/validate.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";
 
-/** @typedef {import("../src/validate.js").Directory} Directory */
+/** @typedef {import("../src/package/validate.js").Directory} Directory */
 /**
  * @typedef {object} Platform files are named as the request names them: by path, or by address
  * @property {{name: string, version: string}} info who answers
@@ -35,12 +35,12 @@ import { scenario } from "./scenario.js";
 /** An adapter that computes on the CPU may take so many times as long to answer. */
 const SOFTWARE_PATIENCE = 10;
 
-/** @param {Platform} platform @returns {import("./answering.js").Handlers} */
+/** @param {Platform} platform @returns {import("./response.js").Handlers} */
 export function handlers({ info, gpu, variant, directory, read, write }) {
   const opening = (/** @type {string} */ place) => Package.open(directorySource(directory(place)));
 
   /** The device of the last request, and the module that it was made for. */
-  /** @type {{device: import("../src/device.js").Device | null, module: string}} */
+  /** @type {{device: import("../src/gpu/device.js").Device | null, module: string}} */
   let open = { device: null, module: "" };
 
   /** Returns the program of a plan, and a device for its module: the same one as long as the module is. */
@@ -60,7 +60,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
   async function model(
     /** @type {{package: string, plan: string}} */ request,
     /** @type {number} */ positions,
-    /** @type {(host: Host, metadata: import("../src/metadata.js").Metadata) => Promise<any>} */ action,
+    /** @type {(host: Host, metadata: import("../src/package/metadata.js").Metadata) => Promise<any>} */ action,
   ) {
     const opened = await opening(request.package);
     const { program, device } = await planned(request.plan);

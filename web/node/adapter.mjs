@@ -7,9 +7,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import process from "node:process";
 
-import { respond } from "../harness/answering.js";
+import { respond } from "../harness/response.js";
 import { handlers } from "../harness/handlers.js";
-import { nodeGpu } from "../src/node_gpu.js";
+import { nodeGpu } from "../src/gpu/node_gpu.js";
 import manifest from "../package.json" with { type: "json" };
 import { directory } from "./directory.js";
 

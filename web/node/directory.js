@@ -7,7 +7,7 @@ import { PackageError } from "../src/errors.js";
 
 /**
  * @param {string} path
- * @returns {import("../src/validate.js").Directory}
+ * @returns {import("../src/package/validate.js").Directory}
  */
 export function directory(path) {
   return {

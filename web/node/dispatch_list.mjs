@@ -1,13 +1,13 @@
 // Prints what a host replays of a package: `node dispatch_list.mjs DIRECTORY TOKENS CONTEXT`. Needs no driver.
 
-import { openDevice } from "../src/open_device.js";
-import { Host } from "../src/host.js";
-import { Package } from "../src/loading.js";
-import { readModule } from "../src/module.js";
-import { SLOT_BYTES, grid, parameterBytes, parseProgram, toProgram } from "../src/program.js";
+import { openDevice } from "../src/gpu/open_device.js";
+import { Host } from "../src/gpu/executor.js";
+import { Package } from "../src/net/package.js";
+import { readModule } from "../src/package/module.js";
+import { SLOT_BYTES, grid, parameterBytes, parseProgram, toProgram } from "../src/gpu/program.js";
 import { directorySource } from "../harness/directory_source.js";
 import { directory as directoryAt } from "./directory.js";
-import { nodeGpu } from "../src/node_gpu.js";
+import { nodeGpu } from "../src/gpu/node_gpu.js";
 
 const [directory, tokens, context] = process.argv.slice(2);
 const opened = await Package.open(directorySource(directoryAt(directory)));

@@ -65,7 +65,7 @@ MUTANTS = {
     "dispose-once-only": ("LLQ-API-22", "model-disposed-of"),
     "lost-device-ends-quietly": ("LLQ-API-23", "device-lost"),
 }
-"""Mistakes of web/test/api_mutants.mjs, each with the rule that it breaks and a question that shows it."""
+"""Mistakes of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
 EQUIVALENTS = ("one-character-a-piece", "frozen-and-wrapped")
 """What is odd there and right."""
@@ -95,7 +95,9 @@ class Interfaces(JsonLines):
 def runtime() -> Iterator[Interfaces]:
     deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
     assert deno is not None, "deno is not on the path: pip install deno"
-    runtime = Interfaces(shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")]), PATIENCE)
+    runtime = Interfaces(
+        shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")]), PATIENCE
+    )
     yield runtime
     runtime.close()
 

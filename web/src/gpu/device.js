@@ -1,0 +1,216 @@
+/** A device of WebGPU within its default limits, and the compute pipelines of one variant of the module. */
+
+import { DeviceError, DeviceLostError } from "../errors.js";
+import { source } from "../package/module.js";
+import { SLOT_BYTES } from "./program.js";
+
+/** @typedef {import("./program.js").Access} Access */
+/** @typedef {import("./program.js").Variant} Variant */
+/** @typedef {import("../package/module.js").Section} Section */
+
+// Values of GPUShaderStage and GPUBufferUsage: constants of WebGPU that hosts outside browsers may not define.
+const COMPUTE = 4;
+export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 };
+
+const NEWS_MS = 500;
+
+/** A device and its pipelines; programs of the same module may share it. */
+export class Device {
+  /** @type {Map<string, GPUBindGroupLayout>} */
+  #layouts = new Map();
+  /** @type {Map<string, Promise<GPUComputePipeline>>} */
+  #pipelines = new Map();
+  #shader;
+
+  /**
+   * Use `openDevice`, which chooses the variant.
+   *
+   * @param {GPUDevice} gpu
+   * @param {Variant} variant
+   * @param {ReadonlyMap<string, Section>} sections
+   * @param {GPUAdapterInfo | undefined} info
+   */
+  constructor(gpu, variant, sections, info) {
+    this.gpu = gpu;
+    this.variant = variant;
+    this.info = info;
+    /** @type {GPUDeviceLostInfo | null} why the device went away, null while it is there */
+    this.lost = null;
+    /** @type {GPUError | null} the first error that no scope has caught */
+    this.error = null;
+    gpu.lost.then((why) => {
+      this.lost = why;
+    });
+    gpu.addEventListener("uncapturederror", (event) => {
+      this.error ??= event.error;
+    });
+    this.#shader = gpu.createShaderModule({ label: `llq ${variant.name}`, code: source(sections, variant) });
+    this.parametersLayout = gpu.createBindGroupLayout({
+      label: "parameters",
+      entries: [{ binding: 0, visibility: COMPUTE, buffer: { type: "uniform" } }],
+    });
+  }
+
+  /** What the adapter calls itself. */
+  get name() {
+    return adapterName(this.info);
+  }
+
+  /** Returns what the compiler says against the shader; nothing if it takes it. */
+  async complaints() {
+    const { messages } = await this.#shader.getCompilationInfo();
+    return messages.filter(({ type }) => type === "error").map((m) => `line ${m.lineNum}: ${m.message}`);
+  }
+
+  /**
+   * Returns the layout of group 0 for storage bindings of these accesses.
+   *
+   * @param {Access[]} access
+   */
+  bindingsLayout(access) {
+    const key = access.join(" ");
+    let layout = this.#layouts.get(key);
+    if (layout === undefined) {
+      layout = this.gpu.createBindGroupLayout({
+        label: key,
+        entries: access.map((one, binding) => ({
+          binding,
+          visibility: COMPUTE,
+          buffer: { type: one === "read" ? "read-only-storage" : "storage" },
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /**
+   * Begins to compile the pipelines of entry points, and returns when all are there.
+   *
+   * @param {ReadonlyMap<string, Access[]>} pipelines
+   * @throws {DeviceError} `shader`
+   */
+  async prepare(pipelines) {
+    await Promise.all(Array.from(pipelines, ([entryPoint, access]) => this.pipeline(entryPoint, access)));
+  }
+
+  /**
+   * Returns the pipeline of an entry point.
+   *
+   * @param {string} entryPoint
+   * @param {Access[]} access
+   * @returns {Promise<GPUComputePipeline>}
+   */
+  pipeline(entryPoint, access) {
+    let pipeline = this.#pipelines.get(entryPoint);
+    if (pipeline === undefined) {
+      const layout = this.gpu.createPipelineLayout({
+        label: entryPoint,
+        bindGroupLayouts: [this.bindingsLayout(access), this.parametersLayout],
+      });
+      pipeline = this.gpu
+        .createComputePipelineAsync({ label: entryPoint, layout, compute: { module: this.#shader, entryPoint } })
+        .catch((cause) => {
+          throw this.failure(`entry point ${entryPoint} does not compile`, cause, "shader");
+        });
+      pipeline.catch(() => {}); // whoever awaits it is told
+      this.#pipelines.set(entryPoint, pipeline);
+    }
+    return pipeline;
+  }
+
+  /**
+   * Returns the bind group of a slot of a parameter arena.
+   *
+   * @param {number} slot
+   * @param {GPUBuffer} arena
+   */
+  parameters(slot, arena) {
+    return this.gpu.createBindGroup({
+      label: `parameters ${slot}`,
+      layout: this.parametersLayout,
+      entries: [{ binding: 0, resource: { buffer: arena, offset: slot * SLOT_BYTES, size: SLOT_BYTES } }],
+    });
+  }
+
+  /**
+   * Does something that makes objects of the device, and fails if the device says that it went wrong. Scopes of
+   * errors do not follow what is made between awaits, so it should all be made at once.
+   *
+   * @template T
+   * @param {string} what what is done, for messages
+   * @param {() => T | Promise<T>} action
+   * @returns {Promise<T>}
+   * @throws {DeviceError | DeviceLostError}
+   */
+  async scoped(what, action) {
+    this.gpu.pushErrorScope("validation");
+    this.gpu.pushErrorScope("out-of-memory");
+    let result, thrown;
+    try {
+      result = await action();
+    } catch (cause) {
+      thrown = cause;
+    }
+    const memory = await this.gpu.popErrorScope().catch(() => null);
+    const validation = await this.gpu.popErrorScope().catch(() => null);
+    if (this.lost !== null) throw this.failure(what, thrown);
+    if (memory !== null) throw this.failure(`${what}: memory is short`, memory, "out-of-memory");
+    if (thrown !== undefined) throw thrown;
+    if (validation !== null) throw this.failure(what, validation);
+    return /** @type {T} */ (result);
+  }
+
+  /** Waits for news of a loss, as long as they may take: what was under way fails before the loss is told. */
+  async news() {
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, NEWS_MS))]);
+  }
+
+  /** Throws if the device was lost, or if an error came that nothing has caught. */
+  check() {
+    if (this.lost !== null) throw this.failure("work is left");
+    if (this.error !== null) throw this.failure("an error of the device", this.error);
+  }
+
+  /**
+   * Returns an error for something that failed: that of a lost device, if it is lost.
+   *
+   * @param {string} what
+   * @param {unknown} [cause]
+   * @param {string} [code]
+   * @returns {Error}
+   */
+  failure(what, cause, code = "device") {
+    if (this.lost !== null) {
+      return new DeviceLostError(`${this.name}: the device was lost (${this.lost.message || this.lost.reason})`, { cause });
+    }
+    if (cause instanceof DeviceError) return cause;
+    const said = cause !== null && typeof cause === "object" && "message" in cause ? `: ${cause.message}` : "";
+    return new DeviceError(`${this.name}: ${what}${said}`, { code, cause });
+  }
+
+  /** Lets the device go. */
+  destroy() {
+    this.gpu.destroy();
+  }
+}
+
+/**
+ * Returns what an adapter calls itself.
+ *
+ * @param {GPUAdapterInfo | undefined} info
+ */
+export function adapterName(info) {
+  const { description, device, vendor, architecture } = info ?? {};
+  return description || device || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU device";
+}
+
+/**
+ * Returns whether an adapter computes on the CPU, as far as it can be told.
+ *
+ * @param {GPUAdapterInfo | undefined} info
+ */
+export function isSoftware(info) {
+  const names = `${adapterName(info)} ${info?.architecture ?? ""}`;
+  return info?.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(names);
+}

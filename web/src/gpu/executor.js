@@ -1,0 +1,316 @@
+/** A host: what a program asks for, done on a device (spec: Execution program). */
+
+import { USAGE } from "./device.js";
+import { ContextError, DeviceError, InputError } from "../errors.js";
+import { SLOT_BYTES, bufferBytes, grid, parameterBytes } from "./program.js";
+import { encode } from "./bound_dispatch.js";
+
+/** @typedef {import("./device.js").Device} Device */
+/** @typedef {import("./program.js").Dispatch} Dispatch */
+/** @typedef {import("./program.js").Program} Program */
+/** @typedef {import("./bound_dispatch.js").Prepared} Prepared */
+
+export const STORAGE = USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC;
+
+/** Positions of the KV cache, unless told otherwise. */
+export const DEFAULT_CONTEXT = 2048;
+
+/** The word of `state` that holds the token chosen last. */
+export const CHOSEN = 2;
+
+/** A program on a device, with one sequence. */
+export class Host {
+  /** @type {Map<string, GPUBuffer>} */
+  #buffers = new Map();
+  /** @type {Map<string, Prepared[]>} */
+  #prepared = new Map();
+  /** @type {Map<number, GPUBindGroup>} */
+  #parameters = new Map();
+  #arena;
+  #shards;
+
+  /**
+   * @param {Program} program
+   * @param {Device} device
+   * @param {object} [options]
+   * @param {GPUBuffer[]} [options.shards] the shards that `weights` names, uploaded and checked
+   * @param {number} [options.context] positions of the KV cache, 1 to the program's context_length
+   * @throws {ContextError}
+   */
+  constructor(program, device, { shards = [], context = Math.min(program.contextLength, DEFAULT_CONTEXT) } = {}) {
+    if (!Number.isInteger(context) || context < 1 || context > program.contextLength) {
+      throw new ContextError(`a context of ${context} positions; this program has 1 to ${program.contextLength}`);
+    }
+    this.program = program;
+    this.device = device;
+    this.context = context;
+    /** Positions that were computed. */
+    this.position = 0;
+    this.#shards = shards;
+    const data = parameterBytes(program);
+    this.#arena = device.gpu.createBuffer({
+      label: "parameters",
+      size: Math.max(SLOT_BYTES, data.length),
+      usage: USAGE.UNIFORM | USAGE.COPY_DST,
+    });
+    device.gpu.queue.writeBuffer(this.#arena, 0, data);
+  }
+
+  // Sequences.
+
+  /** Begins a new sequence: what the KV cache holds is forgotten. */
+  start() {
+    this.position = 0;
+  }
+
+  /**
+   * Computes the next positions; a choice then gives the token that follows them.
+   *
+   * @param {readonly number[]} tokens
+   * @param {AbortSignal} [signal] looked at between chunks
+   */
+  async prefill(tokens, signal) {
+    const chunks = this.#chunks(tokens);
+    for (const [number, chunk] of chunks.entries()) {
+      signal?.throwIfAborted();
+      const last = number === chunks.length - 1;
+      this.#writeChunk(chunk);
+      await this.#submit(last ? ["prefill", "last"] : ["prefill"], chunk.length);
+      this.position += chunk.length;
+      if (signal !== undefined && !last) await this.device.gpu.queue.onSubmittedWorkDone();
+      this.device.check();
+    }
+  }
+
+  /**
+   * Computes the next positions and returns their logits, [tokens, vocab_size].
+   *
+   * @param {readonly number[]} tokens
+   * @returns {Promise<Float32Array>}
+   */
+  async forward(tokens) {
+    const vocab = this.vocabSize;
+    const logits = new Float32Array(tokens.length * vocab);
+    let row = 0;
+    for (const chunk of this.#chunks(tokens)) {
+      this.#writeChunk(chunk);
+      const one = chunk.length === 1;
+      await this.#submit(one ? ["decode"] : ["prefill", "logits"], chunk.length);
+      this.position += chunk.length;
+      logits.set(new Float32Array(await this.read(one ? "logits" : "all_logits", 4 * chunk.length * vocab)), row * vocab);
+      row += chunk.length;
+    }
+    return logits;
+  }
+
+  get vocabSize() {
+    return (this.program.buffers.get("logits")?.bytes ?? 0) / 4;
+  }
+
+  /** @param {readonly number[]} tokens @returns {number[][]} */
+  #chunks(tokens) {
+    const vocab = this.vocabSize;
+    if (tokens.length === 0 || !tokens.every((id) => Number.isInteger(id) && id >= 0 && id < vocab)) {
+      throw new InputError(`token ids are 0 to ${vocab - 1}, at least one`);
+    }
+    if (this.position + tokens.length > this.context) {
+      throw new ContextError(`${this.position + tokens.length} positions do not fit into a context of ${this.context}`);
+    }
+    const { chunk } = this.program;
+    return Array.from({ length: Math.ceil(tokens.length / chunk) }, (_, i) => tokens.slice(i * chunk, (i + 1) * chunk));
+  }
+
+  /** @param {number[]} chunk */
+  #writeChunk(chunk) {
+    this.write("tokens", new Uint32Array(chunk));
+    this.write("state", new Uint32Array([this.position, chunk.length]));
+  }
+
+  // Replay.
+
+  /** @param {string[]} passes @param {number} tokens */
+  async #submit(passes, tokens) {
+    await this.prepare(passes);
+    const encoder = this.device.gpu.createCommandEncoder({ label: passes.join(" ") });
+    this.encode(encoder, passes, tokens);
+    this.device.gpu.queue.submit([encoder.finish()]);
+  }
+
+  /**
+   * Replays a pass for a chunk of so many tokens, which `state` must hold.
+   *
+   * @param {string} name
+   * @param {number} tokens
+   */
+  async run(name, tokens) {
+    await this.#submit([name], tokens);
+  }
+
+  /**
+   * Encodes passes that were prepared, one after another, into one compute pass.
+   *
+   * @param {GPUCommandEncoder} encoder
+   * @param {string[]} passes
+   * @param {number} tokens
+   */
+  encode(encoder, passes, tokens) {
+    const pass = encoder.beginComputePass({ label: passes.join(" ") });
+    for (const name of passes) encode(pass, this.prepared(name), tokens);
+    pass.end();
+  }
+
+  /**
+   * Makes what the dispatches of passes need: pipelines, buffers, bind groups.
+   *
+   * @param {string[]} passes
+   */
+  async prepare(passes) {
+    for (const name of passes) {
+      if (this.#prepared.has(name)) continue;
+      const dispatches = this.program.passes.get(name);
+      if (dispatches === undefined) throw new DeviceError(`the program has no pass ${name}`);
+      const pipelines = await Promise.all(
+        dispatches.map((one) => this.device.pipeline(one.entry_point, this.#access(one))),
+      );
+      const made = await this.device.scoped(`pass ${name}`, () =>
+        dispatches.map((dispatch, i) => this.#prepare(dispatch, pipelines[i])),
+      );
+      this.#prepared.set(name, made);
+    }
+  }
+
+  /** @param {string} name @returns {Prepared[]} the dispatches of a pass that was prepared */
+  prepared(name) {
+    return this.#prepared.get(name) ?? [];
+  }
+
+  /** @param {Dispatch} dispatch */
+  #access(dispatch) {
+    return this.program.pipelines.get(dispatch.entry_point) ?? [];
+  }
+
+  /** @param {Dispatch} dispatch @param {GPUComputePipeline} pipeline @returns {Prepared} */
+  #prepare(dispatch, pipeline) {
+    const access = this.#access(dispatch);
+    const bindings = this.device.gpu.createBindGroup({
+      label: dispatch.label,
+      layout: this.device.bindingsLayout(access),
+      entries: dispatch.bindings.map((name, binding) => ({ binding, resource: this.binding(name) })),
+    });
+    let parameters = this.#parameters.get(dispatch.parameters);
+    if (parameters === undefined) {
+      parameters = this.device.parameters(dispatch.parameters, this.#arena);
+      this.#parameters.set(dispatch.parameters, parameters);
+    }
+    return { dispatch, pipeline, bindings, parameters, grid: grid(dispatch, 1) };
+  }
+
+  /**
+   * Returns what a name is bound to: a range of a shard, or a whole buffer.
+   *
+   * @param {string} name
+   * @returns {{buffer: GPUBuffer, offset: number, size: number}}
+   */
+  binding(name) {
+    const range = this.program.weights.get(name);
+    if (range !== undefined) return { buffer: this.#shards[range.shard], offset: range.offset, size: range.size };
+    const buffer = this.resource(name);
+    return { buffer, offset: 0, size: buffer.size };
+  }
+
+  // Buffers.
+
+  /**
+   * Returns a buffer of the program by name, made when it is first asked for.
+   *
+   * @param {string} name
+   */
+  resource(name) {
+    let buffer = this.#buffers.get(name);
+    if (buffer === undefined) {
+      const planned = this.program.buffers.get(name);
+      if (planned === undefined) throw new DeviceError(`the program has no buffer ${name}`);
+      const size = bufferBytes(planned, this.context);
+      buffer = this.device.gpu.createBuffer({ label: name, size, usage: STORAGE });
+      this.#buffers.set(name, buffer);
+    }
+    return buffer;
+  }
+
+  /**
+   * Writes cos and sin of position · inv_freq, [context, head_dim / 2, 2], into the tables that want them (LLQ-DEC-6).
+   *
+   * @param {Float32Array} invFreq
+   */
+  writeRope(invFreq) {
+    const table = new Float32Array(2 * this.context * invFreq.length);
+    let at = 0;
+    for (let position = 0; position < this.context; position++) {
+      for (const frequency of invFreq) {
+        const angle = position * frequency; // binary64, rounded once when it is stored
+        table[at++] = Math.cos(angle);
+        table[at++] = Math.sin(angle);
+      }
+    }
+    for (const [name, planned] of this.program.buffers) {
+      if (planned.init === "rope") this.write(name, table);
+    }
+  }
+
+  /**
+   * Writes the first bytes of a buffer.
+   *
+   * @param {string} name
+   * @param {Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>} data
+   */
+  write(name, data) {
+    this.device.gpu.queue.writeBuffer(this.resource(name), 0, data);
+  }
+
+  /**
+   * Returns the first bytes of a buffer.
+   *
+   * @param {string} name
+   * @param {number} bytes
+   * @returns {Promise<ArrayBuffer>}
+   */
+  async read(name, bytes) {
+    const { gpu } = this.device;
+    const staging = gpu.createBuffer({ label: `read ${name}`, size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
+    encoder.copyBufferToBuffer(this.resource(name), 0, staging, 0, bytes);
+    gpu.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(1);
+      const data = staging.getMappedRange().slice(0);
+      this.device.check();
+      return data;
+    } catch (cause) {
+      throw this.device.failure(`reading ${name}`, cause);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** @returns {Record<string, number>} bytes on the device by purpose */
+  memory() {
+    const bytes = { weights: 0, parameters: this.#arena.size };
+    this.#shards.forEach((shard) => (bytes.weights += shard.size));
+    /** @type {Record<string, number>} */
+    const all = bytes;
+    for (const [name, buffer] of this.#buffers) {
+      const purpose = this.program.buffers.get(name)?.purpose ?? "activation";
+      all[purpose] = (all[purpose] ?? 0) + buffer.size;
+    }
+    return all;
+  }
+
+  /** Frees the buffers that this host has made, and shards if it is told to. @param {{shards?: boolean}} [options] */
+  dispose({ shards = false } = {}) {
+    if (shards) this.#shards.forEach((shard) => shard.destroy());
+    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#arena.destroy();
+    this.#buffers.clear();
+    this.#prepared.clear();
+  }
+}

@@ -1,0 +1,73 @@
+// A device that computes wrongly with a variant is not used with it. Needs a GPU, or SwiftShader.
+
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+
+import { directorySource } from "../../harness/directory_source.js";
+import { directory } from "../../node/directory.js";
+import { readExecution } from "../../src/gpu/execution.js";
+import { Package } from "../../src/net/package.js";
+import { nodeGpu } from "../../src/gpu/node_gpu.js";
+import { openDevice } from "../../src/gpu/open_device.js";
+import { computesRightly } from "../../src/gpu/self_test.js";
+
+const LARGE = fileURLToPath(new URL("../packages/large", import.meta.url));
+const gpu = await nodeGpu();
+const { program, sections } = await readExecution(await Package.open(directorySource(directory(LARGE))));
+
+/** The sections of the module, one of them with another text. */
+function swapped(name, old, text) {
+  const section = sections.get(name);
+  assert.ok(section.text.includes(old), `section ${name} has no ${old}`);
+  return new Map(sections).set(name, { ...section, text: section.text.replaceAll(old, text) });
+}
+
+async function variantOf(some, options = {}) {
+  const device = await openDevice(program, some, { gpu, ...options });
+  device.destroy();
+  return device.variant.name;
+}
+
+test("what our kernels compute is right with every variant that the device has", async () => {
+  for (const { name } of program.variants) {
+    let device;
+    try {
+      device = await openDevice(program, sections, { gpu, variant: name });
+    } catch (error) {
+      assert.equal(error.code, "no-variant", name);
+      continue;
+    }
+    assert.equal(device.variant.name, name);
+    assert.equal(await computesRightly(device, sections), true, name);
+    device.destroy();
+  }
+});
+
+test("a variant that computes wrongly is passed over, and refused where it is asked for", async () => {
+  const wrong = swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1");
+  assert.notEqual(await variantOf(sections), "portable");
+  assert.equal(await variantOf(wrong), "portable");
+  await assert.rejects(variantOf(wrong, { variant: "packed-dot" }), { name: "DeviceError", code: "wrong" });
+});
+
+for (const [name, old, text] of [
+  ["half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"],
+  ["reduce_portable", "+", "-"],
+]) {
+  test(`the test sees a wrong ${name}`, async () => {
+    const wrong = swapped(name, old, text);
+    const device = await openDevice(program, wrong, { gpu, variant: "portable" });
+    assert.equal(await computesRightly(device, wrong), false);
+    device.destroy();
+  });
+}
+
+test("a module of other kernels is taken as it is", async () => {
+  const wrong = new Map(swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1"));
+  const [name, section] = [...wrong].find(([, { entryPoints }]) => entryPoints.includes("matvec_int8"));
+  wrong.set(name, { ...section, entryPoints: section.entryPoints.filter((one) => one !== "matvec_int8") });
+  assert.notEqual(await variantOf(wrong), "portable");
+});
+
+test.after(() => setTimeout(() => process.exit(), 100)); // Dawn keeps the process alive

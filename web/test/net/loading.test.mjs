@@ -1,0 +1,226 @@
+// Shards over HTTP into buffers: whole and verified, or a typed error, whatever the server does.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { PackageCache } from "../../src/net/cache.js";
+import { NetworkError, PackageError } from "../../src/errors.js";
+import { HttpSource } from "../../src/net/http_source.js";
+import { Package } from "../../src/net/package.js";
+import { parseProgram, toProgram } from "../../src/gpu/program.js";
+import { memoryDevice } from "../support/memory_device.mjs";
+import { memoryStorage } from "../support/memory_storage.mjs";
+import { packageFiles } from "../support/packages.mjs";
+import { serve } from "../support/http_server.mjs";
+
+const files = packageFiles("large"); // its first shard comes in several pieces
+const FAST = { delay: 1, stall: 20_000 };
+const open = [];
+after(() => Promise.all(open.map((server) => server.close())));
+
+async function served(fault, contents = files) {
+  const server = await serve(contents, fault);
+  open.push(server);
+  return server;
+}
+
+async function load(url, options = {}, onBytes = undefined) {
+  const device = memoryDevice();
+  const opened = await Package.open(new HttpSource(url, { ...FAST, ...options }));
+  const program = toProgram(parseProgram(await opened.readFile(opened.metadata.program)));
+  const { shards } = await opened.upload(device, program, { onBytes });
+  opened.metadata.shards.forEach(({ file }, i) => assert.deepEqual(shards[i].data, files.get(file), file));
+  return { device, opened };
+}
+
+const isShard = (name) => name.endsWith(".llq");
+
+test("ranges: every byte arrives, in pieces, and progress counts each once", async () => {
+  const { url, requests } = await served();
+  let loaded = 0;
+  const { opened } = await load(url, {}, (_file, bytes) => (loaded += bytes));
+  assert.equal(loaded, opened.metadata.shards.reduce((sum, { byte_length: size }) => sum + size, 0));
+  assert.ok(requests.filter(({ name, range }) => isShard(name) && range !== null).length > 1);
+});
+
+test("a server that ignores ranges: one answer is read to its end", async () => {
+  const { url, requests } = await served((_request, name) => ({ ranges: !isShard(name) }));
+  await load(url);
+  assert.ok(requests.filter(({ name }) => isShard(name)).length <= 2 * [...files.keys()].filter(isShard).length);
+});
+
+test("a server that ignores ranges and cuts: what was had is skipped", async () => {
+  let cuts = 0;
+  const { url } = await served((_request, name) => ({ ranges: false, cut: isShard(name) && cuts++ < 3 ? 9_000_000 : undefined }));
+  await load(url);
+  assert.ok(cuts > 3);
+});
+
+test("a short 206: the rest is asked for", async () => {
+  const { url } = await served((_request, name) => (isShard(name) ? { short: 3_000_000 } : {}));
+  await load(url);
+});
+
+test("a connection cut in the middle of a shard: only what is missing is asked for again", async () => {
+  let cuts = 0;
+  const { url, requests } = await served((_request, name) => ({ cut: isShard(name) && cuts++ < 2 ? 1_000_000 : undefined }));
+  await load(url);
+  const starts = requests.filter(({ name }) => isShard(name)).map(({ range }) => Number(/=(\d+)/.exec(range ?? "=0")?.[1]));
+  assert.ok(starts.some((start) => start % (8 << 20) !== 0), String(starts));
+});
+
+test("a connection that is always cut before a byte: NetworkError cut or network", async () => {
+  const { url } = await served((_request, name) => (isShard(name) ? { cut: 0 } : {}));
+  await assert.rejects(load(url), (error) => error instanceof NetworkError && ["cut", "network"].includes(error.code));
+});
+
+test("a server that falls silent: NetworkError stalled", async () => {
+  const { url } = await served((_request, name) => (isShard(name) ? { silent: true } : {}));
+  await assert.rejects(load(url, { attempts: 2, stall: 300 }), { name: "NetworkError", code: "stalled" });
+});
+
+test("an HTML page for a shard, and for the metadata: NetworkError html", async () => {
+  const shard = await served((_request, name) => ({ html: isShard(name) }));
+  await assert.rejects(load(shard.url), { name: "NetworkError", code: "html" });
+  const metadata = await served((_request, name) => ({ html: name === "metadata.json" }));
+  await assert.rejects(load(metadata.url), { name: "NetworkError", code: "html" });
+});
+
+test("gzip: of a whole file it is undone, of a range the whole file is asked for", async () => {
+  const { url } = await served((_request, name) => ({ gzip: isShard(name) }));
+  await load(url);
+  const whole = await served((_request, name) => ({ gzip: isShard(name), ranges: !isShard(name) }));
+  await load(whole.url);
+});
+
+test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async () => {
+  const [name] = [...files.keys()].filter(isShard);
+  const damaged = files.get(name).slice();
+  damaged[damaged.length - 300] ^= 1;
+  const contents = new Map(files).set(name, damaged);
+  let asked = 0;
+  const { url } = await served((_request, file) => {
+    if (file === name && ++asked > 3) contents.set(name, files.get(name));
+    return {};
+  }, contents);
+  await load(url);
+  const always = await served(undefined, new Map(files).set(name, damaged));
+  await assert.rejects(load(always.url), (e) => e instanceof PackageError && e.rule === "LLQ-HASH-1" && e.code === "hash");
+});
+
+test("a preamble damaged on its way once: fetched anew; always: its rule", async () => {
+  const [name] = [...files.keys()].filter(isShard);
+  const damaged = files.get(name).slice();
+  damaged[40] ^= 1;
+  const contents = new Map(files).set(name, damaged);
+  const { url } = await served((_request, file) => {
+    if (file === name) contents.set(name, files.get(name));
+    return {};
+  }, contents);
+  await load(url);
+  const always = await served(undefined, new Map(files).set(name, damaged));
+  await assert.rejects(load(always.url), { name: "PackageError", rule: "LLQ-SHARD-6" });
+});
+
+test("a wrong byte in program.json: LLQ-HASH-2; in metadata.json: LLQ-CANON-2", async () => {
+  const flipped = (name, at) => {
+    const bytes = files.get(name).slice();
+    bytes[at] = bytes[at] === 0x31 ? 0x32 : 0x31;
+    return new Map(files).set(name, bytes);
+  };
+  const program = await served(undefined, flipped("program.json", 100));
+  await assert.rejects(load(program.url), { name: "PackageError", rule: "LLQ-HASH-2" });
+  const metadata = await served(undefined, flipped("metadata.json", 20));
+  await assert.rejects(load(metadata.url), { name: "PackageError", rule: "LLQ-CANON-2" });
+});
+
+test("a shard of another length: LLQ-PKG-8", async () => {
+  const [name] = [...files.keys()].filter(isShard);
+  for (const ranges of [true, false]) {
+    const contents = new Map(files).set(name, files.get(name).slice(0, -256));
+    const { url } = await served(() => ({ ranges }), contents);
+    await assert.rejects(load(url), { name: "PackageError", rule: "LLQ-PKG-8" });
+  }
+});
+
+test("a redirect of metadata to another origin is refused, of shards followed", async () => {
+  const other = await served();
+  const metadata = await served((_request, name) => (name === "metadata.json" ? { redirect: other.url + name } : {}));
+  await assert.rejects(load(metadata.url), { name: "NetworkError", code: "redirect" });
+  const shard = await served((_request, name) => (isShard(name) ? { redirect: other.url + name } : {}));
+  await load(shard.url);
+});
+
+test("status 503 passes, 403 does not", async () => {
+  let asked = 0;
+  const busy = await served((_request, name) => ({ status: isShard(name) && asked++ < 2 ? 503 : undefined }));
+  await load(busy.url);
+  const forbidden = await served((_request, name) => ({ status: isShard(name) ? 403 : undefined }));
+  await assert.rejects(load(forbidden.url), { name: "NetworkError", status: 403 });
+});
+
+test("a range from elsewhere: NetworkError range", async () => {
+  const { url } = await served((_request, name) => (isShard(name) ? { shifted: 1 } : {}));
+  await assert.rejects(load(url), { name: "NetworkError", code: "range" });
+});
+
+test("aborting ends the download with the reason, and frees the buffers", async () => {
+  const { url } = await served();
+  const device = memoryDevice();
+  const opened = await Package.open(new HttpSource(url, FAST));
+  const program = toProgram(parseProgram(await opened.readFile(opened.metadata.program)));
+  const stop = new AbortController();
+  const loading = opened.upload(device, program, { signal: stop.signal, onBytes: () => stop.abort() });
+  await assert.rejects(loading, { name: "AbortError" });
+  assert.ok(device.buffers.length > 0 && device.buffers.every(({ destroyed }) => destroyed));
+});
+
+test("what was loaded is kept: the second load asks for no shard, offline it works too", async () => {
+  const server = await served();
+  const cache = new PackageCache(memoryStorage());
+  const { opened } = await load(server.url, { cache });
+  await cache.putMetadata(server.url, files.get("metadata.json"));
+  const before = server.requests.length;
+  await load(server.url, { cache });
+  assert.deepEqual(server.requests.slice(before).map(({ name }) => name), ["metadata.json"]);
+  await server.close();
+  open.splice(open.indexOf(server), 1);
+  await load(server.url, { cache, attempts: 1 });
+  const [kept] = await cache.list();
+  assert.equal(kept.url, server.url);
+  assert.ok(kept.bytes > opened.metadata.shards.reduce((sum, { byte_length: size }) => sum + size, 0));
+  await cache.clear(server.url);
+  assert.deepEqual(await cache.list(), []);
+});
+
+test("a load that was cut off for good goes on where it ended", async () => {
+  const [name] = [...files.keys()].filter(isShard);
+  let broken = true;
+  const cache = new PackageCache(memoryStorage());
+  const server = await served((request) => {
+    const start = Number(/=(\d+)/.exec(request.headers.range ?? "")?.[1] ?? 0);
+    return { status: broken && start >= 16 << 20 ? 403 : undefined };
+  });
+  await assert.rejects(load(server.url, { cache, parallel: 1 }), { name: "NetworkError" });
+  broken = false;
+  const before = server.requests.length;
+  await load(server.url, { cache });
+  const again = server.requests.slice(before).filter((one) => one.name === name);
+  assert.ok(again.length > 0 && again.every(({ range }) => Number(/=(\d+)/.exec(range)[1]) >= 16 << 20));
+});
+
+test("bytes damaged in the cache are dropped and fetched", async () => {
+  const server = await served();
+  const storage = memoryStorage();
+  const cache = new PackageCache(storage);
+  await load(server.url, { cache });
+  storage.damage((address) => address.includes("/0-"));
+  await load(server.url, { cache });
+});
+
+test("a cache without room does not stop loading", async () => {
+  const server = await served();
+  const cache = new PackageCache(memoryStorage(1 << 20));
+  await load(server.url, { cache });
+  assert.equal(cache.failure.name, "QuotaExceededError");
+});

@@ -1,0 +1,41 @@
+// The examples of chapter Execution program, Sampled choice.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { choose, philox, samplingBytes, uniform } from "../../src/text/sampling.js";
+
+const LOGITS = [1, 3, 2, 3, -1, 0.5];
+const EXAMPLES = [
+  [1, 0, 1, 0n, 0, 0x6627e8d5, 0.399046, 1],
+  [1, 0, 1, 0n, 5, 0x734893fb, 0.450326, 2],
+  [1, 0, 1, 7n, 0, 0xf4607a2d, 0.954597, 3],
+  [1, 0, 1, 7n, 5, 0x56af56bc, 0.338613, 1],
+  [0.5, 1, 1, 7n, 0, 0xf4607a2d, 0.954597, 1],
+  [0.5, 3, 1, 7n, 0, 0xf4607a2d, 0.954597, 3],
+  [2, 0, 0.25, 7n, 0, 0xf4607a2d, 0.954597, 1],
+  [2, 0, 0.75, 3n, 9, 0x7557d42d, 0.458371, 2],
+  [4, 4, 0.9, 18446744073709551615n, 6, 0x63d996e2, 0.390039, 1],
+  [4, 0, 1, 4294967296n, 12, 0xb2341d08, 0.696108, 3],
+];
+
+test("Philox of zeros", () => {
+  assert.deepEqual(philox(0, 0n), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
+});
+
+test("the table", () => {
+  for (const [temperature, topK, topP, seed, position, a, u, token] of EXAMPLES) {
+    assert.equal(philox(position, seed)[0], a);
+    assert.equal(uniform(seed, position).toFixed(6), u.toFixed(6));
+    assert.equal(choose(LOGITS, { temperature, topK, topP, seed }, position), token);
+  }
+});
+
+test("temperature 0 is greedy, the lowest id first", () => {
+  assert.equal(choose(LOGITS, { temperature: 0, topK: 0, topP: 1, seed: 5n }, 3), 1);
+});
+
+test("the words of the buffer", () => {
+  const bytes = samplingBytes({ temperature: 0.5, topK: 3, topP: 1, seed: 0x100000002n });
+  assert.deepEqual([...new Uint32Array(bytes.buffer)], [0x3f000000, 3, 0x3f800000, 2, 1]);
+});
