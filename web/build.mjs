@@ -18,7 +18,9 @@ const BUNDLES = [
 
 /** Returns a comment with the licences of the packages that files lie in. */
 async function licences(files) {
-  const names = new Set(files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter(Boolean));
+  const names = new Set(
+    files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter(Boolean),
+  );
   const texts = await Promise.all(
     [...names].sort().map(async (name) => {
       const folder = new URL(`node_modules/${name}/`, import.meta.url);

@@ -4,9 +4,9 @@
  * @module webgpu-llama4
  */
 
-import { PackageCache } from "./src/net/cache.js";
 import { createTokenizer } from "./src/api/create_tokenizer.js";
 import { loadModel } from "./src/api/load_model.js";
+import { PackageCache } from "./src/net/cache.js";
 
 /** @typedef {import("./src/api/load_model.js").LoadOptions} LoadOptions */
 /** @typedef {import("./src/api/model.js").DeviceReport} DeviceReport */
@@ -17,8 +17,8 @@ import { loadModel } from "./src/api/load_model.js";
 /** @typedef {import("./src/text/text_stream.js").Usage} Usage */
 /** @typedef {import("./src/text/tokenizer.js").Message} Message */
 
-export * from "./src/errors.js";
 export { Model } from "./src/api/model.js";
+export * from "./src/errors.js";
 export { TextStream } from "./src/text/text_stream.js";
 export { Tokenizer } from "./src/text/tokenizer.js";
 

@@ -15,7 +15,10 @@ export class Conversation {
   show(role, text) {
     const item = document.createElement("li");
     item.className = `message ${role}`;
-    for (const [name, content] of [["who", NAMES[role]], ["text", text]]) {
+    for (const [name, content] of [
+      ["who", NAMES[role]],
+      ["text", text],
+    ]) {
       const line = document.createElement("p");
       line.className = name;
       line.textContent = content;

@@ -57,11 +57,17 @@ async function start() {
   state("starting");
   if (!globalThis.isSecureContext) {
     state("unsupported");
-    return notice("This address is not secure", "Browsers offer WebGPU on https and on this machine itself (localhost) alone. Open the page there.");
+    return notice(
+      "This address is not secure",
+      "Browsers offer WebGPU on https and on this machine itself (localhost) alone. Open the page there.",
+    );
   }
   if (!navigator.gpu) {
     state("unsupported");
-    return notice("This browser has no WebGPU", "The model computes with WebGPU. Recent versions of Chrome, Edge and Safari have it, and Firefox on Windows and macOS; on Linux it may have to be switched on.");
+    return notice(
+      "This browser has no WebGPU",
+      "The model computes with WebGPU. Recent versions of Chrome, Edge and Safari have it, and Firefox on Windows and macOS; on Linux it may have to be switched on.",
+    );
   }
   try {
     const response = await fetch(new URL("metadata.json", address), { cache: "no-cache" });
@@ -157,7 +163,10 @@ function facts() {
   $("device").replaceChildren(
     ...rows.map(([term, text]) => {
       const row = document.createElement("div");
-      for (const [tag, content] of [["dt", term], ["dd", text]]) {
+      for (const [tag, content] of [
+        ["dt", term],
+        ["dd", text],
+      ]) {
         row.append(Object.assign(document.createElement(tag), { textContent: content }));
       }
       return row;
@@ -179,7 +188,8 @@ function options(signal) {
 
 async function send() {
   const text = $("prompt").value.trim();
-  if (!text || document.body.dataset.state !== "ready" || measuring || !$("settings").reportValidity()) return;
+  if (!text || document.body.dataset.state !== "ready" || measuring || !$("settings").reportValidity())
+    return;
   $("prompt").value = "";
   stopping = new AbortController();
   const chat = $("chat").checked;
@@ -204,7 +214,9 @@ async function measure() {
   const before = $("timing-text").textContent;
   $("measure").textContent = "Stop measuring";
   $("send").disabled = true;
-  $("timing-text").textContent = model.device.software ? "Measuring; on the processor this may take minutes …" : "Measuring …";
+  $("timing-text").textContent = model.device.software
+    ? "Measuring; on the processor this may take minutes …"
+    : "Measuring …";
   say("Measuring.");
   // each repetition of a real model takes seconds on a software adapter
   const repetitions = model.device.software ? { tokens: 2, promptTokens: 1 } : {};
@@ -229,7 +241,8 @@ async function showStored() {
   const stored = await WebGPULlama4.cache.list().catch(() => []);
   const size = stored.reduce((sum, entry) => sum + entry.bytes, 0);
   $("stored").hidden = !size;
-  $("stored-text").textContent = `${bytes(size)} are kept in this browser, so that the model loads without a network.`;
+  $("stored-text").textContent =
+    `${bytes(size)} are kept in this browser, so that the model loads without a network.`;
 }
 
 for (const id of ["temperature", "top-p"]) {

@@ -24,6 +24,8 @@ const CAUSES = {
  * @param {any} error
  */
 export function explained(error) {
-  const broken = error.rule ? "The package on the server breaks a rule of the format." : "Something unforeseen happened.";
+  const broken = error.rule
+    ? "The package on the server breaks a rule of the format."
+    : "Something unforeseen happened.";
   return { cause: CAUSES[error.code] ?? broken, exactly: error.message };
 }

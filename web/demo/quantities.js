@@ -25,7 +25,8 @@ export function duration(seconds) {
 export function measured({ tokens, first, last, start }) {
   const parts = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
   if (first !== null) parts.push(`the first after ${number(2).format((first - start) / 1000)} s`);
-  if (tokens > 1 && last > first) parts.push(`then ${number(1).format(((tokens - 1) * 1000) / (last - first))} tokens/s`);
+  if (tokens > 1 && last > first)
+    parts.push(`then ${number(1).format(((tokens - 1) * 1000) / (last - first))} tokens/s`);
   return parts.join(", ");
 }
 

@@ -31,17 +31,35 @@ export function picture(profile) {
   const times = profile.block_times_ms.map((time) => time ?? 0);
   const most = Math.max(...times, Number.MIN_VALUE);
   const step = Math.min(WIDEST, (WIDTH - LEFT) / times.length);
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence(profile) });
+  const drawing = svg("svg", {
+    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+    role: "img",
+    "aria-label": sentence(profile),
+  });
   drawing.append(
     svg("line", { x1: 0, x2: WIDTH, y1: BASE + 0.5, y2: BASE + 0.5 }),
     svg("line", { x1: 0, x2: WIDTH, y1: TOP + 0.5, y2: TOP + 0.5 }),
     svg("text", { x: 0, y: TOP - 5 }, milliseconds(most)),
     svg("text", { x: 0, y: HEIGHT - 4 }, "layer 0"),
-    ...(times.length > 4 ? [svg("text", { x: LEFT + step * times.length, y: HEIGHT - 4, "text-anchor": "end" }, `layer ${times.length - 1}`)] : []),
+    ...(times.length > 4
+      ? [
+          svg(
+            "text",
+            { x: LEFT + step * times.length, y: HEIGHT - 4, "text-anchor": "end" },
+            `layer ${times.length - 1}`,
+          ),
+        ]
+      : []),
   );
   times.forEach((time, layer) => {
     const height = ((BASE - TOP) * time) / most;
-    const place = { x: LEFT + layer * step, y: BASE - height, width: Math.max(1, step * 0.8), height, rx: Math.min(1.5, step / 4) };
+    const place = {
+      x: LEFT + layer * step,
+      y: BASE - height,
+      width: Math.max(1, step * 0.8),
+      height,
+      rx: Math.min(1.5, step / 4),
+    };
     const bar = svg("rect", place);
     bar.append(svg("title", {}, `layer ${layer}: ${milliseconds(time)}`));
     drawing.append(bar);

@@ -33,7 +33,8 @@ export function answer(handlers) {
 
   /** @param {unknown} text */
   const log = (text) => {
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ log: String(text).slice(0, 300) }));
+    if (socket.readyState === WebSocket.OPEN)
+      socket.send(JSON.stringify({ log: String(text).slice(0, 300) }));
   };
   for (const level of /** @type {const} */ (["warn", "error"])) {
     const before = console[level];

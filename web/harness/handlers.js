@@ -7,16 +7,16 @@
 
 import { WebGPULlama4 } from "../index.js";
 import { isSoftware } from "../src/gpu/device.js";
-import { generate } from "../src/text/generation.js";
 import { Host } from "../src/gpu/executor.js";
-import { Package } from "../src/net/package.js";
-import { rowsCols } from "../src/package/layout.js";
-import { readModule } from "../src/package/module.js";
 import { openDevice, requestAdapter } from "../src/gpu/open_device.js";
 import { decode, multiply, round } from "../src/gpu/operations.js";
 import { parseProgram, toProgram } from "../src/gpu/program.js";
-import { Tokenizer } from "../src/text/tokenizer.js";
+import { Package } from "../src/net/package.js";
+import { rowsCols } from "../src/package/layout.js";
+import { readModule } from "../src/package/module.js";
 import { validate } from "../src/package/validate.js";
+import { generate } from "../src/text/generation.js";
+import { Tokenizer } from "../src/text/tokenizer.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";

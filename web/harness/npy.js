@@ -39,6 +39,9 @@ export function fromNpy(file) {
   if (file[0] !== 0x93 || !text.startsWith("NUMPY", 1) || found === null) {
     throw new Error(`not a .npy of float32 in C order: ${JSON.stringify(text.slice(0, 80))}`);
   }
-  const shape = found[1].split(",").filter((size) => size.trim()).map(Number);
+  const shape = found[1]
+    .split(",")
+    .filter((size) => size.trim())
+    .map(Number);
   return { shape, data: new Float32Array(file.slice(begin + length).buffer) }; // a copy, aligned
 }

@@ -99,7 +99,8 @@ class Play {
     let late = 0;
     const onProgress = (/** @type {any} */ { phase, loaded, total }) => {
       if (settled) late++;
-      else if (progress.length < MOST_EVENTS) progress.push({ phase: String(phase), loaded: Number(loaded), total: Number(total) });
+      else if (progress.length < MOST_EVENTS)
+        progress.push({ phase: String(phase), loaded: Number(loaded), total: Number(total) });
       if (phase === "weights") signal.soon("loading", 100);
     };
     signal.soon("loading", PATIENCE_MS);
@@ -126,7 +127,10 @@ class Play {
   async #tokenizer({ url, options = {}, texts = [], use = false, abort }) {
     const signal = new Signal(abort);
     const seen = await told(signal, async () => {
-      const found = await this.#api.createTokenizer(new URL(url, this.#base).href, { ...options, signal: signal.given });
+      const found = await this.#api.createTokenizer(new URL(url, this.#base).href, {
+        ...options,
+        signal: signal.given,
+      });
       if (use) this.#model.tokenizer = found;
       const ids = texts.map((/** @type {string} */ text) => Array.from(found.encode(text)));
       return { ids, decoded: ids.map((/** @type {number[]} */ one) => found.decode(one)) };
@@ -151,7 +155,8 @@ class Play {
   /** @param {Step} step @param {Signal} signal @returns {Promise<Seen>} */
   async #call(step, signal) {
     const model = this.#model;
-    if (model === null) return { error: { name: "", code: null, rule: null, message: "there is no model", reason: false } };
+    if (model === null)
+      return { error: { name: "", code: null, rule: null, message: "there is no model", reason: false } };
     const options = { ...step.options, ...(signal.given && { signal: signal.given }) };
     switch (step.do) {
       case "infer":
@@ -159,7 +164,9 @@ class Play {
       case "stream":
         return this.#stream(step, options, signal);
       case "profile":
-        return told(signal, async () => ({ report: JSON.parse(JSON.stringify(await model.profile(options))) }));
+        return told(signal, async () => ({
+          report: JSON.parse(JSON.stringify(await model.profile(options))),
+        }));
       case "dispose":
         return told(signal, async () => {
           await model.dispose();
@@ -253,7 +260,8 @@ async function told(signal, action) {
     return await action();
   } catch (error) {
     const { name, code, rule, message } = /** @type {any} */ (error ?? {});
-    const text = (/** @type {unknown} */ value) => (typeof value === "string" ? mended(value).slice(0, 300) : null);
+    const text = (/** @type {unknown} */ value) =>
+      typeof value === "string" ? mended(value).slice(0, 300) : null;
     return {
       error: {
         name: text(name) ?? "",
@@ -297,16 +305,18 @@ function watched(gpu, devices) {
     getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat(),
     async requestAdapter(/** @type {GPURequestAdapterOptions} */ options) {
       const adapter = await gpu.requestAdapter(options);
-      return adapter && {
-        features: adapter.features,
-        limits: adapter.limits,
-        info: adapter.info,
-        async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
-          const device = await adapter.requestDevice(descriptor);
-          devices.push(device);
-          return device;
-        },
-      };
+      return (
+        adapter && {
+          features: adapter.features,
+          limits: adapter.limits,
+          info: adapter.info,
+          async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
+            const device = await adapter.requestDevice(descriptor);
+            devices.push(device);
+            return device;
+          },
+        }
+      );
     },
   });
 }

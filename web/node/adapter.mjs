@@ -4,13 +4,12 @@
 //   pytest conformance --runtime=deno
 
 import { readFile, writeFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import process from "node:process";
-
-import { respond } from "../harness/response.js";
+import { createInterface } from "node:readline";
 import { handlers } from "../harness/handlers.js";
-import { nodeGpu } from "../src/gpu/node_gpu.js";
+import { respond } from "../harness/response.js";
 import manifest from "../package.json" with { type: "json" };
+import { nodeGpu } from "../src/gpu/node_gpu.js";
 import { directory } from "./directory.js";
 
 const IN_DENO = "Deno" in globalThis;

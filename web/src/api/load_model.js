@@ -1,17 +1,17 @@
 /** From an address to a model that answers. */
 
-import { PackageCache } from "../net/cache.js";
-import { openDevice } from "../gpu/open_device.js";
 import { InputError } from "../errors.js";
 import { readExecution } from "../gpu/execution.js";
-import { HttpSource } from "../net/http_source.js";
 import { Host } from "../gpu/executor.js";
+import { openDevice } from "../gpu/open_device.js";
+import { PackageCache } from "../net/cache.js";
+import { HttpSource } from "../net/http_source.js";
 import { Package } from "../net/package.js";
+import { ProgressMeter } from "../net/progress.js";
+import { Tokenizer } from "../text/tokenizer.js";
 import { Model } from "./model.js";
 import { optionsOf } from "./options.js";
-import { ProgressMeter } from "../net/progress.js";
 import { Session } from "./session.js";
-import { Tokenizer } from "../text/tokenizer.js";
 
 /** @typedef {import("../net/package.js").Source} Source */
 /** @typedef {import("../net/progress.js").OnProgress} OnProgress */
@@ -49,7 +49,8 @@ export async function loadModel(url, options) {
   }
   const has = (/** @type {unknown} */ value, /** @type {string[]} */ ...names) =>
     typeof value === "object" && value !== null && names.some((name) => name in value);
-  if (typeof cache !== "boolean" && !has(cache, "open")) throw new InputError(`cache is true, false or a CacheStorage`);
+  if (typeof cache !== "boolean" && !has(cache, "open"))
+    throw new InputError(`cache is true, false or a CacheStorage`);
   if (device !== undefined && !has(device, "createBuffer", "requestAdapter")) {
     throw new InputError(`device is a GPUDevice or a GPU, and not ${device}`);
   }

@@ -1,10 +1,10 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
-import { isSoftware } from "../gpu/device.js";
 import { DisposedError, InputError, TokenizerError } from "../errors.js";
+import { isSoftware } from "../gpu/device.js";
 import { profile } from "../gpu/profile.js";
+import { checked, TextStream } from "../text/text_stream.js";
 import { optionsOf } from "./options.js";
-import { TextStream, checked } from "../text/text_stream.js";
 
 /** @typedef {import("../package/metadata.js").Metadata} Metadata */
 /** @typedef {import("../gpu/profile.js").ProfileReport} ProfileReport */
@@ -71,7 +71,9 @@ export class Model {
       try {
         const { tokenizer } = model;
         if (tokenizer === null) {
-          throw new TokenizerError("this package has no tokenizer: set model.tokenizer", { code: "no-tokenizer" });
+          throw new TokenizerError("this package has no tokenizer: set model.tokenizer", {
+            code: "no-tokenizer",
+          });
         }
         const ids = tokenizer.encode(typeof prompt === "string" ? prompt : await tokenizer.chat(prompt));
         if (ids.length === 0) throw new InputError("the prompt is empty");
@@ -131,7 +133,13 @@ export class Model {
   get device() {
     const { device } = this.#session.host;
     const { vendor = "", architecture = "" } = device.info ?? {};
-    return { name: device.name, vendor, architecture, variant: device.variant.name, software: isSoftware(device.info) };
+    return {
+      name: device.name,
+      vendor,
+      architecture,
+      variant: device.variant.name,
+      software: isSoftware(device.info),
+    };
   }
 
   /** Positions of the KV cache. */
@@ -199,7 +207,8 @@ async function unlessAborted(promise, signal) {
 /** @param {string | readonly Message[]} prompt @throws {InputError} */
 function checkPrompt(prompt) {
   if (typeof prompt === "string") return;
-  const right = (/** @type {Message} */ one) => typeof one?.role === "string" && typeof one?.content === "string";
+  const right = (/** @type {Message} */ one) =>
+    typeof one?.role === "string" && typeof one?.content === "string";
   if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(right)) {
     throw new InputError("a prompt is a text, or messages with role and content");
   }

@@ -12,7 +12,8 @@ import { InputError } from "../errors.js";
  */
 export function optionsOf(options) {
   if (options === undefined) return /** @type {T} */ ({});
-  if (typeof options !== "object" || options === null) throw new InputError(`options are an object, and not ${options}`);
+  if (typeof options !== "object" || options === null)
+    throw new InputError(`options are an object, and not ${options}`);
   // by its methods: a signal of another frame is no instance of this frame's class
   if (options.signal !== undefined && typeof options.signal?.throwIfAborted !== "function") {
     throw new InputError(`signal is an AbortSignal, and not ${options.signal}`);

@@ -109,7 +109,11 @@ export class Device {
         bindGroupLayouts: [this.bindingsLayout(access), this.parametersLayout],
       });
       pipeline = this.gpu
-        .createComputePipelineAsync({ label: entryPoint, layout, compute: { module: this.#shader, entryPoint } })
+        .createComputePipelineAsync({
+          label: entryPoint,
+          layout,
+          compute: { module: this.#shader, entryPoint },
+        })
         .catch((cause) => {
           throw this.failure(`entry point ${entryPoint} does not compile`, cause, "shader");
         });
@@ -182,10 +186,14 @@ export class Device {
    */
   failure(what, cause, code = "device") {
     if (this.lost !== null) {
-      return new DeviceLostError(`${this.name}: the device was lost (${this.lost.message || this.lost.reason})`, { cause });
+      return new DeviceLostError(
+        `${this.name}: the device was lost (${this.lost.message || this.lost.reason})`,
+        { cause },
+      );
     }
     if (cause instanceof DeviceError) return cause;
-    const said = cause !== null && typeof cause === "object" && "message" in cause ? `: ${cause.message}` : "";
+    const said =
+      cause !== null && typeof cause === "object" && "message" in cause ? `: ${cause.message}` : "";
     return new DeviceError(`${this.name}: ${what}${said}`, { code, cause });
   }
 

@@ -1,9 +1,9 @@
 /** Module and program of a package together (spec: WGSL module, Execution program). */
 
 import { PackageError } from "../errors.js";
+import { checkProgram } from "../package/checks/program.js";
 import { MAX_MODULE_BYTES, readModule } from "../package/module.js";
 import { MAX_PROGRAM_BYTES, parseProgram, toProgram } from "./program.js";
-import { checkProgram } from "../package/checks/program.js";
 
 /** @typedef {import("../net/package.js").Package} Package */
 

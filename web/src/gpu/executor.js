@@ -1,9 +1,9 @@
 /** A host: what a program asks for, done on a device (spec: Execution program). */
 
-import { USAGE } from "./device.js";
 import { ContextError, DeviceError, InputError } from "../errors.js";
-import { SLOT_BYTES, bufferBytes, grid, parameterBytes } from "./program.js";
 import { encode } from "./bound_dispatch.js";
+import { USAGE } from "./device.js";
+import { bufferBytes, grid, parameterBytes, SLOT_BYTES } from "./program.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./program.js").Dispatch} Dispatch */
@@ -37,9 +37,15 @@ export class Host {
    * @param {number} [options.context] positions of the KV cache, 1 to the program's context_length
    * @throws {ContextError}
    */
-  constructor(program, device, { shards = [], context = Math.min(program.contextLength, DEFAULT_CONTEXT) } = {}) {
+  constructor(
+    program,
+    device,
+    { shards = [], context = Math.min(program.contextLength, DEFAULT_CONTEXT) } = {},
+  ) {
     if (!Number.isInteger(context) || context < 1 || context > program.contextLength) {
-      throw new ContextError(`a context of ${context} positions; this program has 1 to ${program.contextLength}`);
+      throw new ContextError(
+        `a context of ${context} positions; this program has 1 to ${program.contextLength}`,
+      );
     }
     this.program = program;
     this.device = device;
@@ -97,7 +103,10 @@ export class Host {
       const one = chunk.length === 1;
       await this.#submit(one ? ["decode"] : ["prefill", "logits"], chunk.length);
       this.position += chunk.length;
-      logits.set(new Float32Array(await this.read(one ? "logits" : "all_logits", 4 * chunk.length * vocab)), row * vocab);
+      logits.set(
+        new Float32Array(await this.read(one ? "logits" : "all_logits", 4 * chunk.length * vocab)),
+        row * vocab,
+      );
       row += chunk.length;
     }
     return logits;
@@ -114,10 +123,14 @@ export class Host {
       throw new InputError(`token ids are 0 to ${vocab - 1}, at least one`);
     }
     if (this.position + tokens.length > this.context) {
-      throw new ContextError(`${this.position + tokens.length} positions do not fit into a context of ${this.context}`);
+      throw new ContextError(
+        `${this.position + tokens.length} positions do not fit into a context of ${this.context}`,
+      );
     }
     const { chunk } = this.program;
-    return Array.from({ length: Math.ceil(tokens.length / chunk) }, (_, i) => tokens.slice(i * chunk, (i + 1) * chunk));
+    return Array.from({ length: Math.ceil(tokens.length / chunk) }, (_, i) =>
+      tokens.slice(i * chunk, (i + 1) * chunk),
+    );
   }
 
   /** @param {number[]} chunk */
@@ -213,7 +226,8 @@ export class Host {
    */
   binding(name) {
     const range = this.program.weights.get(name);
-    if (range !== undefined) return { buffer: this.#shards[range.shard], offset: range.offset, size: range.size };
+    if (range !== undefined)
+      return { buffer: this.#shards[range.shard], offset: range.offset, size: range.size };
     const buffer = this.resource(name);
     return { buffer, offset: 0, size: buffer.size };
   }
@@ -276,7 +290,11 @@ export class Host {
    */
   async read(name, bytes) {
     const { gpu } = this.device;
-    const staging = gpu.createBuffer({ label: `read ${name}`, size: bytes, usage: USAGE.MAP_READ | USAGE.COPY_DST });
+    const staging = gpu.createBuffer({
+      label: `read ${name}`,
+      size: bytes,
+      usage: USAGE.MAP_READ | USAGE.COPY_DST,
+    });
     const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
     encoder.copyBufferToBuffer(this.resource(name), 0, staging, 0, bytes);
     gpu.queue.submit([encoder.finish()]);

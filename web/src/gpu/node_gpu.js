@@ -31,7 +31,10 @@ async function ofWorkingDirectory() {
   try {
     found = createRequire(`${here}/`).resolve("webgpu");
   } catch (cause) {
-    throw new UnsupportedError(`npm's webgpu is not installed: run npm install webgpu in ${here}`, { code: "no-webgpu", cause });
+    throw new UnsupportedError(`npm's webgpu is not installed: run npm install webgpu in ${here}`, {
+      code: "no-webgpu",
+      cause,
+    });
   }
   return import(pathToFileURL(found).href);
 }

@@ -1,7 +1,7 @@
 /** From a program to a device: which adapter, which variant of the module. */
 
-import { Device } from "./device.js";
 import { DeviceError, UnsupportedError } from "../errors.js";
+import { Device } from "./device.js";
 import { computesRightly } from "./self_test.js";
 
 /** @typedef {import("../package/module.js").Section} Section */
@@ -24,9 +24,12 @@ export async function requestAdapter(gpu) {
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new UnsupportedError("this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked", {
-      code: "no-adapter",
-    });
+    throw new UnsupportedError(
+      "this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked",
+      {
+        code: "no-adapter",
+      },
+    );
   }
   return adapter;
 }
@@ -51,7 +54,8 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
   let wrong = "";
   for (const wanted of named.toReversed()) {
     if (!wanted.language.every((feature) => language.has(feature))) continue;
-    const has = (/** @type {{features: ReadonlySet<string>}} */ one) => wanted.features.every((f) => one.features.has(f));
+    const has = (/** @type {{features: ReadonlySet<string>}} */ one) =>
+      wanted.features.every((f) => one.features.has(f));
     let open, info;
     if (device !== undefined) {
       if (!has(device)) continue;
@@ -71,9 +75,12 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
     if (device === undefined) made.destroy();
   }
   if (wrong) {
-    throw new DeviceError(`this device computes wrongly with variant ${wrong}; its driver may need an update`, {
-      code: "wrong",
-    });
+    throw new DeviceError(
+      `this device computes wrongly with variant ${wrong}; its driver may need an update`,
+      {
+        code: "wrong",
+      },
+    );
   }
   if (complaint) {
     throw new DeviceError(`no variant of the module compiles on this device${complaint}`, {
@@ -81,7 +88,9 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
       rule: "LLQ-WGSL-5",
     });
   }
-  throw new UnsupportedError(`this device has the features of no variant of the program`, { code: "no-variant" });
+  throw new UnsupportedError(`this device has the features of no variant of the program`, {
+    code: "no-variant",
+  });
 }
 
 /**

@@ -50,7 +50,13 @@ async function operate(device, program, opened, x, read) {
  * @param {number} count of the tensor's elements
  */
 export function decode(device, program, opened, count) {
-  return operate(device, program, opened, null, async (host) => new Float32Array(await host.read("y", 4 * count)));
+  return operate(
+    device,
+    program,
+    opened,
+    null,
+    async (host) => new Float32Array(await host.read("y", 4 * count)),
+  );
 }
 
 /**
@@ -90,7 +96,13 @@ export function round(device, program, form, x) {
  * @param {number} rows of the matrix
  */
 export function multiply(device, program, opened, x, rows) {
-  return operate(device, program, opened, x, async (host) => new Float32Array(await host.read("y", 4 * x.rows * rows)));
+  return operate(
+    device,
+    program,
+    opened,
+    x,
+    async (host) => new Float32Array(await host.read("y", 4 * x.rows * rows)),
+  );
 }
 
 /**

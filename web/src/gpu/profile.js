@@ -1,8 +1,8 @@
 /** Where the time of a token goes: the article's profile(), as spec/schema/profile.schema.json has it. */
 
-import { USAGE } from "./device.js";
 import { ContextError } from "../errors.js";
 import { encode } from "./bound_dispatch.js";
+import { USAGE } from "./device.js";
 import { FULL_WORKGROUPS, OCCUPANCY, occupancy, work } from "./workload.js";
 
 /** @typedef {import("./executor.js").Host} Host */
@@ -159,8 +159,20 @@ async function phase(host, clock, step, repetitions, signal, back = () => {}) {
   /** @type {object[]} */
   let timeline = [];
   if (clock.method === "timestamp-query") {
-    [gpu] = typical(await repeated(() => clock.measured(step, works.map(() => "all"))));
-    const runs = await repeated(() => clock.measured(step, works.map((_, i) => String(i))));
+    [gpu] = typical(
+      await repeated(() =>
+        clock.measured(
+          step,
+          works.map(() => "all"),
+        ),
+      ),
+    );
+    const runs = await repeated(() =>
+      clock.measured(
+        step,
+        works.map((_, i) => String(i)),
+      ),
+    );
     times = typical(runs);
     const sum = (/** @type {Span[]} */ run) => run.reduce((all, span) => all + (span?.duration ?? 0), 0);
     const pictured = [...runs].sort((a, b) => sum(a) - sum(b))[runs.length >> 1];
@@ -181,7 +193,9 @@ async function phase(host, clock, step, repetitions, signal, back = () => {}) {
     host_ms: hostTimes,
     block_times_ms: layers.map((layer) => orNull(byGroup.get(`layers.${layer}`) ?? null)),
     other_times_ms: Object.fromEntries(
-      Array.from(byGroup).filter(([name]) => !name.startsWith("layers.")).map(([name, time]) => [name, orNull(time)]),
+      Array.from(byGroup)
+        .filter(([name]) => !name.startsWith("layers."))
+        .map(([name, time]) => [name, orNull(time)]),
     ),
     dispatches_ms: known.length > 0 ? digits(known.reduce((sum, time) => sum + time, 0)) : null,
     weight_bytes: weightBytes,
@@ -269,7 +283,9 @@ class Clock {
       else runs.push([one]);
     });
     step.before?.();
-    return this.method === "timestamp-query" ? this.#stamped(runs, step.tokens) : this.#watched(runs, step.tokens);
+    return this.method === "timestamp-query"
+      ? this.#stamped(runs, step.tokens)
+      : this.#watched(runs, step.tokens);
   }
 
   /** @param {Prepared[][]} runs @param {number} tokens @returns {Promise<Span[]>} */
@@ -357,14 +373,17 @@ function median(values) {
 function totals(works, times, member) {
   /** @type {Map<string, number[]>} */
   const kinds = new Map();
-  const nameOf = (/** @type {Work} */ one) => (member === "operation" ? one.operation : one.dispatch.entry_point);
+  const nameOf = (/** @type {Work} */ one) =>
+    member === "operation" ? one.operation : one.dispatch.entry_point;
   works.forEach((one, i) => kinds.set(nameOf(one), [...(kinds.get(nameOf(one)) ?? []), i]));
   const whole = times.reduce((/** @type {number} */ sum, time) => sum + (time ?? 0), 0);
   const rows = Array.from(kinds, ([name, places]) => {
     const known = places.every((i) => times[i] !== null);
     const ms = known ? places.reduce((sum, i) => sum + (times[i] ?? 0), 0) : null;
     const weightBytes = Math.round(places.reduce((sum, i) => sum + works[i].weightBytes, 0));
-    const others = places.map((i) => (member === "operation" ? works[i].dispatch.entry_point : works[i].operation));
+    const others = places.map((i) =>
+      member === "operation" ? works[i].dispatch.entry_point : works[i].operation,
+    );
     return {
       [member]: name,
       [member === "operation" ? "entry_points" : "operations"]: [...new Set(others)].sort(),

@@ -1,7 +1,7 @@
 /** program.json as typed values (spec: Execution program). */
 
-import { parseCanonical } from "../package/canonical_json.js";
 import { PackageError } from "../errors.js";
+import { parseCanonical } from "../package/canonical_json.js";
 
 /** @typedef {"read" | "read_write"} Access */
 /** @typedef {{shard: number, offset: number, size: number}} ShardRange bytes of a shard */

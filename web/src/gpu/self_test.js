@@ -28,7 +28,10 @@ export async function computesRightly(device, sections) {
   const host = new Host(test, device, { context: 1 });
   try {
     for (const [name, data] of Object.entries(SELF_TEST.inputs)) {
-      host.write(name, Uint8Array.from(atob(data), (character) => character.charCodeAt(0)));
+      host.write(
+        name,
+        Uint8Array.from(atob(data), (character) => character.charCodeAt(0)),
+      );
     }
     await host.run("operation", 1);
     const { expected, tolerance } = SELF_TEST;

@@ -106,7 +106,9 @@ function weightBytes(program, dispatch, tokens) {
     const [, , cols, , half] = program.parameters[dispatch.parameters];
     const size = [...bound.values()].reduce((sum, bytes) => sum + bytes, 0);
     const tables = (program.passes.get("decode") ?? []).filter((one) => one.entry_point === "embed");
-    const all = tables.flatMap((one) => one.bindings).reduce((sum, name) => sum + (program.weights.get(name)?.size ?? 0), 0);
+    const all = tables
+      .flatMap((one) => one.bindings)
+      .reduce((sum, name) => sum + (program.weights.get(name)?.size ?? 0), 0);
     return all > 0 ? (tokens * Number(cols) * (half === 1 ? 2 : 4) * size) / all : 0;
   }
   let total = 0;

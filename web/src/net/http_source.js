@@ -1,8 +1,8 @@
 /** A package behind HTTP: files in pieces, several at a time, taken up again where a connection was cut. */
 
-import { Attempt, pause } from "./attempt.js";
 import { NetworkError, PackageError } from "../errors.js";
 import { MAX_METADATA_BYTES, METADATA_NAME } from "../package/metadata.js";
+import { Attempt, pause } from "./attempt.js";
 
 /** @typedef {import("./cache.js").PackageCache} PackageCache */
 /** @typedef {import("./package.js").Piece} Piece */
@@ -40,14 +40,17 @@ export class HttpSource {
         expectFile(response, url);
         if (new URL(response.url || url).origin !== new URL(url).origin) {
           // the other files are held to its hashes, but nothing holds this one
-          throw new NetworkError(`${url} was redirected to ${new URL(response.url).origin}: ask there`, { code: "redirect" });
+          throw new NetworkError(`${url} was redirected to ${new URL(response.url).origin}: ask there`, {
+            code: "redirect",
+          });
         }
         const bytes = await whole(response, url, one);
         if (bytes[0] === 0x3c) throw page(url);
         return bytes;
       });
     } catch (error) {
-      const kept = error instanceof NetworkError && error.status === null ? await cache?.metadata(this.url) : null;
+      const kept =
+        error instanceof NetworkError && error.status === null ? await cache?.metadata(this.url) : null;
       if (!kept) throw error;
       return kept; // offline
     }
@@ -165,39 +168,46 @@ export class HttpSource {
       }
       const bytes = new Uint8Array(piece.length);
       let done = 0;
-      await this.#retried(url, signal, async (one) => {
-        if (open === null) {
-          const response = await ask(url, { signal: one.signal, cache: "no-store" });
-          expectFile(response, url);
-          checkLength(response, entry);
-          open = { reader: readerOf(response), one, at: 0, rest: new Uint8Array(0) };
-        }
-        const begin = done;
-        while (done < piece.length) {
-          if (open.rest.length === 0) {
-            open.one.alive();
-            const { value, done: ended } = await open.reader.read().catch((/** @type {unknown} */ cause) => {
-              open = null;
-              throw cause;
-            });
-            if (ended || value === undefined) {
-              const { at } = open;
-              open = null;
-              if (at >= entry.byte_length) throw tooShort(entry, `${at} bytes`);
-              return done > begin ? null : undefined;
-            }
-            open.rest = value;
-            onNetwork(value.length);
+      await this.#retried(
+        url,
+        signal,
+        async (one) => {
+          if (open === null) {
+            const response = await ask(url, { signal: one.signal, cache: "no-store" });
+            expectFile(response, url);
+            checkLength(response, entry);
+            open = { reader: readerOf(response), one, at: 0, rest: new Uint8Array(0) };
           }
-          const skip = Math.min(open.rest.length, Math.max(0, piece.offset + done - open.at));
-          const take = open.rest.subarray(skip, Math.min(open.rest.length, skip + piece.length - done));
-          bytes.set(take, done);
-          done += take.length;
-          open.at += skip + take.length;
-          open.rest = open.rest.subarray(skip + take.length);
-        }
-        return bytes;
-      }, () => open?.one ?? null);
+          const begin = done;
+          while (done < piece.length) {
+            if (open.rest.length === 0) {
+              open.one.alive();
+              const { value, done: ended } = await open.reader
+                .read()
+                .catch((/** @type {unknown} */ cause) => {
+                  open = null;
+                  throw cause;
+                });
+              if (ended || value === undefined) {
+                const { at } = open;
+                open = null;
+                if (at >= entry.byte_length) throw tooShort(entry, `${at} bytes`);
+                return done > begin ? null : undefined;
+              }
+              open.rest = value;
+              onNetwork(value.length);
+            }
+            const skip = Math.min(open.rest.length, Math.max(0, piece.offset + done - open.at));
+            const take = open.rest.subarray(skip, Math.min(open.rest.length, skip + piece.length - done));
+            bytes.set(take, done);
+            done += take.length;
+            open.at += skip + take.length;
+            open.rest = open.rest.subarray(skip + take.length);
+          }
+          return bytes;
+        },
+        () => open?.one ?? null,
+      );
       await cache?.putPiece(this.url, entry, piece, bytes);
       yield bytes;
     }
@@ -242,7 +252,9 @@ export class HttpSource {
       }
     }
     if (cause instanceof NetworkError) throw cause;
-    throw new NetworkError(`${url} could not be fetched: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new NetworkError(`${url} could not be fetched: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   }
 }
 
@@ -261,14 +273,20 @@ function expectFile(response, url) {
     const code = response.status === 404 ? "not-found" : "status";
     const after = Number(response.headers.get("retry-after"));
     const cause = after > 0 ? { retryAfter: 1000 * after } : undefined;
-    throw new NetworkError(`${url}: the server answers ${response.status}`, { code, status: response.status, cause });
+    throw new NetworkError(`${url}: the server answers ${response.status}`, {
+      code,
+      status: response.status,
+      cause,
+    });
   }
   if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) throw page(url);
 }
 
 /** @param {string} url */
 function page(url) {
-  return new NetworkError(`${url} is a web page and no file of a package: is the address right?`, { code: "html" });
+  return new NetworkError(`${url} is a web page and no file of a package: is the address right?`, {
+    code: "html",
+  });
 }
 
 /** @param {NetworkError} error whether it may pass by itself */
@@ -295,7 +313,9 @@ function checkRange(response, from, entry) {
   if (found === null) return; // other origins may hide it; then the hash decides
   if (found[3] !== "*" && Number(found[3]) !== entry.byte_length) throw tooShort(entry, `${found[3]} bytes`);
   if (Number(found[1]) !== from) {
-    throw new NetworkError(`${entry.file}: bytes from ${found[1]} on came, and not from ${from}`, { code: "range" });
+    throw new NetworkError(`${entry.file}: bytes from ${found[1]} on came, and not from ${from}`, {
+      code: "range",
+    });
   }
 }
 

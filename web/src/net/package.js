@@ -1,11 +1,11 @@
 /** From where a package lies into buffers of a device: every byte is checked, and none is kept. */
 
 import { DeviceError, PackageError } from "../errors.js";
-import { settle } from "../package/findings.js";
 import { STORAGE } from "../gpu/executor.js";
+import { settle } from "../package/findings.js";
 import { PREAMBLE_BYTES } from "../package/layout.js";
 import { METADATA_NAME, readMetadata } from "../package/metadata.js";
-import { PartCheck, checkPreamble } from "../package/part_check.js";
+import { checkPreamble, PartCheck } from "../package/part_check.js";
 import { sha256 } from "../package/sha256.js";
 
 /** @typedef {import("../gpu/device.js").Device} Device */
@@ -153,7 +153,12 @@ export class Package {
         waiting += piece.length;
         const end = begin + piece.length;
         if (at === 0) {
-          const of = { index, count: this.metadata.shards.length, byteLength: entry.byte_length, file: entry.file };
+          const of = {
+            index,
+            count: this.metadata.shards.length,
+            byteLength: entry.byte_length,
+            file: entry.file,
+          };
           const wrong = [...checkPreamble(piece, of)];
           again = wrong.length > 0 && tries < REPEATS;
           if (again) break;
@@ -172,7 +177,8 @@ export class Package {
             at = part.offset;
           } else {
             check.settle();
-            if (tensor.name === "rope.inv_freq") invFreq = new Float32Array(bytes.slice(0, 4 * part.num_rows).buffer);
+            if (tensor.name === "rope.inv_freq")
+              invFreq = new Float32Array(bytes.slice(0, 4 * part.num_rows).buffer);
             next++;
             tries = 0;
           }
@@ -193,10 +199,13 @@ export class Package {
       }
       if (again) {
         tries++;
-        await this.source.forget?.(entry, pieces.filter(({ offset, length }) => {
-          const { part } = parts[next];
-          return offset + length > part.offset && offset < part.offset + part.byte_length;
-        }));
+        await this.source.forget?.(
+          entry,
+          pieces.filter(({ offset, length }) => {
+            const { part } = parts[next];
+            return offset + length > part.offset && offset < part.offset + part.byte_length;
+          }),
+        );
       } else if (at < entry.byte_length) {
         throw new DeviceError(`${entry.file}: the source ended at byte ${at}`);
       }

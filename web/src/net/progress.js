@@ -21,7 +21,15 @@ export class ProgressMeter {
   /** @type {{at: number, bytes: number}[]} */
   #came = [];
   /** @type {Progress} */
-  #now = { phase: "metadata", file: "", loaded: 0, total: 0, bytesPerSecond: 0, secondsLeft: null, cached: false };
+  #now = {
+    phase: "metadata",
+    file: "",
+    loaded: 0,
+    total: 0,
+    bytesPerSecond: 0,
+    secondsLeft: null,
+    cached: false,
+  };
   #fresh = 0;
 
   /** @param {OnProgress} [tell] */

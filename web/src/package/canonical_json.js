@@ -62,7 +62,11 @@ export function readJson(data, file, rules) {
   const parsed = parseJson(text);
   const fault = ORDER.find((one) => parsed.faults.has(one));
   if (fault !== undefined) refuse(fault);
-  return { value: parsed.value, isCanonical: canonical(parsed.value) === text, writtenAsInteger: parsed.writtenAsInteger };
+  return {
+    value: parsed.value,
+    isCanonical: canonical(parsed.value) === text,
+    writtenAsInteger: parsed.writtenAsInteger,
+  };
 }
 
 /**
@@ -95,7 +99,8 @@ function readQuickly(/** @type {string} */ text) {
 /** @param {Json} value @returns {boolean} whether its strings are well-formed, and its integers exact (LLQ-JSON-5) */
 function holds(value) {
   if (typeof value === "string") return value.isWellFormed();
-  if (typeof value === "number") return !Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) >= 1e21;
+  if (typeof value === "number")
+    return !Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) >= 1e21;
   if (Array.isArray(value)) return value.every(holds);
   if (typeof value !== "object" || value === null) return true;
   return Object.entries(value).every(([name, item]) => name.isWellFormed() && holds(item));

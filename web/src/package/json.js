@@ -14,7 +14,11 @@
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const SPACE = /[ \t\n\r]*/y;
-const LITERALS = /** @type {[string, boolean | null][]} */ ([["true", true], ["false", false], ["null", null]]);
+const LITERALS = /** @type {[string, boolean | null][]} */ ([
+  ["true", true],
+  ["false", false],
+  ["null", null],
+]);
 
 /**
  * Parses exactly one value; the value means something only if there is no fault.
@@ -32,7 +36,11 @@ export function parseJson(text) {
     if (!(error instanceof Syntax)) throw error;
     reader.faults.add("syntax");
   }
-  return { value, faults: reader.faults, writtenAsInteger: (container, key) => !reader.fractions.get(container)?.has(key) };
+  return {
+    value,
+    faults: reader.faults,
+    writtenAsInteger: (container, key) => !reader.fractions.get(container)?.has(key),
+  };
 }
 
 /** The grammar does not allow what comes next. */

@@ -4,11 +4,11 @@
  * All that it says is checked when it is read: the stages `json` to `parts` of chapter Validation.
  */
 
+import { PackageError } from "../errors.js";
 import { readJson } from "./canonical_json.js";
 import { checkModel } from "./checks/model.js";
 import { checkParts } from "./checks/parts.js";
 import { checkTensors } from "./checks/tensors.js";
-import { PackageError } from "../errors.js";
 import { settle } from "./findings.js";
 import { checkSchema } from "./schema.js";
 import { sha256 } from "./sha256.js";
@@ -86,7 +86,10 @@ const RULES = {
  */
 export async function readMetadata(data) {
   if (data.length < 2 || data.length > MAX_METADATA_BYTES) {
-    throw refusal("LLQ-PKG-2", `metadata.json has ${data.length} bytes, and may have 2 to ${MAX_METADATA_BYTES}`);
+    throw refusal(
+      "LLQ-PKG-2",
+      `metadata.json has ${data.length} bytes, and may have 2 to ${MAX_METADATA_BYTES}`,
+    );
   }
   const { value, isCanonical, writtenAsInteger } = readJson(data, METADATA_NAME, RULES);
   checkVersion(value);
@@ -95,7 +98,10 @@ export async function readMetadata(data) {
   const zeroed = data.slice();
   zeroed.fill(0x30, 11, 75); // `digest` sorts before all other members, so it stands at a fixed place
   if ((await sha256(zeroed)) !== value.digest) {
-    throw refusal("LLQ-CANON-2", "metadata.json does not have the digest that it states: it was changed or damaged");
+    throw refusal(
+      "LLQ-CANON-2",
+      "metadata.json does not have the digest that it states: it was changed or damaged",
+    );
   }
   settle(checkModel(value));
   settle(checkTensors(value));
@@ -107,12 +113,18 @@ export async function readMetadata(data) {
 function checkVersion(value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   if (typeof value.version === "string" && value.version !== "1.0") {
-    throw refusal("LLQ-VER-1", `metadata.json is of version ${JSON.stringify(value.version)}; this is a reader of 1.0`);
+    throw refusal(
+      "LLQ-VER-1",
+      `metadata.json is of version ${JSON.stringify(value.version)}; this is a reader of 1.0`,
+    );
   }
   const required = Array.isArray(value.extensions_required) ? value.extensions_required : [];
   const unknown = required.find((/** @type {unknown} */ name) => typeof name === "string");
   if (unknown !== undefined) {
-    throw refusal("LLQ-EXT-1", `the package requires ${JSON.stringify(unknown)}, an extension that is not known here`);
+    throw refusal(
+      "LLQ-EXT-1",
+      `the package requires ${JSON.stringify(unknown)}, an extension that is not known here`,
+    );
   }
 }
 

@@ -36,7 +36,8 @@ export function* tensorRoles(model) {
     yield* dense(`${layer}.ffn.shared`, ffn.moe.shared_intermediate_size, hidden, true);
   }
   yield { name: "norm", shape: [hidden], dtypes: RAW };
-  if (!model.tied_embeddings) yield { name: "lm_head", shape: [model.vocab_size, hidden], dtypes: [...MATRIX, ...RAW] };
+  if (!model.tied_embeddings)
+    yield { name: "lm_head", shape: [model.vocab_size, hidden], dtypes: [...MATRIX, ...RAW] };
   if (model.layers.some(({ attention }) => attention.rope)) {
     yield { name: "rope.inv_freq", shape: [head / 2], dtypes: ["f32"] };
   }

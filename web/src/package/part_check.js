@@ -4,7 +4,7 @@
  */
 
 import { settle } from "./findings.js";
-import { BLOCK, BLOCK_BYTES, PREAMBLE_BYTES, isInt4, sections, rowsCols } from "./layout.js";
+import { BLOCK, BLOCK_BYTES, isInt4, PREAMBLE_BYTES, rowsCols, sections } from "./layout.js";
 import { Sha256, sha256 } from "./sha256.js";
 
 /** @typedef {import("./metadata.js").Part} Part */
@@ -134,7 +134,8 @@ export class PartCheck {
     if (word(8) !== blocks) this.#fault("LLQ-REC-2", `${word(8)} blocks, and not ${blocks}`);
     const offset = this.part.offset + 256;
     if (word(12) !== offset) this.#fault("LLQ-REC-3", `offset ${word(12)}, and not ${offset}`);
-    if (head.subarray(16, 256).some(Boolean)) this.#fault("LLQ-REC-4", "its slot has bytes that are not zero");
+    if (head.subarray(16, 256).some(Boolean))
+      this.#fault("LLQ-REC-4", "its slot has bytes that are not zero");
     this.#sections.slice(1, -1).forEach((section, i) => {
       const next = this.#sections[i + 2].offset;
       if (head.subarray(section.offset + section.size, next).some(Boolean)) {
@@ -179,8 +180,9 @@ export class PartCheck {
         const byte = bytes[at - begin];
         if (byte === 0) continue;
         const place = (at - block * BLOCK_BYTES) & 1023; // within its plane: 16 bytes a row, 4 codes a byte
-        const inside = (place >> 4) < inRows ? Math.max(0, Math.min(4, inCols - 4 * (place & 15))) : 0;
-        if (byte >> (2 * inside) !== 0) this.#fault("LLQ-PACK-1", `block ${block} has codes outside the matrix`);
+        const inside = place >> 4 < inRows ? Math.max(0, Math.min(4, inCols - 4 * (place & 15))) : 0;
+        if (byte >> (2 * inside) !== 0)
+          this.#fault("LLQ-PACK-1", `block ${block} has codes outside the matrix`);
       }
     }
   }
@@ -189,7 +191,8 @@ export class PartCheck {
   #raw(bytes, begin) {
     const { size } = this.#sections[0];
     const data = bytes.subarray(0, Math.max(0, Math.min(bytes.length, size - begin)));
-    if (bytes.subarray(data.length).some(Boolean)) this.#fault("LLQ-RAW-1", "behind its data bytes are not zero");
+    if (bytes.subarray(data.length).some(Boolean))
+      this.#fault("LLQ-RAW-1", "behind its data bytes are not zero");
     const whole = data.byteOffset % 4 === 0 ? data : data.slice();
     const half = this.tensor.dtype === "f16";
     if (half) {
@@ -221,12 +224,18 @@ const MAGIC = [0x89, 0x4c, 0x4c, 0x51, 0x0d, 0x0a, 0x1a, 0x0a];
  */
 export function* checkPreamble(bytes, { index, count, byteLength, file }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
-  if (!MAGIC.every((byte, i) => bytes[i] === byte)) yield ["LLQ-SHARD-2", `${file}: it does not begin as a shard does`];
-  if (view.getUint16(8, true) !== 1 || view.getUint16(10, true) !== 0) yield ["LLQ-SHARD-3", `${file}: it is of another version`];
+  if (!MAGIC.every((byte, i) => bytes[i] === byte))
+    yield ["LLQ-SHARD-2", `${file}: it does not begin as a shard does`];
+  if (view.getUint16(8, true) !== 1 || view.getUint16(10, true) !== 0)
+    yield ["LLQ-SHARD-3", `${file}: it is of another version`];
   if (view.getUint32(12, true) !== index || view.getUint32(16, true) !== count) {
-    yield ["LLQ-SHARD-4", `${file}: it is shard ${view.getUint32(12, true)} of ${view.getUint32(16, true)}, not ${index} of ${count}`];
+    yield [
+      "LLQ-SHARD-4",
+      `${file}: it is shard ${view.getUint32(12, true)} of ${view.getUint32(16, true)}, not ${index} of ${count}`,
+    ];
   }
-  if (view.getBigUint64(24, true) !== BigInt(byteLength)) yield ["LLQ-SHARD-5", `${file}: it states another length`];
+  if (view.getBigUint64(24, true) !== BigInt(byteLength))
+    yield ["LLQ-SHARD-5", `${file}: it states another length`];
   if ([...bytes.subarray(20, 24), ...bytes.subarray(32, 256)].some(Boolean)) {
     yield ["LLQ-SHARD-6", `${file}: reserved bytes are not zero`];
   }

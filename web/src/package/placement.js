@@ -1,6 +1,6 @@
 /** Where parts go: the placement procedure (spec: Canonical encoding, Placement; LLQ-CANON-4). */
 
-import { BLOCK, PREAMBLE_BYTES, isInt4, partLength, rowsCols } from "./layout.js";
+import { BLOCK, isInt4, PREAMBLE_BYTES, partLength, rowsCols } from "./layout.js";
 
 /** @typedef {import("./metadata.js").TensorEntry} TensorEntry */
 /** @typedef {{shard: number, offset: number, first_row: number, num_rows: number}} Placed */
@@ -21,7 +21,8 @@ export function* place(tensors, limit) {
       shard++;
       position = PREAMBLE_BYTES;
     };
-    if (shard < 0 || (position > PREAMBLE_BYTES && position + partLength(tensor.dtype, rows, cols) > limit)) open();
+    if (shard < 0 || (position > PREAMBLE_BYTES && position + partLength(tensor.dtype, rows, cols) > limit))
+      open();
     /** @type {Placed[]} */
     const parts = [];
     for (let row = 0; row < rows; ) {

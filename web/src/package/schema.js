@@ -26,13 +26,17 @@ export function checkSchema(schema, root, writtenAsInteger) {
     const integer = container === undefined || key === "root" ? true : writtenAsInteger(container, key);
     if (types.length > 0 && !types.some((type) => isOf(type, value) && (type !== "integer" || integer))) {
       const number = types.includes("integer") && typeof value === "number";
-      yield [number ? "LLQ-META-4" : "LLQ-META-3", `${place || "the root"} is ${show(value)}, and not ${types.join(" or ")}`];
+      yield [
+        number ? "LLQ-META-4" : "LLQ-META-3",
+        `${place || "the root"} is ${show(value)}, and not ${types.join(" or ")}`,
+      ];
       return;
     }
     const reason = complaint(schema, value);
     if (reason !== null) yield [schema.$comment ?? "LLQ-META-5", `${place} is ${show(value)}: ${reason}`];
     if (Array.isArray(value)) {
-      if (schema.items !== undefined) for (const i of value.keys()) yield* check(schema.items, value, i, `${place}/${i}`);
+      if (schema.items !== undefined)
+        for (const i of value.keys()) yield* check(schema.items, value, i, `${place}/${i}`);
     } else if (typeof value === "object" && value !== null) {
       yield* members(schema, value, place);
     }
@@ -51,8 +55,10 @@ export function checkSchema(schema, root, writtenAsInteger) {
       }
       const known = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
       if (known) yield* check(schema.properties[name], value, name, inside);
-      else if (schema.additionalProperties === false) yield ["LLQ-META-1", `${show(inside)} is a member that the schema does not name`];
-      else if (schema.additionalProperties !== undefined) yield* check(schema.additionalProperties, value, name, inside);
+      else if (schema.additionalProperties === false)
+        yield ["LLQ-META-1", `${show(inside)} is a member that the schema does not name`];
+      else if (schema.additionalProperties !== undefined)
+        yield* check(schema.additionalProperties, value, name, inside);
     }
   }
 }
@@ -76,16 +82,22 @@ function isOf(type, value) {
 /** @param {any} schema @param {any} value @returns {string | null} what is against a value of the right type */
 function complaint(schema, value) {
   if (schema.const !== undefined && value !== schema.const) return `it has to be ${show(schema.const)}`;
-  if (schema.enum !== undefined && !schema.enum.includes(value)) return `it has to be one of ${schema.enum.join(", ")}`;
+  if (schema.enum !== undefined && !schema.enum.includes(value))
+    return `it has to be one of ${schema.enum.join(", ")}`;
   if (typeof value === "number") {
-    if (value < schema.minimum || value > schema.maximum) return `it has to be ${schema.minimum} to ${schema.maximum}`;
-    if (schema.multipleOf !== undefined && value % schema.multipleOf !== 0) return `it has to be a multiple of ${schema.multipleOf}`;
+    if (value < schema.minimum || value > schema.maximum)
+      return `it has to be ${schema.minimum} to ${schema.maximum}`;
+    if (schema.multipleOf !== undefined && value % schema.multipleOf !== 0)
+      return `it has to be a multiple of ${schema.multipleOf}`;
   } else if (typeof value === "string") {
     if (schema.maxLength !== undefined && [...value].length > schema.maxLength) return `it is too long`;
-    if (schema.pattern !== undefined && !pattern(schema).test(value)) return `it has to match ${schema.pattern}`;
+    if (schema.pattern !== undefined && !pattern(schema).test(value))
+      return `it has to match ${schema.pattern}`;
   } else if (Array.isArray(value)) {
-    if (value.length < schema.minItems || value.length > schema.maxItems) return `it has ${value.length} items`;
-    if (schema.uniqueItems && new Set(value.map(canonical)).size < value.length) return "it has an item twice";
+    if (value.length < schema.minItems || value.length > schema.maxItems)
+      return `it has ${value.length} items`;
+    if (schema.uniqueItems && new Set(value.map(canonical)).size < value.length)
+      return "it has an item twice";
   }
   return null;
 }

@@ -73,8 +73,14 @@ export class Sha256 {
   #blocks(data, begin, end) {
     const w = this.#words;
     const state = this.#state;
-    let h0 = state[0] | 0, h1 = state[1] | 0, h2 = state[2] | 0, h3 = state[3] | 0;
-    let h4 = state[4] | 0, h5 = state[5] | 0, h6 = state[6] | 0, h7 = state[7] | 0;
+    let h0 = state[0] | 0,
+      h1 = state[1] | 0,
+      h2 = state[2] | 0,
+      h3 = state[3] | 0;
+    let h4 = state[4] | 0,
+      h5 = state[5] | 0,
+      h6 = state[6] | 0,
+      h7 = state[7] | 0;
     for (let at = begin; at < end; at += 64) {
       for (let i = 0, p = at; i < 16; i++, p += 4) {
         w[i] = (data[p] << 24) | (data[p + 1] << 16) | (data[p + 2] << 8) | data[p + 3];
@@ -86,7 +92,14 @@ export class Sha256 {
         const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
         w[i] = ((((w[i - 16] | 0) + s0) | 0) + (((w[i - 7] | 0) + s1) | 0)) | 0;
       }
-      let a = h0, b = h1, c = h2, d = h3, e = h4, f = h5, g = h6, h = h7;
+      let a = h0,
+        b = h1,
+        c = h2,
+        d = h3,
+        e = h4,
+        f = h5,
+        g = h6,
+        h = h7;
       for (let i = 0; i < 64; i++) {
         const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
         const t1 = (((((h + s1) | 0) + (g ^ (e & (f ^ g)))) | 0) + (((K[i] | 0) + (w[i] | 0)) | 0)) | 0;
@@ -125,7 +138,8 @@ function hex(bytes) {
 function fill() {
   const word = (/** @type {bigint} */ prime, /** @type {bigint} */ degree) => {
     // the integer root of prime · 2^(32 · degree), by bisection
-    let low = 0n, high = 1n << 40n;
+    let low = 0n,
+      high = 1n << 40n;
     const wanted = prime << (32n * degree);
     while (high - low > 1n) {
       const middle = (low + high) / 2n;

@@ -1,13 +1,13 @@
 /** A whole package, wherever it lies, against all rules that a package can break (spec: Validation). */
 
 import { PackageError } from "../errors.js";
+import { MAX_PROGRAM_BYTES, parseProgram } from "../gpu/program.js";
+import { checkProgram } from "./checks/program.js";
 import { settle } from "./findings.js";
 import { PREAMBLE_BYTES } from "./layout.js";
 import { MAX_METADATA_BYTES, METADATA_NAME, readMetadata } from "./metadata.js";
 import { MAX_MODULE_BYTES, readModule } from "./module.js";
-import { PartCheck, checkPreamble } from "./part_check.js";
-import { MAX_PROGRAM_BYTES, parseProgram } from "../gpu/program.js";
-import { checkProgram } from "./checks/program.js";
+import { checkPreamble, PartCheck } from "./part_check.js";
 import { Sha256 } from "./sha256.js";
 
 /** @typedef {import("./metadata.js").FileEntry} FileEntry */
@@ -81,7 +81,8 @@ function* files({ shards, tokenizer, module, program }, entries) {
     else if (found.size !== length) yield ["LLQ-PKG-8", `${file} has ${found.size} bytes, and not ${length}`];
   }
   for (const { name } of entries) {
-    if (name.toLowerCase().endsWith(".llq") && !named.has(name)) yield ["LLQ-PKG-9", `${name} is a stray shard`];
+    if (name.toLowerCase().endsWith(".llq") && !named.has(name))
+      yield ["LLQ-PKG-9", `${name} is a stray shard`];
   }
 }
 
@@ -110,7 +111,12 @@ async function contents(directory, metadata, entry) {
     const end = begin + bytes.length;
     hash.update(bytes);
     if (index >= 0 && begin === 0) {
-      const expected = { index, count: metadata.shards.length, byteLength: entry.byte_length, file: entry.file };
+      const expected = {
+        index,
+        count: metadata.shards.length,
+        byteLength: entry.byte_length,
+        file: entry.file,
+      };
       found.push(...checkPreamble(bytes, expected));
     }
     // parts tile the shard behind its preamble
@@ -149,5 +155,10 @@ async function execution(directory, metadata) {
   if (program.byte_length > MAX_PROGRAM_BYTES) {
     throw new PackageError(`program.json has ${program.byte_length} bytes`, { rule: "LLQ-PROG-1" });
   }
-  checkProgram(parseProgram(await directory.read(program.file, 0, program.byte_length)), metadata, model, sections);
+  checkProgram(
+    parseProgram(await directory.read(program.file, 0, program.byte_length)),
+    metadata,
+    model,
+    sections,
+  );
 }

@@ -36,7 +36,11 @@ export async function* generate(host, prompt, maxTokens, { eos = [], sampling, s
   // The last token of a full context is chosen and never computed.
   const steps = Math.min(maxTokens, host.context - start + 1);
   const staging = Array.from({ length: Math.min(IN_FLIGHT, Math.max(steps, 0)) }, (_, n) =>
-    device.gpu.createBuffer({ label: `chosen ${n}`, size: STATE_BYTES, usage: USAGE.MAP_READ | USAGE.COPY_DST }),
+    device.gpu.createBuffer({
+      label: `chosen ${n}`,
+      size: STATE_BYTES,
+      usage: USAGE.MAP_READ | USAGE.COPY_DST,
+    }),
   );
   const free = [...staging];
   /** @type {{buffer: GPUBuffer, mapped: Promise<undefined>}[]} */

@@ -76,7 +76,10 @@ export class StopTexts {
   /** @param {string | string[]} [stop] */
   constructor(stop = []) {
     this.#texts = typeof stop === "string" ? [stop] : stop;
-    if (!Array.isArray(this.#texts) || !this.#texts.every((text) => typeof text === "string" && text !== "")) {
+    if (
+      !Array.isArray(this.#texts) ||
+      !this.#texts.every((text) => typeof text === "string" && text !== "")
+    ) {
       throw new InputError("stop is a text, or several, none of them empty");
     }
     this.found = false;
@@ -126,9 +129,13 @@ export function checked({ maxTokens = MAX_TOKENS, temperature = 0, topK = 0, top
   const need = (/** @type {boolean} */ right, /** @type {string} */ message) => {
     if (!right) throw new InputError(message);
   };
-  const whole = (/** @type {unknown} */ value) => Number.isSafeInteger(value) && /** @type {number} */ (value) >= 0;
+  const whole = (/** @type {unknown} */ value) =>
+    Number.isSafeInteger(value) && /** @type {number} */ (value) >= 0;
   need(whole(maxTokens), `maxTokens is a whole number from 0 on, and not ${maxTokens}`);
-  need(Number.isFinite(temperature) && temperature >= 0, `temperature is a number from 0 on, and not ${temperature}`);
+  need(
+    Number.isFinite(temperature) && temperature >= 0,
+    `temperature is a number from 0 on, and not ${temperature}`,
+  );
   need(whole(topK) && topK < 2 ** 32, `topK is a whole number from 0 on, and not ${topK}`);
   need(Number.isFinite(topP) && topP >= 0 && topP <= 1, `topP is a number of 0 to 1, and not ${topP}`);
   need(

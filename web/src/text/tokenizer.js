@@ -117,7 +117,9 @@ export class Tokenizer {
    */
   async chat(messages) {
     if (this.#template === null) {
-      throw new TokenizerError("this tokenizer has no chat template: give a plain prompt", { code: "no-template" });
+      throw new TokenizerError("this tokenizer has no chat template: give a plain prompt", {
+        code: "no-template",
+      });
     }
     const { Template } = await import("@huggingface/jinja");
     const token = (/** @type {number | null | undefined} */ id) =>
@@ -131,7 +133,10 @@ export class Tokenizer {
       });
     } catch (cause) {
       const found = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`the chat template refuses the messages: ${found}`, { cause, code: "template" });
+      throw new TokenizerError(`the chat template refuses the messages: ${found}`, {
+        cause,
+        code: "template",
+      });
     }
   }
 

@@ -50,7 +50,9 @@ function source(gate) {
   };
 }
 
-test("all kernels were asked for before the last weights came, and none after", { timeout: 60_000 }, async () => {
+test("all kernels were asked for before the last weights came, and none after", {
+  timeout: 60_000,
+}, async () => {
   const before = [];
   let arrived = false;
   const { promise: gate, resolve: open } = defer();
@@ -59,9 +61,15 @@ test("all kernels were asked for before the last weights came, and none after", 
     before.push(entryPoint);
     if (before.length === wanted.length) open();
   });
-  const onProgress = ({ phase, loaded, total }) => (arrived ||= phase === "weights" && total > 0 && loaded === total);
+  const onProgress = ({ phase, loaded, total }) =>
+    (arrived ||= phase === "weights" && total > 0 && loaded === total);
   // a loader that compiles after it has loaded waits for the gate for ever, and the test times out
-  const model = await loadModel("http://package.invalid/", { device, source: source(gate), cache: false, onProgress });
+  const model = await loadModel("http://package.invalid/", {
+    device,
+    source: source(gate),
+    cache: false,
+    onProgress,
+  });
   assert.deepEqual(before.sort(), wanted);
   assert.equal(arrived, true);
   model.dispose();

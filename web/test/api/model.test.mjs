@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { DisposedError, InputError } from "../../src/errors.js";
 import { Model } from "../../src/api/model.js";
+import { DisposedError, InputError } from "../../src/errors.js";
 
 /** A model whose answers are "a" for each token; `state.open` counts generations that are under way. */
 function model() {
@@ -41,7 +40,9 @@ async function begun(made, options) {
   return { stream, reader };
 }
 
-test("an aborted stream that nobody reads keeps nobody waiting, and tells its reader", { timeout: 5000 }, async () => {
+test("an aborted stream that nobody reads keeps nobody waiting, and tells its reader", {
+  timeout: 5000,
+}, async () => {
   const { made, state } = model();
   const stop = new AbortController();
   const { stream, reader } = await begun(made, { signal: stop.signal });
@@ -53,7 +54,9 @@ test("an aborted stream that nobody reads keeps nobody waiting, and tells its re
   assert.equal(stream.finishReason, "aborted");
 });
 
-test("after dispose waiting calls and new ones fail, though a stream is not read on", { timeout: 5000 }, async () => {
+test("after dispose waiting calls and new ones fail, though a stream is not read on", {
+  timeout: 5000,
+}, async () => {
   const { made } = model();
   await begun(made);
   const waiting = assert.rejects(made.infer("x"), DisposedError);
@@ -62,13 +65,16 @@ test("after dispose waiting calls and new ones fail, though a stream is not read
   await assert.rejects(made.infer("x"), DisposedError);
   await assert.rejects(made.profile(), DisposedError);
   await assert.rejects(made.infer(7), InputError);
-  await assert.rejects(made.infer("x", { signal: AbortSignal.abort(new Error("enough")) }), { message: "enough" });
+  await assert.rejects(made.infer("x", { signal: AbortSignal.abort(new Error("enough")) }), {
+    message: "enough",
+  });
 });
 
 test("what makes no sense fails at once, though others wait", { timeout: 5000 }, async () => {
   const { made } = model();
   await begun(made);
-  for (const prompt of [7, [], [{ role: "user" }], null]) await assert.rejects(made.infer(prompt), InputError);
+  for (const prompt of [7, [], [{ role: "user" }], null])
+    await assert.rejects(made.infer(prompt), InputError);
   for (const options of [null, 3, { signal: {} }]) await assert.rejects(made.infer("x", options), InputError);
   await assert.rejects(made.profile(null), InputError);
 });

@@ -5,14 +5,14 @@
 // A request whose url ends with `#NAME/` is answered by that implementation instead. Those whose mistake does not lie
 // in loading are then made around one right model, for it takes long to load on a CPU.
 
-import { createInterface } from "node:readline";
 import process from "node:process";
+import { createInterface } from "node:readline";
 
 import { respond } from "../../harness/response.js";
 import { scenario } from "../../harness/scenario.js";
 import { WebGPULlama4 } from "../../index.js";
-import { nodeGpu } from "../../src/gpu/node_gpu.js";
 import { DisposedError } from "../../src/errors.js";
+import { nodeGpu } from "../../src/gpu/node_gpu.js";
 import { CHANGES, LOADING } from "./mutants.mjs";
 
 console.debug = console.error; // standard output is for the protocol
@@ -25,14 +25,22 @@ const pooled = {
   async loadModel(url, options) {
     pooled.model ??= WebGPULlama4.loadModel(url, { ...options, signal: undefined, onProgress: undefined });
     const model = await pooled.model;
-    for (const [phase, loaded] of [["metadata", 0], ["weights", 0], ["weights", 2], ["pipelines", 2], ["ready", 2]]) {
+    for (const [phase, loaded] of [
+      ["metadata", 0],
+      ["weights", 0],
+      ["weights", 2],
+      ["pipelines", 2],
+      ["ready", 2],
+    ]) {
       options.onProgress?.({ phase, file: "", loaded, total: 2 });
     }
     let disposed = false;
-    const unless = (action) => (...given) => {
-      if (disposed) throw new DisposedError();
-      return action(...given);
-    };
+    const unless =
+      (action) =>
+      (...given) => {
+        if (disposed) throw new DisposedError();
+        return action(...given);
+      };
     return {
       infer: unless((...given) => model.infer(...given)),
       stream: unless((...given) => model.stream(...given)),
@@ -46,7 +54,8 @@ const pooled = {
 
 function interfaceOf(name, base) {
   if (name === "control") return base;
-  if (!(name in CHANGES)) throw new Error(`no implementation is called ${name}; there are ${Object.keys(CHANGES).join(", ")}`);
+  if (!(name in CHANGES))
+    throw new Error(`no implementation is called ${name}; there are ${Object.keys(CHANGES).join(", ")}`);
   return CHANGES[name](base);
 }
 
@@ -65,7 +74,9 @@ const answers = {
     const asked = new URL(url).hash.slice(1, -1);
     const name = asked || told;
     const base = asked && (!LOADING.has(name) || "share" in steps[0]) ? pooled : WebGPULlama4;
-    const own = steps.map((step) => (step.share === undefined ? step : { ...step, share: `${name} ${step.share}` }));
+    const own = steps.map((step) =>
+      step.share === undefined ? step : { ...step, share: `${name} ${step.share}` },
+    );
     return scenario(interfaceOf(name, base), { url, steps: own }, gpu);
   },
 };

@@ -85,8 +85,20 @@ function fetching(change) {
 
 /** Those that are made around real loads, or right. */
 export const LOADING = new Set([
-  ...["control", "module-not-resolved", "load-abort-ignored", "load-abort-with-another-error", "load-goes-on-after-abort"],
-  ...["hash-without-rule", "rule-of-another-fault", "damaged-shard-taken", "errors-without-code", "errors-with-another-code"],
+  ...[
+    "control",
+    "module-not-resolved",
+    "load-abort-ignored",
+    "load-abort-with-another-error",
+    "load-goes-on-after-abort",
+  ],
+  ...[
+    "hash-without-rule",
+    "rule-of-another-fault",
+    "damaged-shard-taken",
+    "errors-without-code",
+    "errors-with-another-code",
+  ],
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
 ]);
 
@@ -100,13 +112,22 @@ export const CHANGES = {
     let told = 0;
     return load(url, {
       ...options,
-      onProgress: (progress) => options.onProgress?.({ ...progress, loaded: Math.max(0, progress.loaded - (told++ % 2)) }),
+      onProgress: (progress) =>
+        options.onProgress?.({ ...progress, loaded: Math.max(0, progress.loaded - (told++ % 2)) }),
     });
   }),
-  "progress-without-end": loading((load) => (url, options) =>
-    load(url, { ...options, onProgress: (progress) => progress.phase !== "ready" && options.onProgress?.(progress) }),
+  "progress-without-end": loading(
+    (load) => (url, options) =>
+      load(url, {
+        ...options,
+        onProgress: (progress) => progress.phase !== "ready" && options.onProgress?.(progress),
+      }),
   ),
-  "load-abort-ignored": loading((load) => (url, { signal: _, ...options }) => load(url, options)),
+  "load-abort-ignored": loading(
+    (load) =>
+      (url, { signal: _, ...options }) =>
+        load(url, options),
+  ),
   "load-abort-with-another-error": loading((load) => async (url, options) => {
     try {
       return await load(url, options);
@@ -115,18 +136,22 @@ export const CHANGES = {
       throw error;
     }
   }),
-  "load-goes-on-after-abort": loading((load) => (url, { signal, ...options }) =>
-    Promise.race([
-      load(url, options),
-      new Promise((_, reject) => {
-        const stop = () => reject(signal.reason);
-        if (signal?.aborted) stop();
-        signal?.addEventListener("abort", stop);
-      }),
-    ]),
+  "load-goes-on-after-abort": loading(
+    (load) =>
+      (url, { signal, ...options }) =>
+        Promise.race([
+          load(url, options),
+          new Promise((_, reject) => {
+            const stop = () => reject(signal.reason);
+            if (signal?.aborted) stop();
+            signal?.addEventListener("abort", stop);
+          }),
+        ]),
   ),
   "hash-without-rule": erring((error) => Object.assign(error, { rule: null })),
-  "rule-of-another-fault": erring((error) => (error.rule ? Object.assign(error, { rule: "LLQ-PACK-3" }) : error)),
+  "rule-of-another-fault": erring((error) =>
+    error.rule ? Object.assign(error, { rule: "LLQ-PACK-3" }) : error,
+  ),
   "damaged-shard-taken": (api) => ({
     ...api,
     async loadModel(url, options) {
@@ -136,17 +161,29 @@ export const CHANGES = {
         if (error.rule !== "LLQ-HASH-1") throw error;
         const text = async () => "";
         options.onProgress?.({ phase: "ready", file: "", loaded: 1, total: 1 });
-        return { infer: text, stream: () => [], profile: text, dispose() {}, contextLength: 1, tokenizer: null };
+        return {
+          infer: text,
+          stream: () => [],
+          profile: text,
+          dispose() {},
+          contextLength: 1,
+          tokenizer: null,
+        };
       }
     },
   }),
   "errors-without-code": erring((error) => new Error(error.message)),
-  "errors-with-another-code": erring((error) => Object.assign(error, { code: error.code === "html" ? "status" : error.code })),
+  "errors-with-another-code": erring((error) =>
+    Object.assign(error, { code: error.code === "html" ? "status" : error.code }),
+  ),
   "ranges-required": fetching(async (right, address, init) => {
     const answer = await right(address, { ...init, headers: { range: "bytes=0-", ...init?.headers } });
     if (/\.llq$/.test(String(address)) && answer.status === 200) return new Response("", { status: 400 });
     if (answer.status !== 206 || init?.headers?.range) return answer;
-    return new Response(answer.body, { status: 200, headers: { "content-length": answer.headers.get("content-length") } });
+    return new Response(answer.body, {
+      status: 200,
+      headers: { "content-length": answer.headers.get("content-length") },
+    });
   }),
   "options-not-checked": models((model) =>
     asked(model, (prompt, options = {}) => [
@@ -168,28 +205,45 @@ export const CHANGES = {
       const right = await api.createTokenizer(url, options);
       if (!/vocab\.json$/.test(String(url))) return right;
       const bos = options?.bosTokenId ?? null;
-      return { encode: (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)], decode: (ids) => right.decode(ids) };
+      return {
+        encode: (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
+        decode: (ids) => right.decode(ids),
+      };
     },
   }),
   "bos-of-another-tokenizer": (api) => ({
     ...api,
     createTokenizer: (url, { bosTokenId: _, ...options } = {}) => api.createTokenizer(url, options),
   }),
-  "warm-by-default": models((model) => asked(model, (prompt, options) => [prompt, { temperature: 8, ...options, maxTokens: 20 }])),
+  "warm-by-default": models((model) =>
+    asked(model, (prompt, options) => [prompt, { temperature: 8, ...options, maxTokens: 20 }]),
+  ),
   "end-token-shown": models((model) => ({
     infer: async (prompt, options) => `${await model.infer(prompt, options)}<|im_end|>`,
   })),
   "generation-prompt-left-out": models((model) =>
     asked(model, (prompt, options) => [
-      typeof prompt === "string" ? prompt : prompt.map?.(({ role, content }) => `${role}:${content}<|im_end|>`).join("") || prompt,
+      typeof prompt === "string"
+        ? prompt
+        : prompt.map?.(({ role, content }) => `${role}:${content}<|im_end|>`).join("") || prompt,
       options,
     ]),
   ),
   "one-token-more": models((model) =>
-    asked(model, (prompt, options) => [prompt, options?.maxTokens >= 0 ? { ...options, maxTokens: options.maxTokens + 1 } : options]),
+    asked(model, (prompt, options) => [
+      prompt,
+      options?.maxTokens >= 0 ? { ...options, maxTokens: options.maxTokens + 1 } : options,
+    ]),
   ),
-  "context-length-ignored": loading((load) => (url, { contextLength, ...options }) =>
-    load(url, Number.isInteger(contextLength) && contextLength > 0 && contextLength < 100 ? options : { ...options, contextLength }),
+  "context-length-ignored": loading(
+    (load) =>
+      (url, { contextLength, ...options }) =>
+        load(
+          url,
+          Number.isInteger(contextLength) && contextLength > 0 && contextLength < 100
+            ? options
+            : { ...options, contextLength },
+        ),
   ),
   "stop-left-in": models((model) => {
     const found = (text, { stop = [] } = {}) => [stop].flat().find((one) => one && text.includes(one));
@@ -200,10 +254,11 @@ export const CHANGES = {
     };
     return {
       infer: whole,
-      stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-        await gather(right);
-        yield await whole(prompt, { ...options, signal: undefined });
-      }),
+      stream: (prompt, options) =>
+        streamed(model.stream(prompt, options), async function* (right) {
+          await gather(right);
+          yield await whole(prompt, { ...options, signal: undefined });
+        }),
     };
   }),
   "stop-in-single-pieces": models((model) => ({
@@ -219,71 +274,93 @@ export const CHANGES = {
     },
   })),
   "stop-shown-while-it-begins": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      const first = [options?.stop ?? []].flat()[0]?.[0];
-      for await (const piece of right) yield piece;
-      if (first !== undefined && right.finishReason === "stop") yield first;
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        const first = [options?.stop ?? []].flat()[0]?.[0];
+        for await (const piece of right) yield piece;
+        if (first !== undefined && right.finishReason === "stop") yield first;
+      }),
   })),
   "seed-ignored": models((model) =>
-    asked(model, (prompt, options) => [prompt, options?.temperature && Number.isInteger(options.seed) ? { ...options, seed: Math.floor(Math.random() * 2 ** 50) } : options]),
+    asked(model, (prompt, options) => [
+      prompt,
+      options?.temperature && Number.isInteger(options.seed)
+        ? { ...options, seed: Math.floor(Math.random() * 2 ** 50) }
+        : options,
+    ]),
   ),
   "seed-moves-on": models((model) => {
     let calls = 0;
-    return asked(model, (prompt, options) => [prompt, Number.isInteger(options?.seed) ? { ...options, seed: options.seed + calls++ } : options]);
+    return asked(model, (prompt, options) => [
+      prompt,
+      Number.isInteger(options?.seed) ? { ...options, seed: options.seed + calls++ } : options,
+    ]);
   }),
   "last-piece-lost": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      let held;
-      for await (const piece of right) {
-        if (held !== undefined) yield held;
-        held = piece;
-      }
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        let held;
+        for await (const piece of right) {
+          if (held !== undefined) yield held;
+          held = piece;
+        }
+      }),
   })),
   "pieces-told-again": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      let text = "";
-      for await (const piece of right) yield (text += piece);
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        let text = "";
+        for await (const piece of right) yield (text += piece);
+      }),
   })),
   "characters-split": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      for await (const piece of right) for (const unit of piece.split("")) yield unit;
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        for await (const piece of right) for (const unit of piece.split("")) yield unit;
+      }),
   })),
   "bytes-shown-as-they-come": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      for await (const piece of right) {
-        if (/[^\0-\x7f]/.test(piece)) yield "\uFFFD";
-        yield piece;
-      }
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        for await (const piece of right) {
+          if (/[^\0-\x7f]/.test(piece)) yield "\uFFFD";
+          yield piece;
+        }
+      }),
   })),
   "length-for-every-end": models((model) => ({
     stream: (prompt, options) => {
       const right = model.stream(prompt, options);
-      return Object.defineProperty(streamed(right, (stream) => stream[Symbol.asyncIterator]()), "finishReason", {
-        get: () => (right.finishReason === "stop" ? "length" : right.finishReason),
-      });
+      return Object.defineProperty(
+        streamed(right, (stream) => stream[Symbol.asyncIterator]()),
+        "finishReason",
+        {
+          get: () => (right.finishReason === "stop" ? "length" : right.finishReason),
+        },
+      );
     },
   })),
   "usage-without-prompt": models((model) => ({
     stream: (prompt, options) => {
       const right = model.stream(prompt, options);
-      return Object.defineProperty(streamed(right, (stream) => stream[Symbol.asyncIterator]()), "usage", {
-        get: () => ({ ...right.usage, promptTokens: 0, totalTokens: right.usage.completionTokens }),
-      });
+      return Object.defineProperty(
+        streamed(right, (stream) => stream[Symbol.asyncIterator]()),
+        "usage",
+        {
+          get: () => ({ ...right.usage, promptTokens: 0, totalTokens: right.usage.completionTokens }),
+        },
+      );
     },
   })),
   "abort-ends-quietly": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      try {
-        yield* right;
-      } catch (error) {
-        if (!options.signal?.aborted) throw error;
-      }
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        try {
+          yield* right;
+        } catch (error) {
+          if (!options.signal?.aborted) throw error;
+        }
+      }),
   })),
   "abort-waits-for-its-turn": models((model) => {
     let busy = Promise.resolve();
@@ -302,15 +379,16 @@ export const CHANGES = {
           busy = false;
         }
       },
-      stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-        if (busy) throw Object.assign(new Error("busy"), { code: "llq", rule: null });
-        busy = true;
-        try {
-          yield* right;
-        } finally {
-          busy = false;
-        }
-      }),
+      stream: (prompt, options) =>
+        streamed(model.stream(prompt, options), async function* (right) {
+          if (busy) throw Object.assign(new Error("busy"), { code: "llq", rule: null });
+          busy = true;
+          try {
+            yield* right;
+          } finally {
+            busy = false;
+          }
+        }),
     };
   }),
   "last-call-first": models((model) => {
@@ -376,20 +454,24 @@ export const CHANGES = {
       },
     };
     const model = await load(url, { ...options, device });
-    const stream = (prompt, given) => streamed(model.stream(prompt, given), async function* (right) {
-      for await (const piece of right) {
-        if (lost) return;
-        yield piece;
-      }
-    });
+    const stream = (prompt, given) =>
+      streamed(model.stream(prompt, given), async function* (right) {
+        for await (const piece of right) {
+          if (lost) return;
+          yield piece;
+        }
+      });
     return { stream, dispose: () => model.dispose(), contextLength: model.contextLength };
   }),
 
   // odd and right
   "one-character-a-piece": models((model) => ({
-    stream: (prompt, options) => streamed(model.stream(prompt, options), async function* (right) {
-      for await (const piece of right) yield* piece;
-    }),
+    stream: (prompt, options) =>
+      streamed(model.stream(prompt, options), async function* (right) {
+        for await (const piece of right) yield* piece;
+      }),
   })),
-  "frozen-and-wrapped": models((model) => ({ infer: async (prompt, options) => gather(model.stream(prompt, { ...options })) })),
+  "frozen-and-wrapped": models((model) => ({
+    infer: async (prompt, options) => gather(model.stream(prompt, { ...options })),
+  })),
 };

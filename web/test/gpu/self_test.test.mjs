@@ -1,16 +1,16 @@
 // A device that computes wrongly with a variant is not used with it. Needs a GPU, or SwiftShader.
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { directorySource } from "../../harness/directory_source.js";
 import { directory } from "../../node/directory.js";
 import { readExecution } from "../../src/gpu/execution.js";
-import { Package } from "../../src/net/package.js";
 import { nodeGpu } from "../../src/gpu/node_gpu.js";
 import { openDevice } from "../../src/gpu/open_device.js";
 import { computesRightly } from "../../src/gpu/self_test.js";
+import { Package } from "../../src/net/package.js";
 
 const LARGE = fileURLToPath(new URL("../packages/large", import.meta.url));
 const gpu = await nodeGpu();

@@ -2,16 +2,15 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-
-import { PackageCache } from "../../src/net/cache.js";
 import { NetworkError, PackageError } from "../../src/errors.js";
+import { parseProgram, toProgram } from "../../src/gpu/program.js";
+import { PackageCache } from "../../src/net/cache.js";
 import { HttpSource } from "../../src/net/http_source.js";
 import { Package } from "../../src/net/package.js";
-import { parseProgram, toProgram } from "../../src/gpu/program.js";
+import { serve } from "../support/http_server.mjs";
 import { memoryDevice } from "../support/memory_device.mjs";
 import { memoryStorage } from "../support/memory_storage.mjs";
 import { packageFiles } from "../support/packages.mjs";
-import { serve } from "../support/http_server.mjs";
 
 const files = packageFiles("large"); // its first shard comes in several pieces
 const FAST = { delay: 1, stall: 20_000 };
@@ -39,19 +38,27 @@ test("ranges: every byte arrives, in pieces, and progress counts each once", asy
   const { url, requests } = await served();
   let loaded = 0;
   const { opened } = await load(url, {}, (_file, bytes) => (loaded += bytes));
-  assert.equal(loaded, opened.metadata.shards.reduce((sum, { byte_length: size }) => sum + size, 0));
+  assert.equal(
+    loaded,
+    opened.metadata.shards.reduce((sum, { byte_length: size }) => sum + size, 0),
+  );
   assert.ok(requests.filter(({ name, range }) => isShard(name) && range !== null).length > 1);
 });
 
 test("a server that ignores ranges: one answer is read to its end", async () => {
   const { url, requests } = await served((_request, name) => ({ ranges: !isShard(name) }));
   await load(url);
-  assert.ok(requests.filter(({ name }) => isShard(name)).length <= 2 * [...files.keys()].filter(isShard).length);
+  assert.ok(
+    requests.filter(({ name }) => isShard(name)).length <= 2 * [...files.keys()].filter(isShard).length,
+  );
 });
 
 test("a server that ignores ranges and cuts: what was had is skipped", async () => {
   let cuts = 0;
-  const { url } = await served((_request, name) => ({ ranges: false, cut: isShard(name) && cuts++ < 3 ? 9_000_000 : undefined }));
+  const { url } = await served((_request, name) => ({
+    ranges: false,
+    cut: isShard(name) && cuts++ < 3 ? 9_000_000 : undefined,
+  }));
   await load(url);
   assert.ok(cuts > 3);
 });
@@ -63,15 +70,25 @@ test("a short 206: the rest is asked for", async () => {
 
 test("a connection cut in the middle of a shard: only what is missing is asked for again", async () => {
   let cuts = 0;
-  const { url, requests } = await served((_request, name) => ({ cut: isShard(name) && cuts++ < 2 ? 1_000_000 : undefined }));
+  const { url, requests } = await served((_request, name) => ({
+    cut: isShard(name) && cuts++ < 2 ? 1_000_000 : undefined,
+  }));
   await load(url);
-  const starts = requests.filter(({ name }) => isShard(name)).map(({ range }) => Number(/=(\d+)/.exec(range ?? "=0")?.[1]));
-  assert.ok(starts.some((start) => start % (8 << 20) !== 0), String(starts));
+  const starts = requests
+    .filter(({ name }) => isShard(name))
+    .map(({ range }) => Number(/=(\d+)/.exec(range ?? "=0")?.[1]));
+  assert.ok(
+    starts.some((start) => start % (8 << 20) !== 0),
+    String(starts),
+  );
 });
 
 test("a connection that is always cut before a byte: NetworkError cut or network", async () => {
   const { url } = await served((_request, name) => (isShard(name) ? { cut: 0 } : {}));
-  await assert.rejects(load(url), (error) => error instanceof NetworkError && ["cut", "network"].includes(error.code));
+  await assert.rejects(
+    load(url),
+    (error) => error instanceof NetworkError && ["cut", "network"].includes(error.code),
+  );
 });
 
 test("a server that falls silent: NetworkError stalled", async () => {
@@ -105,7 +122,10 @@ test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async 
   }, contents);
   await load(url);
   const always = await served(undefined, new Map(files).set(name, damaged));
-  await assert.rejects(load(always.url), (e) => e instanceof PackageError && e.rule === "LLQ-HASH-1" && e.code === "hash");
+  await assert.rejects(
+    load(always.url),
+    (e) => e instanceof PackageError && e.rule === "LLQ-HASH-1" && e.code === "hash",
+  );
 });
 
 test("a preamble damaged on its way once: fetched anew; always: its rule", async () => {
@@ -145,7 +165,9 @@ test("a shard of another length: LLQ-PKG-8", async () => {
 
 test("a redirect of metadata to another origin is refused, of shards followed", async () => {
   const other = await served();
-  const metadata = await served((_request, name) => (name === "metadata.json" ? { redirect: other.url + name } : {}));
+  const metadata = await served((_request, name) =>
+    name === "metadata.json" ? { redirect: other.url + name } : {},
+  );
   await assert.rejects(load(metadata.url), { name: "NetworkError", code: "redirect" });
   const shard = await served((_request, name) => (isShard(name) ? { redirect: other.url + name } : {}));
   await load(shard.url);
@@ -182,7 +204,10 @@ test("what was loaded is kept: the second load asks for no shard, offline it wor
   await cache.putMetadata(server.url, files.get("metadata.json"));
   const before = server.requests.length;
   await load(server.url, { cache });
-  assert.deepEqual(server.requests.slice(before).map(({ name }) => name), ["metadata.json"]);
+  assert.deepEqual(
+    server.requests.slice(before).map(({ name }) => name),
+    ["metadata.json"],
+  );
   await server.close();
   open.splice(open.indexOf(server), 1);
   await load(server.url, { cache, attempts: 1 });

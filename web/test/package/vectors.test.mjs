@@ -2,17 +2,17 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { directorySource } from "../../harness/directory_source.js";
 import { directory } from "../../node/directory.js";
 import { PackageError } from "../../src/errors.js";
+import { readExecution } from "../../src/gpu/execution.js";
 import { Package } from "../../src/net/package.js";
 import { readModule } from "../../src/package/module.js";
-import { memoryDevice } from "../support/memory_device.mjs";
-import { readExecution } from "../../src/gpu/execution.js";
 import { validate } from "../../src/package/validate.js";
+import { memoryDevice } from "../support/memory_device.mjs";
 
 const VECTORS = new URL("../../../vectors/", import.meta.url);
 const { vectors } = JSON.parse(readFileSync(new URL("index.json", VECTORS), "utf8"));
@@ -21,7 +21,8 @@ const { vectors } = JSON.parse(readFileSync(new URL("index.json", VECTORS), "utf
 async function open(path) {
   const opened = await Package.open(directorySource(directory(path)));
   const { metadata } = opened;
-  if (metadata.module !== undefined && metadata.program === undefined) readModule(await opened.readFile(metadata.module));
+  if (metadata.module !== undefined && metadata.program === undefined)
+    readModule(await opened.readFile(metadata.module));
   const weights = new Map(metadata.shards.map((_, shard) => [String(shard), { shard }]));
   const program = metadata.program ? (await readExecution(opened)).program : { weights, buffers: new Map() };
   await opened.upload(memoryDevice(), program);
@@ -67,7 +68,9 @@ test("every package with a fault in its bytes is refused when it is loaded, by t
 });
 
 test("every package is judged by the rule of its first fault when it is validated", async () => {
-  const judged = vectors.filter(({ kind, setup }) => kind === "valid" || (kind === "invalid" && setup.length === 0));
+  const judged = vectors.filter(
+    ({ kind, setup }) => kind === "valid" || (kind === "invalid" && setup.length === 0),
+  );
   assert.ok(judged.length > 1000);
   for (const vector of judged) {
     const { rule, warnings } = await validate(directory(fileURLToPath(new URL(vector.path, VECTORS))));

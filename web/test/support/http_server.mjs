@@ -16,7 +16,8 @@ export async function serve(files, fault = () => ({})) {
     const wrong = fault(request, name, requests.length) ?? {};
     if (wrong.redirect) return response.writeHead(302, { location: wrong.redirect }).end();
     if (wrong.status) return response.writeHead(wrong.status, wrong.headers).end("no");
-    if (wrong.html) return response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><p>Sorry");
+    if (wrong.html)
+      return response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><p>Sorry");
     if (wrong.silent) return undefined;
     if (bytes === undefined) return response.writeHead(404).end();
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
@@ -26,7 +27,9 @@ export async function serve(files, fault = () => ({})) {
     if (ranged && begin >= bytes.length) return response.writeHead(416).end();
     let body = Buffer.from(bytes.subarray(begin, wrong.short ? Math.min(end, begin + wrong.short) : end));
     const headers = { "content-type": "application/octet-stream", ...wrong.headers };
-    if (ranged) headers["content-range"] = `bytes ${begin + (wrong.shifted ?? 0)}-${begin + body.length - 1}/${bytes.length}`;
+    if (ranged)
+      headers["content-range"] =
+        `bytes ${begin + (wrong.shifted ?? 0)}-${begin + body.length - 1}/${bytes.length}`;
     if (wrong.gzip) {
       body = gzipSync(body);
       headers["content-encoding"] = "gzip";

@@ -10,7 +10,13 @@ export function memoryDevice() {
   const gpu = {
     queue,
     createBuffer({ label, size }) {
-      const buffer = { label, size, data: new Uint8Array(size), destroy: () => (buffer.destroyed = true), destroyed: false };
+      const buffer = {
+        label,
+        size,
+        data: new Uint8Array(size),
+        destroy: () => (buffer.destroyed = true),
+        destroyed: false,
+      };
       buffers.push(buffer);
       return buffer;
     },

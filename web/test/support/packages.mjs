@@ -1,6 +1,6 @@
-// The packages of the tests, which tests/web/test_node.py writes beside them.
+// The packages of the tests, which tests/test_web.py writes beside them.
 
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -9,7 +9,8 @@ const FOLDER = fileURLToPath(new URL("../packages/", import.meta.url));
 /** Returns the path of a package. */
 export function packagePath(name) {
   const path = join(FOLDER, name);
-  if (!existsSync(path)) throw new Error(`there is no ${path}: run pytest tests/web/test_node.py, which writes it`);
+  if (!existsSync(path))
+    throw new Error(`there is no ${path}: run pytest tests/test_web.py, which writes it`);
   return path;
 }
 

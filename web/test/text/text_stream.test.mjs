@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { InputError } from "../../src/errors.js";
-import { StopTexts, TextStream, checked } from "../../src/text/text_stream.js";
+import { checked, StopTexts, TextStream } from "../../src/text/text_stream.js";
 import { TextPieces } from "../../src/text/tokenizer.js";
 
 /** Tokens are bytes. */
@@ -55,7 +55,16 @@ test("what only began like a stop text is shown in the end", () => {
 });
 
 test("options that make no sense are refused", () => {
-  const wrong = [{ maxTokens: -1 }, { temperature: NaN }, { topK: 1.5 }, { topP: 2 }, { seed: 0.5 }, { stop: [""] }, { stop: null }, { temperature: Infinity }];
+  const wrong = [
+    { maxTokens: -1 },
+    { temperature: NaN },
+    { topK: 1.5 },
+    { topP: 2 },
+    { seed: 0.5 },
+    { stop: [""] },
+    { stop: null },
+    { temperature: Infinity },
+  ];
   for (const options of wrong) assert.throws(() => checked(options), InputError, JSON.stringify(options));
   assert.equal(checked({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });

@@ -13,8 +13,17 @@ export function* checkModel(metadata) {
 }
 
 /** @param {Metadata} metadata @returns {Findings} */
-function* extensions({ extensions_used: used = [], extensions_required: required = [], extensions: data = {}, tensors }) {
-  const named = [...required, ...Object.keys(data), ...tensors.flatMap((one) => Object.keys(one.extensions ?? {}))];
+function* extensions({
+  extensions_used: used = [],
+  extensions_required: required = [],
+  extensions: data = {},
+  tensors,
+}) {
+  const named = [
+    ...required,
+    ...Object.keys(data),
+    ...tensors.flatMap((one) => Object.keys(one.extensions ?? {})),
+  ];
   const known = new Set(used);
   for (const name of named) {
     if (!known.has(name)) yield ["LLQ-EXT-2", `extensions_used does not list ${name}`];
@@ -25,9 +34,12 @@ function* extensions({ extensions_used: used = [], extensions_required: required
 function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activations }) {
   if (heads % kvHeads !== 0) yield ["LLQ-MODEL-1", `${heads} heads are no multiple of ${kvHeads}`];
   for (const [number, { attention, ffn }] of layers.entries()) {
-    if (attention.qk_norm && !attention.rope) yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope`];
-    if (attention.temperature !== null && attention.rope) yield ["LLQ-MODEL-2", `layer ${number} has a temperature with rope`];
-    if (ffn.moe !== null && !ffn.gated) yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated`];
+    if (attention.qk_norm && !attention.rope)
+      yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope`];
+    if (attention.temperature !== null && attention.rope)
+      yield ["LLQ-MODEL-2", `layer ${number} has a temperature with rope`];
+    if (ffn.moe !== null && !ffn.gated)
+      yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated`];
   }
   const { fp16_layers: count } = activations;
   if (count > layers.length) yield ["LLQ-MODEL-4", `fp16_layers is ${count}, of ${layers.length} layers`];
@@ -37,7 +49,8 @@ function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activatio
 function* tokenIds({ model, tokenizer }) {
   if (model === undefined || tokenizer === undefined) return;
   for (const id of [...tokenizer.eos_token_ids, tokenizer.bos_token_id ?? 0]) {
-    if (id >= model.vocab_size) yield ["LLQ-MODEL-5", `token id ${id} of a vocabulary of ${model.vocab_size}`];
+    if (id >= model.vocab_size)
+      yield ["LLQ-MODEL-5", `token id ${id} of a vocabulary of ${model.vocab_size}`];
   }
 }
 
@@ -56,7 +69,8 @@ function* fileNames({ stem, shards, module, tokenizer, program, model }) {
     yield ["LLQ-PKG-5", `the tokenizer is called ${tokenizer.file}, and not tokenizer.json`];
   }
   if (program === undefined) return;
-  if (program.file !== "program.json") yield ["LLQ-PKG-5", `the program is called ${program.file}, and not program.json`];
+  if (program.file !== "program.json")
+    yield ["LLQ-PKG-5", `the program is called ${program.file}, and not program.json`];
   if (module === undefined) yield ["LLQ-PKG-5", "the package has a program but no module"];
   if (model === undefined) yield ["LLQ-PKG-11", "the package has a program but no model"];
 }

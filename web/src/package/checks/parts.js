@@ -1,6 +1,6 @@
 /** Stage `parts`: where parts lie, from the metadata alone. */
 
-import { BLOCK, PREAMBLE_BYTES, isInt4, partLength, rowsCols } from "../layout.js";
+import { BLOCK, isInt4, PREAMBLE_BYTES, partLength, rowsCols } from "../layout.js";
 import { place } from "../placement.js";
 
 /** @typedef {import("../metadata.js").Metadata} Metadata */
@@ -34,17 +34,20 @@ function* tensors({ tensors, shards }) {
     let row = 0;
     for (const [i, part] of tensor.parts.entries()) {
       const where = `${tensor.name}, part ${i}`;
-      if (part.first_row !== row) yield ["LLQ-PART-1", `${where} begins with row ${part.first_row}, and not ${row}`];
+      if (part.first_row !== row)
+        yield ["LLQ-PART-1", `${where} begins with row ${part.first_row}, and not ${row}`];
       row = part.first_row + part.num_rows;
       const last = i === tensor.parts.length - 1;
       if (last && row !== rows) yield ["LLQ-PART-1", `${where} ends with row ${row} of ${rows}`];
       if (isInt4(tensor.dtype) && !last && part.num_rows % BLOCK !== 0) {
         yield ["LLQ-PART-2", `${where} has ${part.num_rows} rows, which are not whole block rows`];
       }
-      if (part.shard >= shards.length) yield ["LLQ-PART-3", `${where} lies in shard ${part.shard} of ${shards.length}`];
+      if (part.shard >= shards.length)
+        yield ["LLQ-PART-3", `${where} lies in shard ${part.shard} of ${shards.length}`];
       if (part.offset % 256 !== 0) yield ["LLQ-PART-4", `${where} lies at byte ${part.offset}`];
       const length = partLength(tensor.dtype, part.num_rows, cols);
-      if (part.byte_length !== length) yield ["LLQ-PART-5", `${where} has ${part.byte_length} bytes, and not ${length}`];
+      if (part.byte_length !== length)
+        yield ["LLQ-PART-5", `${where} has ${part.byte_length} bytes, and not ${length}`];
     }
   }
 }

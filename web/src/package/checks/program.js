@@ -26,12 +26,19 @@ const ENTRY_POINT = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
  */
 export function checkProgram(value, metadata, model, sections) {
   settle(shape(value));
-  settle([...variants(value, sections), ...weights(value, metadata), ...buffers(value, model), ...dispatches(value)]);
+  settle([
+    ...variants(value, sections),
+    ...weights(value, metadata),
+    ...buffers(value, model),
+    ...dispatches(value),
+  ]);
 }
 
 /** @param {Iterable<Check>} checks */
 function settle(checks) {
-  const faults = Array.from(checks).filter(([, holds]) => !holds).sort((a, b) => a[0] - b[0]);
+  const faults = Array.from(checks)
+    .filter(([, holds]) => !holds)
+    .sort((a, b) => a[0] - b[0]);
   if (faults.length > 0) {
     throw new PackageError(`program.json: ${faults[0][2]}`, { rule: `LLQ-PROG-${faults[0][0]}` });
   }
@@ -46,15 +53,36 @@ function settle(checks) {
 function* shape(value) {
   /** @type {(object: any, names: string[], place: string) => boolean} */
   const exactly = (object, names) =>
-    isObject(object) && Object.keys(object).length === names.length && names.every((name) => Object.hasOwn(object, name));
-  const root = ["version", "chunk", "context_length", "kv_cache", "variants", "weights", "buffers", "pipelines", "parameters", "passes"];
+    isObject(object) &&
+    Object.keys(object).length === names.length &&
+    names.every((name) => Object.hasOwn(object, name));
+  const root = [
+    "version",
+    "chunk",
+    "context_length",
+    "kv_cache",
+    "variants",
+    "weights",
+    "buffers",
+    "pipelines",
+    "parameters",
+    "passes",
+  ];
   const whole = exactly(value, root, "");
   yield [3, whole, "its members are not those of a program"];
   if (!whole) return;
   yield [3, value.version === "1.0", `version ${value.version}`];
-  yield [3, isSize(value.chunk, 1, 65535) && isSize(value.context_length, 1, 2 ** 31 - 1), "chunk or context_length"];
+  yield [
+    3,
+    isSize(value.chunk, 1, 65535) && isSize(value.context_length, 1, 2 ** 31 - 1),
+    "chunk or context_length",
+  ];
   yield [3, ["f16", "f32"].includes(value.kv_cache), `kv_cache ${value.kv_cache}`];
-  yield [3, Array.isArray(value.variants) && value.variants.length >= 1 && value.variants.length <= 64, "variants"];
+  yield [
+    3,
+    Array.isArray(value.variants) && value.variants.length >= 1 && value.variants.length <= 64,
+    "variants",
+  ];
   for (const variant of Array.isArray(value.variants) ? value.variants : []) {
     const right = exactly(variant, ["name", "features", "language", "directives", "sections"], "");
     yield [3, right, "a variant's members"];
@@ -62,8 +90,18 @@ function* shape(value) {
     yield [3, isText(variant.name, /^[a-z0-9][a-z0-9-]{0,63}$/), "a variant's name"];
     yield [3, isTexts(variant.features, /^[a-z0-9][a-z0-9-]*$/), "a variant's features"];
     yield [3, isTexts(variant.language, /^[a-z0-9][a-z0-9_]*$/), "a variant's language"];
-    yield [3, isTexts(variant.directives, /^(enable|requires) [a-z0-9_]+(, [a-z0-9_]+)*;$/), "a variant's directives"];
-    yield [3, isTexts(variant.sections, /^[a-z][a-z0-9_]{0,63}$/) && variant.sections.length >= 1 && variant.sections.length <= 1024, "a variant's sections"];
+    yield [
+      3,
+      isTexts(variant.directives, /^(enable|requires) [a-z0-9_]+(, [a-z0-9_]+)*;$/),
+      "a variant's directives",
+    ];
+    yield [
+      3,
+      isTexts(variant.sections, /^[a-z][a-z0-9_]{0,63}$/) &&
+        variant.sections.length >= 1 &&
+        variant.sections.length <= 1024,
+      "a variant's sections",
+    ];
   }
   for (const member of ["weights", "buffers", "pipelines", "passes"]) {
     yield [3, isObject(value[member]), `${member} is no object`];
@@ -73,13 +111,23 @@ function* shape(value) {
     yield [3, NAME.test(name) && exactly(range, ["shard", "offset", "size"], name), `range ${name}`];
     if (!isObject(range)) continue;
     yield [3, isSize(range.shard, 0, 99998) && areWhole(range.offset, range.size), `range ${name}`];
-    const within = range.offset >= 0 && range.offset <= 4294967040 && range.size >= 4 && range.size <= MAX_BINDING;
+    const within =
+      range.offset >= 0 && range.offset <= 4294967040 && range.size >= 4 && range.size <= MAX_BINDING;
     yield [4, within && range.offset % 256 === 0 && range.size % 4 === 0, `offset or size of range ${name}`];
   }
   for (const [name, buffer] of Object.entries(value.buffers)) {
-    yield [3, NAME.test(name) && exactly(buffer, ["purpose", "bytes", "bytes_per_position", "init"], name), `buffer ${name}`];
+    yield [
+      3,
+      NAME.test(name) && exactly(buffer, ["purpose", "bytes", "bytes_per_position", "init"], name),
+      `buffer ${name}`,
+    ];
     if (!isObject(buffer)) continue;
-    yield [3, ["state", "activation", "kv_cache", "table"].includes(buffer.purpose) && ["zero", "rope"].includes(buffer.init), `buffer ${name}`];
+    yield [
+      3,
+      ["state", "activation", "kv_cache", "table"].includes(buffer.purpose) &&
+        ["zero", "rope"].includes(buffer.init),
+      `buffer ${name}`,
+    ];
     const sizes = [buffer.bytes, buffer.bytes_per_position];
     yield [3, areWhole(...sizes), `the size of buffer ${name}`];
     yield [4, sizes.every((size) => size >= 0 && size <= MAX_BINDING), `the size of buffer ${name}`];
@@ -87,12 +135,18 @@ function* shape(value) {
   for (const [name, access] of Object.entries(value.pipelines)) {
     const list = Array.isArray(access) && access.every((one) => one === "read" || one === "read_write");
     yield [3, ENTRY_POINT.test(name) && list, `pipeline ${name}`];
-    yield [4, !Array.isArray(access) || access.length <= 8, `pipeline ${name} has ${access?.length} bindings`];
+    yield [
+      4,
+      !Array.isArray(access) || access.length <= 8,
+      `pipeline ${name} has ${access?.length} bindings`,
+    ];
   }
   const slots = value.parameters;
   const words = (/** @type {any} */ word) =>
     isSize(word, 0, 2 ** 32 - 1) ||
-    (exactly(word, ["f32"], "") && typeof word.f32 === "number" && Math.abs(word.f32) <= 3.4028234663852886e38);
+    (exactly(word, ["f32"], "") &&
+      typeof word.f32 === "number" &&
+      Math.abs(word.f32) <= 3.4028234663852886e38);
   yield [3, Array.isArray(slots) && slots.length <= 65536, "parameters"];
   for (const slot of Array.isArray(slots) ? slots : []) {
     yield [3, Array.isArray(slot) && slot.length <= 64 && slot.every(words), "a slot of parameters"];
@@ -106,7 +160,11 @@ function* shape(value) {
       if (!right) continue;
       const place = `a dispatch of pass ${name}, ${one.label}`;
       yield [3, isText(one.label, /^[ -~]{1,160}$/) && isText(one.entry_point, ENTRY_POINT), place];
-      yield [3, Array.isArray(one.bindings) && one.bindings.every((/** @type {any} */ b) => isText(b, NAME)), place];
+      yield [
+        3,
+        Array.isArray(one.bindings) && one.bindings.every((/** @type {any} */ b) => isText(b, NAME)),
+        place,
+      ];
       yield [4, !Array.isArray(one.bindings) || one.bindings.length <= 8, place];
       yield [3, isSize(one.parameters, 0, 65535), place];
       yield [3, Array.isArray(one.workgroups) && one.workgroups.length === 3, place];
@@ -115,7 +173,11 @@ function* shape(value) {
         const byTokens = isObject(size);
         // the keywords of PROG-4 stand beside the dimension itself, not within its object
         yield [3, byTokens ? isSize(count, 1, 65535) : areWhole(count), place];
-        yield [4, byTokens ? Object.keys(size).length === 1 : !areWhole(count) || isSize(count, 1, 65535), place];
+        yield [
+          4,
+          byTokens ? Object.keys(size).length === 1 : !areWhole(count) || isSize(count, 1, 65535),
+          place,
+        ];
       }
     }
   }
@@ -132,13 +194,19 @@ function* variants(value, sections) {
   for (const variant of value.variants) {
     for (const name of variant.sections) yield [7, sections.has(name), `the module has no section ${name}`];
     for (const entryPoint of Object.keys(value.pipelines)) {
-      const found = variant.sections.flatMap((/** @type {string} */ name) => sections.get(name)?.entryPoints ?? []);
+      const found = variant.sections.flatMap(
+        (/** @type {string} */ name) => sections.get(name)?.entryPoints ?? [],
+      );
       const times = found.filter((/** @type {string} */ name) => name === entryPoint).length;
       yield [9, times === 1, `entry point ${entryPoint} stands ${times} times in variant ${variant.name}`];
     }
   }
   const portable = [...sections.values()].filter((one) => one.portable).map(({ name }) => name);
-  yield [8, portable.join() === first.sections.join(), "the sections of the first variant are not those outside comments"];
+  yield [
+    8,
+    portable.join() === first.sections.join(),
+    "the sections of the first variant are not those outside comments",
+  ];
 }
 
 /** @param {any} value @param {Metadata} metadata @returns {Generator<Check, void, void>} */
@@ -154,8 +222,14 @@ function* weights(value, metadata) {
 /** @param {any} value @param {ModelEntry} model @returns {Generator<Check, void, void>} */
 function* buffers(value, model) {
   for (const [name, buffer] of Object.entries(value.buffers)) {
-    const sizes = [1, value.context_length].map((context) => buffer.bytes + buffer.bytes_per_position * context);
-    yield [12, sizes[0] >= 1 && sizes[1] <= MAX_BINDING, `buffer ${name} would have ${sizes[0]} to ${sizes[1]} bytes`];
+    const sizes = [1, value.context_length].map(
+      (context) => buffer.bytes + buffer.bytes_per_position * context,
+    );
+    yield [
+      12,
+      sizes[0] >= 1 && sizes[1] <= MAX_BINDING,
+      `buffer ${name} would have ${sizes[0]} to ${sizes[1]} bytes`,
+    ];
   }
   const known = new Map([
     ["state", STATE_BYTES],
@@ -187,11 +261,16 @@ function* dispatches(value) {
         yield [17, there, `${place} there is no ${name}`];
       }
       yield [20, parameters < value.parameters.length, `${place} there is no slot ${parameters}`];
-      if (ONE_POSITION.includes(pass)) yield [21, workgroups.every(Number.isInteger), `${place} a grid by tokens`];
+      if (ONE_POSITION.includes(pass))
+        yield [21, workgroups.every(Number.isInteger), `${place} a grid by tokens`];
       const access = Object.hasOwn(value.pipelines, entryPoint) ? value.pipelines[entryPoint] : null;
       yield [15, access !== null, `${place} there is no pipeline ${entryPoint}`];
       if (access === null) continue;
-      yield [16, access.length === bindings.length, `${place} ${bindings.length} bindings, and not ${access.length}`];
+      yield [
+        16,
+        access.length === bindings.length,
+        `${place} ${bindings.length} bindings, and not ${access.length}`,
+      ];
       if (access.length !== bindings.length) continue;
       for (const [i, name] of bindings.entries()) {
         if (access[i] === "read") continue;
@@ -215,7 +294,11 @@ function areWhole(...values) {
 
 /** @param {unknown} value @param {number} least @param {number} most */
 function isSize(value, least, most) {
-  return Number.isSafeInteger(value) && /** @type {number} */ (value) >= least && /** @type {number} */ (value) <= most;
+  return (
+    Number.isSafeInteger(value) &&
+    /** @type {number} */ (value) >= least &&
+    /** @type {number} */ (value) <= most
+  );
 }
 
 /** @param {unknown} value @param {RegExp} pattern */
@@ -225,5 +308,7 @@ function isText(value, pattern) {
 
 /** @param {unknown} value @param {RegExp} pattern */
 function isTexts(value, pattern) {
-  return Array.isArray(value) && value.every((one) => isText(one, pattern)) && new Set(value).size === value.length;
+  return (
+    Array.isArray(value) && value.every((one) => isText(one, pattern)) && new Set(value).size === value.length
+  );
 }

@@ -12,7 +12,8 @@ export function* checkTensors({ model, tensors }) {
   const names = new Set();
   for (const { name } of tensors) {
     const lower = name.toLowerCase();
-    if (names.has(lower)) yield ["LLQ-TENSOR-2", `two tensors are called ${name}, but for the case of letters`];
+    if (names.has(lower))
+      yield ["LLQ-TENSOR-2", `two tensors are called ${name}, but for the case of letters`];
     names.add(lower);
   }
   /** @type {TensorRole[]} */
@@ -36,15 +37,19 @@ export function* checkTensors({ model, tensors }) {
   }
   for (const tensor of tensors) {
     const [rows, cols] = rowsCols(tensor);
-    if (isInt4(tensor.dtype) && tensor.shape.length !== 2) yield ["LLQ-TENSOR-6", `${tensor.name} has one dimension`];
-    if (rows * cols > Number.MAX_SAFE_INTEGER) yield ["LLQ-TENSOR-7", `${tensor.name} has ${rows * cols} elements`];
+    if (isInt4(tensor.dtype) && tensor.shape.length !== 2)
+      yield ["LLQ-TENSOR-6", `${tensor.name} has one dimension`];
+    if (rows * cols > Number.MAX_SAFE_INTEGER)
+      yield ["LLQ-TENSOR-7", `${tensor.name} has ${rows * cols} elements`];
   }
   const byName = new Map(roles.map((role) => [role.name, role]));
   for (const { name, shape, dtype } of tensors) {
     const role = byName.get(name);
     if (role === undefined) continue;
-    if (shape.join() !== role.shape.join()) yield ["LLQ-TENSOR-4", `${name} has shape [${shape}], and not [${role.shape}]`];
-    if (!role.dtypes.includes(dtype)) yield ["LLQ-TENSOR-5", `${name} is ${dtype}, and not ${role.dtypes.join(" or ")}`];
+    if (shape.join() !== role.shape.join())
+      yield ["LLQ-TENSOR-4", `${name} has shape [${shape}], and not [${role.shape}]`];
+    if (!role.dtypes.includes(dtype))
+      yield ["LLQ-TENSOR-5", `${name} is ${dtype}, and not ${role.dtypes.join(" or ")}`];
   }
   // names are ASCII, so that code units are bytes
   const order = model === undefined ? tensors.map(({ name }) => name).sort() : roles.map(({ name }) => name);
