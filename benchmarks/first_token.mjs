@@ -4,7 +4,11 @@
 import { WebGPULlama4 } from "../web/index.js";
 import { nodeGpu } from "../web/src/node_gpu.js";
 
-const IDS = { encode: () => [1, 2, 3, 4, 5], pieces: () => ({ push: String, end: () => "" }), eosTokenIds: [] };
+const IDS = {
+  encode: () => [1, 2, 3, 4, 5],
+  pieces: () => ({ push: String, end: () => "" }),
+  eosTokenIds: [],
+};
 const gpu = await nodeGpu();
 const start = performance.now();
 const times = {};

@@ -5,7 +5,7 @@
 // Node's standard library only; shares no code with the suite. It claims `decode` and not `reject`: it trusts
 // packages that the suite calls valid, and says nothing about others.
 
-import { openSync, closeSync, fstatSync, readSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -103,7 +103,7 @@ function decodeTensor(directory, name) {
 function npy({ shape, weights }) {
   const dimensions = shape.join(", ") + (shape.length === 1 ? "," : "");
   const text = `{'descr': '<f4', 'fortran_order': False, 'shape': (${dimensions}), }`;
-  const header = text.padEnd(64 * Math.ceil((text.length + 11) / 64) - 11) + "\n"; // data on a multiple of 64
+  const header = `${text.padEnd(64 * Math.ceil((text.length + 11) / 64) - 11)}\n`; // data on a multiple of 64
   const prefix = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length & 255, header.length >> 8]);
   return Buffer.concat([prefix, Buffer.from(header, "latin1"), Buffer.from(weights.buffer)]);
 }
@@ -132,5 +132,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   } catch (error) {
     response = { id: request.id, ok: false, error: String(error.message) };
   }
-  process.stdout.write(JSON.stringify(response) + "\n");
+  process.stdout.write(`${JSON.stringify(response)}\n`);
 }

@@ -24,7 +24,11 @@ async function messagesOf({ code, entryPoints }) {
     device.pushErrorScope("validation");
     const group = (types) =>
       device.createBindGroupLayout({
-        entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+        entries: types.map((type, binding) => ({
+          binding,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type },
+        })),
       });
     const storage = accesses.map((access) => (access === "read" ? "read-only-storage" : "storage"));
     const layout = device.createPipelineLayout({ bindGroupLayouts: [group(storage), group(["uniform"])] });

@@ -13,7 +13,9 @@ function binary16(bits) {
 
 async function part(base, metadata, { shard, offset, byte_length }) {
   const address = base + metadata.shards[shard].file;
-  const response = await fetch(address, { headers: { range: `bytes=${offset}-${offset + byte_length - 1}` } });
+  const response = await fetch(address, {
+    headers: { range: `bytes=${offset}-${offset + byte_length - 1}` },
+  });
   if (response.status !== 206) throw new Error(`${address}: HTTP ${response.status}`);
   return new DataView(await response.arrayBuffer());
 }
@@ -21,7 +23,7 @@ async function part(base, metadata, { shard, offset, byte_length }) {
 async function decode({ package: base, tensor, output }) {
   const misbehave = MISBEHAVIOUR[tensor];
   if (misbehave) return misbehave();
-  const metadata = JSON.parse(new TextDecoder().decode(await get(base + "metadata.json")));
+  const metadata = JSON.parse(new TextDecoder().decode(await get(`${base}metadata.json`)));
   const entry = metadata.tensors.find((one) => one.name === tensor);
   const [rows, cols = 1] = entry.shape;
   const weights = new Float32Array(rows * cols);

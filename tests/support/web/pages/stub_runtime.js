@@ -24,14 +24,23 @@ class Model {
     };
     return stream;
   }
-  profile = async () => ({ block_times_ms: Array.from({ length: 30 }, (_, i) => 1.1 + 0.3 * Math.sin(i * 2.3)) });
+  profile = async () => ({
+    block_times_ms: Array.from({ length: 30 }, (_, i) => 1.1 + 0.3 * Math.sin(i * 2.3)),
+  });
 }
 
 export const WebGPULlama4 = {
   async loadModel(_url, { signal, onProgress }) {
     for (let i = 0; i <= 20; i++) {
       await wait(100, signal);
-      onProgress({ phase: "weights", loaded: i * 4_145_000, total: 82_900_000, bytesPerSecond: 12_300_000, secondsLeft: (20 - i) / 2, cached: false });
+      onProgress({
+        phase: "weights",
+        loaded: i * 4_145_000,
+        total: 82_900_000,
+        bytesPerSecond: 12_300_000,
+        secondsLeft: (20 - i) / 2,
+        cached: false,
+      });
     }
     return new Model();
   },
