@@ -8,12 +8,12 @@ import { createTokenizer } from "./src/api/create_tokenizer.js";
 import { loadModel } from "./src/api/load_model.js";
 import { PackageCache } from "./src/net/cache.js";
 
-/** @typedef {import("./src/api/load_model.js").LoadOptions} LoadOptions */
+/** @typedef {import("./src/api/load_options.js").LoadOptions} LoadOptions */
 /** @typedef {import("./src/api/model.js").DeviceReport} DeviceReport */
 /** @typedef {import("./src/gpu/profile.js").ProfileReport} ProfileReport */
 /** @typedef {import("./src/net/progress.js").Progress} Progress */
 /** @typedef {import("./src/text/text_stream.js").FinishReason} FinishReason */
-/** @typedef {import("./src/text/text_stream.js").InferOptions} InferOptions */
+/** @typedef {import("./src/api/infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("./src/text/text_stream.js").Usage} Usage */
 /** @typedef {import("./src/text/tokenizer.js").Message} Message */
 
@@ -26,14 +26,14 @@ export { Tokenizer } from "./src/text/tokenizer.js";
 export const WebGPULlama4 = {
   loadModel,
   createTokenizer,
-  /** What earlier loads have left in this platform's storage. */
+  /** What earlier loads stored on this platform. */
   cache: {
     /** @returns {Promise<{url: string, bytes: number}[]>} the packages, by the address of their directory */
     async list() {
       return (await PackageCache.ofPlatform()?.list()) ?? [];
     },
     /**
-     * Deletes a package; all, where no address is given.
+     * Deletes a package, or all of them.
      *
      * @param {string} [url]
      * @returns {Promise<void>}

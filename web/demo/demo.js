@@ -1,6 +1,6 @@
 /** The demo page: loads the package below ../model/, or at the address that ?model= names, and talks to it. */
 
-import { WebGPULlama4 } from "../dist/webgpu-llama4.js";
+import { WebGPULlama4 } from "./webgpu-llama4.js";
 import { Conversation } from "./conversation.js";
 import { explained } from "./error_causes.js";
 import { bytes, duration } from "./quantities.js";

@@ -10,7 +10,7 @@ import { respond } from "./response.js";
 /** @typedef {import("./response.js").Request} Request */
 /** @typedef {import("./response.js").Handlers} Handlers */
 
-/** The last part of an address of the suite, of a socket beside this page's folder. */
+/** The suite's socket, next to this page's folder. */
 const SOCKET = new URL("../socket", location.href);
 SOCKET.protocol = SOCKET.protocol === "https:" ? "wss:" : "ws:";
 
@@ -23,7 +23,7 @@ function show(id, text) {
   if (element) element.textContent = text;
 }
 
-/** Answers requests until the connection ends. @param {Handlers} handlers `hello` returns who answers */
+/** Answers requests until the connection ends. @param {Handlers} handlers */
 export function answer(handlers) {
   const socket = new WebSocket(SOCKET);
   let answered = 0;
@@ -37,9 +37,9 @@ export function answer(handlers) {
       socket.send(JSON.stringify({ log: String(text).slice(0, 300) }));
   };
   for (const level of /** @type {const} */ (["warn", "error"])) {
-    const before = console[level];
+    const original = console[level];
     console[level] = (...words) => {
-      before(...words);
+      original(...words);
       log(words.map(String).join(" "));
     };
   }
@@ -59,7 +59,7 @@ export function answer(handlers) {
     show("count", String(answered));
   };
 
-  socket.onopen = () => show("state", "Connected: the suite asks, this page answers.");
+  socket.onopen = () => show("state", "Connected: this page answers the requests of the suite.");
   socket.onmessage = (event) => {
     const request = JSON.parse(event.data);
     queue = queue.then(() => next(request));
@@ -68,10 +68,10 @@ export function answer(handlers) {
     if (event.code === BUSY) {
       show("state", "Another page is connected to this run.");
     } else if (done) {
-      show("state", "The run has ended; this page may be closed.");
+      show("state", "The run has ended; this page can be closed.");
     } else {
       show("state", "The connection was lost; this page will try again.");
-      setTimeout(() => location.reload(), 1000); // with a new state: the old one is unknown
+      setTimeout(() => location.reload(), 1000); // with a new state: the state is unknown
     }
   };
 }

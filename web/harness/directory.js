@@ -1,9 +1,11 @@
-/** A package at an address of the suite's server, which lists it and gives ranges of its files. */
+/** A directory at an address of the suite's server, which lists it and serves ranges of its files. */
 
 import { PackageError } from "../src/errors.js";
 import { get } from "./connection.js";
 
 /**
+ * Returns the directory at an address.
+ *
  * @param {string} address with / at its end
  * @returns {import("../src/package/validate.js").Directory}
  */
@@ -16,7 +18,8 @@ export function directory(address) {
       const response = await fetch(address + name, { headers: { range } });
       if (response.status !== 206) throw new Error(`${address + name}: HTTP ${response.status} for ${range}`);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (bytes.length !== length) throw new PackageError(`${name} became shorter`, { rule: "LLQ-PKG-8" });
+      if (bytes.length !== length)
+        throw new PackageError(`${name} is shorter than it was`, { rule: "LLQ-PKG-8" });
       return bytes;
     },
   };

@@ -1,22 +1,24 @@
 /**
- * What an adapter of this runtime answers (conformance/ADAPTERS.md), wherever it runs: files, packages and the
- * GPU come from the platform. Kernels and dispatches come with each request, in the directory `plan`.
+ * The responses of this runtime's adapters (conformance/ADAPTERS.md), wherever they run: files, packages and the GPU
+ * come from the platform. Kernels and dispatches come with each request, in the directory `plan`.
  *
  * @module harness/handlers
  */
 
 import { WebGPULlama4 } from "../index.js";
 import { isSoftware } from "../src/gpu/device.js";
-import { Host } from "../src/gpu/executor.js";
+import { Executor } from "../src/gpu/executor.js";
 import { openDevice, requestAdapter } from "../src/gpu/open_device.js";
 import { decode, multiply, round } from "../src/gpu/operations.js";
-import { parseProgram, toProgram } from "../src/gpu/program.js";
+import { toProgram } from "../src/gpu/program.js";
+import { upload } from "../src/gpu/upload.js";
 import { Package } from "../src/net/package.js";
 import { rowsCols } from "../src/package/layout.js";
 import { readModule } from "../src/package/module.js";
+import { parseProgram } from "../src/package/program_file.js";
 import { validate } from "../src/package/validate.js";
 import { generate } from "../src/text/generation.js";
-import { Tokenizer } from "../src/text/tokenizer.js";
+import { packageTokenizer } from "../src/text/package_tokenizer.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";
@@ -24,16 +26,16 @@ import { scenario } from "./scenario.js";
 /** @typedef {import("../src/package/validate.js").Directory} Directory */
 /**
  * @typedef {object} Platform files are named as the request names them: by path, or by address
- * @property {{name: string, version: string}} info who answers
- * @property {() => Promise<GPU>} [gpu] navigator.gpu unless given
- * @property {string} [variant] the only one of the module's that will do
+ * @property {{name: string, version: string}} info the name of the runtime
+ * @property {() => Promise<GPU>} [gpu] navigator.gpu by default
+ * @property {string} [variant] the only variant of the module that may be used
  * @property {(place: string) => Directory} directory where a package lies
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */
 
-/** An adapter that computes on the CPU may take so many times as long to answer. */
-const SOFTWARE_PATIENCE = 10;
+/** Factor for the time-outs of an adapter that computes on the CPU. */
+const SOFTWARE_TIMEOUT_SCALE = 10;
 
 /** @param {Platform} platform @returns {import("./response.js").Handlers} */
 export function handlers({ info, gpu, variant, directory, read, write }) {
@@ -45,7 +47,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
 
   /** Returns the program of a plan, and a device for its module: the same one as long as the module is. */
   async function planned(/** @type {string} */ plan) {
-    const program = toProgram(parseProgram(await read(fileOf(plan, "program.json"))));
+    const program = toProgram(await parseProgram(await read(fileOf(plan, "program.json"))));
     const module = await read(fileOf(plan, "module.wgsl"));
     const text = new TextDecoder().decode(module);
     let { device } = open;
@@ -56,21 +58,22 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     return { program, device };
   }
 
-  /** Runs an action on a host of a model. */
+  /** Runs an action on an executor of a model. */
   async function model(
     /** @type {{package: string, plan: string}} */ request,
     /** @type {number} */ positions,
-    /** @type {(host: Host, metadata: import("../src/package/metadata.js").Metadata) => Promise<any>} */ action,
+    /** @type {(executor: Executor, metadata: import("../src/package/metadata_types.js").Metadata) => Promise<object | void>} */ action,
   ) {
     const opened = await opening(request.package);
     const { program, device } = await planned(request.plan);
-    const { shards, invFreq } = await opened.upload(device, program);
-    const host = new Host(program, device, { shards, context: Math.min(program.contextLength, positions) });
+    const { shards, invFreq } = await upload(opened, device, program);
+    const context = Math.min(program.contextLength, positions);
+    const executor = new Executor(program, device, { shards, context });
     try {
-      if (invFreq !== null) host.writeRope(invFreq);
-      return await action(host, opened.metadata);
+      if (invFreq !== null) executor.writeRope(invFreq);
+      return await action(executor, opened.metadata);
     } finally {
-      host.dispose();
+      executor.dispose();
       for (const shard of shards) shard?.destroy();
     }
   }
@@ -91,7 +94,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         language: "JavaScript, WGSL",
         capabilities: ["decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api"],
         kv_cache: "f32",
-        patience: isSoftware(adapter.info) ? SOFTWARE_PATIENCE : 1,
+        timeout_scale: isSoftware(adapter.info) ? SOFTWARE_TIMEOUT_SCALE : 1,
       };
     },
     async decode(request) {
@@ -121,12 +124,12 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     },
     logits(request) {
       const { tokens, splits, output } = request;
-      return model(/** @type {any} */ (request), tokens.length, async (host) => {
-        const vocab = host.vocabSize;
+      return model(/** @type {any} */ (request), tokens.length, async (executor) => {
+        const vocab = executor.vocabSize;
         const logits = new Float32Array(tokens.length * vocab);
         let begin = 0;
         for (const count of splits) {
-          logits.set(await host.forward(tokens.slice(begin, begin + count)), begin * vocab);
+          logits.set(await executor.forward(tokens.slice(begin, begin + count)), begin * vocab);
           begin += count;
         }
         await write(output, toNpy(logits, [tokens.length, vocab]));
@@ -134,19 +137,21 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     },
     generate(request) {
       const { tokens, max_tokens: maxTokens } = request;
-      return model(/** @type {any} */ (request), tokens.length + maxTokens, async (host, { tokenizer }) => {
-        const found = [];
-        const eos = tokenizer?.eos_token_ids ?? [];
-        for await (const token of generate(host, tokens, maxTokens, { eos })) found.push(token);
-        return { tokens: found };
-      });
+      return model(
+        /** @type {any} */ (request),
+        tokens.length + maxTokens,
+        async (executor, { tokenizer }) => {
+          const generated = [];
+          const eos = tokenizer?.eos_token_ids ?? [];
+          for await (const token of generate(executor, tokens, maxTokens, { eos })) generated.push(token);
+          return { tokens: generated };
+        },
+      );
     },
     async tokenize(request) {
       const opened = await opening(request.package);
-      const entry = opened.metadata.tokenizer;
-      if (entry === undefined) throw new Error("the package has no tokenizer");
-      const text = new TextDecoder().decode(await opened.readFile(entry));
-      const tokenizer = await Tokenizer.fromJson(text, { bosTokenId: entry.bos_token_id });
+      const tokenizer = await packageTokenizer(opened);
+      if (tokenizer === null) throw new Error("the package has no tokenizer");
       const ids = tokenizer.encode(request.text);
       return { ids, decoded: tokenizer.decode(ids) };
     },
@@ -161,7 +166,7 @@ function fileOf(directory, name) {
 
 /** @param {Package} opened @param {string} name */
 function tensorOf(opened, name) {
-  const tensor = opened.metadata.tensors.find((one) => one.name === name);
+  const tensor = opened.metadata.tensors.find((entry) => entry.name === name);
   if (tensor === undefined) throw new Error(`there is no tensor ${name}`);
   return tensor;
 }

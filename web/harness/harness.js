@@ -1,4 +1,4 @@
-/** The harness page: this runtime, as the conformance suite asks it in a browser. */
+/** The harness page: this runtime, as the conformance suite tests it in a browser. */
 
 import manifest from "../package.json" with { type: "json" };
 import { answer, get, put } from "./connection.js";
@@ -7,11 +7,11 @@ import { handlers } from "./handlers.js";
 
 const variant = new URLSearchParams(location.search).get("variant") ?? undefined;
 
-/** What a browser calls itself: its name and version, without the rest of the user agent. */
+/** Returns the name and version of the browser, without the rest of the user agent. */
 function browserName() {
-  const found = /(Firefox|Edg|Chrome|Version)\/([\d.]+)/.exec(navigator.userAgent);
-  if (!found) return "a browser";
-  return `${{ Edg: "Edge", Version: "Safari" }[found[1]] ?? found[1]} ${found[2].split(".")[0]}`;
+  const match = /(Firefox|Edg|Chrome|Version)\/([\d.]+)/.exec(navigator.userAgent);
+  if (!match) return "a browser";
+  return `${{ Edg: "Edge", Version: "Safari" }[match[1]] ?? match[1]} ${match[2].split(".")[0]}`;
 }
 
 answer(

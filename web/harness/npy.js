@@ -35,11 +35,11 @@ export function fromNpy(file) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const [length, begin] = file[6] === 1 ? [view.getUint16(8, true), 10] : [view.getUint32(8, true), 12];
   const text = new TextDecoder("latin1").decode(file.subarray(0, begin + length));
-  const found = /'descr': '<f4', 'fortran_order': False, 'shape': \(([\d, ]*)\)/.exec(text);
-  if (file[0] !== 0x93 || !text.startsWith("NUMPY", 1) || found === null) {
+  const match = /'descr': '<f4', 'fortran_order': False, 'shape': \(([\d, ]*)\)/.exec(text);
+  if (file[0] !== 0x93 || !text.startsWith("NUMPY", 1) || match === null) {
     throw new Error(`not a .npy of float32 in C order: ${JSON.stringify(text.slice(0, 80))}`);
   }
-  const shape = found[1]
+  const shape = match[1]
     .split(",")
     .filter((size) => size.trim())
     .map(Number);

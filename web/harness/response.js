@@ -1,8 +1,8 @@
 /**
- * Requests of the protocol of adapters (conformance/ADAPTERS.md), and what is said to them, wherever they come
- * from: an object with the members of the response, or an error message.
+ * Responses to requests of the protocol of adapters (conformance/ADAPTERS.md), wherever they come from: an object with
+ * the members of the response, or an error message.
  *
- * @module harness/answering
+ * @module harness/response
  */
 
 /** @typedef {{op: string, id?: number, [member: string]: any}} Request */
@@ -23,8 +23,8 @@ export async function respond(handlers, request) {
     return request.id === undefined ? { ...members } : { id: request.id, ok: true, ...members };
   } catch (error) {
     console.debug(error);
-    const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    const whom = request.id === undefined ? { op: request.op } : { id: request.id };
-    return { ...whom, ok: false, error: said };
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const subject = request.id === undefined ? { op: request.op } : { id: request.id };
+    return { ...subject, ok: false, error: message };
   }
 }

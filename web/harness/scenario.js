@@ -11,7 +11,7 @@
 /** @typedef {Record<string, any>} Seen what came of it, as api.response.schema.json has it */
 
 const SETTLE_MS = 300; // after a failure: whatever is still running shows itself
-const PATIENCE_MS = 15_000; // where no progress comes, a load is aborted after so long
+const NO_PROGRESS_MS = 15_000; // where no progress comes, a load is aborted after so long
 const MOST_EVENTS = 200;
 
 /** @type {{name: string, model: any, devices: GPUDevice[]} | null} the model that requests share */
@@ -103,7 +103,7 @@ class Play {
         progress.push({ phase: String(phase), loaded: Number(loaded), total: Number(total) });
       if (phase === "weights") signal.soon("loading", 100);
     };
-    signal.soon("loading", PATIENCE_MS);
+    signal.soon("loading", NO_PROGRESS_MS);
     const seen = await told(signal, async () => {
       this.#model = await this.#api.loadModel(new URL(url, this.#base).href, {
         cache: false,

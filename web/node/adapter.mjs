@@ -13,14 +13,21 @@ import { nodeGpu } from "../src/gpu/node_gpu.js";
 import { directory } from "./directory.js";
 
 const IN_DENO = "Deno" in globalThis;
-/** @type {Promise<GPU> | undefined} */
-let found;
 console.debug = console.error; // standard output is for the protocol
+
+/** @type {Promise<GPU> | undefined} */
+let gpu;
+
+/** Opens Dawn, once. */
+function dawn() {
+  gpu ??= nodeGpu();
+  return gpu;
+}
 
 const answers = handlers({
   info: { name: `webgpu-llama4 in ${IN_DENO ? "Deno" : "Node"}`, version: manifest.version },
-  gpu: IN_DENO ? undefined : () => (found ??= nodeGpu()),
-  variant: process.argv[2], // the only one that will do, where one is named
+  gpu: IN_DENO ? undefined : dawn,
+  variant: process.argv[2], // the only variant that may be used, if any
   directory,
   read: async (path) => new Uint8Array(await readFile(path)),
   write: writeFile,

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { PackageError } from "../src/errors.js";
 
 /**
+ * Returns the directory at a path.
+ *
  * @param {string} path
  * @returns {import("../src/package/validate.js").Directory}
  */
@@ -16,8 +18,8 @@ export function directory(path) {
       const names = await readdir(path);
       return Promise.all(
         names.map(async (name) => {
-          const found = await lstat(join(path, name));
-          return { name, kind: found.isFile() ? "file" : "other", size: found.size };
+          const status = await lstat(join(path, name));
+          return { name, kind: status.isFile() ? "file" : "other", size: status.size };
         }),
       );
     },
@@ -27,7 +29,8 @@ export function directory(path) {
         const bytes = new Uint8Array(length);
         for (let done = 0; done < length; ) {
           const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-          if (bytesRead === 0) throw new PackageError(`${name} became shorter`, { rule: "LLQ-PKG-8" });
+          if (bytesRead === 0)
+            throw new PackageError(`${name} is shorter than it was`, { rule: "LLQ-PKG-8" });
           done += bytesRead;
         }
         return bytes;

@@ -1,59 +1,65 @@
-/** Tokenizers from an address of their own. */
+/** Tokenizers from an address of their own (spec: Runtime API). */
 
 import { InputError, NetworkError, TokenizerError } from "../errors.js";
 import { Tokenizer } from "../text/tokenizer.js";
-import { optionsOf } from "./options.js";
+import { absoluteUrl, optionsOf } from "./options.js";
 
 /** @typedef {import("../text/tokenizer.js").TokenizerOptions} TokenizerOptions */
 
 /**
- * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt beside it.
+ * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt next to it.
  *
  * @param {string | URL} vocabUrl
- * @param {TokenizerOptions & {signal?: AbortSignal}} [given]
+ * @param {TokenizerOptions & {signal?: AbortSignal}} [options]
  * @returns {Promise<Tokenizer>}
  * @throws {TokenizerError | NetworkError}
  */
-export async function createTokenizer(vocabUrl, given) {
-  const { signal, ...options } = optionsOf(given);
-  const { bosTokenId = null, eosTokenIds = [], chatTemplate = null } = options;
-  const isId = (/** @type {unknown} */ id) => Number.isSafeInteger(id) && /** @type {number} */ (id) >= 0;
-  const right =
-    (bosTokenId === null || isId(bosTokenId)) && Array.isArray(eosTokenIds) && eosTokenIds.every(isId);
-  if (!right) throw new InputError("bosTokenId is a token id or null, eosTokenIds are token ids");
-  if (chatTemplate !== null && typeof chatTemplate !== "string")
-    throw new InputError("chatTemplate is a text or null");
-  let url;
-  try {
-    url = new URL(vocabUrl, globalThis.document?.baseURI ?? globalThis.location?.href);
-  } catch {
-    throw new InputError(`${vocabUrl} is no address of a tokenizer`);
-  }
+export async function createTokenizer(vocabUrl, options) {
+  const { signal, ...settings } = optionsOf(options);
+  checkSettings(settings);
+  const url = absoluteUrl(vocabUrl, "a tokenizer");
   const text = await textAt(url, signal);
+  if (isTokenizerJson(text, url)) return Tokenizer.fromJson(text, settings);
+  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), settings);
+}
+
+/** @param {TokenizerOptions} settings @throws {InputError} */
+function checkSettings({ bosTokenId = null, eosTokenIds = [], chatTemplate = null }) {
+  if (bosTokenId !== null && !isId(bosTokenId)) {
+    throw new InputError(`bosTokenId is ${String(bosTokenId)}, expected a token id or null`);
+  }
+  if (!Array.isArray(eosTokenIds) || !eosTokenIds.every(isId)) {
+    throw new InputError(`eosTokenIds is ${String(eosTokenIds)}, expected token ids`);
+  }
+  if (chatTemplate !== null && typeof chatTemplate !== "string") {
+    throw new InputError(`chatTemplate is ${String(chatTemplate)}, expected a text or null`);
+  }
+}
+
+/** @param {unknown} id */
+function isId(id) {
+  return Number.isSafeInteger(id) && Number(id) >= 0;
+}
+
+/** @param {string} text @param {URL} url whether it is a tokenizer.json, and not a vocab.json @throws {TokenizerError} */
+function isTokenizerJson(text, url) {
+  /** @type {unknown} */
   let value;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TokenizerError(`${url.href} is no JSON`, { cause });
+    throw new TokenizerError(`${url.href} is not JSON`, { cause });
   }
-  if (
-    typeof value === "object" &&
-    value !== null &&
-    "model" in value &&
-    typeof value.model === "object" &&
-    value.model !== null
-  ) {
-    return Tokenizer.fromJson(text, options);
-  }
-  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), options);
+  if (typeof value !== "object" || value === null || !("model" in value)) return false;
+  return typeof value.model === "object" && value.model !== null;
 }
 
 /** @param {URL} url @param {AbortSignal} [signal] */
 async function textAt(url, signal) {
   const failed =
-    (/** @type {string} */ what, /** @type {string} */ code) => (/** @type {unknown} */ cause) => {
+    (/** @type {string} */ reason, /** @type {string} */ code) => (/** @type {unknown} */ cause) => {
       signal?.throwIfAborted();
-      throw new NetworkError(`${url.href} ${what}`, { code, cause });
+      throw new NetworkError(`${url.href} ${reason}`, { code, cause });
     };
   const response = await fetch(url, { signal }).catch(failed("cannot be reached", "network"));
   if (!response.ok) {
@@ -64,9 +70,7 @@ async function textAt(url, signal) {
     });
   }
   if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) {
-    throw new NetworkError(`${url.href} is a web page and no tokenizer: is the address right?`, {
-      code: "html",
-    });
+    throw new NetworkError(`${url.href} is a web page, not a tokenizer: check the address`, { code: "html" });
   }
   return response.text().catch(failed("came in part: the connection was cut", "cut"));
 }

@@ -3,22 +3,23 @@
 import { DisposedError, InputError, TokenizerError } from "../errors.js";
 import { isSoftware } from "../gpu/device.js";
 import { profile } from "../gpu/profile.js";
-import { checked, TextStream } from "../text/text_stream.js";
+import { TextStream } from "../text/text_stream.js";
+import { inferSettings } from "./infer_options.js";
 import { optionsOf } from "./options.js";
 
-/** @typedef {import("../package/metadata.js").Metadata} Metadata */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../gpu/profile.js").ProfileReport} ProfileReport */
 /** @typedef {import("./session.js").Session} Session */
-/** @typedef {import("../text/text_stream.js").InferOptions} InferOptions */
+/** @typedef {import("./infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("../text/tokenizer.js").Message} Message */
 /** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
 /**
  * @typedef {object} DeviceReport
- * @property {string} name what the adapter calls itself
+ * @property {string} name that the adapter gives itself
  * @property {string} vendor
  * @property {string} architecture
  * @property {string} variant of the module that is executed
- * @property {boolean} software whether the adapter computes on the CPU, as far as it can be told
+ * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
  */
 
 /** A model. One call is answered at a time; others wait for it. */
@@ -47,7 +48,7 @@ export class Model {
    *
    * @param {string | readonly Message[]} prompt
    * @param {InferOptions} [options]
-   * @returns {Promise<string>} the text behind the prompt
+   * @returns {Promise<string>} the text after the prompt
    */
   async infer(prompt, options) {
     let text = "";
@@ -63,7 +64,7 @@ export class Model {
    * @returns {TextStream}
    */
   stream(prompt, options) {
-    const { maxTokens, sampling, stops, signal } = checked(optionsOf(options));
+    const { maxTokens, sampling, stops, signal } = inferSettings(optionsOf(options));
     checkPrompt(prompt);
     const model = this;
     return new TextStream(signal, async function* answer(stream) {
@@ -87,24 +88,24 @@ export class Model {
           if (done) {
             const rest = stops.push(pieces.end()) + stops.end();
             if (rest !== "") yield rest;
-            return stops.found ? "stop" : value;
+            return stops.complete ? "stop" : value;
           }
           usage.completionTokens++;
           usage.totalTokens++;
           const shown = stops.push(pieces.push(value));
-          let finished = false;
-          const leave = () => void tokens.return("stop").then(release, release); // perhaps nobody reads on
+          let resumed = false;
+          const leave = () => void tokens.return("stop").then(release, release); // perhaps nobody reads any further
           try {
             signal?.throwIfAborted();
             signal?.addEventListener("abort", leave, { once: true });
             if (shown !== "") yield shown;
-            finished = true;
+            resumed = true;
           } finally {
             signal?.removeEventListener("abort", leave);
-            if (!finished || stops.found) await tokens.return("stop");
+            if (!resumed || stops.complete) await tokens.return("stop");
           }
           signal?.throwIfAborted();
-          if (stops.found) return "stop";
+          if (stops.complete) return "stop";
         }
       } finally {
         release();
@@ -119,11 +120,11 @@ export class Model {
    * @returns {Promise<ProfileReport>}
    */
   async profile(options) {
-    const told = optionsOf(options);
-    const release = await this.#turn(told.signal);
+    const settings = optionsOf(options);
+    const release = await this.#turn(settings.signal);
     try {
       await this.#session.revive();
-      return await profile(this.#session.host, this.metadata, told);
+      return await profile(this.#session.executor, this.metadata, settings);
     } finally {
       release();
     }
@@ -131,7 +132,7 @@ export class Model {
 
   /** @returns {DeviceReport} what the model runs on */
   get device() {
-    const { device } = this.#session.host;
+    const { device } = this.#session.executor;
     const { vendor = "", architecture = "" } = device.info ?? {};
     return {
       name: device.name,
@@ -144,15 +145,15 @@ export class Model {
 
   /** Positions of the KV cache. */
   get contextLength() {
-    return this.#session.host.context;
+    return this.#session.executor.context;
   }
 
   /** @returns {Record<string, number>} bytes on the device by purpose */
   memory() {
-    return this.#session.host.memory();
+    return this.#session.executor.memory();
   }
 
-  /** Lets the device go; whatever is being answered, or waits, fails. */
+  /** Frees the device; calls that are under way or wait fail. */
   dispose() {
     if (this.#gone.signal.aborted) return;
     this.#gone.abort(new DisposedError());
@@ -160,7 +161,7 @@ export class Model {
   }
 
   /**
-   * Waits until nothing else is answered, and returns what ends one's own turn.
+   * Waits until no other call is answered, and returns a function that ends this turn.
    *
    * @param {AbortSignal} [signal]
    * @returns {Promise<() => void>}
@@ -176,7 +177,7 @@ export class Model {
     try {
       await unlessAborted(before, signal === undefined ? gone : AbortSignal.any([signal, gone]));
     } catch (error) {
-      before.then(release); // who waits behind waits for those before it all the same
+      before.then(release); // later calls still wait for earlier ones
       throw error;
     }
     return release;
@@ -207,9 +208,9 @@ async function unlessAborted(promise, signal) {
 /** @param {string | readonly Message[]} prompt @throws {InputError} */
 function checkPrompt(prompt) {
   if (typeof prompt === "string") return;
-  const right = (/** @type {Message} */ one) =>
-    typeof one?.role === "string" && typeof one?.content === "string";
-  if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(right)) {
-    throw new InputError("a prompt is a text, or messages with role and content");
+  const isMessage = (/** @type {Message} */ message) =>
+    typeof message?.role === "string" && typeof message?.content === "string";
+  if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(isMessage)) {
+    throw new InputError("the prompt is neither a text nor messages with role and content");
   }
 }

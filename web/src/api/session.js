@@ -1,30 +1,32 @@
-/** Generation that outlives its device: where the device is lost, a new one takes the sequence up. */
+/** Generation that survives a loss of the device: a new one continues the sequence. */
 
 import { DeviceError, DeviceLostError, DisposedError, LLQError } from "../errors.js";
 import { generate } from "../text/generation.js";
 
-/** @typedef {import("../gpu/executor.js").Host} Host */
+/** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("../text/sampling.js").Sampling} Sampling */
 
-/** A host, and how it is made anew. */
+/** An executor, and how another is made. */
 export class Session {
-  #make;
+  #makeExecutor;
   #disposed = false;
 
   /**
-   * @param {Host} host
-   * @param {(() => Promise<Host>) | null} make makes another host on a new device; null where none can be made
+   * @param {Executor} executor
+   * @param {(() => Promise<Executor>) | null} makeExecutor makes one on a new device; null where none can be made
    */
-  constructor(host, make) {
-    this.host = host;
-    this.#make = make;
+  constructor(executor, makeExecutor) {
+    this.executor = executor;
+    this.#makeExecutor = makeExecutor;
   }
 
-  /** Makes the host anew, if its device was lost since the last call. */
+  /** Makes another executor, if its device was lost since the last call. */
   async revive() {
-    if (this.host.device.lost === null) return;
-    if (this.#make === null) throw this.host.device.failure("the device was given, and cannot be made anew");
-    this.host = await this.#make();
+    if (this.executor.device.lost === null) return;
+    if (this.#makeExecutor === null) {
+      throw this.executor.device.failure("the device was given by the caller and cannot be opened again");
+    }
+    this.executor = await this.#makeExecutor();
     if (!this.#disposed) return;
     this.dispose(); // while it was made
     throw new DisposedError();
@@ -44,42 +46,67 @@ export class Session {
   async *generate(prompt, maxTokens, options) {
     await this.revive();
     /** @type {number[]} */
-    const given = [];
+    const yielded = [];
     for (let losses = 0; ; ) {
       try {
-        const tokens = generate(this.host, [...prompt, ...given], maxTokens - given.length, options);
-        for (;;) {
-          const { value, done } = await tokens.next();
-          if (this.#disposed) throw new DisposedError(); // buffers were gone, perhaps before this token was computed
-          if (done) return value;
-          given.push(value);
-          let finished = false;
-          try {
-            yield value;
-            finished = true;
-          } finally {
-            if (!finished) await tokens.return("stop"); // whoever listens has left
-          }
-        }
+        return yield* this.#continue([...prompt, ...yielded], maxTokens - yielded.length, options, yielded);
       } catch (error) {
         if (this.#disposed) throw new DisposedError();
-        const { device } = this.host;
-        const other = error instanceof LLQError && !(error instanceof DeviceError);
-        if (!other && !options.signal?.aborted) await device.news();
-        if (device.lost === null) throw error;
-        const lost = error instanceof DeviceLostError ? error : device.failure("a token", error);
-        if (losses > 0 || this.#make === null) throw lost;
+        const loss = await this.#lossBehind(error, options.signal);
+        if (loss === null) throw error;
+        if (losses > 0 || this.#makeExecutor === null) throw loss;
         losses++;
         await this.revive();
-        if (given.length === maxTokens) return "length";
+        if (yielded.length === maxTokens) return "length";
       }
     }
   }
 
-  /** Lets the device go, unless it was given. */
+  /**
+   * Yields tokens on the present executor, and adds them to those that were yielded.
+   *
+   * @param {readonly number[]} prompt
+   * @param {number} maxTokens
+   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {number[]} yielded
+   * @returns {AsyncGenerator<number, "stop" | "length", void>}
+   */
+  async *#continue(prompt, maxTokens, options, yielded) {
+    const tokens = generate(this.executor, prompt, maxTokens, options);
+    for (;;) {
+      const { value, done } = await tokens.next();
+      if (this.#disposed) throw new DisposedError(); // buffers were gone, perhaps before this token was computed
+      if (done) return value;
+      yielded.push(value);
+      let resumed = false;
+      try {
+        yield value;
+        resumed = true;
+      } finally {
+        if (!resumed) await tokens.return("stop"); // the consumer has left
+      }
+    }
+  }
+
+  /**
+   * Returns the loss of the device that an error is due to, null where the device is there.
+   *
+   * @param {unknown} error
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Error | null>}
+   */
+  async #lossBehind(error, signal) {
+    const { device } = this.executor;
+    const hasOtherCause = error instanceof LLQError && !(error instanceof DeviceError);
+    if (!hasOtherCause && !signal?.aborted) await device.lossReport();
+    if (device.lost === null) return null;
+    return error instanceof DeviceLostError ? error : device.failure("a token", error);
+  }
+
+  /** Frees the device, unless the caller gave it. */
   dispose() {
     this.#disposed = true;
-    this.host.dispose({ shards: true });
-    if (this.#make !== null) this.host.device.destroy();
+    this.executor.dispose({ shards: true });
+    if (this.#makeExecutor !== null) this.executor.device.destroy();
   }
 }

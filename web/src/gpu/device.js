@@ -1,18 +1,18 @@
 /** A device of WebGPU within its default limits, and the compute pipelines of one variant of the module. */
 
 import { DeviceError, DeviceLostError } from "../errors.js";
-import { source } from "../package/module.js";
 import { SLOT_BYTES } from "./program.js";
+import { shaderSource } from "./shader.js";
 
 /** @typedef {import("./program.js").Access} Access */
 /** @typedef {import("./program.js").Variant} Variant */
 /** @typedef {import("../package/module.js").Section} Section */
 
-// Values of GPUShaderStage and GPUBufferUsage: constants of WebGPU that hosts outside browsers may not define.
+/** GPUShaderStage.COMPUTE, which hosts outside browsers may not define. */
 const COMPUTE = 4;
-export const USAGE = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128, QUERY_RESOLVE: 512 };
 
-const NEWS_MS = 500;
+/** How long the report of a loss may come after the failures that it causes, in ms. */
+const LOSS_REPORT_MS = 500;
 
 /** A device and its pipelines; programs of the same module may share it. */
 export class Device {
@@ -38,34 +38,39 @@ export class Device {
     this.lost = null;
     /** @type {GPUError | null} the first error that no scope has caught */
     this.error = null;
-    gpu.lost.then((why) => {
-      this.lost = why;
+    gpu.lost.then((loss) => {
+      this.lost = loss;
     });
     gpu.addEventListener("uncapturederror", (event) => {
       this.error ??= event.error;
     });
-    this.#shader = gpu.createShaderModule({ label: `llq ${variant.name}`, code: source(sections, variant) });
+    this.#shader = gpu.createShaderModule({
+      label: `llq ${variant.name}`,
+      code: shaderSource(sections, variant),
+    });
     this.parametersLayout = gpu.createBindGroupLayout({
       label: "parameters",
       entries: [{ binding: 0, visibility: COMPUTE, buffer: { type: "uniform" } }],
     });
   }
 
-  /** What the adapter calls itself. */
+  /** The name that the adapter gives itself. */
   get name() {
     return adapterName(this.info);
   }
 
-  /** Returns what the compiler says against the shader; nothing if it takes it. */
-  async complaints() {
+  /** Returns the errors of the shader compiler. */
+  async compilationErrors() {
     const { messages } = await this.#shader.getCompilationInfo();
-    return messages.filter(({ type }) => type === "error").map((m) => `line ${m.lineNum}: ${m.message}`);
+    return messages
+      .filter(({ type }) => type === "error")
+      .map(({ lineNum, message }) => `line ${lineNum}: ${message}`);
   }
 
   /**
    * Returns the layout of group 0 for storage bindings of these accesses.
    *
-   * @param {Access[]} access
+   * @param {readonly Access[]} access
    */
   bindingsLayout(access) {
     const key = access.join(" ");
@@ -73,10 +78,10 @@ export class Device {
     if (layout === undefined) {
       layout = this.gpu.createBindGroupLayout({
         label: key,
-        entries: access.map((one, binding) => ({
+        entries: access.map((kind, binding) => ({
           binding,
           visibility: COMPUTE,
-          buffer: { type: one === "read" ? "read-only-storage" : "storage" },
+          buffer: { type: kind === "read" ? "read-only-storage" : "storage" },
         })),
       });
       this.#layouts.set(key, layout);
@@ -87,7 +92,7 @@ export class Device {
   /**
    * Begins to compile the pipelines of entry points, and returns when all are there.
    *
-   * @param {ReadonlyMap<string, Access[]>} pipelines
+   * @param {ReadonlyMap<string, readonly Access[]>} pipelines
    * @throws {DeviceError} `shader`
    */
   async prepare(pipelines) {
@@ -98,7 +103,7 @@ export class Device {
    * Returns the pipeline of an entry point.
    *
    * @param {string} entryPoint
-   * @param {Access[]} access
+   * @param {readonly Access[]} access
    * @returns {Promise<GPUComputePipeline>}
    */
   pipeline(entryPoint, access) {
@@ -117,7 +122,7 @@ export class Device {
         .catch((cause) => {
           throw this.failure(`entry point ${entryPoint} does not compile`, cause, "shader");
         });
-      pipeline.catch(() => {}); // whoever awaits it is told
+      pipeline.catch(() => {}); // its error is thrown where it is awaited
       this.#pipelines.set(entryPoint, pipeline);
     }
     return pipeline;
@@ -138,11 +143,11 @@ export class Device {
   }
 
   /**
-   * Does something that makes objects of the device, and fails if the device says that it went wrong. Scopes of
-   * errors do not follow what is made between awaits, so it should all be made at once.
+   * Runs an action that makes objects of the device, and fails if the device reports an error. Error scopes do not
+   * cover what is made between awaits, therefore all should be made at once.
    *
    * @template T
-   * @param {string} what what is done, for messages
+   * @param {string} what description for messages
    * @param {() => T | Promise<T>} action
    * @returns {Promise<T>}
    * @throws {DeviceError | DeviceLostError}
@@ -159,25 +164,25 @@ export class Device {
     const memory = await this.gpu.popErrorScope().catch(() => null);
     const validation = await this.gpu.popErrorScope().catch(() => null);
     if (this.lost !== null) throw this.failure(what, thrown);
-    if (memory !== null) throw this.failure(`${what}: memory is short`, memory, "out-of-memory");
+    if (memory !== null) throw this.failure(`${what}: not enough memory`, memory, "out-of-memory");
     if (thrown !== undefined) throw thrown;
     if (validation !== null) throw this.failure(what, validation);
     return /** @type {T} */ (result);
   }
 
-  /** Waits for news of a loss, as long as they may take: what was under way fails before the loss is told. */
-  async news() {
-    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, NEWS_MS))]);
+  /** Waits until a loss would have been reported: work fails before the loss that it is due to is reported. */
+  async lossReport() {
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_REPORT_MS))]);
   }
 
   /** Throws if the device was lost, or if an error came that nothing has caught. */
   check() {
-    if (this.lost !== null) throw this.failure("work is left");
+    if (this.lost !== null) throw this.failure("work is not done");
     if (this.error !== null) throw this.failure("an error of the device", this.error);
   }
 
   /**
-   * Returns an error for something that failed: that of a lost device, if it is lost.
+   * Returns the error of a failure: a DeviceLostError if the device is lost.
    *
    * @param {string} what
    * @param {unknown} [cause]
@@ -192,9 +197,9 @@ export class Device {
       );
     }
     if (cause instanceof DeviceError) return cause;
-    const said =
+    const reason =
       cause !== null && typeof cause === "object" && "message" in cause ? `: ${cause.message}` : "";
-    return new DeviceError(`${this.name}: ${what}${said}`, { code, cause });
+    return new DeviceError(`${this.name}: ${what}${reason}`, { code, cause });
   }
 
   /** Lets the device go. */
@@ -204,7 +209,7 @@ export class Device {
 }
 
 /**
- * Returns what an adapter calls itself.
+ * Returns the name that an adapter gives itself.
  *
  * @param {GPUAdapterInfo | undefined} info
  */
@@ -214,7 +219,7 @@ export function adapterName(info) {
 }
 
 /**
- * Returns whether an adapter computes on the CPU, as far as it can be told.
+ * Returns whether an adapter computes on the CPU, as far as it is known.
  *
  * @param {GPUAdapterInfo | undefined} info
  */

@@ -1,29 +1,27 @@
-/** A host: what a program asks for, done on a device (spec: Execution program). */
+/** The executor: the interpreter of program.json on a device (spec: Execution program). */
 
 import { ContextError, DeviceError, InputError } from "../errors.js";
-import { encode } from "./bound_dispatch.js";
-import { USAGE } from "./device.js";
+import { encodeDispatches } from "./bound_dispatch.js";
+import { STORAGE, USAGE } from "./buffer_usage.js";
 import { bufferBytes, grid, parameterBytes, SLOT_BYTES } from "./program.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./program.js").Dispatch} Dispatch */
 /** @typedef {import("./program.js").Program} Program */
-/** @typedef {import("./bound_dispatch.js").Prepared} Prepared */
+/** @typedef {import("./bound_dispatch.js").BoundDispatch} BoundDispatch */
 
-export const STORAGE = USAGE.STORAGE | USAGE.COPY_DST | USAGE.COPY_SRC;
-
-/** Positions of the KV cache, unless told otherwise. */
+/** Default number of positions of the KV cache. */
 export const DEFAULT_CONTEXT = 2048;
 
 /** The word of `state` that holds the token chosen last. */
 export const CHOSEN = 2;
 
 /** A program on a device, with one sequence. */
-export class Host {
+export class Executor {
   /** @type {Map<string, GPUBuffer>} */
   #buffers = new Map();
-  /** @type {Map<string, Prepared[]>} */
-  #prepared = new Map();
+  /** @type {Map<string, BoundDispatch[]>} */
+  #passes = new Map();
   /** @type {Map<number, GPUBindGroup>} */
   #parameters = new Map();
   #arena;
@@ -43,9 +41,7 @@ export class Host {
     { shards = [], context = Math.min(program.contextLength, DEFAULT_CONTEXT) } = {},
   ) {
     if (!Number.isInteger(context) || context < 1 || context > program.contextLength) {
-      throw new ContextError(
-        `a context of ${context} positions; this program has 1 to ${program.contextLength}`,
-      );
+      throw new ContextError(`the context has ${context} positions (allowed: 1 to ${program.contextLength})`);
     }
     this.program = program;
     this.device = device;
@@ -73,7 +69,7 @@ export class Host {
    * Computes the next positions; a choice then gives the token that follows them.
    *
    * @param {readonly number[]} tokens
-   * @param {AbortSignal} [signal] looked at between chunks
+   * @param {AbortSignal} [signal] checked between chunks
    */
   async prefill(tokens, signal) {
     const chunks = this.#chunks(tokens);
@@ -100,13 +96,11 @@ export class Host {
     let row = 0;
     for (const chunk of this.#chunks(tokens)) {
       this.#writeChunk(chunk);
-      const one = chunk.length === 1;
-      await this.#submit(one ? ["decode"] : ["prefill", "logits"], chunk.length);
+      const single = chunk.length === 1;
+      await this.#submit(single ? ["decode"] : ["prefill", "logits"], chunk.length);
       this.position += chunk.length;
-      logits.set(
-        new Float32Array(await this.read(one ? "logits" : "all_logits", 4 * chunk.length * vocab)),
-        row * vocab,
-      );
+      const bytes = await this.read(single ? "logits" : "all_logits", 4 * chunk.length * vocab);
+      logits.set(new Float32Array(bytes), row * vocab);
       row += chunk.length;
     }
     return logits;
@@ -139,7 +133,7 @@ export class Host {
     this.write("state", new Uint32Array([this.position, chunk.length]));
   }
 
-  // Replay.
+  // Passes.
 
   /** @param {string[]} passes @param {number} tokens */
   async #submit(passes, tokens) {
@@ -150,7 +144,7 @@ export class Host {
   }
 
   /**
-   * Replays a pass for a chunk of so many tokens, which `state` must hold.
+   * Runs a pass for a chunk of tokens; `state` must hold their number.
    *
    * @param {string} name
    * @param {number} tokens
@@ -168,7 +162,7 @@ export class Host {
    */
   encode(encoder, passes, tokens) {
     const pass = encoder.beginComputePass({ label: passes.join(" ") });
-    for (const name of passes) encode(pass, this.prepared(name), tokens);
+    for (const name of passes) encodeDispatches(pass, this.dispatches(name), tokens);
     pass.end();
   }
 
@@ -179,22 +173,22 @@ export class Host {
    */
   async prepare(passes) {
     for (const name of passes) {
-      if (this.#prepared.has(name)) continue;
+      if (this.#passes.has(name)) continue;
       const dispatches = this.program.passes.get(name);
       if (dispatches === undefined) throw new DeviceError(`the program has no pass ${name}`);
       const pipelines = await Promise.all(
-        dispatches.map((one) => this.device.pipeline(one.entry_point, this.#access(one))),
+        dispatches.map((dispatch) => this.device.pipeline(dispatch.entry_point, this.#access(dispatch))),
       );
-      const made = await this.device.scoped(`pass ${name}`, () =>
-        dispatches.map((dispatch, i) => this.#prepare(dispatch, pipelines[i])),
+      const bound = await this.device.scoped(`pass ${name}`, () =>
+        dispatches.map((dispatch, i) => this.#bind(dispatch, pipelines[i])),
       );
-      this.#prepared.set(name, made);
+      this.#passes.set(name, bound);
     }
   }
 
-  /** @param {string} name @returns {Prepared[]} the dispatches of a pass that was prepared */
-  prepared(name) {
-    return this.#prepared.get(name) ?? [];
+  /** @param {string} name @returns {readonly BoundDispatch[]} the dispatches of a pass that was prepared */
+  dispatches(name) {
+    return this.#passes.get(name) ?? [];
   }
 
   /** @param {Dispatch} dispatch */
@@ -202,8 +196,8 @@ export class Host {
     return this.program.pipelines.get(dispatch.entry_point) ?? [];
   }
 
-  /** @param {Dispatch} dispatch @param {GPUComputePipeline} pipeline @returns {Prepared} */
-  #prepare(dispatch, pipeline) {
+  /** @param {Dispatch} dispatch @param {GPUComputePipeline} pipeline @returns {BoundDispatch} */
+  #bind(dispatch, pipeline) {
     const access = this.#access(dispatch);
     const bindings = this.device.gpu.createBindGroup({
       label: dispatch.label,
@@ -235,7 +229,7 @@ export class Host {
   // Buffers.
 
   /**
-   * Returns a buffer of the program by name, made when it is first asked for.
+   * Returns a buffer of the program by name, made when it is first used.
    *
    * @param {string} name
    */
@@ -252,7 +246,7 @@ export class Host {
   }
 
   /**
-   * Writes cos and sin of position · inv_freq, [context, head_dim / 2, 2], into the tables that want them (LLQ-DEC-6).
+   * Writes cos and sin of position · inv_freq, [context, head_dim / 2, 2], into the tables of RoPE (LLQ-DEC-6).
    *
    * @param {Float32Array} invFreq
    */
@@ -310,25 +304,29 @@ export class Host {
     }
   }
 
-  /** @returns {Record<string, number>} bytes on the device by purpose */
-  memory() {
-    const bytes = { weights: 0, parameters: this.#arena.size };
-    this.#shards.forEach((shard) => (bytes.weights += shard.size));
-    /** @type {Record<string, number>} */
-    const all = bytes;
-    for (const [name, buffer] of this.#buffers) {
-      const purpose = this.program.buffers.get(name)?.purpose ?? "activation";
-      all[purpose] = (all[purpose] ?? 0) + buffer.size;
-    }
-    return all;
+  /** The shards that the program needs. */
+  #uploadedShards() {
+    return this.#shards.filter((shard) => shard !== undefined);
   }
 
-  /** Frees the buffers that this host has made, and shards if it is told to. @param {{shards?: boolean}} [options] */
+  /** @returns {Record<string, number>} bytes on the device by purpose */
+  memory() {
+    /** @type {Record<string, number>} */
+    const bytes = { weights: 0, parameters: this.#arena.size };
+    for (const shard of this.#uploadedShards()) bytes.weights += shard.size;
+    for (const [name, buffer] of this.#buffers) {
+      const purpose = this.program.buffers.get(name)?.purpose ?? "activation";
+      bytes[purpose] = (bytes[purpose] ?? 0) + buffer.size;
+    }
+    return bytes;
+  }
+
+  /** Frees the buffers of this executor, and on demand the shards. @param {{shards?: boolean}} [options] */
   dispose({ shards = false } = {}) {
-    if (shards) this.#shards.forEach((shard) => shard.destroy());
+    if (shards) for (const shard of this.#uploadedShards()) shard.destroy();
     for (const buffer of this.#buffers.values()) buffer.destroy();
     this.#arena.destroy();
     this.#buffers.clear();
-    this.#prepared.clear();
+    this.#passes.clear();
   }
 }

@@ -6,35 +6,35 @@ import { pathToFileURL } from "node:url";
 
 import { UnsupportedError } from "../errors.js";
 
-/** @type {Set<GPU>} Dawn's devices die with the object that they come from: it must not be collected before them. */
-const kept = new Set();
+/** @type {Set<GPU>} they must not be collected before their devices, which die with them in Dawn */
+const gpuObjects = new Set();
 
 /**
- * Returns the GPU object of this process, to be given to `loadModel` as `device`.
+ * Returns the GPU object of this process, for option `device` of `loadModel`.
  *
  * @param {string[]} [options] of Dawn, such as `backend=vulkan`
  * @returns {Promise<GPU>}
- * @throws {UnsupportedError} `no-webgpu` where that package is installed neither here nor in the working directory
+ * @throws {UnsupportedError} `no-webgpu` where that package is installed neither with this one nor in the working directory
  */
 export async function nodeGpu(options = []) {
   const { create, globals } = await import("webgpu").catch(ofWorkingDirectory);
   Object.assign(globalThis, globals);
   const gpu = create(options);
-  kept.add(gpu);
+  gpuObjects.add(gpu);
   return gpu;
 }
 
-/** Returns the package as the working directory has it: a bundle may lie where nothing is installed. */
+/** Imports the package from the working directory: a bundle may be where nothing is installed. */
 async function ofWorkingDirectory() {
-  const here = process.cwd();
-  let found;
+  const directory = process.cwd();
+  let path;
   try {
-    found = createRequire(`${here}/`).resolve("webgpu");
+    path = createRequire(`${directory}/`).resolve("webgpu");
   } catch (cause) {
-    throw new UnsupportedError(`npm's webgpu is not installed: run npm install webgpu in ${here}`, {
+    throw new UnsupportedError(`npm's webgpu is not installed: run npm install webgpu in ${directory}`, {
       code: "no-webgpu",
       cause,
     });
   }
-  return import(pathToFileURL(found).href);
+  return import(pathToFileURL(path).href);
 }

@@ -9,7 +9,7 @@ import { computesRightly } from "./self_test.js";
 /** @typedef {import("./program.js").Variant} Variant */
 
 /**
- * Returns the adapter of a platform that has most of its power.
+ * Returns the most powerful adapter of a platform.
  *
  * @param {GPU | undefined} gpu
  * @returns {Promise<GPUAdapter>}
@@ -18,14 +18,14 @@ import { computesRightly } from "./self_test.js";
 export async function requestAdapter(gpu) {
   if (gpu === undefined) {
     throw new UnsupportedError(
-      "WebGPU is not available here: it needs a recent browser and a page from https: or localhost",
+      "WebGPU is not available: it needs a recent browser and a page from https: or localhost",
       { code: "no-webgpu" },
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UnsupportedError(
-      "this machine offers no WebGPU adapter: there is no GPU, or its driver is blocked",
+      "this machine has no WebGPU adapter: there is no GPU, or its driver is blocked",
       {
         code: "no-adapter",
       },
@@ -35,77 +35,104 @@ export async function requestAdapter(gpu) {
 }
 
 /**
- * Returns a device for a program: with the last variant that it has all features of, whose source it compiles, and
- * which passes the self-test. The first variant is what the others are held against: where it fails too, the kernels
- * are others than the test is for, and it is taken.
+ * @typedef {object} DeviceChoice
+ * @property {GPU} [gpu] navigator.gpu by default
+ * @property {GPUDevice} [device] a device that is open
+ * @property {string} [variant] name of the only variant that may be used
+ */
+/** @typedef {{device: GPUDevice, info: GPUAdapterInfo | undefined}} OpenDevice */
+
+/**
+ * Returns a device for a program: with the last variant whose features it has, whose source it compiles, and which
+ * passes the self-test. The first variant is the reference of the others: where it fails too, the kernels are not those
+ * that the test is for, and it is used.
  *
  * @param {Program} program
  * @param {ReadonlyMap<string, Section>} sections
- * @param {{gpu?: GPU, device?: GPUDevice, variant?: string}} [options] gpu: navigator.gpu unless given; device: one
- *   that is open; variant: the name of the only one that will do
+ * @param {DeviceChoice} [choice]
  * @returns {Promise<Device>}
  * @throws {UnsupportedError | DeviceError} `no-webgpu`, `no-adapter`, `no-device`, `no-variant`, `shader`, `wrong`
  */
 export async function openDevice(program, sections, { gpu, device, variant } = {}) {
-  const found = gpu ?? globalThis.navigator?.gpu;
-  const language = found?.wgslLanguageFeatures ?? new Set();
-  const named = program.variants.filter(({ name }) => variant === undefined || name === variant);
-  let complaint = "";
-  let wrong = "";
-  for (const wanted of named.toReversed()) {
-    if (!wanted.language.every((feature) => language.has(feature))) continue;
-    const has = (/** @type {{features: ReadonlySet<string>}} */ one) =>
-      wanted.features.every((f) => one.features.has(f));
-    let open, info;
-    if (device !== undefined) {
-      if (!has(device)) continue;
-      [open, info] = [device, device.adapterInfo];
-    } else {
-      const adapter = await requestAdapter(found);
-      if (!has(adapter)) continue;
-      [open, info] = [await request(adapter, wanted), adapter.info];
-    }
-    open.pushErrorScope("validation");
-    const made = new Device(open, wanted, sections, info);
-    const complaints = await made.complaints();
-    await open.popErrorScope();
-    if (complaints.length > 0) complaint ||= ` (${wanted.name}: ${complaints[0]})`;
-    else if (wanted === program.variants[0] || (await computesRightly(made, sections))) return made;
-    else wrong ||= wanted.name;
-    if (device === undefined) made.destroy();
+  const platform = gpu ?? globalThis.navigator?.gpu;
+  const language = platform?.wgslLanguageFeatures ?? new Set();
+  const candidates = program.variants.filter(({ name }) => variant === undefined || name === variant);
+  let compilationError = "";
+  let wrongVariant = "";
+  for (const candidate of candidates.toReversed()) {
+    if (!candidate.language.every((feature) => language.has(feature))) continue;
+    const open = device === undefined ? await newDevice(platform, candidate) : sameDevice(device, candidate);
+    if (open === null) continue;
+    const { compiled, errors } = await compile(open, candidate, sections);
+    if (errors.length > 0) compilationError ||= ` (${candidate.name}: ${errors[0]})`;
+    else if (candidate === program.variants[0] || (await computesRightly(compiled, sections)))
+      return compiled;
+    else wrongVariant ||= candidate.name;
+    if (device === undefined) compiled.destroy();
   }
-  if (wrong) {
+  if (wrongVariant !== "") {
     throw new DeviceError(
-      `this device computes wrongly with variant ${wrong}; its driver may need an update`,
-      {
-        code: "wrong",
-      },
+      `this device computes wrongly with variant ${wrongVariant}; its driver may need an update`,
+      { code: "wrong" },
     );
   }
-  if (complaint) {
-    throw new DeviceError(`no variant of the module compiles on this device${complaint}`, {
+  if (compilationError !== "") {
+    throw new DeviceError(`no variant of the module compiles on this device${compilationError}`, {
       code: "shader",
       rule: "LLQ-WGSL-5",
     });
   }
-  throw new UnsupportedError(`this device has the features of no variant of the program`, {
+  throw new UnsupportedError("this device has the features of no variant of the program", {
     code: "no-variant",
   });
 }
 
+/** @param {Variant} variant @param {{features: ReadonlySet<string>}} device whether it has the features of the variant */
+function supports({ features }, device) {
+  return features.every((feature) => device.features.has(feature));
+}
+
+/** @param {GPUDevice} device @param {Variant} variant @returns {OpenDevice | null} null where it lacks features */
+function sameDevice(device, variant) {
+  return supports(variant, device) ? { device, info: device.adapterInfo } : null;
+}
+
+/** @param {GPU | undefined} gpu @param {Variant} variant @returns {Promise<OpenDevice | null>} null where it lacks features */
+async function newDevice(gpu, variant) {
+  const adapter = await requestAdapter(gpu);
+  if (!supports(variant, adapter)) return null;
+  return { device: await requestDevice(adapter, variant), info: adapter.info };
+}
+
 /**
- * Returns a device with the features of a variant and default limits; with timestamps, where it has them.
+ * Compiles the source of a variant.
+ *
+ * @param {OpenDevice} open
+ * @param {Variant} variant
+ * @param {ReadonlyMap<string, Section>} sections
+ * @returns {Promise<{compiled: Device, errors: string[]}>}
+ */
+async function compile({ device, info }, variant, sections) {
+  device.pushErrorScope("validation");
+  const compiled = new Device(device, variant, sections, info);
+  const errors = await compiled.compilationErrors();
+  await device.popErrorScope();
+  return { compiled, errors };
+}
+
+/**
+ * Returns a device with the features of a variant and default limits; with timestamps, where the adapter has them.
  *
  * @param {GPUAdapter} adapter
  * @param {Variant} variant
  */
-async function request(adapter, variant) {
+async function requestDevice(adapter, variant) {
   const features = /** @type {GPUFeatureName[]} */ ([...variant.features]);
   if (adapter.features.has("timestamp-query")) features.push("timestamp-query");
   try {
     return await adapter.requestDevice({ label: "llq", requiredFeatures: features });
   } catch (cause) {
-    throw new UnsupportedError("the adapter gives no device with WebGPU's default limits", {
+    throw new UnsupportedError("the adapter has no device with WebGPU's default limits", {
       code: "no-device",
       cause,
     });

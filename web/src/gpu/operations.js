@@ -3,7 +3,8 @@
  * `operation`, and read vectors from the buffer `x`.
  */
 
-import { Host } from "./executor.js";
+import { Executor } from "./executor.js";
+import { upload } from "./upload.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("../net/package.js").Package} Package */
@@ -21,22 +22,22 @@ export const OPERATION = "operation";
  * @param {Program} program
  * @param {Package | null} opened where the weights are, null where the program has none
  * @param {Vectors | null} x what goes into the buffer `x`
- * @param {(host: Host) => Promise<T>} read reads the results
+ * @param {(executor: Executor) => Promise<T>} read reads the results
  * @returns {Promise<T>}
  */
 async function operate(device, program, opened, x, read) {
-  const { shards } = opened === null ? { shards: [] } : await opened.upload(device, program);
-  const host = new Host(program, device, { shards, context: 1 });
+  const { shards } = opened === null ? { shards: [] } : await upload(opened, device, program);
+  const executor = new Executor(program, device, { shards, context: 1 });
   try {
     const tokens = x?.rows ?? 1;
     if (x !== null) {
-      host.write("x", x.data);
-      host.write("state", new Uint32Array([0, tokens]));
+      executor.write("x", x.data);
+      executor.write("state", new Uint32Array([0, tokens]));
     }
-    await host.run(OPERATION, tokens);
-    return await read(host);
+    await executor.run(OPERATION, tokens);
+    return await read(executor);
   } finally {
-    host.dispose();
+    executor.dispose();
     for (const shard of shards) shard?.destroy();
   }
 }
@@ -55,7 +56,7 @@ export function decode(device, program, opened, count) {
     program,
     opened,
     null,
-    async (host) => new Float32Array(await host.read("y", 4 * count)),
+    async (executor) => new Float32Array(await executor.read("y", 4 * count)),
   );
 }
 
@@ -71,17 +72,17 @@ export function decode(device, program, opened, count) {
 export function round(device, program, form, x) {
   const { rows, cols } = x;
   const stride = 64 * Math.ceil(cols / 64);
-  return operate(device, program, null, x, async (host) => {
+  return operate(device, program, null, x, async (executor) => {
     if (form === "binary16") {
-      const padded = new Float32Array(await host.read("rounded", 4 * rows * stride));
+      const padded = new Float32Array(await executor.read("rounded", 4 * rows * stride));
       const values = new Float32Array(rows * cols);
       for (let row = 0; row < rows; row++) {
         values.set(padded.subarray(row * stride, row * stride + cols), row * cols);
       }
       return { values, scales: null };
     }
-    const codes = new Int8Array(await host.read("codes", rows * stride));
-    const scales = new Float32Array(await host.read("scales", 4 * rows));
+    const codes = new Int8Array(await executor.read("codes", rows * stride));
+    const scales = new Float32Array(await executor.read("scales", 4 * rows));
     return { values: unpermuted(codes, rows, cols), scales };
   });
 }
@@ -101,7 +102,7 @@ export function multiply(device, program, opened, x, rows) {
     program,
     opened,
     x,
-    async (host) => new Float32Array(await host.read("y", 4 * x.rows * rows)),
+    async (executor) => new Float32Array(await executor.read("y", 4 * x.rows * rows)),
   );
 }
 

@@ -1,101 +1,62 @@
-/** program.json as typed values (spec: Execution program). */
+/** An execution program as an executor uses it (spec: Execution program). */
 
-import { PackageError } from "../errors.js";
-import { parseCanonical } from "../package/canonical_json.js";
-
-/** @typedef {"read" | "read_write"} Access */
-/** @typedef {{shard: number, offset: number, size: number}} ShardRange bytes of a shard */
-/**
- * @typedef {object} PlannedBuffer
- * @property {"state" | "activation" | "kv_cache" | "table"} purpose
- * @property {number} bytes
- * @property {number} bytes_per_position
- * @property {"zero" | "rope"} init
- */
-/** @typedef {number | {tokens_per_workgroup: number}} Dimension */
-/**
- * @typedef {object} Dispatch
- * @property {string} label
- * @property {string} entry_point
- * @property {string[]} bindings
- * @property {number} parameters
- * @property {[Dimension, Dimension, Dimension]} workgroups
- */
-/**
- * @typedef {object} Variant
- * @property {string} name
- * @property {string[]} features
- * @property {string[]} language
- * @property {string[]} directives
- * @property {string[]} sections
- */
+/** @typedef {import("../package/program_types.js").Access} Access */
+/** @typedef {import("../package/program_types.js").Dimension} Dimension */
+/** @typedef {import("../package/program_types.js").Dispatch} Dispatch */
+/** @typedef {import("../package/program_types.js").PlannedBuffer} PlannedBuffer */
+/** @typedef {import("../package/program_types.js").ProgramFile} ProgramFile */
+/** @typedef {import("../package/program_types.js").ShardRange} ShardRange */
+/** @typedef {import("../package/program_types.js").Variant} Variant */
+/** @typedef {import("../package/program_types.js").Word} Word */
 /**
  * @typedef {object} Program
- * @property {number} chunk the greatest number of tokens of one prefill
+ * @property {number} chunk the maximum number of tokens of one prefill
  * @property {number} contextLength
  * @property {"f16" | "f32"} kvCache
- * @property {Variant[]} variants
- * @property {Map<string, ShardRange>} weights
- * @property {Map<string, PlannedBuffer>} buffers
- * @property {Map<string, Access[]>} pipelines the accesses of each entry point's storage bindings
- * @property {(number | {f32: number})[][]} parameters
- * @property {Map<string, Dispatch[]>} passes
+ * @property {readonly Variant[]} variants
+ * @property {ReadonlyMap<string, ShardRange>} weights
+ * @property {ReadonlyMap<string, PlannedBuffer>} buffers
+ * @property {ReadonlyMap<string, readonly Access[]>} pipelines the accesses of each entry point's storage bindings
+ * @property {readonly (readonly Word[])[]} parameters
+ * @property {ReadonlyMap<string, readonly Dispatch[]>} passes
  */
 
-export const MAX_PROGRAM_BYTES = 1 << 24;
-
-/** Parameters of a dispatch lie in slots of so many bytes of the parameter arena. */
+/** Length of a slot of the parameter arena, in bytes. */
 export const SLOT_BYTES = 256;
 
 /**
- * Returns the value of program.json.
+ * Makes a program of the value of program.json. Its names are kept in maps: they may be those of members of every
+ * object, such as `constructor`.
  *
- * @param {Uint8Array} data
- * @returns {any}
- * @throws {PackageError} LLQ-PROG-1, LLQ-PROG-2
- */
-export function parseProgram(data) {
-  if (data.length < 2 || data.length > MAX_PROGRAM_BYTES) {
-    throw new PackageError(`program.json has ${data.length} bytes, and may have 2 to ${MAX_PROGRAM_BYTES}`, {
-      rule: "LLQ-PROG-1",
-    });
-  }
-  return parseCanonical(data, "program.json", "LLQ-PROG-2");
-}
-
-/**
- * Makes a program of a root object that satisfies the schema. Names are kept in maps, for they may be those of
- * members of every object, such as `constructor`.
- *
- * @param {any} value
+ * @param {ProgramFile} file
  * @returns {Program}
  */
-export function toProgram(value) {
+export function toProgram(file) {
   return {
-    chunk: value.chunk,
-    contextLength: value.context_length,
-    kvCache: value.kv_cache,
-    variants: value.variants,
-    weights: new Map(Object.entries(value.weights)),
-    buffers: new Map(Object.entries(value.buffers)),
-    pipelines: new Map(Object.entries(value.pipelines)),
-    parameters: value.parameters,
-    passes: new Map(Object.entries(value.passes)),
+    chunk: file.chunk,
+    contextLength: file.context_length,
+    kvCache: file.kv_cache,
+    variants: file.variants,
+    weights: new Map(Object.entries(file.weights)),
+    buffers: new Map(Object.entries(file.buffers)),
+    pipelines: new Map(Object.entries(file.pipelines)),
+    parameters: file.parameters,
+    passes: new Map(Object.entries(file.passes)),
   };
 }
 
 /**
- * Returns the bytes of a buffer for a context of so many positions, a multiple of 4.
+ * Returns the size of a buffer in bytes, a multiple of 4.
  *
  * @param {PlannedBuffer} buffer
- * @param {number} context
+ * @param {number} context positions
  */
 export function bufferBytes(buffer, context) {
   return Math.ceil((buffer.bytes + buffer.bytes_per_position * context) / 4) * 4;
 }
 
 /**
- * Returns the numbers of workgroups of a dispatch for a chunk of so many tokens.
+ * Returns the numbers of workgroups of a dispatch.
  *
  * @param {Dispatch} dispatch
  * @param {number} tokens
@@ -109,7 +70,7 @@ export function grid(dispatch, tokens) {
 }
 
 /**
- * Returns the bytes of the parameter arena: a slot each, zeros behind its words.
+ * Returns the bytes of the parameter arena: the words of each slot, then zeros.
  *
  * @param {Program} program
  * @returns {Uint8Array<ArrayBuffer>}
@@ -117,12 +78,12 @@ export function grid(dispatch, tokens) {
 export function parameterBytes(program) {
   const data = new Uint8Array(SLOT_BYTES * program.parameters.length);
   const view = new DataView(data.buffer);
-  program.parameters.forEach((slot, number) => {
-    slot.forEach((word, at) => {
-      const place = SLOT_BYTES * number + 4 * at;
-      if (typeof word === "number") view.setUint32(place, word, true);
-      else view.setFloat32(place, word.f32, true);
-    });
-  });
+  for (const [number, slot] of program.parameters.entries()) {
+    for (const [index, word] of slot.entries()) {
+      const offset = SLOT_BYTES * number + 4 * index;
+      if (typeof word === "number") view.setUint32(offset, word, true);
+      else view.setFloat32(offset, word.f32, true);
+    }
+  }
   return data;
 }

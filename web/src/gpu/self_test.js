@@ -1,6 +1,6 @@
-/** Whether a device computes rightly with a variant: drivers and shader compilers have bugs. */
+/** The self-test of a device with a variant: drivers and shader compilers have bugs. */
 
-import { Host } from "./executor.js";
+import { Executor } from "./executor.js";
 import { toProgram } from "./program.js";
 import { SELF_TEST } from "./self_test_data.js";
 
@@ -8,8 +8,8 @@ import { SELF_TEST } from "./self_test_data.js";
 /** @typedef {import("../package/module.js").Section} Section */
 
 /**
- * Returns whether a norm, its INT8 codes and a product come out as they must, which takes every function that
- * variants have their own bodies for. A module without these kernels, or with others of their names, is not tested.
+ * Returns whether a norm, its INT8 codes and a product are correct, which takes every function that differs between
+ * variants. A module without these kernels, or with others of their names, is not tested.
  *
  * @param {Device} device
  * @param {ReadonlyMap<string, Section>} sections of the module that the device was opened for
@@ -17,27 +17,29 @@ import { SELF_TEST } from "./self_test_data.js";
  */
 export async function computesRightly(device, sections) {
   const test = toProgram(SELF_TEST.program);
-  const there = new Set(device.variant.sections.flatMap((name) => sections.get(name)?.entryPoints ?? []));
-  if (![...test.pipelines.keys()].every((entryPoint) => there.has(entryPoint))) return true;
+  const entryPoints = new Set(
+    device.variant.sections.flatMap((name) => sections.get(name)?.entryPoints ?? []),
+  );
+  if (![...test.pipelines.keys()].every((entryPoint) => entryPoints.has(entryPoint))) return true;
   try {
     await device.prepare(test.pipelines);
   } catch (error) {
     if (device.lost === null) return true; // kernels with other bindings
     throw error;
   }
-  const host = new Host(test, device, { context: 1 });
+  const executor = new Executor(test, device, { context: 1 });
   try {
     for (const [name, data] of Object.entries(SELF_TEST.inputs)) {
-      host.write(
+      executor.write(
         name,
         Uint8Array.from(atob(data), (character) => character.charCodeAt(0)),
       );
     }
-    await host.run("operation", 1);
+    await executor.run("operation", 1);
     const { expected, tolerance } = SELF_TEST;
-    const got = new Float32Array(await host.read("y", 4 * expected.length));
-    return expected.every((value, i) => Math.abs(got[i] - value) <= tolerance);
+    const actual = new Float32Array(await executor.read("y", 4 * expected.length));
+    return expected.every((value, i) => Math.abs(actual[i] - value) <= tolerance);
   } finally {
-    host.dispose();
+    executor.dispose();
   }
 }

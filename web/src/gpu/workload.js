@@ -1,4 +1,4 @@
-/** What the dispatches of a program do, by the program alone: layer, operation, weights read, workgroups. */
+/** The work of the dispatches of a program: layer, operation, weights read, workgroups. */
 
 import { grid } from "./program.js";
 
@@ -89,8 +89,8 @@ export function groupOf({ label, entry_point: entryPoint }) {
 
 /** @param {string} label */
 function layerOf(label) {
-  const found = LAYER.exec(label);
-  return found === null ? null : Number(found[1]);
+  const match = LAYER.exec(label);
+  return match === null ? null : Number(match[1]);
 }
 
 /** @param {Program} program @param {Dispatch} dispatch @param {number} tokens */
@@ -105,11 +105,13 @@ function weightBytes(program, dispatch, tokens) {
     // one row a token, from the one range that holds it
     const [, , cols, , half] = program.parameters[dispatch.parameters];
     const size = [...bound.values()].reduce((sum, bytes) => sum + bytes, 0);
-    const tables = (program.passes.get("decode") ?? []).filter((one) => one.entry_point === "embed");
-    const all = tables
-      .flatMap((one) => one.bindings)
+    const tables = (program.passes.get("decode") ?? []).filter(
+      (dispatch) => dispatch.entry_point === "embed",
+    );
+    const tableBytes = tables
+      .flatMap((dispatch) => dispatch.bindings)
       .reduce((sum, name) => sum + (program.weights.get(name)?.size ?? 0), 0);
-    return all > 0 ? (tokens * Number(cols) * (half === 1 ? 2 : 4) * size) / all : 0;
+    return tableBytes > 0 ? (tokens * Number(cols) * (half === 1 ? 2 : 4) * size) / tableBytes : 0;
   }
   let total = 0;
   for (const [name, size] of bound) {

@@ -1,4 +1,13 @@
-/** One request among those that a file takes, and the wait between two. */
+/** Requests that are made again: one attempt, and the pause before the next. */
+
+import { NetworkError, PackageError } from "../errors.js";
+
+/** @typedef {{attempts: number, delay: number, stall: number}} RetryOptions delay and stall in ms */
+
+/** Longest time that a server can make a client wait, in ms. */
+const MAX_WAIT = 60_000;
+/** Codes of errors that another attempt cannot change. */
+const PERMANENT = ["html", "redirect", "range"];
 
 /** One request, which is given up where no byte comes for a while. */
 export class Attempt {
@@ -7,16 +16,15 @@ export class Attempt {
   #timer;
   #stall;
   stalled = false;
-  progress = false;
 
-  /** @param {AbortSignal | undefined} signal @param {number} stall */
+  /** @param {AbortSignal | undefined} signal @param {number} stall ms without a byte after which it ends */
   constructor(signal, stall) {
     this.#stall = stall;
     this.signal = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
     this.alive();
   }
 
-  /** Bytes came, or are about to. */
+  /** Starts the time anew: bytes came, or are about to. */
   alive() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -25,7 +33,7 @@ export class Attempt {
     }, this.#stall);
   }
 
-  /** Nothing is waited for. */
+  /** Stops the time: nothing is waited for. */
   rest() {
     clearTimeout(this.#timer);
   }
@@ -37,17 +45,69 @@ export class Attempt {
   }
 }
 
+/** @typedef {"done" | "partial" | "nothing"} Outcome of an attempt: all bytes, some of them, or none have come */
+
+/**
+ * Makes attempts until one is done. Attempts that bring some bytes do not count.
+ *
+ * @param {string} url for messages
+ * @param {RetryOptions} options
+ * @param {AbortSignal | undefined} signal
+ * @param {(attempt: Attempt) => Promise<Outcome>} action
+ * @param {() => Attempt | null} [ongoing] an earlier attempt that goes on
+ * @returns {Promise<void>}
+ * @throws {NetworkError | PackageError}
+ */
+export async function retried(url, { attempts, delay, stall }, signal, action, ongoing = () => null) {
+  /** @type {unknown} */
+  let cause;
+  for (let tries = 0; tries < attempts; ) {
+    signal?.throwIfAborted();
+    if (tries > 0) await pause(Math.max(delay * 2 ** (tries - 1), waitOf(cause)), signal);
+    const attempt = ongoing() ?? new Attempt(signal, stall);
+    try {
+      const outcome = await action(attempt);
+      if (outcome === "done") return;
+      cause = new NetworkError(`${url}: the connection was cut`, { code: "cut" });
+      tries = outcome === "partial" ? 1 : tries + 1;
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof PackageError || (error instanceof NetworkError && !isPassing(error))) throw error;
+      cause = attempt.stalled
+        ? new NetworkError(`${url}: no byte came for ${stall} ms`, { code: "stalled", cause: error })
+        : error;
+      tries++;
+    } finally {
+      if (ongoing() === attempt) attempt.rest();
+      else attempt.end();
+    }
+  }
+  if (cause instanceof NetworkError) throw cause;
+  const reason = cause instanceof Error ? cause.message : cause;
+  throw new NetworkError(`${url} could not be fetched: ${reason}`, { cause });
+}
+
+/** @param {NetworkError} error whether it may pass by itself */
+function isPassing({ status, code }) {
+  if (PERMANENT.includes(code)) return false;
+  return status === null || status === 408 || status === 429 || status >= 500;
+}
+
+/** @param {unknown} error @returns {number} ms that the server asked to wait */
+function waitOf(error) {
+  const cause = error instanceof NetworkError ? error.cause : undefined;
+  if (typeof cause !== "object" || cause === null || !("retryAfter" in cause)) return 0;
+  return Math.min(MAX_WAIT, Number(cause.retryAfter));
+}
+
 /** @param {number} ms @param {AbortSignal} [signal] */
-export function pause(ms, signal) {
+function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
-    signal?.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      },
-      { once: true },
-    );
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
   });
 }

@@ -1,28 +1,28 @@
 /**
- * What was loaded, kept for later: pieces of files in the platform's Cache storage.
+ * Pieces of files that were loaded, in the platform's Cache storage.
  *
- * Pieces are kept by the hash of their file, so a package that changes at its address is never mixed up with
- * what it was. What comes out of the cache is checked like what comes from the network.
+ * They are stored by the hash of their file. Therefore a package that changes at its address is never mixed up with its
+ * older state. What comes from the cache is checked like what comes from the network.
  */
 
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
-/** @typedef {import("../package/metadata.js").FileEntry} FileEntry */
-/** @typedef {import("./package.js").Piece} Piece */
+/** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
+/** @typedef {import("./source.js").Piece} Piece */
 /** @typedef {Pick<CacheStorage, "open" | "delete">} Storage */
 
 const NAME = "webgpu-llama4-1";
 const ORIGIN = "https://webgpu-llama4.invalid"; // keys have to be addresses; nothing is ever fetched from it
 
-/** The packages that are kept. */
+/** The packages in a storage. */
 export class PackageCache {
   /** @param {Storage} storage */
   constructor(storage) {
     this.storage = storage;
-    /** @type {unknown} why nothing more is kept, such as a lack of room; null while all is well */
+    /** @type {unknown} why nothing more is stored, such as a lack of room; null while there is no failure */
     this.failure = null;
   }
 
-  /** Returns the cache of this platform, null where there is none: pages from plain http: have none. */
+  /** Returns the cache of this platform, null where there is none, as on pages from plain http:. */
   static ofPlatform() {
     return globalThis.caches === undefined ? null : new PackageCache(globalThis.caches);
   }
@@ -54,20 +54,20 @@ export class PackageCache {
     await Promise.all(pieces.map((piece) => cache?.delete(key(url, entry, piece))));
   }
 
-  /** @returns {Promise<{url: string, bytes: number}[]>} the packages, with what they take */
+  /** @returns {Promise<{url: string, bytes: number}[]>} the packages with their sizes */
   async list() {
     const cache = await this.#open();
     /** @type {Map<string, number>} */
     const sizes = new Map();
     for (const request of (await cache?.keys()) ?? []) {
       const url = new URL(request.url).searchParams.get("from") ?? "";
-      const answer = await cache?.match(request);
-      sizes.set(url, (sizes.get(url) ?? 0) + Number(answer?.headers.get("content-length") ?? 0));
+      const response = await cache?.match(request);
+      sizes.set(url, (sizes.get(url) ?? 0) + Number(response?.headers.get("content-length") ?? 0));
     }
     return Array.from(sizes, ([url, bytes]) => ({ url, bytes }));
   }
 
-  /** Deletes a package, all without an address. @param {string} [url] */
+  /** Deletes a package, or all of them. @param {string} [url] */
   async clear(url) {
     if (url === undefined) {
       await this.storage.delete(NAME);
@@ -92,8 +92,8 @@ export class PackageCache {
   /** @param {string} address @returns {Promise<Bytes | null>} */
   async #get(address) {
     try {
-      const answer = await (await this.#open())?.match(address);
-      return answer === undefined ? null : new Uint8Array(await answer.arrayBuffer());
+      const response = await (await this.#open())?.match(address);
+      return response === undefined ? null : new Uint8Array(await response.arrayBuffer());
     } catch {
       return null;
     }

@@ -1,11 +1,11 @@
-/** How far loading is: bytes, speed, time left. */
+/** The progress of loading: bytes, speed, time left. */
 
 /** @typedef {"metadata" | "program" | "device" | "weights" | "pipelines" | "ready"} Phase */
 /**
  * @typedef {object} Progress
  * @property {Phase} phase
  * @property {string} file the file that arrives
- * @property {number} loaded bytes of all weights that have arrived and were checked
+ * @property {number} loaded bytes of weights that have arrived and were checked
  * @property {number} total bytes of all weights; 0 until it is known
  * @property {number} bytesPerSecond over the last seconds, of what came from the network; 0 where unknown
  * @property {number | null} secondsLeft null where unknown
@@ -15,11 +15,11 @@
 
 const WINDOW_MS = 5000;
 
-/** Measures, and tells. */
+/** Measures progress and reports it. */
 export class ProgressMeter {
-  #tell;
+  #report;
   /** @type {{at: number, bytes: number}[]} */
-  #came = [];
+  #arrivals = [];
   /** @type {Progress} */
   #now = {
     phase: "metadata",
@@ -30,17 +30,17 @@ export class ProgressMeter {
     secondsLeft: null,
     cached: false,
   };
-  #fresh = 0;
+  #bytesFromNetwork = 0;
 
-  /** @param {OnProgress} [tell] */
-  constructor(tell = () => {}) {
-    this.#tell = tell;
+  /** @param {OnProgress} [report] */
+  constructor(report = () => {}) {
+    this.#report = report;
   }
 
   /** @param {Phase} phase @param {string} [file] */
   phase(phase, file = "") {
     this.#now = { ...this.#now, phase, file };
-    this.#tell(this.#now);
+    this.#report(this.#now);
   }
 
   /** @param {number} bytes of all weights */
@@ -50,8 +50,8 @@ export class ProgressMeter {
 
   /** @param {number} bytes that came from the network */
   network(bytes) {
-    this.#fresh += bytes;
-    this.#came.push({ at: performance.now(), bytes });
+    this.#bytesFromNetwork += bytes;
+    this.#arrivals.push({ at: performance.now(), bytes });
   }
 
   /** @param {string} file @param {number} bytes of weights that were checked */
@@ -59,17 +59,17 @@ export class ProgressMeter {
     const loaded = this.#now.loaded + bytes;
     const bytesPerSecond = this.#speed();
     const secondsLeft = bytesPerSecond > 0 ? (this.#now.total - loaded) / bytesPerSecond : null;
-    const cached = this.#fresh === 0;
-    this.#fresh = 0;
+    const cached = this.#bytesFromNetwork === 0;
+    this.#bytesFromNetwork = 0;
     this.#now = { ...this.#now, phase: "weights", file, loaded, bytesPerSecond, secondsLeft, cached };
-    this.#tell(this.#now);
+    this.#report(this.#now);
   }
 
   #speed() {
     const now = performance.now();
-    this.#came = this.#came.filter(({ at }) => now - at <= WINDOW_MS);
-    if (this.#came.length === 0) return 0;
-    const ms = Math.max(1, now - this.#came[0].at);
-    return (1000 * this.#came.reduce((sum, { bytes }) => sum + bytes, 0)) / ms;
+    this.#arrivals = this.#arrivals.filter(({ at }) => now - at <= WINDOW_MS);
+    if (this.#arrivals.length === 0) return 0;
+    const ms = Math.max(1, now - this.#arrivals[0].at);
+    return (1000 * this.#arrivals.reduce((sum, { bytes }) => sum + bytes, 0)) / ms;
   }
 }

@@ -3,9 +3,10 @@
 import { PackageError } from "../errors.js";
 import { RULES } from "./specification.js";
 
-/** @typedef {import("./schema.js").Finding} Finding */
+/** @typedef {[rule: string, message: string]} Finding a broken rule, what was found, and what was expected */
+/** @typedef {Generator<Finding, void, void>} Findings */
 
-const ORDER = new Map(RULES.map((rule, at) => [rule, at]));
+const ORDER = new Map(RULES.map((rule, index) => [rule, index]));
 
 /**
  * Throws the first of some findings of one stage, as chapter Validation orders them (LLQ-READ-1).
@@ -17,13 +18,13 @@ const ORDER = new Map(RULES.map((rule, at) => [rule, at]));
 export function settle(findings, code) {
   /** @type {Finding | null} */
   let first = null;
-  for (const one of findings) {
-    if (first === null || place(one) < place(first)) first = one;
+  for (const finding of findings) {
+    if (first === null || order(finding) < order(first)) first = finding;
   }
   if (first !== null) throw new PackageError(first[1], { rule: first[0], code });
 }
 
 /** @param {Finding} finding */
-function place([rule]) {
+function order([rule]) {
   return ORDER.get(rule) ?? Infinity;
 }

@@ -1,16 +1,18 @@
 /**
- * JSON as LLQ has it (spec: Metadata, JSON): a strict parser that tells which rule a text breaks, and how its
- * numbers are written. JSON.parse tells neither.
+ * A strict parser of JSON (spec: Metadata, JSON). It reports which rule a text breaks, and how its numbers are
+ * written; JSON.parse reports neither.
  */
 
-/** @typedef {"syntax" | "duplicate" | "number" | "surrogate"} Fault in the order of their rules */
+/** @typedef {null | boolean | number | string | Json[] | {[name: string]: Json}} Json a value of JSON */
+/** @typedef {{[name: string]: Json}} JsonObject */
+/** @typedef {"syntax" | "duplicate" | "number" | "surrogate"} Violation in the order of their rules */
 /**
  * @callback WrittenAsInteger
  * @param {object} container
  * @param {string | number} key of a number in it
  * @returns {boolean} whether the number is written as digits alone
  */
-/** @typedef {{value: any, faults: Set<Fault>, writtenAsInteger: WrittenAsInteger}} Parsed */
+/** @typedef {{value: Json, violations: Set<Violation>, writtenAsInteger: WrittenAsInteger}} Parsed */
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const SPACE = /[ \t\n\r]*/y;
@@ -21,24 +23,25 @@ const LITERALS = /** @type {[string, boolean | null][]} */ ([
 ]);
 
 /**
- * Parses exactly one value; the value means something only if there is no fault.
+ * Parses exactly one value; the value means something only if there is no violation.
  *
  * @param {string} text that nests no deeper than a recursive parser can go
  * @returns {Parsed}
  */
 export function parseJson(text) {
   const reader = new Reader(text);
+  /** @type {Json} */
   let value = null;
   try {
     value = reader.value(null, "");
-    if (reader.at < text.length) reader.faults.add("syntax");
+    if (reader.at < text.length) reader.violations.add("syntax");
   } catch (error) {
     if (!(error instanceof Syntax)) throw error;
-    reader.faults.add("syntax");
+    reader.violations.add("syntax");
   }
   return {
     value,
-    faults: reader.faults,
+    violations: reader.violations,
     writtenAsInteger: (container, key) => !reader.fractions.get(container)?.has(key),
   };
 }
@@ -48,8 +51,8 @@ class Syntax extends Error {}
 
 class Reader {
   at = 0;
-  /** @type {Set<Fault>} */
-  faults = new Set();
+  /** @type {Set<Violation>} */
+  violations = new Set();
   /** @type {WeakMap<object, Set<string | number>>} keys of numbers that are written with fraction or exponent */
   fractions = new WeakMap();
 
@@ -58,7 +61,7 @@ class Reader {
     this.text = text;
   }
 
-  /** @param {object | null} container @param {string | number} key @returns {any} */
+  /** @param {object | null} container @param {string | number} key @returns {Json} */
   value(container, key) {
     const mark = this.text[this.at];
     if (mark === "{") return this.object();
@@ -76,14 +79,15 @@ class Reader {
   /** @param {object | null} container @param {string | number} key */
   number(container, key) {
     NUMBER.lastIndex = this.at;
-    const found = NUMBER.exec(this.text);
-    if (found === null) throw new Syntax();
-    this.at += found[0].length;
-    const value = Number(found[0]);
-    if (found[1] === undefined && found[2] === undefined) {
-      if (!Number.isSafeInteger(value)) this.faults.add("number");
+    const match = NUMBER.exec(this.text);
+    if (match === null) throw new Syntax();
+    const [digits, fraction, exponent] = match;
+    this.at += digits.length;
+    const value = Number(digits);
+    if (fraction === undefined && exponent === undefined) {
+      if (!Number.isSafeInteger(value)) this.violations.add("number");
     } else {
-      if (!Number.isFinite(value)) this.faults.add("number");
+      if (!Number.isFinite(value)) this.violations.add("number");
       if (container !== null) {
         const keys = this.fractions.get(container) ?? new Set();
         this.fractions.set(container, keys.add(key));
@@ -105,13 +109,13 @@ class Reader {
     } catch {
       throw new Syntax();
     }
-    if (!value.isWellFormed()) this.faults.add("surrogate");
+    if (!value.isWellFormed()) this.violations.add("surrogate");
     this.at = end + 1;
     return value;
   }
 
   array() {
-    /** @type {any[]} */
+    /** @type {Json[]} */
     const items = [];
     this.at++;
     this.space();
@@ -126,7 +130,7 @@ class Reader {
   }
 
   object() {
-    /** @type {Record<string, any>} */
+    /** @type {JsonObject} */
     const members = {};
     this.at++;
     this.space();
@@ -138,7 +142,7 @@ class Reader {
       this.space();
       this.must(":");
       this.space();
-      if (Object.hasOwn(members, name)) this.faults.add("duplicate");
+      if (Object.hasOwn(members, name)) this.violations.add("duplicate");
       this.fractions.get(members)?.delete(name);
       const value = this.value(members, name);
       // an own member also where its name is __proto__

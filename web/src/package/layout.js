@@ -1,13 +1,13 @@
 /** Where the sections of a part lie (spec: Shards and records). All lengths are in bytes. */
 
-/** @typedef {import("./metadata.js").Dtype} Dtype */
+/** @typedef {import("./metadata_types.js").Dtype} Dtype */
 
 export const BLOCK = 64; // rows and columns of a block
 export const BLOCK_BYTES = 2048;
 export const SLOT_BYTES = 256;
 export const PREAMBLE_BYTES = 256;
 
-/** @param {number} n the least multiple of 256 that is not below n */
+/** @param {number} n the smallest multiple of 256 that is at least n */
 export function align(n) {
   return Math.ceil(n / 256) * 256;
 }
@@ -18,7 +18,7 @@ export function isInt4(dtype) {
 }
 
 /**
- * Returns [rows, cols] of a tensor; one of one dimension has rows of one element.
+ * Returns [rows, cols] of a tensor; a tensor of one dimension has rows of one element.
  *
  * @param {{shape: number[]}} tensor
  * @returns {[number, number]}
@@ -39,16 +39,16 @@ export function sections(dtype, rows, cols) {
   if (!isInt4(dtype)) return [{ name: "data", offset: 0, size: rows * cols * (dtype === "f16" ? 2 : 4) }];
   const blocks = Math.ceil(rows / BLOCK) * Math.ceil(cols / BLOCK);
   /** @type {ReturnType<typeof sections>} */
-  const found = [{ name: "slot", offset: 0, size: SLOT_BYTES }];
+  const list = [{ name: "slot", offset: 0, size: SLOT_BYTES }];
   let offset = SLOT_BYTES;
-  found.push({ name: "scale", offset, size: 2 * blocks });
+  list.push({ name: "scale", offset, size: 2 * blocks });
   offset += align(2 * blocks);
   if (dtype === "int4_affine") {
-    found.push({ name: "zero_point", offset, size: blocks });
+    list.push({ name: "zero_point", offset, size: blocks });
     offset += align(blocks);
   }
-  found.push({ name: "packed", offset, size: BLOCK_BYTES * blocks });
-  return found;
+  list.push({ name: "packed", offset, size: BLOCK_BYTES * blocks });
+  return list;
 }
 
 /**

@@ -1,74 +1,29 @@
 /**
  * metadata.json: the index of a package (spec: Metadata).
  *
- * All that it says is checked when it is read: the stages `json` to `parts` of chapter Validation.
+ * All that it states is checked when it is read: the stages `json` to `parts` of chapter Validation.
  */
 
 import { PackageError } from "../errors.js";
-import { readJson } from "./canonical_json.js";
 import { checkModel } from "./checks/model.js";
 import { checkParts } from "./checks/parts.js";
 import { checkTensors } from "./checks/tensors.js";
 import { settle } from "./findings.js";
+import { readJson } from "./read_json.js";
 import { checkSchema } from "./schema.js";
 import { sha256 } from "./sha256.js";
 import { METADATA_SCHEMA } from "./specification.js";
 
-/** @typedef {{file: string, byte_length: number, sha256: string}} FileEntry */
-/**
- * @typedef {object} Part
- * @property {number} shard
- * @property {number} offset
- * @property {number} byte_length
- * @property {number} first_row
- * @property {number} num_rows
- * @property {string} sha256
- */
-/** @typedef {"int4_affine" | "int4_symmetric" | "f16" | "f32"} Dtype */
-/** @typedef {{name: string, dtype: Dtype, shape: number[], parts: Part[], extensions?: object}} TensorEntry */
-/**
- * @typedef {FileEntry & {bos_token_id: number | null, eos_token_ids: number[], chat_template: string | null}}
- *   TokenizerEntry
- */
-/**
- * @typedef {object} LayerEntry
- * @property {{rope: boolean, qk_norm: boolean, chunk_size: number | null, temperature: object | null}} attention
- * @property {{activation: string, gated: boolean, intermediate_size: number, moe: MoeEntry | null}} ffn
- */
-/** @typedef {{num_experts: number, shared_intermediate_size: number}} MoeEntry */
-/**
- * @typedef {object} ModelEntry
- * @property {number} vocab_size
- * @property {number} hidden_size
- * @property {number} num_heads
- * @property {number} num_kv_heads
- * @property {number} head_dim
- * @property {number} context_length
- * @property {boolean} tied_embeddings
- * @property {{fp16_layers: number}} activations
- * @property {LayerEntry[]} layers
- */
-/**
- * @typedef {object} Metadata
- * @property {string} version
- * @property {string} stem
- * @property {string} digest
- * @property {number} shard_limit
- * @property {FileEntry[]} shards
- * @property {TensorEntry[]} tensors
- * @property {ModelEntry} [model]
- * @property {TokenizerEntry} [tokenizer]
- * @property {FileEntry} [module]
- * @property {FileEntry} [program]
- * @property {string[]} [extensions_used]
- * @property {string[]} [extensions_required]
- * @property {object} [extensions]
- */
+/** @typedef {import("./json.js").Json} Json */
+/** @typedef {import("./metadata_types.js").Metadata} Metadata */
 
 export const METADATA_NAME = "metadata.json";
 export const MAX_METADATA_BYTES = 1 << 24;
 
-const RULES = {
+/** What a reader of LLQ 1.0 refuses before it looks at the schema. */
+const VERSION = "1.0";
+
+const JSON_RULES = {
   encoding: "LLQ-JSON-1",
   depth: "LLQ-JSON-4",
   syntax: "LLQ-JSON-2",
@@ -77,53 +32,54 @@ const RULES = {
   surrogate: "LLQ-JSON-6",
 };
 
+/** Where the digits of `digest` are: the member sorts before all others. */
+const DIGEST = { begin: 11, end: 75 };
+
 /**
  * Returns the metadata that bytes hold.
  *
  * @param {Uint8Array<ArrayBuffer>} data
  * @returns {Promise<Metadata>}
- * @throws {PackageError} for the first fault of the stages `read` to `parts`
+ * @throws {PackageError} for the first error of the stages `read` to `parts`
  */
 export async function readMetadata(data) {
-  if (data.length < 2 || data.length > MAX_METADATA_BYTES) {
-    throw refusal(
-      "LLQ-PKG-2",
-      `metadata.json has ${data.length} bytes, and may have 2 to ${MAX_METADATA_BYTES}`,
-    );
-  }
-  const { value, isCanonical, writtenAsInteger } = readJson(data, METADATA_NAME, RULES);
+  checkMetadataSize(data.length);
+  const { value, isCanonical, writtenAsInteger } = await readJson(data, METADATA_NAME, JSON_RULES);
   checkVersion(value);
   settle(checkSchema(METADATA_SCHEMA, value, writtenAsInteger));
-  if (!isCanonical) throw refusal("LLQ-CANON-1", "metadata.json is not in canonical form");
-  const zeroed = data.slice();
-  zeroed.fill(0x30, 11, 75); // `digest` sorts before all other members, so it stands at a fixed place
-  if ((await sha256(zeroed)) !== value.digest) {
-    throw refusal(
-      "LLQ-CANON-2",
-      "metadata.json does not have the digest that it states: it was changed or damaged",
-    );
+  if (!isCanonical) throw refusal("LLQ-CANON-1", `${METADATA_NAME} is not in canonical form`);
+  const metadata = /** @type {Metadata} */ (/** @type {unknown} */ (value)); // by its schema
+  const zeroed = data.slice().fill(0x30, DIGEST.begin, DIGEST.end);
+  if ((await sha256(zeroed)) !== metadata.digest) {
+    throw refusal("LLQ-CANON-2", `${METADATA_NAME} does not match its digest: it was changed or damaged`);
   }
-  settle(checkModel(value));
-  settle(checkTensors(value));
-  settle(checkParts(value));
-  return value;
+  settle(checkModel(metadata));
+  settle(checkTensors(metadata));
+  settle(checkParts(metadata));
+  return metadata;
 }
 
-/** @param {any} value checked before the schema, so that a file of a later version is refused for its version */
+/** @param {number} size of metadata.json, in bytes @throws {PackageError} LLQ-PKG-2 */
+export function checkMetadataSize(size) {
+  if (size >= 2 && size <= MAX_METADATA_BYTES) return;
+  throw refusal("LLQ-PKG-2", `${METADATA_NAME} is ${size} bytes long (allowed: 2 to ${MAX_METADATA_BYTES})`);
+}
+
+/** @param {Json} value checked before the schema, so that a file of a later version is refused for its version */
 function checkVersion(value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
-  if (typeof value.version === "string" && value.version !== "1.0") {
+  const { version, extensions_required: extensions } = value;
+  if (typeof version === "string" && version !== VERSION) {
     throw refusal(
       "LLQ-VER-1",
-      `metadata.json is of version ${JSON.stringify(value.version)}; this is a reader of 1.0`,
+      `${METADATA_NAME} has version ${JSON.stringify(version)}, this reader supports ${VERSION}`,
     );
   }
-  const required = Array.isArray(value.extensions_required) ? value.extensions_required : [];
-  const unknown = required.find((/** @type {unknown} */ name) => typeof name === "string");
-  if (unknown !== undefined) {
+  const unknown = Array.isArray(extensions) && extensions.find((name) => typeof name === "string");
+  if (typeof unknown === "string") {
     throw refusal(
       "LLQ-EXT-1",
-      `the package requires ${JSON.stringify(unknown)}, an extension that is not known here`,
+      `the package requires extension ${JSON.stringify(unknown)}, which this reader does not support`,
     );
   }
 }

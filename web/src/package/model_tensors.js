@@ -1,7 +1,7 @@
-/** The tensors that a model calls for (spec: Metadata, Tensors of a model). */
+/** The tensors that a model requires (spec: Metadata, Tensors of a model). */
 
-/** @typedef {import("./metadata.js").ModelEntry} ModelEntry */
-/** @typedef {import("./metadata.js").Dtype} Dtype */
+/** @typedef {import("./metadata_types.js").ModelEntry} ModelEntry */
+/** @typedef {import("./metadata_types.js").Dtype} Dtype */
 /** @typedef {{name: string, shape: number[], dtypes: Dtype[]}} TensorRole */
 
 /** @type {Dtype[]} */
@@ -10,7 +10,7 @@ const MATRIX = ["int4_affine", "int4_symmetric"];
 const RAW = ["f16", "f32"];
 
 /**
- * Yields them in canonical order.
+ * Yields the tensors of a model in canonical order.
  *
  * @param {ModelEntry} model
  * @returns {Generator<TensorRole, void, void>}

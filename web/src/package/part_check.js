@@ -3,23 +3,24 @@
  * bytes. A part comes in pieces, in order.
  */
 
-import { settle } from "./findings.js";
-import { BLOCK, BLOCK_BYTES, isInt4, PREAMBLE_BYTES, rowsCols, sections } from "./layout.js";
+import { BLOCK, BLOCK_BYTES, isInt4, rowsCols, SLOT_BYTES, sections } from "./layout.js";
 import { Sha256, sha256 } from "./sha256.js";
 
-/** @typedef {import("./metadata.js").Part} Part */
-/** @typedef {import("./metadata.js").TensorEntry} TensorEntry */
+/** @typedef {import("./findings.js").Finding} Finding */
+/** @typedef {import("./metadata_types.js").Part} Part */
+/** @typedef {import("./metadata_types.js").TensorEntry} TensorEntry */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
-/** Parts of at most so many bytes are gathered and hashed by the platform, larger ones as they come. */
+/** Maximum size of a part that is gathered and hashed by WebCrypto, in bytes; larger ones are hashed as they come. */
 export const GATHERED_BYTES = 64 << 20;
 
-const GREATEST = 65504;
+/** The largest finite value of binary16. */
+const MAX_WEIGHT = 65504;
 
 /** The check of one part. */
 export class PartCheck {
-  /** @type {Map<string, string>} what is wrong, by rule */
-  #faults = new Map();
+  /** @type {Map<string, string>} the first finding of each rule */
+  #messages = new Map();
   #at = 0;
   #head;
   #sections;
@@ -58,35 +59,30 @@ export class PartCheck {
     const done = this.#at === this.part.byte_length;
     if (isInt4(this.tensor.dtype)) this.#int4(bytes, begin);
     else this.#raw(bytes, begin);
-    const found = await this.#hashed(bytes, begin, done);
-    if (found !== null && found !== this.part.sha256) {
-      this.#fault("LLQ-HASH-1", `its SHA-256 is ${found}, and not ${this.part.sha256}`);
+    const digest = await this.#digest(bytes, begin, done);
+    if (digest !== null && digest !== this.part.sha256) {
+      this.#find("LLQ-HASH-1", `its SHA-256 is ${digest}, expected ${this.part.sha256}`);
     }
     return done;
   }
 
-  /** Whether the hash of the part was wrong: then what arrived is not what was written. */
+  /** Whether the hash of the part was wrong: what arrived is not what was written. */
   get damaged() {
-    return this.#faults.has("LLQ-HASH-1");
+    return this.#messages.has("LLQ-HASH-1");
   }
 
-  /** What is wrong, at most once a rule. @returns {import("./schema.js").Finding[]} */
+  /** The findings, at most one of each rule. @returns {Finding[]} */
   get findings() {
-    const where = `${this.tensor.name}, rows from ${this.part.first_row} on`;
-    return Array.from(this.#faults, ([rule, found]) => [rule, `${where}: ${found}`]);
+    const place = `${this.tensor.name}, rows from ${this.part.first_row} on`;
+    return Array.from(this.#messages, ([rule, message]) => [rule, `${place}: ${message}`]);
   }
 
   /**
-   * Throws the first fault, if there is one.
+   * Adds bytes to the hash; returns it after the last.
    *
-   * @throws {import("../errors.js").PackageError}
+   * @param {Bytes} bytes @param {number} begin @param {boolean} done @returns {Promise<string | null>}
    */
-  settle() {
-    settle(this.findings, this.damaged ? "hash" : "package");
-  }
-
-  /** @param {Bytes} bytes @param {number} begin @param {boolean} done @returns {Promise<string | null>} */
-  async #hashed(bytes, begin, done) {
+  async #digest(bytes, begin, done) {
     if (this.#hash !== null) {
       this.#hash.update(bytes);
       return done ? this.#hash.digest() : null;
@@ -102,12 +98,14 @@ export class PartCheck {
 
   /** @param {string} name */
   #section(name) {
-    return /** @type {ReturnType<typeof sections>[0]} */ (this.#sections.find((one) => one.name === name));
+    return /** @type {ReturnType<typeof sections>[0]} */ (
+      this.#sections.find((section) => section.name === name)
+    );
   }
 
-  /** @param {string} rule @param {string} found */
-  #fault(rule, found) {
-    if (!this.#faults.has(rule)) this.#faults.set(rule, found);
+  /** @param {string} rule @param {string} message */
+  #find(rule, message) {
+    if (!this.#messages.has(rule)) this.#messages.set(rule, message);
   }
 
   /** @param {Bytes} bytes @param {number} begin */
@@ -130,40 +128,50 @@ export class PartCheck {
     const view = new DataView(head.buffer);
     const word = (/** @type {number} */ at) => view.getUint32(at, true);
     const blocks = Math.ceil(this.part.num_rows / BLOCK) * Math.ceil(this.cols / BLOCK);
-    if (word(0) !== BLOCK || word(4) !== BLOCK) this.#fault("LLQ-REC-1", `blocks of ${word(0)} x ${word(4)}`);
-    if (word(8) !== blocks) this.#fault("LLQ-REC-2", `${word(8)} blocks, and not ${blocks}`);
-    const offset = this.part.offset + 256;
-    if (word(12) !== offset) this.#fault("LLQ-REC-3", `offset ${word(12)}, and not ${offset}`);
-    if (head.subarray(16, 256).some(Boolean))
-      this.#fault("LLQ-REC-4", "its slot has bytes that are not zero");
-    this.#sections.slice(1, -1).forEach((section, i) => {
-      const next = this.#sections[i + 2].offset;
+    if (word(0) !== BLOCK || word(4) !== BLOCK) this.#find("LLQ-REC-1", `blocks of ${word(0)} x ${word(4)}`);
+    if (word(8) !== blocks) this.#find("LLQ-REC-2", `${word(8)} blocks, expected ${blocks}`);
+    const offset = this.part.offset + SLOT_BYTES;
+    if (word(12) !== offset) this.#find("LLQ-REC-3", `offset ${word(12)}, expected ${offset}`);
+    if (head.subarray(16, SLOT_BYTES).some(Boolean)) {
+      this.#find("LLQ-REC-4", "reserved bytes of its slot are not zero");
+    }
+    for (const [index, section] of this.#sections.slice(1, -1).entries()) {
+      const next = this.#sections[index + 2].offset;
       if (head.subarray(section.offset + section.size, next).some(Boolean)) {
-        this.#fault("LLQ-REC-5", `behind ${section.name} bytes are not zero`);
+        this.#find("LLQ-REC-5", `the padding after ${section.name} is not zero`);
       }
-    });
+    }
+    this.#checkBlocks(view, blocks);
+    this.#head = new Uint8Array(head.length); // its bytes are no longer needed
+  }
+
+  /** Checks the scale and the zero-point of each block. @param {DataView} view @param {number} blocks */
+  #checkBlocks(view, blocks) {
     const affine = this.tensor.dtype === "int4_affine";
+    const scales = this.#section("scale").offset;
     const zeroPoints = affine ? this.#section("zero_point").offset : 0;
     for (let block = 0; block < blocks; block++) {
-      const bits = view.getUint16(SCALES + 2 * block, true);
+      const bits = view.getUint16(scales + 2 * block, true);
       if (bits < 0x0400 || bits > 0x7bff) {
-        this.#fault("LLQ-DEQ-1", `block ${block} has a scale of bits ${bits.toString(16)}`);
+        this.#find(
+          "LLQ-DEQ-1",
+          `block ${block} has the scale 0x${bits.toString(16)}, expected 0x400 to 0x7bff`,
+        );
         continue;
       }
       const scale = (1024 + (bits & 1023)) * 2 ** ((bits >> 10) - 25);
       const zeroPoint = affine ? view.getInt8(zeroPoints + block) : 8;
-      if (scale * Math.max(Math.abs(zeroPoint), Math.abs(15 - zeroPoint)) > GREATEST) {
-        this.#fault("LLQ-DEQ-2", `block ${block} has weights beyond ${GREATEST}`);
+      if (scale * Math.max(Math.abs(zeroPoint), Math.abs(15 - zeroPoint)) > MAX_WEIGHT) {
+        this.#find("LLQ-DEQ-2", `block ${block} has weights above ${MAX_WEIGHT}`);
       }
     }
-    this.#head = new Uint8Array(head.length); // not kept
   }
 
   /**
    * Checks that codes outside the matrix are zero; only blocks at its edges have any.
    *
    * @param {Bytes} bytes of the packed section
-   * @param {number} begin where they lie in it
+   * @param {number} begin their offset in it
    */
   #codes(bytes, begin) {
     const rows = this.part.num_rows;
@@ -181,62 +189,41 @@ export class PartCheck {
         if (byte === 0) continue;
         const place = (at - block * BLOCK_BYTES) & 1023; // within its plane: 16 bytes a row, 4 codes a byte
         const inside = place >> 4 < inRows ? Math.max(0, Math.min(4, inCols - 4 * (place & 15))) : 0;
-        if (byte >> (2 * inside) !== 0)
-          this.#fault("LLQ-PACK-1", `block ${block} has codes outside the matrix`);
+        if (byte >> (2 * inside) !== 0) {
+          this.#find("LLQ-PACK-1", `block ${block} has codes outside the matrix`);
+        }
       }
     }
   }
 
-  /** @param {Bytes} bytes @param {number} begin */
+  /** Checks values of a raw tensor. @param {Bytes} bytes @param {number} begin */
   #raw(bytes, begin) {
     const { size } = this.#sections[0];
     const data = bytes.subarray(0, Math.max(0, Math.min(bytes.length, size - begin)));
-    if (bytes.subarray(data.length).some(Boolean))
-      this.#fault("LLQ-RAW-1", "behind its data bytes are not zero");
-    const whole = data.byteOffset % 4 === 0 ? data : data.slice();
-    const half = this.tensor.dtype === "f16";
-    if (half) {
-      for (const bits of new Uint16Array(whole.buffer, whole.byteOffset, whole.length >> 1)) {
-        if ((bits & 0x7c00) === 0x7c00) this.#fault("LLQ-RAW-2", "a value is not finite");
-      }
-      return;
+    if (bytes.subarray(data.length).some(Boolean)) {
+      this.#find("LLQ-RAW-1", "the padding after its data is not zero");
     }
-    for (const bits of new Uint32Array(whole.buffer, whole.byteOffset, whole.length >> 2)) {
-      if ((bits & 0x7f800000) === 0x7f800000) this.#fault("LLQ-RAW-2", "a value is not finite");
-    }
-    if (this.#ofModel && this.tensor.name === "rope.inv_freq") {
-      for (const value of new Float32Array(whole.buffer, whole.byteOffset, whole.length >> 2)) {
-        if (!(value > 0 && value <= 1)) this.#fault("LLQ-MODEL-6", `a frequency of ${value}`);
-      }
+    const aligned = data.byteOffset % 4 === 0 ? data : data.slice();
+    const { buffer, byteOffset, length } = aligned;
+    if (this.tensor.dtype === "f16") this.#halves(new Uint16Array(buffer, byteOffset, length >> 1));
+    else this.#singles(new Float32Array(buffer, byteOffset, length >> 2));
+  }
+
+  /** @param {Uint16Array} values of binary16 */
+  #halves(values) {
+    for (const bits of values) {
+      if ((bits & 0x7c00) === 0x7c00) this.#find("LLQ-RAW-2", "a value is not finite");
     }
   }
-}
 
-const SCALES = 256;
-const MAGIC = [0x89, 0x4c, 0x4c, 0x51, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/**
- * Yields the breaches of LLQ-SHARD-2 to LLQ-SHARD-6 in the first bytes of a shard.
- *
- * @param {Bytes} bytes at least PREAMBLE_BYTES of them
- * @param {{index: number, count: number, byteLength: number, file: string}} expected
- * @returns {Generator<import("./schema.js").Finding, void, void>}
- */
-export function* checkPreamble(bytes, { index, count, byteLength, file }) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
-  if (!MAGIC.every((byte, i) => bytes[i] === byte))
-    yield ["LLQ-SHARD-2", `${file}: it does not begin as a shard does`];
-  if (view.getUint16(8, true) !== 1 || view.getUint16(10, true) !== 0)
-    yield ["LLQ-SHARD-3", `${file}: it is of another version`];
-  if (view.getUint32(12, true) !== index || view.getUint32(16, true) !== count) {
-    yield [
-      "LLQ-SHARD-4",
-      `${file}: it is shard ${view.getUint32(12, true)} of ${view.getUint32(16, true)}, not ${index} of ${count}`,
-    ];
-  }
-  if (view.getBigUint64(24, true) !== BigInt(byteLength))
-    yield ["LLQ-SHARD-5", `${file}: it states another length`];
-  if ([...bytes.subarray(20, 24), ...bytes.subarray(32, 256)].some(Boolean)) {
-    yield ["LLQ-SHARD-6", `${file}: reserved bytes are not zero`];
+  /** @param {Float32Array} values */
+  #singles(values) {
+    const areFrequencies = this.#ofModel && this.tensor.name === "rope.inv_freq";
+    for (const value of values) {
+      if (!Number.isFinite(value)) this.#find("LLQ-RAW-2", "a value is not finite");
+      if (areFrequencies && !(value > 0 && value <= 1)) {
+        this.#find("LLQ-MODEL-6", `a frequency is ${value}, expected above 0 and at most 1`);
+      }
+    }
   }
 }

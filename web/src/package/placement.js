@@ -2,17 +2,17 @@
 
 import { BLOCK, isInt4, PREAMBLE_BYTES, partLength, rowsCols } from "./layout.js";
 
-/** @typedef {import("./metadata.js").TensorEntry} TensorEntry */
-/** @typedef {{shard: number, offset: number, first_row: number, num_rows: number}} Placed */
+/** @typedef {import("./metadata_types.js").TensorEntry} TensorEntry */
+/** @typedef {{shard: number, offset: number, first_row: number, num_rows: number}} PlacedPart */
 
 /**
- * Yields where the parts of tensors lie, tensor by tensor; null for one that cannot be stored, which ends it.
+ * Yields the parts of tensors, tensor by tensor; ends with null at a tensor that cannot be stored.
  *
  * @param {Iterable<TensorEntry>} tensors in canonical order
  * @param {number} limit of a shard, in bytes
- * @returns {Generator<[TensorEntry, Placed[]] | null, void, void>}
+ * @returns {Generator<[TensorEntry, PlacedPart[]] | null, void, void>}
  */
-export function* place(tensors, limit) {
+export function* placedParts(tensors, limit) {
   let shard = -1;
   let position = PREAMBLE_BYTES;
   for (const tensor of tensors) {
@@ -23,7 +23,7 @@ export function* place(tensors, limit) {
     };
     if (shard < 0 || (position > PREAMBLE_BYTES && position + partLength(tensor.dtype, rows, cols) > limit))
       open();
-    /** @type {Placed[]} */
+    /** @type {PlacedPart[]} */
     const parts = [];
     for (let row = 0; row < rows; ) {
       if (row > 0) open();
@@ -41,9 +41,9 @@ export function* place(tensors, limit) {
 }
 
 /**
- * Returns the greatest number of rows that fit: all, or else a multiple of the unit; 0 if none do.
+ * Returns the maximum number of rows that fit: all, or else a multiple of the unit; 0 if none fit.
  *
- * @param {import("./metadata.js").Dtype} dtype
+ * @param {import("./metadata_types.js").Dtype} dtype
  * @param {number} rows
  * @param {number} cols
  * @param {number} room in bytes

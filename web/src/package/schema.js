@@ -1,69 +1,151 @@
-/** JSON against a JSON Schema, as chapter Metadata reads it: each keyword has its rule. */
+/**
+ * A value of JSON against a JSON Schema, as chapter Metadata reads it: each keyword has its rule.
+ *
+ * The keywords are those that the schemas of `metadata.json` and `program.json` use; a test holds them to that.
+ */
 
-import { canonical } from "./canonical_json.js";
-
+/** @typedef {import("./findings.js").Finding} Finding */
 /** @typedef {import("./json.js").WrittenAsInteger} WrittenAsInteger */
-/** @typedef {[rule: string, found: string]} Finding a broken rule, and what was found in its place */
+/** @typedef {import("./json.js").Json} Json */
+/** @typedef {import("./json.js").JsonObject} JsonObject */
+/**
+ * @typedef {object} Schema
+ * @property {string} [$comment] the rule of keywords that have none of their own
+ * @property {string} [$ref] `#/$defs/NAME`
+ * @property {Record<string, Schema>} [$defs]
+ * @property {string | readonly string[]} [type]
+ * @property {Json} [const]
+ * @property {readonly Json[]} [enum]
+ * @property {number} [minimum]
+ * @property {number} [maximum]
+ * @property {number} [multipleOf]
+ * @property {number} [minLength]
+ * @property {number} [maxLength]
+ * @property {string} [pattern]
+ * @property {number} [minItems]
+ * @property {number} [maxItems]
+ * @property {boolean} [uniqueItems] of items that are no objects and no arrays
+ * @property {Schema} [items]
+ * @property {number} [minProperties]
+ * @property {number} [maxProperties]
+ * @property {readonly string[]} [required]
+ * @property {Record<string, Schema>} [properties]
+ * @property {Schema} [propertyNames]
+ * @property {Schema | false} [additionalProperties]
+ */
 
-/** @type {WeakMap<object, RegExp>} */
+/** Keywords that are checked; others would be ignored. */
+export const KEYWORDS = new Set([
+  ...["$comment", "$ref", "$defs", "type", "const", "enum", "minimum", "maximum", "multipleOf", "minLength"],
+  ...[
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "items",
+    "minProperties",
+    "maxProperties",
+  ],
+  ...["required", "properties", "propertyNames", "additionalProperties"],
+]);
+
+/** @type {WeakMap<Schema, RegExp>} */
 const patterns = new WeakMap();
 
 /**
- * Yields what breaks a schema whose references were replaced by what they mean.
+ * Yields what breaks a schema.
  *
- * @param {any} schema
- * @param {any} root a value of JSON
+ * @param {Schema} schema
+ * @param {Json} root
  * @param {WrittenAsInteger} writtenAsInteger
  * @returns {Generator<Finding, void, void>}
  */
 export function checkSchema(schema, root, writtenAsInteger) {
-  return check(schema, { root }, "root", "");
+  return new SchemaCheck(schema, writtenAsInteger).value(schema, root, {
+    container: null,
+    key: "",
+    pointer: "",
+  });
+}
 
-  /** @param {any} schema @param {any} container @param {string | number} key @param {string} place @returns {Generator<Finding, void, void>} */
-  function* check(schema, container, key, place) {
-    const value = container[key];
+/** @typedef {{container: JsonObject | Json[] | null, key: string | number, pointer: string}} Place */
+
+/** The check of one value against one schema. */
+class SchemaCheck {
+  /** @param {Schema} schema @param {WrittenAsInteger} writtenAsInteger */
+  constructor(schema, writtenAsInteger) {
+    this.definitions = schema.$defs ?? {};
+    this.writtenAsInteger = writtenAsInteger;
+  }
+
+  /** @param {Schema} schema @returns {Schema} the schema that a reference denotes */
+  resolved(schema) {
+    return schema.$ref === undefined ? schema : this.definitions[schema.$ref.slice("#/$defs/".length)];
+  }
+
+  /** @param {Schema} reference @param {Json} value @param {Place} place @returns {Generator<Finding, void, void>} */
+  *value(reference, value, place) {
+    const schema = this.resolved(reference);
+    const name = place.pointer || "the root";
     const types = [schema.type ?? []].flat();
-    const integer = container === undefined || key === "root" ? true : writtenAsInteger(container, key);
-    if (types.length > 0 && !types.some((type) => isOf(type, value) && (type !== "integer" || integer))) {
-      const number = types.includes("integer") && typeof value === "number";
-      yield [
-        number ? "LLQ-META-4" : "LLQ-META-3",
-        `${place || "the root"} is ${show(value)}, and not ${types.join(" or ")}`,
-      ];
+    if (types.length > 0 && !types.some((type) => this.isOf(type, value, place))) {
+      const fraction = types.includes("integer") && typeof value === "number";
+      const rule = fraction ? "LLQ-META-4" : "LLQ-META-3";
+      yield [rule, `${name} is ${shown(value)}, expected ${types.join(" or ")}`];
       return;
     }
-    const reason = complaint(schema, value);
-    if (reason !== null) yield [schema.$comment ?? "LLQ-META-5", `${place} is ${show(value)}: ${reason}`];
-    if (Array.isArray(value)) {
-      if (schema.items !== undefined)
-        for (const i of value.keys()) yield* check(schema.items, value, i, `${place}/${i}`);
-    } else if (typeof value === "object" && value !== null) {
-      yield* members(schema, value, place);
+    const expectation = unmet(schema, value);
+    if (expectation !== null) {
+      yield [schema.$comment ?? "LLQ-META-5", `${name} is ${shown(value)}, expected ${expectation}`];
+    }
+    if (Array.isArray(value)) yield* this.items(schema, value, place);
+    else if (isObject(value)) yield* this.members(schema, value, place);
+  }
+
+  /** @param {string} type @param {Json} value @param {Place} place */
+  isOf(type, value, { container, key }) {
+    if (type !== "integer") return isOf(type, value);
+    return typeof value === "number" && (container === null || this.writtenAsInteger(container, key));
+  }
+
+  /** @param {Schema} schema @param {Json[]} items @param {Place} place @returns {Generator<Finding, void, void>} */
+  *items(schema, items, { pointer }) {
+    if (schema.items === undefined) return;
+    for (const [index, item] of items.entries()) {
+      yield* this.value(schema.items, item, { container: items, key: index, pointer: `${pointer}/${index}` });
     }
   }
 
-  /** @param {any} schema @param {Record<string, any>} value @param {string} place @returns {Generator<Finding, void, void>} */
-  function* members(schema, value, place) {
+  /** @param {Schema} schema @param {JsonObject} object @param {Place} place @returns {Generator<Finding, void, void>} */
+  *members(schema, object, { pointer }) {
     for (const name of schema.required ?? []) {
-      if (!Object.hasOwn(value, name)) yield ["LLQ-META-2", `${place || "the root"} has no member ${name}`];
+      if (!Object.hasOwn(object, name))
+        yield ["LLQ-META-2", `${pointer || "the root"} has no member ${name}`];
     }
-    for (const name of Object.keys(value)) {
-      const inside = `${place}/${name}`;
+    for (const [name, member] of Object.entries(object)) {
+      const place = { container: object, key: name, pointer: `${pointer}/${name}` };
       if (schema.propertyNames !== undefined) {
-        const reason = complaint(schema.propertyNames, name);
-        if (reason !== null) yield ["LLQ-META-5", `the name of member ${show(name)}: ${reason}`];
+        const expectation = unmet(this.resolved(schema.propertyNames), name);
+        if (expectation !== null) {
+          yield ["LLQ-META-5", `a member is called ${shown(name)}, expected ${expectation}`];
+        }
       }
       const known = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
-      if (known) yield* check(schema.properties[name], value, name, inside);
-      else if (schema.additionalProperties === false)
-        yield ["LLQ-META-1", `${show(inside)} is a member that the schema does not name`];
-      else if (schema.additionalProperties !== undefined)
-        yield* check(schema.additionalProperties, value, name, inside);
+      const memberSchema = known ? schema.properties?.[name] : schema.additionalProperties;
+      if (memberSchema === false)
+        yield ["LLQ-META-1", `${shown(place.pointer)} is not a member of the schema`];
+      else if (memberSchema !== undefined) yield* this.value(memberSchema, member, place);
     }
   }
 }
 
-/** @param {string} type @param {any} value */
+/** @param {Json} value @returns {value is JsonObject} */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** @param {string} type other than integer @param {Json} value */
 function isOf(type, value) {
   switch (type) {
     case "null":
@@ -71,46 +153,66 @@ function isOf(type, value) {
     case "array":
       return Array.isArray(value);
     case "object":
-      return typeof value === "object" && value !== null && !Array.isArray(value);
-    case "integer":
-      return typeof value === "number";
+      return isObject(value);
     default:
       return typeof value === type;
   }
 }
 
-/** @param {any} schema @param {any} value @returns {string | null} what is against a value of the right type */
-function complaint(schema, value) {
-  if (schema.const !== undefined && value !== schema.const) return `it has to be ${show(schema.const)}`;
-  if (schema.enum !== undefined && !schema.enum.includes(value))
-    return `it has to be one of ${schema.enum.join(", ")}`;
-  if (typeof value === "number") {
-    if (value < schema.minimum || value > schema.maximum)
-      return `it has to be ${schema.minimum} to ${schema.maximum}`;
-    if (schema.multipleOf !== undefined && value % schema.multipleOf !== 0)
-      return `it has to be a multiple of ${schema.multipleOf}`;
-  } else if (typeof value === "string") {
-    if (schema.maxLength !== undefined && [...value].length > schema.maxLength) return `it is too long`;
-    if (schema.pattern !== undefined && !pattern(schema).test(value))
-      return `it has to match ${schema.pattern}`;
-  } else if (Array.isArray(value)) {
-    if (value.length < schema.minItems || value.length > schema.maxItems)
-      return `it has ${value.length} items`;
-    if (schema.uniqueItems && new Set(value.map(canonical)).size < value.length)
-      return "it has an item twice";
+/** @param {Schema} schema @param {Json} value @returns {string | null} what a value of the right type fails to be */
+function unmet(schema, value) {
+  if (schema.const !== undefined && value !== schema.const) return shown(schema.const);
+  if (schema.enum !== undefined && !schema.enum.includes(value)) return `one of ${schema.enum.join(", ")}`;
+  if (typeof value === "number") return unmetByNumber(schema, value);
+  if (typeof value === "string") return unmetByText(schema, value);
+  if (Array.isArray(value)) return unmetByArray(schema, value);
+  if (isObject(value))
+    return unmetCount(Object.keys(value).length, schema.minProperties, schema.maxProperties, "members");
+  return null;
+}
+
+/** @param {Schema} schema @param {number} value */
+function unmetByNumber({ minimum = -Infinity, maximum = Infinity, multipleOf }, value) {
+  if (value < minimum || value > maximum) return `${minimum} to ${maximum}`;
+  if (multipleOf !== undefined && value % multipleOf !== 0) return `a multiple of ${multipleOf}`;
+  return null;
+}
+
+/** @param {Schema} schema @param {string} value */
+function unmetByText(schema, value) {
+  const counted = schema.minLength !== undefined || schema.maxLength !== undefined;
+  const length = counted
+    ? unmetCount([...value].length, schema.minLength, schema.maxLength, "characters")
+    : null;
+  if (length !== null) return length;
+  if (schema.pattern !== undefined && !patternOf(schema, schema.pattern).test(value)) {
+    return `text that matches ${schema.pattern}`;
   }
   return null;
 }
 
-/** @param {any} schema */
-function pattern(schema) {
-  let found = patterns.get(schema);
-  if (found === undefined) patterns.set(schema, (found = new RegExp(schema.pattern, "u")));
-  return found;
+/** @param {Schema} schema @param {Json[]} value */
+function unmetByArray({ minItems, maxItems, uniqueItems }, value) {
+  const count = unmetCount(value.length, minItems, maxItems, "items");
+  if (count !== null) return count;
+  return uniqueItems && new Set(value).size < value.length ? "no item twice" : null;
 }
 
-/** @param {any} value */
-function show(value) {
-  const text = JSON.stringify(value) ?? String(value);
+/** @param {number} count @param {number | undefined} minimum @param {number | undefined} maximum @param {string} unit */
+function unmetCount(count, minimum = 0, maximum = Infinity, unit) {
+  if (count >= minimum && count <= maximum) return null;
+  return maximum === Infinity ? `at least ${minimum} ${unit}` : `${minimum} to ${maximum} ${unit}`;
+}
+
+/** @param {Schema} schema @param {string} source */
+function patternOf(schema, source) {
+  const pattern = patterns.get(schema) ?? new RegExp(source, "u");
+  patterns.set(schema, pattern);
+  return pattern;
+}
+
+/** @param {Json} value */
+function shown(value) {
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80)} …` : text;
 }

@@ -1,46 +1,37 @@
-/** A whole package, wherever it lies, against all rules that a package can break (spec: Validation). */
+/** A whole package, wherever its files are, against all rules that a package can break (spec: Validation). */
 
 import { PackageError } from "../errors.js";
-import { MAX_PROGRAM_BYTES, parseProgram } from "../gpu/program.js";
 import { checkProgram } from "./checks/program.js";
 import { settle } from "./findings.js";
-import { PREAMBLE_BYTES } from "./layout.js";
-import { MAX_METADATA_BYTES, METADATA_NAME, readMetadata } from "./metadata.js";
-import { MAX_MODULE_BYTES, readModule } from "./module.js";
-import { checkPreamble, PartCheck } from "./part_check.js";
+import { checkMetadataSize, METADATA_NAME, readMetadata } from "./metadata.js";
+import { checkModuleSize, readModule } from "./module.js";
+import { checkProgramSize, parseProgram } from "./program_file.js";
 import { Sha256 } from "./sha256.js";
+import { ShardCheck } from "./shard_check.js";
 
-/** @typedef {import("./metadata.js").FileEntry} FileEntry */
-/** @typedef {import("./metadata.js").Metadata} Metadata */
-/** @typedef {import("./schema.js").Finding} Finding */
+/** @typedef {import("./findings.js").Finding} Finding */
+/** @typedef {import("./findings.js").Findings} Findings */
+/** @typedef {import("./metadata_types.js").FileEntry} FileEntry */
+/** @typedef {import("./metadata_types.js").Metadata} Metadata */
 /** @typedef {{name: string, kind: "file" | "other", size: number}} DirectoryEntry links are not followed: they are `other` */
 /**
  * @typedef {object} Directory
  * @property {() => Promise<DirectoryEntry[] | null>} list null where there is no directory
  * @property {(name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>} read bytes of a file
  */
-/** @typedef {{rule: string | null, message: string, warnings: string[]}} Verdict the rule of the first fault, null for none */
+/** @typedef {{rule: string | null, message: string, warnings: string[]}} Verdict the rule of the first error, null for none */
 
 const CHUNK_BYTES = 4 << 20;
 
 /**
- * Says whether a package conforms.
+ * Returns whether a package conforms.
  *
  * @param {Directory} directory
  * @returns {Promise<Verdict>}
  */
 export async function validate(directory) {
   try {
-    const entries = await directory.list();
-    const metadata = await readMetadata(await metadataBytes(directory, entries));
-    settle(files(metadata, entries ?? []));
-    /** @type {Finding[]} */
-    const found = [];
-    for (const entry of [...metadata.shards, metadata.tokenizer, metadata.module, metadata.program]) {
-      if (entry !== undefined) found.push(...(await contents(directory, metadata, entry)));
-    }
-    settle(found);
-    await execution(directory, metadata);
+    const metadata = await checkedMetadata(directory);
     const warnings = metadata.model !== undefined && metadata.tokenizer === undefined ? ["LLQ-PKG-10"] : [];
     return { rule: null, message: "", warnings };
   } catch (error) {
@@ -49,97 +40,88 @@ export async function validate(directory) {
   }
 }
 
+/** Checks all stages; throws the first error. @param {Directory} directory */
+async function checkedMetadata(directory) {
+  const entries = await directory.list();
+  const metadata = await readMetadata(await metadataBytes(directory, entries));
+  settle(files(metadata, entries ?? []));
+  /** @type {Finding[]} */
+  const findings = [];
+  for (const [index, entry] of metadata.shards.entries()) {
+    findings.push(...(await contents(directory, entry, new ShardCheck(metadata, index))));
+  }
+  for (const entry of [metadata.tokenizer, metadata.module, metadata.program]) {
+    if (entry !== undefined) findings.push(...(await contents(directory, entry, null)));
+  }
+  settle(findings);
+  await execution(directory, metadata);
+  return metadata;
+}
+
 /** @param {Directory} directory @param {DirectoryEntry[] | null} entries */
 async function metadataBytes(directory, entries) {
   const entry = entries?.find(({ name }) => name === METADATA_NAME);
   if (entry?.kind !== "file") {
-    throw new PackageError(`this is no directory that holds a file ${METADATA_NAME}`, { rule: "LLQ-PKG-1" });
+    throw new PackageError(`not a package: ${METADATA_NAME} not found`, { rule: "LLQ-PKG-1" });
   }
-  if (entry.size > MAX_METADATA_BYTES) {
-    throw new PackageError(`${METADATA_NAME} has ${entry.size} bytes`, { rule: "LLQ-PKG-2" });
-  }
+  checkMetadataSize(entry.size);
   return directory.read(METADATA_NAME, 0, entry.size);
 }
 
 /**
- * Stage `files`: the directory.
+ * Yields the findings of stage `files`: the directory.
  *
  * @param {Metadata} metadata
  * @param {DirectoryEntry[]} entries
- * @returns {Generator<Finding, void, void>}
+ * @returns {Findings}
  */
 function* files({ shards, tokenizer, module, program }, entries) {
-  const there = new Map(entries.map((entry) => [entry.name, entry]));
-  const named = new Set();
-  for (const entry of [...shards, tokenizer, module, program]) {
-    if (entry === undefined) continue;
-    const { file, byte_length: length } = entry;
-    named.add(file);
-    const found = there.get(file);
-    if (found === undefined) yield ["LLQ-PKG-6", `there is no ${file}`];
-    else if (found.kind !== "file") yield ["LLQ-PKG-7", `${file} is no regular file`];
-    else if (found.size !== length) yield ["LLQ-PKG-8", `${file} has ${found.size} bytes, and not ${length}`];
+  const entriesByName = new Map(entries.map((entry) => [entry.name, entry]));
+  const names = new Set();
+  for (const expected of [...shards, tokenizer, module, program]) {
+    if (expected === undefined) continue;
+    const { file, byte_length: length } = expected;
+    names.add(file);
+    const entry = entriesByName.get(file);
+    if (entry === undefined) yield ["LLQ-PKG-6", `${file} not found`];
+    else if (entry.kind !== "file") yield ["LLQ-PKG-7", `${file} is not a regular file`];
+    else if (entry.size !== length) {
+      yield ["LLQ-PKG-8", `${file} is ${entry.size} bytes long, expected ${length}`];
+    }
   }
   for (const { name } of entries) {
-    if (name.toLowerCase().endsWith(".llq") && !named.has(name))
-      yield ["LLQ-PKG-9", `${name} is a stray shard`];
+    if (!name.toLowerCase().endsWith(".llq") || names.has(name)) continue;
+    yield ["LLQ-PKG-9", `${name} is a shard that ${METADATA_NAME} does not list`];
   }
 }
 
 /**
- * Stages `shards` to `payload`: what one file holds.
+ * Returns the findings of stages `shards` to `payload` in one file.
  *
  * @param {Directory} directory
- * @param {Metadata} metadata
  * @param {FileEntry} entry
+ * @param {ShardCheck | null} check of its contents, null for files that are not shards
  * @returns {Promise<Finding[]>}
  */
-async function contents(directory, metadata, entry) {
+async function contents(directory, entry, check) {
   /** @type {Finding[]} */
-  const found = [];
-  const index = metadata.shards.indexOf(entry);
-  const parts = metadata.tensors
-    .flatMap((tensor) => tensor.parts.map((part) => ({ tensor, part })))
-    .filter(({ part }) => part.shard === index)
-    .sort((a, b) => a.part.offset - b.part.offset);
+  const findings = [];
   const hash = new Sha256();
-  let next = 0;
-  /** @type {PartCheck | null} */
-  let check = null;
   for (let begin = 0; begin < entry.byte_length; begin += CHUNK_BYTES) {
     const bytes = await directory.read(entry.file, begin, Math.min(CHUNK_BYTES, entry.byte_length - begin));
-    const end = begin + bytes.length;
     hash.update(bytes);
-    if (index >= 0 && begin === 0) {
-      const expected = {
-        index,
-        count: metadata.shards.length,
-        byteLength: entry.byte_length,
-        file: entry.file,
-      };
-      found.push(...checkPreamble(bytes, expected));
-    }
-    // parts tile the shard behind its preamble
-    for (let at = index >= 0 ? Math.max(begin, PREAMBLE_BYTES) : end; at < end; ) {
-      const { tensor, part } = parts[next];
-      check ??= new PartCheck(tensor, part, metadata.model !== undefined);
-      const stop = Math.min(end, part.offset + part.byte_length);
-      if (await check.take(bytes.subarray(at - begin, stop - begin))) {
-        found.push(...check.findings);
-        check = null;
-        next++;
-      }
-      at = stop;
-    }
+    if (check === null) continue;
+    for await (const element of check.take(bytes, begin)) findings.push(...element.findings);
   }
-  if (hash.digest() !== entry.sha256) {
-    found.push(["LLQ-HASH-2", `${entry.file} is not what ${METADATA_NAME} says: its SHA-256 is another`]);
+  const digest = hash.digest();
+  if (digest !== entry.sha256) {
+    findings.push(["LLQ-HASH-2", `the SHA-256 of ${entry.file} is ${digest}, expected ${entry.sha256}`]);
   }
-  return found;
+  return findings;
 }
 
 /**
- * Stage `program`: module and program, of files that were checked.
+ * Checks stage `program`: module and program, in files that were checked.
  *
  * @param {Directory} directory
  * @param {Metadata} metadata
@@ -147,18 +129,10 @@ async function contents(directory, metadata, entry) {
 async function execution(directory, metadata) {
   const { module, program, model } = metadata;
   if (module === undefined) return;
-  if (module.byte_length > MAX_MODULE_BYTES) {
-    throw new PackageError(`the module has ${module.byte_length} bytes`, { rule: "LLQ-WGSL-1" });
-  }
+  checkModuleSize(module.byte_length);
   const sections = readModule(await directory.read(module.file, 0, module.byte_length));
   if (program === undefined || model === undefined) return;
-  if (program.byte_length > MAX_PROGRAM_BYTES) {
-    throw new PackageError(`program.json has ${program.byte_length} bytes`, { rule: "LLQ-PROG-1" });
-  }
-  checkProgram(
-    parseProgram(await directory.read(program.file, 0, program.byte_length)),
-    metadata,
-    model,
-    sections,
-  );
+  checkProgramSize(program.byte_length);
+  const value = await parseProgram(await directory.read(program.file, 0, program.byte_length));
+  checkProgram(value, metadata, model, sections);
 }

@@ -1,13 +1,13 @@
 /** Tokens one after another on a device, several in flight; no logits are read back (spec: Generation). */
 
-import { USAGE } from "../gpu/device.js";
+import { USAGE } from "../gpu/buffer_usage.js";
 import { CHOSEN } from "../gpu/executor.js";
 import { samplingBytes } from "./sampling.js";
 
-/** @typedef {import("../gpu/executor.js").Host} Host */
+/** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("./sampling.js").Sampling} Sampling */
 
-/** Tokens that are encoded before the first of them is read: the device never waits for the host. */
+/** Tokens that are encoded before the first of them is read: the device never waits for the CPU. */
 export const IN_FLIGHT = 4;
 
 const STATE_BYTES = 256;
@@ -15,26 +15,26 @@ const STATE_BYTES = 256;
 /**
  * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
  *
- * When it ends, however it ends, `host.position` counts the prompt and the tokens that were yielded, less the
+ * When it ends, however it ends, `executor.position` counts the prompt and the tokens that were yielded, less the
  * last: what was computed ahead is forgotten. Generation also ends where the context does.
  *
- * @param {Host} host
+ * @param {Executor} executor
  * @param {readonly number[]} prompt
  * @param {number} maxTokens
  * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} [options]
  * @returns {AsyncGenerator<number, "stop" | "length", void>} returns why it ended
  */
-export async function* generate(host, prompt, maxTokens, { eos = [], sampling, signal } = {}) {
-  const { device } = host;
+export async function* generate(executor, prompt, maxTokens, { eos = [], sampling, signal } = {}) {
+  const { device } = executor;
   const choice = sampling !== undefined && sampling.temperature > 0 ? "sample" : "greedy";
   signal?.throwIfAborted();
-  if (sampling !== undefined && choice === "sample") host.write("sampling", samplingBytes(sampling));
-  host.start();
-  await host.prefill(prompt, signal);
-  await host.prepare([choice, "decode"]);
-  const start = host.position;
+  if (sampling !== undefined && choice === "sample") executor.write("sampling", samplingBytes(sampling));
+  executor.start();
+  await executor.prefill(prompt, signal);
+  await executor.prepare([choice, "decode"]);
+  const start = executor.position;
   // The last token of a full context is chosen and never computed.
-  const steps = Math.min(maxTokens, host.context - start + 1);
+  const steps = Math.min(maxTokens, executor.context - start + 1);
   const staging = Array.from({ length: Math.min(IN_FLIGHT, Math.max(steps, 0)) }, (_, n) =>
     device.gpu.createBuffer({
       label: `chosen ${n}`,
@@ -51,8 +51,8 @@ export async function* generate(host, prompt, maxTokens, { eos = [], sampling, s
     while (yielded < steps) {
       while (submitted < steps && free.length > 0) {
         const buffer = /** @type {GPUBuffer} */ (free.pop());
-        const mapped = submit(host, submitted === 0 ? [choice] : ["decode", choice], buffer);
-        mapped.catch(() => {}); // whoever awaits it is told
+        const mapped = submit(executor, submitted === 0 ? [choice] : ["decode", choice], buffer);
+        mapped.catch(() => {}); // its error is thrown where it is awaited
         flight.push({ buffer, mapped });
         submitted++;
       }
@@ -76,7 +76,7 @@ export async function* generate(host, prompt, maxTokens, { eos = [], sampling, s
     }
     return "length";
   } finally {
-    host.position = start + Math.max(0, yielded - 1);
+    executor.position = start + Math.max(0, yielded - 1);
     for (const step of flight) await step.mapped.catch(() => {});
     for (const buffer of staging) buffer.destroy();
   }
@@ -85,14 +85,14 @@ export async function* generate(host, prompt, maxTokens, { eos = [], sampling, s
 /**
  * Submits passes for one token, and returns when the state behind them can be read.
  *
- * @param {Host} host
+ * @param {Executor} executor
  * @param {string[]} passes
  * @param {GPUBuffer} buffer
  */
-function submit(host, passes, buffer) {
-  const encoder = host.device.gpu.createCommandEncoder({ label: passes.join(" ") });
-  host.encode(encoder, passes, 1);
-  encoder.copyBufferToBuffer(host.resource("state"), 0, buffer, 0, STATE_BYTES);
-  host.device.gpu.queue.submit([encoder.finish()]);
+function submit(executor, passes, buffer) {
+  const encoder = executor.device.gpu.createCommandEncoder({ label: passes.join(" ") });
+  executor.encode(encoder, passes, 1);
+  encoder.copyBufferToBuffer(executor.resource("state"), 0, buffer, 0, STATE_BYTES);
+  executor.device.gpu.queue.submit([encoder.finish()]);
   return buffer.mapAsync(1);
 }

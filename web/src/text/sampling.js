@@ -1,12 +1,12 @@
 /**
  * How a token is drawn from logits (spec: Execution program, Sampled choice).
  *
- * The device draws by itself; `choose` is the same in binary64, for tests and for hosts without a device.
+ * The device draws by itself; `choose` does the same in binary64, for tests and for hosts without a device.
  */
 
 /** @typedef {{temperature: number, topK: number, topP: number, seed: bigint}} Sampling topK 0 and topP 1 keep all */
 
-/** Temperatures below are 0: the greatest logit is taken. */
+/** Temperatures below are 0: the largest logit is chosen. */
 export const COLDEST = 2 ** -60;
 
 const MASK = 0xffffffffn;
@@ -42,18 +42,30 @@ export function choose(logits, sampling, position) {
   ranked = ranked.slice(0, sampling.topK || undefined); // 2
   let weights = ranked.map((id) => Math.exp((logits[id] - logits[ranked[0]]) / temperature)); // 3
   if (topP < 1) {
-    const wanted = topP * weights.reduce((sum, w) => sum + w, 0); // 4
-    let sum = 0;
-    const last = weights.findIndex((w) => (sum += w) >= wanted);
+    const share = topP * total(weights); // 4
+    const last = firstAbove(weights, (sum) => sum >= share);
     ranked = ranked.slice(0, last + 1);
     weights = weights.slice(0, last + 1);
   }
-  const kept = ranked.map((id, i) => ({ id, weight: weights[i] })).sort((a, b) => a.id - b.id);
-  const whole = kept.reduce((sum, { weight }) => sum + weight, 0);
-  const wanted = uniform(sampling.seed, position) * whole; // 5
+  const candidates = ranked.map((id, i) => ({ id, weight: weights[i] })).sort((a, b) => a.id - b.id);
+  const inOrder = candidates.map(({ weight }) => weight);
+  const share = uniform(sampling.seed, position) * total(inOrder); // 5
+  const drawn = firstAbove(inOrder, (sum) => sum > share); // 6
+  return candidates[drawn === -1 ? candidates.length - 1 : drawn].id;
+}
+
+/** @param {number[]} weights */
+function total(weights) {
+  return weights.reduce((sum, weight) => sum + weight, 0);
+}
+
+/** @param {number[]} weights @param {(sum: number) => boolean} isEnough the first index whose running sum is enough, or -1 */
+function firstAbove(weights, isEnough) {
   let sum = 0;
-  const drawn = kept.find(({ weight }) => (sum += weight) > wanted); // 6
-  return (drawn ?? kept[kept.length - 1]).id;
+  return weights.findIndex((weight) => {
+    sum += weight;
+    return isEnough(sum);
+  });
 }
 
 /**

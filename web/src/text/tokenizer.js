@@ -1,16 +1,15 @@
 /** Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1). */
 
 import { TokenizerError } from "../errors.js";
+import { TextPieces } from "./text_pieces.js";
 
 /** @typedef {{role: string, content: string}} Message one message of a chat */
 /**
  * @typedef {object} TokenizerOptions
- * @property {number | null} [bosTokenId] the token that begins a text, null where the model wants none
+ * @property {number | null} [bosTokenId] the token that begins a text, null where the model uses none
  * @property {readonly number[]} [eosTokenIds] tokens that end an answer
  * @property {string | null} [chatTemplate] Jinja template of chat messages
  */
-
-const UNFINISHED = "\uFFFD"; // what decoding shows for the first bytes of a character
 
 /** The tokenizer of a package, through @huggingface/tokenizers. */
 export class Tokenizer {
@@ -43,8 +42,8 @@ export class Tokenizer {
     try {
       return new Tokenizer(new library.Tokenizer(JSON.parse(text), {}), options);
     } catch (cause) {
-      const found = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`this is no tokenizer.json that can be read: ${found}`, { cause });
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TokenizerError(`this tokenizer.json cannot be read: ${reason}`, { cause });
     }
   }
 
@@ -62,7 +61,7 @@ export class Tokenizer {
     try {
       entries = JSON.parse(vocab);
     } catch (cause) {
-      throw new TokenizerError("vocab.json is no JSON", { cause });
+      throw new TokenizerError("vocab.json is not JSON", { cause });
     }
     const lines = merges.split("\n").map((line) => line.replace(/\r$/, ""));
     const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
@@ -86,7 +85,7 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the ids of a prompt, with the token that begins a text exactly once at the beginning, if there is one.
+   * Returns the ids of a prompt, which begin with the token that begins a text exactly once, if there is one.
    *
    * @param {string} text
    * @returns {number[]}
@@ -97,7 +96,7 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the text of token ids, special tokens left out, and ids that this tokenizer does not have.
+   * Returns the text of token ids, without special tokens and without ids that this tokenizer does not have.
    *
    * @param {readonly number[]} ids
    * @returns {string}
@@ -117,7 +116,7 @@ export class Tokenizer {
    */
   async chat(messages) {
     if (this.#template === null) {
-      throw new TokenizerError("this tokenizer has no chat template: give a plain prompt", {
+      throw new TokenizerError("this tokenizer has no chat template: use a plain prompt", {
         code: "no-template",
       });
     }
@@ -132,8 +131,8 @@ export class Tokenizer {
         eos_token: token(this.eosTokenIds[0]),
       });
     } catch (cause) {
-      const found = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`the chat template refuses the messages: ${found}`, {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TokenizerError(`the chat template refuses the messages: ${reason}`, {
         cause,
         code: "template",
       });
@@ -145,54 +144,3 @@ export class Tokenizer {
     return new TextPieces(this);
   }
 }
-
-/** The text of tokens as they come, never a part of a character. */
-export class TextPieces {
-  /** @type {number[]} */
-  #ids = [];
-  #shown = "";
-  #from = 0;
-  #tokenizer;
-
-  /** @param {Tokenizer} tokenizer */
-  constructor(tokenizer) {
-    this.#tokenizer = tokenizer;
-  }
-
-  /**
-   * Returns the text that a token completes; it may be empty.
-   *
-   * Only the last tokens are decoded again: from those on whose text was shown when the previous one came, for the
-   * text of a token may depend on the one before it.
-   *
-   * @param {number} id
-   */
-  push(id) {
-    this.#ids.push(id);
-    const text = this.#tokenizer.decode(this.#ids.slice(this.#from));
-    if (text.endsWith(UNFINISHED)) return "";
-    const piece = text.slice(this.#shown.length);
-    if (this.#ids.length - this.#from > WINDOW && text.length > 0) {
-      this.#from = this.#ids.length - 1;
-      this.#shown = this.#tokenizer.decode(this.#ids.slice(this.#from));
-      if (this.#shown.includes(UNFINISHED)) {
-        // the last token ends a character: its bytes alone are none
-        this.#from = this.#ids.length - WINDOW;
-        this.#shown = this.#tokenizer.decode(this.#ids.slice(this.#from));
-      }
-    } else {
-      this.#shown = text;
-    }
-    return piece;
-  }
-
-  /** Returns what is left, though it may end within a character. */
-  end() {
-    const text = this.#tokenizer.decode(this.#ids.slice(this.#from));
-    const piece = text.slice(this.#shown.length);
-    this.#shown = text;
-    return piece;
-  }
-}
-
-const WINDOW = 32;

@@ -68,7 +68,7 @@ const answers = {
     version: "",
     language: "JavaScript",
     capabilities: ["api"],
-    patience: 10,
+    timeout_scale: 10,
   }),
   api({ url, steps }) {
     const asked = new URL(url).hash.slice(1, -1);

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { NetworkError, PackageError } from "../../src/errors.js";
-import { parseProgram, toProgram } from "../../src/gpu/program.js";
+import { toProgram } from "../../src/gpu/program.js";
+import { upload } from "../../src/gpu/upload.js";
+import { parseProgram } from "../../src/package/program_file.js";
 import { PackageCache } from "../../src/net/cache.js";
 import { HttpSource } from "../../src/net/http_source.js";
 import { Package } from "../../src/net/package.js";
@@ -26,8 +28,8 @@ async function served(fault, contents = files) {
 async function load(url, options = {}, onBytes = undefined) {
   const device = memoryDevice();
   const opened = await Package.open(new HttpSource(url, { ...FAST, ...options }));
-  const program = toProgram(parseProgram(await opened.readFile(opened.metadata.program)));
-  const { shards } = await opened.upload(device, program, { onBytes });
+  const program = toProgram(await parseProgram(await opened.readFile(opened.metadata.program)));
+  const { shards } = await upload(opened, device, program, { onBytes });
   opened.metadata.shards.forEach(({ file }, i) => assert.deepEqual(shards[i].data, files.get(file), file));
   return { device, opened };
 }
@@ -190,9 +192,9 @@ test("aborting ends the download with the reason, and frees the buffers", async 
   const { url } = await served();
   const device = memoryDevice();
   const opened = await Package.open(new HttpSource(url, FAST));
-  const program = toProgram(parseProgram(await opened.readFile(opened.metadata.program)));
+  const program = toProgram(await parseProgram(await opened.readFile(opened.metadata.program)));
   const stop = new AbortController();
-  const loading = opened.upload(device, program, { signal: stop.signal, onBytes: () => stop.abort() });
+  const loading = upload(opened, device, program, { signal: stop.signal, onBytes: () => stop.abort() });
   await assert.rejects(loading, { name: "AbortError" });
   assert.ok(device.buffers.length > 0 && device.buffers.every(({ destroyed }) => destroyed));
 });

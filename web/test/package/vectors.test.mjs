@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { directorySource } from "../../harness/directory_source.js";
 import { directory } from "../../node/directory.js";
 import { PackageError } from "../../src/errors.js";
+import { upload } from "../../src/gpu/upload.js";
 import { readExecution } from "../../src/gpu/execution.js";
 import { Package } from "../../src/net/package.js";
 import { readModule } from "../../src/package/module.js";
@@ -25,7 +26,7 @@ async function open(path) {
     readModule(await opened.readFile(metadata.module));
   const weights = new Map(metadata.shards.map((_, shard) => [String(shard), { shard }]));
   const program = metadata.program ? (await readExecution(opened)).program : { weights, buffers: new Map() };
-  await opened.upload(memoryDevice(), program);
+  await upload(opened, memoryDevice(), program);
 }
 
 /** The vectors whose first fault is of some rules; what no file can hold is set up by the suite, and not here. */

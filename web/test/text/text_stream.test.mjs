@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { InputError } from "../../src/errors.js";
-import { checked, StopTexts, TextStream } from "../../src/text/text_stream.js";
-import { TextPieces } from "../../src/text/tokenizer.js";
+import { inferSettings } from "../../src/api/infer_options.js";
+import { StopStrings } from "../../src/text/stop_strings.js";
+import { TextStream } from "../../src/text/text_stream.js";
+import { TextPieces } from "../../src/text/text_pieces.js";
 
 /** Tokens are bytes. */
 const bytewise = { decode: (ids) => new TextDecoder().decode(new Uint8Array(ids)) };
@@ -26,10 +28,10 @@ test("an answer that ends within a character shows what there is", () => {
 });
 
 test("stop texts are found across pieces and left out", () => {
-  const stops = new StopTexts(["</s>", "\n\n"]);
+  const stops = new StopStrings(["</s>", "\n\n"]);
   const shown = ["Hello", " <", "/b", "> a", "\n", "b </", "s> more"].map((piece) => stops.push(piece));
   assert.equal(shown.join("") + stops.end(), "Hello </b> a\nb ");
-  assert.ok(stops.found);
+  assert.ok(stops.complete);
 });
 
 test("of several stop texts the one that is complete first ends the answer, however its tokens are cut", () => {
@@ -40,18 +42,18 @@ test("of several stop texts the one that is complete first ends the answer, howe
   ];
   for (const [texts, shown] of cases) {
     for (const pieces of [["abcd"], ["a", "b", "c", "d"], ["ab", "cd"], ["a", "bcd"]]) {
-      const stops = new StopTexts(texts);
-      const given = pieces.map((piece) => (stops.found ? "" : stops.push(piece))).join("");
-      assert.deepEqual([given, stops.found], [shown, true], `${texts} in ${pieces}`);
+      const stops = new StopStrings(texts);
+      const given = pieces.map((piece) => (stops.complete ? "" : stops.push(piece))).join("");
+      assert.deepEqual([given, stops.complete], [shown, true], `${texts} in ${pieces}`);
     }
   }
 });
 
 test("what only began like a stop text is shown in the end", () => {
-  const stops = new StopTexts("###");
+  const stops = new StopStrings("###");
   assert.equal(stops.push("a##"), "a");
   assert.equal(stops.end(), "##");
-  assert.ok(!stops.found);
+  assert.ok(!stops.complete);
 });
 
 test("options that make no sense are refused", () => {
@@ -65,8 +67,8 @@ test("options that make no sense are refused", () => {
     { stop: null },
     { temperature: Infinity },
   ];
-  for (const options of wrong) assert.throws(() => checked(options), InputError, JSON.stringify(options));
-  assert.equal(checked({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
+  for (const options of wrong) assert.throws(() => inferSettings(options), InputError, JSON.stringify(options));
+  assert.equal(inferSettings({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });
 
 test("a stream tells why it ended, and ends what answers when its reader leaves", async () => {

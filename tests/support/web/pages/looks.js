@@ -1,5 +1,6 @@
 // What is wrong with how the page looks: evaluated in it by tests.
-() => {
+// biome-ignore lint/correctness/noUnusedVariables: tests evaluate this file as an expression
+function faultsOfLooks() {
   const faults = [];
   const numbers = (color) => color.match(/[\d.]+/g).map(Number);
   const over = ([r, g, b, a = 1], below) => [r, g, b].map((part, i) => a * part + (1 - a) * below[i]);
@@ -60,4 +61,4 @@
     }
   }
   return { texts, faults };
-};
+}

@@ -1,8 +1,8 @@
 /** Stage `model`: relations between members of the metadata. */
 
-/** @typedef {import("../metadata.js").Metadata} Metadata */
-/** @typedef {import("../metadata.js").ModelEntry} ModelEntry */
-/** @typedef {Generator<import("../schema.js").Finding, void, void>} Findings */
+/** @typedef {import("../metadata_types.js").Metadata} Metadata */
+/** @typedef {import("../metadata_types.js").ModelEntry} ModelEntry */
+/** @typedef {import("../findings.js").Findings} Findings */
 
 /** @param {Metadata} metadata @returns {Findings} */
 export function* checkModel(metadata) {
@@ -19,20 +19,21 @@ function* extensions({
   extensions: data = {},
   tensors,
 }) {
-  const named = [
+  const names = [
     ...required,
     ...Object.keys(data),
-    ...tensors.flatMap((one) => Object.keys(one.extensions ?? {})),
+    ...tensors.flatMap((tensor) => Object.keys(tensor.extensions ?? {})),
   ];
   const known = new Set(used);
-  for (const name of named) {
+  for (const name of names) {
     if (!known.has(name)) yield ["LLQ-EXT-2", `extensions_used does not list ${name}`];
   }
 }
 
 /** @param {ModelEntry} model @returns {Findings} */
 function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activations }) {
-  if (heads % kvHeads !== 0) yield ["LLQ-MODEL-1", `${heads} heads are no multiple of ${kvHeads}`];
+  if (heads % kvHeads !== 0)
+    yield ["LLQ-MODEL-1", `num_heads is ${heads}, expected a multiple of ${kvHeads}`];
   for (const [number, { attention, ffn }] of layers.entries()) {
     if (attention.qk_norm && !attention.rope)
       yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope`];
@@ -42,7 +43,8 @@ function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activatio
       yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated`];
   }
   const { fp16_layers: count } = activations;
-  if (count > layers.length) yield ["LLQ-MODEL-4", `fp16_layers is ${count}, of ${layers.length} layers`];
+  if (count > layers.length)
+    yield ["LLQ-MODEL-4", `fp16_layers is ${count}, expected at most ${layers.length}`];
 }
 
 /** @param {Metadata} metadata @returns {Findings} */
@@ -50,7 +52,7 @@ function* tokenIds({ model, tokenizer }) {
   if (model === undefined || tokenizer === undefined) return;
   for (const id of [...tokenizer.eos_token_ids, tokenizer.bos_token_id ?? 0]) {
     if (id >= model.vocab_size)
-      yield ["LLQ-MODEL-5", `token id ${id} of a vocabulary of ${model.vocab_size}`];
+      yield ["LLQ-MODEL-5", `token id ${id} is outside a vocabulary of ${model.vocab_size}`];
   }
 }
 
@@ -60,17 +62,17 @@ function* fileNames({ stem, shards, module, tokenizer, program, model }) {
   const count = digits(shards.length);
   for (const [i, { file }] of shards.entries()) {
     const name = `${stem}-${digits(i + 1)}-of-${count}.llq`;
-    if (file !== name) yield ["LLQ-PKG-4", `shard ${i} is called ${file}, and not ${name}`];
+    if (file !== name) yield ["LLQ-PKG-4", `shard ${i} is called ${file}, expected ${name}`];
   }
   if (module !== undefined && module.file !== `${stem}.wgsl`) {
-    yield ["LLQ-PKG-4", `the module is called ${module.file}, and not ${stem}.wgsl`];
+    yield ["LLQ-PKG-4", `the module is called ${module.file}, expected ${stem}.wgsl`];
   }
   if (tokenizer !== undefined && tokenizer.file !== "tokenizer.json") {
-    yield ["LLQ-PKG-5", `the tokenizer is called ${tokenizer.file}, and not tokenizer.json`];
+    yield ["LLQ-PKG-5", `the tokenizer is called ${tokenizer.file}, expected tokenizer.json`];
   }
   if (program === undefined) return;
   if (program.file !== "program.json")
-    yield ["LLQ-PKG-5", `the program is called ${program.file}, and not program.json`];
+    yield ["LLQ-PKG-5", `the program is called ${program.file}, expected program.json`];
   if (module === undefined) yield ["LLQ-PKG-5", "the package has a program but no module"];
   if (model === undefined) yield ["LLQ-PKG-11", "the package has a program but no model"];
 }

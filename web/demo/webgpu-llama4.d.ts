@@ -1,0 +1,2 @@
+// The types of the bundle that webgpu-llama4.js exports.
+export * from "../index.js";

@@ -1,0 +1,139 @@
+/** The shards of a package in buffers of a device, as they are stored. */
+
+import { STORAGE } from "./buffer_usage.js";
+
+/** @typedef {import("../net/package.js").Package} Package */
+/** @typedef {import("../net/package.js").ShardPiece} ShardPiece */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
+/** @typedef {import("../package/metadata_types.js").Part} Part */
+/** @typedef {import("./device.js").Device} Device */
+/** @typedef {import("./program.js").Program} Program */
+/**
+ * @typedef {object} DeviceMemory what an upload needs of a device
+ * @property {{createBuffer: (descriptor: GPUBufferDescriptor) => GPUBuffer, queue: UploadQueue}} gpu
+ * @property {Device["scoped"]} scoped
+ * @property {Device["check"]} check
+ */
+/** @typedef {Pick<GPUQueue, "writeBuffer" | "submit" | "onSubmittedWorkDone">} UploadQueue */
+/**
+ * @callback OnBytes
+ * @param {string} file
+ * @param {number} bytes that arrived and were checked
+ */
+/** @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with holes */
+
+/** Bytes that may be on their way to the device before the CPU waits for it. */
+const MAX_STAGED_BYTES = 64 << 20;
+
+/** The tensor that the CPU needs too: it fills the tables of RoPE. */
+const FREQUENCIES = "rope.inv_freq";
+
+/**
+ * Returns the indices of the shards that a program needs, in order.
+ *
+ * @param {Metadata} metadata
+ * @param {Pick<Program, "weights" | "buffers">} program
+ */
+export function shardsOf(metadata, program) {
+  const indices = new Set(Array.from(program.weights.values(), ({ shard }) => shard));
+  if ([...program.buffers.values()].some(({ init }) => init === "rope")) {
+    for (const { shard } of frequenciesOf(metadata)) indices.add(shard);
+  }
+  return [...indices].sort((a, b) => a - b);
+}
+
+/**
+ * Uploads the shards that a program needs, as they come; returns when all of their parts were checked.
+ *
+ * @param {Package} opened
+ * @param {DeviceMemory} device
+ * @param {Pick<Program, "weights" | "buffers">} program
+ * @param {{signal?: AbortSignal, onBytes?: OnBytes}} [options]
+ * @returns {Promise<Weights>}
+ */
+export async function upload(opened, device, program, { signal, onBytes } = {}) {
+  const { metadata } = opened;
+  const frequencies = new TensorValues(frequenciesOf(metadata));
+  /** @type {GPUBuffer[]} */
+  const shards = [];
+  try {
+    for (const index of shardsOf(metadata, program)) {
+      const { file, byte_length: size } = metadata.shards[index];
+      shards[index] = await device.scoped(`a buffer of ${size} bytes for ${file}`, () =>
+        device.gpu.createBuffer({ label: `shard ${index}`, size, usage: STORAGE }),
+      );
+      const writer = new BufferWriter(device, shards[index]);
+      for await (const piece of opened.shardPieces(index, signal)) {
+        frequencies.take(index, piece);
+        await writer.write(piece);
+        if (piece.fresh > 0) onBytes?.(file, piece.fresh);
+      }
+    }
+    device.check();
+  } catch (error) {
+    for (const buffer of shards) buffer?.destroy();
+    throw error;
+  }
+  return { shards, invFreq: frequencies.values };
+}
+
+/** Writes pieces into a buffer, and waits for the device where it falls behind. */
+class BufferWriter {
+  #device;
+  #buffer;
+  #staged = 0;
+
+  /** @param {DeviceMemory} device @param {GPUBuffer} buffer */
+  constructor(device, buffer) {
+    this.#device = device;
+    this.#buffer = buffer;
+  }
+
+  /** @param {ShardPiece} piece */
+  async write({ offset, bytes }) {
+    const { queue } = this.#device.gpu;
+    queue.writeBuffer(this.#buffer, offset, bytes);
+    this.#staged += bytes.length;
+    if (this.#staged < MAX_STAGED_BYTES) return;
+    queue.submit([]); // lets the driver take what is staged
+    await queue.onSubmittedWorkDone();
+    this.#staged = 0;
+    this.#device.check();
+  }
+}
+
+/** The values of a small tensor of binary32, gathered as the pieces of its shards come by. */
+class TensorValues {
+  #parts;
+  #bytes;
+  #missing = true;
+
+  /** @param {readonly Part[]} parts */
+  constructor(parts) {
+    this.#parts = parts;
+    this.#bytes = new Uint8Array(parts.reduce((sum, part) => sum + 4 * part.num_rows, 0));
+  }
+
+  /** @param {number} shard @param {ShardPiece} piece */
+  take(shard, { offset, bytes }) {
+    for (const part of this.#parts) {
+      if (part.shard !== shard) continue;
+      const begin = part.offset - offset; // of the part in these bytes
+      const ofPart = bytes.subarray(Math.max(0, begin), Math.max(0, begin + 4 * part.num_rows));
+      if (ofPart.length === 0) continue;
+      this.#bytes.set(ofPart, 4 * part.first_row + Math.max(0, -begin));
+      this.#missing = false;
+    }
+  }
+
+  /** The values, null where their shards were not uploaded. */
+  get values() {
+    return this.#missing ? null : new Float32Array(this.#bytes.buffer);
+  }
+}
+
+/** @param {Metadata} metadata @returns {readonly Part[]} the parts of the frequencies of RoPE, where a model has them */
+function frequenciesOf({ model, tensors }) {
+  if (model === undefined) return [];
+  return tensors.find(({ name }) => name === FREQUENCIES)?.parts ?? [];
+}

@@ -1,0 +1,149 @@
+/** Responses of servers, held to what was asked for. */
+
+import { NetworkError, PackageError } from "../errors.js";
+import { MAX_METADATA_BYTES, METADATA_NAME } from "../package/metadata.js";
+
+/** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
+/** @typedef {import("./attempt.js").Attempt} Attempt */
+/** @typedef {import("./source.js").Bytes} Bytes */
+
+/**
+ * Requests an address.
+ *
+ * @param {string} url
+ * @param {RequestInit} init
+ * @throws {NetworkError} `network`
+ */
+export async function request(url, init) {
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    throw new NetworkError(`${url} cannot be reached`, { cause });
+  }
+}
+
+/**
+ * Checks that a response is a file.
+ *
+ * @param {Response} response
+ * @param {string} url
+ * @throws {NetworkError} `status`, `not-found`, `html`
+ */
+export function checkStatus(response, url) {
+  if (!response.ok) {
+    const code = response.status === 404 ? "not-found" : "status";
+    const seconds = Number(response.headers.get("retry-after"));
+    const cause = seconds > 0 ? { retryAfter: 1000 * seconds } : undefined;
+    throw new NetworkError(`${url}: the server answers ${response.status}`, {
+      code,
+      status: response.status,
+      cause,
+    });
+  }
+  if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) throw webPage(url);
+}
+
+/** @param {string} url @returns {NetworkError} `html` */
+export function webPage(url) {
+  return new NetworkError(`${url} is a web page, not a file of a package: check the address`, {
+    code: "html",
+  });
+}
+
+/** @param {Response} response whether its bytes were compressed on their way */
+export function isEncoded(response) {
+  const encoding = response.headers.get("content-encoding");
+  return encoding !== null && encoding !== "" && encoding !== "identity";
+}
+
+/** @param {Response} response of a range @param {number} begin of that range @param {FileEntry} entry */
+export function checkRange(response, begin, entry) {
+  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+  if (range === null) return; // other origins may hide it; then the hash decides
+  const [, actualBegin, , length] = range;
+  if (length !== "*" && Number(length) !== entry.byte_length) throw wrongLength(entry, `${length} bytes`);
+  if (Number(actualBegin) !== begin) {
+    throw new NetworkError(`${entry.file}: bytes from ${actualBegin} on came, expected from ${begin} on`, {
+      code: "range",
+    });
+  }
+}
+
+/** @param {Response} response of a whole file @param {FileEntry} entry */
+export function checkLength(response, entry) {
+  const length = response.headers.get("content-length");
+  if (length === null || isEncoded(response)) return;
+  if (Number(length) !== entry.byte_length) throw wrongLength(entry, `${length} bytes`);
+}
+
+/** @param {FileEntry} entry @param {string} length what the server has of it */
+export function wrongLength(entry, length) {
+  const message = `${entry.file} has ${length}, ${METADATA_NAME} states ${entry.byte_length} bytes`;
+  return new PackageError(message, { rule: "LLQ-PKG-8" });
+}
+
+/** @param {Response} response @returns {ReadableStreamDefaultReader<Bytes>} */
+export function readerOf(response) {
+  const { body } = response;
+  if (body === null) throw new NetworkError(`${response.url}: the response has no body`, { code: "cut" });
+  return body.getReader();
+}
+
+/**
+ * Fills bytes from `begin` on with the body of a response, without its first `skip` bytes; returns how many came, even
+ * where the connection is cut.
+ *
+ * @param {Response} response
+ * @param {Attempt} attempt
+ * @param {{bytes: Bytes, begin: number, skip: number}} target
+ * @param {(bytes: number) => void} onNetwork
+ * @returns {Promise<{filled: number, skipped: boolean}>} skipped: whether there were `skip` bytes
+ */
+export async function fill(response, attempt, { bytes, begin, skip }, onNetwork) {
+  const reader = readerOf(response);
+  let end = begin;
+  try {
+    while (end < bytes.length) {
+      attempt.alive();
+      const { value, done } = await reader.read();
+      if (done) break;
+      onNetwork(value.length);
+      const wanted = value.subarray(Math.min(skip, value.length));
+      skip -= value.length - wanted.length;
+      const rest = wanted.subarray(0, bytes.length - end);
+      bytes.set(rest, end);
+      end += rest.length;
+    }
+  } catch (cause) {
+    if (end === begin) throw cause;
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+  return { filled: end - begin, skipped: skip === 0 };
+}
+
+/**
+ * Returns the whole body of a response that holds metadata.json.
+ *
+ * @param {Response} response
+ * @param {string} url
+ * @param {Attempt} attempt
+ * @returns {Promise<Bytes>}
+ */
+export async function metadataBody(response, url, attempt) {
+  const reader = readerOf(response);
+  /** @type {Bytes[]} */
+  const chunks = [];
+  let length = 0;
+  for (;;) {
+    attempt.alive();
+    const { value, done } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    length += value.length;
+    if (length > MAX_METADATA_BYTES) {
+      throw new PackageError(`${url} has more than ${MAX_METADATA_BYTES} bytes`, { rule: "LLQ-PKG-2" });
+    }
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
