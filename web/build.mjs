@@ -1,9 +1,10 @@
 // Makes dist/: the package in one file, and the page and the adapter of the conformance suite, each with the licences
-// of what is in it.
+// of the packages whose code it contains.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
+/** @type {import("esbuild").BuildOptions[]} */
 const BUNDLES = [
   { entryPoints: ["index.js"], outfile: "dist/webgpu-llama4.js" },
   { entryPoints: ["harness/harness.js"], outfile: "dist/harness.js" },
@@ -16,20 +17,21 @@ const BUNDLES = [
   },
 ];
 
-/** Returns a comment with the licences of the packages that files lie in. */
+/** Returns a comment with the licences of the packages that files belong to. @param {string[]} files */
 async function licences(files) {
   const names = new Set(
-    files.map((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]).filter(Boolean),
+    files.flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
   );
-  const texts = await Promise.all(
-    [...names].sort().map(async (name) => {
-      const folder = new URL(`node_modules/${name}/`, import.meta.url);
-      const { version, license } = JSON.parse(await readFile(new URL("package.json", folder), "utf8"));
-      const text = await readFile(new URL("LICENSE", folder), "utf8");
-      return `This file holds code of ${name} ${version}, ${license}:\n\n${text.trim().replaceAll("*/", "* /")}\n`;
-    }),
-  );
+  const texts = await Promise.all([...names].sort().map(licence));
   return `/*!\n${texts.join("\n")}*/\n`;
+}
+
+/** @param {string} name of a package */
+async function licence(name) {
+  const folder = new URL(`node_modules/${name}/`, import.meta.url);
+  const { version, license } = JSON.parse(await readFile(new URL("package.json", folder), "utf8"));
+  const text = await readFile(new URL("LICENSE", folder), "utf8");
+  return `This file holds code of ${name} ${version}, ${license}:\n\n${text.trim().replaceAll("*/", "* /")}\n`;
 }
 
 await mkdir(new URL("dist", import.meta.url), { recursive: true });
@@ -38,10 +40,11 @@ for (const bundle of BUNDLES) {
     bundle: true,
     format: "esm",
     target: "es2023",
-    metafile: true,
-    write: false,
     absWorkingDir: import.meta.dirname,
     ...bundle,
+    metafile: true,
+    write: false,
   });
-  await writeFile(outputFiles[0].path, outputFiles[0].text + (await licences(Object.keys(metafile.inputs))));
+  const [output] = outputFiles;
+  await writeFile(output.path, output.text + (await licences(Object.keys(metafile.inputs))));
 }

@@ -1,10 +1,10 @@
 /** The demo page: loads the package below ../model/, or at the address that ?model= names, and talks to it. */
 
-import { WebGPULlama4 } from "./webgpu-llama4.js";
 import { Conversation } from "./conversation.js";
 import { explained } from "./error_causes.js";
 import { bytes, duration } from "./quantities.js";
 import { picture, sentence, table } from "./timing.js";
+import { WebGPULlama4 } from "./webgpu-llama4.js";
 
 const $ = (id) => document.getElementById(id);
 const address = new URL(new URLSearchParams(location.search).get("model") ?? "../model/", location.href).href;

@@ -1,149 +1,175 @@
 /**
- * Calls of `WebGPULlama4`, as a request of the suite lists them, and what was seen (spec: Runtime API).
+ * Calls of `WebGPULlama4`, as a request of the suite lists them, and what came of them (spec: Runtime API).
  *
- * Nothing here knows how the interface is implemented, so any implementation may be asked through it:
- * `scenario(WebGPULlama4, request)` is the whole answer to `api`.
+ * Nothing here depends on an implementation of the interface. Therefore it serves for all implementations:
+ * `scenario(WebGPULlama4, request)` is the whole response to `api`.
  *
  * @module harness/scenario
  */
 
-/** @typedef {Record<string, any>} Step a call, as conformance/runtimes/protocol/api.request.schema.json has it */
-/** @typedef {Record<string, any>} Seen what came of it, as api.response.schema.json has it */
+/** @typedef {import("./interface.js").Interface} Interface */
+/** @typedef {import("./interface.js").Model} Model */
+/** @typedef {import("./interface.js").Prompt} Prompt */
+/** @typedef {import("./interface.js").Stream} Stream */
+/** @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or after pieces */
+/** @typedef {{do: "load", url: string, options?: object, abort?: Moment, share?: string}} LoadStep */
+/**
+ * @typedef {object} TokenizerStep
+ * @property {"tokenizer"} do
+ * @property {string} url
+ * @property {object} [options]
+ * @property {string[]} [texts]
+ * @property {boolean} [use]
+ * @property {Moment} [abort]
+ */
+/** @typedef {{do: "infer", prompt: Prompt, options?: object, abort?: Moment}} InferStep */
+/**
+ * @typedef {object} StreamStep
+ * @property {"stream"} do
+ * @property {Prompt} prompt
+ * @property {object} [options]
+ * @property {Moment} [abort]
+ * @property {number} [leave] number of pieces after which the consumer leaves
+ * @property {number} [lose] number of pieces after which the device is lost
+ */
+/** @typedef {{do: "profile" | "dispose", options?: object, abort?: Moment}} ModelStep */
+/** @typedef {InferStep | StreamStep | ModelStep} Call */
+/** @typedef {{do: "together", steps: Call[]}} TogetherStep */
+/** @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as conformance/protocol/api.request.schema.json has it */
+/** @typedef {{name: string, code: string | null, rule: string | null, message: string, reason: boolean}} ErrorReport */
+/** @typedef {{error?: ErrorReport, [member: string]: unknown}} Observation as api.response.schema.json has it */
+/** @typedef {{name: string, model: Model | null, devices: GPUDevice[]}} SharedModel */
 
-const SETTLE_MS = 300; // after a failure: whatever is still running shows itself
-const NO_PROGRESS_MS = 15_000; // where no progress comes, a load is aborted after so long
-const MOST_EVENTS = 200;
+/** Wait after a failure, in ms: whatever still runs shows itself. */
+const SETTLE_MS = 300;
+/** Time without progress after which a load is aborted, in ms. */
+const NO_PROGRESS_MS = 15_000;
+/** Time after the first weights after which a load is aborted, in ms. */
+const LOADING_MS = 100;
+const MAX_EVENTS = 200;
+const MAX_TEXT = 300;
+const HALF_PAIR = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
 
-/** @type {{name: string, model: any, devices: GPUDevice[]} | null} the model that requests share */
-let kept = null;
+/** @type {SharedModel | null} the model that requests share */
+let sharedModel = null;
 
 /**
- * Does the steps one after another, with the model that the last `load` gave.
+ * Performs steps one after another, with the model of the last `load`.
  *
- * @param {any} api the object `WebGPULlama4`
- * @param {{url: string, steps: Step[]}} request url: what addresses in steps are relative to
- * @param {GPU} [gpu] navigator.gpu unless given
- * @returns {Promise<{observed: Seen[]}>}
+ * @param {Interface} api the object `WebGPULlama4`
+ * @param {{url: string, steps: Step[]}} request url: base of the addresses in steps
+ * @param {GPU} [gpu] navigator.gpu by default
+ * @returns {Promise<{observed: Observation[]}>}
  */
 export async function scenario(api, { url, steps }, gpu = navigator.gpu) {
   const base = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  const play = new Play(api, base, gpu);
+  const run = new ScenarioRun(api, base, gpu);
   const observed = [];
   try {
-    for (const step of steps) observed.push(await play.step(step));
+    for (const step of steps) observed.push(await run.step(step));
   } finally {
-    play.end();
+    run.end();
   }
   return { observed };
 }
 
-/** One scenario: the interface, the model, and the devices that it was given. */
-class Play {
+/** One scenario: the interface, the model, and the devices that the interface was given. */
+class ScenarioRun {
   #api;
   #base;
   #gpu;
-  /** @type {any} */
+  /** @type {Model | null} */
   #model = null;
   /** @type {GPUDevice[]} */
   #devices = [];
-  /** What the model is shared by, if it is. */
+  /** The name under which the model is shared, if it is. */
   #share = "";
 
-  /** @param {any} api @param {URL} base @param {GPU} gpu */
+  /** @param {Interface} api @param {URL} base @param {GPU} gpu */
   constructor(api, base, gpu) {
     this.#api = api;
     this.#base = base;
-    this.#gpu = watched(gpu, this.#devices);
+    this.#gpu = recordingGpu(gpu, this.#devices);
   }
 
-  /** @param {Step} step @returns {Promise<Seen>} */
+  /** @param {Step} step @returns {Promise<Observation>} */
   step(step) {
     switch (step.do) {
       case "load":
-        if (step.share !== undefined && kept?.name === step.share) return this.#take(kept);
+        if (step.share !== undefined && sharedModel?.name === step.share) return this.#adopt(sharedModel);
         return this.#load(step);
       case "tokenizer":
         return this.#tokenizer(step);
       case "together":
         return this.#together(step.steps);
       default:
-        return this.#call(step, new Signal(step.abort));
+        return this.#call(step, new CallSignal(step.abort));
     }
   }
 
-  /** Lets everything go. */
+  /** Frees the model, unless it is shared. */
   end() {
-    if (this.#share !== "") {
-      kept = { name: this.#share, model: this.#model, devices: this.#devices };
-    } else {
-      release(this.#model);
-    }
+    if (this.#share !== "") sharedModel = { name: this.#share, model: this.#model, devices: this.#devices };
+    else release(this.#model);
     this.#share = "";
     this.#model = null;
   }
 
-  /** Uses the model of an earlier request. @param {NonNullable<typeof kept>} found @returns {Promise<Seen>} */
-  async #take({ name, model, devices }) {
+  /** Uses the model of an earlier request. @param {SharedModel} shared @returns {Promise<Observation>} */
+  async #adopt({ name, model, devices }) {
     this.end();
     [this.#model, this.#devices, this.#share] = [model, devices, name];
     return { shared: true };
   }
 
-  /** @param {Step} step @returns {Promise<Seen>} */
+  /** @param {LoadStep} step @returns {Promise<Observation>} */
   async #load({ url, options = {}, abort, share = "" }) {
     this.end();
-    const signal = new Signal(abort);
-    /** @type {Seen[]} */
-    const progress = [];
-    let settled = false;
-    let late = 0;
-    const onProgress = (/** @type {any} */ { phase, loaded, total }) => {
-      if (settled) late++;
-      else if (progress.length < MOST_EVENTS)
-        progress.push({ phase: String(phase), loaded: Number(loaded), total: Number(total) });
-      if (phase === "weights") signal.soon("loading", 100);
-    };
+    const signal = new CallSignal(abort);
+    const events = new ProgressEvents(signal);
     signal.soon("loading", NO_PROGRESS_MS);
-    const seen = await told(signal, async () => {
-      this.#model = await this.#api.loadModel(new URL(url, this.#base).href, {
+    const observation = await observe(signal, async () => {
+      const model = await this.#api.loadModel(new URL(url, this.#base).href, {
         cache: false,
         device: this.#gpu,
         ...options,
-        onProgress,
-        signal: signal.given,
+        onProgress: (progress) => events.add(progress),
+        signal: signal.passed,
       });
-      return { contextLength: this.#model.contextLength };
+      this.#model = model;
+      return { contextLength: model.contextLength };
     });
-    settled = true;
-    if (seen.error) await pause(SETTLE_MS);
+    events.settled = true;
+    if (observation.error) await pause(SETTLE_MS);
     else if (share !== "") {
-      release(kept?.model);
+      release(sharedModel?.model ?? null);
       this.#share = share;
     }
-    return { ...seen, progress, late };
+    return { ...observation, progress: events.progress, late: events.late };
   }
 
-  /** @param {Step} step @returns {Promise<Seen>} */
+  /** @param {TokenizerStep} step @returns {Promise<Observation>} */
   async #tokenizer({ url, options = {}, texts = [], use = false, abort }) {
-    const signal = new Signal(abort);
-    const seen = await told(signal, async () => {
-      const found = await this.#api.createTokenizer(new URL(url, this.#base).href, {
-        ...options,
-        signal: signal.given,
-      });
-      if (use) this.#model.tokenizer = found;
-      const ids = texts.map((/** @type {string} */ text) => Array.from(found.encode(text)));
-      return { ids, decoded: ids.map((/** @type {number[]} */ one) => found.decode(one)) };
+    const signal = new CallSignal(abort);
+    const observation = await observe(signal, async () => {
+      const address = new URL(url, this.#base).href;
+      const tokenizer = await this.#api.createTokenizer(address, { ...options, signal: signal.passed });
+      if (use) {
+        if (this.#model === null) throw new Error("there is no model");
+        this.#model.tokenizer = tokenizer;
+      }
+      const ids = texts.map((text) => Array.from(tokenizer.encode(text)));
+      return { ids, decoded: ids.map((ofText) => tokenizer.decode(ofText)) };
     });
-    if (seen.error) await pause(SETTLE_MS);
-    return seen;
+    if (observation.error) await pause(SETTLE_MS);
+    return observation;
   }
 
-  /** Makes calls without waiting for any, and tells in which order they were settled. @param {Step[]} steps */
+  /** Makes calls without waiting for any, and records the order in which they are settled. @param {Call[]} steps */
   async #together(steps) {
     /** @type {number[]} */
     const order = [];
-    const signals = steps.map(({ abort }) => new Signal(abort));
+    const signals = steps.map(({ abort }) => new CallSignal(abort));
     const calls = steps.map((step, index) =>
       this.#call(step, signals[index]).finally(() => order.push(index)),
     );
@@ -152,116 +178,141 @@ class Play {
     return { calls: await Promise.all(calls), order };
   }
 
-  /** @param {Step} step @param {Signal} signal @returns {Promise<Seen>} */
+  /** @param {Call} step @param {CallSignal} signal @returns {Promise<Observation>} */
   async #call(step, signal) {
     const model = this.#model;
-    if (model === null)
+    if (model === null) {
       return { error: { name: "", code: null, rule: null, message: "there is no model", reason: false } };
-    const options = { ...step.options, ...(signal.given && { signal: signal.given }) };
+    }
+    const options = { ...step.options, ...(signal.passed && { signal: signal.passed }) };
     switch (step.do) {
       case "infer":
-        return told(signal, async () => whole(await model.infer(step.prompt, options)));
+        return observe(signal, async () => textOf(await model.infer(step.prompt, options)));
       case "stream":
-        return this.#stream(step, options, signal);
+        return this.#stream(model, step, options, signal);
       case "profile":
-        return told(signal, async () => ({
+        return observe(signal, async () => ({
           report: JSON.parse(JSON.stringify(await model.profile(options))),
         }));
       case "dispose":
-        return told(signal, async () => {
+        return observe(signal, async () => {
           await model.dispose();
           return {};
         });
       default:
-        throw new Error(`no step is called ${step.do}`);
+        throw new Error(`there is no step ${JSON.stringify(step)}`);
     }
   }
 
-  /** @param {Step} step @param {object} options @param {Signal} signal @returns {Promise<Seen>} */
-  async #stream({ prompt, leave, lose }, options, signal) {
+  /** @param {Model} model @param {StreamStep} step @param {object} options @param {CallSignal} signal @returns {Promise<Observation>} */
+  async #stream(model, { prompt, leave, lose }, options, signal) {
     /** @type {string[]} */
     const pieces = [];
-    /** @type {any} */
-    let stream = null;
-    const seen = await told(signal, async () => {
-      stream = this.#model.stream(prompt, options);
-      for await (const piece of stream) {
+    /** @type {{stream: Stream | null}} */
+    const begun = { stream: null };
+    const observation = await observe(signal, async () => {
+      begun.stream = model.stream(prompt, options);
+      for await (const piece of begun.stream) {
         pieces.push(piece);
         if (pieces.length === leave) break;
         if (pieces.length === lose) this.#devices.at(-1)?.destroy();
-        signal.after(pieces.length);
+        signal.now(pieces.length);
       }
       return {};
     });
-    const torn = pieces.flatMap((piece, index) => (wellFormed(piece) ? [] : [index]));
-    const { promptTokens = null, completionTokens = null, totalTokens = null } = stream?.usage ?? {};
+    const torn = pieces.flatMap((piece, index) => (piece.isWellFormed() ? [] : [index]));
+    const usage = begun.stream?.usage;
     return {
-      ...seen,
-      pieces: pieces.map(mended),
+      ...observation,
+      pieces: pieces.map(wellFormed),
       torn,
-      text: mended(pieces.join("")),
-      usage: { promptTokens, completionTokens, totalTokens },
-      finishReason: stream?.finishReason ?? null,
+      text: wellFormed(pieces.join("")),
+      usage: {
+        promptTokens: usage?.promptTokens ?? null,
+        completionTokens: usage?.completionTokens ?? null,
+        totalTokens: usage?.totalTokens ?? null,
+      },
+      finishReason: begun.stream?.finishReason ?? null,
     };
   }
 }
 
-/** Lets a model go. @param {any} model */
+/** The progress that a load reports. */
+class ProgressEvents {
+  #signal;
+  /** @type {{phase: string, loaded: number, total: number}[]} */
+  progress = [];
+  /** Whether the load has ended. */
+  settled = false;
+  /** Number of events after the end. */
+  late = 0;
+
+  /** @param {CallSignal} signal */
+  constructor(signal) {
+    this.#signal = signal;
+  }
+
+  /** @param {{phase: string, loaded: number, total: number}} event */
+  add({ phase, loaded, total }) {
+    if (this.settled) this.late++;
+    else if (this.progress.length < MAX_EVENTS) {
+      this.progress.push({ phase: String(phase), loaded: Number(loaded), total: Number(total) });
+    }
+    if (phase === "weights") this.#signal.soon("loading", LOADING_MS);
+  }
+}
+
+/** Frees a model. @param {Model | null} model */
 function release(model) {
   try {
     model?.dispose();
   } catch {
-    // an implementation that fails here has been asked about it
+    // a step has checked how the implementation fails here
   }
 }
 
-/** A signal, aborted when a step says: "before", "loading", "waiting", or after so many pieces. */
-class Signal {
+/** The signal of a call, aborted at the moment that its step names. */
+class CallSignal {
   #controller = new AbortController();
-  #when;
+  #moment;
   reason = new Error("the caller changed its mind");
 
-  /** @param {string | number | undefined} when */
-  constructor(when) {
-    this.#when = when;
+  /** @param {Moment} moment */
+  constructor(moment) {
+    this.#moment = moment;
     this.now("before");
   }
 
-  /** What is passed on; nothing where no step says that anything is aborted. */
-  get given() {
-    return this.#when === undefined ? undefined : this.#controller.signal;
+  /** The signal that the call gets; undefined where the step names no moment. */
+  get passed() {
+    return this.#moment === undefined ? undefined : this.#controller.signal;
   }
 
-  /** @param {string | number} when */
-  now(when) {
-    if (this.#when === when) this.#controller.abort(this.reason);
+  /** Aborts, if this is the moment. @param {string | number} moment */
+  now(moment) {
+    if (this.#moment === moment) this.#controller.abort(this.reason);
   }
 
-  /** @param {string} when @param {number} ms */
-  soon(when, ms) {
-    if (this.#when === when) setTimeout(() => this.now(when), ms);
-  }
-
-  /** @param {number} pieces that have come */
-  after(pieces) {
-    this.now(pieces);
+  /** Aborts after a time, if this is the moment. @param {string} moment @param {number} ms */
+  soon(moment, ms) {
+    if (this.#moment === moment) setTimeout(() => this.now(moment), ms);
   }
 }
 
 /**
- * Returns what an action returns, or `error`, and whether that is the very reason of the signal.
+ * Returns what an action returns, or its error, and whether that is the reason of the signal.
  *
- * @param {Signal} signal
- * @param {() => Promise<Seen>} action
- * @returns {Promise<Seen>}
+ * @param {CallSignal} signal
+ * @param {() => Promise<Observation>} action
+ * @returns {Promise<Observation>}
  */
-async function told(signal, action) {
+async function observe(signal, action) {
   try {
     return await action();
   } catch (error) {
-    const { name, code, rule, message } = /** @type {any} */ (error ?? {});
+    const { name, code, rule, message } = /** @type {Record<string, unknown>} */ (error ?? {});
     const text = (/** @type {unknown} */ value) =>
-      typeof value === "string" ? mended(value).slice(0, 300) : null;
+      typeof value === "string" ? wellFormed(value).slice(0, MAX_TEXT) : null;
     return {
       error: {
         name: text(name) ?? "",
@@ -274,51 +325,50 @@ async function told(signal, action) {
   }
 }
 
-/** @param {unknown} text @returns {Seen} */
-function whole(text) {
-  if (typeof text !== "string") throw new Error(`infer resolved to ${typeof text}, and not to a text`);
-  return { text: mended(text) };
+/** @param {unknown} text @returns {Observation} */
+function textOf(text) {
+  if (typeof text !== "string") throw new Error(`infer resolved to ${typeof text}, expected a text`);
+  return { text: wellFormed(text) };
 }
 
-/** Whether a text holds no half of a surrogate pair. @param {string} text */
+/** Returns a text that JSON can carry: `?` replaces halves of surrogate pairs. @param {string} text */
 function wellFormed(text) {
-  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text);
-}
-
-/** A text that JSON can carry: `?` for halves of surrogate pairs. @param {string} text */
-function mended(text) {
-  return text.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, "?");
+  return text.replace(HALF_PAIR, "?");
 }
 
 /**
- * Returns a GPU object that keeps the devices that it gives, so that a step can lose one.
+ * Returns a GPU object that records its devices, so that a step can lose one.
  *
  * @param {GPU} gpu
  * @param {GPUDevice[]} devices
  * @returns {GPU}
  */
-function watched(gpu, devices) {
-  return /** @type {any} */ ({
+function recordingGpu(gpu, devices) {
+  const recording = {
     get wgslLanguageFeatures() {
       return gpu.wgslLanguageFeatures;
     },
     getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat(),
     async requestAdapter(/** @type {GPURequestAdapterOptions} */ options) {
       const adapter = await gpu.requestAdapter(options);
-      return (
-        adapter && {
-          features: adapter.features,
-          limits: adapter.limits,
-          info: adapter.info,
-          async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
-            const device = await adapter.requestDevice(descriptor);
-            devices.push(device);
-            return device;
-          },
-        }
-      );
+      return adapter && recordingAdapter(adapter, devices);
     },
-  });
+  };
+  return /** @type {GPU} */ (/** @type {unknown} */ (recording));
+}
+
+/** @param {GPUAdapter} adapter @param {GPUDevice[]} devices */
+function recordingAdapter(adapter, devices) {
+  return {
+    features: adapter.features,
+    limits: adapter.limits,
+    info: adapter.info,
+    async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
+      const device = await adapter.requestDevice(descriptor);
+      devices.push(device);
+      return device;
+    },
+  };
 }
 
 /** @param {number} ms */

@@ -1,20 +1,28 @@
-// Kernels compile while weights are on their way, so that the first token waits for neither in turn.
+// Kernels compile while weights are on their way: the first token does not wait for one after the other.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { loadModel } from "../../src/api/load_model.js";
-import { packageFiles } from "../support/packages.mjs";
+import { disguised } from "../support/disguise.mjs";
+import { fileOf, packageFiles } from "../support/packages.mjs";
 
 const files = packageFiles("large"); // several shards, the first of several pieces
-const metadata = JSON.parse(new TextDecoder().decode(files.get("metadata.json")));
-const program = JSON.parse(new TextDecoder().decode(files.get("program.json")));
-const wanted = Object.keys(program.pipelines).sort();
+/** @type {import("../../src/package/metadata_types.js").Metadata} */
+const metadata = JSON.parse(new TextDecoder().decode(fileOf(files, "metadata.json")));
+/** @type {import("../../src/package/program_types.js").ProgramFile} */
+const program = JSON.parse(new TextDecoder().decode(fileOf(files, "program.json")));
+const entryPoints = Object.keys(program.pipelines).sort();
 
-/** A GPUDevice that computes nothing, and tells of each pipeline that is asked for. */
+/**
+ * Returns a device that computes nothing, and reports each pipeline that is compiled.
+ *
+ * @param {(entryPoint: string) => void} onPipeline
+ * @returns {GPUDevice}
+ */
 function idleDevice(onPipeline) {
-  const made = () => ({ destroy() {}, getCompilationInfo: async () => ({ messages: [] }) });
-  return {
+  const object = () => ({ destroy() {}, getCompilationInfo: async () => ({ messages: [] }) });
+  return disguised({
     features: new Set(),
     limits: {},
     adapterInfo: {},
@@ -23,60 +31,68 @@ function idleDevice(onPipeline) {
     addEventListener() {},
     pushErrorScope() {},
     popErrorScope: async () => null,
-    createBuffer: ({ label, size }) => ({ label, size, destroy() {} }),
-    createShaderModule: made,
-    createBindGroupLayout: made,
-    createPipelineLayout: made,
-    createBindGroup: made,
-    createComputePipelineAsync: async ({ compute }) => {
-      onPipeline(compute.entryPoint);
-      return made();
+    createBuffer: (/** @type {GPUBufferDescriptor} */ { label, size }) => ({ label, size, destroy() {} }),
+    createShaderModule: object,
+    createBindGroupLayout: object,
+    createPipelineLayout: object,
+    createBindGroup: object,
+    createComputePipelineAsync: async (/** @type {GPUComputePipelineDescriptor} */ { compute }) => {
+      onPipeline(String(compute.entryPoint));
+      return object();
     },
     destroy() {},
-  };
+  });
 }
 
-/** The package's files; before the last piece of its last shard `gate` is awaited. */
+/**
+ * Returns the source of the package, which waits before the last piece of the last shard.
+ *
+ * @param {Promise<void>} gate
+ * @returns {import("../../src/net/source.js").Source}
+ */
 function source(gate) {
-  const last = metadata.shards.at(-1).file;
+  const last = metadata.shards[metadata.shards.length - 1].file;
   return {
-    metadata: async () => files.get("metadata.json"),
+    metadata: async () => fileOf(files, "metadata.json"),
     async *pieces(entry, pieces) {
       for (const { offset, length } of pieces) {
         if (entry.file === last && offset + length === entry.byte_length) await gate;
-        yield files.get(entry.file).slice(offset, offset + length);
+        yield fileOf(files, entry.file).slice(offset, offset + length);
       }
     },
   };
 }
 
-test("all kernels were asked for before the last weights came, and none after", {
-  timeout: 60_000,
-}, async () => {
-  const before = [];
-  let arrived = false;
-  const { promise: gate, resolve: open } = defer();
-  const device = idleDevice((entryPoint) => {
-    assert.equal(arrived, false, `${entryPoint} was asked for when all weights were there`);
-    before.push(entryPoint);
-    if (before.length === wanted.length) open();
+/** @returns {{promise: Promise<void>, open: () => void}} */
+function closedGate() {
+  let open = () => {};
+  /** @type {Promise<void>} */
+  const promise = new Promise((resolve) => {
+    open = resolve;
   });
-  const onProgress = ({ phase, loaded, total }) =>
-    (arrived ||= phase === "weights" && total > 0 && loaded === total);
+  return { promise, open };
+}
+
+test("all kernels compile before the last weights come", { timeout: 60_000 }, async () => {
+  /** @type {string[]} */
+  const compiled = [];
+  let arrived = false;
+  const gate = closedGate();
+  const device = idleDevice((entryPoint) => {
+    assert.equal(arrived, false, `${entryPoint} began to compile when all weights were there`);
+    compiled.push(entryPoint);
+    if (compiled.length === entryPoints.length) gate.open();
+  });
   // a loader that compiles after it has loaded waits for the gate for ever, and the test times out
   const model = await loadModel("http://package.invalid/", {
     device,
-    source: source(gate),
+    source: source(gate.promise),
     cache: false,
-    onProgress,
+    onProgress({ phase, loaded, total }) {
+      arrived ||= phase === "weights" && total > 0 && loaded === total;
+    },
   });
-  assert.deepEqual(before.sort(), wanted);
+  assert.deepEqual(compiled.sort(), entryPoints);
   assert.equal(arrived, true);
   model.dispose();
 });
-
-function defer() {
-  let resolve;
-  const promise = new Promise((done) => (resolve = done));
-  return { promise, resolve };
-}

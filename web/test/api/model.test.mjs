@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Model } from "../../src/api/model.js";
 import { DisposedError, InputError } from "../../src/errors.js";
+import { disguised } from "../support/disguise.mjs";
 
-/** A model whose answers are "a" for each token; `state.open` counts generations that are under way. */
-function model() {
+/** Returns a model whose answers are "a" for each token; `state.open` counts generations that are under way. */
+function modelOfAs() {
   const state = { open: 0 };
+  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose">} */
   const session = {
     async *generate(_ids, maxTokens, { signal }) {
       state.open++;
@@ -29,12 +31,17 @@ function model() {
     eosTokenIds: [],
     pieces: () => ({ push: () => "a", end: () => "" }),
   };
-  return { state, made: new Model(session, {}, tokenizer) };
+  return { state, model: new Model(disguised(session), disguised({}), disguised(tokenizer)) };
 }
 
-/** A stream that was begun: its first piece was read, and nobody reads on. */
-async function begun(made, options) {
-  const stream = made.stream("x", options);
+/**
+ * Returns a stream whose first piece was read, and nothing after it.
+ *
+ * @param {Model} model
+ * @param {import("../../src/api/infer_options.js").InferOptions} [options]
+ */
+async function begun(model, options) {
+  const stream = model.stream("x", options);
   const reader = stream[Symbol.asyncIterator]();
   assert.equal((await reader.next()).value, "a");
   return { stream, reader };
@@ -43,10 +50,10 @@ async function begun(made, options) {
 test("an aborted stream that nobody reads keeps nobody waiting, and tells its reader", {
   timeout: 5000,
 }, async () => {
-  const { made, state } = model();
+  const { model, state } = modelOfAs();
   const stop = new AbortController();
-  const { stream, reader } = await begun(made, { signal: stop.signal });
-  const waiting = made.infer("x", { maxTokens: 3 });
+  const { stream, reader } = await begun(model, { signal: stop.signal });
+  const waiting = model.infer("x", { maxTokens: 3 });
   stop.abort(new Error("enough"));
   assert.equal(await waiting, "aaa");
   assert.equal(state.open, 0);
@@ -57,31 +64,32 @@ test("an aborted stream that nobody reads keeps nobody waiting, and tells its re
 test("after dispose waiting calls and new ones fail, though a stream is not read on", {
   timeout: 5000,
 }, async () => {
-  const { made } = model();
-  await begun(made);
-  const waiting = assert.rejects(made.infer("x"), DisposedError);
-  made.dispose();
+  const { model } = modelOfAs();
+  await begun(model);
+  const waiting = assert.rejects(model.infer("x"), DisposedError);
+  model.dispose();
   await waiting;
-  await assert.rejects(made.infer("x"), DisposedError);
-  await assert.rejects(made.profile(), DisposedError);
-  await assert.rejects(made.infer(7), InputError);
-  await assert.rejects(made.infer("x", { signal: AbortSignal.abort(new Error("enough")) }), {
+  await assert.rejects(model.infer("x"), DisposedError);
+  await assert.rejects(model.profile(), DisposedError);
+  await assert.rejects(model.infer(disguised(7)), InputError);
+  await assert.rejects(model.infer("x", { signal: AbortSignal.abort(new Error("enough")) }), {
     message: "enough",
   });
 });
 
-test("what makes no sense fails at once, though others wait", { timeout: 5000 }, async () => {
-  const { made } = model();
-  await begun(made);
+test("invalid arguments fail at once, even while other calls wait", { timeout: 5000 }, async () => {
+  const { model } = modelOfAs();
+  await begun(model);
   for (const prompt of [7, [], [{ role: "user" }], null])
-    await assert.rejects(made.infer(prompt), InputError);
-  for (const options of [null, 3, { signal: {} }]) await assert.rejects(made.infer("x", options), InputError);
-  await assert.rejects(made.profile(null), InputError);
+    await assert.rejects(model.infer(disguised(prompt)), InputError);
+  for (const options of [null, 3, { signal: {} }])
+    await assert.rejects(model.infer("x", disguised(options)), InputError);
+  await assert.rejects(model.profile(disguised(null)), InputError);
 });
 
-test("a stream that is left before its first piece was never made, and one is read once", async () => {
-  const { made, state } = model();
-  const stream = made.stream("x", { maxTokens: 1 });
+test("a stream that is left before its first piece was never model, and one is read once", async () => {
+  const { model, state } = modelOfAs();
+  const stream = model.stream("x", { maxTokens: 1 });
   await stream[Symbol.asyncIterator]().return();
   assert.deepEqual([stream.finishReason, state.open], [null, 0]);
   const pieces = [];

@@ -1,9 +1,9 @@
-// An adapter that claims `api` alone, for implementations with a mistake made on purpose, or with none:
+// An adapter that claims `api` alone, for mutants and conforming variants of the interface:
 //
 //   pytest conformance --runtime='cmd:node web/test/api/mutant_adapter.mjs stop-left-in'
 //
-// A request whose url ends with `#NAME/` is answered by that implementation instead. Those whose mistake does not lie
-// in loading are then made around one right model, for it takes long to load on a CPU.
+// A request whose url ends with `#NAME/` is answered by that implementation instead. Those that do not change loading
+// share one correct model, for it takes long to load on a CPU.
 
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -13,18 +13,26 @@ import { scenario } from "../../harness/scenario.js";
 import { WebGPULlama4 } from "../../index.js";
 import { DisposedError } from "../../src/errors.js";
 import { nodeGpu } from "../../src/gpu/node_gpu.js";
+import { disguised } from "../support/disguise.mjs";
 import { CHANGES, LOADING } from "./mutants.mjs";
+
+/** @typedef {import("../../harness/interface.js").Interface} Interface */
+/** @typedef {import("../../harness/interface.js").Model} Model */
 
 console.debug = console.error; // standard output is for the protocol
 const gpu = "Deno" in globalThis ? navigator.gpu : await nodeGpu();
-const told = process.argv[2] ?? "control";
+const CONTROL = "control";
+const defaultName = process.argv[2] ?? CONTROL;
 
-/** The interface whose models are all the same one, loaded once. */
-const pooled = {
+/** @type {Promise<Model> | undefined} */
+let sharedModel;
+
+/** The interface whose models are all the same one, loaded once. @type {Interface} */
+const sharing = {
   ...WebGPULlama4,
   async loadModel(url, options) {
-    pooled.model ??= WebGPULlama4.loadModel(url, { ...options, signal: undefined, onProgress: undefined });
-    const model = await pooled.model;
+    sharedModel ??= WebGPULlama4.loadModel(url, { ...options, signal: undefined, onProgress: undefined });
+    const model = await sharedModel;
     for (const [phase, loaded] of [
       ["metadata", 0],
       ["weights", 0],
@@ -32,58 +40,74 @@ const pooled = {
       ["pipelines", 2],
       ["ready", 2],
     ]) {
-      options.onProgress?.({ phase, file: "", loaded, total: 2 });
+      options.onProgress?.(disguised({ phase, file: "", loaded, total: 2 }));
     }
-    let disposed = false;
-    const unless =
-      (action) =>
-      (...given) => {
-        if (disposed) throw new DisposedError();
-        return action(...given);
-      };
-    return {
-      infer: unless((...given) => model.infer(...given)),
-      stream: unless((...given) => model.stream(...given)),
-      profile: unless((...given) => model.profile(...given)),
-      tokenizer: model.tokenizer,
-      contextLength: model.contextLength,
-      dispose: () => (disposed = true),
-    };
+    return disposable(model);
   },
 };
 
-function interfaceOf(name, base) {
-  if (name === "control") return base;
-  if (!(name in CHANGES))
-    throw new Error(`no implementation is called ${name}; there are ${Object.keys(CHANGES).join(", ")}`);
+/** Returns a model that can be disposed of without the shared one. @param {Model} model @returns {Model} */
+function disposable(model) {
+  let disposed = false;
+  const check = () => {
+    if (disposed) throw new DisposedError();
+  };
+  return {
+    infer(...args) {
+      check();
+      return model.infer(...args);
+    },
+    stream(...args) {
+      check();
+      return model.stream(...args);
+    },
+    profile(...args) {
+      check();
+      return model.profile(...args);
+    },
+    tokenizer: model.tokenizer,
+    contextLength: model.contextLength,
+    dispose() {
+      disposed = true;
+    },
+  };
+}
+
+/** @param {string} name @param {Interface} base */
+function implementation(name, base) {
+  if (name === CONTROL) return base;
+  if (!Object.hasOwn(CHANGES, name)) {
+    throw new Error(`there is no implementation ${name}; there are ${Object.keys(CHANGES).join(", ")}`);
+  }
   return CHANGES[name](base);
 }
 
-interfaceOf(told, WebGPULlama4);
-const answers = {
+implementation(defaultName, WebGPULlama4);
+/** @type {import("../../harness/response.js").Handlers} */
+const handlers = {
   hello: ({ protocol }) => ({
     op: "hello",
     protocol,
-    name: `interface ${told}`,
+    name: `interface ${defaultName}`,
     version: "",
     language: "JavaScript",
     capabilities: ["api"],
     timeout_scale: 10,
   }),
   api({ url, steps }) {
-    const asked = new URL(url).hash.slice(1, -1);
-    const name = asked || told;
-    const base = asked && (!LOADING.has(name) || "share" in steps[0]) ? pooled : WebGPULlama4;
-    const own = steps.map((step) =>
+    const named = new URL(url).hash.slice(1, -1);
+    const name = named || defaultName;
+    const shares = named !== "" && (!LOADING.has(name) || "share" in steps[0]);
+    const ownSteps = steps.map((/** @type {{share?: string}} */ step) =>
       step.share === undefined ? step : { ...step, share: `${name} ${step.share}` },
     );
-    return scenario(interfaceOf(name, base), { url, steps: own }, gpu);
+    return scenario(implementation(name, shares ? sharing : WebGPULlama4), { url, steps: ownSteps }, gpu);
   },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
   if (request.op === "bye") break;
-  process.stdout.write(`${JSON.stringify(await respond(answers, request))}\n`);
+  process.stdout.write(`${JSON.stringify(await respond(handlers, request))}\n`);
 }
 process.exit(0); // Dawn keeps the process alive

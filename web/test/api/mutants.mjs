@@ -1,20 +1,33 @@
-// Implementations of `WebGPULlama4` with one mistake each, made around the right one, for web/test/api/mutant_adapter.mjs.
-//
-// tests/conformance/checks/test_api.py says which rule each breaks, and which are odd and right.
+// Mutants of `WebGPULlama4`, each with one bug, and conforming variants of it, for web/test/api/mutant_adapter.mjs. All are
+// made around the correct implementation. tests/web/test_interface.py lists the rule that each mutant breaks.
 
-/** Returns the interface with another `loadModel`. */
+import { LLQError } from "../../src/errors.js";
+import { disguised } from "../support/disguise.mjs";
+
+/** @typedef {import("../../harness/interface.js").Interface} Interface */
+/** @typedef {import("../../harness/interface.js").InferOptions} InferOptions */
+/** @typedef {import("../../harness/interface.js").Model} Model */
+/** @typedef {import("../../harness/interface.js").Prompt} Prompt */
+/** @typedef {import("../../harness/interface.js").Stream} Stream */
+/** @typedef {Interface["loadModel"]} Load */
+/** @typedef {(api: Interface) => Interface} Change */
+/** @typedef {(prompt: Prompt, options?: InferOptions) => [Prompt, InferOptions | undefined]} ArgumentChange */
+/** @typedef {(stream: Stream) => AsyncIterator<string>} PieceChange */
+
+/** Returns the interface with another `loadModel`. @param {(load: Load) => Load} change @returns {Change} */
 function loading(change) {
   return (api) => ({ ...api, loadModel: change((url, options) => api.loadModel(url, options)) });
 }
 
-/** Returns the interface whose models have other members, made of the right model. */
+/** Returns the interface whose models have other members. @param {(model: Model) => Partial<Model>} change */
 function models(change) {
   return loading((load) => async (url, options) => {
     const model = await load(url, options);
-    const right = {
-      infer: (...given) => model.infer(...given),
-      stream: (...given) => model.stream(...given),
-      profile: (...given) => model.profile(...given),
+    /** @type {Model} */
+    const original = {
+      infer: (...args) => model.infer(...args),
+      stream: (...args) => model.stream(...args),
+      profile: (...args) => model.profile(...args),
       dispose: () => model.dispose(),
       get contextLength() {
         return model.contextLength;
@@ -26,20 +39,25 @@ function models(change) {
         model.tokenizer = value;
       },
     };
-    const changed = Object.getOwnPropertyDescriptors(change(right, model, url));
-    return Object.defineProperties({}, { ...Object.getOwnPropertyDescriptors(right), ...changed });
+    const changed = Object.getOwnPropertyDescriptors(change(original));
+    return Object.defineProperties(disguised({}), {
+      ...Object.getOwnPropertyDescriptors(original),
+      ...changed,
+    });
   });
 }
 
-/** Returns a model's infer and stream, given other options or another prompt. */
-function asked(model, change) {
+/** Returns the infer and stream of a model, called with other arguments. @param {Model} model @param {ArgumentChange} change */
+function withArguments(model, change) {
   return {
-    infer: (prompt, options) => model.infer(...change(prompt, options)),
-    stream: (prompt, options) => model.stream(...change(prompt, options)),
+    infer: (/** @type {Prompt} */ prompt, /** @type {InferOptions | undefined} */ options) =>
+      model.infer(...change(prompt, options)),
+    stream: (/** @type {Prompt} */ prompt, /** @type {InferOptions | undefined} */ options) =>
+      model.stream(...change(prompt, options)),
   };
 }
 
-/** Returns a stream whose pieces are others; what it tells in the end is the right one's. */
+/** Returns a stream with other pieces, and the same usage and end. @param {Stream} stream @param {PieceChange} pieces @returns {Stream} */
 function streamed(stream, pieces) {
   return {
     [Symbol.asyncIterator]: () => pieces(stream),
@@ -52,38 +70,52 @@ function streamed(stream, pieces) {
   };
 }
 
+/** Returns the text of a stream. @param {Stream} stream */
 async function gather(stream) {
   let text = "";
   for await (const piece of stream) text += piece;
   return text;
 }
 
-/** Returns an interface whose errors are others. */
-function erring(change) {
-  const caught = async (action) => {
-    try {
-      return await action();
-    } catch (error) {
-      throw error?.code === undefined ? error : change(error);
-    }
-  };
-  return loading((load) => (url, options) => caught(() => load(url, options)));
+/** Returns the stop strings of options. @param {InferOptions} [options] @returns {string[]} */
+function stopsOf(options) {
+  return [options?.stop ?? []].flat();
 }
 
-/** Sends fetches through a change while a model loads; tests make one call at a time. */
-function fetching(change) {
+/** Returns an interface with other errors. @param {(error: LLQError) => Error} change */
+function erring(change) {
   return loading((load) => async (url, options) => {
-    const right = globalThis.fetch;
-    globalThis.fetch = (address, init) => change(right, address, init);
     try {
       return await load(url, options);
-    } finally {
-      globalThis.fetch = right;
+    } catch (error) {
+      throw error instanceof LLQError ? change(error) : error;
     }
   });
 }
 
-/** Those that are made around real loads, or right. */
+/**
+ * Sends fetches through a change while a model loads; tests make one call at a time.
+ *
+ * @param {(original: typeof fetch, address: RequestInfo | URL, init?: RequestInit) => Promise<Response>} change
+ */
+function fetching(change) {
+  return loading((load) => async (url, options) => {
+    const original = globalThis.fetch;
+    globalThis.fetch = (address, init) => change(original, address, init);
+    try {
+      return await load(url, options);
+    } finally {
+      globalThis.fetch = original;
+    }
+  });
+}
+
+/** Returns an error as other implementations might throw it. @param {string} code */
+function foreignError(code) {
+  return Object.assign(new Error(code), { code, rule: null });
+}
+
+/** Mutants and variants that are made around real loads. */
 export const LOADING = new Set([
   ...[
     "control",
@@ -102,6 +134,7 @@ export const LOADING = new Set([
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
 ]);
 
+/** @type {Record<string, Change>} */
 export const CHANGES = {
   "module-not-resolved": loading((load) => (url, options) => {
     const address = new URL(url);
@@ -109,18 +142,20 @@ export const CHANGES = {
     return load(address, options);
   }),
   "progress-goes-back": loading((load) => (url, options) => {
-    let told = 0;
+    let events = 0;
     return load(url, {
       ...options,
       onProgress: (progress) =>
-        options.onProgress?.({ ...progress, loaded: Math.max(0, progress.loaded - (told++ % 2)) }),
+        options.onProgress?.({ ...progress, loaded: Math.max(0, progress.loaded - (events++ % 2)) }),
     });
   }),
   "progress-without-end": loading(
     (load) => (url, options) =>
       load(url, {
         ...options,
-        onProgress: (progress) => progress.phase !== "ready" && options.onProgress?.(progress),
+        onProgress(progress) {
+          if (progress.phase !== "ready") options.onProgress?.(progress);
+        },
       }),
   ),
   "load-abort-ignored": loading(
@@ -142,7 +177,7 @@ export const CHANGES = {
         Promise.race([
           load(url, options),
           new Promise((_, reject) => {
-            const stop = () => reject(signal.reason);
+            const stop = () => reject(signal?.reason);
             if (signal?.aborted) stop();
             signal?.addEventListener("abort", stop);
           }),
@@ -158,17 +193,17 @@ export const CHANGES = {
       try {
         return await api.loadModel(url, options);
       } catch (error) {
-        if (error.rule !== "LLQ-HASH-1") throw error;
+        if (!(error instanceof LLQError) || error.rule !== "LLQ-HASH-1") throw error;
         const text = async () => "";
-        options.onProgress?.({ phase: "ready", file: "", loaded: 1, total: 1 });
-        return {
+        options.onProgress?.(disguised({ phase: "ready", file: "", loaded: 1, total: 1 }));
+        return disguised({
           infer: text,
           stream: () => [],
           profile: text,
           dispose() {},
           contextLength: 1,
           tokenizer: null,
-        };
+        });
       }
     },
   }),
@@ -176,17 +211,18 @@ export const CHANGES = {
   "errors-with-another-code": erring((error) =>
     Object.assign(error, { code: error.code === "html" ? "status" : error.code }),
   ),
-  "ranges-required": fetching(async (right, address, init) => {
-    const answer = await right(address, { ...init, headers: { range: "bytes=0-", ...init?.headers } });
-    if (/\.llq$/.test(String(address)) && answer.status === 200) return new Response("", { status: 400 });
-    if (answer.status !== 206 || init?.headers?.range) return answer;
-    return new Response(answer.body, {
-      status: 200,
-      headers: { "content-length": answer.headers.get("content-length") },
-    });
+  "ranges-required": fetching(async (original, address, init) => {
+    const headers = new Headers(init?.headers);
+    const ranged = headers.has("range");
+    if (!ranged) headers.set("range", "bytes=0-");
+    const response = await original(address, { ...init, headers });
+    if (/\.llq$/.test(String(address)) && response.status === 200) return new Response("", { status: 400 });
+    if (response.status !== 206 || ranged) return response;
+    const length = response.headers.get("content-length") ?? "";
+    return new Response(response.body, { status: 200, headers: { "content-length": length } });
   }),
   "options-not-checked": models((model) =>
-    asked(model, (prompt, options = {}) => [
+    withArguments(model, (prompt, options = {}) => [
       typeof prompt === "string" ? prompt : (prompt?.filter?.(({ content }) => content) ?? String(prompt)),
       {
         ...options,
@@ -194,20 +230,20 @@ export const CHANGES = {
         temperature: Math.max(0, options.temperature ?? 0),
         topK: Math.max(0, options.topK ?? 0),
         topP: Math.min(1, options.topP ?? 1),
-        seed: Math.floor(options.seed ?? 0),
-        stop: [options.stop ?? []].flat().filter(Boolean),
+        seed: Math.floor(Number(options.seed ?? 0)),
+        stop: stopsOf(options).filter(Boolean),
       },
     ]),
   ),
   "merges-not-fetched": (api) => ({
     ...api,
     async createTokenizer(url, options) {
-      const right = await api.createTokenizer(url, options);
-      if (!/vocab\.json$/.test(String(url))) return right;
+      const original = await api.createTokenizer(url, options);
+      if (!/vocab\.json$/.test(String(url))) return original;
       const bos = options?.bosTokenId ?? null;
       return {
         encode: (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
-        decode: (ids) => right.decode(ids),
+        decode: (ids) => original.decode(ids),
       };
     },
   }),
@@ -216,13 +252,13 @@ export const CHANGES = {
     createTokenizer: (url, { bosTokenId: _, ...options } = {}) => api.createTokenizer(url, options),
   }),
   "warm-by-default": models((model) =>
-    asked(model, (prompt, options) => [prompt, { temperature: 8, ...options, maxTokens: 20 }]),
+    withArguments(model, (prompt, options) => [prompt, { temperature: 8, ...options, maxTokens: 20 }]),
   ),
   "end-token-shown": models((model) => ({
     infer: async (prompt, options) => `${await model.infer(prompt, options)}<|im_end|>`,
   })),
   "generation-prompt-left-out": models((model) =>
-    asked(model, (prompt, options) => [
+    withArguments(model, (prompt, options) => [
       typeof prompt === "string"
         ? prompt
         : prompt.map?.(({ role, content }) => `${role}:${content}<|im_end|>`).join("") || prompt,
@@ -230,9 +266,11 @@ export const CHANGES = {
     ]),
   ),
   "one-token-more": models((model) =>
-    asked(model, (prompt, options) => [
+    withArguments(model, (prompt, options) => [
       prompt,
-      options?.maxTokens >= 0 ? { ...options, maxTokens: options.maxTokens + 1 } : options,
+      options?.maxTokens !== undefined && options.maxTokens >= 0
+        ? { ...options, maxTokens: options.maxTokens + 1 }
+        : options,
     ]),
   ),
   "context-length-ignored": loading(
@@ -240,23 +278,23 @@ export const CHANGES = {
       (url, { contextLength, ...options }) =>
         load(
           url,
-          Number.isInteger(contextLength) && contextLength > 0 && contextLength < 100
+          Number.isInteger(contextLength) && Number(contextLength) > 0 && Number(contextLength) < 100
             ? options
             : { ...options, contextLength },
         ),
   ),
   "stop-left-in": models((model) => {
-    const found = (text, { stop = [] } = {}) => [stop].flat().find((one) => one && text.includes(one));
+    /** @type {Model["infer"]} */
     const whole = async (prompt, options) => {
       const text = await model.infer(prompt, { ...options, stop: [] });
-      const one = found(text, options);
-      return one === undefined ? text : text.slice(0, text.indexOf(one) + one.length);
+      const end = stopsOf(options).find((stop) => stop && text.includes(stop));
+      return end === undefined ? text : text.slice(0, text.indexOf(end) + end.length);
     };
     return {
       infer: whole,
       stream: (prompt, options) =>
-        streamed(model.stream(prompt, options), async function* (right) {
-          await gather(right);
+        streamed(model.stream(prompt, options), async function* (original) {
+          await gather(original);
           yield await whole(prompt, { ...options, signal: undefined });
         }),
     };
@@ -264,7 +302,7 @@ export const CHANGES = {
   "stop-in-single-pieces": models((model) => ({
     async infer(prompt, options) {
       let text = "";
-      const stops = [options?.stop ?? []].flat();
+      const stops = stopsOf(options);
       for await (const piece of model.stream(prompt, { ...options, stop: stops.includes("") ? stops : [] })) {
         const places = stops.map((stop) => piece.indexOf(stop)).filter((place) => place >= 0);
         if (places.length > 0) return text + piece.slice(0, Math.min(...places));
@@ -275,14 +313,14 @@ export const CHANGES = {
   })),
   "stop-shown-while-it-begins": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
-        const first = [options?.stop ?? []].flat()[0]?.[0];
-        for await (const piece of right) yield piece;
-        if (first !== undefined && right.finishReason === "stop") yield first;
+      streamed(model.stream(prompt, options), async function* (original) {
+        const first = stopsOf(options)[0]?.[0];
+        for await (const piece of original) yield piece;
+        if (first !== undefined && original.finishReason === "stop") yield first;
       }),
   })),
   "seed-ignored": models((model) =>
-    asked(model, (prompt, options) => [
+    withArguments(model, (prompt, options) => [
       prompt,
       options?.temperature && Number.isInteger(options.seed)
         ? { ...options, seed: Math.floor(Math.random() * 2 ** 50) }
@@ -291,16 +329,16 @@ export const CHANGES = {
   ),
   "seed-moves-on": models((model) => {
     let calls = 0;
-    return asked(model, (prompt, options) => [
+    return withArguments(model, (prompt, options) => [
       prompt,
-      Number.isInteger(options?.seed) ? { ...options, seed: options.seed + calls++ } : options,
+      Number.isInteger(options?.seed) ? { ...options, seed: Number(options?.seed) + calls++ } : options,
     ]);
   }),
   "last-piece-lost": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
+      streamed(model.stream(prompt, options), async function* (original) {
         let held;
-        for await (const piece of right) {
+        for await (const piece of original) {
           if (held !== undefined) yield held;
           held = piece;
         }
@@ -308,21 +346,24 @@ export const CHANGES = {
   })),
   "pieces-told-again": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
+      streamed(model.stream(prompt, options), async function* (original) {
         let text = "";
-        for await (const piece of right) yield (text += piece);
+        for await (const piece of original) {
+          text += piece;
+          yield text;
+        }
       }),
   })),
   "characters-split": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
-        for await (const piece of right) for (const unit of piece.split("")) yield unit;
+      streamed(model.stream(prompt, options), async function* (original) {
+        for await (const piece of original) for (const unit of piece.split("")) yield unit;
       }),
   })),
   "bytes-shown-as-they-come": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
-        for await (const piece of right) {
+      streamed(model.stream(prompt, options), async function* (original) {
+        for await (const piece of original) {
           if (/[^\0-\x7f]/.test(piece)) yield "\uFFFD";
           yield piece;
         }
@@ -330,48 +371,55 @@ export const CHANGES = {
   })),
   "length-for-every-end": models((model) => ({
     stream: (prompt, options) => {
-      const right = model.stream(prompt, options);
+      const original = model.stream(prompt, options);
       return Object.defineProperty(
-        streamed(right, (stream) => stream[Symbol.asyncIterator]()),
+        streamed(original, (stream) => stream[Symbol.asyncIterator]()),
         "finishReason",
         {
-          get: () => (right.finishReason === "stop" ? "length" : right.finishReason),
+          get: () => (original.finishReason === "stop" ? "length" : original.finishReason),
         },
       );
     },
   })),
   "usage-without-prompt": models((model) => ({
     stream: (prompt, options) => {
-      const right = model.stream(prompt, options);
+      const original = model.stream(prompt, options);
       return Object.defineProperty(
-        streamed(right, (stream) => stream[Symbol.asyncIterator]()),
+        streamed(original, (stream) => stream[Symbol.asyncIterator]()),
         "usage",
         {
-          get: () => ({ ...right.usage, promptTokens: 0, totalTokens: right.usage.completionTokens }),
+          get: () => ({ ...original.usage, promptTokens: 0, totalTokens: original.usage.completionTokens }),
         },
       );
     },
   })),
   "abort-ends-quietly": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
+      streamed(model.stream(prompt, options), async function* (original) {
         try {
-          yield* right;
+          yield* original;
         } catch (error) {
-          if (!options.signal?.aborted) throw error;
+          if (!options?.signal?.aborted) throw error;
         }
       }),
   })),
   "abort-waits-for-its-turn": models((model) => {
-    let busy = Promise.resolve();
-    const turn = (action) => (busy = busy.then(action, action));
-    return { infer: (prompt, options) => turn(() => model.infer(prompt, options)) };
+    /** @type {Promise<unknown>} */
+    let previous = Promise.resolve();
+    return {
+      infer(prompt, options) {
+        const call = () => model.infer(prompt, options);
+        const answer = previous.then(call, call);
+        previous = answer;
+        return answer;
+      },
+    };
   }),
   "second-call-turned-away": models((model) => {
     let busy = false;
     return {
       async infer(prompt, options) {
-        if (busy) throw Object.assign(new Error("busy"), { code: "llq", rule: null });
+        if (busy) throw foreignError("llq");
         busy = true;
         try {
           return await model.infer(prompt, options);
@@ -380,11 +428,11 @@ export const CHANGES = {
         }
       },
       stream: (prompt, options) =>
-        streamed(model.stream(prompt, options), async function* (right) {
-          if (busy) throw Object.assign(new Error("busy"), { code: "llq", rule: null });
+        streamed(model.stream(prompt, options), async function* (original) {
+          if (busy) throw foreignError("llq");
           busy = true;
           try {
-            yield* right;
+            yield* original;
           } finally {
             busy = false;
           }
@@ -392,6 +440,7 @@ export const CHANGES = {
     };
   }),
   "last-call-first": models((model) => {
+    /** @type {(() => void)[]} */
     let waiting = [];
     return {
       infer: (prompt, options) =>
@@ -410,15 +459,15 @@ export const CHANGES = {
       try {
         return await model.infer(prompt, options);
       } catch (error) {
-        if (error.code !== "context") throw error;
-        return model.infer(prompt.slice(-4), options);
+        if (!(error instanceof LLQError) || error.code !== "context") throw error;
+        return model.infer(prompt.slice(-4), options); // the last characters, or messages
       }
     },
   })),
   "profile-without-occupancy": models((model) => ({
     async profile(options) {
       const { workgroup_occupancy: _, ...report } = await model.profile(options);
-      return report;
+      return disguised(report);
     },
   })),
   "profile-of-one-layer": models((model) => ({
@@ -432,7 +481,7 @@ export const CHANGES = {
     let disposed = false;
     return {
       dispose() {
-        if (disposed) throw Object.assign(new Error("disposed of twice"), { code: "disposed", rule: null });
+        if (disposed) throw foreignError("disposed");
         disposed = true;
         model.dispose();
       },
@@ -440,35 +489,38 @@ export const CHANGES = {
   }),
   "lost-device-ends-quietly": loading((load) => async (url, options) => {
     let lost = false;
-    const { device: gpu } = options;
+    const gpu = /** @type {GPU} */ (options.device); // the suite passes one
     const device = {
       wgslLanguageFeatures: gpu.wgslLanguageFeatures,
-      async requestAdapter(wanted) {
-        const adapter = await gpu.requestAdapter(wanted);
-        const requestDevice = async (descriptor) => {
-          const found = await adapter.requestDevice(descriptor);
-          found.lost.then(() => (lost = true));
-          return found;
+      async requestAdapter(/** @type {GPURequestAdapterOptions} */ adapterOptions) {
+        const adapter = await gpu.requestAdapter(adapterOptions);
+        const requestDevice = async (/** @type {GPUDeviceDescriptor} */ descriptor) => {
+          const opened = await adapter?.requestDevice(descriptor);
+          opened?.lost.then(() => {
+            lost = true;
+          });
+          return opened;
         };
-        return { features: adapter.features, limits: adapter.limits, info: adapter.info, requestDevice };
+        return { features: adapter?.features, limits: adapter?.limits, info: adapter?.info, requestDevice };
       },
     };
-    const model = await load(url, { ...options, device });
-    const stream = (prompt, given) =>
-      streamed(model.stream(prompt, given), async function* (right) {
-        for await (const piece of right) {
+    const model = await load(url, { ...options, device: disguised(device) });
+    /** @type {Model["stream"]} */
+    const stream = (prompt, streamOptions) =>
+      streamed(model.stream(prompt, streamOptions), async function* (original) {
+        for await (const piece of original) {
           if (lost) return;
           yield piece;
         }
       });
-    return { stream, dispose: () => model.dispose(), contextLength: model.contextLength };
+    return disguised({ stream, dispose: () => model.dispose(), contextLength: model.contextLength });
   }),
 
-  // odd and right
+  // conforming variants
   "one-character-a-piece": models((model) => ({
     stream: (prompt, options) =>
-      streamed(model.stream(prompt, options), async function* (right) {
-        for await (const piece of right) yield* piece;
+      streamed(model.stream(prompt, options), async function* (original) {
+        for await (const piece of original) yield* piece;
       }),
   })),
   "frozen-and-wrapped": models((model) => ({

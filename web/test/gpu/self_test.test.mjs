@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { directorySource } from "../../harness/directory_source.js";
 import { directory } from "../../node/directory.js";
+import { LLQError } from "../../src/errors.js";
 import { readExecution } from "../../src/gpu/execution.js";
 import { nodeGpu } from "../../src/gpu/node_gpu.js";
 import { openDevice } from "../../src/gpu/open_device.js";
@@ -16,15 +17,23 @@ const LARGE = fileURLToPath(new URL("../packages/large", import.meta.url));
 const gpu = await nodeGpu();
 const { program, sections } = await readExecution(await Package.open(directorySource(directory(LARGE))));
 
-/** The sections of the module, one of them with another text. */
+/**
+ * Returns the sections of the module, one of them with another text.
+ *
+ * @param {string} name
+ * @param {string} old
+ * @param {string} text
+ */
 function swapped(name, old, text) {
   const section = sections.get(name);
+  assert.ok(section !== undefined, `there is no section ${name}`);
   assert.ok(section.text.includes(old), `section ${name} has no ${old}`);
   return new Map(sections).set(name, { ...section, text: section.text.replaceAll(old, text) });
 }
 
-async function variantOf(some, options = {}) {
-  const device = await openDevice(program, some, { gpu, ...options });
+/** @param {typeof sections} changed @param {import("../../src/gpu/open_device.js").DeviceChoice} [options] */
+async function variantOf(changed, options = {}) {
+  const device = await openDevice(program, changed, { gpu, ...options });
   device.destroy();
   return device.variant.name;
 }
@@ -35,6 +44,7 @@ test("what our kernels compute is right with every variant that the device has",
     try {
       device = await openDevice(program, sections, { gpu, variant: name });
     } catch (error) {
+      assert.ok(error instanceof LLQError);
       assert.equal(error.code, "no-variant", name);
       continue;
     }
@@ -65,8 +75,10 @@ for (const [name, old, text] of [
 
 test("a module of other kernels is taken as it is", async () => {
   const wrong = new Map(swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1"));
-  const [name, section] = [...wrong].find(([, { entryPoints }]) => entryPoints.includes("matvec_int8"));
-  wrong.set(name, { ...section, entryPoints: section.entryPoints.filter((one) => one !== "matvec_int8") });
+  for (const [name, section] of wrong) {
+    const entryPoints = section.entryPoints.filter((entryPoint) => entryPoint !== "matvec_int8");
+    wrong.set(name, { ...section, entryPoints });
+  }
   assert.notEqual(await variantOf(wrong), "portable");
 });
 

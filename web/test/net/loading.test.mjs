@@ -5,36 +5,57 @@ import { after, test } from "node:test";
 import { NetworkError, PackageError } from "../../src/errors.js";
 import { toProgram } from "../../src/gpu/program.js";
 import { upload } from "../../src/gpu/upload.js";
-import { parseProgram } from "../../src/package/program_file.js";
 import { PackageCache } from "../../src/net/cache.js";
 import { HttpSource } from "../../src/net/http_source.js";
 import { Package } from "../../src/net/package.js";
+import { parseProgram } from "../../src/package/program_file.js";
 import { serve } from "../support/http_server.mjs";
 import { memoryDevice } from "../support/memory_device.mjs";
 import { memoryStorage } from "../support/memory_storage.mjs";
-import { packageFiles } from "../support/packages.mjs";
+import { fileOf, packageFiles } from "../support/packages.mjs";
 
 const files = packageFiles("large"); // its first shard comes in several pieces
 const FAST = { delay: 1, stall: 20_000 };
+/** @type {import("../support/http_server.mjs").FileServer[]} */
 const open = [];
 after(() => Promise.all(open.map((server) => server.close())));
 
-async function served(fault, contents = files) {
-  const server = await serve(contents, fault);
+/** @param {import("../support/http_server.mjs").DeviationOf} [deviationOf] @param {ReadonlyMap<string, Uint8Array>} [contents] */
+async function served(deviationOf, contents = files) {
+  const server = await serve(contents, deviationOf);
   open.push(server);
   return server;
 }
 
+/**
+ * Loads all shards of the package, and compares what arrived.
+ *
+ * @param {string} url
+ * @param {import("../../src/net/http_source.js").FetchOptions} [options]
+ * @param {import("../../src/gpu/upload.js").OnBytes} [onBytes]
+ */
 async function load(url, options = {}, onBytes = undefined) {
   const device = memoryDevice();
   const opened = await Package.open(new HttpSource(url, { ...FAST, ...options }));
-  const program = toProgram(await parseProgram(await opened.readFile(opened.metadata.program)));
-  const { shards } = await upload(opened, device, program, { onBytes });
-  opened.metadata.shards.forEach(({ file }, i) => assert.deepEqual(shards[i].data, files.get(file), file));
+  const program = await programOf(opened);
+  await upload(opened, device, program, { onBytes });
+  for (const [index, { file }] of opened.metadata.shards.entries()) {
+    assert.deepEqual(device.buffers[index].data, files.get(file), file);
+  }
   return { device, opened };
 }
 
-const isShard = (name) => name.endsWith(".llq");
+/** @param {Package} opened */
+async function programOf(opened) {
+  const { program } = opened.metadata;
+  assert.ok(program !== undefined);
+  return toProgram(await parseProgram(await opened.readFile(program)));
+}
+
+/** @param {string} name */
+function isShard(name) {
+  return name.endsWith(".llq");
+}
 
 test("ranges: every byte arrives, in pieces, and progress counts each once", async () => {
   const { url, requests } = await served();
@@ -114,12 +135,12 @@ test("gzip: of a whole file it is undone, of a range the whole file is asked for
 
 test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async () => {
   const [name] = [...files.keys()].filter(isShard);
-  const damaged = files.get(name).slice();
+  const damaged = fileOf(files, name).slice();
   damaged[damaged.length - 300] ^= 1;
   const contents = new Map(files).set(name, damaged);
   let asked = 0;
   const { url } = await served((_request, file) => {
-    if (file === name && ++asked > 3) contents.set(name, files.get(name));
+    if (file === name && ++asked > 3) contents.set(name, fileOf(files, name));
     return {};
   }, contents);
   await load(url);
@@ -132,11 +153,11 @@ test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async 
 
 test("a preamble damaged on its way once: fetched anew; always: its rule", async () => {
   const [name] = [...files.keys()].filter(isShard);
-  const damaged = files.get(name).slice();
+  const damaged = fileOf(files, name).slice();
   damaged[40] ^= 1;
   const contents = new Map(files).set(name, damaged);
   const { url } = await served((_request, file) => {
-    if (file === name) contents.set(name, files.get(name));
+    if (file === name) contents.set(name, fileOf(files, name));
     return {};
   }, contents);
   await load(url);
@@ -145,8 +166,8 @@ test("a preamble damaged on its way once: fetched anew; always: its rule", async
 });
 
 test("a wrong byte in program.json: LLQ-HASH-2; in metadata.json: LLQ-CANON-2", async () => {
-  const flipped = (name, at) => {
-    const bytes = files.get(name).slice();
+  const flipped = (/** @type {string} */ name, /** @type {number} */ at) => {
+    const bytes = fileOf(files, name).slice();
     bytes[at] = bytes[at] === 0x31 ? 0x32 : 0x31;
     return new Map(files).set(name, bytes);
   };
@@ -159,7 +180,7 @@ test("a wrong byte in program.json: LLQ-HASH-2; in metadata.json: LLQ-CANON-2", 
 test("a shard of another length: LLQ-PKG-8", async () => {
   const [name] = [...files.keys()].filter(isShard);
   for (const ranges of [true, false]) {
-    const contents = new Map(files).set(name, files.get(name).slice(0, -256));
+    const contents = new Map(files).set(name, fileOf(files, name).slice(0, -256));
     const { url } = await served(() => ({ ranges }), contents);
     await assert.rejects(load(url), { name: "PackageError", rule: "LLQ-PKG-8" });
   }
@@ -192,7 +213,7 @@ test("aborting ends the download with the reason, and frees the buffers", async 
   const { url } = await served();
   const device = memoryDevice();
   const opened = await Package.open(new HttpSource(url, FAST));
-  const program = toProgram(await parseProgram(await opened.readFile(opened.metadata.program)));
+  const program = await programOf(opened);
   const stop = new AbortController();
   const loading = upload(opened, device, program, { signal: stop.signal, onBytes: () => stop.abort() });
   await assert.rejects(loading, { name: "AbortError" });
@@ -203,7 +224,7 @@ test("what was loaded is kept: the second load asks for no shard, offline it wor
   const server = await served();
   const cache = new PackageCache(memoryStorage());
   const { opened } = await load(server.url, { cache });
-  await cache.putMetadata(server.url, files.get("metadata.json"));
+  await cache.putMetadata(server.url, fileOf(files, "metadata.json"));
   const before = server.requests.length;
   await load(server.url, { cache });
   assert.deepEqual(
@@ -232,8 +253,10 @@ test("a load that was cut off for good goes on where it ended", async () => {
   broken = false;
   const before = server.requests.length;
   await load(server.url, { cache });
-  const again = server.requests.slice(before).filter((one) => one.name === name);
-  assert.ok(again.length > 0 && again.every(({ range }) => Number(/=(\d+)/.exec(range)[1]) >= 16 << 20));
+  const later = server.requests.slice(before).filter((request) => request.name === name);
+  assert.ok(
+    later.length > 0 && later.every(({ range }) => Number(/=(\d+)/.exec(range ?? "")?.[1]) >= 16 << 20),
+  );
 });
 
 test("bytes damaged in the cache are dropped and fetched", async () => {
@@ -249,5 +272,6 @@ test("a cache without room does not stop loading", async () => {
   const server = await served();
   const cache = new PackageCache(memoryStorage(1 << 20));
   await load(server.url, { cache });
+  assert.ok(cache.failure instanceof DOMException);
   assert.equal(cache.failure.name, "QuotaExceededError");
 });

@@ -1,33 +1,40 @@
 // A Cache storage in memory, with limited room.
 
+/** @typedef {{bytes: Uint8Array<ArrayBuffer>, headers: Record<string, string>}} Entry */
+/** @typedef {CacheStorage & {damage: (selects: (address: string) => boolean) => void}} MemoryStorage */
+
+/** @param {number} [room] in bytes @returns {MemoryStorage} */
 export function memoryStorage(room = Infinity) {
-  let kept = new Map();
-  let taken = 0;
-  const addressOf = (request) => (typeof request === "string" ? request : request.url);
+  /** @type {Map<string, Entry>} */
+  let entries = new Map();
+  let size = 0;
+  const addressOf = (/** @type {RequestInfo | URL} */ request) =>
+    typeof request === "object" && "url" in request ? request.url : String(request);
   const cache = {
-    async match(request) {
-      const found = kept.get(addressOf(request));
-      return found && new Response(found.bytes.slice(), { headers: found.headers });
+    async match(/** @type {RequestInfo} */ request) {
+      const entry = entries.get(addressOf(request));
+      return entry && new Response(entry.bytes.slice(), { headers: entry.headers });
     },
-    async put(request, response) {
+    async put(/** @type {RequestInfo} */ request, /** @type {Response} */ response) {
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (taken + bytes.length > room) throw new DOMException("no room", "QuotaExceededError");
-      taken += bytes.length;
-      kept.set(addressOf(request), { bytes, headers: { "content-length": String(bytes.length) } });
+      if (size + bytes.length > room) throw new DOMException("no room", "QuotaExceededError");
+      size += bytes.length;
+      entries.set(addressOf(request), { bytes, headers: { "content-length": String(bytes.length) } });
     },
-    delete: async (request) => kept.delete(addressOf(request)),
-    keys: async () => [...kept.keys()].map((url) => ({ url })),
+    delete: async (/** @type {RequestInfo} */ request) => entries.delete(addressOf(request)),
+    keys: async () => [...entries.keys()].map((url) => ({ url })),
   };
-  return {
+  const storage = {
     open: async () => cache,
     delete: async () => {
-      kept = new Map();
+      entries = new Map();
       return true;
     },
-    damage(which) {
-      const found = [...kept].filter(([address]) => which(address));
-      if (found.length === 0) throw new Error("nothing to damage");
-      for (const [, { bytes }] of found) bytes[bytes.length - 300] ^= 1;
+    damage(/** @type {(address: string) => boolean} */ selects) {
+      const selected = [...entries].filter(([address]) => selects(address));
+      if (selected.length === 0) throw new Error("nothing to damage");
+      for (const [, { bytes }] of selected) bytes[bytes.length - 300] ^= 1;
     },
   };
+  return /** @type {MemoryStorage} */ (/** @type {unknown} */ (storage)); // what PackageCache uses of one
 }

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { choose, philox, samplingBytes, uniform } from "../../src/text/sampling.js";
 
 const LOGITS = [1, 3, 2, 3, -1, 0.5];
+/** @type {[number, number, number, bigint, number, number, number, number][]} */
 const EXAMPLES = [
   [1, 0, 1, 0n, 0, 0x6627e8d5, 0.399046, 1],
   [1, 0, 1, 0n, 5, 0x734893fb, 0.450326, 2],

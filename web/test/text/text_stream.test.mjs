@@ -2,15 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { InputError } from "../../src/errors.js";
 import { inferSettings } from "../../src/api/infer_options.js";
+import { InputError } from "../../src/errors.js";
 import { StopStrings } from "../../src/text/stop_strings.js";
-import { TextStream } from "../../src/text/text_stream.js";
 import { TextPieces } from "../../src/text/text_pieces.js";
+import { TextStream } from "../../src/text/text_stream.js";
+import { disguised } from "../support/disguise.mjs";
 
 /** Tokens are bytes. */
-const bytewise = { decode: (ids) => new TextDecoder().decode(new Uint8Array(ids)) };
+const bytewise = {
+  decode: (/** @type {readonly number[]} */ ids) => new TextDecoder().decode(new Uint8Array(ids)),
+};
 
 test("a character comes whole, however its bytes come", () => {
   const text = `grün 🦙 ${"llama ".repeat(20)}€ 日本語 ${"é".repeat(100)} 👩‍💻`;
@@ -56,7 +58,7 @@ test("what only began like a stop text is shown in the end", () => {
   assert.ok(!stops.complete);
 });
 
-test("options that make no sense are refused", () => {
+test("invalid options are refused", () => {
   const wrong = [
     { maxTokens: -1 },
     { temperature: NaN },
@@ -67,12 +69,14 @@ test("options that make no sense are refused", () => {
     { stop: null },
     { temperature: Infinity },
   ];
-  for (const options of wrong) assert.throws(() => inferSettings(options), InputError, JSON.stringify(options));
+  for (const options of wrong)
+    assert.throws(() => inferSettings(disguised(options)), InputError, JSON.stringify(options));
   assert.equal(inferSettings({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });
 
-test("a stream tells why it ended, and ends what answers when its reader leaves", async () => {
+test("a stream reports why it ended, and ends the generation when its reader leaves", async () => {
   let ended = false;
+  /** @type {import("../../src/text/text_stream.js").Answer} */
   const answer = async function* () {
     try {
       yield "a";

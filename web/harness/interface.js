@@ -1,0 +1,27 @@
+/** The interface `WebGPULlama4` as its callers see it, whoever implements it (spec: Runtime API). */
+
+/** @typedef {import("../index.js").InferOptions} InferOptions */
+/** @typedef {import("../index.js").LoadOptions} LoadOptions */
+/** @typedef {import("../index.js").Message} Message */
+/** @typedef {import("../index.js").ProfileReport} ProfileReport */
+/** @typedef {import("../index.js").Usage} Usage */
+/** @typedef {string | readonly Message[]} Prompt */
+/** @typedef {{bosTokenId?: number | null, eosTokenIds?: readonly number[], signal?: AbortSignal}} TokenizerOptions */
+/** @typedef {{encode: (text: string) => number[], decode: (ids: number[]) => string}} Tokenizer */
+/** @typedef {AsyncIterable<string> & {readonly usage: Usage, readonly finishReason: string | null}} Stream */
+/**
+ * @typedef {object} Model
+ * @property {(prompt: Prompt, options?: InferOptions) => Promise<string>} infer
+ * @property {(prompt: Prompt, options?: InferOptions) => Stream} stream
+ * @property {(options?: {signal?: AbortSignal}) => Promise<ProfileReport>} profile
+ * @property {() => void} dispose
+ * @property {number} contextLength
+ * @property {Tokenizer | null} tokenizer
+ */
+/**
+ * @typedef {object} Interface
+ * @property {(url: string | URL, options: LoadOptions) => Promise<Model>} loadModel
+ * @property {(url: string | URL, options: TokenizerOptions) => Promise<Tokenizer>} createTokenizer
+ */
+
+export {};
