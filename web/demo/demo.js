@@ -1,154 +1,172 @@
 /** The demo page: loads the package below ../model/, or at the address that ?model= names, and talks to it. */
 
 import { Conversation } from "./conversation.js";
-import { explained } from "./error_causes.js";
+import { page } from "./elements.js";
+import { explained, isAbort, messageOf } from "./error_causes.js";
+import { picture, sentence, table } from "./layer_times.js";
 import { bytes, duration } from "./quantities.js";
-import { picture, sentence, table } from "./timing.js";
 import { WebGPULlama4 } from "./webgpu-llama4.js";
 
-const $ = (id) => document.getElementById(id);
 const address = new URL(new URLSearchParams(location.search).get("model") ?? "../model/", location.href).href;
-const conversation = new Conversation($("messages"));
+const conversation = new Conversation(page.messages);
+/** @typedef {import("./webgpu-llama4.js").Progress} Progress */
+
+/** @type {Record<Progress["phase"], string>} */
 const PHASES = {
   metadata: "Reading the index",
   program: "Reading the program",
   device: "Asking for the device",
   pipelines: "Compiling the kernels",
   weights: "Loading the weights",
-  tokenizer: "Reading the tokenizer",
   ready: "Ready",
 };
 
 const MUTE = "This package has no tokenizer: it can be loaded and measured, but not talked to.";
 
+/** @type {import("./webgpu-llama4.js").Model | null} */
 let model = null;
+/** @type {AbortController | null} ends a load or an answer */
 let stopping = null;
+/** @type {AbortController | null} ends a measurement */
 let measuring = null;
 
+/** @param {"starting" | "unsupported" | "idle" | "loading" | "failed" | "ready" | "answering"} name */
 function state(name) {
   document.body.dataset.state = name;
   const loaded = name === "ready" || name === "answering";
-  $("start").hidden = loaded || name === "unsupported" || name === "failed";
-  $("progress").hidden = $("cancel").hidden = name !== "loading";
-  $("load").hidden = name === "loading";
-  $("conversation").hidden = !loaded;
-  $("composer").hidden = !loaded || !model.tokenizer;
-  $("send").hidden = name === "answering";
-  $("stop").hidden = name !== "answering";
-  $("fresh").hidden = !conversation.list.children.length || name === "answering";
-  $("empty").hidden = Boolean(conversation.list.children.length);
-  $("measure").disabled = name === "answering";
+  page.start.hidden = loaded || name === "unsupported" || name === "failed";
+  page.progress.hidden = page.cancel.hidden = name !== "loading";
+  page.load.hidden = name === "loading";
+  page.conversation.hidden = !loaded;
+  page.composer.hidden = !loaded || !model?.tokenizer;
+  page.send.hidden = name === "answering";
+  page.stop.hidden = name !== "answering";
+  page.fresh.hidden = !conversation.list.children.length || name === "answering";
+  page.empty.hidden = Boolean(conversation.list.children.length);
+  page.measure.disabled = name === "answering";
 }
 
-/** Tells those who listen instead of looking. */
-const say = (text) => ($("status").textContent = text);
+/** Announces a text to screen readers. @param {string} text */
+function say(text) {
+  page.status.textContent = text;
+}
 
-function notice(title, text, exactly = "", again = null) {
-  $("notice-title").textContent = title;
-  $("notice-text").textContent = text;
-  $("notice-exactly").textContent = exactly;
-  $("notice-details").hidden = !exactly;
-  $("retry").hidden = !again;
-  $("retry").onclick = again;
-  $("notice").hidden = false;
+/** @param {string} title @param {string} text @param {string} [exactly] @param {(() => void) | null} [retry] */
+function notice(title, text, exactly = "", retry = null) {
+  page.noticeTitle.textContent = title;
+  page.noticeText.textContent = text;
+  page.noticeExactly.textContent = exactly;
+  page.noticeDetails.hidden = !exactly;
+  page.retry.hidden = retry === null;
+  page.retry.onclick = retry;
+  page.notice.hidden = false;
 }
 
 async function start() {
   state("starting");
   if (!globalThis.isSecureContext) {
     state("unsupported");
-    return notice(
+    notice(
       "This address is not secure",
       "Browsers offer WebGPU on https and on this machine itself (localhost) alone. Open the page there.",
     );
+    return;
   }
   if (!navigator.gpu) {
     state("unsupported");
-    return notice(
+    notice(
       "This browser has no WebGPU",
       "The model computes with WebGPU. Recent versions of Chrome, Edge and Safari have it, and Firefox on Windows and macOS; on Linux it may have to be switched on.",
     );
+    return;
   }
   try {
     const response = await fetch(new URL("metadata.json", address), { cache: "no-cache" });
     if (!response.ok) throw new Error(`${response.url} answers with HTTP ${response.status}`);
     describe(await response.json());
   } catch (error) {
-    $("size").textContent = "The package could not be looked at; a stored copy may still load.";
+    page.size.textContent = "The package could not be looked at; a stored copy may still load.";
     console.warn(error);
   }
-  $("load").disabled = false;
+  page.load.disabled = false;
   state("idle");
-  $("load").focus({ preventScroll: true });
+  page.load.focus({ preventScroll: true });
   await showStored();
 }
 
+/** @param {import("./webgpu-llama4.js").Model["metadata"]} metadata */
 function describe(metadata) {
   const size = metadata.shards.reduce((sum, shard) => sum + shard.byte_length, 0);
-  $("name").textContent = metadata.stem;
+  page.name.textContent = metadata.stem;
   document.title = `${metadata.stem} – LLQ demo`;
-  $("size").textContent = `${bytes(size)} are loaded once, and kept in this browser for the next time.`;
-  $("load").textContent = `Load ${bytes(size)}`;
-  if (!metadata.tokenizer) $("size").textContent += ` ${MUTE}`;
+  page.size.textContent = `${bytes(size)} are loaded once, and kept in this browser for the next time.`;
+  page.load.textContent = `Load ${bytes(size)}`;
+  if (!metadata.tokenizer) page.size.textContent += ` ${MUTE}`;
   const template = metadata.tokenizer?.chat_template;
-  $("chat").checked = Boolean(template);
-  $("chat").disabled = !template;
-  if (!template) $("chat").labels[0].textContent = "This model continues texts: it has no chat template";
+  page.chat.checked = Boolean(template);
+  page.chat.disabled = !template;
+  if (!template && page.chat.labels) {
+    page.chat.labels[0].textContent = "This model continues texts: it has no chat template";
+  }
   mode();
 }
 
 function mode() {
-  $("prompt-label").textContent = $("chat").checked ? "Message" : "Text to continue";
+  page.promptLabel.textContent = page.chat.checked ? "Message" : "Text to continue";
 }
 
 async function load() {
-  $("notice").hidden = true;
-  $("bar").removeAttribute("value");
+  page.notice.hidden = true;
+  page.bar.removeAttribute("value");
   stopping = new AbortController();
   state("loading");
-  $("cancel").focus();
+  page.cancel.focus();
   say("Loading the model.");
-  let told = 0;
-  const onProgress = (progress) => {
+  let announced = 0;
+  const onProgress = (/** @type {Progress} */ progress) => {
     show(progress);
     const quarter = progress.total ? Math.floor((4 * progress.loaded) / progress.total) : 0;
-    if (quarter > told && quarter < 4) say(`${25 * quarter} per cent loaded.`);
-    told = Math.max(told, quarter);
+    if (quarter > announced && quarter < 4) say(`${25 * quarter} per cent loaded.`);
+    announced = Math.max(announced, quarter);
   };
   try {
     model = await WebGPULlama4.loadModel(address, { signal: stopping.signal, onProgress });
   } catch (error) {
-    if (error.name === "AbortError") {
+    if (isAbort(error)) {
       state("idle");
-      $("load").focus();
-      return say("Loading was cancelled.");
+      page.load.focus();
+      say("Loading was cancelled.");
+      return;
     }
     console.warn(error);
     const { cause, exactly } = explained(error);
     state("failed");
     notice("The model could not be loaded", cause, exactly, load);
-    return $("retry").focus();
+    page.retry.focus();
+    return;
   }
-  $("software").hidden = !model.device.software;
-  facts();
-  if (!model.tokenizer) $("empty").textContent = MUTE;
+  page.software.hidden = !model.device.software;
+  facts(model);
+  if (!model.tokenizer) page.empty.textContent = MUTE;
   state("ready");
   say("The model is ready.");
-  $("prompt").focus({ preventScroll: true });
-  $("prompt").select();
+  page.prompt.focus({ preventScroll: true });
+  page.prompt.select();
   await showStored();
 }
 
+/** @param {Progress} progress */
 function show({ phase, loaded, total, bytesPerSecond, secondsLeft, cached }) {
-  $("phase").textContent = PHASES[phase] + (cached && phase === "weights" ? ", from the stored copy" : "");
+  page.phase.textContent = PHASES[phase] + (cached && phase === "weights" ? ", from the stored copy" : "");
   if (!total) return;
-  $("bar").value = loaded / total;
-  $("amount").textContent = `${bytes(loaded)} of ${bytes(total)}`;
-  $("speed").textContent = bytesPerSecond && loaded < total ? `${bytes(bytesPerSecond)}/s` : "";
-  $("left").textContent = secondsLeft !== null && loaded < total ? `${duration(secondsLeft)} left` : "";
+  page.bar.value = loaded / total;
+  page.amount.textContent = `${bytes(loaded)} of ${bytes(total)}`;
+  page.speed.textContent = bytesPerSecond && loaded < total ? `${bytes(bytesPerSecond)}/s` : "";
+  page.left.textContent = secondsLeft !== null && loaded < total ? `${duration(secondsLeft)} left` : "";
 }
 
-function facts() {
+/** @param {import("./webgpu-llama4.js").Model} model */
+function facts(model) {
   const { name, variant, software } = model.device;
   const memory = model.memory();
   const sum = Object.values(memory).reduce((total, size) => total + size, 0);
@@ -160,7 +178,7 @@ function facts() {
     ["– weights", bytes(memory.weights ?? 0)],
     ["– KV cache", bytes(memory.kv_cache ?? 0)],
   ];
-  $("device").replaceChildren(
+  page.device.replaceChildren(
     ...rows.map(([term, text]) => {
       const row = document.createElement("div");
       for (const [tag, content] of [
@@ -174,47 +192,60 @@ function facts() {
   );
 }
 
+/** @param {AbortSignal} signal */
 function options(signal) {
-  const seed = $("seed").value.trim();
+  const seed = page.seed.value.trim();
   return {
-    maxTokens: $("max-tokens").valueAsNumber,
-    temperature: $("temperature").valueAsNumber,
-    topK: $("top-k").valueAsNumber,
-    topP: $("top-p").valueAsNumber,
+    maxTokens: page.maxTokens.valueAsNumber,
+    temperature: page.temperature.valueAsNumber,
+    topK: page.topK.valueAsNumber,
+    topP: page.topP.valueAsNumber,
     ...(seed && { seed: BigInt(seed) }),
     signal,
   };
 }
 
 async function send() {
-  const text = $("prompt").value.trim();
-  if (!text || document.body.dataset.state !== "ready" || measuring || !$("settings").reportValidity())
+  const text = page.prompt.value.trim();
+  const answering = model;
+  if (
+    !text ||
+    answering === null ||
+    document.body.dataset.state !== "ready" ||
+    measuring ||
+    !page.settings.reportValidity()
+  )
     return;
-  $("prompt").value = "";
+  page.prompt.value = "";
   stopping = new AbortController();
-  const chat = $("chat").checked;
+  const chat = page.chat.checked;
   if (!chat) conversation.messages = [];
-  const answering = conversation.answer(
+  const answer = conversation.answer(
     text,
-    (messages, signal) => model.stream(chat ? messages : text, options(signal)),
+    (messages, signal) => answering.stream(chat ? messages : text, options(signal)),
     stopping.signal,
   );
   state("answering");
   say("The model is answering.");
-  const said = await answering;
-  const focused = document.activeElement === document.body || document.activeElement === $("stop");
+  const said = await answer;
+  const focused = document.activeElement === document.body || document.activeElement === page.stop;
   state("ready");
   say(`The answer: ${said || "nothing"}`);
-  if (focused) $("prompt").focus();
+  if (focused) page.prompt.focus();
 }
 
 async function measure() {
-  if (measuring) return measuring.abort();
-  const { signal } = (measuring = new AbortController());
-  const before = $("timing-text").textContent;
-  $("measure").textContent = "Stop measuring";
-  $("send").disabled = true;
-  $("timing-text").textContent = model.device.software
+  if (measuring) {
+    measuring.abort();
+    return;
+  }
+  if (model === null) return;
+  measuring = new AbortController();
+  const { signal } = measuring;
+  const before = page.timingText.textContent;
+  page.measure.textContent = "Stop measuring";
+  page.send.disabled = true;
+  page.timingText.textContent = model.device.software
     ? "Measuring; on the processor this may take minutes …"
     : "Measuring …";
   say("Measuring.");
@@ -222,61 +253,65 @@ async function measure() {
   const repetitions = model.device.software ? { tokens: 2, promptTokens: 1 } : {};
   try {
     const profile = await model.profile({ ...repetitions, signal });
-    $("picture").replaceChildren(picture(profile), table(profile));
-    $("picture").hidden = !profile.block_times_ms.some((time) => time !== null);
-    $("timing-text").textContent = sentence(profile);
+    page.picture.replaceChildren(picture(profile), table(profile));
+    page.picture.hidden = !profile.block_times_ms.some((time) => time !== null);
+    page.timingText.textContent = sentence(profile);
     say(sentence(profile));
   } catch (error) {
     if (!signal.aborted) console.warn(error);
-    $("timing-text").textContent = signal.aborted ? before : `This could not be measured: ${error.message}`;
+    page.timingText.textContent = signal.aborted ? before : `This could not be measured: ${messageOf(error)}`;
     say(signal.aborted ? "Measuring was stopped." : "This could not be measured.");
   } finally {
     measuring = null;
-    $("measure").textContent = "Measure";
-    $("send").disabled = false;
+    page.measure.textContent = "Measure";
+    page.send.disabled = false;
   }
 }
 
 async function showStored() {
   const stored = await WebGPULlama4.cache.list().catch(() => []);
   const size = stored.reduce((sum, entry) => sum + entry.bytes, 0);
-  $("stored").hidden = !size;
-  $("stored-text").textContent =
-    `${bytes(size)} are kept in this browser, so that the model loads without a network.`;
+  page.stored.hidden = !size;
+  page.storedText.textContent = `${bytes(size)} are kept in this browser, so that the model loads without a network.`;
 }
 
-for (const id of ["temperature", "top-p"]) {
-  const tell = () => ($(`${id}-value`).textContent = $(id).valueAsNumber.toFixed(2));
-  $(id).addEventListener("input", tell);
-  tell();
+for (const [input, output] of /** @type {const} */ ([
+  [page.temperature, page.temperatureValue],
+  [page.topP, page.topPValue],
+])) {
+  const update = () => {
+    output.textContent = input.valueAsNumber.toFixed(2);
+  };
+  input.addEventListener("input", update);
+  update();
 }
-$("load").addEventListener("click", load);
-$("cancel").addEventListener("click", () => stopping.abort());
-$("stop").addEventListener("click", () => stopping.abort());
-$("measure").addEventListener("click", measure);
-$("chat").addEventListener("change", mode);
-$("clear").addEventListener("click", async () => {
+page.load.addEventListener("click", load);
+page.cancel.addEventListener("click", () => stopping?.abort());
+page.stop.addEventListener("click", () => stopping?.abort());
+page.measure.addEventListener("click", measure);
+page.chat.addEventListener("change", mode);
+page.clear.addEventListener("click", async () => {
   await WebGPULlama4.cache.clear();
   await showStored();
   say("The stored copy was deleted.");
 });
-$("fresh").addEventListener("click", () => {
+page.fresh.addEventListener("click", () => {
   conversation.clear();
   state("ready");
-  $("prompt").focus();
+  page.prompt.focus();
 });
-$("settings").addEventListener("submit", (event) => event.preventDefault());
-$("composer").addEventListener("submit", (event) => {
+page.settings.addEventListener("submit", (event) => event.preventDefault());
+page.composer.addEventListener("submit", (event) => {
   event.preventDefault();
   send();
 });
-$("prompt").addEventListener("keydown", (event) => {
+page.prompt.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     send();
   }
 });
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.body.dataset.state === "answering") stopping.abort();
+  if (event.key === "Escape" && document.body.dataset.state === "answering") stopping?.abort();
 });
 start();

@@ -1,5 +1,6 @@
-/** What went wrong, in words for whoever uses the page; the exact message is shown beside them. */
+/** The causes of errors, in words for users of the page, who see the exact message too. */
 
+/** @type {Record<string, string>} by the code of the error */
 const CAUSES = {
   hash: "What arrived is not what was published: bytes of a file differ. They may have been damaged on the way, so trying again may help; if it does not, the copy on the server is damaged.",
   "not-found": "A file of the model is missing on the server. Whoever runs the server has to put it there.",
@@ -21,11 +22,24 @@ const CAUSES = {
 
 /**
  * Returns the cause in a sentence or two, and the exact message.
- * @param {any} error
+ *
+ * @param {unknown} error
+ * @returns {{cause: string, exactly: string}}
  */
 export function explained(error) {
-  const broken = error.rule
+  const { code, rule } = /** @type {{code?: string, rule?: string | null}} */ (error ?? {});
+  const unknown = rule
     ? "The package on the server breaks a rule of the format."
     : "Something unforeseen happened.";
-  return { cause: CAUSES[error.code] ?? broken, exactly: error.message };
+  return { cause: CAUSES[code ?? ""] ?? unknown, exactly: messageOf(error) };
+}
+
+/** Returns the message of an error. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns whether an error is due to an abort. @param {unknown} error */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
 }

@@ -1,8 +1,9 @@
 /** Numbers as people read them. */
 
-const number = (digits) => new Intl.NumberFormat("en", { maximumFractionDigits: digits });
+const number = (/** @type {number} */ digits) =>
+  new Intl.NumberFormat("en", { maximumFractionDigits: digits });
 
-/** Bytes in units of 10^3: "82.9 MB". */
+/** Returns bytes in units of 10^3: "82.9 MB". @param {number} count */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let unit = 0;
@@ -13,7 +14,7 @@ export function bytes(count) {
   return `${number(unit ? 1 : 0).format(count)} ${units[unit]}`;
 }
 
-/** Seconds that are left: "4 s", "2 min 5 s", "1 h 3 min". */
+/** Returns a duration: "4 s", "2 min 5 s", "1 h 3 min". @param {number} seconds */
 export function duration(seconds) {
   const whole = Math.max(1, Math.ceil(seconds));
   if (whole < 60) return `${whole} s`;
@@ -21,14 +22,18 @@ export function duration(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** What was measured of an answer: tokens, time to the first one, tokens a second after it. */
+/** @typedef {{tokens: number, start: number, first: number | null, last: number | null}} AnswerTimes in ms */
+
+/** Returns the tokens of an answer, the time to the first, and tokens per second after it. @param {AnswerTimes} times */
 export function measured({ tokens, first, last, start }) {
   const parts = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
   if (first !== null) parts.push(`the first after ${number(2).format((first - start) / 1000)} s`);
-  if (tokens > 1 && last > first)
+  if (tokens > 1 && first !== null && last !== null && last > first)
     parts.push(`then ${number(1).format(((tokens - 1) * 1000) / (last - first))} tokens/s`);
   return parts.join(", ");
 }
 
-/** Milliseconds, to three digits. */
-export const milliseconds = (value) => `${Number(value.toPrecision(3))} ms`;
+/** Returns milliseconds, to three digits. @param {number} value */
+export function milliseconds(value) {
+  return `${Number(value.toPrecision(3))} ms`;
+}

@@ -9,14 +9,17 @@ const BASE = HEIGHT - 18;
 const TOP = 16;
 const WIDEST = 32;
 
+/** @param {string} name @param {Record<string, string | number>} attributes @param {string} [text] */
 function svg(name, attributes, text = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
   element.textContent = text;
   return element;
 }
 
-/** What is to be said of the times, in a sentence or two. */
+/** @typedef {Pick<import("./webgpu-llama4.js").ProfileReport, "block_times_ms">} Profile */
+
+/** Returns the times in a sentence or two. @param {Profile} profile */
 export function sentence(profile) {
   const times = profile.block_times_ms.filter((time) => time !== null);
   if (!times.length) return "The device does not tell how long a layer takes.";
@@ -26,7 +29,7 @@ export function sentence(profile) {
   return `${layers} ${milliseconds(total)} for one token; the slowest is layer ${slowest} with ${milliseconds(times[slowest] ?? 0)}.`;
 }
 
-/** A bar for each layer, in order. */
+/** Returns a picture with a bar for each layer, in order. @param {Profile} profile */
 export function picture(profile) {
   const times = profile.block_times_ms.map((time) => time ?? 0);
   const most = Math.max(...times, Number.MIN_VALUE);
@@ -67,7 +70,7 @@ export function picture(profile) {
   return drawing;
 }
 
-/** The same as a table, folded. */
+/** Returns the same as a table, folded. @param {Profile} profile */
 export function table(profile) {
   const details = document.createElement("details");
   const summary = document.createElement("summary");
