@@ -2,7 +2,7 @@
 // node benchmarks/first_token.mjs URL
 
 import { WebGPULlama4 } from "../web/index.js";
-import { nodeGpu } from "../web/src/node_gpu.js";
+import { nodeGpu } from "../web/src/gpu/node_gpu.js";
 
 const IDS = {
   encode: () => [1, 2, 3, 4, 5],

@@ -1,4 +1,4 @@
-"""The JavaScript runtime: its own tests in Node, its types, and the same replay as the host of Python."""
+"""The JavaScript runtime: its own tests in Node, its types, and the same dispatches as the executor of Python."""
 
 import json
 import os
@@ -43,8 +43,10 @@ def node(*words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module", autouse=True)
 def dependencies() -> None:
-    """Install what package-lock.json names, once."""
-    if not (WEB / "node_modules" / "webgpu").is_dir():
+    """Install what package-lock.json names, if anything is missing."""
+    manifest = json.loads((WEB / "package.json").read_text("utf-8"))
+    names = {*manifest["dependencies"], *manifest["devDependencies"]}
+    if not all((WEB / "node_modules" / name).is_dir() for name in names):
         done = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
         assert done.returncode == 0, done.stderr
 
@@ -73,8 +75,13 @@ def test_in_node(name: str, packages: Path) -> None:
     assert "\n# pass 0\n" not in done.stdout
 
 
+def test_lint_and_format() -> None:
+    done = node("npm", "run", "--silent", "lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_types() -> None:
-    done = node("node", "node_modules/typescript/bin/tsc", "--project", ".", "--noEmit")
+    done = node("node", "node_modules/typescript/bin/tsc", "--project", ".")
     assert done.returncode == 0, done.stdout
 
 
@@ -87,7 +94,7 @@ def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -
     assert (WEB / "src" / "gpu" / "self_test_data.js").read_text("utf-8") == module_text()
 
 
-def test_both_hosts_replay_the_same(tmp_path: Path) -> None:
+def test_both_executors_run_the_same_dispatches(tmp_path: Path) -> None:
     directory = tmp_path / "tiny"
     synth("tiny", directory, shard_limit=1 << 16)
     attach(directory, module_bytes(), program_maker())
@@ -101,7 +108,7 @@ def test_both_hosts_replay_the_same(tmp_path: Path) -> None:
 
 
 def dispatch_list(host: Host) -> dict[str, Any]:
-    """Return what the host of Python replays, as `web/node/dispatch_list.mjs` prints it."""
+    """Return the dispatches of the executor of Python, as `web/node/dispatch_list.mjs` prints them."""
     slots = [b"".join(map(_word, slot)).ljust(SLOT_BYTES, b"\0").hex() for slot in host.program.parameters]
     return {
         name: [

@@ -56,7 +56,7 @@ def project(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(tarball) as archive:
         archive.extractall(modules, filter="data")
     (modules / "package").rename(modules / "webgpu-llama4")
-    for name in ("@huggingface", "webgpu"):
+    for name in ("@huggingface", "@noble", "webgpu"):
         (modules / name).symlink_to(WEB / "node_modules" / name)
     (project / "package.json").write_text('{"type": "module"}')
     return project

@@ -35,7 +35,7 @@
 /** @typedef {{do: "profile" | "dispose", options?: object, abort?: Moment}} ModelStep */
 /** @typedef {InferStep | StreamStep | ModelStep} Call */
 /** @typedef {{do: "together", steps: Call[]}} TogetherStep */
-/** @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as conformance/protocol/api.request.schema.json has it */
+/** @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as conformance/runtimes/protocol/api.request.schema.json has it */
 /** @typedef {{name: string, code: string | null, rule: string | null, message: string, reason: boolean}} ErrorReport */
 /** @typedef {{error?: ErrorReport, [member: string]: unknown}} Observation as api.response.schema.json has it */
 /** @typedef {{name: string, model: Model | null, devices: GPUDevice[]}} SharedModel */

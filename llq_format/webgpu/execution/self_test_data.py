@@ -8,7 +8,7 @@ from llq_format.webgpu.execution.self_test import self_test
 
 
 def module_text() -> str:
-    """Return the text of `web/src/self_test_data.js`."""
+    """Return the text of `web/src/gpu/self_test_data.js`."""
     test = self_test()
     program = json.loads(test.program.to_bytes()) | {"variants": []}
     data = {

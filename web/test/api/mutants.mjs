@@ -1,5 +1,5 @@
 // Mutants of `WebGPULlama4`, each with one bug, and conforming variants of it, for web/test/api/mutant_adapter.mjs. All are
-// made around the correct implementation. tests/web/test_interface.py lists the rule that each mutant breaks.
+// made around the correct implementation. tests/conformance/checks/test_api.py lists the rule that each mutant breaks.
 
 import { LLQError } from "../../src/errors.js";
 import { disguised } from "../support/disguise.mjs";

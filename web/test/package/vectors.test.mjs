@@ -15,7 +15,7 @@ import { readModule } from "../../src/package/module.js";
 import { validate } from "../../src/package/validate.js";
 import { memoryDevice } from "../support/memory_device.mjs";
 
-const VECTORS = new URL("../../../vectors/", import.meta.url);
+const VECTORS = new URL("../../../vectors/data/", import.meta.url);
 /** @typedef {{id: string, kind: string, path: string, rules: string[], setup: object[], warnings: string[]}} Vector */
 /** @type {{vectors: Vector[]}} */
 const { vectors } = JSON.parse(readFileSync(new URL("index.json", VECTORS), "utf8"));

@@ -1,4 +1,4 @@
-// The packages of the tests, which tests/test_web.py writes into test/packages.
+// The packages of the tests, which tests/web/test_node.py writes into test/packages.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,8 @@ const FOLDER = fileURLToPath(new URL("../packages/", import.meta.url));
 /** Returns the path of a package. @param {string} name */
 export function packagePath(name) {
   const path = join(FOLDER, name);
-  if (!existsSync(path)) throw new Error(`${path} not found: run pytest tests/test_web.py, which writes it`);
+  if (!existsSync(path))
+    throw new Error(`${path} not found: run pytest tests/web/test_node.py, which writes it`);
   return path;
 }
 

@@ -6,41 +6,26 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import llq_format
-from llq_format.attachment import attach
-from llq_format.canonical_json import canonical
-from llq_format.checks.module import check_module
-from llq_format.checks.program import check_program, check_program_text
+from llq_format.metadata.canonical_json import canonical
+from llq_format.package.attach_program import attach
 from llq_format.synth import synth
-from llq_format.webgpu.package_files import module_bytes, program_maker
-from tests.test_web import dependencies, node
+from llq_format.validation.module import check_module
+from llq_format.validation.program import check_program, check_program_text
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.web.test_node import dependencies, node
 
 __all__ = ["dependencies"]  # the fixture that installs npm's packages
 
 Json = Any
 VALUES: tuple[Json, ...] = (
-    *(None, True, -1, 0, 1, 3, 8, 9, 64, 256, 300, 65535, 65536, 99999, 2**31, 2**32, 0.5, 1e30, 1e39),
-    *(
-        "",
-        "a",
-        "a" * 64,
-        "a" * 65,
-        "a" * 160,
-        "a" * 161,
-        "a" * 201,
-        "A b",
-        "enable f16;",
-        "é",
-        "read",
-        "rope",
-    ),
-    *([], [0], ["a"], ["a", "a"], ["read"] * 9, {}, {"f32": 0.5}, {"f32": "a"}, {"tokens_per_workgroup": 0}),
+    *(None, True, -1, 0, 9, 256, 300, 65536, 99999, 2**31, 2**32, 0.5, 1e30, 1e39),
+    *("", "a", "a" * 65, "a" * 161, "a" * 201, "A b", "enable f16;", "rope"),
+    *([], ["a", "a"], ["read"] * 9, {}, {"f32": 0.5}, {"tokens_per_workgroup": 0}),
 )
 """Values that replace each kind of value in a program."""
 
-MEMBERS = ("a", "", "a" * 161, "é", "__proto__", "constructor", "0")
+MEMBERS = ("a", "a" * 161, "__proto__", "0")
 """Names of members that are added to each kind of object."""
 
 

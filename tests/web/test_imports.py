@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[1] / "web" / "src"
+SOURCES = Path(__file__).parents[2] / "web" / "src"
 ROOMS = ("errors.js", "package", "net", "gpu", "text", "api")
 """From the lowest, which imports nothing, to the highest. Rooms import lower rooms and themselves."""
 
