@@ -1,4 +1,4 @@
-"""The JavaScript runtime: its own tests in Node, its types, and the same dispatches as the executor of Python."""
+"""The JavaScript runtime: its tests in Node, its types, and the same dispatches as the executor of Python."""
 
 import json
 import os
