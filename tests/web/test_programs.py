@@ -29,6 +29,10 @@ MEMBERS = ("a", "a" * 161, "__proto__", "0")
 """Names of members that are added to each kind of object."""
 
 
+ALIKE = {"logits": "decode", "prefill": "decode", "last": "greedy", "sample": "greedy"}
+"""Passes whose dispatches are checked like those of another pass."""
+
+
 def test_every_changed_program_is_judged_alike(tmp_path: Path, dependencies: None) -> None:  # noqa: ARG001
     directory = tmp_path / "tiny"
     synth("tiny", directory, shard_limit=1 << 16)
@@ -95,19 +99,25 @@ def _paths(program: Json) -> list[tuple[Any, ...]]:
 
     def visit(value: Json, path: tuple[Any, ...]) -> None:
         if path:
-            named = path[0] in {"weights", "buffers", "pipelines"}
-            kind = tuple(
-                "*" if isinstance(step, int) or (named and at == 1) else step for at, step in enumerate(path)
-            )
-            kinds.setdefault((*kind, type(value).__name__), path)
-        items = (
-            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        )
-        for step, item in items:
-            visit(item, (*path, step))
+            kinds.setdefault((*_kind(path), type(value).__name__), path)
+        if isinstance(value, list):
+            value = dict(enumerate(value))
+        if isinstance(value, dict):
+            for step, item in value.items():
+                visit(item, (*path, step))
 
     visit(program, ())
     return list(kinds.values())
+
+
+def _kind(path: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a path without what is alike: names of resources, indices, and passes below their members."""
+    steps = ["*" if isinstance(step, int) else step for step in path]
+    if len(path) > 1 and path[0] in {"weights", "buffers", "pipelines"}:
+        steps[1] = "*"
+    if len(path) > 2 and path[0] == "passes":
+        steps[1] = ALIKE.get(path[1], path[1])
+    return tuple(steps)
 
 
 def _at(value: Json, path: tuple[Any, ...]) -> Json:

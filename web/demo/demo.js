@@ -227,10 +227,10 @@ async function send() {
   );
   state("answering");
   say("The model is answering.");
-  const said = await answer;
+  const reply = await answer;
   const focused = document.activeElement === document.body || document.activeElement === page.stop;
   state("ready");
-  say(`The answer: ${said || "nothing"}`);
+  say(`The answer: ${reply || "nothing"}`);
   if (focused) page.prompt.focus();
 }
 

@@ -108,11 +108,11 @@ export async function fill(response, attempt, { bytes, begin, skip }, onNetwork)
       const { value, done } = await reader.read();
       if (done) break;
       onNetwork(value.length);
-      const wanted = value.subarray(Math.min(skip, value.length));
-      skip -= value.length - wanted.length;
-      const rest = wanted.subarray(0, bytes.length - end);
-      bytes.set(rest, end);
-      end += rest.length;
+      const body = value.subarray(Math.min(skip, value.length));
+      skip -= value.length - body.length;
+      const missing = body.subarray(0, bytes.length - end);
+      bytes.set(missing, end);
+      end += missing.length;
     }
   } catch (cause) {
     if (end === begin) throw cause;

@@ -3,7 +3,7 @@
 import { InputError } from "../errors.js";
 
 export class StopStrings {
-  #held = "";
+  #tail = "";
   /** @type {string[]} */
   #strings;
 
@@ -25,14 +25,14 @@ export class StopStrings {
    * @param {string} piece
    */
   push(piece) {
-    const text = this.#held + piece;
+    const text = this.#tail + piece;
     const matches = this.#strings
       .map((stop) => ({ from: text.indexOf(stop), length: stop.length }))
       .filter(({ from }) => from !== -1)
       .sort((a, b) => a.from + a.length - b.from - b.length || a.from - b.from); // complete first, then longest
     if (matches.length > 0) {
       this.complete = true;
-      this.#held = "";
+      this.#tail = "";
       return text.slice(0, matches[0].from);
     }
     let keep = 0;
@@ -41,14 +41,14 @@ export class StopStrings {
         if (text.endsWith(stop.slice(0, length))) keep = length;
       }
     }
-    this.#held = text.slice(text.length - keep);
+    this.#tail = text.slice(text.length - keep);
     return text.slice(0, text.length - keep);
   }
 
-  /** Returns what was held back, when nothing more comes. */
+  /** Returns the text that was not shown yet, when nothing more comes. */
   end() {
-    const held = this.#held;
-    this.#held = "";
-    return held;
+    const tail = this.#tail;
+    this.#tail = "";
+    return tail;
   }
 }

@@ -337,10 +337,10 @@ export const CHANGES = {
   "last-piece-lost": models((model) => ({
     stream: (prompt, options) =>
       streamed(model.stream(prompt, options), async function* (original) {
-        let held;
+        let previous;
         for await (const piece of original) {
-          if (held !== undefined) yield held;
-          held = piece;
+          if (previous !== undefined) yield previous;
+          previous = piece;
         }
       }),
   })),

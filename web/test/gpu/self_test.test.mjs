@@ -55,10 +55,10 @@ test("what our kernels compute is right with every variant that the device has",
 });
 
 test("a variant that computes wrongly is passed over, and refused where it is asked for", async () => {
-  const wrong = swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1");
+  const faulty = swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1");
   assert.notEqual(await variantOf(sections), "portable");
-  assert.equal(await variantOf(wrong), "portable");
-  await assert.rejects(variantOf(wrong, { variant: "packed-dot" }), { name: "DeviceError", code: "wrong" });
+  assert.equal(await variantOf(faulty), "portable");
+  await assert.rejects(variantOf(faulty, { variant: "packed-dot" }), { name: "DeviceError", code: "wrong" });
 });
 
 for (const [name, old, text] of [
@@ -66,20 +66,20 @@ for (const [name, old, text] of [
   ["reduce_portable", "+", "-"],
 ]) {
   test(`the test sees a wrong ${name}`, async () => {
-    const wrong = swapped(name, old, text);
-    const device = await openDevice(program, wrong, { gpu, variant: "portable" });
-    assert.equal(await computesRightly(device, wrong), false);
+    const faulty = swapped(name, old, text);
+    const device = await openDevice(program, faulty, { gpu, variant: "portable" });
+    assert.equal(await computesRightly(device, faulty), false);
     device.destroy();
   });
 }
 
 test("a module of other kernels is taken as it is", async () => {
-  const wrong = new Map(swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1"));
-  for (const [name, section] of wrong) {
+  const faulty = new Map(swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(a, b) + 1"));
+  for (const [name, section] of faulty) {
     const entryPoints = section.entryPoints.filter((entryPoint) => entryPoint !== "matvec_int8");
-    wrong.set(name, { ...section, entryPoints });
+    faulty.set(name, { ...section, entryPoints });
   }
-  assert.notEqual(await variantOf(wrong), "portable");
+  assert.notEqual(await variantOf(faulty), "portable");
 });
 
 test.after(() => setTimeout(() => process.exit(), 100)); // Dawn keeps the process alive

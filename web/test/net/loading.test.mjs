@@ -138,9 +138,9 @@ test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async 
   const damaged = fileOf(files, name).slice();
   damaged[damaged.length - 300] ^= 1;
   const contents = new Map(files).set(name, damaged);
-  let asked = 0;
+  let count = 0;
   const { url } = await served((_request, file) => {
-    if (file === name && ++asked > 3) contents.set(name, fileOf(files, name));
+    if (file === name && ++count > 3) contents.set(name, fileOf(files, name));
     return {};
   }, contents);
   await load(url);
@@ -197,8 +197,8 @@ test("a redirect of metadata to another origin is refused, of shards followed", 
 });
 
 test("status 503 passes, 403 does not", async () => {
-  let asked = 0;
-  const busy = await served((_request, name) => ({ status: isShard(name) && asked++ < 2 ? 503 : undefined }));
+  let count = 0;
+  const busy = await served((_request, name) => ({ status: isShard(name) && count++ < 2 ? 503 : undefined }));
   await load(busy.url);
   const forbidden = await served((_request, name) => ({ status: isShard(name) ? 403 : undefined }));
   await assert.rejects(load(forbidden.url), { name: "NetworkError", status: 403 });

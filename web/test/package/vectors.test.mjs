@@ -58,17 +58,17 @@ test("every conforming package is opened", async () => {
 });
 
 test("every package with an error in module or program is refused, by the rule of its first error", async () => {
-  const wrong = faulty(/^LLQ-(WGSL|PROG)-/);
-  assert.ok(wrong.length > 100);
-  for (const vector of wrong) assert.equal(await refusal(vector), vector.rules[0], vector.id);
+  const invalid = faulty(/^LLQ-(WGSL|PROG)-/);
+  assert.ok(invalid.length > 100);
+  for (const vector of invalid) assert.equal(await refusal(vector), vector.rules[0], vector.id);
 });
 
 test("every package with an error in its bytes is refused when it is loaded, by the rule of its first error", async () => {
-  const wrong = faulty(/^LLQ-(?!PKG-[6-9]|HASH-2)/);
+  const invalid = faulty(/^LLQ-(?!PKG-[6-9]|HASH-2)/);
   // errors in two parts: each part is checked by itself, as it comes
   const several = new Set(["raw-padding-before-a-slot", "raw-value-before-bound", "record-before-preamble"]);
-  assert.ok(wrong.length > 800);
-  for (const vector of wrong) {
+  assert.ok(invalid.length > 800);
+  for (const vector of invalid) {
     const rule = await refusal(vector);
     if (several.has(vector.id)) assert.notEqual(rule, null, vector.id);
     else assert.equal(rule, vector.rules[0], vector.id);

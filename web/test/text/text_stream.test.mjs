@@ -45,8 +45,8 @@ test("of several stop texts the one that is complete first ends the answer, howe
   for (const [texts, shown] of cases) {
     for (const pieces of [["abcd"], ["a", "b", "c", "d"], ["ab", "cd"], ["a", "bcd"]]) {
       const stops = new StopStrings(texts);
-      const given = pieces.map((piece) => (stops.complete ? "" : stops.push(piece))).join("");
-      assert.deepEqual([given, stops.complete], [shown, true], `${texts} in ${pieces}`);
+      const text = pieces.map((piece) => (stops.complete ? "" : stops.push(piece))).join("");
+      assert.deepEqual([text, stops.complete], [shown, true], `${texts} in ${pieces}`);
     }
   }
 });
@@ -59,7 +59,7 @@ test("what only began like a stop text is shown in the end", () => {
 });
 
 test("invalid options are refused", () => {
-  const wrong = [
+  const invalid = [
     { maxTokens: -1 },
     { temperature: NaN },
     { topK: 1.5 },
@@ -69,7 +69,7 @@ test("invalid options are refused", () => {
     { stop: null },
     { temperature: Infinity },
   ];
-  for (const options of wrong)
+  for (const options of invalid)
     assert.throws(() => inferSettings(disguised(options)), InputError, JSON.stringify(options));
   assert.equal(inferSettings({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });
