@@ -98,7 +98,7 @@ $(VENV)/installed: pyproject.toml requirements/locked.txt requirements/torch.txt
 # Of llq-format and its extras; what only its developers need is the newest that works with that.
 .venv-lowest/installed: pyproject.toml requirements/torch.txt | $(VENV)/installed
 	$(PYTHON) -m venv --clear $(@D)
-	$(BIN)/uv pip compile --quiet --python $(@D)/bin/python --resolution lowest-direct --no-emit-index-url pyproject.toml \
+	$(BIN)/uv pip compile --quiet --python $(@D)/bin/python --resolution lowest-direct --no-deps --no-annotate pyproject.toml \
 	  --extra browser --extra checkpoint --extra run --extra webgpu --output-file $(@D)/lowest.txt
 	$(@D)/bin/python $(PIP) install -r requirements/torch.txt --editable '.[dev]' --constraint $(@D)/lowest.txt
 	touch $@
