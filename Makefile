@@ -8,7 +8,7 @@ PIP := -m pip --quiet --disable-pip-version-check
 CACHE := $(HOME)/.cache/llq
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
-NPM_FOLDERS := web tests/support/webgpu
+NPM_FOLDERS := web tests/llq_format/webgpu/kernels
 JAVASCRIPT := $(wildcard web/*.js web/src/*.js web/src/*/*.js web/harness/*.js web/node/*)
 
 .PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes benchmarks clean

@@ -9,9 +9,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
+from tests.support.repository import ROOT
+
 LOCKED = ROOT / "requirements" / "locked.txt"
-NPM_LOCKS = [ROOT / "web" / "package-lock.json", ROOT / "tests" / "webgpu" / "package-lock.json"]
+NPM_LOCKS = [
+    ROOT / "web" / "package-lock.json",
+    ROOT / "tests" / "llq_format" / "webgpu" / "kernels" / "package-lock.json",
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 
