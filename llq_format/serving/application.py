@@ -7,6 +7,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
@@ -14,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llq_format.metadata.metadata import FILE_NAME, Metadata
 from llq_format.serving.files import Files
-from llq_format.serving.known_hosts import KnownHosts
 
 ISOLATION = (
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -45,7 +45,7 @@ def application(
     names = {FILE_NAME, *(entry.file for entry in metadata.files)}
     middleware = [Middleware(_Isolated)]
     if hosts is not None:
-        middleware.append(Middleware(KnownHosts, hosts=hosts))
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False))
     if origins:
         middleware.append(
             Middleware(

@@ -18,6 +18,8 @@ from conformance.core.vectors import VECTORS
 from conformance.runtimes import messages
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 NODE = "cmd:node examples/node/llq_adapter.mjs"
 MINIMAL = f"cmd:{shlex.quote(sys.executable)} examples/python/minimal_adapter.py"
 CHOSEN = ("worked-example", "control", "control-parts", "metadata-is-a-fifo", "version-2-0", "no-metadata")

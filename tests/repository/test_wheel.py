@@ -13,6 +13,8 @@ import pytest
 from tests.support.repository import ROOT, VECTORS
 from tests.support.warning_filters import DEPRECATIONS, UNLOCKED
 
+pytestmark = pytest.mark.slow
+
 MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
 WORKED_EXAMPLE = VECTORS / "valid" / "worked-example" / "package"
 

@@ -191,6 +191,7 @@ def test_a_host_refuses_a_file_by_its_length_alone(monkeypatch: pytest.MonkeyPat
 
 
 def sections() -> dict[str, str]:
+@pytest.mark.gpu
     return read_module(MODULE.decode())
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.gpu
+
 COMPUTED = "logits or matvec or activations or generate"
 RUNS = [
     ("lavapipe", "subgroups", "f32", ""),
