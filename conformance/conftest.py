@@ -1,6 +1,5 @@
 """`pytest conformance --runtime=SPEC` or `--exporter=SPEC`: options, smoke test, a test for each check."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +49,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="failures that do not count, with rules and reasons",
     )
     group.addoption("--write-known-failures", type=Path, metavar="FILE", help="write such a file")
-    with suppress(ValueError):  # where pytest-timeout is installed, its option of the same name serves
-        group.addoption("--timeout", type=float, metavar="SECONDS", help="limit of an answer (default 30)")
+    group.addoption(  # pytest-timeout has --timeout
+        "--answer-timeout",
+        type=float,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help="time limit of one answer (default 30)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -72,7 +76,7 @@ def _options(config: pytest.Config) -> dict[str, Any]:
     """Return the options that a report tells."""
     given = config.option
     return {
-        "timeout": given.timeout or TIMEOUT,
+        "timeout": given.answer_timeout,
         "selection": given.keyword,
         "vectors": "" if given.vectors == VECTORS else str(given.vectors),
         "processes": getattr(given, "numprocesses", None) or 1,
@@ -143,7 +147,7 @@ def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
 def subject_of(config: pytest.Config) -> Any:
     """Return the runtime of this process, or the workshop of the exporter, the same for the whole run."""
     if SUBJECT not in config.stash:
-        config.stash[SUBJECT] = subject(config.stash[ASKED], config.option.timeout or TIMEOUT)
+        config.stash[SUBJECT] = subject(config.stash[ASKED], config.option.answer_timeout)
         _invite(config)
     return config.stash[SUBJECT]
 

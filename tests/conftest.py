@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from llq_format.exporting.export import export
 from tests.support.repository import ROOT
+from tests.support.seen_versions import seen_versions
+from tests.support.warning_filters import FILTERS, UNLOCKED
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.load_profile("ci")
@@ -18,6 +20,15 @@ settings.load_profile("ci")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smollm2", type=Path, metavar="GGUF", help="The real SmolLM2-135M.")
     parser.addoption("--demo", action="store_true", help="Ask the real SmolLM2 in Chromium too: minutes.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in FILTERS if UNLOCKED else ():
+        config.addinivalue_line("filterwarnings", line)
+
+
+def pytest_report_header() -> list[str]:
+    return seen_versions()
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ class Expectations:
             write(self.known.renewed(self.results), self.write_to)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Tell of known failures and of stale entries, behind the summary by rule."""
         if not self.results:
             return

@@ -133,7 +133,7 @@ class Reporter:
         made = report(run)
         write(made, directory, report_page(made, directory))
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Write the summary, last of all."""
         if self.runtime is None or not self.results:
             return

@@ -18,6 +18,8 @@ from conformance.core.vectors import VECTORS
 from conformance.runtimes import messages
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 NODE = "cmd:node examples/node/llq_adapter.mjs"
 MINIMAL = f"cmd:{shlex.quote(sys.executable)} examples/python/minimal_adapter.py"
 CHOSEN = ("worked-example", "control", "control-parts", "metadata-is-a-fifo", "version-2-0", "no-metadata")
@@ -156,11 +158,18 @@ def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> 
     text = (ROOT / "examples/python/minimal_adapter.py").read_text(encoding="utf-8")
     wait = "    if 'worked-example' not in str(package): import time; time.sleep(99)\n"
     slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
-    run = suite(f"cmd:{sys.executable} {slow}", "--timeout=2")
+    run = suite(f"cmd:{sys.executable} {slow}", "--answer-timeout=2")
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "passed"
     assert run.outcomes["decode-control"] == "timed out"
     assert "2 × no answer to 'decode' within 2 s" in run.output
+
+
+def test_the_suite_runs_beside_pytest_timeout(suite: Suite) -> None:
+    run = suite("reference", "--timeout=250", "--answer-timeout=200")
+    assert run.status == 0, run.output
+    assert "timeout: 250.0s" in run.output
+    assert run.results["options"]["timeout"] == 200
 
 
 def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: Path) -> None:

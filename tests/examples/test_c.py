@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.repository import ROOT, VECTORS
 
+pytestmark = pytest.mark.slow
+
 SOURCE = ROOT / "examples" / "c" / "llq_adapter.c"
 WORKED_EXAMPLE = VECTORS / "valid" / "worked-example"
 STRICT = ["-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]

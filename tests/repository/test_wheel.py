@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository import ROOT, VECTORS
+from tests.support.warning_filters import DEPRECATIONS, UNLOCKED
+
+pytestmark = pytest.mark.slow
 
 MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
 WORKED_EXAMPLE = VECTORS / "valid" / "worked-example" / "package"
@@ -81,8 +84,9 @@ def test_importing_the_suite_imports_neither_pytest_nor_the_library(installed: P
 
 def _suite(installed: Path, cwd: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the installed suite in a directory of a user, warnings being errors."""
-    command = ["-m", "pytest", "--pyargs", "llq_conformance", "-W", "error", "-p", "no:cacheprovider"]
-    return _run(installed, *command, *arguments, cwd=cwd)
+    command = ["-m", "pytest", "--pyargs", "llq_conformance", "-p", "no:cacheprovider"]
+    warnings = [f"-W{line}" for line in ("error", *(DEPRECATIONS if UNLOCKED else ()))]
+    return _run(installed, *command, *warnings, *arguments, cwd=cwd)
 
 
 def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ import pytest
 
 from tests.support.repository import SPEC
 
+pytestmark = pytest.mark.gpu
+
 wgpu: Any = importlib.import_module("wgpu")  # it ships no types
 
 CHAPTER = (SPEC / "interpretation.md").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -265,13 +266,19 @@ def transformers_logits(reference: PreTrainedModel, tokens: Sequence[int]) -> Ar
 
 def transformers_in_pieces(reference: PreTrainedModel, tokens: Sequence[int], pieces: Iterable[int]) -> Array:
     """Return transformers' logits of a sequence piece by piece, with the cache that it makes itself."""
-    cache = DynamicCache(config=reference.config)
+    cache = {_cache_parameter(reference): DynamicCache(config=reference.config)}
     with torch.inference_mode():
         outputs = [
-            reference(input_ids=torch.tensor([piece]), past_key_values=cache, use_cache=True)
+            reference(input_ids=torch.tensor([piece]), use_cache=True, **cache)
             for piece in _cut(tokens, pieces)
         ]
     return np.concatenate([_array(output.logits) for output in outputs])
+
+
+def _cache_parameter(reference: PreTrainedModel) -> str:
+    """Return the name of the parameter for the KV cache, which transformers 5.24 renamed."""
+    parameters = signature(reference.forward).parameters
+    return "cache" if "cache" in parameters else "past_key_values"
 
 
 def router_margin(reference: PreTrainedModel, tokens: Sequence[int]) -> float:

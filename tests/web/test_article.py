@@ -11,9 +11,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
 from conformance.runtimes.javascript.node import DRIVERS, driver_variables
 from tests.support.repository import ROOT, VECTORS
 from tests.support.web.scripted_package import scripted_package
+
+pytestmark = pytest.mark.browser
 
 WEB = ROOT / "web"
 

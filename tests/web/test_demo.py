@@ -16,6 +16,8 @@ from tests.support.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, l
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.support.web.serving import served
 
+pytestmark = pytest.mark.browser
+
 LOOKS = ROOT / "tests" / "support" / "web" / "pages" / "looks.js"
 
 

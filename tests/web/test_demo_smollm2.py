@@ -24,6 +24,8 @@ from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.web.demo_page import SHARD, ask, chromium, load, opened, said
 from tests.support.web.serving import served
 
+pytestmark = pytest.mark.browser
+
 PROMPT = "The capital of France is"
 TOKENS = 3
 PATIENCE = 1_800_000  # milliseconds

@@ -22,6 +22,8 @@ from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.repository import WEB
 from tests.support.webgpu.executor_models import device_of_tests
 
+pytestmark = pytest.mark.gpu
+
 PACKAGES = WEB / "test" / "packages"
 TOKENS, CONTEXT = 5, 40
 

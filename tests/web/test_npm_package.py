@@ -10,6 +10,8 @@ import pytest
 from tests.support.repository import ROOT, WEB
 from tests.web.test_node import dependencies, node
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["dependencies"]  # the fixture that installs npm's packages
 
 USE = """

@@ -28,7 +28,9 @@ def replay(  # noqa: PLR0913  # one argument an option
         Literal["model", "weights", "rounding"] | None,
         typer.Option(help="What the exporter keeps, as for pytest conformance.", show_default=False),
     ] = None,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Limit of one answer.")] = 30.0,
+    answer_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.001, help="Time limit of one answer.")
+    ] = 30.0,
     vectors: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Other vectors than the suite's own.", show_default=False),
@@ -48,10 +50,10 @@ def replay(  # noqa: PLR0913  # one argument an option
     home = vectors or engine.VECTORS
     try:
         if exporter is None:
-            results = engine.replay(vector, runtime, timeout, home)
+            results = engine.replay(vector, runtime, answer_timeout, home)
         else:
             asked = engine.Asked(exporter, "exporter", exporter_claims or "", runtime)
-            results = engine.replay_export(vector, asked, timeout, home)
+            results = engine.replay_export(vector, asked, answer_timeout, home)
         for result in results:
             for line in engine.told(result).split("\n"):
                 console.print(printable(line), soft_wrap=True)

@@ -18,6 +18,8 @@ from conformance.runtimes.fault_files import Site
 from conformance.runtimes.javascript.deno import FLAGS
 from tests.support.repository import WEB
 
+pytestmark = pytest.mark.browser
+
 (CHECK,) = (check for check in CHECKS if check.name == "api")
 VECTORS = {vector.id: vector for vector in load() if CHECK.concerns(vector)}
 PATIENCE = 300  # seconds: kernels are compiled by the CPU, which others use too

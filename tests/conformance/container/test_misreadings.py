@@ -20,6 +20,8 @@ from conformance.diagnosis.explanation import explain, told
 from conformance.runtimes.in_process import InProcess
 from tests.support.miniatures import Misread, Right
 
+pytestmark = pytest.mark.slow
+
 DECODE = CHECKS[0]
 FEW = 5
 """Vectors of so many tensors are models; they take time and tell no misreadings apart."""

@@ -13,6 +13,8 @@ from conformance.runtimes.in_process import InProcess
 from tests.support.miniatures import AcceptsAll, NibblePairs, RefusesAll
 from tests.support.sample_reports import RefusesForAnother, results_of
 
+pytestmark = pytest.mark.slow
+
 PACK, DEQ = "LLQ-PACK-3", "LLQ-DEQ-4"
 PASSED = Result("decode", ("decode",), "a", (PACK, DEQ), Outcome.PASSED)
 FAILED = replace(PASSED, vector="b", outcome=Outcome.FAILED, headline="wrong", broken=(PACK,))

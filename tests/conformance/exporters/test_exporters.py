@@ -29,6 +29,8 @@ from llq_format.exporting.export import MethodName, export
 from tests.support.command_line import llq
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {check.name: check for check in EXPORT_CHECKS}
 VECTORS_OF_EXPORT = [vector for vector in load(VECTORS) if vector.kind == "export"]
 REPEATED = ("dense-llama-in-bfloat16",)

@@ -17,6 +17,8 @@ from conformance.mutation.kill_matrix import saved
 from conformance.mutation.mutants import MUTANTS, MutantRuntime
 from conformance.runtimes.in_process import InProcess
 
+pytestmark = pytest.mark.slow
+
 KILLS = saved().kills
 VECTOR = "llama-4"
 CAUGHT = [n for n, m in MUTANTS.items() if m.check == "logits" and f"logits-{VECTOR}" in KILLS[n]]

@@ -14,6 +14,8 @@ from conformance.mutation.mutants import MUTANTS, runtime
 from conformance.mutation.quick import quick
 from conformance.runtimes.in_process import InProcess
 
+pytestmark = pytest.mark.slow
+
 MATRIX = saved()
 KILLS, QUICK = MATRIX.kills, MATRIX.quick
 QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in build.questions(build.ABOVE)}

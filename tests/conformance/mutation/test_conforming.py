@@ -11,6 +11,8 @@ from conformance.diagnosis import recognition
 from conformance.mutation.conforming import EQUIVALENTS, UnknownEquivalentError, runtime
 from conformance.runtimes.in_process import InProcess
 
+pytestmark = pytest.mark.slow
+
 CHANGED = {
     "first-fault-alone": ("accept", "refuse"),
     "talkative-validator": ("accept", "refuse"),

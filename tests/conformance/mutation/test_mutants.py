@@ -16,6 +16,8 @@ from conformance.mutation.find import UnknownRuntimeError, find
 from conformance.mutation.mutants import CONTROL, LEVELS, MUTANTS, Mutant, UnknownMutantError, runtime
 from conformance.runtimes.in_process import InProcess
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {check.name: check for check in CHECKS}
 LOADED = load()
 SLOW = "many-empty-tensors"

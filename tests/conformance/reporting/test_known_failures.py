@@ -14,6 +14,8 @@ from conformance.reporting.known_failures import KnownFailures, KnownFailuresErr
 from conformance.runtimes import messages
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 Done = subprocess.CompletedProcess[str]
 WRONG = "py:tests.support.miniatures:NibblePairs"
 RIGHT = "py:tests.support.miniatures:Right"

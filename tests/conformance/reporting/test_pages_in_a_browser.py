@@ -14,6 +14,8 @@ from conformance.reporting.html.report_page import report_page
 from tests.support.miniatures import NibblePairs, Right
 from tests.support.sample_reports import Hostile, report_of
 
+pytestmark = pytest.mark.browser
+
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=800)
 
 

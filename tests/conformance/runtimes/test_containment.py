@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -320,6 +321,16 @@ def test_a_loop_in_this_process_is_ended() -> None:
 
     with pytest.raises(TimedOut):
         in_process(validate=loop).validate(PACKAGE)
+
+
+def test_a_timer_that_already_runs_goes_on_running() -> None:
+    before = signal.setitimer(signal.ITIMER_REAL, 1000)
+    try:
+        in_process(validate=lambda *_: Verdict()).validate(PACKAGE)
+        remaining, _ = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+    assert 900 < remaining <= 1000
 
 
 @pytest.mark.parametrize("members", [{"info": {"name": "x"}}, {"info": None}, {"capabilities": 3}])

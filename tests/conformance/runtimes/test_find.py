@@ -12,6 +12,8 @@ from conformance.runtimes import find
 from conformance.runtimes.find import UnknownRuntimeError
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 MODULE = """
 from tests.support.miniatures import Right
 

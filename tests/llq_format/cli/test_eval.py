@@ -21,6 +21,8 @@ from llq_format.reference.ops import softmax
 from tests.llq_format.cli.test_export import write_checkpoint
 from tests.support.command_line import llq, tiny
 
+pytestmark = pytest.mark.slow
+
 TOKENS = np.random.default_rng(8).integers(0, 160, (3, 40))
 
 

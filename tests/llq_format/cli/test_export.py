@@ -15,6 +15,8 @@ import pytest
 from llq_format.synth import GEOMETRIES
 from tests.support.command_line import llq, on_terminal, start, tiny
 
+pytestmark = pytest.mark.slow
+
 
 def write_checkpoint(directory: Path, *, hidden: int = 64, layers: int = 1, vocab: int = 64) -> Path:
     """Write a dense Llama as transformers does: config.json and one safetensors file, of random weights."""

@@ -14,6 +14,8 @@ from llq_format.cli import app
 from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, run, start, tiny
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [command.name for command in app.registered_commands]
 
 

@@ -9,6 +9,8 @@ from llq_format.webgpu.profiling.report import check
 from tests.support.command_line import llq, on_terminal, tiny
 from tests.support.webgpu.profiles import elsewhere, measured
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--prompt-tokens", "3", "--tokens", "2", "--context", "16", "--variant", "portable")
 
 

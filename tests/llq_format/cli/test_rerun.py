@@ -68,7 +68,7 @@ def test_an_adapter_may_take_too_long(tmp_path: Path) -> None:
     wait = "    import time; time.sleep(99)\n"
     slow = tmp_path / "slow.py"
     slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
-    result = llq("replay", "worked-example", f"--runtime=cmd:{sys.executable} {slow}", "--timeout=1")
+    result = llq("replay", "worked-example", f"--runtime=cmd:{sys.executable} {slow}", "--answer-timeout=1")
     assert result.exit_code == 1
     assert "TIMED OUT  decode worked-example" in result.stdout
 

@@ -20,6 +20,8 @@ from tests.support import sample_packages
 from tests.support.command_line import llq, run, start, tiny
 from tests.support.repository import ROOT, VECTORS
 
+pytestmark = pytest.mark.gpu
+
 
 @pytest.fixture(scope="module")
 def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:

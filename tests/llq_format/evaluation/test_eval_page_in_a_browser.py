@@ -13,6 +13,8 @@ from tests.conformance.reporting.test_pages_in_a_browser import CONTRAST, NARROW
 from tests.conformance.reporting.test_pages_in_a_browser import browser as browser  # noqa: PLC0414  # fixtures
 from tests.conformance.reporting.test_pages_in_a_browser import page as page  # noqa: PLC0414
 
+pytestmark = pytest.mark.browser
+
 HOSTILE = '<img src="x" onerror="document.title=1">'
 
 

@@ -20,6 +20,8 @@ from tests.support.oracle_models import (
     widen,
 )
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     **test_oracle_llama.CASES,
     **{f"llama4-{name}": case for name, case in test_oracle_llama4.CASES.items()},

@@ -36,6 +36,8 @@ from tests.support.oracle_models import (
     widen,
 )
 
+pytestmark = pytest.mark.slow
+
 PLAIN = {"rope_type": "default", "rope_theta": 10000.0}
 # With these figures head_dim 24 has pairs that are kept, blended and divided by the factor.
 LLAMA3 = {

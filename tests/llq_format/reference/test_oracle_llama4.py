@@ -34,6 +34,8 @@ from tests.support.oracle_models import (
     widen,
 )
 
+pytestmark = pytest.mark.slow
+
 ROUTER_MARGIN = 0.02
 """What keeps the routers' two greatest logits apart, far above binary32 rounding; seeds are chosen for it."""
 PLAIN = {"rope_type": "default", "rope_theta": 500000.0}

@@ -14,6 +14,8 @@ from llq_format.reference.generation import generate
 from llq_format.reference.text import TextTokenizer
 from tests.support.command_line import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def package(smollm2_package: Path) -> Path:

@@ -144,6 +144,18 @@ def test_a_page_that_calls_this_machine_by_a_name_of_its_own_reads_nothing(url: 
     assert ask(url, "/model/metadata.json", Host="rebound.example:80")[0].status == 400
 
 
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000", "[::1]"])
+def test_a_request_to_a_name_of_this_machine_is_answered(url: str, host: str) -> None:
+    assert ask(url, "/model/metadata.json", Host=host)[0].status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["", "[::2]:80", "[::1", "[::1].example", "localhost.example", "a@localhost"]
+)
+def test_a_request_to_another_name_is_refused(url: str, host: str) -> None:
+    assert ask(url, "/model/metadata.json", Host=host)[0].status == 400
+
+
 def test_the_root_leads_to_the_demo(url: str) -> None:
     response, _ = ask(url, "/")
     assert (response.status, response.headers["location"]) == (307, "/demo/")

@@ -194,6 +194,7 @@ def sections() -> dict[str, str]:
     return read_module(MODULE.decode())
 
 
+@pytest.mark.gpu
 def test_a_host_refuses_damaged_weights_before_it_replays(tmp_path: Path) -> None:
     for file in PACKAGE.iterdir():
         data = bytearray(file.read_bytes())
@@ -207,6 +208,7 @@ def test_a_host_refuses_damaged_weights_before_it_replays(tmp_path: Path) -> Non
             Host(package, found.program, device)
 
 
+@pytest.mark.gpu
 def test_a_host_replays_kernels_that_it_has_never_seen() -> None:
     """Each word w of the embedding becomes (w & 255) + 1 in `x`, and one more in `logits`."""
     with llq_format.open(PACKAGE) as package:
@@ -219,6 +221,7 @@ def test_a_host_replays_kernels_that_it_has_never_seen() -> None:
     assert host.read("logits", 4, np.uint32).tolist() == [((int(word) & 255) + 1 & 255) + 1 for word in words]
 
 
+@pytest.mark.gpu
 def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
     """100 dispatches of target(i) = (source(i) & 255) + 1, from x to y and back, in one pass."""
     value = deepcopy(VALUE)
@@ -237,6 +240,7 @@ def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
     assert host.read("y", 4, np.uint32).tolist() == [99, 109, 119, 129]
 
 
+@pytest.mark.gpu
 def test_a_variant_is_taken_only_where_the_device_has_its_features() -> None:
     program = Program.from_json(VALUE)
     more = ProgramVariant("impossible", ("texture-compression-of-2040",), (), (), ("step_plain", "touch"))

@@ -20,6 +20,8 @@ from conformance.runtimes.javascript.browser import BrowserRuntime
 from conformance.runtimes.javascript.browser_connection import Command
 from tests.support.repository import ROOT, WEB
 
+pytestmark = pytest.mark.browser
+
 VECTORS = {vector.id: vector for vector in load() if vector.valid}
 WORKED = VECTORS["worked-example"]
 

@@ -12,6 +12,8 @@ from conformance.runtimes import find
 from conformance.runtimes.find import UnknownRuntimeError
 from conformance.runtimes.javascript import base
 
+pytestmark = pytest.mark.browser
+
 HOSTS = {
     "node": "webgpu-llama4 in Node",
     "deno": "webgpu-llama4 in Deno",

@@ -23,6 +23,8 @@ from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import rounding_program
 from tests.support.webgpu.executor_models import ADAPTER, host_of, new_device, tiny_package
 
+pytestmark = pytest.mark.gpu
+
 PROMPT = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35]
 KERNELS = Executable(rounding_program("int8", 1, 1), kernel_sections())
 

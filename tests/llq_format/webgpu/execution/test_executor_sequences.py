@@ -14,6 +14,8 @@ from llq_format.webgpu.execution.executor import ContextError, Host
 from llq_format.webgpu.execution.generation import generate
 from tests.support.webgpu.executor_models import CONTEXT, host_of, tiny_package
 
+pytestmark = pytest.mark.gpu
+
 PROMPT = [7, 200, 31, 4, 4, 99, 150, 12, 255, 0, 63]
 COUNT = 9
 

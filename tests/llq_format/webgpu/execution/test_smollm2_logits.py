@@ -25,6 +25,8 @@ from llq_format.reference.text import TextTokenizer
 from llq_format.webgpu.execution.executor import Host
 from llq_format.webgpu.execution.opening import open_host
 
+pytestmark = pytest.mark.gpu
+
 TEXT = "A lighthouse keeper writes one line each evening. The sea was calm."
 EXECUTIONS = 6
 SHOWN = ("INT8 truncated", "gelu for silu", "RoPE pairs swapped", "mask hides the own position")

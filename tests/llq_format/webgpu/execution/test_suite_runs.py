@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.gpu
+
 COMPUTED = "logits or matvec or activations or generate"
 RUNS = [
     ("lavapipe", "subgroups", "f32", ""),
@@ -29,7 +31,11 @@ def suite(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the suite in a process of its own."""
     command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider", "-n", "0"]
     return subprocess.run(  # noqa: S603  # our own suite
-        [*command, "--timeout", "300", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--answer-timeout", "300", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

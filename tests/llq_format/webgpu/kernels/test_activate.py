@@ -8,6 +8,8 @@ import pytest
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, run, unused
 from tests.support.webgpu.rounded_vectors import Float64, check_binary16, check_int8
 
+pytestmark = pytest.mark.gpu
+
 U = 2.0**-24
 GATED, GELU = 1, 2
 _ERFC = np.vectorize(math.erfc)

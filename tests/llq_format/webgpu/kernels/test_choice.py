@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, halves, run, unused
 
+pytestmark = pytest.mark.gpu
+
 EPS = 1e-5
 WEIGHT_F16, ROUTER_F16 = 2, 16
 

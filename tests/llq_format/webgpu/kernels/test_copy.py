@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, halves, run, unused
 
+pytestmark = pytest.mark.gpu
+
 EVERY_HALF = np.array([h for h in range(0x10000) if h & 0x7C00 != 0x7C00], np.uint16).view(np.float16)
 """Every finite binary16."""
 

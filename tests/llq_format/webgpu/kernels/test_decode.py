@@ -17,6 +17,8 @@ from tests.support.webgpu.kernel_bench import VARIANT_NAMES, run, unused
 from tests.support.webgpu.matrix_products import Int8Vectors, Matrix, int8_product, random_int8, random_matrix
 from tests.support.webgpu.rounded_vectors import Float64, check_int8
 
+pytestmark = pytest.mark.gpu
+
 GELU = 8
 GEOMETRIES = [Heads(4, 2, 16), Heads(5, 5, 48), Heads(3, 1, 64), Heads(9, 3, 128), Heads(2, 1, 256)]
 SPLITS = 4

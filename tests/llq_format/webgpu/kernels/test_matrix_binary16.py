@@ -16,6 +16,8 @@ from tests.support.webgpu.matrix_products import (
 )
 from tests.support.webgpu.product_device import product_device
 
+pytestmark = pytest.mark.gpu
+
 Array = NDArray[Any]
 ENTRIES = [name for name in TILES if "binary16" in name]
 CANARY = np.float32(12345.678)

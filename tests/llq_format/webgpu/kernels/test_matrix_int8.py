@@ -17,6 +17,8 @@ from tests.support.webgpu.matrix_products import (
 )
 from tests.support.webgpu.product_device import product_device
 
+pytestmark = pytest.mark.gpu
+
 Array = NDArray[Any]
 ENTRIES = [name for name in TILES if name.endswith("int8") or "int8_" in name]
 POWERS = np.array([0.5, 1, 2], np.float16)

@@ -15,6 +15,8 @@ from llq_format.webgpu.planning.tiles import RAW_ROWS, TILES
 from tests.support.webgpu.matrix_products import UNIT, random_binary16, random_int8, rounded_buffers
 from tests.support.webgpu.product_device import product_device
 
+pytestmark = pytest.mark.gpu
+
 Array = NDArray[Any]
 
 

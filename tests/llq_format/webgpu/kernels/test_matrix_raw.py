@@ -10,6 +10,8 @@ from llq_format.webgpu.planning.tiles import RAW_ROWS
 from tests.support.webgpu.matrix_products import UNIT, random_binary16, rounded_buffers
 from tests.support.webgpu.product_device import product_device
 
+pytestmark = pytest.mark.gpu
+
 Array = NDArray[Any]
 CANARY = np.float32(12345.678)
 

@@ -6,6 +6,8 @@ import pytest
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, halves, run, unused
 from tests.support.webgpu.rounded_vectors import Float64, check_binary16, check_int8
 
+pytestmark = pytest.mark.gpu
+
 U = 2.0**-24
 NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
 EPS = 1e-5

@@ -6,6 +6,8 @@ import pytest
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, run
 from tests.support.webgpu.sampling import Sampling, kept, legal, philox
 
+pytestmark = pytest.mark.gpu
+
 
 def sample(
     logits: Array, settings: Sampling, position: int, variant: str = "portable", repeats: int = 1

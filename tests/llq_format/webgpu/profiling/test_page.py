@@ -14,6 +14,8 @@ from llq_format.webgpu.profiling.report import ProfileError, ProfileReport
 from llq_format.webgpu.profiling.timeline import kind
 from tests.support.webgpu.profiles import elsewhere, measured
 
+pytestmark = pytest.mark.browser
+
 HOSTILE = "</title><script>alert(1)</script>\"'&{{body}}\x00"
 
 

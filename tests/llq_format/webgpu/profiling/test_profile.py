@@ -27,6 +27,8 @@ from llq_format.webgpu.profiling.report import check
 from llq_format.webgpu.profiling.stopwatch import Span, Stopwatch, elapsed, quantum, typical
 from tests.support.webgpu.profiles import PROMPT, REPETITIONS, TOKENS, measured, profiled, tiny_host
 
+pytestmark = pytest.mark.gpu
+
 PHASES = ("decode", "prefill")
 
 
