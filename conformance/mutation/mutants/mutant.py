@@ -56,10 +56,15 @@ def add(mutant: Mutant) -> None:
     MUTANTS[mutant.name] = mutant
 
 
-def mutant(name: str, title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], None]:
-    """Add a mutant that a function of a `Seam` makes; it is found by `logits` unless told otherwise."""
+def mutant(title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], Mutate]:
+    """Register a function that changes a `Seam` as a mutant, named as the function is, in kebab-case.
 
-    def made(mutate: Mutate) -> None:
+    Without `checks`, `logits` has to find it.
+    """
+
+    def register(mutate: Mutate) -> Mutate:
+        name = mutate.__name__.replace("_", "-")
         add(Mutant(name, title, f"LLQ-{rule}", checks or ("logits",), mutate, unnamed))
+        return mutate
 
-    return made
+    return register
