@@ -39,13 +39,13 @@ vectors: $(VENV)/installed
 	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/self_test_data.js
 	cd web && node specification.mjs
 
-# The suite in every runtime of this repository, and one page of them all; a runtime that fails stands there as such.
+# The suite in every runtime of this repository, and one comparison of them all; a runtime that fails stands there as such.
 RUNTIMES := reference webgpu node deno browser-chromium browser-firefox
 runtimes: $(VENV)/installed web/dist/harness.js
 	for name in $(RUNTIMES); do \
 	  $(BIN)/pytest conformance --runtime=$$(echo $$name | tr - :) --report=reports/$$name -q || test $$? -eq 1 || exit; \
 	done
-	$(BIN)/llq matrix $(RUNTIMES:%=reports/%) -o reports/runtimes.html
+	$(BIN)/llq compare $(RUNTIMES:%=reports/%) -o reports/runtimes.html
 
 benchmarks: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force

@@ -24,4 +24,4 @@ def test_vector(
         pytest.xfail(result.headline)
     if result.outcome.bad:
         again = command(vector.id, request.config.stash[ASKED], request.config.option.vectors)
-        pytest.fail(f"{result.explanation}\n  replay     {again}", pytrace=False)
+        pytest.fail(f"{result.explanation}\n  rerun      {again}", pytrace=False)

@@ -75,7 +75,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Comparison:
     """Rules × runtimes; `warnings` tell what makes the columns hard to compare."""
 
     columns: tuple[Column, ...]
@@ -83,12 +83,12 @@ class Matrix:
     warnings: tuple[str, ...]
 
     @classmethod
-    def read(cls, paths: Sequence[Path]) -> "Matrix":
+    def read(cls, paths: Sequence[Path]) -> "Comparison":
         """Read reports; raise `ReportError` for a path that is none."""
         return cls.of([read(path) for path in paths])
 
     @classmethod
-    def of(cls, reports: Sequence[Report]) -> "Matrix":
+    def of(cls, reports: Sequence[Report]) -> "Comparison":
         """Put reports side by side, in their order; rules are in the order of the registry."""
         columns = tuple(_column(report) for report in reports)
         return cls(columns, tuple(_rows(reports)), tuple(_warnings(reports, columns)))

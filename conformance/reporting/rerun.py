@@ -26,7 +26,7 @@ class UnknownVectorError(ValueError):
 
 
 MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
-"""What `replay` raises where nothing could be asked."""
+"""What `rerun` raises where nothing could be asked."""
 
 __all__ = [
     "MISUSE",
@@ -34,8 +34,8 @@ __all__ = [
     "Asked",
     "NoAnswerError",
     "command",
-    "replay",
-    "replay_export",
+    "rerun",
+    "rerun_export",
     "told",
 ]
 
@@ -44,7 +44,7 @@ def command(vector: str, asked: Asked | str, vectors: Path | str = "") -> str:
     """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
     who = Asked(asked) if isinstance(asked, str) else asked
     more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq replay {shlex.quote(vector)} {who.arguments()}{more}"
+    return f"llq rerun {shlex.quote(vector)} {who.arguments()}{more}"
 
 
 def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -58,7 +58,7 @@ def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
     return by_id[name]
 
 
-def replay(
+def rerun(
     name: str, spec: str = "reference", timeout: float = TIMEOUT, vectors: Path = VECTORS
 ) -> Iterator[Result]:
     """Ask a runtime about one vector, check after check.
@@ -71,10 +71,10 @@ def replay(
     yield from _each(CHECKS, find_runtime(spec, timeout), vector)
 
 
-def replay_export(
+def rerun_export(
     name: str, asked: Asked, timeout: float = TIMEOUT, vectors: Path = VECTORS
 ) -> Iterator[Result]:
-    """Ask an exporter about one vector, check after check; raises what `replay` raises."""
+    """Ask an exporter about one vector, check after check; raises what `rerun` raises."""
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
         raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
@@ -100,7 +100,7 @@ def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Res
     try:
         for check in checks:
             if check.concerns(vector):
-                with tempfile.TemporaryDirectory(prefix="llq-replay-") as workspace:
+                with tempfile.TemporaryDirectory(prefix="llq-rerun-") as workspace:
                     yield check(subject, vector, Path(workspace))
     finally:
         subject.close()

@@ -99,7 +99,7 @@ class Summary:
         if found[CAUSES:]:
             more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
             yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
-        yield f"Replay one: {command(found[0].vectors[0], self.asked, self.vectors)}"
+        yield f"Rerun one: {command(found[0].vectors[0], self.asked, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:

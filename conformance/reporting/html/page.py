@@ -14,7 +14,7 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def page(name: str, title: str, body: Html) -> str:
-    """Return the page `name` (report or matrix): frame, its styles and its script, and a body.
+    """Return the page `name` (report or comparison): frame, its styles and its script, and a body.
 
     The policy in its head forbids every request, and every script but its own.
     """

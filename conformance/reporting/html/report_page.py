@@ -225,13 +225,13 @@ class _Page:
             return element("p", title, f" {result.headline}: ", link, class_="failure")
         self.told[key] = f"{rule}.{result.check}.{result.vector}"
         again = command(result.vector, asked(self.report), self.report["options"]["vectors"])
-        label = f"Copy the command that replays {result.vector}"
+        label = f"Copy the command that reruns {result.vector}"
         copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
         return element(
             "div",
             element("p", title, " ", emphasized(result.headline)),
             explained(result.explanation, self.about),
-            element("p", _code(again), " ", copy, class_="replay"),
+            element("p", _code(again), " ", copy, class_="rerun"),
             class_="failure",
             id=self.told[key],
         )

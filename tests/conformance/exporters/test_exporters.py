@@ -156,18 +156,18 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     assert {levels[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
 
 
-def test_a_failure_is_told_with_its_rule_and_can_be_replayed() -> None:
+def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
     done = suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
     assert done.returncode == 1
     assert "breaks     LLQ-WRITE-6" in done.stdout
     assert "resembles  row 40 of the checkpoint's tensor" in done.stdout
-    assert "llq replay dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
-    replayed = llq("replay", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
-    assert replayed.exit_code == 1
-    assert "FAILED  weights dense-llama-in-binary32" in replayed.stdout
-    assert llq("replay", "dense-llama-in-binary32", "--exporter=reference").exit_code == 0
-    assert llq("replay", "dense-llama-in-binary32").exit_code == 2
-    assert llq("replay", "worked-example", "--exporter=reference").exit_code == 2
+    assert "llq rerun dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
+    rerun = llq("rerun", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
+    assert rerun.exit_code == 1
+    assert "FAILED  weights dense-llama-in-binary32" in rerun.stdout
+    assert llq("rerun", "dense-llama-in-binary32", "--exporter=reference").exit_code == 0
+    assert llq("rerun", "dense-llama-in-binary32").exit_code == 2
+    assert llq("rerun", "worked-example", "--exporter=reference").exit_code == 2
 
 
 @pytest.mark.parametrize(

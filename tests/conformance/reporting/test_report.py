@@ -134,7 +134,7 @@ def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
         "element 0: row 0, column 0",
         "3FC00000  1.5",
         "block 0 (0, 0), row 0, column 0 of the block",
-        "llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs",
+        "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs",
         registry()["LLQ-PACK-3"].remedy,
     ):
         assert told in page.words
