@@ -41,7 +41,7 @@ STARTUP = 4
 LONGEST_ERROR = 300
 """Characters that are told of an error message."""
 
-PATIENCE = 2
+GRACE = 2
 """Seconds in which a process may leave after `bye`."""
 
 
@@ -135,7 +135,7 @@ class JsonLines:
         """Say good-bye, and remove the files."""
         if self._process:
             self._process.tell({"op": "bye"})
-            self._process.end(PATIENCE)
+            self._process.end(GRACE)
             self._process = None
         if self._sites:
             self._sites.close()
@@ -166,7 +166,7 @@ class JsonLines:
         """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
         with self._running() as process:
             self._requests += 1
-            limit = self.timeout * self._hello.get("patience", 1)
+            limit = self.timeout * self._hello.get("timeout_scale", 1)
             answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
                 raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")

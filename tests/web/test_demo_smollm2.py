@@ -26,7 +26,7 @@ from tests.support.web.serving import served
 
 PROMPT = "The capital of France is"
 TOKENS = 3
-PATIENCE = 1_800_000  # milliseconds
+TIMEOUT = 1_800_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
             cut.append(route.request.url)
             route.abort("connectionreset")
 
-    with served(package) as url, opened(browser, url, patience=PATIENCE) as page:
+    with served(package) as url, opened(browser, url, timeout=TIMEOUT) as page:
         page.route(SHARD, once)
         load(page)
         assert cut

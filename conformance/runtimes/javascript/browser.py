@@ -14,7 +14,7 @@ from .base import Replaying, built
 from .browser_connection import Command, Page
 from .browser_server import PageServer
 
-PATIENCE_FOR_PEOPLE = 600
+OPENING_TIMEOUT = 600
 """Seconds in which somebody may open the page."""
 
 BUNDLE = Path("dist", "harness.js")
@@ -57,5 +57,5 @@ class BrowserRuntime(Replaying):
         return self._server.offered(question)
 
     def _start(self) -> Page:
-        patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE
-        return Page(self._server, self._start_browser, patience)
+        timeout = STARTUP * self.timeout if self._start_browser else OPENING_TIMEOUT
+        return Page(self._server, self._start_browser, timeout)

@@ -68,11 +68,11 @@ class Page:
         """Send a message."""
         self._connection.send(json.dumps(message))
 
-    def end(self, patience: float = 0) -> None:
+    def end(self, grace: float = 0) -> None:
         """Close the connection, and the browser if the suite started it."""
         self._connection.close()
         if self._browser:
-            self._browser.end(patience)
+            self._browser.end(grace)
 
     def last_words(self) -> str:
         """Return what the page said in its console since the last request."""
@@ -170,12 +170,12 @@ class Browser:
         lines = self._said.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
         return "\n".join(["standard error ended with:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)])
 
-    def end(self, patience: float) -> None:
+    def end(self, grace: float) -> None:
         """End it, after so many seconds in which it may leave by itself, and remove its profile."""
         with suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGTERM if patience else signal.SIGKILL)
+            os.killpg(self._popen.pid, signal.SIGTERM if grace else signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(patience or 1)
+            self._popen.wait(grace or 1)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()

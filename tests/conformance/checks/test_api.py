@@ -20,7 +20,7 @@ from tests.support.repository import WEB
 
 (CHECK,) = (check for check in CHECKS if check.name == "api")
 VECTORS = {vector.id: vector for vector in load() if CHECK.concerns(vector)}
-PATIENCE = 300  # seconds: kernels are compiled by the CPU, which others use too
+TIMEOUT = 300  # seconds: kernels are compiled by the CPU, which others use too
 
 MUTANTS = {
     "module-not-resolved": ("LLQ-API-1", "model-loaded-by-the-module"),
@@ -95,7 +95,7 @@ class Interfaces(JsonLines):
 def runtime() -> Iterator[Interfaces]:
     deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
     assert deno is not None, "deno is not on the path: pip install deno"
-    runtime = Interfaces(shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")]), PATIENCE)
+    runtime = Interfaces(shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")]), TIMEOUT)
     yield runtime
     runtime.close()
 

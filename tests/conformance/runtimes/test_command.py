@@ -214,12 +214,12 @@ def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> 
 
 SLEEPER = """
     right, verdict = hello, validate
-    def hello(request): return {**right(request), "patience": 8}
+    def hello(request): return {**right(request), "timeout_scale": 8}
     def validate(request): time.sleep(%s); return verdict(request)
 """
 
 
-def test_an_adapter_may_ask_for_patience(start: Start) -> None:
+def test_an_adapter_may_ask_for_longer_timeouts(start: Start) -> None:
     runtime = start(SLEEPER % 2, timeout=1)
     assert runtime.validate(PACKAGE).refused
     runtime = start(SLEEPER % 3600, timeout=0.3)
@@ -227,9 +227,10 @@ def test_an_adapter_may_ask_for_patience(start: Start) -> None:
         runtime.validate(PACKAGE)
 
 
-def test_patience_has_an_end(start: Start) -> None:
-    runtime = start("right = hello\ndef hello(request): return {**right(request), 'patience': 21}")
-    with pytest.raises(BrokenAdapter, match=r"hello\.response: /patience: 21 is greater than the maximum"):
+def test_the_timeout_scale_has_a_maximum(start: Start) -> None:
+    runtime = start("right = hello\ndef hello(request): return {**right(request), 'timeout_scale': 21}")
+    refusal = r"hello\.response: /timeout_scale: 21 is greater than the maximum"
+    with pytest.raises(BrokenAdapter, match=refusal):
         _ = runtime.capabilities
 
 

@@ -153,7 +153,7 @@ def test_the_server_gives_nothing_without_the_token_nor_other_files(web: Path, t
 
 
 def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.runtimes.javascript.browser.PATIENCE_FOR_PEOPLE", 0.5)
+    monkeypatch.setattr("conformance.runtimes.javascript.browser.OPENING_TIMEOUT", 0.5)
     runtime = BrowserRuntime(None, 3, web=web)
     with pytest.raises(BrokenAdapter, match="not opened by anybody"):
         runtime.decode(WORKED.package, "weight")
