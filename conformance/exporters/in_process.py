@@ -16,7 +16,7 @@ from .protocol import CLAIMS, DEFAULT_CLAIM, Export
 class InProcess:
     """Calls a function of checkpoint and package; an exception says that no package was written.
 
-    The function may have attributes: `info`, an `adapter.Info`, and `claim`, one of `CLAIMS`.
+    The function may have attributes: `info`, a `core.runtime.Info`, and `claim`, one of `CLAIMS`.
     """
 
     def __init__(self, name: str, function: Callable[[Path, Path], Any], timeout: float) -> None:

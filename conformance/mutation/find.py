@@ -9,7 +9,7 @@ from ..runtimes.in_process import InProcess
 
 __all__ = ["UnknownRuntimeError", "find"]
 
-KINDS = {"mutant": "mutants", "equivalent": "conforming"}
+KINDS = {"mutant": "mutants", "conforming": "conforming"}
 """Runtimes over the reference, by the kind of spec and the package that has a function `runtime` for them."""
 
 

@@ -60,7 +60,7 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
     known = (
         "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
-        "cmd:'command line', mutant:name, equivalent:name"
+        "cmd:'command line', mutant:name, conforming:name"
     )
     found = (
         f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"

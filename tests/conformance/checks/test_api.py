@@ -67,8 +67,8 @@ MUTANTS = {
 }
 """Mistakes of web/test/api_mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
-EQUIVALENTS = ("one-character-a-piece", "frozen-and-wrapped")
-"""What is odd there and right."""
+CONFORMING = ("one-character-a-piece", "frozen-and-wrapped")
+"""What is unusual there and conforms."""
 
 TRIED = (
     "answer-of-at-most-four",
@@ -113,7 +113,7 @@ def test_each_mistake_is_found_and_blamed_on_its_rule(runtime: Interfaces, name:
     assert (result.outcome, result.broken) == (Outcome.FAILED, (rule,)), result.explanation
 
 
-@pytest.mark.parametrize("name", EQUIVALENTS)
+@pytest.mark.parametrize("name", CONFORMING)
 def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []

@@ -1,4 +1,4 @@
-"""Exporters under test: every wrong one is found by its check on its rule, and no odd one is."""
+"""Exporters under test: its check finds every mutant on its rule, and no check fails a conforming variant."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from conformance.exporters.in_process import InProcess
 from conformance.exporters.protocol import UnknownExporterError
 from conformance.exporters.reference import Reference
 from conformance.exporters.session import Workshop
-from conformance.exporters.variants.conforming import EQUIVALENTS, Equivalent
+from conformance.exporters.variants.conforming import CONFORMING, ConformingVariant
 from conformance.exporters.variants.mutants import MUTANTS, Mutant
 from conformance.mutation.find import find
 from llq_format.exporting.export import MethodName, export
@@ -67,9 +67,9 @@ def test_each_mutant_fails_each_of_its_checks_on_its_rule(mutant: Mutant) -> Non
         assert found or (other and any(r.outcome is Outcome.FAILED for r in asked(mutant, check))), check
 
 
-@pytest.mark.parametrize("equivalent", EQUIVALENTS.values(), ids=lambda equivalent: equivalent.name)
-def test_no_equivalent_fails(equivalent: Equivalent) -> None:
-    results = [result for check in BY_NAME for result in asked(equivalent, check)]
+@pytest.mark.parametrize("variant", CONFORMING.values(), ids=lambda variant: variant.name)
+def test_no_conforming_variant_fails(variant: ConformingVariant) -> None:
+    results = [result for check in BY_NAME for result in asked(variant, check)]
     bad = [result.explanation for result in results if result.outcome.bad]
     assert bad == []
     assert {result.check for result in results if result.outcome is Outcome.PASSED} >= {"export", "compute"}
@@ -131,7 +131,7 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path)
         ("cmd:llq export {checkpoint}", "lacks {package}"),
         ("cmd:llq 'export {checkpoint} {package}", "is no command line"),
         ("mutant:nobody", "no mutant exporter is called 'nobody'"),
-        ("equivalent:nobody", "no equivalent exporter is called 'nobody'"),
+        ("conforming:nobody", "no conforming variant of the exporter is called 'nobody'"),
     ],
 )
 def test_an_exporter_that_there_is_not_is_told(spec: str, told: str) -> None:
