@@ -1,4 +1,4 @@
-"""A runtime in this process: an object with the methods of `adapter.Runtime`, its mistakes contained."""
+"""A runtime in this process: an object with the methods of `core.runtime.Runtime`, its failures contained."""
 
 import operator
 import signal
