@@ -1,7 +1,7 @@
 """What a question about the JavaScript interface is served: a package with a program, and what goes wrong.
 
-The package comes from the vectors, without a program, for kernels are each host's own; it is given that of
-this repository, so that runtimes that replay programs can load it. Servers ask a `Site` what to answer.
+The package comes from the vectors, without a program, for kernels are each runtime's own; it is given that of
+this repository, so that executors can load it. Servers ask a `Site` what to answer.
 """
 
 import json

@@ -1,6 +1,6 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
-`webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
+`webgpu` is the WebGPU executor of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
 as one likes. `node` and `deno` are the JavaScript runtime there; `node:variant=NAME,driver=FILE` chooses.
 `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
 `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
@@ -69,7 +69,7 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
 
 
 def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
-    """Return the WebGPU host, with options as in `adapter=lavapipe,kv_cache=f16`."""
+    """Return the WebGPU executor, with options as in `adapter=lavapipe,kv_cache=f16`."""
     members = dict(member.partition("=")[::2] for member in text.split(",") if member)
     if set(members) - WEBGPU_OPTIONS or not all(members.values()):
         example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
@@ -128,7 +128,7 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     if set(members) - SCRIPT_OPTIONS or not all(members.values()):
         example = f"{kind}:variant=portable,driver=/path/of/icd.json"
         raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
-    if find_spec("wgpu") is None:  # the planner is beside the host of Python, and loads it
+    if find_spec("wgpu") is None:  # the planner is in a package that imports it
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
     module = import_module(f".javascript.{kind}", __package__)
     try:

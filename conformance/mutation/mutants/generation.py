@@ -1,4 +1,4 @@
-"""Mutants of the choice of tokens and the end of generation (GEN-1, GEN-2), and of hosts."""
+"""Mutants of the choice of tokens and the end of generation (GEN-1, GEN-2)."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

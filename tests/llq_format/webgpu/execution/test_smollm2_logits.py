@@ -22,8 +22,8 @@ from llq_format.reference import Decoder, forward
 from llq_format.reference.activations import Array
 from llq_format.reference.ops import softmax
 from llq_format.reference.text import TextTokenizer
-from llq_format.webgpu.execution.executor import Host
-from llq_format.webgpu.execution.opening import open_host
+from llq_format.webgpu.execution.executor import Executor
+from llq_format.webgpu.execution.opening import open_executor
 
 TEXT = "A lighthouse keeper writes one line each evening. The sea was calm."
 EXECUTIONS = 6
@@ -48,9 +48,9 @@ def tokens(package: llq_format.Package) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def host(package: llq_format.Package) -> Host:
-    """Return a host on lavapipe, KV cache in binary32 as the reference's is wider."""
-    return open_host(package, adapter="lavapipe", context=64, chunk=32, kv_cache="f32")
+def executor(package: llq_format.Package) -> Executor:
+    """Return an executor on lavapipe, KV cache in binary32 as the reference's is wider."""
+    return open_executor(package, adapter="lavapipe", context=64, chunk=32, kv_cache="f32")
 
 
 def bound(values: list[float]) -> float:
@@ -85,14 +85,16 @@ def legal(package: llq_format.Package, tokens: list[int]) -> Legal:
     return Legal(package, tokens)
 
 
-def test_logits_of_prefill_are_no_further_from_exact_than_legal_ones(host: Host, legal: Legal) -> None:
-    host.start()
-    assert 0 < legal.divergence(host.forward(legal.tokens).astype(np.float64)) <= legal.bound
+def test_logits_of_prefill_are_no_further_from_exact_than_legal_ones(
+    executor: Executor, legal: Legal
+) -> None:
+    executor.start()
+    assert 0 < legal.divergence(executor.forward(legal.tokens).astype(np.float64)) <= legal.bound
 
 
-def test_logits_of_decode_are_no_further_from_exact_than_legal_ones(host: Host, legal: Legal) -> None:
-    host.start()
-    logits = np.concatenate([host.forward([token]) for token in legal.tokens]).astype(np.float64)
+def test_logits_of_decode_are_no_further_from_exact_than_legal_ones(executor: Executor, legal: Legal) -> None:
+    executor.start()
+    logits = np.concatenate([executor.forward([token]) for token in legal.tokens]).astype(np.float64)
     assert 0 < legal.divergence(logits) <= legal.bound
 
 
@@ -123,7 +125,7 @@ def _norm(x: Array, weight: Array, model: Model) -> Array:
 
 
 def test_the_residual_stream_behind_the_binary16_layers_is_tight(
-    package: llq_format.Package, tokens: list[int], host: Host
+    package: llq_format.Package, tokens: list[int], executor: Executor
 ) -> None:
     model = package.metadata.model
     assert model is not None
@@ -135,10 +137,10 @@ def test_the_residual_stream_behind_the_binary16_layers_is_tight(
         return float((np.linalg.norm(x - exact, axis=-1) / np.linalg.norm(exact, axis=-1)).max())
 
     ensemble = [error(residual(package, tokens, layers, disturbed(seed))) for seed in range(EXECUTIONS)]
-    run = host.program.passes["prefill"]
+    run = executor.program.passes["prefill"]
     until = next(i for i, one in enumerate(run) if one.label.startswith(f"layers.{layers}."))
-    begun = replace(host.program, passes={**host.program.passes, "begun": run[:until]})
-    first = Host(package, begun, host.device, host.context)
+    begun = replace(executor.program, passes={**executor.program.passes, "begun": run[:until]})
+    first = Executor(package, begun, executor.device, executor.context)
     first.write("tokens", np.array(tokens, np.uint32))
     first.write("state", np.array([0, len(tokens)], np.uint32))
     first.run("begun", len(tokens))
