@@ -141,7 +141,7 @@ def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
 
 
 def subject_of(config: pytest.Config) -> Any:
-    """Return the runtime of this process, or the workshop of the exporter, the same for the whole run."""
+    """Return the runtime of this process, or the session of the exporter, the same for the whole run."""
     if SUBJECT not in config.stash:
         config.stash[SUBJECT] = subject(config.stash[ASKED], config.option.timeout or TIMEOUT)
         _invite(config)

@@ -1,4 +1,4 @@
-"""From pytest's options to who is asked: a runtime, or an exporter in a workshop, and the checks for it."""
+"""From pytest's options to who is asked: a runtime, or an exporter in a session, and the checks for it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .core.target import Asked
 from .exporters import CLAIMS, UnknownExporterError
 from .exporters.checks import EXPORT_CHECKS
 from .mutation.find import UnknownRuntimeError, find
-from .reporting.rerun import workshop
+from .reporting.rerun import session
 
 ASKED = pytest.StashKey[Asked]()
 """Who is asked in a run, in every process of it."""
@@ -50,8 +50,8 @@ def checks(who: Asked) -> tuple[Check, ...]:
 
 
 def subject(who: Asked, timeout: float) -> Any:
-    """Return the runtime, or the exporter's workshop; raises UsageError if there is none of that name."""
+    """Return the runtime, or the exporter's session; raises UsageError if there is none of that name."""
     try:
-        return workshop(who, timeout) if who.exporting else find(who.spec, timeout)
+        return session(who, timeout) if who.exporting else find(who.spec, timeout)
     except (UnknownRuntimeError, UnknownExporterError) as error:
         raise pytest.UsageError(str(error)) from error

@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from ..core.api_scenario import Observed, Question, Step
+from ..core.api_scenario import Observations, Scenario, Step
 from ..core.check import Failure
 from ..core.data import data
 from ..core.rules import quote, registry
@@ -69,38 +69,38 @@ class Fault:
 
 def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     """Make the calls; a failure tells of the first that came to something else."""
-    question = Question.of(vector, package)
-    observed = runtime.api(question)
-    found = faults(question, observed)
+    scenario = Scenario.of(vector, package)
+    observed = runtime.api(scenario)
+    found = faults(scenario, observed)
     for number, step, fault in found:
         lines = [
             f"api {vector.id}: {fault.headline}",
             f"  vector     {vector.description}",
             f"  breaks     {quote(fault.rule)}",
             *(f"  about      {quote(rule)}" for rule in vector.rules if rule != fault.rule),
-            f"  step       {number} of {len(question.steps)}: {said(step)}",
+            f"  step       {number} of {len(scenario.steps)}: {said(step)}",
             *([f"  expected   {fault.expected}"] if fault.expected else []),
             *([f"  got        {fault.got}"] if fault.got else []),
-            *(f"  server     {_shown(one)}" for one in question.faults),
+            *(f"  server     {_shown(one)}" for one in scenario.faults),
             f"  remedy     {registry()[fault.rule].remedy}",
         ]
         return Failure(fault.headline, "\n".join(lines), (fault.rule,))
     return None
 
 
-def faults(question: Question, observed: Observed) -> Iterator[tuple[int, Step, Fault]]:
+def faults(scenario: Scenario, observed: Observations) -> Iterator[tuple[int, Step, Fault]]:
     """Yield what is wrong, in the order of steps, which count from 1."""
-    if len(observed.steps) != len(question.steps):
-        wrong = Fault(ERRORS, f"{len(observed.steps)} steps were told of {len(question.steps)}")
-        yield 1, question.steps[0], wrong
+    if len(observed.steps) != len(scenario.steps):
+        wrong = Fault(ERRORS, f"{len(observed.steps)} steps were told of {len(scenario.steps)}")
+        yield 1, scenario.steps[0], wrong
         return
     texts: list[str | None] = []
     inferred = {
         _call(step): seen.get("text")
-        for step, seen in zip(question.steps, observed.steps, strict=True)
+        for step, seen in zip(scenario.steps, observed.steps, strict=True)
         if step["do"] == "infer"
     }
-    for number, (step, seen) in enumerate(zip(question.steps, observed.steps, strict=True), 1):
+    for number, (step, seen) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
         texts.append(seen.get("text"))
         for fault in _step(step, seen, texts, observed):
             apart = step["do"] == "stream" and fault.headline == ANOTHER_TEXT
@@ -126,7 +126,7 @@ def said(step: Step) -> str:
     return f"{step['do']}({', '.join([*first, *([_shown(members)] if members else [])])})"
 
 
-def _step(step: Step, seen: Seen, texts: Sequence[str | None], observed: Observed) -> Iterator[Fault]:
+def _step(step: Step, seen: Seen, texts: Sequence[str | None], observed: Observations) -> Iterator[Fault]:
     """Yield what is wrong about one step; texts: those of the steps up to it."""
     if step["do"] == "together":
         yield from _together(step, seen, observed)
@@ -189,7 +189,7 @@ def _failed(rule: str, expected: Mapping[str, Any], error: Seen | None) -> Itera
         yield Fault(rule, "failed for another reason", wanted, got)
 
 
-def _loaded(step: Step, seen: Seen, observed: Observed) -> Iterator[Fault]:
+def _loaded(step: Step, seen: Seen, observed: Observations) -> Iterator[Fault]:
     """Look at progress, and at what went on after an abort."""
     if seen.get("shared"):
         return
@@ -226,7 +226,7 @@ def _progress(events: Sequence[Seen]) -> Iterator[Fault]:
             )
 
 
-def _abandoned(step: Step, observed: Observed) -> Iterator[Fault]:
+def _abandoned(step: Step, observed: Observations) -> Iterator[Fault]:
     """Look at the server's log: after an abort nothing is asked for, and nothing left hanging."""
     left = next((i for i, line in enumerate(observed.log) if line.startswith("LEFT")), len(observed.log))
     late = observed.log if step["abort"] == "before" else observed.log[left:]
@@ -238,7 +238,7 @@ def _abandoned(step: Step, observed: Observed) -> Iterator[Fault]:
 
 
 def _tokenized(
-    rule: str, expected: Mapping[str, Any], seen: Seen, observed: Observed, step: Step
+    rule: str, expected: Mapping[str, Any], seen: Seen, observed: Observations, step: Step
 ) -> Iterator[Fault]:
     if seen.get("error") is not None:
         if "abort" in step:
@@ -302,7 +302,7 @@ def _profiled(layers: int, report: Any) -> Iterator[Fault]:
         yield Fault(PROFILE, "times of other layers", f"{layers} times", _shown(report["block_times_ms"]))
 
 
-def _together(step: Step, seen: Seen, observed: Observed) -> Iterator[Fault]:
+def _together(step: Step, seen: Seen, observed: Observations) -> Iterator[Fault]:
     calls = seen["calls"]
     for one, came in zip(step["steps"], calls, strict=True):
         yield from _step(one, came, [came.get("text")], observed)

@@ -7,8 +7,8 @@ changed on purpose.
 
 from importlib import import_module
 
-from .command import Command
-from .in_process import InProcess, load
+from .command import CommandExporter
+from .in_process import InProcessExporter, load
 from .protocol import CLAIMS, Exporter, UnknownExporterError
 
 __all__ = ["CLAIMS", "Exporter", "UnknownExporterError", "find"]
@@ -28,9 +28,9 @@ def find(spec: str, timeout: float) -> Exporter:
     if kind == "py" and ":" in target:
         return load(target, timeout)
     if kind == "cmd":
-        return Command(target, timeout)
+        return CommandExporter(target, timeout)
     if kind in KINDS:
         function = import_module(f".{KINDS[kind]}", __package__).exporter(target)
-        return InProcess(spec, function, timeout)
+        return InProcessExporter(spec, function, timeout)
     known = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, conforming:name"
     raise UnknownExporterError(f"--exporter={spec} is none of: {known}")

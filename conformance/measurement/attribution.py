@@ -25,7 +25,7 @@ from ..diagnosis.rule_status import CHECKS_BEFORE_RETURNING
 from ..mutation.conforming.over_reference import disturbed
 from ..mutation.kill_matrix import saved
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
-from ..runtimes.in_process import InProcess
+from ..runtimes.in_process import InProcessRuntime
 from .build import VERDICTS, questions
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
@@ -60,7 +60,7 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
     Those that do not catch it, as the kill matrix has it, are not asked again; verdicts are the matrix's.
     """
     mutant, matrix = MUTANTS[name], saved()
-    asked = InProcess(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
+    asked = InProcessRuntime(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
     said = matrix.headlines.get(name)
     results = []
     with tempfile.TemporaryDirectory() as workspace:

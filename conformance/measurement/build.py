@@ -24,8 +24,8 @@ from ..diagnosis import recognition
 from ..mutation.kill_matrix import KillMatrix, Kills, save, saved
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime, runtime
 from ..mutation.mutants.validation import overlooking
-from ..mutation.recorder import Overheard
-from ..runtimes.in_process import InProcess
+from ..mutation.recorder import Recorder
+from ..runtimes.in_process import InProcessRuntime
 
 VERDICTS = ("accept", "refuse", "withhold")
 ABOVE = {
@@ -72,7 +72,7 @@ def _found_by_validation() -> dict[str, tuple[Any, ...]]:
         return False
 
     watching = Mutant("watching", "", "", VERDICTS, overlooking(never))
-    asked = InProcess(MutantRuntime([watching]), TIMEOUT)
+    asked = InProcessRuntime(MutantRuntime([watching]), TIMEOUT)
     found = {}
     with tempfile.TemporaryDirectory() as workspace:
         for check, vector in questions(VERDICTS):
@@ -103,11 +103,11 @@ def caught(name: str, most: int | None = None) -> Said:
     asked = concerned(mutant)
     if most is not None:
         asked.sort(key=lambda q: (q[0].name != mutant.check, mutant.rule not in q[1].rules, q[1].id in SLOW))
-    heard = Overheard(runtime(name))
+    recorder = Recorder(runtime(name))
     with tempfile.TemporaryDirectory() as workspace, recognition.silent():
         for check, vector in asked:
-            result = check(InProcess(heard, TIMEOUT), vector, Path(workspace, check.name))
-            digest = heard.taken()
+            result = check(InProcessRuntime(recorder, TIMEOUT), vector, Path(workspace, check.name))
+            digest = recorder.take_digest()
             if result.outcome is not Outcome.PASSED:
                 found[f"{check.name}-{vector.id}"] = result.headline, digest
                 if len(found) == most:

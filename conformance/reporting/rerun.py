@@ -14,7 +14,7 @@ from ..core.runtime import NoAnswerError
 from ..core.target import Asked
 from ..core.vectors import VECTORS, Vector, VectorsError, load
 from ..exporters.checks import EXPORT_CHECKS
-from ..exporters.session import NEEDED, Workshop
+from ..exporters.session import NEEDED, Session
 from ..mutation.find import UnknownRuntimeError
 from ..mutation.find import find as find_runtime
 
@@ -78,10 +78,10 @@ def rerun_export(
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
         raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
-    yield from _each(EXPORT_CHECKS, workshop(asked, timeout), vector)
+    yield from _each(EXPORT_CHECKS, session(asked, timeout), vector)
 
 
-def workshop(asked: Asked, timeout: float) -> Workshop:
+def session(asked: Asked, timeout: float) -> Session:
     """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
     if asked.claims and asked.claims not in exporters.CLAIMS:
         raise exporters.UnknownExporterError(
@@ -93,7 +93,7 @@ def workshop(asked: Asked, timeout: float) -> Workshop:
         judge.close()
         told = f"--runtime={asked.judge} judges the packages, and does not claim {', '.join(lacking)}"
         raise UnknownRuntimeError(told)
-    return Workshop(exporter, judge, asked.claims or None)
+    return Session(exporter, judge, asked.claims or None)
 
 
 def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:

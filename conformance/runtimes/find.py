@@ -14,12 +14,12 @@ from importlib.util import find_spec
 
 from ..core.runtime import Runtime
 from . import in_process
-from .command import JsonLines
+from .command import CommandRuntime
 
 GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
 
-SCRIPTED = {"node": "Node", "deno": "Deno"}
+SCRIPTED = {"node": "NodeRuntime", "deno": "DenoRuntime"}
 """Hosts of JavaScript beside browsers: the module of each, and its class."""
 
 SCRIPT_OPTIONS = {"variant", "driver"}
@@ -55,7 +55,7 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
         return _scripted(spec, kind, target, timeout)
     if kind == "cmd" and target.strip():
         try:
-            return JsonLines(target, timeout)
+            return CommandRuntime(target, timeout)
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
     known = (
@@ -81,7 +81,7 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
 
     module = import_module(".webgpu", __package__)
     try:
-        return in_process.InProcess(module.WebGPU(**members), timeout)
+        return in_process.InProcessRuntime(module.WebGPU(**members), timeout)
     except module.DeviceError as error:
         raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
 
@@ -108,7 +108,7 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
             raise UnknownRuntimeError(
                 f"--runtime={spec}: {' or '.join(browsers.NAMES[name])} is not installed"
             )
-        command = import_module(".javascript.browser_connection", __package__).Command(
+        command = import_module(".javascript.browser_connection", __package__).BrowserCommand(
             name, program, options.get("adapter")
         )
     certificate = (options["certificate"], options["key"]) if "key" in options else None

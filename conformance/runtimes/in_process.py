@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.api_scenario import Observed, Question
+from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
     CAPABILITIES,
     KV_CACHES,
@@ -33,7 +33,7 @@ from ..core.runtime import (
 from . import arrays
 
 
-class InProcess:
+class InProcessRuntime:
     """Wraps a runtime: an exception becomes `Declined`, a call longer than `timeout` seconds `TimedOut`.
 
     The time limit needs the main thread of a POSIX process and cannot interrupt native code; `cmd:` can.
@@ -106,12 +106,12 @@ class InProcess:
             raise BrokenAdapter(f"tokenize returned {type(tokenized).__name__}, not a Tokenized")
         return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
 
-    def api(self, question: Question) -> Observed:
+    def api(self, scenario: Scenario) -> Observations:
         """Make calls of an interface; who does so in this process serves the files by itself."""
         with self._contained():
-            observed = self.runtime.api(question)
-        if not isinstance(observed, Observed):
-            raise BrokenAdapter(f"api returned {type(observed).__name__}, not an Observed")
+            observed = self.runtime.api(scenario)
+        if not isinstance(observed, Observations):
+            raise BrokenAdapter(f"api returned {type(observed).__name__}, not Observations")
         return observed
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def load(target: str, timeout: float) -> InProcess:
+def load(target: str, timeout: float) -> InProcessRuntime:
     """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
 
     Modules are also looked for in the current directory.
@@ -180,7 +180,7 @@ def load(target: str, timeout: float) -> InProcess:
     return made(f"py:{target}", get, timeout)
 
 
-def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
+def made(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
     """Return the runtime that a function gets: an object, or what makes one."""
     try:
         found = get()
@@ -188,4 +188,4 @@ def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
     except (Exception, SystemExit) as error:
         message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
-    return InProcess(runtime, timeout)
+    return InProcessRuntime(runtime, timeout)

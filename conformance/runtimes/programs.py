@@ -30,7 +30,7 @@ PLANNED = ("decode", "activations", "matvec", "logits", "generate")
 """The requests that a program answers."""
 
 
-class Plans:
+class Programs:
     """Directories with programs, one for each program that differs; they go with this object."""
 
     def __init__(self, kv_cache: KVCache = "f32") -> None:

@@ -19,7 +19,7 @@ from .. import messages
 from ..messages import Message, MessageError
 from ..process import LONGEST_LINE, POLL, STDERR_LINES, STDERR_WIDTH
 from . import launchers
-from .browser_server import Connection, PageServer
+from .browser_server import BrowserServer, WebSocketConnection
 
 FOLDERS = {"package", "plan"}
 """Members of requests that name directories to read."""
@@ -28,10 +28,10 @@ FILES = ("input", "output", "scales")
 """Members of requests that name files."""
 
 
-class Page:
+class BrowserConnection:
     """One page of a browser, connected to the server."""
 
-    def __init__(self, server: PageServer, command: "Command | None", timeout: float) -> None:
+    def __init__(self, server: BrowserServer, command: "BrowserCommand | None", timeout: float) -> None:
         """Open the page, or wait until somebody does, so many seconds at most."""
         self._server = server
         self._words: deque[str] = deque(maxlen=STDERR_LINES)
@@ -78,7 +78,7 @@ class Page:
         """Return what the page said in its console since the last request."""
         return "\n".join(["the page said:", *(f"  {line}" for line in self._words)]) if self._words else ""
 
-    def _connected(self, timeout: float) -> Connection:
+    def _connected(self, timeout: float) -> WebSocketConnection:
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             if connection := self._server.connection(min(left, POLL)):
@@ -118,7 +118,7 @@ class Page:
         return self._browser.death() if self._browser else ""
 
 
-class Command:
+class BrowserCommand:
     """How a browser is started."""
 
     def __init__(self, kind: str, program: str, adapter: str | None) -> None:
@@ -133,7 +133,7 @@ class Command:
 class Browser:
     """A browser that the suite started, in a session of its own: all its processes end with it."""
 
-    def __init__(self, command: Command, url: str) -> None:
+    def __init__(self, command: BrowserCommand, url: str) -> None:
         """Start the browser."""
         self.name = command.kind
         # a process of the browser may still write when its folder is removed

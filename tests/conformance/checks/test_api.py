@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from conformance.checks import CHECKS
-from conformance.core.api_scenario import Question
+from conformance.core.api_scenario import Scenario
 from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.vectors import Vector, load
-from conformance.runtimes.command import JsonLines
-from conformance.runtimes.fault_files import Site
+from conformance.runtimes.command import CommandRuntime
+from conformance.runtimes.fault_files import FaultFiles
 from conformance.runtimes.javascript.deno import FLAGS
 from tests.support.repository import WEB
 
@@ -80,15 +80,15 @@ TRIED = (
 """Questions that they are asked: some, for each takes seconds."""
 
 
-class Interfaces(JsonLines):
+class Interfaces(CommandRuntime):
     """Implementations of the interface in one process; `name` says which is asked."""
 
     name = "control"
 
     @contextmanager
-    def _offered(self, question: Question) -> Iterator[tuple[str, Site]]:
-        with super()._offered(question) as (url, site):
-            yield f"{url}#{self.name}/", site
+    def _offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
+        with super()._offered(scenario) as (url, files):
+            yield f"{url}#{self.name}/", files
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from conformance.mutation.conforming.kernels import (
     KernelRuntime,
     in_binary16,
 )
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from conformance.runtimes.reference import Reference
 from tests.support.error_bounds import certify
 from tests.support.repository import ROOT
@@ -40,7 +40,7 @@ def of_kind(kind: str) -> list[Vector]:
 
 
 def ask(runtime: Any, vector: Vector) -> Result:
-    return BY_NAME[vector.kind](InProcess(runtime, 60), vector, Path())
+    return BY_NAME[vector.kind](InProcessRuntime(runtime, 60), vector, Path())
 
 
 def not_passed(runtime: Any, vectors: Sequence[Vector]) -> list[str]:

@@ -17,7 +17,7 @@ from conformance.core.rules import registry
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.diagnosis.causes import common_misreading
 from conformance.diagnosis.explanation import explain, told
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import Misread, Right
 
 DECODE = CHECKS[0]
@@ -48,7 +48,7 @@ class Variant(Right):
 
 
 def decode_all(runtime: Right, some: Sequence[Vector]) -> list[Result]:
-    return [DECODE(InProcess(runtime), vector, Path()) for vector in some]
+    return [DECODE(InProcessRuntime(runtime), vector, Path()) for vector in some]
 
 
 @pytest.mark.parametrize("misreading", MISREADINGS, ids=lambda misreading: misreading.name)

@@ -9,7 +9,7 @@ from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.vectors import load
 from conformance.diagnosis.rule_status import Level, RuleLevel, levels
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import AcceptsAll, NibblePairs, RefusesAll
 from tests.support.sample_reports import RefusesForAnother, results_of
 
@@ -85,15 +85,15 @@ def test_a_package_tells_of_its_first_fault_alone() -> None:
 
 def test_who_refuses_for_another_rule_breaks_the_rule_about_naming() -> None:
     for made in (RefusesAll, RefusesForAnother):
-        found = level_of("LLQ-READ-1", *results_of(InProcess(made())))
+        found = level_of("LLQ-READ-1", *results_of(InProcessRuntime(made())))
         assert found.level is Level.FAILED
-    assert level_of("LLQ-READ-1", *results_of(InProcess(AcceptsAll()))).level is Level.UNCLEAR
+    assert level_of("LLQ-READ-1", *results_of(InProcessRuntime(AcceptsAll()))).level is Level.UNCLEAR
 
 
 def test_one_misreading_takes_the_blame_of_all_wrong_decodings() -> None:
     found = {
         entry.rule.id
-        for entry in levels(list(results_of(InProcess(NibblePairs()))))
+        for entry in levels(list(results_of(InProcessRuntime(NibblePairs()))))
         if entry.level == "failed"
     }
     assert found == {PACK}

@@ -17,11 +17,11 @@ from conformance.core.rules import registry
 from conformance.core.runtime import BrokenAdapter, Errored, TimedOut
 from conformance.core.vectors import VECTORS, load
 from conformance.exporters.checks import EXPORT_CHECKS
-from conformance.exporters.command import Command
-from conformance.exporters.in_process import InProcess
+from conformance.exporters.command import CommandExporter
+from conformance.exporters.in_process import InProcessExporter
 from conformance.exporters.protocol import UnknownExporterError
 from conformance.exporters.reference import Reference
-from conformance.exporters.session import Workshop
+from conformance.exporters.session import Session
 from conformance.exporters.variants.conforming import CONFORMING, ConformingVariant
 from conformance.exporters.variants.mutants import MUTANTS, Mutant
 from conformance.mutation.find import find
@@ -35,10 +35,10 @@ REPEATED = ("dense-llama-in-bfloat16",)
 """Vectors that `repeat` is asked of here: it waits for another second."""
 
 
-def in_process(exporter: Any) -> InProcess:
+def in_process(exporter: Any) -> InProcessExporter:
     """Return an exporter as the suite has it."""
     made = Reference.export.__get__(exporter) if isinstance(exporter, Reference) else exporter
-    found = InProcess(type(exporter).__name__, made, 60)
+    found = InProcessExporter(type(exporter).__name__, made, 60)
     found.claim = exporter.claim
     return found
 
@@ -48,15 +48,15 @@ def asked(exporter: Any, check: str) -> Iterator[Result]:
     yield from asked_of(in_process(exporter), check)
 
 
-def asked_of(exporter: InProcess, check: str) -> Iterator[Result]:
+def asked_of(exporter: InProcessExporter, check: str) -> Iterator[Result]:
     """Yield the results of a check, one vector after another."""
-    workshop = Workshop(exporter, find("reference", 60))
+    session = Session(exporter, find("reference", 60))
     try:
         for vector in VECTORS_OF_EXPORT:
             if BY_NAME[check].concerns(vector) and (check != "repeat" or vector.id in REPEATED):
-                yield BY_NAME[check](workshop, vector, Path())
+                yield BY_NAME[check](session, vector, Path())
     finally:
-        workshop.close()
+        session.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
@@ -90,7 +90,7 @@ def test_methods_that_calibrate_pass(method: MethodName, claim: str, tmp_path: P
     def write(checkpoint: Path, package: Path) -> None:
         export(checkpoint, package, method=method, calibrate=tmp_path / "ids.npy")
 
-    exporter = InProcess(method, write, 60)
+    exporter = InProcessExporter(method, write, 60)
     exporter.claim = claim
     names = [
         name
@@ -112,16 +112,20 @@ os.kill(os.getpid(), 9) if "nan" in sys.argv[1] else sys.exit("no")
 def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path) -> None:
     script = tmp_path / "exporter.py"
     script.write_text(COPIER)
-    command = Command(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", 60)
+    command = CommandExporter(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", 60)
     with pytest.raises(Errored, match="killed by signal 9"):
         command.export(tmp_path, tmp_path / "package")
-    refused = Command(f"{sys.executable} {script} {{checkpoint}} {{package}}", 60).export(tmp_path, tmp_path)
+    refused = CommandExporter(f"{sys.executable} {script} {{checkpoint}} {{package}}", 60).export(
+        tmp_path, tmp_path
+    )
     assert (refused.succeeded, refused.message) == (False, "no")
-    slow = Command(f"{sys.executable} -c 'import time; time.sleep(60)' {{checkpoint}} {{package}}", 0.5)
+    slow = CommandExporter(
+        f"{sys.executable} -c 'import time; time.sleep(60)' {{checkpoint}} {{package}}", 0.5
+    )
     with pytest.raises(TimedOut, match=r"no package within 0.5 s"):
         slow.export(tmp_path, tmp_path / "package")
     with pytest.raises(BrokenAdapter, match="cannot be started"):
-        Command("/nowhere/exporter {checkpoint} {package}", 1).export(tmp_path, tmp_path)
+        CommandExporter("/nowhere/exporter {checkpoint} {package}", 1).export(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from conformance.measurement import attribution
 from conformance.measurement.build import VERDICTS, questions
 from conformance.mutation.kill_matrix import saved
 from conformance.mutation.mutants import MUTANTS, MutantRuntime
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 
 KILLS = saved().kills
 VECTOR = "llama-4"
@@ -29,7 +29,7 @@ QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in q
 def test_wrong_logits_are_named(name: str, tmp_path: Path, *, foreign: bool) -> None:
     check, vector = QUESTIONS[f"logits-{VECTOR}"]
     mutants = [attribution.FOREIGN, MUTANTS[name]] if foreign else [MUTANTS[name]]
-    result = check(InProcess(MutantRuntime(mutants), 60), vector, tmp_path)
+    result = check(InProcessRuntime(MutantRuntime(mutants), 60), vector, tmp_path)
     assert result.outcome is Outcome.FAILED
     assert MUTANTS[name].title in result.misreadings
 
@@ -38,7 +38,7 @@ def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
     """About half a second of a processor where nothing was computed before; the limit leaves room."""
     check, vector = QUESTIONS["logits-chunks-int8"]
     start = time.process_time()
-    result = check(InProcess(MutantRuntime([MUTANTS["chunks-ignored"]]), 60), vector, tmp_path)
+    result = check(InProcessRuntime(MutantRuntime([MUTANTS["chunks-ignored"]]), 60), vector, tmp_path)
     assert result.misreadings
     assert time.process_time() - start < 4
 

@@ -9,7 +9,7 @@ from conformance.core.check import Outcome
 from conformance.core.vectors import load
 from conformance.diagnosis import recognition
 from conformance.mutation.conforming import CONFORMING, UnknownVariantError, runtime
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 
 CHANGED = {
     "first-error-alone": ("accept", "refuse"),
@@ -29,7 +29,7 @@ def test_there_are_many() -> None:
 
 @pytest.mark.parametrize("name", CONFORMING)
 def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
-    asked = InProcess(runtime(name), 60)
+    asked = InProcessRuntime(runtime(name), 60)
     wanted = CHANGED.get(name, COMPUTED)
     checks = [c for c in CHECKS if c.name in wanted and set(c.needs) <= asked.capabilities]
     assert checks

@@ -17,7 +17,7 @@ from conformance.core.vectors import load
 from conformance.runtimes import find
 from conformance.runtimes.javascript import launchers
 from conformance.runtimes.javascript.browser import BrowserRuntime
-from conformance.runtimes.javascript.browser_connection import Command
+from conformance.runtimes.javascript.browser_connection import BrowserCommand
 from tests.support.repository import ROOT, WEB
 
 VECTORS = {vector.id: vector for vector in load() if vector.valid}
@@ -50,11 +50,11 @@ def runtime(web: Path) -> Iterator[BrowserRuntime]:
     runtime.close()
 
 
-def command(kind: str) -> Command:
+def command(kind: str) -> BrowserCommand:
     program = launchers.find(kind)
     if program is None:
         pytest.fail(f"these tests need {kind}: .ci/system-packages installs it")
-    return Command(kind, program, None)
+    return BrowserCommand(kind, program, None)
 
 
 def decodes(runtime: BrowserRuntime) -> bool:
