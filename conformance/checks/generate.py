@@ -7,7 +7,7 @@ from ..container.package import eos_token_ids
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Asked, exactly, recognised
+from ..diagnosis.recognition import Computation, exactly, recognised
 from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
@@ -37,8 +37,8 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "another token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
-    asked = Asked(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
-    named = recognised(asked, [got], exactly) if got else {}  # for nothing, many mistakes look alike
+    computation = Computation(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
+    named = recognised(computation, [got], exactly) if got else {}  # for nothing, many mistakes look alike
     return failure(vector, headline, lines, certain=certain, named=named)
 
 

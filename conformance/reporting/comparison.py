@@ -7,18 +7,18 @@ from typing import Any
 
 from ..core.check import Outcome
 from ..core.runtime import CAPABILITIES
-from ..diagnosis.rule_status import Level
+from ..diagnosis.rule_status import Status
 from .report import Report, read, replace
 
 SIGNS = {
-    Level.PASSED: "✓",
-    Level.FAILED: "✗",
-    Level.ERRORED: "!",
-    Level.TIMED_OUT: "T",
-    Level.KNOWN_FAILURE: "~",
-    Level.UNCLEAR: "?",
+    Status.PASSED: "✓",
+    Status.FAILED: "✗",
+    Status.ERRORED: "!",
+    Status.TIMED_OUT: "T",
+    Status.KNOWN_FAILURE: "~",
+    Status.UNCLEAR: "?",
 }
-"""Levels in the table of a terminal; those that are not listed tell nothing of the runtime."""
+"""Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
 
 SIGNS_SAID = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
 
@@ -27,13 +27,13 @@ SIGNS_SAID = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ?
 class Cell:
     """What one runtime did about one rule: of the checks about it, how many were asked and passed."""
 
-    level: str
+    status: str
     passed: int
     asked: int
 
     def __str__(self) -> str:
         """Return for example `✗ 2/102`."""
-        sign = SIGNS.get(Level(self.level), "–")
+        sign = SIGNS.get(Status(self.status), "–")
         return f"{sign} {self.passed}/{self.asked}" if self.asked else sign
 
 
@@ -51,12 +51,12 @@ class Row:
     @property
     def differs(self) -> bool:
         """Whether runtimes disagree, those that claim nothing about the rule set aside."""
-        return len({cell.level for cell in self.cells if cell.asked}) > 1
+        return len({cell.status for cell in self.cells if cell.asked}) > 1
 
     @property
     def bad(self) -> bool:
         """Whether some runtime has to change."""
-        return any(Level(cell.level).bad or cell.level == Level.KNOWN_FAILURE for cell in self.cells)
+        return any(Status(cell.status).bad or cell.status == Status.KNOWN_FAILURE for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Comparison:
 def kept(rows: Sequence[Row], number: int) -> str:
     """Return how many of some rules a runtime keeps, of those about which it was asked."""
     cells = [row.cells[number] for row in rows if row.cells[number].asked]
-    return f"{sum(cell.level == Level.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
+    return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
 
 
 def percent(passed: int, asked: int) -> str:
@@ -165,10 +165,10 @@ def _rows(reports: Sequence[Report]) -> Iterator[Row]:
 
 def _cell(rule: Mapping[str, Any] | None) -> Cell:
     if rule is None:
-        return Cell(Level.NOT_ASKED, 0, 0)
+        return Cell(Status.NOT_ASKED, 0, 0)
     outcomes = rule["outcomes"]
     asked = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
-    return Cell(rule["level"], outcomes.get(Outcome.PASSED.value, 0), asked)
+    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), asked)
 
 
 def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:

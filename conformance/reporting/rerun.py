@@ -11,7 +11,7 @@ from .. import exporters
 from ..checks import CHECKS
 from ..core.check import Check, Outcome, Result
 from ..core.runtime import NoAnswerError
-from ..core.target import Asked
+from ..core.target import Target
 from ..core.vectors import VECTORS, Vector, VectorsError, load
 from ..exporters.checks import EXPORT_CHECKS
 from ..exporters.session import NEEDED, Session
@@ -26,13 +26,13 @@ class UnknownVectorError(ValueError):
 
 
 MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
-"""What `rerun` raises where nothing could be asked."""
+"""What `rerun` raises where nothing could be target."""
 
 __all__ = [
     "MISUSE",
     "VECTORS",
-    "Asked",
     "NoAnswerError",
+    "Target",
     "command",
     "rerun",
     "rerun_export",
@@ -40,11 +40,11 @@ __all__ = [
 ]
 
 
-def command(vector: str, asked: Asked | str, vectors: Path | str = "") -> str:
+def command(vector: str, target: Target | str, vectors: Path | str = "") -> str:
     """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
-    who = Asked(asked) if isinstance(asked, str) else asked
+    target = Target(target) if isinstance(target, str) else target
     more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq rerun {shlex.quote(vector)} {who.arguments()}{more}"
+    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{more}"
 
 
 def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -72,28 +72,28 @@ def rerun(
 
 
 def rerun_export(
-    name: str, asked: Asked, timeout: float = TIMEOUT, vectors: Path = VECTORS
+    name: str, target: Target, timeout: float = TIMEOUT, vectors: Path = VECTORS
 ) -> Iterator[Result]:
     """Ask an exporter about one vector, check after check; raises what `rerun` raises."""
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
         raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
-    yield from _each(EXPORT_CHECKS, session(asked, timeout), vector)
+    yield from _each(EXPORT_CHECKS, session(target, timeout), vector)
 
 
-def session(asked: Asked, timeout: float) -> Session:
+def session(target: Target, timeout: float) -> Session:
     """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
-    if asked.claims and asked.claims not in exporters.CLAIMS:
+    if target.claims and target.claims not in exporters.CLAIMS:
         raise exporters.UnknownExporterError(
-            f"--exporter-claims={asked.claims} is none of: {', '.join(exporters.CLAIMS)}"
+            f"--exporter-claims={target.claims} is none of: {', '.join(exporters.CLAIMS)}"
         )
-    exporter = exporters.find(asked.spec, timeout)
-    judge = find_runtime(asked.judge, timeout)
+    exporter = exporters.find(target.spec, timeout)
+    judge = find_runtime(target.judge, timeout)
     if lacking := NEEDED - judge.capabilities:
         judge.close()
-        told = f"--runtime={asked.judge} judges the packages, and does not claim {', '.join(lacking)}"
+        told = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
         raise UnknownRuntimeError(told)
-    return Session(exporter, judge, asked.claims or None)
+    return Session(exporter, judge, target.claims or None)
 
 
 def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from conformance.checks import CHECKS
 from conformance.core.check import Result
 from conformance.core.runtime import Runtime, Verdict
-from conformance.core.target import Asked
+from conformance.core.target import Target
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.reporting.report import Report, Run, report
 from conformance.runtimes.in_process import InProcessRuntime
@@ -62,4 +62,4 @@ def report_of(made: type[Right] = NibblePairs) -> Report:
     runtime = InProcessRuntime(made())
     results = tuple(results_of(runtime))
     spec = f"py:{made.__module__}:{made.__name__}"
-    return report(Run(Asked(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))
+    return report(Run(Target(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))

@@ -31,7 +31,7 @@ class Mutant:
 
     @property
     def check(self) -> str:
-        """The check that finds it at the lowest level."""
+        """The lowest check that finds it."""
         return self.checks[0]
 
     @property
@@ -46,7 +46,7 @@ CAPABILITY = {"accept": "reject", "refuse": "reject", "withhold": "reject"}
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 
 MUTANTS: dict[str, Mutant] = {}
-"""All mutants by name, in the order of levels once the modules are imported."""
+"""All mutants by name, in the order of checks once the modules are imported."""
 
 
 def add(mutant: Mutant) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...diagnosis.rule_status import Level
+from ...diagnosis.rule_status import Status
 from ..comparison import Cell, Comparison, Row, kept
 from .explanation_markup import quoted
 from .markup import Html, element, text
@@ -29,8 +29,8 @@ def comparison_page(comparison: Comparison, directory: Path) -> str:
         *(_area(comparison, name, rows, directory) for name, rows in comparison.areas().items()),
     )
     counts = {
-        level: sum(any(cell.level == level for cell in row.cells) for row in comparison.rows)
-        for level in Level
+        status: sum(any(cell.status == status for cell in row.cells) for row in comparison.rows)
+        for status in Status
     }
     body = text(
         element("a", "Skip to the table", class_="skip", href="#rules"),
@@ -83,11 +83,11 @@ def _row(row: Row, directory: Path) -> Html:
         *(element("td", _shown(cell)) for cell in row.cells),
         id=row.id,
         data_rule=row.id,
-        data_level="|".join(dict.fromkeys(cell.level for cell in row.cells)),
+        data_status="|".join(dict.fromkeys(cell.status for cell in row.cells)),
         data_differs=row.differs,
     )
 
 
 def _shown(cell: Cell) -> Html:
     of = f"{cell.passed} of {cell.asked}" if cell.asked else ""
-    return text(badge(cell.level), " ", element("span", of, class_="count"))
+    return text(badge(cell.status), " ", element("span", of, class_="count"))

@@ -50,8 +50,8 @@ def rerun(  # noqa: PLR0913  # one argument an option
         if exporter is None:
             results = engine.rerun(vector, runtime, timeout, home)
         else:
-            asked = engine.Asked(exporter, "exporter", exporter_claims or "", runtime)
-            results = engine.rerun_export(vector, asked, timeout, home)
+            target = engine.Target(exporter, "exporter", exporter_claims or "", runtime)
+            results = engine.rerun_export(vector, target, timeout, home)
         for result in results:
             for line in engine.told(result).split("\n"):
                 console.print(printable(line), soft_wrap=True)

@@ -156,8 +156,8 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     assert "conforms as export, weights, rounding: 10 checks passed" in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["runtime"]["option"], report["runtime"]["spec"]) == ("exporter", line)
-    levels = {rule["id"]: rule["level"] for rule in report["rules"]}
-    assert {levels[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
+    statuses = {rule["id"]: rule["status"] for rule in report["rules"]}
+    assert {statuses[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
 
 
 def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:

@@ -1,4 +1,4 @@
-"""Every mutant fails on the rule that it breaks, at the lowest level that can see it; the control passes."""
+"""Every mutant fails on the rule that it breaks, by the lowest check that can see it; the control passes."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from conformance.core.rules import registry
 from conformance.core.vectors import Vector, load
 from conformance.diagnosis import recognition
 from conformance.mutation.find import UnknownRuntimeError, find
-from conformance.mutation.mutants import CONTROL, LEVELS, MUTANTS, Mutant, UnknownMutantError, runtime
+from conformance.mutation.mutants import CHECK_ORDER, CONTROL, MUTANTS, Mutant, UnknownMutantError, runtime
 from conformance.runtimes.in_process import InProcessRuntime
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -44,7 +44,7 @@ def blamed(found: Sequence[Result], rule: str) -> bool:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
-def test_each_mutant_fails_on_its_rule_at_the_lowest_level(mutant: Mutant, tmp_path: Path) -> None:
+def test_each_mutant_fails_on_its_rule_by_its_lowest_check(mutant: Mutant, tmp_path: Path) -> None:
     for check in mutant.checks:
         found = results(mutant.name, check, mutant.rule, tmp_path)
         with recognition.silent() if check != "decode" else nullcontext():  # there the name brings the rule
@@ -54,7 +54,7 @@ def test_each_mutant_fails_on_its_rule_at_the_lowest_level(mutant: Mutant, tmp_p
 def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:
     assert len(MUTANTS) >= 80
     assert {mutant.rule for mutant in MUTANTS.values()} <= set(registry())
-    assert {check for mutant in MUTANTS.values() for check in mutant.checks} <= set(LEVELS)
+    assert {check for mutant in MUTANTS.values() for check in mutant.checks} <= set(CHECK_ORDER)
 
 
 def test_variants_of_one_mistake_break_one_rule() -> None:

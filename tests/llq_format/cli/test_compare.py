@@ -71,7 +71,7 @@ def test_rules_that_only_another_edition_has_are_rows_too() -> None:
     newer["rules"].append({**newer["rules"][-1], "id": "LLQ-WRITE-99"})
     comparison = Comparison.of([report_of(NibblePairs), newer])
     assert comparison.rows[-1].id == "LLQ-WRITE-99"
-    assert comparison.rows[-1].cells[0].level == "not asked"
+    assert comparison.rows[-1].cells[0].status == "not asked"
 
 
 def test_the_table_has_the_rules_that_tell_runtimes_apart(directories: list[Path]) -> None:
@@ -93,7 +93,7 @@ def test_json_has_every_cell(directories: list[Path]) -> None:
     assert [runtime["name"] for runtime in value["runtimes"]] == ["Right", "NibblePairs", "AcceptsAll"]
     assert value["runtimes"][2]["capabilities"]["reject"] == [4, 6]
     pack = next(rule for rule in value["rules"] if rule["id"] == "LLQ-PACK-3")
-    assert pack["cells"][1] == {"level": "failed", "passed": 0, "asked": 4}
+    assert pack["cells"][1] == {"status": "failed", "passed": 0, "asked": 4}
     assert pack["differs"]
 
 
