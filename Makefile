@@ -52,7 +52,7 @@ benchmarks: $(VENV)/installed $(SMOLLM2)
 	$(BIN)/python -m benchmarks.dequantize
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.export $(SMOLLM2)
-	$(BIN)/python -m benchmarks.spread $(CACHE)/smollm2 --write docs
+	$(BIN)/python -m benchmarks.tolerance $(CACHE)/smollm2 --write docs
 	$(BIN)/python -m benchmarks.webgpu_decode $(CACHE)/smollm2
 
 $(VENV)/installed: pyproject.toml

@@ -1,4 +1,4 @@
-"""Check `matvec`: products of a matrix and rounded vectors lie within the certificate of each element."""
+"""Check `matvec`: products of a matrix and rounded vectors lie within the error bound of each element."""
 
 from pathlib import Path
 
@@ -26,4 +26,4 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         runtime, vector, lambda other: [other.matvec(package, tensor, form, vector.array("input"))]
     )
     named = recognised(computation, [got], within([expected], [bound]))
-    return failure(vector, "products beyond their certificates", lines, certain=not_finite(got), named=named)
+    return failure(vector, "products beyond their error bounds", lines, certain=not_finite(got), named=named)

@@ -1,7 +1,8 @@
 """The real SmolLM2 on the demo page, in Chromium on a software adapter: `--demo`, for it takes minutes.
 
-INT8 rounding makes legal executions of this model choose other words (docs/spread.md): its text says little.
-With the inputs of all its layers in binary16 they agree, and the page has to write what the reference writes.
+INT8 rounding makes legal executions of this model choose other words (docs/tolerance.md), so its text says
+little. With the inputs of all its layers in binary16 they agree, and the page has to write what the reference
+writes.
 """
 
 import shutil

@@ -1,6 +1,6 @@
 """The real SmolLM2 on lavapipe against the exact reference: no further from it than legal executions are.
 
-INT8 rounding makes legal executions of so deep a model differ visibly (docs/spread.md), so no single logit
+INT8 rounding makes legal executions of so deep a model differ visibly (docs/tolerance.md), so no single logit
 can be bounded tightly. Two statistics can: the residual stream behind the binary16 layers, and the mean KL
 divergence of all positions. Each bound comes from an ensemble of legal executions, the reference with every
 operation disturbed within its accuracy: the ensemble's mean and six of its standard deviations.
@@ -28,7 +28,7 @@ from llq_format.webgpu.execution.opening import open_executor
 TEXT = "A lighthouse keeper writes one line each evening. The sea was calm."
 EXECUTIONS = 6
 SHOWN = ("INT8 truncated", "gelu for silu", "RoPE pairs swapped", "mask hides the own position")
-"""Mistakes that the statistic must see; subtler ones drown in the spread, and tiny models show them."""
+"""Mistakes that the statistic must see; subtler ones are within the tolerance, and tiny models show them."""
 
 SEEN_EARLY = ("eps outside the root", "eps 1e-6", "gelu for silu", "RoPE pairs swapped")
 """Mistakes that the residual stream behind two layers must show."""
