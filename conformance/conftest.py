@@ -34,9 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add_options(group)
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption(
-        "--quick", action="store_true", help="ask the few questions that catch every known mistake"
-    )
+    group.addoption("--quick", action="store_true", help="ask the few questions that catch every mutant")
     group.addoption(
         "--report",
         type=Path,

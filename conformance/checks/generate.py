@@ -27,7 +27,7 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"  prompt     {prompt}, max_tokens {most}, eos_token_ids {ends}",
         f"  expected   {expected}",
         f"  got        {got}",
-        f"  first      step {step}: expected {_said(right)}, got {_said(wrong)}",
+        f"  first      step {step}: expected {_token_text(right)}, got {_token_text(wrong)}",
     ]
     certain = GENERATION_ENDS if len(got) > most or set(got) & set(ends) else None
     if right is None:
@@ -38,9 +38,9 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         headline = "another token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
     computation = Computation(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
-    named = recognised(computation, [got], exactly) if got else {}  # for nothing, many mistakes look alike
+    named = recognised(computation, [got], exactly) if got else {}  # for nothing, many mutants look alike
     return failure(vector, headline, lines, certain=certain, named=named)
 
 
-def _said(token: int | None) -> str:
+def _token_text(token: int | None) -> str:
     return "the end" if token is None else f"token {token}"

@@ -20,7 +20,7 @@ SIGNS = {
 }
 """Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
 
-SIGNS_SAID = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
+SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Comparison:
         """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
         rows = [[name, *scores] for name, scores in self.capabilities()]
         for area, members in self.areas().items():
-            rows.append([area, *(kept(members, number) for number in range(len(self.columns)))])
+            rows.append([area, *(rules_kept(members, number) for number in range(len(self.columns)))])
             chosen = [row for row in members if every or row.bad or row.differs]
             rows += [[f"  {row.id}", *map(str, row.cells)] for row in chosen]
         return ["", *map(str, self.columns)], rows
@@ -125,7 +125,7 @@ class Comparison:
         }
 
 
-def kept(rows: Sequence[Row], number: int) -> str:
+def rules_kept(rows: Sequence[Row], number: int) -> str:
     """Return how many of some rules a runtime keeps, of those about which it was asked."""
     cells = [row.cells[number] for row in rows if row.cells[number].asked]
     return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"

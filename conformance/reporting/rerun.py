@@ -36,7 +36,7 @@ __all__ = [
     "command",
     "rerun",
     "rerun_export",
-    "told",
+    "result_text",
 ]
 
 
@@ -91,8 +91,8 @@ def session(target: Target, timeout: float) -> Session:
     judge = find_runtime(target.judge, timeout)
     if lacking := NEEDED - judge.capabilities:
         judge.close()
-        told = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
-        raise UnknownRuntimeError(told)
+        refusal = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
+        raise UnknownRuntimeError(refusal)
     return Session(exporter, judge, target.claims or None)
 
 
@@ -106,7 +106,7 @@ def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Res
         subject.close()
 
 
-def told(result: Result) -> str:
+def result_text(result: Result) -> str:
     """Return a result in words: one line, and what explains a bad one."""
     line = f"{result.outcome.upper()}  {result.check} {result.vector}  ({result.seconds:.3f} s)"
     if result.outcome is Outcome.NOT_CLAIMED:

@@ -73,7 +73,7 @@ class FaultFiles:
         if data is None:
             return self._response(404, {}, b"no")
         for fault in faults:
-            data = changed(data, fault["do"])
+            data = damaged(data, fault["do"])
         return self._ranged(data, headers.get("range"), [fault["do"] for fault in faults])
 
     def begin(self) -> None:
@@ -143,7 +143,7 @@ class FaultFiles:
         return FaultResponse(status, {**every, "content-length": str(len(body)), **headers}, body, then)
 
 
-def changed(data: bytes, fault: str) -> bytes:
+def damaged(data: bytes, fault: str) -> bytes:
     """Return a file with a fault in its bytes."""
     match fault:
         case "flip":

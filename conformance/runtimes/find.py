@@ -43,7 +43,7 @@ class UnknownRuntimeError(ValueError):
 def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
     """Return the runtime that a spec names; each of its answers may take `timeout` seconds."""
     if spec in (names := installed()):
-        return in_process.made(f"the entry point {spec}", names[spec].load, timeout)
+        return in_process.make_runtime(f"the entry point {spec}", names[spec].load, timeout)
     kind, _, target = (REFERENCE if spec == "reference" else spec).partition(":")
     if kind == "py" and ":" in target:
         return in_process.load(target, timeout)

@@ -177,10 +177,10 @@ def load(target: str, timeout: float) -> InProcessRuntime:
         module, _, attribute = target.partition(":")
         return getattr(import_module(module), attribute)
 
-    return made(f"py:{target}", get, timeout)
+    return make_runtime(f"py:{target}", get, timeout)
 
 
-def made(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
+def make_runtime(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
     """Return the runtime that a function gets: an object, or what makes one."""
     try:
         found = get()

@@ -121,7 +121,7 @@ def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
     assert "skipped" not in run.output
 
 
-def test_a_wrong_decoder_is_told_its_mistake_once(suite: Suite) -> None:
+def test_a_wrong_decoder_is_told_its_misreading_once(suite: Suite) -> None:
     run = suite(fake("NibblePairs"))
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "failed"

@@ -11,7 +11,7 @@ from ...container.package import tensor_names
 from ...core.check import Failure
 from ...core.vectors import Vector
 from ..session import Session, decoded, description
-from .failure_text import failure, said
+from .failure_text import failure, message_line
 
 SAME = "LLQ-WRITE-6"
 FREE = {"activations", "rope_pairing", "tied_embeddings"}
@@ -32,7 +32,7 @@ def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | Non
     attempt = session.first(vector)
     if not attempt.export.succeeded:
         headline = "refused a checkpoint that a package can hold"
-        return failure("export", vector, SAME, headline, [said(attempt.export.message)])
+        return failure("export", vector, SAME, headline, [message_line(attempt.export.message)])
     if not attempt.package.is_dir():
         return failure("export", vector, "LLQ-WRITE-7", "said that it succeeded, and left no package")
     verdict = session.verdict(attempt)

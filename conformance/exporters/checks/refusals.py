@@ -5,7 +5,7 @@ from pathlib import Path
 from ...core.check import Failure
 from ...core.vectors import Vector
 from ..session import PACKAGE, Attempt, Session
-from .failure_text import failure, said
+from .failure_text import failure, message_line
 
 EXISTING = {"metadata.json": b"{}", "notes.txt": b"not to be lost\n"}
 """What lies at the package's path already."""
@@ -19,12 +19,14 @@ def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | No
     if attempt.export.succeeded:
         return failure("decline", vector, rule, "accepted a checkpoint that no package can hold")
     if left := attempt.left:
-        return failure("decline", vector, *_left(attempt), [f"left       {', '.join(left)}", said(message)])
+        return failure(
+            "decline", vector, *_left(attempt), [f"left       {', '.join(left)}", message_line(message)]
+        )
     if not message:
         return failure("decline", vector, rule, "refused a checkpoint without a word")
     names = vector.members["names"]
     if names and not any(name in message for name in names):
-        lines = [said(message), f"expected   one of {', '.join(names)}"]
+        lines = [message_line(message), f"expected   one of {', '.join(names)}"]
         return failure("decline", vector, rule, "refused without naming the tensor", lines)
     return None
 
@@ -46,7 +48,7 @@ def spare(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None
         return failure("spare", vector, rule, headline, [f"now there  {', '.join(found)}"])
     if attempt.export.succeeded:
         headline = "said that it wrote a package, and did not, for a directory is in the way"
-        return failure("spare", vector, "LLQ-WRITE-7", headline, [said(attempt.export.message)])
+        return failure("spare", vector, "LLQ-WRITE-7", headline, [message_line(attempt.export.message)])
     others = [name for name in attempt.left if name != PACKAGE]
     if others:
         headline = "left what it had written beside a directory in the way"
@@ -61,7 +63,7 @@ def abort(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None
     attempt = session.attempt(vector, largest_file=max(map(len, shards)) - 1)
     if attempt.package.is_dir() and (attempt.package / "metadata.json").exists():
         headline = "left a package that it could not finish"
-        lines = [f"left       {', '.join(sorted(attempt.files))}", said(attempt.export.message)]
+        lines = [f"left       {', '.join(sorted(attempt.files))}", message_line(attempt.export.message)]
         return failure("abort", vector, "LLQ-WRITE-2", headline, lines)
     if attempt.export.succeeded:
         return failure("abort", vector, "LLQ-WRITE-7", "could not write a shard, and said that it succeeded")

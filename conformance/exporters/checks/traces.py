@@ -13,7 +13,7 @@ from ...core.check import Failure
 from ...core.runtime import Errored
 from ...core.vectors import Vector
 from ..session import Session
-from .failure_text import failure, said
+from .failure_text import failure, message_line
 
 SAME_BYTES = "LLQ-WRITE-1"
 TEXTS = (".json", ".wgsl")
@@ -63,7 +63,7 @@ def traceless(session: Session, vector: Vector, _checkpoint: Path) -> Failure | 
         if Path(name).suffix in TEXTS:
             for what, found in _found(data.decode(errors="replace"), paths):
                 headline = f"{name} holds {what}"
-                lines = [f"found      {found}", said(attempt.export.message)]
+                lines = [f"found      {found}", message_line(attempt.export.message)]
                 return failure("traceless", vector, SAME_BYTES, headline, lines)
     return None
 

@@ -138,7 +138,7 @@ def with_card(checkpoint: Path, package: Path) -> None:
     (package / "README.md").write_text("A tiny model.\n", encoding="utf-8")
 
 
-def told(_checkpoint: Path, _package: Path) -> dict[str, Any]:
+def provenance_extras(_checkpoint: Path, _package: Path) -> dict[str, Any]:
     """Return what an exporter may say of itself."""
     return {"provenance": {"method": "rtn", "seed": 20261122, "note": "version 2.0.1 of 1999"}}
 
@@ -161,7 +161,7 @@ CONFORMING = {
             "stem-of-checkpoint", "the checkpoint's name as stem", Recipe(stem=lambda path: path.stem)
         ),
         ConformingVariant("many-shards", "shards of at most 8192 bytes", Recipe(shard_limit=8192)),
-        ConformingVariant("with-extras", "provenance in extras", Recipe(extras=told)),
+        ConformingVariant("with-extras", "provenance in extras", Recipe(extras=provenance_extras)),
         ConformingVariant("with-card", "a model card beside the package", with_card),
         ConformingVariant(
             "other-pairing", "the other rope_pairing, rows reordered", Recipe(other_pairing, reordered)

@@ -13,7 +13,7 @@ class Mutant:
     """A runtime that is wrong in one thing.
 
     name: in kebab-case, as `--runtime=mutant:NAME` takes it.
-    title: the mistake in words, as failures name it; variants of one mistake share it.
+    title: what is wrong, as failures name it; variants of one mutant share it.
     rule: the rule that it breaks, which its failures cite.
     checks: the checks that have to find it, that of the lowest capability first.
     mutate: how the reference gets it.

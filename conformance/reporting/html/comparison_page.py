@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ...diagnosis.rule_status import Status
-from ..comparison import Cell, Comparison, Row, kept
+from ..comparison import Cell, Comparison, Row, rules_kept
 from .explanation_markup import quoted
 from .markup import Html, element, text
 from .page import badge, controls, page
@@ -58,7 +58,7 @@ def _divider(title: str, wide: int) -> Html:
 
 def _area(comparison: Comparison, name: str, rows: list[Row], directory: Path) -> Html:
     """Return the rules of an area; its head counts, and with the script folds them."""
-    counts = (element("td", kept(rows, number)) for number in range(len(comparison.columns)))
+    counts = (element("td", rules_kept(rows, number)) for number in range(len(comparison.columns)))
     head = element("th", name, element("span", class_="fold"), scope="rowgroup", id=f"area-{name}")
     return element(
         "tbody",

@@ -47,4 +47,4 @@ def compare(
         print_json(found.to_json())
     elif not output:
         print_table(stdout(), *found.table(every=every))
-        print_line(stdout(), suite("reporting.comparison").SIGNS_SAID, lead="  ")
+        print_line(stdout(), suite("reporting.comparison").SIGNS_LEGEND, lead="  ")

@@ -53,7 +53,7 @@ def rerun(  # noqa: PLR0913  # one argument an option
             target = engine.Target(exporter, "exporter", exporter_claims or "", runtime)
             results = engine.rerun_export(vector, target, timeout, home)
         for result in results:
-            for line in engine.told(result).split("\n"):
+            for line in engine.result_text(result).split("\n"):
                 console.print(printable(line), soft_wrap=True)
             passed |= result.outcome == "passed"
             bad |= result.outcome.bad

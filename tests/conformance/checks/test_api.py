@@ -65,7 +65,7 @@ MUTANTS = {
     "dispose-once-only": ("LLQ-API-22", "model-disposed-of"),
     "lost-device-ends-quietly": ("LLQ-API-23", "device-lost"),
 }
-"""Mistakes of web/test/api_mutants.mjs, each with the rule that it breaks and a question that shows it."""
+"""Mutants of web/test/api_mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
 CONFORMING = ("one-character-a-piece", "frozen-and-wrapped")
 """What is unusual there and conforms."""
@@ -107,7 +107,7 @@ def asked(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_each_mistake_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
+def test_each_mutant_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     rule, vector = MUTANTS[name]
     result = asked(runtime, name, VECTORS[vector], tmp_path)
     assert (result.outcome, result.broken) == (Outcome.FAILED, (rule,)), result.explanation
@@ -119,6 +119,6 @@ def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: 
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 
-def test_every_rule_of_the_interface_has_a_mistake_that_breaks_it() -> None:
+def test_every_rule_of_the_interface_has_a_mutant_that_breaks_it() -> None:
     rules = {rule.id for rule in registry().values() if rule.stage == "interface"}
     assert {rule for rule, _ in MUTANTS.values()} == rules

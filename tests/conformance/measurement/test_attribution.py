@@ -1,4 +1,4 @@
-"""Failures name the mistake of a mutant, in our arithmetic and in that of others, and no other mistake.
+"""Failures name the mutant, in our arithmetic and in that of others, and no other mutant.
 
 `python -m conformance.measurement.attribution` measures it on all; here are samples.
 """
@@ -46,15 +46,15 @@ def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
 OF_VERDICTS = [name for name, mutant in MUTANTS.items() if mutant.check in VERDICTS]
 
 
-def test_mistakes_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
-    """All of them, from the patterns of the matrix: those that no other mistake shares have a name."""
+def test_mutants_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
+    """All of them, from the patterns of the matrix: those that no other mutant shares have a name."""
     named = {name: common_verdict(attribution.answers(name)) for name in OF_VERDICTS}
     wrong = {n: c.name for n, c in named.items() if c is not None and c.name != MUTANTS[n].title}
     assert wrong == {}
     assert sum(common is not None for common in named.values()) >= 0.95 * len(OF_VERDICTS)
 
 
-def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
+def test_a_pattern_that_no_mutant_has_is_not_named() -> None:
     results = attribution.answers("scale-nan-accepted")
     failed = [i for i, result in enumerate(results) if result.outcome is Outcome.FAILED]
     assert common_verdict(results) is not None
@@ -72,7 +72,7 @@ def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
     assert common_verdict(results) is None
 
 
-def test_the_summary_tells_the_mistake_once() -> None:
+def test_the_summary_names_the_mutant_once() -> None:
     (cause,) = causes(attribution.answers("scale-nan-accepted"))
     assert (cause.title, cause.saying) == (
         "LLQ-DEQ-1",

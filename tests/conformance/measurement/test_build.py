@@ -16,7 +16,9 @@ from conformance.runtimes.in_process import InProcessRuntime
 
 MATRIX = saved()
 KILLS, QUICK = MATRIX.kills, MATRIX.quick
-QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in build.questions(build.ABOVE)}
+QUESTIONS = {
+    f"{check.name}-{vector.id}": (check, vector) for check, vector in build.questions(build.CHECKS_THAT_SEE)
+}
 WITHOUT_MUTANT = {
     "LLQ-ACT-5": "states what ACT-2 leaves open: whoever breaks it breaks ACT-2",
     "LLQ-NUM-4": "bounds what other rules ask to be computed: each mutant of these breaks it too",
@@ -62,7 +64,7 @@ def test_what_the_matrix_says_is_so(name: str, tmp_path: Path) -> None:
     """Of each sampled mutant some questions of either kind: those that catch it, and those that do not."""
     draw = random.Random(name)  # noqa: S311 - a sample
     asked = InProcessRuntime(runtime(name), 60)
-    own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.ABOVE[MUTANTS[name].check]))
+    own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.CHECKS_THAT_SEE[MUTANTS[name].check]))
     caught = draw.sample(sorted(KILLS[name]), min(4, len(KILLS[name])))
     survived = sorted({*own} - KILLS[name] - {f"refuse-{slow}" for slow in build.SLOW})
     survived = draw.sample(survived, min(8, len(survived)))
@@ -110,4 +112,4 @@ def test_the_cover_is_small_and_whole() -> None:
 
 def test_twins_are_those_that_answer_alike() -> None:
     one, other = {"x": ("refused", "00")}, {"x": ("refused", "01")}
-    assert build.twins({"a": one, "b": other, "c": one, "d": {}}) == [("a", "c")]
+    assert build.indistinguishable_mutants({"a": one, "b": other, "c": one, "d": {}}) == [("a", "c")]

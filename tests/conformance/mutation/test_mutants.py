@@ -21,7 +21,7 @@ LOADED = load()
 SLOW = "many-empty-tensors"
 BLURRED = {
     "softmax-in-binary16": "weights of the softmax in binary16 move logits as a cache in binary16 does",
-    "kv-cache-undeclared-binary16": "with a binary16 KV cache it is no mistake",
+    "kv-cache-undeclared-binary16": "with a binary16 KV cache it is not wrong",
 }
 """Mutants of logits that no vector tells from a legal runtime whose KV cache holds binary16."""
 
@@ -57,7 +57,7 @@ def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() ->
     assert {check for mutant in MUTANTS.values() for check in mutant.checks} <= set(CHECK_ORDER)
 
 
-def test_variants_of_one_mistake_break_one_rule() -> None:
+def test_variants_of_one_mutant_break_one_rule() -> None:
     rules: dict[str, set[str]] = {}
     for mutant in MUTANTS.values():
         rules.setdefault(mutant.title, set()).add(mutant.rule)
@@ -98,8 +98,8 @@ NAMED = [n for n, mutant in MUTANTS.items() if mutant.check in ("activations", "
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_failures_of_mutants_name_the_mistake(name: str, tmp_path: Path) -> None:
-    """Some failure names it, alone or beside a mistake that computes the same; none names another only."""
+def test_failures_of_mutants_name_them(name: str, tmp_path: Path) -> None:
+    """Some failure names it, alone or beside a mutant that computes the same; none names another only."""
     mutant = MUTANTS[name]
     failed = [r for r in results(name, mutant.check, None, tmp_path) if r.outcome is Outcome.FAILED]
     told = [result for result in failed if result.misreadings]
