@@ -70,14 +70,14 @@ runtimes: $(VENV)/installed web/dist/harness.js  ## The suite in every runtime o
 	for name in $(RUNTIMES); do \
 	  $(BIN)/pytest conformance --runtime=$$(echo $$name | tr - :) --report=reports/$$name -q || test $$? -eq 1 || exit; \
 	done
-	$(BIN)/llq matrix $(RUNTIMES:%=reports/%) -o reports/runtimes.html
+	$(BIN)/llq compare $(RUNTIMES:%=reports/%) -o reports/runtimes.html
 
 benchmarks: $(VENV)/installed $(SMOLLM2)  ## Compare speeds with peers and with lower bounds.
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
 	$(BIN)/python -m benchmarks.dequantize
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.export $(SMOLLM2)
-	$(BIN)/python -m benchmarks.spread $(CACHE)/smollm2 --write docs
+	$(BIN)/python -m benchmarks.tolerance $(CACHE)/smollm2 --write docs
 	$(BIN)/python -m benchmarks.webgpu_decode $(CACHE)/smollm2
 
 # From the locks alone, so that what passes today passes next year.

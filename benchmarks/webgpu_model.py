@@ -13,9 +13,9 @@ from pathlib import Path
 import llq_format
 from benchmarks.timing import best_of
 from llq_format.webgpu.execution.device_errors import DeviceError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
-from llq_format.webgpu.execution.opening import open_host
+from llq_format.webgpu.execution.opening import open_executor
 from llq_format.webgpu.profiling.comparison import cell
 from llq_format.webgpu.profiling.profile import made_up_prompt, profile
 from llq_format.webgpu.profiling.report import ProfileReport
@@ -32,20 +32,22 @@ def main(options: argparse.Namespace) -> None:
     read = best_of(3, {"read": lambda: read_all(shards)})["read"]
     began = time.perf_counter()
     with llq_format.open(options.package) as package:
-        host = open_host(package, adapter=options.adapter, variant=options.variant, context=options.context)
+        executor = open_executor(
+            package, adapter=options.adapter, variant=options.variant, context=options.context
+        )
         opened = time.perf_counter()
-        prompt = made_up_prompt(host, _FIRST_PROMPT)
-        next(iter(generate(host, prompt, 1)))
+        prompt = made_up_prompt(executor, _FIRST_PROMPT)
+        next(iter(generate(executor, prompt, 1)))
         started = time.perf_counter() - began
-        print(f"{host.device.name}, variant {host.device.variant.name}, {package.metadata.stem}")
+        print(f"{executor.device.name}, variant {executor.device.variant.name}, {package.metadata.stem}")
         line("reading the shards", read, "s", f"{total / read / 1e9:.2f} GB/s, {total / 1e9:.3f} GB")
         line("open package to first token", started, "s", f"{started / read:.2f} × reading; at most 2")
-        line("  of it until the host is ready", opened - began, "s")
-        prompt = made_up_prompt(host, options.prompt_tokens)
-        each = token_seconds(lambda count: list(generate(host, prompt, count)), options.tokens)
+        line("  of it until the executor is ready", opened - began, "s")
+        prompt = made_up_prompt(executor, options.prompt_tokens)
+        each = token_seconds(lambda count: list(generate(executor, prompt, count)), options.tokens)
         line("decode, generate()", 1000 * each, "ms/token", f"{1 / each:.1f} tokens/s")
-        report = profile(host, prompt, options.tokens)
-        figures(host, report)
+        report = profile(executor, prompt, options.tokens)
+        figures(executor, report)
     if options.out:
         options.out.write_bytes(report.to_bytes())
 
@@ -66,7 +68,7 @@ def token_seconds(generation: Callable[[int], object], tokens: int) -> float:
     return (times["all"] - times["one"]) / tokens
 
 
-def figures(host: Host, report: ProfileReport) -> None:
+def figures(executor: Executor, report: ProfileReport) -> None:
     """Print what the profile has."""
     value = report.value
     decode, prefill = value["decode"], value["prefill"]
@@ -82,7 +84,7 @@ def figures(host: Host, report: ProfileReport) -> None:
     count = prefill["tokens"]
     line(f"prefill of {count}", prefill["tokens_per_s"], "tokens/s", f"{cell(prefill['host_ms']['wall'])} ms")
     memory = ", ".join(f"{name} {size / 1e6:,.1f}" for name, size in value["memory_bytes"].items())
-    line(f"device memory, context {host.context}", value["memory_usage_mb"], "MB", memory)
+    line(f"device memory, context {executor.context}", value["memory_usage_mb"], "MB", memory)
     line("workgroup occupancy", value["workgroup_occupancy"], "", "an estimate")
     for phase, of in ((decode, "decode"), (prefill, "prefill")):
         print(f"\n{of + ': kernel':32} {'ms':>10} {'share':>7} {'dispatches':>10} {'µs each':>9} {'GB/s':>9}")

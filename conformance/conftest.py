@@ -14,7 +14,7 @@ from .plugin import names
 from .reporting.expectations import KNOWN, Expectations, known_failures
 from .reporting.known_failures import KnownFailuresError
 from .reporting.pytest_reporter import Reporter
-from .selection import ASKED, add_options, asked, checks, subject
+from .selection import TARGET, add_options, checks, subject, target
 
 HERE = Path(__file__).parent
 SUBJECT = pytest.StashKey[Any]()
@@ -33,9 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add_options(group)
     group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption(
-        "--quick", action="store_true", help="ask the few questions that catch every known mistake"
-    )
+    group.addoption("--quick", action="store_true", help="ask the few questions that catch every mutant")
     group.addoption(
         "--report",
         type=Path,
@@ -61,8 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
-    config.stash[ASKED] = asked(config)
-    config.stash[REPORTER] = Reporter(config.stash[ASKED], config.option.report, _options(config))
+    config.stash[TARGET] = target(config)
+    config.stash[REPORTER] = Reporter(config.stash[TARGET], config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
     config.stash[KNOWN] = known_failures(config.option.known_failures)
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
@@ -98,7 +96,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(str(error)) from error
     try:
         found = subject_of(config)
-        if config.stash[ASKED].exporting:
+        if config.stash[TARGET].exporting:
             found.smoke(vectors_of(config))
         else:
             smoke(found, vectors_of(config))
@@ -112,8 +110,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    who = config.stash[ASKED]
-    return f"{who.option}: {who.spec}; vectors: {len(vectors_of(config))} in {config.option.vectors}"
+    tested = config.stash[TARGET]
+    return f"{tested.option}: {tested.spec}; vectors: {len(vectors_of(config))} in {config.option.vectors}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -136,7 +134,7 @@ def subject_fixture(pytestconfig: pytest.Config) -> Any:
 
 def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
     """Return each check with each vector that it concerns."""
-    every = checks(config.stash[ASKED])
+    every = checks(config.stash[TARGET])
     cases = [(check, vector) for check in every for vector in vectors_of(config) if check.concerns(vector)]
     if not config.option.quick:
         return cases
@@ -145,9 +143,9 @@ def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
 
 
 def subject_of(config: pytest.Config) -> Any:
-    """Return the runtime of this process, or the workshop of the exporter, the same for the whole run."""
+    """Return the runtime of this process, or the session of the exporter, the same for the whole run."""
     if SUBJECT not in config.stash:
-        config.stash[SUBJECT] = subject(config.stash[ASKED], config.option.answer_timeout)
+        config.stash[SUBJECT] = subject(config.stash[TARGET], config.option.answer_timeout)
         _invite(config)
     return config.stash[SUBJECT]
 

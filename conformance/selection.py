@@ -1,4 +1,4 @@
-"""From pytest's options to who is asked: a runtime, or an exporter in a workshop, and the checks for it."""
+"""From pytest's options to the target: a runtime, or an exporter in a session, and the checks for it."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import pytest
 
 from .checks import CHECKS
 from .core.check import Check
-from .core.target import Asked
+from .core.target import Target
 from .exporters import CLAIMS, UnknownExporterError
 from .exporters.checks import EXPORT_CHECKS
 from .mutation.find import UnknownRuntimeError, find
-from .reporting.rerun import workshop
+from .reporting.rerun import session
 
-ASKED = pytest.StashKey[Asked]()
-"""Who is asked in a run, in every process of it."""
+TARGET = pytest.StashKey[Target]()
+"""The target of a run, in every process of it."""
 
 
 def add_options(group: pytest.OptionGroup) -> None:
@@ -32,26 +32,26 @@ def add_options(group: pytest.OptionGroup) -> None:
     )
 
 
-def asked(config: pytest.Config) -> Asked:
-    """Return who the options name; raises UsageError where they do not fit together."""
+def target(config: pytest.Config) -> Target:
+    """Return the target that the options name; raises UsageError where they do not fit together."""
     given = config.option
     if given.exporter is None:
         if given.exporter_claims:
             raise pytest.UsageError("--exporter-claims is about an exporter: give --exporter")
-        return Asked(given.runtime)
+        return Target(given.runtime)
     if given.quick:
         raise pytest.UsageError("--quick is about runtimes: an exporter is asked everything")
-    return Asked(given.exporter, "exporter", given.exporter_claims or "", given.runtime)
+    return Target(given.exporter, "exporter", given.exporter_claims or "", given.runtime)
 
 
-def checks(who: Asked) -> tuple[Check, ...]:
+def checks(target: Target) -> tuple[Check, ...]:
     """Return the checks of a runtime, or those of an exporter."""
-    return EXPORT_CHECKS if who.exporting else CHECKS
+    return EXPORT_CHECKS if target.exporting else CHECKS
 
 
-def subject(who: Asked, timeout: float) -> Any:
-    """Return the runtime, or the exporter's workshop; raises UsageError if there is none of that name."""
+def subject(target: Target, timeout: float) -> Any:
+    """Return the runtime, or the exporter's session; raises UsageError if there is none of that name."""
     try:
-        return workshop(who, timeout) if who.exporting else find(who.spec, timeout)
+        return session(target, timeout) if target.exporting else find(target.spec, timeout)
     except (UnknownRuntimeError, UnknownExporterError) as error:
         raise pytest.UsageError(str(error)) from error

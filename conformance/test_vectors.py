@@ -1,4 +1,4 @@
-"""All checks of all vectors: what `conftest` collected, asked of whom the options name."""
+"""All checks of all vectors: what `conftest` collected, asked of the target that the options name."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from .core.vectors import Vector
 from .reporting.expectations import KNOWN
 from .reporting.pytest_reporter import attach
 from .reporting.rerun import command
-from .selection import ASKED
+from .selection import TARGET
 
 
 def test_vector(
@@ -23,5 +23,5 @@ def test_vector(
     if result.outcome is Outcome.KNOWN_FAILURE:
         pytest.xfail(result.headline)
     if result.outcome.bad:
-        again = command(vector.id, request.config.stash[ASKED], request.config.option.vectors)
-        pytest.fail(f"{result.explanation}\n  replay     {again}", pytrace=False)
+        again = command(vector.id, request.config.stash[TARGET], request.config.option.vectors)
+        pytest.fail(f"{result.explanation}\n  rerun      {again}", pytrace=False)

@@ -11,7 +11,7 @@ from ..core.check import Failure
 from ..core.runtime import Reals, Rounded, Runtime
 from ..core.vectors import Vector
 from ..diagnosis import recognition
-from ..diagnosis.recognition import Asked, Named, recognised
+from ..diagnosis.recognition import Computation, Named, recognised
 from .failure_text import failure, not_finite
 
 NORMAL = 2.0**-14
@@ -41,7 +41,7 @@ def _named(runtime: Runtime, vector: Vector, got: Rounded) -> Named:
     form = vector.members["format"]
     x = vector.array("input")
     return recognised(
-        Asked(runtime, vector, lambda other: [other.activations(x, form)]), [got], recognition.rounded
+        Computation(runtime, vector, lambda other: [other.activations(x, form)]), [got], recognition.rounded
     )
 
 

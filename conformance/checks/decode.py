@@ -10,7 +10,7 @@ from ..core.check import Failure
 from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.explanation import explain, told
+from ..diagnosis.explanation import explain, reportable
 
 NAMED = 3
 """How many wrong tensors are named."""
@@ -25,7 +25,7 @@ def decode(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         return None
     decoded = [(read_tensor(package, name), weights) for name, weights in got.items()]
     found = explain(decoded)
-    named = told(found, decoded)
+    named = reportable(found, decoded)
     broken = tuple(dict.fromkeys(rule for rules in named.values() for rule in rules))
     equals = "equals " + " or ".join(f"*{name}*" for name in named)
     tensor = next(tensor for tensor, _ in decoded if tensor.name == wrong[0])

@@ -22,7 +22,7 @@ def failure(
 ) -> Failure:
     """Return a failure that cites the rules of the vector, and before them those that are certainly broken.
 
-    named: the mistakes that yield the answer, with their rules; if there is one, its rules are certain.
+    named: the mutants that yield the answer, with their rules; if there is one, its rules are certain.
     """
     known = dict(named or {})
     sure = [rule for rules in known.values() for rule in rules] if len(known) == 1 else []

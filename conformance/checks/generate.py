@@ -7,7 +7,7 @@ from ..container.package import eos_token_ids
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Asked, exactly, recognised
+from ..diagnosis.recognition import Computation, exactly, recognised
 from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
@@ -27,7 +27,7 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"  prompt     {prompt}, max_tokens {most}, eos_token_ids {ends}",
         f"  expected   {expected}",
         f"  got        {got}",
-        f"  first      step {step}: expected {_said(right)}, got {_said(wrong)}",
+        f"  first      step {step}: expected {_token_text(right)}, got {_token_text(wrong)}",
     ]
     certain = GENERATION_ENDS if len(got) > most or set(got) & set(ends) else None
     if right is None:
@@ -37,10 +37,10 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "another token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
-    asked = Asked(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
-    named = recognised(asked, [got], exactly) if got else {}  # for nothing, many mistakes look alike
+    computation = Computation(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
+    named = recognised(computation, [got], exactly) if got else {}  # for nothing, many mutants look alike
     return failure(vector, headline, lines, certain=certain, named=named)
 
 
-def _said(token: int | None) -> str:
+def _token_text(token: int | None) -> str:
     return "the end" if token is None else f"token {token}"

@@ -9,7 +9,7 @@ from ..container import error_bound
 from ..core.check import Failure
 from ..core.runtime import KV_CACHES, Reals, Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Asked, recognised, within
+from ..diagnosis.recognition import Computation, recognised, within
 from .failure_text import failure, not_finite
 
 AXES = ("position", "token")
@@ -39,10 +39,10 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
     one = min(wrong, key=lambda number: len(splits[number]))  # of few steps, for it is asked of many mutants
-    asked = Asked(
+    computation = Computation(
         runtime, vector, lambda other: _answers(other, vector, package, [splits[one]]), f"split {one}"
     )
-    named = recognised(asked, [answers[one]], within([expected], [bound]))
+    named = recognised(computation, [answers[one]], within([expected], [bound]))
     if finite := not_finite(got):
         return failure(vector, "NaN or infinity", lines, certain=finite, named=named)
     if len(wrong) < len(splits):

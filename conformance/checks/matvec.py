@@ -1,4 +1,4 @@
-"""Check `matvec`: products of a matrix and rounded vectors lie within the certificate of each element."""
+"""Check `matvec`: products of a matrix and rounded vectors lie within the error bound of each element."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ..container import error_bound
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Asked, recognised, within
+from ..diagnosis.recognition import Computation, recognised, within
 from .failure_text import failure, not_finite
 
 AXES = ("vector", "output row")
@@ -22,6 +22,8 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if not error_bound.beyond(got, expected, bound).any():
         return None
     lines = [f"  tensor     {tensor}, inputs in {form}", *error_bound.describe(got, expected, bound, AXES)]
-    asked = Asked(runtime, vector, lambda other: [other.matvec(package, tensor, form, vector.array("input"))])
-    named = recognised(asked, [got], within([expected], [bound]))
-    return failure(vector, "products beyond their certificates", lines, certain=not_finite(got), named=named)
+    computation = Computation(
+        runtime, vector, lambda other: [other.matvec(package, tensor, form, vector.array("input"))]
+    )
+    named = recognised(computation, [got], within([expected], [bound]))
+    return failure(vector, "products beyond their error bounds", lines, certain=not_finite(got), named=named)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.check import Failure
 from ..core.runtime import Runtime, Tokenized
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Asked, exactly, recognised
+from ..diagnosis.recognition import Computation, exactly, recognised
 from .failure_text import failure
 
 
@@ -31,5 +31,7 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if got.decoded != expected.decoded:
         wrong.append("another text decoded")
         lines += [f"  expected   {expected.decoded!a}", f"  got        {got.decoded!a}"]
-    named = recognised(Asked(runtime, vector, lambda other: [other.tokenize(package, text)]), [got], exactly)
+    named = recognised(
+        Computation(runtime, vector, lambda other: [other.tokenize(package, text)]), [got], exactly
+    )
     return failure(vector, ", ".join(wrong), lines, named=named)

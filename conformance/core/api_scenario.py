@@ -1,4 +1,4 @@
-"""Questions about the JavaScript interface, and what was seen: calls in order, and what came of each."""
+"""Scenarios of the JavaScript interface: calls in order, and what came of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from .vectors import Vector
 
 Step = Mapping[str, Any]
 
-UNTOLD = ("rule", "expect")
+EXPECTATIONS = ("rule", "expect")
 """Members of a step that only the suite knows."""
 
 
 @dataclass(frozen=True)
-class Question:
+class Scenario:
     """A package and a vocabulary to serve, what goes wrong in serving them, and the calls to make."""
 
     package: Path
@@ -23,19 +23,19 @@ class Question:
     faults: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, vector: Vector, package: Path) -> "Question":
-        """Return the question of a vector."""
+    def of(cls, vector: Vector, package: Path) -> "Scenario":
+        """Return the scenario of a vector."""
         members = vector.members
         vocabulary = vector.file("vocabulary") if "vocabulary" in members else None
         return cls(package, vocabulary, members["steps"], members["faults"])
 
-    def told(self) -> list[dict[str, Any]]:
-        """Return the steps as an adapter is told them: without what is expected."""
-        return [_told(step) for step in self.steps]
+    def steps_for_adapter(self) -> list[dict[str, Any]]:
+        """Return the steps as an adapter gets them: without what is expected."""
+        return [_without_expectations(step) for step in self.steps]
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observations:
     """What was seen of each step, and by the server: its log, and how many answers were left hanging."""
 
     steps: Sequence[Mapping[str, Any]]
@@ -43,7 +43,9 @@ class Observed:
     hanging: int = 0
 
 
-def _told(step: Step) -> dict[str, Any]:
+def _without_expectations(step: Step) -> dict[str, Any]:
     """Return a step without what is expected of it."""
-    kept = {name: member for name, member in step.items() if name not in UNTOLD}
-    return kept | {"steps": [_told(one) for one in step["steps"]]} if "steps" in step else kept
+    kept = {name: member for name, member in step.items() if name not in EXPECTATIONS}
+    return (
+        kept | {"steps": [_without_expectations(one) for one in step["steps"]]} if "steps" in step else kept
+    )

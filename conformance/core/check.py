@@ -80,7 +80,7 @@ class Result:
 class Check:
     """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
 
-    Who is asked is a runtime, or a workshop of an exporter, as `ask` takes it. `about` are the rules that the
+    `ask` takes a runtime, or a session of an exporter. `about` are the rules that the
     question is about, where these are not those of the vector.
     """
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .api_scenario import Observed, Question
+from .api_scenario import Observations, Scenario
 
 Reals = NDArray[np.float32] | NDArray[np.float64]
 """What a runtime computes: numbers in binary32 or wider."""
@@ -107,7 +107,7 @@ class Runtime(Protocol):
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Capability `tokenize`: encode a prompt, and decode its ids again."""
 
-    def api(self, question: Question) -> Observed:
+    def api(self, scenario: Scenario) -> Observations:
         """Capability `api`: make calls of the JavaScript interface, and tell what came of each."""
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
-"""Who was asked, as the command line says it: what a command has to repeat to ask again."""
+"""The target of a run, as the command line names it: what a command repeats to ask again."""
 
 import shlex
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A runtime, or an exporter with what `--exporter-claims` says, if it does, and who judges packages."""
+class Target:
+    """A runtime; or an exporter with the argument of `--exporter-claims`, if any, and who judges packages."""
 
     spec: str = "reference"
     option: str = "runtime"
@@ -15,7 +15,7 @@ class Asked:
 
     @property
     def exporting(self) -> bool:
-        """Whether an exporter was asked."""
+        """Whether the target is an exporter."""
         return self.option == "exporter"
 
     def arguments(self) -> str:

@@ -23,8 +23,8 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Common:
-    """The one mistake that explains all wrong decodings, or all wrong verdicts, and its rule."""
+class CommonCause:
+    """The one misreading or mutant that explains all wrong decodings, or all wrong verdicts, and its rule."""
 
     name: str
     rule: str
@@ -33,12 +33,12 @@ class Common:
 def causes(results: Sequence[Result]) -> list[Cause]:
     """Return the causes of all bad results: what explains many first, then in the order of the registry."""
     common = common_misreading(results)
-    indifferent = dict(_indifferent(results))
-    verdict = None if indifferent else common_verdict(results)
+    constant = dict(_constant_verdicts(results))
+    verdict = None if constant else common_verdict(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
-        if result.outcome is Outcome.FAILED and result.check in indifferent:
-            groups["validation", indifferent[result.check]].append(result)
+        if result.outcome is Outcome.FAILED and result.check in constant:
+            groups["validation", constant[result.check]].append(result)
         elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
             groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
         elif result.outcome is Outcome.FAILED and result.check in VERDICTS and verdict:
@@ -80,23 +80,23 @@ def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
     return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
 
 
-def common_misreading(results: Sequence[Result]) -> Common | None:
+def common_misreading(results: Sequence[Result]) -> CommonCause | None:
     """Return the misreading that explains every one of several wrong decodings, if only one does."""
     wrong = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
     names = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
     if len(names) != 1:
         return None
     name = names.pop()
-    return Common(name, wrong[0].misreadings[name][0])
+    return CommonCause(name, wrong[0].misreadings[name][0])
 
 
-def common_verdict(results: Sequence[Result]) -> Common | None:
-    """Return the mistake of a validator that explains every wrong verdict, if only one does.
+def common_verdict(results: Sequence[Result]) -> CommonCause | None:
+    """Return the mutant of a validator that explains every wrong verdict, if only one does.
 
-    A mutant's mistake does if, of what was asked, it fails the same and is told the same of each. Readers may
+    A mutant does if, of what was asked, it fails the same, each time with the same headline. Readers may
     check what validators do not, and the reverse: what `withhold` says only decides between several.
     """
-    asked = {_question(result) for result in results if result.check in VERDICTS and _answered(result)}
+    asked = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
     said = {_question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED}
     if not said:
         return None
@@ -112,10 +112,10 @@ def common_verdict(results: Sequence[Result]) -> Common | None:
     found = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
     if len(found) != 1:
         return None
-    return Common(*found.popitem())
+    return CommonCause(*found.popitem())
 
 
-def _answered(result: Result) -> bool:
+def _has_answer(result: Result) -> bool:
     return result.outcome in (Outcome.PASSED, Outcome.FAILED)
 
 
@@ -127,7 +127,7 @@ def _restricted(said: Mapping[str, str], about: Collection[str]) -> dict[str, st
     return {question: headline for question, headline in said.items() if question in about}
 
 
-def _indifferent(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+def _constant_verdicts(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Tell of checks on which a validator said the same about every package."""
     for check, said, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
         headlines = [result.headline for result in results if result.check == check]

@@ -38,31 +38,31 @@ def explain(decoded: Decoded) -> Explanations:
     if silenced():
         return {}
     right = Reading(
-        codes=_remembering(decoding.codes),
-        scales=_remembering(decoding.scales),
-        zero_points=_remembering(decoding.zero_points),
+        codes=_memoized(decoding.codes),
+        scales=_memoized(decoding.scales),
+        zero_points=_memoized(decoding.zero_points),
     )
-    mistakes = [_remembering_mistake(one) for one in MISREADINGS if _concerns(one, decoded)]
+    misreadings = [_memoized_misreading(one) for one in MISREADINGS if _concerns(one, decoded)]
     found: Explanations = {
         one.name: (one.rule,)
-        for one in mistakes
+        for one in misreadings
         if _yields(replace(right, **{one.step: one.replacement}), decoded)
     }
     if _yields(right, decoded):
         return _signs_of_zero(decoded) | found
-    if not found and _telling(decoded) and sum(got.size for _, got in decoded) <= PAIRS_UP_TO:
-        for one, other in combinations(mistakes, 2):
+    if not found and _informative(decoded) and sum(got.size for _, got in decoded) <= PAIRS_UP_TO:
+        for one, other in combinations(misreadings, 2):
             both = {one.step: one.replacement, other.step: other.replacement}
             if len(both) == 2 and _yields(replace(right, **both), decoded):
                 found[f"{one.name}, and {other.name}"] = tuple(dict.fromkeys((one.rule, other.rule)))
     return found
 
 
-def told(found: Explanations, decoded: Decoded) -> Explanations:
+def reportable(found: Explanations, decoded: Decoded) -> Explanations:
     """Return the explanations for a person: none where there are many, or the output tells too little."""
     if SIGN_OF_ZERO in found:
         return {SIGN_OF_ZERO: found[SIGN_OF_ZERO]}
-    return found if len(found) <= MANY and _telling(decoded) else {}
+    return found if len(found) <= MANY and _informative(decoded) else {}
 
 
 def _yields(read: Reading, decoded: Decoded) -> bool:
@@ -70,7 +70,7 @@ def _yields(read: Reading, decoded: Decoded) -> bool:
     return all(np.array_equal(read(tensor), got, equal_nan=True) for tensor, got in decoded)
 
 
-def _telling(decoded: Decoded) -> bool:
+def _informative(decoded: Decoded) -> bool:
     """Whether an output has more than two values: a buffer of zeros, say, tells nothing about its origin."""
     return any(np.unique(got).size > 2 for _, got in decoded)
 
@@ -87,12 +87,12 @@ def _concerns(one: Misreading, decoded: Decoded) -> bool:
     return any(tensor.quantized != (one.step == "raw") for tensor, _ in decoded)
 
 
-def _remembering_mistake(one: Misreading) -> Misreading:
+def _memoized_misreading(one: Misreading) -> Misreading:
     remembers = one.step in ("codes", "scales", "zero_points")
-    return replace(one, replacement=_remembering(one.replacement)) if remembers else one
+    return replace(one, replacement=_memoized(one.replacement)) if remembers else one
 
 
-def _remembering(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
+def _memoized(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
     """Return a step that is computed once for each part: among pairs it occurs a hundred times."""
     known: dict[int, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Which mutant computes what a runtime computed: the name of the mistake, for numbers and for tokens.
+"""Which mutant computes what a runtime computed: its title, for numbers and for tokens.
 
 Foreign runtimes round otherwise than the reference, so an answer need not equal a mutant's bit for bit: it
 must lie as near to it as a legal runtime lies to the right answer, and much nearer than to the right one.
@@ -21,7 +21,7 @@ from ..core.vectors import VECTORS, Vector
 from ..mutation.kill_matrix import KillMatrix, saved
 
 MANY = 3
-"""More mistakes than this explain nothing."""
+"""More mutants than this explain nothing."""
 
 NEARER = 8
 """How many times nearer to the mutant's answer than to the right one an answer has to be."""
@@ -39,13 +39,13 @@ NORMAL = 2.0**-14
 """Binary16 has subnormals below this, which a runtime may take for 0."""
 
 Named = dict[str, tuple[str, ...]]
-"""Mistakes by name, with the rules that they break."""
+"""Titles of mutants, with the rules that they break."""
 
 Answers = list[Any]
 Distance = Callable[[Answers, Answers], float]
 """How far answers are from a mutant's, in units of what a legal runtime may differ; above 1 they differ."""
 
-LEVELS = {
+COMPARED_CHECKS = {
     "activations": ("activations",),
     "matvec": ("activations", "matvec", "decode"),
     "logits": ("activations", "matvec", "logits", "decode"),
@@ -74,19 +74,22 @@ def silenced() -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a runtime was asked about a vector: `ask` asks another; `name` tells it from other questions."""
+class Computation:
+    """What a runtime computed for a vector.
+
+    compute: how another runtime computes the same. name: which of several computations for the vector.
+    """
 
     runtime: Runtime
     vector: Vector
-    ask: Callable[[Runtime], Answers]
+    compute: Callable[[Runtime], Answers]
     name: str = ""
 
 
-def recognised(asked: Asked, got: Answers, distance: Distance) -> Named:
-    """Return the mistakes that yield these answers, if they are few; none where nothing can be compared.
+def recognised(computation: Computation, got: Answers, distance: Distance) -> Named:
+    """Return the mutants that yield these answers, if they are few; none where nothing can be compared.
 
-    distance: see `Distance`. The right answers are the reference's. Mistakes of decoding are left out where
+    distance: see `Distance`. The right answers are the reference's. Mutants of decoding are left out where
     the runtime shows that it decodes rightly.
     """
     if silenced():
@@ -95,13 +98,13 @@ def recognised(asked: Asked, got: Answers, distance: Distance) -> Named:
         from ..mutation import mutants  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return {}
-    right = _answers(asked, mutants.CONTROL)
+    right = _answers(computation, mutants.CONTROL)
     if right is None:
         return {}
     far = distance(got, right)
     found: dict[str, float] = {}
-    for name in _candidates(asked, mutants.MUTANTS):
-        wrong = _answers(asked, name)
+    for name in _candidates(computation, mutants.MUTANTS):
+        wrong = _answers(computation, name)
         near = np.inf if wrong is None else distance(got, wrong)
         if near <= 1:
             found[name] = near
@@ -116,17 +119,17 @@ def recognised(asked: Asked, got: Answers, distance: Distance) -> Named:
     return titles if len(titles) <= MANY else {}
 
 
-def _candidates(question: Asked, mutants: Mapping[str, Any]) -> list[str]:
+def _candidates(computation: Computation, mutants: Mapping[str, Any]) -> list[str]:
     """Return the mutants to compare with: those that fail this question, if the kill matrix has it."""
-    vector = question.vector
-    checks = LEVELS[vector.kind]
-    if vector.kind == "logits" and _decodes(question.runtime, vector):
+    vector = computation.vector
+    checks = COMPARED_CHECKS[vector.kind]
+    if vector.kind == "logits" and _decodes(computation.runtime, vector):
         checks = tuple(check for check in checks if check != "decode")
     named = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
     kills = _matrix().kills
-    asked = f"{vector.kind}-{vector.id}"
-    if vector.home == VECTORS and _matrix().complete and asked in _questions():
-        return [name for name in named if asked in kills.get(name, (asked,))]
+    question = f"{vector.kind}-{vector.id}"
+    if vector.home == VECTORS and _matrix().complete and question in _questions():
+        return [name for name in named if question in kills.get(name, (question,))]
     return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else named
 
 
@@ -157,13 +160,13 @@ def _decodes(runtime: Runtime, vector: Vector) -> bool:
 _known: dict[tuple[str, ...], Answers | None] = {}
 
 
-def _answers(question: Asked, name: str) -> Answers | None:
+def _answers(computation: Computation, name: str) -> Answers | None:
     """Return a mutant's answers, or None where it has none; they are computed once."""
-    vector = question.vector
-    key = str(vector.home), vector.id, question.name, name
+    vector = computation.vector
+    key = str(vector.home), vector.id, computation.name, name
     if key not in _known:
         try:
-            _known[key] = question.ask(_runtime(name))
+            _known[key] = computation.compute(_runtime(name))
         except Exception:  # noqa: BLE001 - a mutant may fail in any way
             _known[key] = None
     return _known[key]

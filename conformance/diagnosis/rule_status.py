@@ -19,7 +19,7 @@ SAMPLING = "LLQ-GEN-3"
 """The rule about tokens drawn at random: adapters have no message for it."""
 
 
-class Level(StrEnum):
+class Status(StrEnum):
     """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
 
     FAILED = "failed"
@@ -38,15 +38,15 @@ class Level(StrEnum):
     @property
     def bad(self) -> bool:
         """Whether the runtime must change before it keeps the rule."""
-        return self in (Level.FAILED, Level.TIMED_OUT, Level.ERRORED, Level.UNCLEAR)
+        return self in (Status.FAILED, Status.TIMED_OUT, Status.ERRORED, Status.UNCLEAR)
 
 
 @dataclass(frozen=True)
-class RuleLevel:
-    """One rule: its level, the outcomes of the checks about it, and where nothing was checked the reason."""
+class RuleStatus:
+    """One rule: its status, the outcomes of the checks about it, and where nothing was checked the reason."""
 
     rule: Rule
-    level: Level
+    status: Status
     outcomes: Mapping[Outcome, int]
     why: str = ""
 
@@ -56,14 +56,14 @@ class RuleLevel:
         return sum(count for outcome, count in self.outcomes.items() if outcome is not Outcome.NOT_CLAIMED)
 
 
-def levels(results: Sequence[Result]) -> list[RuleLevel]:
-    """Return the level of every rule of the registry, in its order."""
+def rule_statuses(results: Sequence[Result]) -> list[RuleStatus]:
+    """Return the status of every rule of the registry, in its order."""
     about: dict[str, list[tuple[Result, bool]]] = {rule: [] for rule in registry()}
     for result in attributed(results):
         for rule, blamed in concerned(result):
             if rule in about:
                 about[rule].append((result, blamed))
-    return [_level(rule, about[rule.id]) for rule in registry().values()]
+    return [_status(rule, about[rule.id]) for rule in registry().values()]
 
 
 def concerned(result: Result) -> Iterator[tuple[str, bool]]:
@@ -90,23 +90,23 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
         yield rule, result.outcome not in (Outcome.PASSED, Outcome.NOT_CLAIMED) and rule in blamed
 
 
-def _level(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleLevel:
+def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     outcomes = Counter(result.outcome for result, _ in about)
     if not about:
         if why := untestable(rule):
-            return RuleLevel(rule, Level.UNTESTABLE, {}, why)
-        return RuleLevel(rule, Level.NOT_ASKED, {}, "left out of this run")
+            return RuleStatus(rule, Status.UNTESTABLE, {}, why)
+        return RuleStatus(rule, Status.NOT_ASKED, {}, "left out of this run")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
         if outcome in blamed:
-            return RuleLevel(rule, Level(outcome.value), outcomes)
+            return RuleStatus(rule, Status(outcome.value), outcomes)
     if outcomes[Outcome.PASSED]:
-        return RuleLevel(rule, Level.PASSED, outcomes)
+        return RuleStatus(rule, Status.PASSED, outcomes)
     if set(outcomes) == {Outcome.NOT_CLAIMED}:
         lacking = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
-        return RuleLevel(rule, Level.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
+        return RuleStatus(rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
     others = dict.fromkeys(name for result, _ in about for name in result.broken)
-    return RuleLevel(rule, Level.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
+    return RuleStatus(rule, Status.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
 
 
 def untestable(rule: Rule) -> str:

@@ -1,19 +1,19 @@
 """Exporters under test: from the argument of `--exporter` to an exporter.
 
 `reference` is `llq export` of this repository, `cmd:` a command line with the words `{checkpoint}` and
-`{package}`, `py:module:attr` a function of two paths. `mutant:NAME` and `equivalent:NAME` are the reference,
-made wrong or odd on purpose.
+`{package}`, `py:module:attr` a function of two paths. `mutant:NAME` and `conforming:NAME` are the reference,
+changed on purpose.
 """
 
 from importlib import import_module
 
-from .command import Command
-from .in_process import InProcess, load
+from .command import CommandExporter
+from .in_process import InProcessExporter, load
 from .protocol import CLAIMS, Exporter, UnknownExporterError
 
 __all__ = ["CLAIMS", "Exporter", "UnknownExporterError", "find"]
 
-KINDS = {"mutant": "variants.mutants", "equivalent": "variants.conforming"}
+KINDS = {"mutant": "variants.mutants", "conforming": "variants.conforming"}
 """Exporters over the reference, by the kind of spec and the module whose function `exporter` has them."""
 
 
@@ -28,9 +28,9 @@ def find(spec: str, timeout: float) -> Exporter:
     if kind == "py" and ":" in target:
         return load(target, timeout)
     if kind == "cmd":
-        return Command(target, timeout)
+        return CommandExporter(target, timeout)
     if kind in KINDS:
         function = import_module(f".{KINDS[kind]}", __package__).exporter(target)
-        return InProcess(spec, function, timeout)
-    known = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, equivalent:name"
+        return InProcessExporter(spec, function, timeout)
+    known = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, conforming:name"
     raise UnknownExporterError(f"--exporter={spec} is none of: {known}")

@@ -18,7 +18,7 @@ KEPT = 4000
 """Characters of what an exporter printed that are kept: the last ones."""
 
 
-class Command:
+class CommandExporter:
     """Runs a command for each export: status 0 says that a package was written, any other that none was."""
 
     claim = DEFAULT_CLAIM

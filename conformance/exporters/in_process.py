@@ -13,10 +13,10 @@ from .file_limit import limited
 from .protocol import CLAIMS, DEFAULT_CLAIM, Export
 
 
-class InProcess:
+class InProcessExporter:
     """Calls a function of checkpoint and package; an exception says that no package was written.
 
-    The function may have attributes: `info`, an `adapter.Info`, and `claim`, one of `CLAIMS`.
+    The function may have attributes: `info`, a `core.runtime.Info`, and `claim`, one of `CLAIMS`.
     """
 
     def __init__(self, name: str, function: Callable[[Path, Path], Any], timeout: float) -> None:
@@ -38,7 +38,7 @@ class InProcess:
         return Export(succeeded=True)
 
 
-def load(target: str, timeout: float) -> InProcess:
+def load(target: str, timeout: float) -> InProcessExporter:
     """Return the exporter at `module:attr`: a function of two paths, or an object or class with `export`.
 
     Modules are also looked for in the current directory. Raises BrokenAdapter if it cannot be loaded.
@@ -55,7 +55,7 @@ def load(target: str, timeout: float) -> InProcess:
     function = getattr(made, "export", made)
     if not callable(function):
         raise BrokenAdapter(f"py:{target} is neither a function of two paths nor has a method `export`")
-    return InProcess(attribute, _with_attributes(function, made), timeout)
+    return InProcessExporter(attribute, _with_attributes(function, made), timeout)
 
 
 def _with_attributes(function: Callable[..., Any], owner: Any) -> Callable[[Path, Path], Any]:

@@ -1,4 +1,4 @@
-"""Where exports are made and kept: an exporter with a reader that judges packages, as checks take it."""
+"""A session with an exporter: its exports, and a reader that judges the packages, as checks take it."""
 
 import shutil
 import tempfile
@@ -43,7 +43,7 @@ class Attempt:
         return {entry.name: entry.read_bytes() if entry.is_file() else b"" for entry in entries}
 
 
-class Workshop:
+class Session:
     """Exports checkpoints of vectors, each into a directory of its own; the first export of each is kept.
 
     The checkpoint is copied each time, so that no two exports see the same paths; its own name and that of

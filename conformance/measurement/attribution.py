@@ -25,20 +25,20 @@ from ..diagnosis.rule_status import CHECKS_BEFORE_RETURNING
 from ..mutation.conforming.over_reference import disturbed
 from ..mutation.kill_matrix import saved
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
-from ..runtimes.in_process import InProcess
+from ..runtimes.in_process import InProcessRuntime
 from .build import VERDICTS, questions
 
 PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
 COMPUTED = ("activations", "matvec", "logits", "generate")
 FOREIGN = Mutant("foreign", "", "", (), disturbed(7))
-"""No mistake, but the arithmetic of another runtime."""
+"""Nothing wrong, but the arithmetic of another runtime."""
 
 
 @dataclass(frozen=True)
-class Naming:
-    """What the failures of one runtime say, which has the mistake of one mutant.
+class Attribution:
+    """What the failures of a mutant name.
 
-    failed: how many questions failed. right, wrong: how many failures name the mistake, or others only.
+    failed: how many questions failed. right, wrong: how many failures name the mutant, or others only.
     blamed: the mutant's rule, if it is blamed, else the one blamed most. others: what is named wrongly.
     """
 
@@ -50,7 +50,7 @@ class Naming:
 
     @property
     def named(self) -> bool:
-        """Whether the mistake is named, and nothing else."""
+        """Whether the mutant is named, and nothing else."""
         return self.right > 0 and not self.wrong
 
 
@@ -60,7 +60,7 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
     Those that do not catch it, as the kill matrix has it, are not asked again; verdicts are the matrix's.
     """
     mutant, matrix = MUTANTS[name], saved()
-    asked = InProcess(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
+    asked = InProcessRuntime(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
     said = matrix.headlines.get(name)
     results = []
     with tempfile.TemporaryDirectory() as workspace:
@@ -86,20 +86,22 @@ def _blamed(check: str, vector: Vector, headline: str) -> tuple[str, ...]:
     return (last if check == "accept" and last in registry() else vector.rules[0],)
 
 
-def measure(name: str, *, foreign: bool = False) -> Naming:
+def measure(name: str, *, foreign: bool = False) -> Attribution:
     """Ask a mutant what its lowest check asks, and count what its failures name."""
     mutant = MUTANTS[name]
     results = answers(name, foreign=foreign)
     failed = [result for result in results if result.outcome is Outcome.FAILED]
     blamed = Counter(result.broken[0] for result in failed)
-    told = [titles for titles in _told(mutant, results, failed) if titles]
+    told = [titles for titles in _named_titles(mutant, results, failed) if titles]
     right = sum(mutant.title in titles for titles in told)
     others = dict.fromkeys(title for titles in told if mutant.title not in titles for title in titles)
     most = max(blamed, key=lambda rule: (rule == mutant.rule, blamed[rule]), default="")
-    return Naming(len(failed), right, len(told) - right, most, tuple(others))
+    return Attribution(len(failed), right, len(told) - right, most, tuple(others))
 
 
-def _told(mutant: Mutant, results: Sequence[Result], failed: Sequence[Result]) -> Iterator[Sequence[str]]:
+def _named_titles(
+    mutant: Mutant, results: Sequence[Result], failed: Sequence[Result]
+) -> Iterator[Sequence[str]]:
     """Return the titles that failures name; of decoding and verdicts what all of them together name."""
     if mutant.check in VERDICTS:
         common = common_verdict(results)
@@ -110,23 +112,23 @@ def _told(mutant: Mutant, results: Sequence[Result], failed: Sequence[Result]) -
         yield from (list(result.misreadings) for result in failed if "equals" in result.headline)
 
 
-def measured(name: str) -> tuple[Naming, Naming | None]:
+def attributions_of(name: str) -> tuple[Attribution, Attribution | None]:
     """Return what a mutant is called, as it is and, if it computes, as a foreign runtime."""
     return measure(name), measure(name, foreign=True) if MUTANTS[name].check in COMPUTED else None
 
 
-def table(found: dict[str, tuple[Naming, Naming | None]]) -> str:
+def table(found: dict[str, tuple[Attribution, Attribution | None]]) -> str:
     """Return the page."""
     nameable = [name for name in found if not MUTANTS[name].unnamed]
     lines = [
-        "# Mutants: the rule blamed, the mistake named\n",
+        "# Mutants: the rule blamed, the mutant named\n",
         "Each line is a runtime that is wrong in one thing. *Blamed* is the rule that its failures cite,",
-        "*named* how many failures of its lowest check name this mistake, alone or beside one that computes",
-        "the same, *foreign* the same for a runtime that makes the mistake in other arithmetic. Verdicts and",
+        "*named* how many failures of its lowest check name this mutant, alone or beside one that computes",
+        "the same, *foreign* the same for a runtime that is wrong so in other arithmetic. Verdicts and",
         "decoded tensors are explained together, so there it is all or nothing. Measured and written by",
         "`python -m conformance.measurement.attribution`.\n",
         *_rates(found, nameable),
-        "\n| mutant | mistake | seen by | blamed | named | foreign | named wrongly |",
+        "\n| mutant | title | seen by | blamed | named | foreign | named wrongly |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, (own, foreign) in found.items():
@@ -137,7 +139,7 @@ def table(found: dict[str, tuple[Naming, Naming | None]]) -> str:
             mutant.title.replace("|", r"\|") + (f" (not named: {mutant.unnamed})" if mutant.unnamed else ""),
             mutant.check,
             own.blamed,
-            f"{own.right} of {own.failed}" if mutant.check not in VERDICTS else _yes(own),
+            f"{own.right} of {own.failed}" if mutant.check not in VERDICTS else _yes_or_no(own),
             f"{foreign.right} of {foreign.failed}" if foreign else "",
             others,
         ]
@@ -145,11 +147,13 @@ def table(found: dict[str, tuple[Naming, Naming | None]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _yes(naming: Naming) -> str:
-    return "yes" if naming.named else "no"
+def _yes_or_no(attribution: Attribution) -> str:
+    return "yes" if attribution.named else "no"
 
 
-def _rates(found: dict[str, tuple[Naming, Naming | None]], nameable: Sequence[str]) -> Iterator[str]:
+def _rates(
+    found: dict[str, tuple[Attribution, Attribution | None]], nameable: Sequence[str]
+) -> Iterator[str]:
     yield "| seen by | mutants | named rightly | wrongly | foreign | named rightly | wrongly |"
     yield "|---|---|---|---|---|---|---|"
     checks = list(dict.fromkeys(MUTANTS[name].check for name in nameable))
@@ -158,17 +162,17 @@ def _rates(found: dict[str, tuple[Naming, Naming | None]], nameable: Sequence[st
         other = [
             pair[1] for name in nameable if check in (MUTANTS[name].check, "all") and (pair := found[name])
         ]
-        foreign = [naming for naming in other if naming]
+        foreign = [attribution for attribution in other if attribution]
         cells = [check, str(len(own)), *_counts(own), str(len(foreign) or ""), *_counts(foreign)]
         yield f"| {' | '.join(cells)} |"
 
 
-def _counts(namings: Sequence[Naming]) -> list[str]:
-    if not namings:
+def _counts(attributions: Sequence[Attribution]) -> list[str]:
+    if not attributions:
         return ["", ""]
-    right = sum(naming.named for naming in namings)
-    wrong = sum(naming.wrong > 0 for naming in namings)
-    return [f"{right} ({100 * right / len(namings):.1f} %)", str(wrong)]
+    right = sum(attribution.named for attribution in attributions)
+    wrong = sum(attribution.wrong > 0 for attribution in attributions)
+    return [f"{right} ({100 * right / len(attributions):.1f} %)", str(wrong)]
 
 
 def main() -> int:
@@ -184,8 +188,8 @@ def main() -> int:
     return 0
 
 
-def _all(names: Sequence[str]) -> dict[str, tuple[Naming, Naming | None]]:
-    return {name: measured(name) for name in names}
+def _all(names: Sequence[str]) -> dict[str, tuple[Attribution, Attribution | None]]:
+    return {name: attributions_of(name) for name in names}
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from ..diagnosis import recognition
 from ..mutation.kill_matrix import KillMatrix, Kills, save, saved
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime, runtime
 from ..mutation.mutants.validation import overlooking
-from ..mutation.recorder import Overheard
-from ..runtimes.in_process import InProcess
+from ..mutation.recorder import Recorder
+from ..runtimes.in_process import InProcessRuntime
 
 VERDICTS = ("accept", "refuse", "withhold")
-ABOVE = {
+CHECKS_THAT_SEE = {
     "decode": ("decode", "matvec", "logits"),
     **dict.fromkeys(VERDICTS, VERDICTS),
     "activations": ("activations", "matvec", "logits"),
@@ -44,7 +44,7 @@ SLOW = ("many-empty-tensors",)
 
 TIMEOUT = 60
 
-Said = Mapping[str, tuple[str, str]]
+BadAnswers = Mapping[str, tuple[str, str]]
 """For each question with a bad answer the headline of the failure and a digest of the answers."""
 
 
@@ -72,7 +72,7 @@ def _found_by_validation() -> dict[str, tuple[Any, ...]]:
         return False
 
     watching = Mutant("watching", "", "", VERDICTS, overlooking(never))
-    asked = InProcess(MutantRuntime([watching]), TIMEOUT)
+    asked = InProcessRuntime(MutantRuntime([watching]), TIMEOUT)
     found = {}
     with tempfile.TemporaryDirectory() as workspace:
         for check, vector in questions(VERDICTS):
@@ -85,7 +85,7 @@ def _found_by_validation() -> dict[str, tuple[Any, ...]]:
 
 def concerned(mutant: Mutant) -> list[tuple[Check, Vector]]:
     """Return the questions that a mutant may answer otherwise than the reference."""
-    asked = questions(ABOVE[mutant.check])
+    asked = questions(CHECKS_THAT_SEE[mutant.check])
     overlooks = mutant.overlooks
     if overlooks is None:
         return asked
@@ -93,7 +93,7 @@ def concerned(mutant: Mutant) -> list[tuple[Check, Vector]]:
     return [(c, v) for c, v in asked if any(map(overlooks, found[f"{c.name}-{v.id}"]))]
 
 
-def caught(name: str, most: int | None = None) -> Said:
+def bad_answers(name: str, most: int | None = None) -> BadAnswers:
     """Return what a mutant answers wrongly, or does not answer; `most` of it, if given.
 
     Questions of its lowest check come first then, and of them those about its rule.
@@ -103,11 +103,11 @@ def caught(name: str, most: int | None = None) -> Said:
     asked = concerned(mutant)
     if most is not None:
         asked.sort(key=lambda q: (q[0].name != mutant.check, mutant.rule not in q[1].rules, q[1].id in SLOW))
-    heard = Overheard(runtime(name))
+    recorder = Recorder(runtime(name))
     with tempfile.TemporaryDirectory() as workspace, recognition.silent():
         for check, vector in asked:
-            result = check(InProcess(heard, TIMEOUT), vector, Path(workspace, check.name))
-            digest = heard.taken()
+            result = check(InProcessRuntime(recorder, TIMEOUT), vector, Path(workspace, check.name))
+            digest = recorder.take_digest()
             if result.outcome is not Outcome.PASSED:
                 found[f"{check.name}-{vector.id}"] = result.headline, digest
                 if len(found) == most:
@@ -115,11 +115,11 @@ def caught(name: str, most: int | None = None) -> Said:
     return found
 
 
-def sweep(names: Sequence[str], jobs: int, most: int | None = None) -> dict[str, Said]:
+def sweep(names: Sequence[str], jobs: int, most: int | None = None) -> dict[str, BadAnswers]:
     """Return what catches each mutant, computed in several processes, each of one thread in sums."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        return dict(zip(names, pool.map(partial(caught, most=most), names), strict=True))
+        return dict(zip(names, pool.map(partial(bad_answers, most=most), names), strict=True))
 
 
 def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
@@ -139,7 +139,7 @@ def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
     return sorted(chosen)
 
 
-def twins(found: Mapping[str, Said]) -> list[tuple[str, ...]]:
+def indistinguishable_mutants(found: Mapping[str, BadAnswers]) -> list[tuple[str, ...]]:
     """Return groups of mutants that no question tells apart: their answers to all questions are the same."""
     groups: dict[frozenset[tuple[str, str]], list[str]] = {}
     for name, said in found.items():
@@ -148,16 +148,20 @@ def twins(found: Mapping[str, Said]) -> list[tuple[str, ...]]:
     return [tuple(names) for names in groups.values() if len(names) > 1]
 
 
-def matrix(found: Mapping[str, Said], *, complete: bool) -> KillMatrix:
+def matrix(found: Mapping[str, BadAnswers], *, complete: bool) -> KillMatrix:
     """Return the matrix of a sweep, with its quick set."""
     kills = {name: frozenset(said) for name, said in found.items()}
-    costs = {f"{check.name}-{vector.id}": 100.0 for check, vector in questions(ABOVE) if vector.id in SLOW}
+    costs = {
+        f"{check.name}-{vector.id}": 100.0
+        for check, vector in questions(CHECKS_THAT_SEE)
+        if vector.id in SLOW
+    }
     headlines = {
         name: {question: headline for question, (headline, _) in said.items()}
         for name, said in found.items()
         if MUTANTS[name].check in VERDICTS
     }
-    return KillMatrix(kills, cover(kills, costs), twins(found), headlines, complete)
+    return KillMatrix(kills, cover(kills, costs), indistinguishable_mutants(found), headlines, complete)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,8 +38,8 @@ def page(matrix: KillMatrix) -> str:
         "<code>python -m conformance.measurement.build</code>; try one with "
         "<code>pytest conformance --runtime=mutant:NAME</code>.</p>"
         f"{_alike(matrix)}"
-        '<input type="search" placeholder="Filter by name, mistake, rule or capability" aria-label="Filter">'
-        "<table><thead><tr><th>mutant<th>mistake, as failures name it<th>rule<th>seen by"
+        '<input type="search" placeholder="Filter by name, title, rule or capability" aria-label="Filter">'
+        "<table><thead><tr><th>mutant<th>title, as failures name it<th>rule<th>seen by"
         f"<th>caught by<th>questions<th>in the quick set</thead><tbody>{rows}</tbody></table>"
         f"<h2>The quick set</h2><p>{len(quick)} questions that catch every mutant: <code>--quick</code>.</p>"
         f'<ul class="chosen">{chosen}</ul><script>{_file("kills.js")}</script></html>\n'

@@ -5,11 +5,11 @@ from importlib import import_module
 from ..core.runtime import Runtime
 from ..runtimes import find as runtimes
 from ..runtimes.find import UnknownRuntimeError
-from ..runtimes.in_process import InProcess
+from ..runtimes.in_process import InProcessRuntime
 
 __all__ = ["UnknownRuntimeError", "find"]
 
-KINDS = {"mutant": "mutants", "equivalent": "conforming"}
+KINDS = {"mutant": "mutants", "conforming": "conforming"}
 """Runtimes over the reference, by the kind of spec and the package that has a function `runtime` for them."""
 
 
@@ -23,6 +23,6 @@ def find(spec: str, timeout: float) -> Runtime:
         return runtimes.find(spec, timeout)
     package = import_module(f".{KINDS[kind]}", __package__)
     try:
-        return InProcess(package.runtime(name), timeout)
+        return InProcessRuntime(package.runtime(name), timeout)
     except LookupError as error:
         raise UnknownRuntimeError(f"--runtime={spec}: {error.args[0]}") from error

@@ -7,33 +7,33 @@ from typing import Any
 
 from ..core.check import Outcome
 from ..core.runtime import CAPABILITIES
-from ..diagnosis.rule_status import Level
+from ..diagnosis.rule_status import Status
 from .report import Report, read, replace
 
 SIGNS = {
-    Level.PASSED: "✓",
-    Level.FAILED: "✗",
-    Level.ERRORED: "!",
-    Level.TIMED_OUT: "T",
-    Level.KNOWN_FAILURE: "~",
-    Level.UNCLEAR: "?",
+    Status.PASSED: "✓",
+    Status.FAILED: "✗",
+    Status.ERRORED: "!",
+    Status.TIMED_OUT: "T",
+    Status.KNOWN_FAILURE: "~",
+    Status.UNCLEAR: "?",
 }
-"""Levels in the table of a terminal; those that are not listed tell nothing of the runtime."""
+"""Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
 
-SIGNS_SAID = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
+SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
 
 
 @dataclass(frozen=True)
 class Cell:
     """What one runtime did about one rule: of the checks about it, how many were asked and passed."""
 
-    level: str
+    status: str
     passed: int
     asked: int
 
     def __str__(self) -> str:
         """Return for example `✗ 2/102`."""
-        sign = SIGNS.get(Level(self.level), "–")
+        sign = SIGNS.get(Status(self.status), "–")
         return f"{sign} {self.passed}/{self.asked}" if self.asked else sign
 
 
@@ -51,12 +51,12 @@ class Row:
     @property
     def differs(self) -> bool:
         """Whether runtimes disagree, those that claim nothing about the rule set aside."""
-        return len({cell.level for cell in self.cells if cell.asked}) > 1
+        return len({cell.status for cell in self.cells if cell.asked}) > 1
 
     @property
     def bad(self) -> bool:
         """Whether some runtime has to change."""
-        return any(Level(cell.level).bad or cell.level == Level.KNOWN_FAILURE for cell in self.cells)
+        return any(Status(cell.status).bad or cell.status == Status.KNOWN_FAILURE for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class Comparison:
     """Rules × runtimes; `warnings` tell what makes the columns hard to compare."""
 
     columns: tuple[Column, ...]
@@ -83,12 +83,12 @@ class Matrix:
     warnings: tuple[str, ...]
 
     @classmethod
-    def read(cls, paths: Sequence[Path]) -> "Matrix":
+    def read(cls, paths: Sequence[Path]) -> "Comparison":
         """Read reports; raise `ReportError` for a path that is none."""
         return cls.of([read(path) for path in paths])
 
     @classmethod
-    def of(cls, reports: Sequence[Report]) -> "Matrix":
+    def of(cls, reports: Sequence[Report]) -> "Comparison":
         """Put reports side by side, in their order; rules are in the order of the registry."""
         columns = tuple(_column(report) for report in reports)
         return cls(columns, tuple(_rows(reports)), tuple(_warnings(reports, columns)))
@@ -111,7 +111,7 @@ class Matrix:
         """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
         rows = [[name, *scores] for name, scores in self.capabilities()]
         for area, members in self.areas().items():
-            rows.append([area, *(kept(members, number) for number in range(len(self.columns)))])
+            rows.append([area, *(rules_kept(members, number) for number in range(len(self.columns)))])
             chosen = [row for row in members if every or row.bad or row.differs]
             rows += [[f"  {row.id}", *map(str, row.cells)] for row in chosen]
         return ["", *map(str, self.columns)], rows
@@ -125,10 +125,10 @@ class Matrix:
         }
 
 
-def kept(rows: Sequence[Row], number: int) -> str:
+def rules_kept(rows: Sequence[Row], number: int) -> str:
     """Return how many of some rules a runtime keeps, of those about which it was asked."""
     cells = [row.cells[number] for row in rows if row.cells[number].asked]
-    return f"{sum(cell.level == Level.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
+    return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
 
 
 def percent(passed: int, asked: int) -> str:
@@ -165,10 +165,10 @@ def _rows(reports: Sequence[Report]) -> Iterator[Row]:
 
 def _cell(rule: Mapping[str, Any] | None) -> Cell:
     if rule is None:
-        return Cell(Level.NOT_ASKED, 0, 0)
+        return Cell(Status.NOT_ASKED, 0, 0)
     outcomes = rule["outcomes"]
     asked = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
-    return Cell(rule["level"], outcomes.get(Outcome.PASSED.value, 0), asked)
+    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), asked)
 
 
 def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.rules import RULES
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..runtimes.in_process import InProcess
+from ..runtimes.in_process import InProcessRuntime
 
 HERE = Path(__file__).parents[1]
 CODE = {".py", ".json", ".html", ".css", ".js"}
@@ -56,7 +56,7 @@ def adapter(spec: str, runtime: Runtime) -> list[dict[str, str]]:
 
     Of a command these are the files among its words, of a runtime in Python the module of its class.
     """
-    if isinstance(runtime, InProcess):
+    if isinstance(runtime, InProcessRuntime):
         try:
             source = inspect.getsourcefile(type(runtime.runtime))
         except TypeError:  # written in another language

@@ -10,7 +10,7 @@ import pytest
 from ..checks import CHECKS
 from ..checks.smoke import SIMPLEST
 from ..core.check import Outcome, Result
-from ..core.target import Asked
+from ..core.target import Target
 from ..core.vectors import Vector
 from ..exporters.checks import EXPORT_CHECKS
 from .html.report_page import report_page
@@ -67,9 +67,9 @@ class Reporter:
 
     vectors: Sequence[Vector] = ()
 
-    def __init__(self, asked: Asked, directory: Path | None, options: Mapping[str, Any]) -> None:
+    def __init__(self, target: Target, directory: Path | None, options: Mapping[str, Any]) -> None:
         """Begin without results; the report goes to a directory, if one is given, and tells the options."""
-        self.asked = asked
+        self.target = target
         self.directory = directory
         self.options = options
         self._start = time.perf_counter()
@@ -129,7 +129,7 @@ class Reporter:
     def _write(self, runtime: Any, directory: Path, home: Path) -> None:
         seconds = time.perf_counter() - self._start
         results = sorted(self.results, key=_order)
-        run = Run(self.asked, runtime, home, self.vectors, self.options, results, seconds)
+        run = Run(self.target, runtime, home, self.vectors, self.options, results, seconds)
         made = report(run)
         write(made, directory, report_page(made, directory))
 
@@ -139,7 +139,7 @@ class Reporter:
             return
         results = sorted(self.results, key=_order)
         info, capabilities = self.runtime.info, self.runtime.capabilities
-        summary = Summary(self.asked, info, capabilities, results, self.options["vectors"])
+        summary = Summary(self.target, info, capabilities, results, self.options["vectors"])
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -11,9 +11,9 @@ from typing import Any
 from ..core.chapters import chapters
 from ..core.check import Outcome, Result
 from ..core.rules import area
-from ..core.target import Asked
+from ..core.target import Target
 from ..core.vectors import Vector
-from ..diagnosis.rule_status import levels
+from ..diagnosis.rule_status import rule_statuses
 from ..runtimes import messages
 from . import provenance
 from .summary import ORDER
@@ -32,7 +32,7 @@ class ReportError(ValueError):
 class Run:
     """What a report is about: a runtime or an exporter, how it was asked, and what came of it."""
 
-    asked: Asked
+    target: Target
     runtime: Any
     home: Path
     vectors: Sequence[Vector]
@@ -50,11 +50,11 @@ def report(run: Run) -> Report:
         "suite": provenance.suite(),
         "vectors": provenance.vectors(run.home, run.vectors),
         "runtime": {
-            "spec": run.asked.spec,
-            **_exporting(run.asked),
+            "spec": run.target.spec,
+            **_exporting(run.target),
             **asdict(run.runtime.info),
             "capabilities": [name for name in ORDER if name in run.runtime.capabilities],
-            "adapter": provenance.adapter(run.asked.spec, run.runtime),
+            "adapter": provenance.adapter(run.target.spec, run.runtime),
         },
         "host": provenance.host(),
         "options": dict(run.options),
@@ -66,11 +66,11 @@ def report(run: Run) -> Report:
                 "sentence": entry.rule.sentence,
                 "remedy": entry.rule.remedy,
                 "stated": chapters().get(entry.rule.id, ""),
-                "level": entry.level.value,
+                "status": entry.status.value,
                 "why": entry.why,
                 "outcomes": {o.value: entry.outcomes[o] for o in Outcome if entry.outcomes.get(o)},
             }
-            for entry in levels(run.results)
+            for entry in rule_statuses(run.results)
         ],
         "descriptions": {vector.id: vector.description for vector in run.vectors},
         "results": [result.to_json() for result in run.results],
@@ -79,18 +79,18 @@ def report(run: Run) -> Report:
     return value
 
 
-def _exporting(asked: Asked) -> dict[str, str]:
+def _exporting(target: Target) -> dict[str, str]:
     """Return what else a report says of an exporter."""
-    if not asked.exporting:
+    if not target.exporting:
         return {}
-    return {"option": asked.option, "claims": asked.claims, "judge": asked.judge}
+    return {"option": target.option, "claims": target.claims, "judge": target.judge}
 
 
-def asked(value: Report) -> Asked:
-    """Return who a report is about."""
+def target(value: Report) -> Target:
+    """Return the target that a report is about."""
     given = value["runtime"]
     known = {name: given[name] for name in ("spec", "option", "claims", "judge") if name in given}
-    return Asked(**known)
+    return Target(**known)
 
 
 def read(path: Path) -> Report:

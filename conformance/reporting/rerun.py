@@ -11,10 +11,10 @@ from .. import exporters
 from ..checks import CHECKS
 from ..core.check import Check, Outcome, Result
 from ..core.runtime import NoAnswerError
-from ..core.target import Asked
+from ..core.target import Target
 from ..core.vectors import VECTORS, Vector, VectorsError, load
 from ..exporters.checks import EXPORT_CHECKS
-from ..exporters.session import NEEDED, Workshop
+from ..exporters.session import NEEDED, Session
 from ..mutation.find import UnknownRuntimeError
 from ..mutation.find import find as find_runtime
 
@@ -26,25 +26,25 @@ class UnknownVectorError(ValueError):
 
 
 MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
-"""What `replay` raises where nothing could be asked."""
+"""What `rerun` raises where nothing could be target."""
 
 __all__ = [
     "MISUSE",
     "VECTORS",
-    "Asked",
     "NoAnswerError",
+    "Target",
     "command",
-    "replay",
-    "replay_export",
-    "told",
+    "rerun",
+    "rerun_export",
+    "result_text",
 ]
 
 
-def command(vector: str, asked: Asked | str, vectors: Path | str = "") -> str:
+def command(vector: str, target: Target | str, vectors: Path | str = "") -> str:
     """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
-    who = Asked(asked) if isinstance(asked, str) else asked
+    target = Target(target) if isinstance(target, str) else target
     more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq replay {shlex.quote(vector)} {who.arguments()}{more}"
+    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{more}"
 
 
 def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -58,7 +58,7 @@ def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
     return by_id[name]
 
 
-def replay(
+def rerun(
     name: str, spec: str = "reference", timeout: float = TIMEOUT, vectors: Path = VECTORS
 ) -> Iterator[Result]:
     """Ask a runtime about one vector, check after check.
@@ -71,42 +71,42 @@ def replay(
     yield from _each(CHECKS, find_runtime(spec, timeout), vector)
 
 
-def replay_export(
-    name: str, asked: Asked, timeout: float = TIMEOUT, vectors: Path = VECTORS
+def rerun_export(
+    name: str, target: Target, timeout: float = TIMEOUT, vectors: Path = VECTORS
 ) -> Iterator[Result]:
-    """Ask an exporter about one vector, check after check; raises what `replay` raises."""
+    """Ask an exporter about one vector, check after check; raises what `rerun` raises."""
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
         raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
-    yield from _each(EXPORT_CHECKS, workshop(asked, timeout), vector)
+    yield from _each(EXPORT_CHECKS, session(target, timeout), vector)
 
 
-def workshop(asked: Asked, timeout: float) -> Workshop:
+def session(target: Target, timeout: float) -> Session:
     """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
-    if asked.claims and asked.claims not in exporters.CLAIMS:
+    if target.claims and target.claims not in exporters.CLAIMS:
         raise exporters.UnknownExporterError(
-            f"--exporter-claims={asked.claims} is none of: {', '.join(exporters.CLAIMS)}"
+            f"--exporter-claims={target.claims} is none of: {', '.join(exporters.CLAIMS)}"
         )
-    exporter = exporters.find(asked.spec, timeout)
-    judge = find_runtime(asked.judge, timeout)
+    exporter = exporters.find(target.spec, timeout)
+    judge = find_runtime(target.judge, timeout)
     if lacking := NEEDED - judge.capabilities:
         judge.close()
-        told = f"--runtime={asked.judge} judges the packages, and does not claim {', '.join(lacking)}"
-        raise UnknownRuntimeError(told)
-    return Workshop(exporter, judge, asked.claims or None)
+        refusal = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
+        raise UnknownRuntimeError(refusal)
+    return Session(exporter, judge, target.claims or None)
 
 
 def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
     try:
         for check in checks:
             if check.concerns(vector):
-                with tempfile.TemporaryDirectory(prefix="llq-replay-") as workspace:
+                with tempfile.TemporaryDirectory(prefix="llq-rerun-") as workspace:
                     yield check(subject, vector, Path(workspace))
     finally:
         subject.close()
 
 
-def told(result: Result) -> str:
+def result_text(result: Result) -> str:
     """Return a result in words: one line, and what explains a bad one."""
     line = f"{result.outcome.upper()}  {result.check} {result.vector}  ({result.seconds:.3f} s)"
     if result.outcome is Outcome.NOT_CLAIMED:

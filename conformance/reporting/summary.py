@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ..core.check import Outcome, Result
 from ..core.rules import area, registry
 from ..core.runtime import CAPABILITIES, CLAIMS_OF_EXPORTERS, Info
-from ..core.target import Asked
+from ..core.target import Target
 from ..diagnosis.causes import causes
-from ..diagnosis.rule_status import Level, levels
+from ..diagnosis.rule_status import Status, rule_statuses
 from .rerun import command
 
 NAMED = 3
@@ -29,7 +29,7 @@ ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
 class Summary:
     """All results of a run, and whose they are."""
 
-    asked: Asked
+    target: Target
     info: Info
     capabilities: frozenset[str]
     results: Sequence[Result]
@@ -38,7 +38,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
-        who, how = f"{self.asked.option:12} {self.info}", f"--{self.asked.option}={self.asked.spec}"
+        who, how = f"{self.target.option:12} {self.info}", f"--{self.target.option}={self.target.spec}"
         yield from [f"{who}   {how}"] if len(who) + len(how) + 3 <= WIDTH else [who, f"{'':12} {how}"]
         yield from self._claims()
         yield ""
@@ -65,27 +65,31 @@ class Summary:
     def _areas(self) -> Iterator[str]:
         """Count checks by the area of their first rule, in order of the registry; of exporters by check."""
         counts: dict[str, Counter[Outcome]] = {}
-        if not self.asked.exporting:
+        if not self.target.exporting:
             counts = {area(rule): Counter() for rule in registry()}
         for result in self.results:
-            title = result.check if self.asked.exporting else area(result.rules[0])
+            title = result.check if self.target.exporting else area(result.rules[0])
             counts.setdefault(title, Counter())[result.outcome] += 1
         shown = {name: count for name, count in counts.items() if count}
         shown["all"] = sum(shown.values(), Counter())
         columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or shown["all"][outcome]]
         wide = {outcome: max(13, len(outcome) + 1) for outcome in columns}
-        yield f"{'check' if self.asked.exporting else 'area':12}" + "".join(
+        yield f"{'check' if self.target.exporting else 'area':12}" + "".join(
             f"{outcome:>{wide[outcome]}}" for outcome in columns
         )
         for name, count in shown.items():
             yield f"{name:12}" + "".join(f"{count[each] or '-':>{wide[each]}}" for each in columns)
 
     def _rules(self) -> str:
-        """Count rules by level."""
-        found = levels(self.results)
-        counts = Counter(entry.level for entry in found)
-        said = [f"{counts[level]} {level}" for level in Level if counts[level] and level is not Level.PASSED]
-        return f"{counts[Level.PASSED]} of {len(found)} passed" + "".join(f", {each}" for each in said)
+        """Count rules by status."""
+        found = rule_statuses(self.results)
+        counts = Counter(entry.status for entry in found)
+        said = [
+            f"{counts[status]} {status}"
+            for status in Status
+            if counts[status] and status is not Status.PASSED
+        ]
+        return f"{counts[Status.PASSED]} of {len(found)} passed" + "".join(f", {each}" for each in said)
 
     def _broken(self) -> Iterator[str]:
         """Return what is broken, what that suggests, and how to see one case again."""
@@ -99,7 +103,7 @@ class Summary:
         if found[CAUSES:]:
             more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
             yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
-        yield f"Replay one: {command(found[0].vectors[0], self.asked, self.vectors)}"
+        yield f"Rerun one: {command(found[0].vectors[0], self.target, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:
@@ -111,7 +115,7 @@ class Summary:
         if bad:
             return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
         if not asked:
-            return f"NOTHING CHECKED: the {self.asked.option} claims none of what was asked"
+            return f"NOTHING CHECKED: the {self.target.option} claims none of what was asked"
         if known := counts[Outcome.KNOWN_FAILURE]:
             return f"DOES NOT CONFORM as {claims}: {known} of {asked} checks fail, as is known; no other does"
         return f"conforms as {claims}: {asked} checks passed"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.api_scenario import Observed, Question
+from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
     BrokenAdapter,
     Declined,
@@ -28,8 +28,8 @@ from ..core.runtime import (
     Verdict,
 )
 from . import arrays
-from .fault_files import Site
-from .fault_server import SiteServer
+from .fault_files import FaultFiles
+from .fault_server import FaultServer
 from .messages import Message, Peer
 from .process import Process
 
@@ -41,11 +41,11 @@ STARTUP = 4
 LONGEST_ERROR = 300
 """Characters that are told of an error message."""
 
-PATIENCE = 2
+GRACE = 2
 """Seconds in which a process may leave after `bye`."""
 
 
-class JsonLines:
+class CommandRuntime:
     """The runtime that a command line starts."""
 
     def __init__(
@@ -61,7 +61,7 @@ class JsonLines:
         self._process: Peer | None = None
         self._greeting: Message | None = None
         self._requests = 0
-        self._sites: SiteServer | None = None
+        self._fault_server: FaultServer | None = None
         self._outputs = tempfile.TemporaryDirectory(prefix="llq-conformance-")
 
     @property
@@ -124,29 +124,29 @@ class JsonLines:
         answer = self._ask(op="tokenize", package=str(package), text=text)
         return Tokenized(tuple(answer["ids"]), answer["decoded"])
 
-    def api(self, question: Question) -> Observed:
+    def api(self, scenario: Scenario) -> Observations:
         """Make calls of the JavaScript interface, on files that a server of the suite gives."""
-        with self._offered(question) as (url, site):
-            answer = self._ask(op="api", url=url, steps=question.told())
-            hanging = site.settled()
-            return Observed(answer["observed"], tuple(site.log), hanging)
+        with self._offered(scenario) as (url, files):
+            answer = self._ask(op="api", url=url, steps=scenario.steps_for_adapter())
+            hanging = files.settled()
+            return Observations(answer["observed"], tuple(files.log), hanging)
 
     def close(self) -> None:
         """Say good-bye, and remove the files."""
         if self._process:
             self._process.tell({"op": "bye"})
-            self._process.end(PATIENCE)
+            self._process.end(GRACE)
             self._process = None
-        if self._sites:
-            self._sites.close()
-            self._sites = None
+        if self._fault_server:
+            self._fault_server.close()
+            self._fault_server = None
         self._outputs.cleanup()
 
-    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
-        """Provide the address of a question's files, and who knows what was asked for."""
-        if self._sites is None:
-            self._sites = SiteServer()
-        return self._sites.offered(question)
+    def _offered(self, scenario: Scenario) -> AbstractContextManager[tuple[str, FaultFiles]]:
+        """Provide the address of a scenario's files, and who knows what was asked for."""
+        if self._fault_server is None:
+            self._fault_server = FaultServer()
+        return self._fault_server.offered(scenario)
 
     @property
     def _hello(self) -> Message:
@@ -166,7 +166,7 @@ class JsonLines:
         """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
         with self._running() as process:
             self._requests += 1
-            limit = self.timeout * self._hello.get("patience", 1)
+            limit = self.timeout * self._hello.get("timeout_scale", 1)
             answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
                 raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")

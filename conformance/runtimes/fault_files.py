@@ -1,7 +1,7 @@
-"""What a question about the JavaScript interface is served: a package with a program, and what goes wrong.
+"""What a scenario of the JavaScript interface is served: a package with a program, and faults in serving it.
 
-The package comes from the vectors, without a program, for kernels are each host's own; it is given that of
-this repository, so that runtimes that replay programs can load it. Servers ask a `Site` what to answer.
+The package comes from the vectors, without a program, for kernels are each runtime's own; it is given that of
+this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
 """
 
 import json
@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-from ..core.api_scenario import Question
+from ..core.api_scenario import Scenario
 
 PACKAGE, VOCABULARY = "package", "vocabulary"
-"""The folders of a site."""
+"""The folders of a scenario."""
 
 SETTLING = 3.0
 """Seconds in which connections that a page has left have to be closed."""
@@ -32,7 +32,7 @@ DRIPPED = 64
 
 
 @dataclass(frozen=True)
-class Served:
+class FaultResponse:
     """An answer of HTTP. then: nothing, or `cut` after the body, or `hold` until the client leaves."""
 
     status: int
@@ -42,10 +42,10 @@ class Served:
 
 
 @dataclass
-class Site:
-    """The files of one question. log: `GET name` and `LEFT name`, in order; open: answers on their way."""
+class FaultFiles:
+    """The files of one scenario. log: `GET name` and `LEFT name`, in order; open: answers on their way."""
 
-    question: Question
+    scenario: Scenario
     folder: Path
     log: list[str] = field(default_factory=list)
     open: int = 0
@@ -59,7 +59,7 @@ class Site:
         self._done: Counter[int] = Counter()
         self._lock = Lock()
 
-    def answer(self, path: str, headers: Mapping[str, str]) -> Served:
+    def answer(self, path: str, headers: Mapping[str, str]) -> FaultResponse:
         """Return the answer to GET; headers: those of the request, names in lower case."""
         folder, _, name = path.partition("/")
         with self._lock:
@@ -67,13 +67,13 @@ class Site:
             faults = self._faults(folder, name)
         data = self._read(folder, name)
         if (status := next((f["status"] for f in faults if f["do"] == "status"), None)) is not None:
-            return self._served(status, {}, b"no")
+            return self._response(status, {}, b"no")
         if any(fault["do"] == "html" for fault in faults):
-            return self._served(200, {"content-type": "text/html"}, HTML)
+            return self._response(200, {"content-type": "text/html"}, HTML)
         if data is None:
-            return self._served(404, {}, b"no")
+            return self._response(404, {}, b"no")
         for fault in faults:
-            data = changed(data, fault["do"])
+            data = damaged(data, fault["do"])
         return self._ranged(data, headers.get("range"), [fault["do"] for fault in faults])
 
     def begin(self) -> None:
@@ -99,7 +99,7 @@ class Site:
     def _faults(self, folder: str, name: str) -> Sequence[Mapping[str, Any]]:
         """Return the faults of a request, and count them."""
         found = []
-        for number, fault in enumerate(self.question.faults):
+        for number, fault in enumerate(self.scenario.faults):
             if "file" in fault and (folder != PACKAGE or name != self._roles[fault["file"]]):
                 continue
             if self._done[number] < fault.get("times", 1 << 30):
@@ -108,29 +108,31 @@ class Site:
         return found
 
     def _read(self, folder: str, name: str) -> bytes | None:
-        home = {PACKAGE: self.folder, VOCABULARY: self.question.vocabulary}.get(folder)
+        home = {PACKAGE: self.folder, VOCABULARY: self.scenario.vocabulary}.get(folder)
         if home is None or "/" in name or name in ("", ".", "..") or not (home / name).is_file():
             return None
         return (home / name).read_bytes()
 
-    def _ranged(self, data: bytes, wanted: str | None, faults: Sequence[str]) -> Served:
+    def _ranged(self, data: bytes, wanted: str | None, faults: Sequence[str]) -> FaultResponse:
         headers = {"content-type": "application/octet-stream"}
         status, body = 200, data
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
         if found and "no-ranges" not in faults:
             first, last = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
             if first > last:
-                return self._served(416, {"content-range": f"bytes */{len(data)}"}, b"")
+                return self._response(416, {"content-range": f"bytes */{len(data)}"}, b"")
             status, body = 206, data[first : last + 1]
             headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
         headers["content-length"] = str(len(body))
         if "cut" in faults:
-            return self._served(status, headers, body[: len(body) // 2], "cut")
+            return self._response(status, headers, body[: len(body) // 2], "cut")
         if "drip" in faults:
-            return self._served(status, headers, body[:DRIPPED], "hold")
-        return self._served(status, headers, body)
+            return self._response(status, headers, body[:DRIPPED], "hold")
+        return self._response(status, headers, body)
 
-    def _served(self, status: int, headers: Mapping[str, str], body: bytes, then: str = "") -> Served:
+    def _response(
+        self, status: int, headers: Mapping[str, str], body: bytes, then: str = ""
+    ) -> FaultResponse:
         every = {
             "cache-control": "no-store",
             "access-control-allow-origin": "*",
@@ -138,10 +140,10 @@ class Site:
             "access-control-expose-headers": "content-range, content-length",
             "cross-origin-resource-policy": "cross-origin",
         }
-        return Served(status, {**every, "content-length": str(len(body)), **headers}, body, then)
+        return FaultResponse(status, {**every, "content-length": str(len(body)), **headers}, body, then)
 
 
-def changed(data: bytes, fault: str) -> bytes:
+def damaged(data: bytes, fault: str) -> bytes:
     """Return a file with a fault in its bytes."""
     match fault:
         case "flip":
@@ -155,7 +157,7 @@ def changed(data: bytes, fault: str) -> bytes:
             return data
 
 
-class Folders:
+class ScenarioPackages:
     """Packages with programs, one for each that is asked about; they go with this object."""
 
     def __init__(self) -> None:
@@ -163,11 +165,11 @@ class Folders:
         self._temporary = TemporaryDirectory(prefix="llq-sites-")
         self._known: dict[Path, Path] = {}
 
-    def site(self, question: Question) -> Site:
-        """Return the site of a question."""
-        if question.package not in self._known:
-            self._known[question.package] = self._made(question.package)
-        return Site(question, self._known[question.package])
+    def files(self, scenario: Scenario) -> FaultFiles:
+        """Return the files of a scenario."""
+        if scenario.package not in self._known:
+            self._known[scenario.package] = self._made(scenario.package)
+        return FaultFiles(scenario, self._known[scenario.package])
 
     def close(self) -> None:
         """Remove the packages."""

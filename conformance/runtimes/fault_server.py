@@ -1,4 +1,4 @@
-"""A server of sites at the loopback address, for runtimes that are processes; of the standard library."""
+"""The server of faulty files at the loopback address, for runtimes that are processes."""
 
 import select
 import socket
@@ -9,35 +9,35 @@ from secrets import token_urlsafe
 from threading import Thread
 from typing import Any
 
-from ..core.api_scenario import Question
-from .fault_files import POLL, Folders, Served, Site
+from ..core.api_scenario import Scenario
+from .fault_files import POLL, FaultFiles, FaultResponse, ScenarioPackages
 
 
-class SiteServer:
-    """Serves each question's files at an address that only its runtime is told."""
+class FaultServer:
+    """Serves each scenario's files at an address that only its runtime is told."""
 
     def __init__(self) -> None:
         """Listen at a free port, and start to serve."""
-        self._folders = Folders()
+        self._scenario_packages = ScenarioPackages()
         self._server = _Server(("127.0.0.1", 0), _Handler)
-        Thread(target=self._server.serve_forever, args=(POLL,), daemon=True, name="site server").start()
+        Thread(target=self._server.serve_forever, args=(POLL,), daemon=True, name="fault server").start()
 
     @contextmanager
-    def offered(self, question: Question) -> Iterator[tuple[str, Site]]:
-        """Provide the address of a question's files, / at its end, and who knows what was asked for."""
-        name, site = token_urlsafe(9), self._folders.site(question)
-        self._server.sites[name] = site
+    def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
+        """Provide the address of a scenario's files, / at its end, and who knows what was asked for."""
+        name, files = token_urlsafe(9), self._scenario_packages.files(scenario)
+        self._server.files[name] = files
         try:
-            yield f"http://127.0.0.1:{self._server.server_address[1]}/{name}/", site
+            yield f"http://127.0.0.1:{self._server.server_address[1]}/{name}/", files
         finally:
-            site.closed = True
-            del self._server.sites[name]
+            files.closed = True
+            del self._server.files[name]
 
     def close(self) -> None:
         """Stop serving, and remove the files."""
         self._server.shutdown()
         self._server.server_close()
-        self._folders.close()
+        self._scenario_packages.close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -46,7 +46,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.sites: dict[str, Site] = {}
+        self.files: dict[str, FaultFiles] = {}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients may leave whenever they like."""
@@ -57,19 +57,19 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer as the site says."""
+        """Answer as the files of the scenario say."""
         name, _, path = self.path.partition("?")[0].lstrip("/").partition("/")
-        site = self.server.sites.get(name)
-        if site is None:
+        files = self.server.files.get(name)
+        if files is None:
             self.send_error(404)
             return
-        served = site.answer(path, {key.lower(): value for key, value in self.headers.items()})
-        site.begin()
+        response = files.answer(path, {key.lower(): value for key, value in self.headers.items()})
+        files.begin()
         left = True
         try:
-            left = self._send(served, site)
+            left = self._send(response, files)
         finally:
-            site.end(path, left=left)
+            files.end(path, left=left)
 
     def do_OPTIONS(self) -> None:
         """Let pages of other origins ask for ranges."""
@@ -82,25 +82,25 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
-    def _send(self, served: Served, site: Site) -> bool:
+    def _send(self, response: FaultResponse, files: FaultFiles) -> bool:
         """Send an answer, and return whether the client left before its end."""
-        self.send_response(served.status)
-        for header, value in served.headers.items():
+        self.send_response(response.status)
+        for header, value in response.headers.items():
             self.send_header(header, value)
         self.end_headers()
-        self.wfile.write(served.body)
+        self.wfile.write(response.body)
         self.wfile.flush()
-        if not served.then:
+        if not response.then:
             return False
         self.close_connection = True
-        left = served.then == "hold" and self._left(site)
+        left = response.then == "hold" and self._left(files)
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
         return left
 
-    def _left(self, site: Site) -> bool:
+    def _left(self, files: FaultFiles) -> bool:
         """Wait until the client closes the connection, and return whether it did."""
-        while not site.closed:
+        while not files.closed:
             readable, _, _ = select.select([self.connection], [], [], POLL)
             if readable:
                 try:

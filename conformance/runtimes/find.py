@@ -1,6 +1,6 @@
 """From the argument of `--runtime` to a runtime: `reference`, `py:module:attr`, `cmd:command line`, a name.
 
-`webgpu` is the WebGPU host of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
+`webgpu` is the WebGPU executor of `llq_format`; `webgpu:adapter=NAME,variant=NAME,kv_cache=f16` chooses, each
 as one likes. `node` and `deno` are the JavaScript runtime there; `node:variant=NAME,driver=FILE` chooses.
 `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
 `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
@@ -14,12 +14,12 @@ from importlib.util import find_spec
 
 from ..core.runtime import Runtime
 from . import in_process
-from .command import JsonLines
+from .command import CommandRuntime
 
 GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
 
-SCRIPTED = {"node": "Node", "deno": "Deno"}
+SCRIPTED = {"node": "NodeRuntime", "deno": "DenoRuntime"}
 """Hosts of JavaScript beside browsers: the module of each, and its class."""
 
 SCRIPT_OPTIONS = {"variant", "driver"}
@@ -43,7 +43,7 @@ class UnknownRuntimeError(ValueError):
 def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
     """Return the runtime that a spec names; each of its answers may take `timeout` seconds."""
     if spec in (names := installed()):
-        return in_process.made(f"the entry point {spec}", names[spec].load, timeout)
+        return in_process.make_runtime(f"the entry point {spec}", names[spec].load, timeout)
     kind, _, target = (REFERENCE if spec == "reference" else spec).partition(":")
     if kind == "py" and ":" in target:
         return in_process.load(target, timeout)
@@ -55,12 +55,12 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
         return _scripted(spec, kind, target, timeout)
     if kind == "cmd" and target.strip():
         try:
-            return JsonLines(target, timeout)
+            return CommandRuntime(target, timeout)
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
     known = (
         "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
-        "cmd:'command line', mutant:name, equivalent:name"
+        "cmd:'command line', mutant:name, conforming:name"
     )
     found = (
         f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
@@ -69,7 +69,7 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
 
 
 def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
-    """Return the WebGPU host, with options as in `adapter=lavapipe,kv_cache=f16`."""
+    """Return the WebGPU executor, with options as in `adapter=lavapipe,kv_cache=f16`."""
     members = dict(member.partition("=")[::2] for member in text.split(",") if member)
     if set(members) - WEBGPU_OPTIONS or not all(members.values()):
         example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
@@ -81,7 +81,7 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
 
     module = import_module(".webgpu", __package__)
     try:
-        return in_process.InProcess(module.WebGPU(**members), timeout)
+        return in_process.InProcessRuntime(module.WebGPU(**members), timeout)
     except module.DeviceError as error:
         raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
 
@@ -108,7 +108,7 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
             raise UnknownRuntimeError(
                 f"--runtime={spec}: {' or '.join(browsers.NAMES[name])} is not installed"
             )
-        command = import_module(".javascript.browser_connection", __package__).Command(
+        command = import_module(".javascript.browser_connection", __package__).BrowserCommand(
             name, program, options.get("adapter")
         )
     certificate = (options["certificate"], options["key"]) if "key" in options else None
@@ -128,7 +128,7 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     if set(members) - SCRIPT_OPTIONS or not all(members.values()):
         example = f"{kind}:variant=portable,driver=/path/of/icd.json"
         raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
-    if find_spec("wgpu") is None:  # the planner is beside the host of Python, and loads it
+    if find_spec("wgpu") is None:  # the planner is in a package that imports it
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
     module = import_module(f".javascript.{kind}", __package__)
     try:

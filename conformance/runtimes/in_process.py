@@ -1,4 +1,4 @@
-"""A runtime in this process: an object with the methods of `adapter.Runtime`, its mistakes contained."""
+"""A runtime in this process: an object with the methods of `core.runtime.Runtime`, its failures contained."""
 
 import operator
 import signal
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.api_scenario import Observed, Question
+from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
     CAPABILITIES,
     KV_CACHES,
@@ -34,7 +34,7 @@ from ..core.runtime import (
 from . import arrays
 
 
-class InProcess:
+class InProcessRuntime:
     """Wraps a runtime: an exception becomes `Declined`, a call longer than `timeout` seconds `TimedOut`.
 
     The time limit needs the main thread of a POSIX process and cannot interrupt native code; `cmd:` can.
@@ -107,12 +107,12 @@ class InProcess:
             raise BrokenAdapter(f"tokenize returned {type(tokenized).__name__}, not a Tokenized")
         return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
 
-    def api(self, question: Question) -> Observed:
+    def api(self, scenario: Scenario) -> Observations:
         """Make calls of an interface; who does so in this process serves the files by itself."""
         with self._contained():
-            observed = self.runtime.api(question)
-        if not isinstance(observed, Observed):
-            raise BrokenAdapter(f"api returned {type(observed).__name__}, not an Observed")
+            observed = self.runtime.api(scenario)
+        if not isinstance(observed, Observations):
+            raise BrokenAdapter(f"api returned {type(observed).__name__}, not Observations")
         return observed
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ def time_limit(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - start), 0.001))
 
 
-def load(target: str, timeout: float) -> InProcess:
+def load(target: str, timeout: float) -> InProcessRuntime:
     """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
 
     Modules are also looked for in the current directory.
@@ -181,10 +181,10 @@ def load(target: str, timeout: float) -> InProcess:
         module, _, attribute = target.partition(":")
         return getattr(import_module(module), attribute)
 
-    return made(f"py:{target}", get, timeout)
+    return make_runtime(f"py:{target}", get, timeout)
 
 
-def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
+def make_runtime(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
     """Return the runtime that a function gets: an object, or what makes one."""
     try:
         found = get()
@@ -192,4 +192,4 @@ def made(name: str, get: Callable[[], Any], timeout: float) -> InProcess:
     except (Exception, SystemExit) as error:
         message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
-    return InProcess(runtime, timeout)
+    return InProcessRuntime(runtime, timeout)

@@ -26,7 +26,7 @@ class Peer(Protocol):
     def tell(self, message: Message) -> None:
         """Send a message that has no response."""
 
-    def end(self, patience: float = 0) -> None:
+    def end(self, grace: float = 0) -> None:
         """End it, after so many seconds in which it may leave by itself."""
 
     def last_words(self) -> str:

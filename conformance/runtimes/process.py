@@ -89,11 +89,11 @@ class Process:
         """Send a message; where nobody is left to read it, the end of the output will tell."""
         self._requests.put(messages.encode(message))
 
-    def end(self, patience: float = 0) -> None:
+    def end(self, grace: float = 0) -> None:
         """End the process, after so many seconds in which it may leave by itself, and free its pipes."""
         self._requests.put(b"")
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(patience)
+            self._popen.wait(grace)
         with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()

@@ -1,7 +1,7 @@
-"""Programs for runtimes that replay programs: what a request asks for, planned, as two files in a directory.
+"""Programs for executors: what a request asks for, planned, as two files in a directory.
 
-Such a host knows no operation by itself. Its adapter is told in the member `plan` of a request where
-`program.json` and `module.wgsl` lie; those of a model are what `llq program` would put into the package, with
+An executor knows no operation by itself. The member `plan` of a request names the directory of
+`program.json` and `module.wgsl`. Those of a model are what `llq program` would put into the package, with
 chunks so small that vectors of a few dozen tokens are cut.
 """
 
@@ -30,7 +30,7 @@ PLANNED = ("decode", "activations", "matvec", "logits", "generate")
 """The requests that a program answers."""
 
 
-class Plans:
+class Programs:
     """Directories with programs, one for each program that differs; they go with this object."""
 
     def __init__(self, kv_cache: KVCache = "f32") -> None:

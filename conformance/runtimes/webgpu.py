@@ -1,4 +1,4 @@
-"""The WebGPU host as a runtime: `--runtime=webgpu`, on the machine's preferred adapter or a named one."""
+"""The WebGPU executor as a runtime: `--runtime=webgpu`, on the machine's preferred adapter or a named one."""
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import llq_format
 from llq_format.metadata.model import Model
 from llq_format.webgpu.execution.device_errors import DeviceError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from llq_format.webgpu.execution.opening import Executable, open_device
 from llq_format.webgpu.planning.module import kernel_sections
@@ -52,9 +52,9 @@ class WebGPU:
         """Decode one tensor on the device."""
         with llq_format.open(package) as opened:
             entry = opened.entry(tensor)
-            host = self._host(opened, decode_program(opened.metadata, tensor))
-            host.run(OPERATION, 1)
-            return host.read("y", entry.rows * entry.cols).reshape(entry.shape)
+            executor = self._executor(opened, decode_program(opened.metadata, tensor))
+            executor.run(OPERATION, 1)
+            return executor.read("y", entry.rows * entry.cols).reshape(entry.shape)
 
     def validate(self, package: Path) -> Verdict:
         """Return the rules of all findings, in their order."""
@@ -63,36 +63,36 @@ class WebGPU:
     def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
         """Round vectors."""
         vectors, cols = x.shape
-        host = self._host(None, rounding_program(form, vectors, cols))
-        self._feed(host, x)
+        executor = self._executor(None, rounding_program(form, vectors, cols))
+        self._feed(executor, x)
         if form == "binary16":
-            words = host.program.buffers["rounded"].bytes // 4
-            return Rounded(host.read("rounded", words).reshape(vectors, -1)[:, :cols].copy())
-        codes = host.read("codes", host.program.buffers["codes"].bytes // 4, np.uint32).view(np.int8)
-        return Rounded(unpermuted(codes, vectors, cols).astype(np.float32), host.read("scales", vectors))
+            words = executor.program.buffers["rounded"].bytes // 4
+            return Rounded(executor.read("rounded", words).reshape(vectors, -1)[:, :cols].copy())
+        codes = executor.read("codes", executor.program.buffers["codes"].bytes // 4, np.uint32).view(np.int8)
+        return Rounded(unpermuted(codes, vectors, cols).astype(np.float32), executor.read("scales", vectors))
 
     def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
         """Multiply rounded vectors by a matrix."""
         with llq_format.open(package) as opened:
             rows = opened.entry(tensor).rows
-            host = self._host(opened, product_program(opened.metadata, tensor, form, len(x)))
-            self._feed(host, x)
-            return host.read("y", len(x) * rows).reshape(len(x), rows)
+            executor = self._executor(opened, product_program(opened.metadata, tensor, form, len(x)))
+            self._feed(executor, x)
+            return executor.read("y", len(x) * rows).reshape(len(x), rows)
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence, so many tokens at a time."""
         with llq_format.open(package) as opened:
-            host = self._model_host(opened, len(tokens))
+            executor = self._model_executor(opened, len(tokens))
             ends = np.cumsum(splits)[:-1]
             runs = np.split(np.array(tokens), ends)
-            return np.concatenate([host.forward([int(one) for one in run]) for run in runs])
+            return np.concatenate([executor.forward([int(one) for one in run]) for run in runs])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice puts behind a prompt."""
         with llq_format.open(package) as opened:
-            host = self._model_host(opened, len(tokens) + max_tokens)
+            executor = self._model_executor(opened, len(tokens) + max_tokens)
             tokenizer = opened.metadata.tokenizer
-            return list(generate(host, tokens, max_tokens, tokenizer.eos_token_ids if tokenizer else ()))
+            return list(generate(executor, tokens, max_tokens, tokenizer.eos_token_ids if tokenizer else ()))
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, and decode its ids again."""
@@ -102,18 +102,18 @@ class WebGPU:
         """Let the device go."""
         self._device.gpu.destroy()
 
-    def _host(self, package: Any, program: Program) -> Host:
-        return Host(package, program, self._device, 1)
+    def _executor(self, package: Any, program: Program) -> Executor:
+        return Executor(package, program, self._device, 1)
 
-    def _model_host(self, package: llq_format.Package, positions: int) -> Host:
+    def _model_executor(self, package: llq_format.Package, positions: int) -> Executor:
         program = plan(package.metadata, chunk=CHUNK, kv_cache=self._kv_cache)
         assert isinstance(package.metadata.model, Model)  # noqa: S101  # plan has seen it
-        return Host(package, program, self._device, min(program.context_length, positions))
+        return Executor(package, program, self._device, min(program.context_length, positions))
 
-    def _feed(self, host: Host, x: NDArray[np.float32]) -> None:
-        host.write("x", x)
-        host.write("state", np.array([0, len(x)], np.uint32))
-        host.run(OPERATION, len(x))
+    def _feed(self, executor: Executor, x: NDArray[np.float32]) -> None:
+        executor.write("x", x)
+        executor.write("state", np.array([0, len(x)], np.uint32))
+        executor.run(OPERATION, len(x))
 
 
 def _version() -> str:

@@ -64,8 +64,8 @@ app.command("run")(run.run)
 app.command("serve")(serve.serve)
 app.command("devices")(devices.devices)
 app.command("synth")(synth.synth)
-app.command("replay")(rerun.replay)
-app.command("matrix")(compare.matrix)
+app.command("rerun")(rerun.rerun)
+app.command("compare")(compare.compare)
 app.command("profile")(profile.profile)
 
 

@@ -27,10 +27,10 @@ def reference_generator(package: Package) -> TokenGenerator:
 def webgpu_generator(
     package: Package, positions: int, adapter: str | None, variant: str, context: int | None
 ) -> TokenGenerator:
-    """Return a WebGPU host of a package.
+    """Return a WebGPU executor of a package.
 
     positions: what the prompt and its answer take: the context, unless one is given, as far as the program's
-    goes. Raises ValueError without wgpu, and what `open_host` raises.
+    goes. Raises ValueError without wgpu, and what `open_executor` raises.
     """
     require_wgpu()
     return _WebGPU(package, positions, adapter, variant, context)
@@ -57,16 +57,16 @@ class _WebGPU:
     def __init__(
         self, package: Package, positions: int, adapter: str | None, variant: str, context: int | None
     ) -> None:
-        from llq_format.webgpu.execution.executor import Host  # noqa: PLC0415  # an extra
-        from llq_format.webgpu.execution.opening import executable, host_on, open_device  # noqa: PLC0415
+        from llq_format.webgpu.execution.executor import Executor  # noqa: PLC0415  # an extra
+        from llq_format.webgpu.execution.opening import executable, executor_on, open_device  # noqa: PLC0415
         from llq_format.webgpu.execution.session import Session  # noqa: PLC0415
 
         found = executable(package)
         self.context: int | None = context or min(found.program.context_length, positions)
 
-        def make() -> Host:
+        def make() -> Executor:
             device = open_device(found, adapter=adapter, variant=variant)
-            return host_on(package, found, device, self.context)
+            return executor_on(package, found, device, self.context)
 
         self._session = Session(make)
 
@@ -74,12 +74,12 @@ class _WebGPU:
         yield from self._session.generate(prompt, max_tokens, eos, sampling)
 
     def facts(self) -> dict[str, Any]:
-        host = self._session.host
+        executor = self._session.executor
         return {
-            "adapter": host.device.name,
-            "variant": host.device.variant.name,
-            "kv_cache": host.program.kv_cache,
-            "context": host.context,
-            "device_bytes": sum(host.memory().values()),
+            "adapter": executor.device.name,
+            "variant": executor.device.variant.name,
+            "kv_cache": executor.program.kv_cache,
+            "context": executor.context,
+            "device_bytes": sum(executor.memory().values()),
             "devices_lost": self._session.losses,
         }

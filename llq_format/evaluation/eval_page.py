@@ -215,7 +215,7 @@ def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
     if not samples:
         return [title, element("p", why_none)]
     note = (
-        "Beginnings taken from the text, continued with the likeliest token each time; the package computes "
+        "Beginnings taken from the text, continued with the top-1 token each time; the package computes "
         "as runtimes do. A small difference early on leads elsewhere: this shows fluency, not equality."
     )
     shown = []

@@ -1,4 +1,4 @@
-"""Text that a model writes after a prompt, the likeliest token each time, to be read beside another's."""
+"""Text that a model writes after a prompt, the top-1 token each time, to be read beside another's."""
 
 from collections.abc import Callable, Mapping
 

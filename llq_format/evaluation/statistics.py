@@ -31,7 +31,7 @@ class Score:
 
     perplexity: of the text; change: its ratio to the original's, less 1, paired by sequence; divergence: the
     mean Kullback-Leibler divergence from the original's distribution, in nats; divergence_99: its 99th
-    percentile over tokens; same_top: share of positions with the original's likeliest token.
+    percentile over tokens; same_top: share of positions with the original's top-1 token.
     """
 
     perplexity: Estimate

@@ -132,7 +132,7 @@ def _buffers(value: Json) -> Iterator[Finding]:
 
 
 def _known_buffers(value: Json, model: Model) -> Iterator[Finding]:
-    """Check what the host reads and writes itself, and the context."""
+    """Check what the executor reads and writes itself, and the context."""
     sizes = {
         "state": _STATE_BYTES,
         "sampling": _STATE_BYTES,

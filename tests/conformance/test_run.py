@@ -123,15 +123,14 @@ def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
     assert "skipped" not in run.output
 
 
-def test_a_wrong_decoder_is_told_its_mistake_once(suite: Suite) -> None:
+def test_a_wrong_decoder_is_told_its_misreading_once(suite: Suite) -> None:
     run = suite(fake("NibblePairs"))
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "failed"
     assert "LLQ-PACK-3        3 × equals *nibble pairs, even column in the low nibble*" in run.output
     assert run.output.count("breaks     LLQ-PACK-3") == 1
     assert (
-        "Replay one: llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs"
-        in run.output
+        "Rerun one: llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs" in run.output
     )
     assert "DOES NOT CONFORM as decode: 3 of 3 checks not passed" in run.output
 
@@ -223,7 +222,7 @@ def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:
     assert "NOTHING CHECKED" in run.output
 
 
-def test_one_vector_can_be_replayed(suite: Suite) -> None:
+def test_one_vector_can_be_rerun(suite: Suite) -> None:
     run = suite("reference", "-k", "version-2-0")
     assert run.outcomes == {"refuse-version-2-0": "passed"}
 
@@ -252,9 +251,7 @@ def test_the_page_lies_beside_the_report_and_is_the_same_from_processes(suite: S
         page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
         pages.append(re.sub(r"<dt>(suite|made|options)</dt><dd>.*?</dd>", "", page))
     assert pages[0] == pages[1]
-    assert (
-        "llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors=" in pages[0]
-    )
+    assert "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors=" in pages[0]
 
 
 def test_a_run_without_results_leaves_no_report(suite: Suite, tmp_path: Path) -> None:
@@ -276,18 +273,18 @@ def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: P
     assert "INTERNALERROR" not in run.output
 
 
-def test_failures_end_with_the_command_that_replays_them(suite: Suite, few: Path) -> None:
+def test_failures_end_with_the_command_that_reruns_them(suite: Suite, few: Path) -> None:
     output = suite(fake("NibblePairs")).output
-    again = f"llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors={few}"
-    assert f"  replay     {again}\n" in output
-    assert f"Replay one: {again}\n" in output
+    again = f"llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors={few}"
+    assert f"  rerun      {again}\n" in output
+    assert f"Rerun one: {again}\n" in output
 
 
 def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
     output = suite(fake("NibblePairs"), "-k", "worked-example").output
     assert f"\nrules        0 of {len(registry())} passed, 1 failed, 2 unclear, " in output
     summary = output.partition("LLQ 1.0 conformance")[2].splitlines()[1:]
-    lines = [line for line in summary if not line.startswith(("Replay one: ", "report: "))]
+    lines = [line for line in summary if not line.startswith(("Rerun one: ", "report: "))]
     assert max(map(len, lines)) <= 80
 
 

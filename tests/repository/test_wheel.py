@@ -111,15 +111,15 @@ def test_the_installed_suite_has_the_quick_set(installed: Path, tmp_path: Path) 
     assert "*NaN accepted as a scale*" in done.stdout
 
 
-def test_the_installed_command_replays_and_compares(installed: Path, tmp_path: Path) -> None:
-    replayed = _run(installed, "-m", "llq_format", "replay", "worked-example", cwd=tmp_path)
-    assert replayed.returncode == 0, replayed.stderr
-    assert "PASSED  decode worked-example" in replayed.stdout
+def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Path) -> None:
+    rerun = _run(installed, "-m", "llq_format", "rerun", "worked-example", cwd=tmp_path)
+    assert rerun.returncode == 0, rerun.stderr
+    assert "PASSED  decode worked-example" in rerun.stdout
     _suite(installed, tmp_path, "--report=report", "-k", "worked-example")
-    compared = _run(installed, "-m", "llq_format", "matrix", "report", "-o", "matrix.html", cwd=tmp_path)
+    compared = _run(installed, "-m", "llq_format", "compare", "report", "-o", "comparison.html", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
     assert "asked only in part: -k worked-example" in compared.stderr
-    assert (tmp_path / "matrix.html").is_file()
+    assert (tmp_path / "comparison.html").is_file()
 
 
 def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:

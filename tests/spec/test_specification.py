@@ -53,9 +53,9 @@ BEHAVIOUR = {
         "webgpu/test_tint.py::test_tint_accepts_every_variant_and_the_file_as_it_stands",
     ],
     "LLQ-PROG-22": [
-        "test_program.py::test_a_host_refuses_what_breaks_a_rule_before_it_asks_for_a_device",
-        "test_program.py::test_a_host_refuses_a_file_by_its_length_alone",
-        "test_program.py::test_a_host_refuses_damaged_weights_before_it_replays",
+        "test_program.py::test_an_executor_refuses_what_breaks_a_rule_before_it_asks_for_a_device",
+        "test_program.py::test_an_executor_refuses_a_file_by_its_length_alone",
+        "test_program.py::test_an_executor_refuses_damaged_weights_before_it_runs",
     ],
     "LLQ-PROG-23": [
         "test_program.py::test_each_dispatch_sees_what_those_before_it_wrote",

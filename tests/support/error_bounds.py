@@ -1,4 +1,4 @@
-"""The certificate of a matmul, element by element, as chapter Numerics defines it.
+"""The error bound of a matmul for each element, as chapter Numerics defines it.
 
 It is computed from the package's bytes, to judge the bounds that vectors state; no runtime is judged by it.
 """
@@ -22,36 +22,36 @@ SCALE_ERROR = 2.0**-21
 
 
 @dataclass(frozen=True)
-class Certificate:
+class BoundedProducts:
     """The products of a matrix and rounded vectors, [n, rows], and how far off each may be."""
 
     expected: Reals
     bound: Reals
 
 
-def certify(tensor: Tensor, form: Format, x: NDArray[np.float32]) -> Certificate:
-    """Return the certificate of a matrix for vectors, [n, cols], that are rounded first."""
+def bounded_products(tensor: Tensor, form: Format, x: NDArray[np.float32]) -> BoundedProducts:
+    """Return the products of a matrix and vectors, [n, cols], which are rounded first."""
     inputs = x.astype(np.float64)
     return _int8(tensor, inputs) if form == "int8" else _binary16(tensor, inputs)
 
 
-def _binary16(tensor: Tensor, x: Reals) -> Certificate:
+def _binary16(tensor: Tensor, x: Reals) -> BoundedProducts:
     a = np.clip(x, -65504, 65504).astype(np.float16).astype(np.float64)
     weights, counted = _matrix(tensor, Reading()), np.abs(_matrix(tensor, Reading(weigh=_apart)))
     flushed = np.where(np.abs(a) < NORMAL, np.abs(a), 0)
     roundings = (tensor.shape[1] + 8) * U
     bound = roundings / (1 - roundings) * (np.abs(a) @ counted.T) + flushed @ np.abs(weights).T
-    return Certificate(a @ weights.T, bound)
+    return BoundedProducts(a @ weights.T, bound)
 
 
-def _int8(tensor: Tensor, x: Reals) -> Certificate:
+def _int8(tensor: Tensor, x: Reals) -> BoundedProducts:
     largest = np.abs(x).max(axis=1, keepdims=True)
     q = np.rint(np.divide(127 * x, largest, out=np.zeros_like(x), where=largest > 0))
     dots = np.einsum("rbc,nbc->nrb", _blocks(_matrix(tensor, Reading(weigh=_integers))), _blocks(q))
     products = largest[:, :, None] / 127 * _matrix(tensor, Reading(weigh=_scales))[:, ::BLOCK] * dots
     roundings = (dots.shape[2] + 4) * U
     bound = (SCALE_ERROR + roundings) / (1 - roundings) * np.abs(products).sum(axis=2)
-    return Certificate(products.sum(axis=2), bound)
+    return BoundedProducts(products.sum(axis=2), bound)
 
 
 def _matrix(tensor: Tensor, reading: Reading) -> Reals:

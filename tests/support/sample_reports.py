@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from conformance.checks import CHECKS
 from conformance.core.check import Result
 from conformance.core.runtime import Runtime, Verdict
-from conformance.core.target import Asked
+from conformance.core.target import Target
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.reporting.report import Report, Run, report
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import AcceptsAll, NibblePairs, Right
 
 FEW = ("worked-example", "blocks-2-x-3", "version-2-0", "metadata-is-a-fifo", "control", "zero-is-positive")
@@ -59,7 +59,7 @@ def results_of(runtime: Runtime) -> Iterator[Result]:
 
 def report_of(made: type[Right] = NibblePairs) -> Report:
     """Return the report of a miniature runtime."""
-    runtime = InProcess(made())
+    runtime = InProcessRuntime(made())
     results = tuple(results_of(runtime))
     spec = f"py:{made.__module__}:{made.__name__}"
-    return report(Run(Asked(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))
+    return report(Run(Target(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 import tokenizers
 
+from tests.support.mutant_decoders import MUTANTS
 from tests.support.numpy_decoder import Array, NumpyDecoder, quantized, rounded, tensors
 from tests.support.repository import ROOT, VECTORS
-from tests.support.wrong_decoders import WRONG
 from vectors.cases import __all__ as modules  # importing them registers the vectors
 from vectors.kit import functions
 from vectors.kit.computed import COMPUTED, KINDS
@@ -143,8 +143,8 @@ def weights_of(vector: dict[str, Any]) -> Array:
     return scale * (codes - zero_point)
 
 
-def certificate(vector: dict[str, Any], a: Array) -> Array:
-    """Return the certificate of chapter Numerics for rounded inputs."""
+def error_bound(vector: dict[str, Any], a: Array) -> Array:
+    """Return the error bound of chapter Numerics for rounded inputs."""
     scale, zero_point, codes = blocks(vector)
     u, n = 2.0**-24, a.shape[1]
     if vector["format"] == "binary16":
@@ -169,7 +169,7 @@ def test_matvec(vector: dict[str, Any]) -> None:
     expected, bound = array(vector["expected"]), array(vector["bound"])
     assert expected.dtype == bound.dtype == np.float64
     assert (np.abs(a @ weights.T - expected) <= 1e-13 * (np.abs(a) @ np.abs(weights).T)).all()
-    assert np.allclose(certificate(vector, a), bound, rtol=1e-12, atol=0)
+    assert np.allclose(error_bound(vector, a), bound, rtol=1e-12, atol=0)
 
 
 def sums16(a: Array, weights: Array) -> Array:
@@ -201,7 +201,7 @@ MATVEC: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
 
 
 @pytest.mark.parametrize("how", MATVEC)
-def test_wrong_products_are_beyond_the_certificate(how: str) -> None:
+def test_wrong_products_are_beyond_the_error_bound(how: str) -> None:
     format_, wrong = MATVEC[how]
     failed = []
     for vector in OF["matvec"]:
@@ -269,19 +269,19 @@ def shift(cls: type[Decoder], name: str) -> float:
 
 
 NEEDS_ROPE = {"RoPE in NoPE layers too"}
-# What a binary16 KV cache blurs as much as the mistake does: told by runtimes with a binary32 one only.
+# What a binary16 KV cache blurs as much as the mutant does: shown by runtimes with a binary32 one only.
 BLURRED = {
     "Scores rounded to binary16",
     "KV cache of binary16",
 }
 
 
-@pytest.mark.parametrize("mistake", WRONG)
-def test_wrong_decoders_are_beyond_the_bounds(mistake: str) -> None:
-    cls, rules = WRONG[mistake]
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutant_decoders_are_beyond_the_bounds(mutant: str) -> None:
+    cls, rules = MUTANTS[mutant]
     ratios: dict[str, list[tuple[float, str]]] = {"f32": [], "f16": []}
     for vector in OF["logits"]:
-        if mistake in NEEDS_ROPE and "rope.inv_freq" not in exact(vector["id"])[1].vectors:
+        if mutant in NEEDS_ROPE and "rope.inv_freq" not in exact(vector["id"])[1].vectors:
             continue
         difference = shift(cls, vector["id"])
         for cache, found in ratios.items():
@@ -290,9 +290,9 @@ def test_wrong_decoders_are_beyond_the_bounds(mistake: str) -> None:
         ratio, name = max(found)
         beyond = sum(ratio > 1 for ratio, _ in found)
         sys.stdout.write(
-            f"{mistake} ({', '.join(rules)}), {cache}: {ratio:.3g} times the bound of {name}; {beyond} tell\n"
+            f"{mutant} ({', '.join(rules)}), {cache}: {ratio:.3g} times the bound of {name}; {beyond} tell\n"
         )
-        assert ratio > 1.2 or (cache == "f16" and mistake in BLURRED)
+        assert ratio > 1.2 or (cache == "f16" and mutant in BLURRED)
 
 
 # Generation and text.

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from llq_format.package.attach_program import attach
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.repository import ROOT
-from tests.support.web.demo_page import PATIENCE, READY, SHARD, ask, chromium, load, opened, said
+from tests.support.web.demo_page import READY, SHARD, TIMEOUT, ask, chromium, load, opened, said
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.support.web.serving import served
 
@@ -253,7 +253,7 @@ def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path
     stem = re.escape(next(copy.glob("*.wgsl")).stem)
     with served(copy) as url:
         page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         tokenizer = (copy / "tokenizer.json").read_text(encoding="utf-8")
         vocab, merges = vocabulary(tokenizer)
 
@@ -273,7 +273,7 @@ def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path
         page.wait_for_function("document.getElementById('run').onclick")
         page.fill("#prompt", PROMPT)
         page.click("#run")
-        expect(page.locator("#output")).not_to_have_text(re.compile("Generating|^$"), timeout=PATIENCE)
+        expect(page.locator("#output")).not_to_have_text(re.compile("Generating|^$"), timeout=TIMEOUT)
         assert page.locator("#output").text_content()
         page.close()
 

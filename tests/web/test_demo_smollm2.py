@@ -1,7 +1,8 @@
 """The real SmolLM2 on the demo page, in Chromium on a software adapter: `--demo`, for it takes minutes.
 
-INT8 rounding makes legal executions of this model choose other words (docs/spread.md): its text says little.
-With the inputs of all its layers in binary16 they agree, and the page has to write what the reference writes.
+INT8 rounding makes legal executions of this model choose other words (docs/tolerance.md), so its text says
+little. With the inputs of all its layers in binary16 they agree, and the page has to write what the reference
+writes.
 """
 
 import shutil
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 PROMPT = "The capital of France is"
 TOKENS = 3
-PATIENCE = 1_800_000  # milliseconds
+TIMEOUT = 1_800_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
             cut.append(route.request.url)
             route.abort("connectionreset")
 
-    with served(package) as url, opened(browser, url, patience=PATIENCE) as page:
+    with served(package) as url, opened(browser, url, timeout=TIMEOUT) as page:
         page.route(SHARD, once)
         load(page)
         assert cut

@@ -14,8 +14,8 @@ import llq_format
 from conformance.runtimes.javascript.node import DRIVERS, driver_variables
 from llq_format.package.attach_program import attach
 from llq_format.synth import synth
-from llq_format.webgpu.execution.executor import Host
-from llq_format.webgpu.execution.opening import executable, host_on
+from llq_format.webgpu.execution.executor import Executor
+from llq_format.webgpu.execution.opening import executable, executor_on
 from llq_format.webgpu.execution.self_test_data import module_text
 from llq_format.webgpu.planning.program import SLOT_BYTES
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
@@ -103,31 +103,33 @@ def test_both_executors_run_the_same_dispatches(tmp_path: Path) -> None:
     done = node("node", "node/dispatch_list.mjs", str(directory), str(TOKENS), str(CONTEXT))
     assert done.returncode == 0, done.stderr
     with llq_format.open(directory) as package:
-        host = host_on(package, executable(package), device_of_tests(), CONTEXT)
-        expected = dispatch_list(host)
+        executor = executor_on(package, executable(package), device_of_tests(), CONTEXT)
+        expected = dispatch_list(executor)
     assert len(expected["decode"]) > 10
     assert json.loads(done.stdout) == expected
 
 
-def dispatch_list(host: Host) -> dict[str, Any]:
-    """Return the dispatches of the executor of Python, as `web/node/dispatch_list.mjs` prints them."""
-    slots = [b"".join(map(_word, slot)).ljust(SLOT_BYTES, b"\0").hex() for slot in host.program.parameters]
+def dispatch_list(executor: Executor) -> dict[str, Any]:
+    """Return what the executor in Python dispatches, as `web/node/dispatch_list.mjs` prints it."""
+    slots = [
+        b"".join(map(_word, slot)).ljust(SLOT_BYTES, b"\0").hex() for slot in executor.program.parameters
+    ]
     return {
         name: [
             {
                 "entry_point": one.dispatch.entry_point,
-                "bindings": [_bound(host, binding) for binding in one.dispatch.bindings],
+                "bindings": [_bound(executor, binding) for binding in one.dispatch.bindings],
                 "parameters": slots[one.dispatch.parameters],
                 "workgroups": list(one.dispatch.grid(TOKENS)),
             }
-            for one in host.prepared(name)
+            for one in executor.prepared(name)
         ]
-        for name in host.program.passes
+        for name in executor.program.passes
     }
 
 
-def _bound(host: Host, name: str) -> list[Any]:
-    found = host._binding(name)  # noqa: SLF001  # what a bind group was made of
+def _bound(executor: Executor, name: str) -> list[Any]:
+    found = executor._binding(name)  # noqa: SLF001  # what a bind group was made of
     return [found["buffer"].label, found["buffer"].size, found["offset"], found["size"]]
 
 

@@ -94,12 +94,12 @@ class Decoder:
     def times16(self, of: Matrix, x: Vector) -> Vector:
         """Round to binary16 and multiply."""
         a = [nearest16(value) for value in x]
-        return self.execution.matmul(of.times16(a), lambda: of.certificate16(a))
+        return self.execution.matmul(of.times16(a), lambda: of.error_bound16(a))
 
     def times8(self, of: Matrix, x: Vector) -> Vector:
         """Round to INT8 and multiply."""
-        y, certificate = of.times8(*int8(x, self.execution.code))
-        return self.execution.matmul(y, lambda: certificate)
+        y, error_bound = of.times8(*int8(x, self.execution.code))
+        return self.execution.matmul(y, lambda: error_bound)
 
     # Attention.
 
@@ -221,7 +221,7 @@ class Decoder:
     def mixture(self, index: int, x: Vector) -> Vector:
         """Return shared(x) + expert(sigmoid(r) x)."""
         router = self.weights.matrices[f"layers.{index}.ffn.router"]
-        values = self.execution.matmul(router.times16(x), lambda: router.certificate16(x))
+        values = self.execution.matmul(router.times16(x), lambda: router.error_bound16(x))
         chosen = self.execution.expert(values)
         share = self.execution.silu(functions.sigmoid(values[chosen]), values[chosen])
         scaled = [self.execution.product(share * value) for value in x]

@@ -36,7 +36,7 @@ class Exact:
         self.decisions.append(chosen)
         return chosen
 
-    def matmul(self, y: list[float], _certificate: Callable[[], list[float]]) -> list[float]:
+    def matmul(self, y: list[float], _error_bound: Callable[[], list[float]]) -> list[float]:
         """Return a matrix product."""
         return y
 
@@ -97,9 +97,9 @@ class Disturbed(Exact):
         """Round; either way in the guard band."""
         return super().code(self.off(exact, float(GUARD)))
 
-    def matmul(self, y: list[float], certificate: Callable[[], list[float]]) -> list[float]:
-        """Disturb within the certificate."""
-        return list(map(self.off, y, certificate()))
+    def matmul(self, y: list[float], error_bound: Callable[[], list[float]]) -> list[float]:
+        """Disturb within the error bound."""
+        return list(map(self.off, y, error_bound()))
 
     def norm(self, y: list[float]) -> list[float]:
         """Disturb within the bound of a norm."""

@@ -1,4 +1,4 @@
-"""Matrices, their products with rounded inputs, and the certificates of chapter Numerics."""
+"""Matrices, their products with rounded inputs, and the error bounds of chapter Numerics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix by rows; `counted` is what the certificate of binary16 inputs counts for each element."""
+    """A matrix by rows; `counted` is what the error bound of binary16 inputs counts for each element."""
 
     weights: list[list[float]]
     counted: list[list[float]]
@@ -39,7 +39,7 @@ class Matrix:
         """Return the product with a vector; with binary16 inputs each product of two elements is exact."""
         return [fsum(map(mul, row, a)) for row in self.weights]
 
-    def certificate16(self, a: Sequence[float]) -> list[float]:
+    def error_bound16(self, a: Sequence[float]) -> list[float]:
         """Return by how much each element of the product with binary16 inputs may be off."""
         magnitudes = list(map(abs, a))
         n = len(a)
@@ -50,7 +50,7 @@ class Matrix:
             extra = [
                 fsum(abs(w) * value for w, value in zip(row, flushed, strict=True)) for row in self.weights
             ]
-            result = [certificate + more for certificate, more in zip(result, extra, strict=True)]
+            result = [bound + more for bound, more in zip(result, extra, strict=True)]
         return result
 
     def times8(self, s: float, q: Sequence[int]) -> tuple[list[float], list[float]]:

@@ -53,14 +53,14 @@ class Matvec:
     rows: Rows
 
     def answer(self, home: str) -> Answer:
-        """Return the inputs, the products and their certificates, and the package."""
+        """Return the inputs, the products and their error bounds, and the package."""
         of = matrix(self.tensor)
         rows = [[nearest32(value) for value in row] for row in self.rows]
         products = []
         for row in rows:
             if self.format == "binary16":
                 a = [nearest16(value) for value in row]
-                products.append((of.times16(a), of.certificate16(a)))
+                products.append((of.times16(a), of.error_bound16(a)))
             else:
                 s, q = int8(row)
                 if legal_codes(row) != [(code, code) for code in q]:

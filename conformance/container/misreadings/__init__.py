@@ -1,7 +1,7 @@
 """The known misreadings: decoders that take one sentence of the format another way.
 
 Each names the rule that it breaks and replaces one step of `reading.Reading`. Several of one name are
-variants of one mistake. `conformance.diagnosis.explanation` compares the output of runtimes with them.
+variants of one misreading. `conformance.diagnosis.explanation` compares the output of runtimes with them.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from .zero_points import ZERO_POINTS
 
 @dataclass(frozen=True)
 class Misreading:
-    """A mistake: its name, the rule that it breaks, the step of the reading that it replaces, and by what."""
+    """A misreading: its name, the rule that it breaks, the step of reading that it replaces, and by what."""
 
     name: str
     rule: str

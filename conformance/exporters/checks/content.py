@@ -10,8 +10,8 @@ import numpy as np
 from ...container.package import tensor_names
 from ...core.check import Failure
 from ...core.vectors import Vector
-from ..session import Workshop, decoded, description
-from .failure_text import failure, said
+from ..session import Session, decoded, description
+from .failure_text import failure, message_line
 
 SAME = "LLQ-WRITE-6"
 FREE = {"activations", "rope_pairing", "tied_embeddings"}
@@ -27,15 +27,15 @@ FARTHEST = 0.35
 """Root mean square of the error of logits, relative to that of logits; 4-bit codes stay below."""
 
 
-def export(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect a package that conforms."""
-    attempt = workshop.first(vector)
+    attempt = session.first(vector)
     if not attempt.export.succeeded:
         headline = "refused a checkpoint that a package can hold"
-        return failure("export", vector, SAME, headline, [said(attempt.export.message)])
+        return failure("export", vector, SAME, headline, [message_line(attempt.export.message)])
     if not attempt.package.is_dir():
         return failure("export", vector, "LLQ-WRITE-7", "said that it succeeded, and left no package")
-    verdict = workshop.verdict(attempt)
+    verdict = session.verdict(attempt)
     if verdict.accepted:
         return None
     fault = verdict.rules[0] if verdict.rules else SAME
@@ -43,9 +43,9 @@ def export(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | N
     return failure("export", vector, fault, headline, [f"all        {', '.join(verdict.rules)}"])
 
 
-def describe(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect the `model` that the checkpoint's configuration states, and frequencies near the exact ones."""
-    package = workshop.valid(vector)
+    package = session.valid(vector)
     model = description(package)
     stated = {key: value for key, value in vector.members["model"].items() if key not in FREE}
     found = {key: value for key, value in model.items() if key not in FREE}
@@ -80,11 +80,11 @@ def _differences(path: str, found: Any, stated: Any) -> Iterator[str]:
         yield f"{path}: found {found!r}, expected {stated!r}"
 
 
-def compute(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def compute(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect logits near those of the checkpoint: rounding moves them a little, another function far."""
-    package = workshop.valid(vector)
+    package = session.valid(vector)
     expected = vector.array("logits")
-    got = np.asarray(workshop.logits(package, list(vector.members["tokens"])), np.float64)
+    got = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)
     distance = float(np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2)))
     if distance <= FARTHEST:
         return None

@@ -22,7 +22,7 @@ def failure(check: str, vector: Vector, rule: str, headline: str, lines: Sequenc
     return Failure(headline, "\n".join(text), (rule,))
 
 
-def said(message: str) -> str:
-    """Return the end of what an exporter said, in one line."""
+def message_line(message: str) -> str:
+    """Return the end of an exporter's message, as one line of a failure."""
     line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
     return f"said       {line[-SHOWN:] or 'nothing'}"

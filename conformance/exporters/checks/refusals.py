@@ -4,27 +4,29 @@ from pathlib import Path
 
 from ...core.check import Failure
 from ...core.vectors import Vector
-from ..session import PACKAGE, Attempt, Workshop
-from .failure_text import failure, said
+from ..session import PACKAGE, Attempt, Session
+from .failure_text import failure, message_line
 
 EXISTING = {"metadata.json": b"{}", "notes.txt": b"not to be lost\n"}
 """What lies at the package's path already."""
 
 
-def decline(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect that a checkpoint is refused, with a message that names what is to blame, and nothing left."""
     rule = vector.rules[0]
-    attempt = workshop.first(vector)
+    attempt = session.first(vector)
     message = attempt.export.message
     if attempt.export.succeeded:
         return failure("decline", vector, rule, "accepted a checkpoint that no package can hold")
     if left := attempt.left:
-        return failure("decline", vector, *_left(attempt), [f"left       {', '.join(left)}", said(message)])
+        return failure(
+            "decline", vector, *_left(attempt), [f"left       {', '.join(left)}", message_line(message)]
+        )
     if not message:
         return failure("decline", vector, rule, "refused a checkpoint without a word")
     names = vector.members["names"]
     if names and not any(name in message for name in names):
-        lines = [said(message), f"expected   one of {', '.join(names)}"]
+        lines = [message_line(message), f"expected   one of {', '.join(names)}"]
         return failure("decline", vector, rule, "refused without naming the tensor", lines)
     return None
 
@@ -36,9 +38,9 @@ def _left(attempt: Attempt) -> tuple[str, str]:
     return "LLQ-WRITE-7", "failed, and left what it had written"
 
 
-def spare(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def spare(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect that a directory which stands at the package's path stays as it is, and is told of."""
-    attempt = workshop.attempt(vector, existing=EXISTING)
+    attempt = session.attempt(vector, existing=EXISTING)
     rule = "LLQ-WRITE-5"
     if not attempt.package.is_dir() or attempt.files != EXISTING:
         found = sorted(attempt.files) if attempt.package.is_dir() else ["no directory any more"]
@@ -46,7 +48,7 @@ def spare(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | No
         return failure("spare", vector, rule, headline, [f"now there  {', '.join(found)}"])
     if attempt.export.succeeded:
         headline = "said that it wrote a package, and did not, for a directory is in the way"
-        return failure("spare", vector, "LLQ-WRITE-7", headline, [said(attempt.export.message)])
+        return failure("spare", vector, "LLQ-WRITE-7", headline, [message_line(attempt.export.message)])
     others = [name for name in attempt.left if name != PACKAGE]
     if others:
         headline = "left what it had written beside a directory in the way"
@@ -54,14 +56,14 @@ def spare(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | No
     return None
 
 
-def abort(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def abort(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect no `metadata.json` where a shard cannot be written whole, as on a disk that is full."""
-    workshop.valid(vector)
-    shards = [data for name, data in workshop.first(vector).files.items() if name.endswith(".llq")]
-    attempt = workshop.attempt(vector, largest_file=max(map(len, shards)) - 1)
+    session.valid(vector)
+    shards = [data for name, data in session.first(vector).files.items() if name.endswith(".llq")]
+    attempt = session.attempt(vector, largest_file=max(map(len, shards)) - 1)
     if attempt.package.is_dir() and (attempt.package / "metadata.json").exists():
         headline = "left a package that it could not finish"
-        lines = [f"left       {', '.join(sorted(attempt.files))}", said(attempt.export.message)]
+        lines = [f"left       {', '.join(sorted(attempt.files))}", message_line(attempt.export.message)]
         return failure("abort", vector, "LLQ-WRITE-2", headline, lines)
     if attempt.export.succeeded:
         return failure("abort", vector, "LLQ-WRITE-7", "could not write a shard, and said that it succeeded")

@@ -12,8 +12,8 @@ from pathlib import Path
 from ...core.check import Failure
 from ...core.runtime import Errored
 from ...core.vectors import Vector
-from ..session import Workshop
-from .failure_text import failure, said
+from ..session import Session
+from .failure_text import failure, message_line
 
 SAME_BYTES = "LLQ-WRITE-1"
 TEXTS = (".json", ".wgsl")
@@ -23,14 +23,14 @@ LEAST_NAME = 4
 DAY = 86400
 
 
-def repeat(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def repeat(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect the same bytes from a copy of the checkpoint, elsewhere and in another second."""
-    workshop.valid(vector)
-    first = workshop.first(vector)
+    session.valid(vector)
+    first = session.first(vector)
     second = int(time.time())
     while int(time.time()) == second:  # a time stamp may have no parts of seconds
         time.sleep(0.01)
-    again = workshop.attempt(vector)
+    again = session.attempt(vector)
     if not again.export.succeeded:
         raise Errored("it exported the checkpoint once, and not a second time", again.export.message)
     one, two = first.files, again.files
@@ -51,10 +51,10 @@ def _where(one: bytes | None, two: bytes | None) -> str:
     return f" at byte {at}: {one[at - 20 : at + 20]!r} and {two[at - 20 : at + 20]!r}"
 
 
-def traceless(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def traceless(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect no path, no time, and no name of the machine or its user in the texts of a package."""
-    workshop.valid(vector)
-    attempt = workshop.first(vector)
+    session.valid(vector)
+    attempt = session.first(vector)
     paths = {
         "the checkpoint's path": str(attempt.checkpoint.parent),
         "the package's path": str(attempt.package.parent),
@@ -63,7 +63,7 @@ def traceless(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure 
         if Path(name).suffix in TEXTS:
             for what, found in _found(data.decode(errors="replace"), paths):
                 headline = f"{name} holds {what}"
-                lines = [f"found      {found}", said(attempt.export.message)]
+                lines = [f"found      {found}", message_line(attempt.export.message)]
                 return failure("traceless", vector, SAME_BYTES, headline, lines)
     return None
 

@@ -11,7 +11,7 @@ from ...container import decoding
 from ...container.package import BLOCK, Tensor, read_tensor
 from ...core.check import Failure
 from ...core.vectors import Vector
-from ..session import Workshop, decoded, description
+from ..session import Session, decoded, description
 from .arrangement import originals
 from .content import SAME
 from .failure_text import failure
@@ -51,9 +51,9 @@ class Matrix:
         return found
 
 
-def weights(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def weights(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect every row of every tensor near its original, and no block shifted as a whole."""
-    package = workshop.valid(vector)
+    package = session.valid(vector)
     expected = originals(vector, description(package))
     for name, got in decoded(package).items():
         if name == "rope.inv_freq":
@@ -66,9 +66,9 @@ def weights(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | 
     return None
 
 
-def rounding(workshop: Workshop, vector: Vector, _checkpoint: Path) -> Failure | None:
+def rounding(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect every weight of an INT4 tensor within half a step of its original."""
-    package = workshop.valid(vector)
+    package = session.valid(vector)
     expected = originals(vector, description(package))
     for matrix in _matrices(package, expected):
         allowed = 0.5 + SCALE * (np.abs(matrix.expected) / matrix.steps + 0.5)

@@ -1,4 +1,4 @@
-"""Equivalents: exporters that do in another way what the specification leaves open. No check may fail."""
+"""Conforming variants: exporters that do otherwise what the specification leaves open. No check may fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ Export = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True)
-class Equivalent:
-    """An odd exporter: its name, what is odd, what it claims, and how it exports."""
+class ConformingVariant:
+    """An unusual but legal exporter: its name, what is unusual, what it claims, and how it exports."""
 
     name: str
     title: str
@@ -34,7 +34,7 @@ class Equivalent:
     @property
     def info(self) -> Info:
         """Who it says that it is."""
-        return Info(f"equivalent {self.name}", language="Python")
+        return Info(f"conforming variant {self.name}", language="Python")
 
 
 def ties_away(blocks: Any) -> Sections:
@@ -138,49 +138,51 @@ def with_card(checkpoint: Path, package: Path) -> None:
     (package / "README.md").write_text("A tiny model.\n", encoding="utf-8")
 
 
-def told(_checkpoint: Path, _package: Path) -> dict[str, Any]:
+def provenance_extras(_checkpoint: Path, _package: Path) -> dict[str, Any]:
     """Return what an exporter may say of itself."""
     return {"provenance": {"method": "rtn", "seed": 20261122, "note": "version 2.0.1 of 1999"}}
 
 
-EQUIVALENTS = {
+CONFORMING = {
     each.name: each
     for each in (
-        Equivalent("control", "nothing is odd", Recipe()),
-        Equivalent(
+        ConformingVariant("control", "nothing is unusual", Recipe()),
+        ConformingVariant(
             "symmetric", "zero_point 8 throughout", Recipe(rounder=round_symmetric, matrices="int4_symmetric")
         ),
-        Equivalent("ties-away", "ties rounded away from zero", Recipe(rounder=ties_away)),
-        Equivalent(
+        ConformingVariant("ties-away", "ties rounded away from zero", Recipe(rounder=ties_away)),
+        ConformingVariant(
             "nearest-scale", "scales rounded after the codes were chosen", Recipe(rounder=nearest_scale)
         ),
-        Equivalent("embedding-f32", "embedding in binary32", Recipe(dtypes={"embedding": "f32"})),
-        Equivalent("head-f16", "lm_head in binary16", Recipe(dtypes={"lm_head": "f16"})),
-        Equivalent("untied", "a head that was tied stored apart", Recipe(model=untied)),
-        Equivalent(
+        ConformingVariant("embedding-f32", "embedding in binary32", Recipe(dtypes={"embedding": "f32"})),
+        ConformingVariant("head-f16", "lm_head in binary16", Recipe(dtypes={"lm_head": "f16"})),
+        ConformingVariant("untied", "a head that was tied stored apart", Recipe(model=untied)),
+        ConformingVariant(
             "stem-of-checkpoint", "the checkpoint's name as stem", Recipe(stem=lambda path: path.stem)
         ),
-        Equivalent("many-shards", "shards of at most 8192 bytes", Recipe(shard_limit=8192)),
-        Equivalent("with-extras", "provenance in extras", Recipe(extras=told)),
-        Equivalent("with-card", "a model card beside the package", with_card),
-        Equivalent(
+        ConformingVariant("many-shards", "shards of at most 8192 bytes", Recipe(shard_limit=8192)),
+        ConformingVariant("with-extras", "provenance in extras", Recipe(extras=provenance_extras)),
+        ConformingVariant("with-card", "a model card beside the package", with_card),
+        ConformingVariant(
             "other-pairing", "the other rope_pairing, rows reordered", Recipe(other_pairing, reordered)
         ),
-        Equivalent("clipped", "a range cut at both ends", Recipe(rounder=clipped), "weights"),
-        Equivalent("with-feedback", "rounding with error feedback", Recipe(rounder=with_feedback), "weights"),
-        Equivalent("folded-norms", "norms folded into matrices", Recipe(load=folded), "model"),
-        Equivalent(
+        ConformingVariant("clipped", "a range cut at both ends", Recipe(rounder=clipped), "weights"),
+        ConformingVariant(
+            "with-feedback", "rounding with error feedback", Recipe(rounder=with_feedback), "weights"
+        ),
+        ConformingVariant("folded-norms", "norms folded into matrices", Recipe(load=folded), "model"),
+        ConformingVariant(
             "permuted-channels", "channels of the FFN in another order", Recipe(load=permuted), "model"
         ),
     )
 }
-"""All equivalents by name."""
+"""All conforming variants by name."""
 
 
-def exporter(name: str) -> Equivalent:
-    """Return the equivalent of a name; raises UnknownExporterError."""
-    if name not in EQUIVALENTS:
+def exporter(name: str) -> ConformingVariant:
+    """Return the conforming variant of a name; raises UnknownExporterError."""
+    if name not in CONFORMING:
         raise UnknownExporterError(
-            f"no equivalent exporter is called {name!r}; there are {', '.join(EQUIVALENTS)}"
+            f"no conforming variant of the exporter is called {name!r}; there are {', '.join(CONFORMING)}"
         )
-    return EQUIVALENTS[name]
+    return CONFORMING[name]

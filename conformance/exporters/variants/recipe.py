@@ -1,4 +1,4 @@
-"""The reference exporter in steps, each of which a mutant or an equivalent may replace."""
+"""The reference exporter in steps, each of which a mutant or a conforming variant may replace."""
 
 import json
 import shutil

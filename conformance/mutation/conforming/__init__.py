@@ -1,6 +1,6 @@
-"""Runtimes that are odd but legal: no check may fail them, whatever they claim.
+"""Conforming variants, runtimes that are unusual but legal: no check may fail them, whatever they claim.
 
-`pytest conformance --runtime=equivalent:NAME` asks one.
+`pytest conformance --runtime=conforming:NAME` asks one.
 `python -m conformance.mutation.conforming` lists them.
 """
 
@@ -17,12 +17,12 @@ from .float32 import Float32Runtime
 from .kernels import INTEGER_KERNELS, KERNELS, KernelRuntime
 
 
-class UnknownEquivalentError(LookupError):
-    """No equivalent has this name."""
+class UnknownVariantError(LookupError):
+    """No conforming variant has this name."""
 
 
 def _changed(mutate: Mutate) -> Callable[[], Any]:
-    return lambda: MutantRuntime([Mutant("equivalent", "", "", (), mutate)])
+    return lambda: MutantRuntime([Mutant("conforming", "", "", (), mutate)])
 
 
 def _kernel(name: str, *, integer: bool) -> Callable[[], Any]:
@@ -31,7 +31,7 @@ def _kernel(name: str, *, integer: bool) -> Callable[[], Any]:
     return lambda: KernelRuntime(KERNELS[name], flush=False)
 
 
-EQUIVALENTS: dict[str, Callable[[], Any]] = {
+CONFORMING: dict[str, Callable[[], Any]] = {
     **{f"kernel-{name.replace(' ', '-')}": _kernel(name, integer=False) for name in KERNELS},
     **{f"int8-kernel-{name.replace(' ', '-')}": _kernel(name, integer=True) for name in INTEGER_KERNELS},
     "float32-shuffled": lambda: Float32Runtime(0),
@@ -43,35 +43,35 @@ EQUIVALENTS: dict[str, Callable[[], Any]] = {
     "float32-results": _changed(over.float32_results),
     "online-softmax": _changed(over.online_softmax),
     "great-negative-mask": _changed(over.great_negative_mask),
-    "all-experts-masked": _changed(over.all_experts),
-    "tokens-sorted-by-expert": _changed(over.sorted_experts),
-    "norm-by-reciprocal": _changed(over.reciprocal_norm),
-    "sigmoid-by-tanh": _changed(over.silu_by_tanh),
-    "codes-by-reciprocal": _changed(over.reciprocal_codes),
-    "subnormals-flushed": _changed(over.flushed_subnormals),
-    "scale-at-its-limit": _changed(over.far_scale),
+    "all-experts-masked": _changed(over.all_experts_masked),
+    "tokens-sorted-by-expert": _changed(over.tokens_sorted_by_expert),
+    "norm-by-reciprocal": _changed(over.norm_by_reciprocal),
+    "sigmoid-by-tanh": _changed(over.sigmoid_by_tanh),
+    "codes-by-reciprocal": _changed(over.codes_by_reciprocal),
+    "subnormals-flushed": _changed(over.subnormals_flushed),
+    "scale-at-its-limit": _changed(over.scale_at_its_limit),
     "preallocated-cache": _changed(over.preallocated_cache),
     "token-by-token": lambda: over.InSteps(1),
     "three-tokens-at-a-time": lambda: over.InSteps(3),
-    "at-once-without-cache": over.AtOnce,
-    "answers-in-binary32": over.Single,
-    "first-fault-alone": over.FirstFault,
-    "talkative-validator": over.Talkative,
-    "blocks-backwards": over.Backwards,
-    "products-apart": over.Products,
+    "at-once-without-cache": over.AtOnceWithoutCache,
+    "answers-in-binary32": over.AnswersInBinary32,
+    "first-error-alone": over.FirstErrorAlone,
+    "talkative-validator": over.TalkativeValidator,
+    "blocks-backwards": over.BlocksBackwards,
+    "products-apart": over.ProductsApart,
 }
-"""What makes each equivalent, by name."""
+"""What makes each conforming variant, by name."""
 
 
 def runtime(name: str) -> Any:
-    """Return the equivalent of a name. Raises UnknownEquivalentError, which tells the nearest names."""
-    if name not in EQUIVALENTS:
-        near = ", ".join(get_close_matches(name, EQUIVALENTS, 3, 0.3) or list(EQUIVALENTS)[:3])
-        raise UnknownEquivalentError(
-            f"no equivalent is called {name!r}; near are {near}; "
+    """Return the conforming variant of a name. Raises UnknownVariantError, which tells the nearest names."""
+    if name not in CONFORMING:
+        near = ", ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
+        raise UnknownVariantError(
+            f"no conforming variant is called {name!r}; near are {near}; "
             "`python -m conformance.mutation.conforming` lists all"
         )
-    return EQUIVALENTS[name]()
+    return CONFORMING[name]()
 
 
-__all__ = ["EQUIVALENTS", "UnknownEquivalentError", "runtime"]
+__all__ = ["CONFORMING", "UnknownVariantError", "runtime"]

@@ -1,8 +1,8 @@
-"""List the equivalents: `python -m conformance.mutation.conforming`."""
+"""List the conforming variants: `python -m conformance.mutation.conforming`."""
 
 import sys
 
-from . import EQUIVALENTS, runtime
+from . import CONFORMING, runtime
 
-for name in EQUIVALENTS:
+for name in CONFORMING:
     sys.stdout.write(f"{name:36} {', '.join(sorted(runtime(name).capabilities))}\n")

@@ -1,4 +1,4 @@
-"""Equivalents made over the reference: what the specification leaves open, done otherwise."""
+"""Conforming variants made over the reference: what the specification leaves open, done otherwise."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ def great_negative_mask(seam: Seam) -> None:
     )
 
 
-def all_experts(seam: Seam) -> None:
+def all_experts_masked(seam: Seam) -> None:
     """Compute all experts for all tokens, and mask."""
 
     def call(self: moe.MoE, x: Array) -> Array:
@@ -97,7 +97,7 @@ def all_experts(seam: Seam) -> None:
     seam.replace(moe.MoE, "__call__", call)
 
 
-def sorted_experts(seam: Seam) -> None:
+def tokens_sorted_by_expert(seam: Seam) -> None:
     """Compute the tokens of each expert together."""
 
     def call(self: moe.MoE, x: Array) -> Array:
@@ -111,7 +111,7 @@ def sorted_experts(seam: Seam) -> None:
     seam.replace(moe.MoE, "__call__", call)
 
 
-def reciprocal_norm(seam: Seam) -> None:
+def norm_by_reciprocal(seam: Seam) -> None:
     """Multiply by the reciprocal of the root, in binary32."""
 
     def norm(x: Array, weight: Array | None, eps: float) -> Array:
@@ -123,13 +123,13 @@ def reciprocal_norm(seam: Seam) -> None:
         seam.replace(module, "rms_norm", norm)
 
 
-def silu_by_tanh(seam: Seam) -> None:
+def sigmoid_by_tanh(seam: Seam) -> None:
     """Compute the sigmoid as (1 + tanh(z / 2)) / 2."""
     for module in (ops, moe):
         seam.replace(module, "sigmoid", lambda z: (1 + np.tanh(z / 2)) / 2)
 
 
-def reciprocal_codes(seam: Seam) -> None:
+def codes_by_reciprocal(seam: Seam) -> None:
     """Quantize with a reciprocal in binary32, where rounding may go the other way within the guard band."""
 
     def quantize(x: Array) -> tuple[Array, Array]:
@@ -144,7 +144,7 @@ def reciprocal_codes(seam: Seam) -> None:
         seam.replace(module, "quantize_int8", quantize)
 
 
-def flushed_subnormals(seam: Seam) -> None:
+def subnormals_flushed(seam: Seam) -> None:
     """Flush results of rounding to binary16 that are subnormal."""
 
     def rounded(x: Array) -> Array:
@@ -155,7 +155,7 @@ def flushed_subnormals(seam: Seam) -> None:
         seam.replace(module, "round_binary16", rounded)
 
 
-def far_scale(seam: Seam) -> None:
+def scale_at_its_limit(seam: Seam) -> None:
     """Store INT8 scales that are nearly 2^−21 too great."""
 
     def quantize(x: Array) -> tuple[Array, Array]:
@@ -198,7 +198,7 @@ class InSteps(Reference):
         return super().logits(package, tokens, steps)
 
 
-class AtOnce(Reference):
+class AtOnceWithoutCache(Reference):
     """Computes each sequence at once, whatever the splits; generation begins anew for each token."""
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
@@ -216,7 +216,7 @@ class AtOnce(Reference):
         return found
 
 
-class Single(Reference):
+class AnswersInBinary32(Reference):
     """Answers in binary32."""
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
@@ -228,16 +228,16 @@ class Single(Reference):
         return super().matvec(package, tensor, form, x).astype(np.float32)
 
 
-class FirstFault(Reference):
-    """Stops at the first fault, and warns of nothing."""
+class FirstErrorAlone(Reference):
+    """Stops at the first error, and warns of nothing."""
 
     def validate(self, package: Path) -> Verdict:
         """Return the first rule alone."""
         return Verdict(super().validate(package).rules[:1])
 
 
-class Talkative(Reference):
-    """Reports other faults behind the first, each several times, and warnings without cause."""
+class TalkativeValidator(Reference):
+    """Reports other findings after the first, each several times, and warnings without cause."""
 
     def validate(self, package: Path) -> Verdict:
         """Return more rules behind the first."""
@@ -245,7 +245,7 @@ class Talkative(Reference):
         return Verdict(rules + rules[::-1] + ("LLQ-PKG-1",) if rules else (), ("LLQ-PKG-10",))
 
 
-class Backwards(Reference):
+class BlocksBackwards(Reference):
     """Decodes the parts of a tensor, and the blocks of a part, from the last to the first."""
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
@@ -259,7 +259,7 @@ class Backwards(Reference):
         return backwards(read_tensor(package, tensor))
 
 
-class Products(Reference):
+class ProductsApart(Reference):
     """Decodes by s·q − s·z in binary64, where both products are exact, and zero stays +0."""
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:

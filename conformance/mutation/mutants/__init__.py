@@ -30,10 +30,20 @@ MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
     *(feed_forward, sequences, generation, tokenization),
 )
-LEVELS = ("decode", "refuse", "accept", "withhold", "activations", "matvec", "logits", "generate", "tokenize")
+CHECK_ORDER = (
+    "decode",
+    "refuse",
+    "accept",
+    "withhold",
+    "activations",
+    "matvec",
+    "logits",
+    "generate",
+    "tokenize",
+)
 """The checks from low to high, the order of the registry."""
 
-for _name in sorted(MUTANTS, key=lambda name: LEVELS.index(MUTANTS[name].check)):
+for _name in sorted(MUTANTS, key=lambda name: CHECK_ORDER.index(MUTANTS[name].check)):
     MUTANTS[_name] = MUTANTS.pop(_name)
 
 CONTROL = "control"

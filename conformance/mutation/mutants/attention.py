@@ -24,43 +24,43 @@ def _angles(seam: Seam, change: Callable[[Array], Array]) -> None:
     seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, p: rotate(x, change(angles), p))
 
 
-@mutant("rope-other-pairing", "RoPE pairs of the other kind", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE pairs of the other kind", "DEC-5")
+def rope_other_pairing(seam: Seam) -> None:
     seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, p: rotate(x, angles, OTHER[p]))
 
 
-@mutant("rope-always-halves", "RoPE pairs always halves", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE pairs always halves", "DEC-5")
+def rope_always_halves(seam: Seam) -> None:
     seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, _: rotate(x, angles, "halves"))
 
 
-@mutant("rope-always-interleaved", "RoPE pairs always interleaved", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE pairs always interleaved", "DEC-5")
+def rope_always_interleaved(seam: Seam) -> None:
     seam.wrap(attention, "rotate", lambda rotate: lambda x, angles, _: rotate(x, angles, "interleaved"))
 
 
-@mutant("rope-backwards", "RoPE the other way", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE the other way", "DEC-5")
+def rope_backwards(seam: Seam) -> None:
     _angles(seam, np.negative)
 
 
-@mutant("rope-missing", "RoPE not applied", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE not applied", "DEC-5")
+def rope_missing(seam: Seam) -> None:
     seam.wrap(attention, "rotate", lambda _rotate: lambda x, _angles, _pairing: x)
 
 
-@mutant("rope-frequencies-reversed", "RoPE frequencies in reverse order", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE frequencies in reverse order", "DEC-5")
+def rope_frequencies_reversed(seam: Seam) -> None:
     _angles(seam, lambda angles: angles[:, ::-1])
 
 
-@mutant("rope-in-all-layers", "RoPE in layers without it", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE in layers without it", "DEC-5")
+def rope_in_all_layers(seam: Seam) -> None:
     _configured(seam, lambda config: replace(config, rope=True))
 
 
-@mutant("rope-theta-10000", "RoPE frequencies computed with theta 10000, not read", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE frequencies computed with theta 10000, not read", "DEC-5")
+def rope_theta_10000(seam: Seam) -> None:
     def computed(init: Callable[..., None]) -> Callable[..., None]:
         def changed(self: Attention, *arguments: Any) -> None:
             init(self, *arguments)
@@ -72,8 +72,8 @@ def _(seam: Seam) -> None:
     seam.wrap(Attention, "__init__", computed)
 
 
-@mutant("rope-keys-off-by-one", "RoPE of keys one position too far", "DEC-5")
-def _(seam: Seam) -> None:
+@mutant("RoPE of keys one position too far", "DEC-5")
+def rope_keys_off_by_one(seam: Seam) -> None:
     def wrong(call: Callable[..., Array]) -> Callable[..., Array]:
         def called(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
             right = attention.rotate
@@ -97,18 +97,18 @@ def _(seam: Seam) -> None:
     seam.wrap(Attention, "__call__", wrong)
 
 
-@mutant("angles-in-binary16", "RoPE angles in binary16", "DEC-6")
-def _(seam: Seam) -> None:
+@mutant("RoPE angles in binary16", "DEC-6")
+def angles_in_binary16(seam: Seam) -> None:
     _angles(seam, lambda angles: angles.astype(np.float16).astype(np.float64))
 
 
-@mutant("angles-in-binary32", "RoPE angles in binary32", "DEC-6")
-def _(seam: Seam) -> None:
+@mutant("RoPE angles in binary32", "DEC-6")
+def angles_in_binary32(seam: Seam) -> None:
     _angles(seam, lambda angles: angles.astype(np.float32).astype(np.float64))
 
 
-@mutant("angles-anew-each-step", "RoPE angles beginning anew at each step", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("RoPE angles beginning anew at each step", "DEC-17")
+def angles_anew_each_step(seam: Seam) -> None:
     _angles(seam, lambda angles: angles - angles[:1])
 
 
@@ -127,18 +127,18 @@ def _configured(seam: Seam, change: Callable[[Any], Any]) -> None:
     seam.wrap(Attention, "__init__", wrong)
 
 
-@mutant("qk-norm-without-rope", "qk_norm in layers without RoPE too", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm in layers without RoPE too", "DEC-7")
+def qk_norm_without_rope(seam: Seam) -> None:
     _configured(seam, lambda config: replace(config, qk_norm=config.qk_norm or not config.rope))
 
 
-@mutant("qk-norm-everywhere", "qk_norm in all layers", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm in all layers", "DEC-7")
+def qk_norm_everywhere(seam: Seam) -> None:
     _configured(seam, lambda config: replace(config, qk_norm=True))
 
 
-@mutant("qk-norm-missing", "no qk_norm", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("no qk_norm", "DEC-7")
+def qk_norm_missing(seam: Seam) -> None:
     _configured(seam, lambda config: replace(config, qk_norm=False))
 
 
@@ -147,23 +147,23 @@ def _head_norm(seam: Seam, wrong: Callable[[Array, float], Array]) -> None:
     seam.wrap(attention, "rms_norm", lambda _norm: lambda x, _weight, eps: wrong(x, eps))
 
 
-@mutant("qk-norm-by-length", "qk_norm divides by the length of the head", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm divides by the length of the head", "DEC-7")
+def qk_norm_by_length(seam: Seam) -> None:
     _head_norm(seam, lambda x, eps: x / np.sqrt((x * x).sum(axis=-1, keepdims=True) + eps))
 
 
-@mutant("qk-norm-without-eps", "qk_norm without eps", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm without eps", "DEC-7")
+def qk_norm_without_eps(seam: Seam) -> None:
     _head_norm(seam, lambda x, _eps: ops.rms_norm(x, None, 1e-12))
 
 
-@mutant("qk-norm-over-all-heads", "qk_norm over all heads together", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm over all heads together", "DEC-7")
+def qk_norm_over_all_heads(seam: Seam) -> None:
     _head_norm(seam, lambda x, eps: ops.rms_norm(x.reshape(len(x), -1), None, eps).reshape(x.shape))
 
 
-@mutant("qk-norm-of-queries-alone", "qk_norm of queries alone", "DEC-7")
-def _(seam: Seam) -> None:
+@mutant("qk_norm of queries alone", "DEC-7")
+def qk_norm_of_queries_alone(seam: Seam) -> None:
     def wrong(norm: Callable[..., Array]) -> Callable[..., Array]:
         count = 0
 
@@ -185,23 +185,23 @@ def _factors(seam: Seam, wrong: Callable[[Array, Any], Array]) -> None:
 _right_factors = attention.temperature_factors
 
 
-@mutant("temperature-missing", "no temperature", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("no temperature", "DEC-8")
+def temperature_missing(seam: Seam) -> None:
     _factors(seam, lambda positions, _: np.ones(len(positions)))
 
 
-@mutant("temperature-of-position", "temperature of position, not position + 1", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("temperature of position, not position + 1", "DEC-8")
+def temperature_of_position(seam: Seam) -> None:
     _factors(seam, lambda positions, temperature: _right_factors(positions - 1, temperature))
 
 
-@mutant("temperature-binary-logarithm", "temperature with the logarithm to base 2", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("temperature with the logarithm to base 2", "DEC-8")
+def temperature_binary_logarithm(seam: Seam) -> None:
     _factors(seam, lambda positions, t: 1 + (_right_factors(positions, t) - 1) / math.log(2))
 
 
-@mutant("temperature-without-floor", "temperature without floor", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("temperature without floor", "DEC-8")
+def temperature_without_floor(seam: Seam) -> None:
     def smooth(positions: Array, temperature: Any) -> Array:
         steps = (positions + 1) / temperature.floor_scale
         return np.asarray(1 + temperature.attn_scale * np.log(1 + steps))
@@ -209,8 +209,8 @@ def _(seam: Seam) -> None:
     _factors(seam, smooth)
 
 
-@mutant("temperature-without-1", "temperature without the 1 in front", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("temperature without the 1 in front", "DEC-8")
+def temperature_without_1(seam: Seam) -> None:
     _factors(seam, lambda positions, temperature: _right_factors(positions, temperature) - 1)
 
 
@@ -225,8 +225,8 @@ def _split(
     seam.wrap(Attention, "split", wrong)
 
 
-@mutant("kv-head-by-remainder", "key-value head by remainder", "DEC-4")
-def _(seam: Seam) -> None:
+@mutant("key-value head by remainder", "DEC-4")
+def kv_head_by_remainder(seam: Seam) -> None:
     def order(self: Attention) -> NDArray[np.intp]:
         heads = np.arange(self.model.num_heads)
         return heads.reshape(-1, self.model.num_kv_heads).T.reshape(-1)
@@ -244,31 +244,31 @@ def _(seam: Seam) -> None:
     _split(seam, lambda self, q, k, v: (q[:, order(self)], k, v))
 
 
-@mutant("kv-head-0-for-all", "the first key-value head for all", "DEC-4")
-def _(seam: Seam) -> None:
+@mutant("the first key-value head for all", "DEC-4")
+def kv_head_0_for_all(seam: Seam) -> None:
     def first(x: Array) -> Array:
         return np.repeat(x[:, :1], x.shape[1], axis=1)
 
     _split(seam, lambda _self, q, k, v: (q, first(k), first(v)))
 
 
-@mutant("values-before-keys", "values before keys", "DEC-4")
-def _(seam: Seam) -> None:
+@mutant("values before keys", "DEC-4")
+def values_before_keys(seam: Seam) -> None:
     _split(seam, lambda _self, q, k, v: (q, v, k))
 
 
-@mutant("scores-not-divided", "scores not divided by the root of head_dim", "DEC-9")
-def _(seam: Seam) -> None:
+@mutant("scores not divided by the root of head_dim", "DEC-9")
+def scores_not_divided(seam: Seam) -> None:
     _split(seam, lambda self, q, k, v: (q * math.sqrt(self.model.head_dim), k, v))
 
 
-@mutant("scores-divided-twice", "scores divided by head_dim", "DEC-9")
-def _(seam: Seam) -> None:
+@mutant("scores divided by head_dim", "DEC-9")
+def scores_divided_twice(seam: Seam) -> None:
     _split(seam, lambda self, q, k, v: (q / math.sqrt(self.model.head_dim), k, v))
 
 
-@mutant("scores-by-hidden-size", "scores divided by the root of hidden_size / num_heads", "DEC-9")
-def _(seam: Seam) -> None:
+@mutant("scores divided by the root of hidden_size / num_heads", "DEC-9")
+def scores_by_hidden_size(seam: Seam) -> None:
     def other(self: Attention, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
         model = self.model
         return q * math.sqrt(model.head_dim * model.num_heads / model.hidden_size), k, v

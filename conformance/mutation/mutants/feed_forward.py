@@ -27,28 +27,28 @@ def _halves(hidden: Array) -> list[Array]:
     return np.split(hidden, 2, axis=-1)
 
 
-@mutant("gate-up-swapped", "gate and up swapped", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("gate and up swapped", "DEC-12")
+def gate_up_swapped(seam: Seam) -> None:
     _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[1]) * _halves(h)[0])
 
 
-@mutant("gate-up-alternating", "gate and up in alternating rows", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("gate and up in alternating rows", "DEC-12")
+def gate_up_alternating(seam: Seam) -> None:
     _gated(seam, lambda ffn, h: ffn.activation(h[:, ::2]) * h[:, 1::2])
 
 
-@mutant("gate-up-added", "gate and up added, not multiplied", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("gate and up added, not multiplied", "DEC-12")
+def gate_up_added(seam: Seam) -> None:
     _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[0]) + _halves(h)[1])
 
 
-@mutant("activation-on-both", "the activation function on gate and up", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("the activation function on gate and up", "DEC-12")
+def activation_on_both(seam: Seam) -> None:
     _gated(seam, lambda ffn, h: ffn.activation(_halves(h)[0]) * ffn.activation(_halves(h)[1]))
 
 
-@mutant("activation-missing", "no activation function on gate", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("no activation function on gate", "DEC-12")
+def activation_missing(seam: Seam) -> None:
     _gated(seam, lambda _ffn, h: _halves(h)[0] * _halves(h)[1])
 
 
@@ -57,33 +57,33 @@ def tanh_gelu(z: Array) -> Array:
     return np.asarray(z / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))))
 
 
-@mutant("gelu-by-tanh", "gelu approximated by tanh", "DEC-13")
-def _(seam: Seam) -> None:
+@mutant("gelu approximated by tanh", "DEC-13")
+def gelu_by_tanh(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", tanh_gelu)
 
 
-@mutant("gelu-by-sigmoid", "gelu approximated by sigmoid", "DEC-13")
-def _(seam: Seam) -> None:
+@mutant("gelu approximated by sigmoid", "DEC-13")
+def gelu_by_sigmoid(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: z * ops.sigmoid(1.702 * z))
 
 
-@mutant("silu-throughout", "silu also where gelu is asked for", "DEC-13")
-def _(seam: Seam) -> None:
+@mutant("silu also where gelu is asked for", "DEC-13")
+def silu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", ops.silu)
 
 
-@mutant("relu-for-gelu", "relu for gelu", "DEC-13")
-def _(seam: Seam) -> None:
+@mutant("relu for gelu", "DEC-13")
+def relu_for_gelu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: np.maximum(z, 0))
 
 
-@mutant("gelu-throughout", "gelu also where silu is asked for", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("gelu also where silu is asked for", "DEC-12")
+def gelu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", ops.gelu)
 
 
-@mutant("tanh-gelu-for-silu", "gelu by tanh where silu is asked for", "DEC-12")
-def _(seam: Seam) -> None:
+@mutant("gelu by tanh where silu is asked for", "DEC-12")
+def tanh_gelu_for_silu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", tanh_gelu)
 
 
@@ -92,18 +92,18 @@ def _route(seam: Seam, wrong: Callable[[Array], tuple[NDArray[np.intp], Array]])
     seam.wrap(moe.MoE, "route", lambda _route: lambda self, x: wrong(x @ self.router.T))
 
 
-@mutant("router-softmax", "score by softmax, not sigmoid", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("score by softmax, not sigmoid", "DEC-14")
+def router_softmax(seam: Seam) -> None:
     _route(seam, lambda values: (values.argmax(axis=-1), ops.softmax(values).max(axis=-1)))
 
 
-@mutant("score-1", "score renormalized to 1", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("score renormalized to 1", "DEC-14")
+def score_1(seam: Seam) -> None:
     _route(seam, lambda values: (values.argmax(axis=-1), np.ones(len(values))))
 
 
-@mutant("router-last-of-equals", "last of equal experts", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("last of equal experts", "DEC-14")
+def router_last_of_equals(seam: Seam) -> None:
     def last(values: Array) -> tuple[NDArray[np.intp], Array]:
         chosen = values.shape[1] - 1 - values[:, ::-1].argmax(axis=-1)
         return chosen, ops.sigmoid(values.max(axis=-1))
@@ -111,8 +111,8 @@ def _(seam: Seam) -> None:
     _route(seam, last)
 
 
-@mutant("router-second", "second expert, not the first", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("second expert, not the first", "DEC-14")
+def router_second(seam: Seam) -> None:
     def second(values: Array) -> tuple[NDArray[np.intp], Array]:
         chosen = values.argsort(axis=-1)[:, -2]
         return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
@@ -120,8 +120,8 @@ def _(seam: Seam) -> None:
     _route(seam, second)
 
 
-@mutant("router-by-magnitude", "expert of the greatest magnitude", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("expert of the greatest magnitude", "DEC-14")
+def router_by_magnitude(seam: Seam) -> None:
     def magnitude(values: Array) -> tuple[NDArray[np.intp], Array]:
         chosen = np.abs(values).argmax(axis=-1)
         return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
@@ -129,8 +129,8 @@ def _(seam: Seam) -> None:
     _route(seam, magnitude)
 
 
-@mutant("router-of-first-position", "the expert of the first position for all of a step", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("the expert of the first position for all of a step", "DEC-14")
+def router_of_first_position(seam: Seam) -> None:
     def first(values: Array) -> tuple[NDArray[np.intp], Array]:
         chosen = np.repeat(values[:1].argmax(axis=-1), len(values))
         return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
@@ -151,31 +151,31 @@ def _mixture(seam: Seam, wrong: Mixture) -> None:
     seam.replace(moe.MoE, "__call__", call)
 
 
-@mutant("score-on-output", "score on the expert's output", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("score on the expert's output", "DEC-14")
+def score_on_output(seam: Seam) -> None:
     _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(x))
 
 
-@mutant("score-on-both-ends", "score on the expert's input and output", "DEC-14")
-def _(seam: Seam) -> None:
+@mutant("score on the expert's input and output", "DEC-14")
+def score_on_both_ends(seam: Seam) -> None:
     _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(score * x))
 
 
-@mutant("shared-expert-missing", "no shared expert", "DEC-15")
-def _(seam: Seam) -> None:
+@mutant("no shared expert", "DEC-15")
+def shared_expert_missing(seam: Seam) -> None:
     _mixture(seam, lambda _, x, expert, score: expert(score * x))
 
 
-@mutant("score-on-shared-expert", "score on the shared expert's input too", "DEC-15")
-def _(seam: Seam) -> None:
+@mutant("score on the shared expert's input too", "DEC-15")
+def score_on_shared_expert(seam: Seam) -> None:
     _mixture(seam, lambda self, x, expert, score: self.shared(score * x) + expert(score * x))
 
 
-@mutant("mixture-averaged", "half of the shared and half of the chosen expert", "DEC-15")
-def _(seam: Seam) -> None:
+@mutant("half of the shared and half of the chosen expert", "DEC-15")
+def mixture_averaged(seam: Seam) -> None:
     _mixture(seam, lambda self, x, expert, score: (self.shared(x) + expert(score * x)) / 2)
 
 
-@mutant("shared-expert-alone", "the shared expert alone", "DEC-15")
-def _(seam: Seam) -> None:
+@mutant("the shared expert alone", "DEC-15")
+def shared_expert_alone(seam: Seam) -> None:
     _mixture(seam, lambda self, x, _expert, _score: self.shared(x))

@@ -33,16 +33,16 @@ def _made(seam: Seam, change: Callable[[Decoder], None]) -> None:
     seam.wrap(Decoder, "__init__", wrong)
 
 
-@mutant("embedding-scaled", "embedding scaled by the root of hidden_size", "DEC-1")
-def _(seam: Seam) -> None:
+@mutant("embedding scaled by the root of hidden_size", "DEC-1")
+def embedding_scaled(seam: Seam) -> None:
     def scale(decoder: Decoder) -> None:
         decoder.embedding = decoder.embedding * np.float32(math.sqrt(decoder.model.hidden_size))
 
     _made(seam, scale)
 
 
-@mutant("embedding-of-next-token", "embedding of the next token id", "DEC-1")
-def _(seam: Seam) -> None:
+@mutant("embedding of the next token id", "DEC-1")
+def embedding_of_next_token(seam: Seam) -> None:
     def shift(decoder: Decoder) -> None:
         decoder.embedding = np.roll(decoder.embedding, -1, axis=0)
 
@@ -59,62 +59,62 @@ def weighed(y: Array, weight: Array | None) -> Array:
     return np.asarray(y if weight is None else weight * y)
 
 
-@mutant("eps-outside-root", "eps outside the root", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("eps outside the root", "DEC-3")
+def eps_outside_root(seam: Seam) -> None:
     def outside(x: Array, weight: Array | None, eps: float) -> Array:
         return weighed(x / (np.sqrt(np.mean(x * x, axis=-1, keepdims=True)) + eps), weight)
 
     _norms(seam, lambda _norm: outside)
 
 
-@mutant("eps-1e-6", "eps taken for 1e-6", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("eps taken for 1e-6", "DEC-3")
+def eps_1e_6(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-6))
 
 
-@mutant("eps-1e-5", "eps taken for 1e-5", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("eps taken for 1e-5", "DEC-3")
+def eps_1e_5(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-5))
 
 
-@mutant("eps-ignored", "no eps in norms", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("no eps in norms", "DEC-3")
+def eps_ignored(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, weight, _: norm(x, weight, 1e-30))
 
 
-@mutant("eps-as-maximum", "the greater of mean(x²) and eps", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("the greater of mean(x²) and eps", "DEC-3")
+def eps_as_maximum(seam: Seam) -> None:
     def clamped(x: Array, weight: Array | None, eps: float) -> Array:
         return weighed(x / np.sqrt(np.maximum(np.mean(x * x, axis=-1, keepdims=True), eps)), weight)
 
     _norms(seam, lambda _norm: clamped)
 
 
-@mutant("norm-weight-plus-1", "weight of a norm added to 1", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("weight of a norm added to 1", "DEC-3")
+def norm_weight_plus_1(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, w, eps: norm(x, None if w is None else 1 + w, eps))
 
 
-@mutant("norm-weight-ignored", "weight of a norm ignored", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("weight of a norm ignored", "DEC-3")
+def norm_weight_ignored(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, _, eps: norm(x, None, eps))
 
 
-@mutant("layer-norm", "layer norm: the mean subtracted", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("layer norm: the mean subtracted", "DEC-3")
+def layer_norm(seam: Seam) -> None:
     _norms(seam, lambda norm: lambda x, w, eps: norm(x - x.mean(axis=-1, keepdims=True), w, eps))
 
 
-@mutant("norm-by-sum", "norm by the sum of squares, not their mean", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("norm by the sum of squares, not their mean", "DEC-3")
+def norm_by_sum(seam: Seam) -> None:
     def summed(x: Array, weight: Array | None, eps: float) -> Array:
         return weighed(x / np.sqrt((x * x).sum(axis=-1, keepdims=True) + eps), weight)
 
     _norms(seam, lambda _norm: summed)
 
 
-@mutant("norm-by-64", "norm by a length rounded up to 64", "DEC-3")
-def _(seam: Seam) -> None:
+@mutant("norm by a length rounded up to 64", "DEC-3")
+def norm_by_64(seam: Seam) -> None:
     def padded(x: Array, weight: Array | None, eps: float) -> Array:
         length = -(-x.shape[-1] // 64) * 64
         return weighed(x / np.sqrt((x * x).sum(axis=-1, keepdims=True) / length + eps), weight)
@@ -154,13 +154,13 @@ def _right(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps:
     return h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
 
 
-@mutant("no-norm-before-head", "no norm before the head", "DEC-16")
-def _(seam: Seam) -> None:
+@mutant("no norm before the head", "DEC-16")
+def no_norm_before_head(seam: Seam) -> None:
     _layered(seam, _right, norm=False)
 
 
-@mutant("ffn-residual-of-layer-input", "residual of the FFN taken from the layer's input", "DEC-2")
-def _(seam: Seam) -> None:
+@mutant("residual of the FFN taken from the layer's input", "DEC-2")
+def ffn_residual_of_layer_input(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         h = x + attend(rms_norm(x, layer.attention_norm, eps))
         return x + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
@@ -168,8 +168,8 @@ def _(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("parallel-ffn", "FFN beside attention, not behind it", "DEC-2")
-def _(seam: Seam) -> None:
+@mutant("FFN beside attention, not behind it", "DEC-2")
+def parallel_ffn(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         attended = attend(rms_norm(x, layer.attention_norm, eps))
         return x + attended + layer.ffn(rms_norm(x, layer.ffn_norm, eps))
@@ -177,8 +177,8 @@ def _(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("norms-swapped", "attention_norm and ffn_norm swapped", "DEC-2")
-def _(seam: Seam) -> None:
+@mutant("attention_norm and ffn_norm swapped", "DEC-2")
+def norms_swapped(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         h = x + attend(rms_norm(x, layer.ffn_norm, eps))
         return h + layer.ffn(rms_norm(h, layer.attention_norm, eps))
@@ -186,8 +186,8 @@ def _(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("residual-of-normed", "residuals taken behind the norms", "DEC-2")
-def _(seam: Seam) -> None:
+@mutant("residuals taken behind the norms", "DEC-2")
+def residual_of_normed(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         normed = rms_norm(x, layer.attention_norm, eps)
         h = normed + attend(normed)
@@ -197,8 +197,8 @@ def _(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("last-layer-skipped", "the last layer skipped", "DEC-2")
-def _(seam: Seam) -> None:
+@mutant("the last layer skipped", "DEC-2")
+def last_layer_skipped(seam: Seam) -> None:
     def skip(decoder: Decoder) -> None:
         decoder.layers = decoder.layers[:-1]
 
@@ -227,13 +227,13 @@ def _head_of(seam: Seam, weights: Callable[[Decoder], Array]) -> None:
     seam.wrap(Decoder, "_head", wrong)
 
 
-@mutant("head-always-tied", "embedding taken for lm_head though there is one", "DEC-16")
-def _(seam: Seam) -> None:
+@mutant("embedding taken for lm_head though there is one", "DEC-16")
+def head_always_tied(seam: Seam) -> None:
     _head_of(seam, lambda decoder: decoder._package.get_tensor("embedding").astype(np.float64))  # noqa: SLF001 - a seam
 
 
-@mutant("head-row-off-by-one", "logits one row off", "DEC-16")
-def _(seam: Seam) -> None:
+@mutant("logits one row off", "DEC-16")
+def head_row_off_by_one(seam: Seam) -> None:
     def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> matrix.Matrix:
             multiply = right(self)

@@ -1,4 +1,4 @@
-"""Mutants of the choice of tokens and the end of generation (GEN-1, GEN-2), and of hosts."""
+"""Mutants of the choice of tokens and the end of generation (GEN-1, GEN-2)."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,34 +20,30 @@ def _choose(seam: Seam, wrong: Callable[[Array], int]) -> None:
     seam.wrap(generation, "choose", lambda _: lambda logits, *_others: wrong(logits))
 
 
-@mutant("argmax-last-of-equals", "last of equal logits", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("last of equal logits", "GEN-1", "generate")
+def argmax_last_of_equals(seam: Seam) -> None:
     _choose(seam, lambda logits: len(logits) - 1 - int(logits[::-1].argmax()))
 
 
-@mutant("argmin", "the least logit", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("the least logit", "GEN-1", "generate")
+def argmin(seam: Seam) -> None:
     _choose(seam, lambda logits: int(logits.argmin()))
 
 
-@mutant("argmax-second", "the second greatest logit", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("the second greatest logit", "GEN-1", "generate")
+def argmax_second(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.argsort(-logits, kind="stable")[1]))
 
 
-@mutant("argmax-by-magnitude", "the logit of the greatest magnitude", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("the logit of the greatest magnitude", "GEN-1", "generate")
+def argmax_by_magnitude(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.abs(logits).argmax()))
 
 
 @mutant(
-    "temperature-0-samples",
-    "sampling at temperature 1 though greedy was asked for",
-    "GEN-1",
-    "generate",
-    unnamed="draws at random",
+    "sampling at temperature 1 though greedy was asked for", "GEN-1", "generate", unnamed="draws at random"
 )
-def _(seam: Seam) -> None:
+def temperature_0_samples(seam: Seam) -> None:
     random = np.random.default_rng(4)
 
     def draw(logits: Array) -> int:
@@ -56,13 +52,8 @@ def _(seam: Seam) -> None:
     _choose(seam, draw)
 
 
-@mutant(
-    "first-token-of-first-position",
-    "the first token chosen from the logits of the first position",
-    "GEN-1",
-    "generate",
-)
-def _(seam: Seam) -> None:
+@mutant("the first token chosen from the logits of the first position", "GEN-1", "generate")
+def first_token_of_first_position(seam: Seam) -> None:
     def wrong(_right: Generate) -> Generate:
         def first(decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
             sequence = decoder.start()
@@ -88,8 +79,8 @@ def _generate(seam: Seam, wrong: Callable[..., Iterator[int]]) -> None:
     seam.wrap(reference, "generate", changed)
 
 
-@mutant("eos-emitted", "end token emitted", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("end token emitted", "GEN-2", "generate")
+def eos_emitted(seam: Seam) -> None:
     def emits(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
         for token in right(decoder, prompt, most, ()):
             yield token
@@ -99,31 +90,31 @@ def _(seam: Seam) -> None:
     _generate(seam, emits)
 
 
-@mutant("eos-ignored", "end token ignored", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("end token ignored", "GEN-2", "generate")
+def eos_ignored(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, _: right(decoder, prompt, most, ()))
 
 
-@mutant("eos-skipped", "end token left out, and generation continued", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("end token left out, and generation continued", "GEN-2", "generate")
+def eos_skipped(seam: Seam) -> None:
     def skips(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
         return (token for token in right(decoder, prompt, most, ()) if token not in ends)
 
     _generate(seam, skips)
 
 
-@mutant("eos-first-only", "only the first end token known", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("only the first end token known", "GEN-2", "generate")
+def eos_first_only(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most, ends[:1]))
 
 
-@mutant("eos-last-only", "only the last end token known", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("only the last end token known", "GEN-2", "generate")
+def eos_last_only(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most, ends[-1:]))
 
 
-@mutant("eos-0-overlooked", "end token 0 taken for none", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("end token 0 taken for none", "GEN-2", "generate")
+def eos_0_overlooked(seam: Seam) -> None:
     def truthy(
         right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
     ) -> Iterator[int]:
@@ -133,33 +124,33 @@ def _(seam: Seam) -> None:
     _generate(seam, truthy)
 
 
-@mutant("eos-in-prompt-ends", "an end token in the prompt ends generation", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("an end token in the prompt ends generation", "GEN-2", "generate")
+def eos_in_prompt_ends(seam: Seam) -> None:
     def ended(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
         return iter(()) if set(prompt) & set(ends) else right(decoder, prompt, most, ends)
 
     _generate(seam, ended)
 
 
-@mutant("max-tokens-plus-1", "one token more than max_tokens", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("one token more than max_tokens", "GEN-2", "generate")
+def max_tokens_plus_1(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most + 1, ends))
 
 
-@mutant("max-tokens-minus-1", "one token fewer than max_tokens", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("one token fewer than max_tokens", "GEN-2", "generate")
+def max_tokens_minus_1(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most - 1, ends))
 
 
-@mutant("max-tokens-counts-prompt", "max_tokens counts the prompt", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("max_tokens counts the prompt", "GEN-2", "generate")
+def max_tokens_counts_prompt(seam: Seam) -> None:
     _generate(
         seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most - len(prompt), ends)
     )
 
 
-@mutant("prompt-echoed", "the prompt in front of what is generated", "GEN-2", "generate")
-def _(seam: Seam) -> None:
+@mutant("the prompt in front of what is generated", "GEN-2", "generate")
+def prompt_echoed(seam: Seam) -> None:
     def echoed(
         right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
     ) -> Iterator[int]:
@@ -169,20 +160,20 @@ def _(seam: Seam) -> None:
     _generate(seam, echoed)
 
 
-@mutant("last-prompt-token-lost", "the last token of the prompt not computed", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("the last token of the prompt not computed", "GEN-1", "generate")
+def last_prompt_token_lost(seam: Seam) -> None:
     _generate(
         seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt[:-1] or prompt, most, ends)
     )
 
 
-@mutant("last-prompt-token-twice", "the last token of the prompt computed twice", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("the last token of the prompt computed twice", "GEN-1", "generate")
+def last_prompt_token_twice(seam: Seam) -> None:
     _generate(
         seam, lambda right, decoder, prompt, most, ends: right(decoder, [*prompt, prompt[-1]], most, ends)
     )
 
 
-@mutant("generation-begins-with-token-0", "token 0 put in front of the prompt", "GEN-1", "generate")
-def _(seam: Seam) -> None:
+@mutant("token 0 put in front of the prompt", "GEN-1", "generate")
+def generation_begins_with_token_0(seam: Seam) -> None:
     _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, [0, *prompt], most, ends))

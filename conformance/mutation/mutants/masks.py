@@ -21,13 +21,13 @@ def _mask(seam: Seam, wrong: Callable[[Mask], Mask]) -> None:
     seam.wrap(attention, "attends", wrong)
 
 
-@mutant("chunks-ignored", "no chunks", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("no chunks", "DEC-10")
+def chunks_ignored(seam: Seam) -> None:
     _mask(seam, lambda attends: lambda queries, keys, _: attends(queries, keys, None))
 
 
-@mutant("chunks-slide", "chunks that slide", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("chunks that slide", "DEC-10")
+def chunks_slide(seam: Seam) -> None:
     def slide(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
         back = queries[:, None] - keys[None, :]
         return (back >= 0) & (back < (chunk_size or math.inf))
@@ -35,28 +35,28 @@ def _(seam: Seam) -> None:
     _mask(seam, lambda _: slide)
 
 
-@mutant("chunks-of-prefill-alone", "chunks only where several positions are computed at once", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("chunks only where several positions are computed at once", "DEC-10")
+def chunks_of_prefill_alone(seam: Seam) -> None:
     _mask(seam, lambda right: lambda q, k, size: right(q, k, None if len(q) == 1 else size))
 
 
-@mutant("chunks-one-longer", "chunks one position longer", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("chunks one position longer", "DEC-10")
+def chunks_one_longer(seam: Seam) -> None:
     _mask(seam, lambda right: lambda q, k, size: right(q, k, size + 1 if size else None))
 
 
-@mutant("chunks-shifted", "chunks that begin one position early", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("chunks that begin one position early", "DEC-10")
+def chunks_shifted(seam: Seam) -> None:
     _mask(seam, lambda right: lambda q, k, size: right(q + 1, k + 1, size))
 
 
-@mutant("mask-shows-next", "causal mask lets the next position through", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("causal mask lets the next position through", "DEC-10")
+def mask_shows_next(seam: Seam) -> None:
     _mask(seam, lambda right: lambda queries, keys, size: right(queries + 1, keys, size))
 
 
-@mutant("mask-hides-own", "causal mask hides the position itself", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("causal mask hides the position itself", "DEC-10")
+def mask_hides_own(seam: Seam) -> None:
     def wrong(attends: Mask) -> Mask:
         def strict(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
             own = queries[:, None] == keys[None, :]
@@ -68,13 +68,13 @@ def _(seam: Seam) -> None:
     _mask(seam, wrong)
 
 
-@mutant("mask-missing", "no causal mask", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("no causal mask", "DEC-10")
+def mask_missing(seam: Seam) -> None:
     _mask(seam, lambda _: lambda queries, keys, _size: np.ones((len(queries), len(keys)), bool))
 
 
-@mutant("mask-hides-first", "position 0 hidden from all others", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("position 0 hidden from all others", "DEC-10")
+def mask_hides_first(seam: Seam) -> None:
     def wrong(attends: Mask) -> Mask:
         def hidden(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
             seen = attends(queries, keys, chunk_size)
@@ -90,8 +90,8 @@ def _softmax(seam: Seam, wrong: Callable[[Array], Array]) -> None:
     seam.wrap(attention, "softmax", lambda _: wrong)
 
 
-@mutant("softmax-without-maximum", "softmax in binary32 without subtraction of the greatest score", "NUM-1")
-def _(seam: Seam) -> None:
+@mutant("softmax in binary32 without subtraction of the greatest score", "NUM-1")
+def softmax_without_maximum(seam: Seam) -> None:
     def naive(scores: Array) -> Array:
         weights = np.exp(scores.astype(np.float32))
         return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float64)
@@ -99,8 +99,8 @@ def _(seam: Seam) -> None:
     _softmax(seam, naive)
 
 
-@mutant("softmax-off-by-one", "1 added to the sum of the softmax", "DEC-11")
-def _(seam: Seam) -> None:
+@mutant("1 added to the sum of the softmax", "DEC-11")
+def softmax_off_by_one(seam: Seam) -> None:
     def quiet(scores: Array) -> Array:
         greatest = np.maximum(scores.max(axis=-1, keepdims=True), 0)
         weights = np.exp(scores - greatest)
@@ -109,20 +109,20 @@ def _(seam: Seam) -> None:
     _softmax(seam, quiet)
 
 
-@mutant("softmax-masked-as-0", "masked scores taken for 0, not −∞", "DEC-11")
-def _(seam: Seam) -> None:
+@mutant("masked scores taken for 0, not −∞", "DEC-11")
+def softmax_masked_as_0(seam: Seam) -> None:
     seam.wrap(
         attention, "softmax", lambda right: lambda scores: right(np.where(np.isneginf(scores), 0, scores))
     )
 
 
-@mutant("softmax-base-2", "softmax with powers of 2", "DEC-11")
-def _(seam: Seam) -> None:
+@mutant("softmax with powers of 2", "DEC-11")
+def softmax_base_2(seam: Seam) -> None:
     seam.wrap(attention, "softmax", lambda right: lambda scores: right(scores * math.log(2)))
 
 
-@mutant("heads-interleaved", "outputs of heads interleaved, not concatenated", "DEC-11")
-def _(seam: Seam) -> None:
+@mutant("outputs of heads interleaved, not concatenated", "DEC-11")
+def heads_interleaved(seam: Seam) -> None:
     def wrong(init: Callable[..., None]) -> Callable[..., None]:
         def made(self: Attention, *arguments: object) -> None:
             init(self, *arguments)

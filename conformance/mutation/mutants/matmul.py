@@ -39,8 +39,8 @@ def _product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
         seam.wrap(module, "int4_matrix", wrong)
 
 
-@mutant("sums-in-binary16", "sums in binary16", "ACT-8", "matvec")
-def _(seam: Seam) -> None:
+@mutant("sums in binary16", "ACT-8", "matvec")
+def sums_in_binary16(seam: Seam) -> None:
     def narrow(a: Array, weights: Array) -> Array:
         terms = (a[:, None] * weights).astype(np.float16)
         return terms.cumsum(axis=-1, dtype=np.float16)[..., -1].astype(np.float64)
@@ -48,16 +48,16 @@ def _(seam: Seam) -> None:
     _product(seam, narrow)
 
 
-@mutant("products-in-binary16", "products rounded to binary16 before they are added", "ACT-8", "matvec")
-def _(seam: Seam) -> None:
+@mutant("products rounded to binary16 before they are added", "ACT-8", "matvec")
+def products_in_binary16(seam: Seam) -> None:
     def narrow(a: Array, weights: Array) -> Array:
         return np.asarray((a[:, None] * weights).astype(np.float16).astype(np.float64).sum(axis=-1))
 
     _product(seam, narrow)
 
 
-@mutant("block-sums-in-binary16", "the sum of each block rounded to binary16", "ACT-8", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the sum of each block rounded to binary16", "ACT-8", "matvec")
+def block_sums_in_binary16(seam: Seam) -> None:
     def narrow(a: Array, weights: Array) -> Array:
         edges = range(0, weights.shape[1], ROWS)
         blocks = [a[:, edge : edge + ROWS] @ weights[:, edge : edge + ROWS].T for edge in edges]
@@ -66,18 +66,18 @@ def _(seam: Seam) -> None:
     _product(seam, narrow)
 
 
-@mutant("result-in-binary16", "results of matmuls in binary16", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("results of matmuls in binary16", "NUM-3", "matvec")
+def result_in_binary16(seam: Seam) -> None:
     _product(seam, lambda a, weights: (a @ weights.T).astype(np.float16).astype(np.float64))
 
 
-@mutant("matmul-weights-in-binary16", "weights rounded to binary16 in matmul", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("weights rounded to binary16 in matmul", "NUM-3", "matvec")
+def matmul_weights_in_binary16(seam: Seam) -> None:
     _product(seam, lambda a, weights: a @ weights.astype(np.float16).astype(np.float64).T)
 
 
-@mutant("matmul-weights-in-bfloat16", "weights rounded to bfloat16 in matmul", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("weights rounded to bfloat16 in matmul", "NUM-3", "matvec")
+def matmul_weights_in_bfloat16(seam: Seam) -> None:
     def narrow(a: Array, weights: Array) -> Array:
         bits = weights.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
         return a @ bits.view(np.float32).astype(np.float64).T
@@ -90,13 +90,13 @@ def _without(keep: Callable[[int], int]) -> Callable[[Array, Array], Array]:
     return lambda a, w: a[:, : keep(w.shape[1])] @ w[:, : keep(w.shape[1])].T
 
 
-@mutant("last-columns-skipped", "columns behind the last full block left out of sums", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("columns behind the last full block left out of sums", "NUM-3", "matvec")
+def last_columns_skipped(seam: Seam) -> None:
     _product(seam, _without(lambda cols: cols // ROWS * ROWS))
 
 
-@mutant("last-column-skipped", "the last column left out of sums", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the last column left out of sums", "NUM-3", "matvec")
+def last_column_skipped(seam: Seam) -> None:
     _product(seam, _without(lambda cols: cols - 1))
 
 
@@ -104,8 +104,8 @@ def _rows(change: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda a, w: change((a @ w.T).T).T
 
 
-@mutant("last-rows-skipped", "rows behind the last full block left zero", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("rows behind the last full block left zero", "NUM-3", "matvec")
+def last_rows_skipped(seam: Seam) -> None:
     def skipped(rows: Array) -> Array:
         done = np.arange(len(rows)) < len(rows) // ROWS * ROWS
         return rows * done[:, None]
@@ -113,21 +113,21 @@ def _(seam: Seam) -> None:
     _product(seam, _rows(skipped))
 
 
-@mutant("last-row-skipped", "the last row left zero", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the last row left zero", "NUM-3", "matvec")
+def last_row_skipped(seam: Seam) -> None:
     _product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
 
 
-@mutant("split-binding-off-by-one", "rows behind the first 64 taken from one row too far", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("rows behind the first 64 taken from one row too far", "NUM-3", "matvec")
+def split_binding_off_by_one(seam: Seam) -> None:
     def shifted(rows: Array) -> Array:
         return np.concatenate([rows[:ROWS], rows[ROWS + 1 :], np.zeros_like(rows[ROWS : ROWS + 1])])
 
     _product(seam, _rows(shifted))
 
 
-@mutant("subgroups-of-32", "the sums of half the invocations lost: subgroups taken for 32", "NUM-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the sums of half the invocations lost: subgroups taken for 32", "NUM-3", "matvec")
+def subgroups_of_32(seam: Seam) -> None:
     def half(a: Array, weights: Array) -> Array:
         mask = np.arange(weights.shape[1]) % ROWS < ROWS // 2
         return (a * mask) @ weights.T
@@ -135,8 +135,8 @@ def _(seam: Seam) -> None:
     _product(seam, half)
 
 
-@mutant("matmul-only-first-vector", "the product of the first vector for all", "ACT-3", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the product of the first vector for all", "ACT-3", "matvec")
+def matmul_only_first_vector(seam: Seam) -> None:
     _product(seam, lambda a, weights: np.repeat(a[:1] @ weights.T, len(a), axis=0))
 
 
@@ -178,48 +178,41 @@ def _apart(packed: Any, dots: Callable[[Array, Array, Array], Array]) -> matrix.
     return multiply
 
 
-@mutant("zero-point-correction-missing", "the correction zero_point · Σq missing", "ACT-7", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the correction zero_point · Σq missing", "ACT-7", "matvec")
+def zero_point_correction_missing(seam: Seam) -> None:
     _integers(seam, lambda dot, _zero, _total: dot)
 
 
-@mutant("zero-point-correction-twice", "the correction zero_point · Σq applied twice", "ACT-7", "matvec")
-def _(seam: Seam) -> None:
+@mutant("the correction zero_point · Σq applied twice", "ACT-7", "matvec")
+def zero_point_correction_twice(seam: Seam) -> None:
     _integers(seam, lambda dot, zero, total: dot - 2 * zero * total)
 
 
-@mutant(
-    "zero-point-correction-by-threads",
-    "the correction zero_point · Σq added by 64 threads",
-    "ACT-7",
-    "matvec",
-)
-def _(seam: Seam) -> None:
+@mutant("the correction zero_point · Σq added by 64 threads", "ACT-7", "matvec")
+def zero_point_correction_by_threads(seam: Seam) -> None:
     _integers(seam, lambda dot, zero, total: dot - 64 * zero * total)
 
 
-@mutant(
-    "zero-point-correction-added", "the correction zero_point · Σq added, not subtracted", "ACT-7", "matvec"
-)
-def _(seam: Seam) -> None:
+@mutant("the correction zero_point · Σq added, not subtracted", "ACT-7", "matvec")
+def zero_point_correction_added(seam: Seam) -> None:
     _integers(seam, lambda dot, zero, total: dot + zero * total)
 
 
-@mutant("dot-wraps-at-16-bits", "dot products of blocks wrapped to 16 bits", "ACT-7", "matvec")
-def _(seam: Seam) -> None:
+@mutant("dot products of blocks wrapped to 16 bits", "ACT-7", "matvec")
+def dot_wraps_at_16_bits(seam: Seam) -> None:
     def wrapped(dot: Array, zero: Array, total: Array) -> Array:
         return (dot - zero * total).astype(np.int64).astype(np.int16).astype(np.float64)
 
     _integers(seam, wrapped)
 
 
-@mutant("dot-in-binary16", "dot products of blocks rounded to binary16", "ACT-7", "matvec")
-def _(seam: Seam) -> None:
+@mutant("dot products of blocks rounded to binary16", "ACT-7", "matvec")
+def dot_in_binary16(seam: Seam) -> None:
     _integers(seam, lambda dot, zero, total: (dot - zero * total).astype(np.float16).astype(np.float64))
 
 
-@mutant("matmul-zero-point-wrapped", "Σq wrapped to 8 bits in the correction", "ACT-7", "matvec")
-def _(seam: Seam) -> None:
+@mutant("Σq wrapped to 8 bits in the correction", "ACT-7", "matvec")
+def matmul_zero_point_wrapped(seam: Seam) -> None:
     def wrapped(dot: Array, zero: Array, total: Array) -> Array:
         return dot - zero * total.astype(np.int64).astype(np.int8)
 

@@ -13,7 +13,7 @@ class Mutant:
     """A runtime that is wrong in one thing.
 
     name: in kebab-case, as `--runtime=mutant:NAME` takes it.
-    title: the mistake in words, as failures name it; variants of one mistake share it.
+    title: what is wrong, as failures name it; variants of one mutant share it.
     rule: the rule that it breaks, which its failures cite.
     checks: the checks that have to find it, that of the lowest capability first.
     mutate: how the reference gets it.
@@ -31,7 +31,7 @@ class Mutant:
 
     @property
     def check(self) -> str:
-        """The check that finds it at the lowest level."""
+        """The lowest check that finds it."""
         return self.checks[0]
 
     @property
@@ -46,7 +46,7 @@ CAPABILITY = {"accept": "reject", "refuse": "reject", "withhold": "reject"}
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 
 MUTANTS: dict[str, Mutant] = {}
-"""All mutants by name, in the order of levels once the modules are imported."""
+"""All mutants by name, in the order of checks once the modules are imported."""
 
 
 def add(mutant: Mutant) -> None:
@@ -56,10 +56,15 @@ def add(mutant: Mutant) -> None:
     MUTANTS[mutant.name] = mutant
 
 
-def mutant(name: str, title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], None]:
-    """Add a mutant that a function of a `Seam` makes; it is found by `logits` unless told otherwise."""
+def mutant(title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], Mutate]:
+    """Register a function that changes a `Seam` as a mutant, named as the function is, in kebab-case.
 
-    def made(mutate: Mutate) -> None:
+    Without `checks`, `logits` has to find it.
+    """
+
+    def register(mutate: Mutate) -> Mutate:
+        name = mutate.__name__.replace("_", "-")
         add(Mutant(name, title, f"LLQ-{rule}", checks or ("logits",), mutate, unnamed))
+        return mutate
 
-    return made
+    return register

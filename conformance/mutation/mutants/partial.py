@@ -133,23 +133,23 @@ for _name, _title, _rule, _drop in PARTIAL:
     add(Mutant(_name, _title, f"LLQ-{_rule}", ("refuse",), _mutate, overlooks=_overlooks))
 
 
-@mutant("depth-33-accepted", "33 levels accepted", "JSON-4", "refuse")
-def _(seam: Seam) -> None:
+@mutant("33 levels accepted", "JSON-4", "refuse")
+def depth_33_accepted(seam: Seam) -> None:
     seam.replace(canonical_json, "MAX_DEPTH", 33)
 
 
-@mutant("depth-31", "more than 31 levels refused", "JSON-4", "accept")
-def _(seam: Seam) -> None:
+@mutant("more than 31 levels refused", "JSON-4", "accept")
+def depth_31(seam: Seam) -> None:
     seam.replace(canonical_json, "MAX_DEPTH", 31)
 
 
-@mutant("integer-2-53-accepted", "the integer 2^53 accepted", "JSON-5", "refuse")
-def _(seam: Seam) -> None:
+@mutant("the integer 2^53 accepted", "JSON-5", "refuse")
+def integer_2_53_accepted(seam: Seam) -> None:
     seam.replace(canonical_json, "MAX_INTEGER", 1 << 53)
 
 
-@mutant("pattern-before-newline", "patterns that let a final newline through", "META-5", "refuse")
-def _(seam: Seam) -> None:
+@mutant("patterns that let a final newline through", "META-5", "refuse")
+def pattern_before_newline(seam: Seam) -> None:
     def lenient(right: Callable[..., Any]) -> Callable[..., Any]:
         return lambda validator, pattern, instance, of: right(
             validator, pattern, instance.removesuffix("\n") if isinstance(instance, str) else instance, of
@@ -160,8 +160,8 @@ def _(seam: Seam) -> None:
     seam.replace(schema, "_validator", fresh)
 
 
-@mutant("fraction-for-integer", "4.0 accepted as an integer", "META-4", "refuse")
-def _(seam: Seam) -> None:
+@mutant("4.0 accepted as an integer", "META-4", "refuse")
+def fraction_for_integer(seam: Seam) -> None:
     def number(_checker: Any, instance: object) -> bool:
         whole = isinstance(instance, float) and instance.is_integer()
         return (isinstance(instance, int) and not isinstance(instance, bool)) or whole
@@ -171,8 +171,8 @@ def _(seam: Seam) -> None:
     seam.replace(schema, "_validator", fresh)
 
 
-@mutant("names-by-case", "names that differ in case alone accepted", "TENSOR-2", "refuse")
-def _(seam: Seam) -> None:
+@mutant("names that differ in case alone accepted", "TENSOR-2", "refuse")
+def names_by_case(seam: Seam) -> None:
     blind(seam, lambda finding: finding.rule == "LLQ-TENSOR-2" and _differ_in_case(finding))
 
 
@@ -180,13 +180,13 @@ def _differ_in_case(finding: Finding) -> bool:
     return f"'{finding.where.tensor}'" not in finding.found
 
 
-@mutant("lengths-of-32-bits", "lengths of parts wrapped to 32 bits", "READ-2", "refuse")
-def _(seam: Seam) -> None:
+@mutant("lengths of parts wrapped to 32 bits", "READ-2", "refuse")
+def lengths_of_32_bits(seam: Seam) -> None:
     seam.wrap(parts, "part_bytes", lambda right: lambda *of: right(*of) & 0xFFFFFFFF)
 
 
-@mutant("product-of-32-bits", "products of dimensions wrapped to 32 bits", "TENSOR-7", "refuse")
-def _(seam: Seam) -> None:
+@mutant("products of dimensions wrapped to 32 bits", "TENSOR-7", "refuse")
+def product_of_32_bits(seam: Seam) -> None:
     class Wrapping:
         @staticmethod
         def prod(shape: tuple[int, ...]) -> int:
@@ -198,13 +198,13 @@ def _(seam: Seam) -> None:
     seam.replace(tensors, "math", Wrapping)
 
 
-@mutant("blocks-by-division", "num_blocks expected as rows · cols / 4096", "REC-2", "accept")
-def _(seam: Seam) -> None:
+@mutant("num_blocks expected as rows · cols / 4096", "REC-2", "accept")
+def blocks_by_division(seam: Seam) -> None:
     seam.replace(shards, "block_grid", lambda rows, cols: (1, max(1, rows * cols // 4096)))
 
 
-@mutant("offset-from-record", "offset of a record expected from the record's beginning", "REC-3", "accept")
-def _(seam: Seam) -> None:
+@mutant("offset of a record expected from the record's beginning", "REC-3", "accept")
+def offset_from_record(seam: Seam) -> None:
     slot = shards._slot  # noqa: SLF001 - a seam
 
     def relative(tensor: Any, part: Any, file: Any) -> Any:

@@ -34,38 +34,38 @@ def _layers(seam: Seam, count: Callable[[int, int], int]) -> None:
     seam.wrap(forward.Decoder, "_layer", wrong)
 
 
-@mutant("int8-throughout", "fp16_layers ignored, INT8 throughout", "ACT-1")
-def _(seam: Seam) -> None:
+@mutant("fp16_layers ignored, INT8 throughout", "ACT-1")
+def int8_throughout(seam: Seam) -> None:
     _layers(seam, lambda _count, _all: 0)
 
 
-@mutant("binary16-throughout", "fp16_layers ignored, binary16 throughout", "ACT-2")
-def _(seam: Seam) -> None:
+@mutant("fp16_layers ignored, binary16 throughout", "ACT-2")
+def binary16_throughout(seam: Seam) -> None:
     _layers(seam, lambda _count, every: every)
 
 
-@mutant("binary16-layers-plus-1", "one binary16 layer too many", "ACT-2")
-def _(seam: Seam) -> None:
+@mutant("one binary16 layer too many", "ACT-2")
+def binary16_layers_plus_1(seam: Seam) -> None:
     _layers(seam, lambda count, _all: count + 1)
 
 
-@mutant("binary16-layers-minus-1", "one binary16 layer too few", "ACT-1")
-def _(seam: Seam) -> None:
+@mutant("one binary16 layer too few", "ACT-1")
+def binary16_layers_minus_1(seam: Seam) -> None:
     _layers(seam, lambda count, _all: max(count - 1, 0))
 
 
-@mutant("binary16-layers-taken-for-2", "fp16_layers taken for 2", "ACT-2")
-def _(seam: Seam) -> None:
+@mutant("fp16_layers taken for 2", "ACT-2")
+def binary16_layers_taken_for_2(seam: Seam) -> None:
     _layers(seam, lambda _count, _all: 2)
 
 
-@mutant("binary16-layers-taken-for-1", "fp16_layers taken for 1", "ACT-2")
-def _(seam: Seam) -> None:
+@mutant("fp16_layers taken for 1", "ACT-2")
+def binary16_layers_taken_for_1(seam: Seam) -> None:
     _layers(seam, lambda _count, _all: 1)
 
 
-@mutant("binary16-layers-last", "binary16 in the last fp16_layers layers, not the first", "ACT-1")
-def _(seam: Seam) -> None:
+@mutant("binary16 in the last fp16_layers layers, not the first", "ACT-1")
+def binary16_layers_last(seam: Seam) -> None:
     def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
         def last(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
             model = self.model
@@ -96,8 +96,8 @@ def _head(seam: Seam, rounding: Callable[[Array], Array]) -> None:
     seam.wrap(forward.Decoder, "_head", wrong)
 
 
-@mutant("head-input-int8", "input of lm_head in INT8", "ACT-1")
-def _(seam: Seam) -> None:
+@mutant("input of lm_head in INT8", "ACT-1")
+def head_input_int8(seam: Seam) -> None:
     def int8(x: Array) -> Array:
         q, s = quantize_int8(x)
         return s * q
@@ -126,33 +126,33 @@ def narrow_stream(seam: Seam, narrow: Callable[[Array], Array]) -> None:
     seam.wrap(forward.Decoder, "hidden", wrong)
 
 
-@mutant("stream-in-binary16", "residual stream in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("residual stream in binary16", "ACT-9")
+def stream_in_binary16(seam: Seam) -> None:
     narrow_stream(seam, round_binary16)
 
 
-@mutant("scores-in-binary16", "scores in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("scores in binary16", "ACT-9")
+def scores_in_binary16(seam: Seam) -> None:
     seam.wrap(attention, "softmax", lambda softmax: lambda scores: softmax(_half(scores)))
 
 
-@mutant("softmax-in-binary16", "weights of the softmax in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("weights of the softmax in binary16", "ACT-9")
+def softmax_in_binary16(seam: Seam) -> None:
     seam.wrap(attention, "softmax", lambda softmax: lambda scores: _half(softmax(scores)))
 
 
-@mutant("router-input-in-binary16", "input of the router in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("input of the router in binary16", "ACT-9")
+def router_input_in_binary16(seam: Seam) -> None:
     seam.wrap(moe.MoE, "route", lambda route: lambda self, x: route(self, round_binary16(x)))
 
 
-@mutant("norm-in-binary16", "input of norms in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("input of norms in binary16", "ACT-9")
+def norm_in_binary16(seam: Seam) -> None:
     seam.wrap(forward, "rms_norm", lambda norm: lambda x, w, eps: norm(round_binary16(x), w, eps))
 
 
-@mutant("logits-in-binary16", "logits in binary16", "ACT-9")
-def _(seam: Seam) -> None:
+@mutant("logits in binary16", "ACT-9")
+def logits_in_binary16(seam: Seam) -> None:
     def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: forward.Decoder) -> matrix.Matrix:
             multiply = right(self)

@@ -31,51 +31,49 @@ def _refuse(seam: Seam, rule: str, which: Callable[[Metadata], bool]) -> None:
         seam.wrap(module, "check_index", wrong)
 
 
-@mutant(
-    "unknown-extensions-refused", "extensions that are used, but not required, refused", "EXT-3", "accept"
-)
-def _(seam: Seam) -> None:
+@mutant("extensions that are used, but not required, refused", "EXT-3", "accept")
+def unknown_extensions_refused(seam: Seam) -> None:
     _refuse(seam, "LLQ-EXT-1", lambda metadata: bool(metadata.extensions_used))
 
 
-@mutant("extras-refused", "extras refused", "META-1", "accept")
-def _(seam: Seam) -> None:
+@mutant("extras refused", "META-1", "accept")
+def extras_refused(seam: Seam) -> None:
     def extras(metadata: Metadata) -> bool:
         return metadata.extras is not None or any(tensor.extras is not None for tensor in metadata.tensors)
 
     _refuse(seam, "LLQ-META-1", extras)
 
 
-@mutant("great-shard-limit-refused", "a shard_limit above 256 MiB refused", "META-5", "accept")
-def _(seam: Seam) -> None:
+@mutant("a shard_limit above 256 MiB refused", "META-5", "accept")
+def great_shard_limit_refused(seam: Seam) -> None:
     _refuse(seam, "LLQ-META-5", lambda metadata: metadata.shard_limit > SHARD_LIMIT_DEFAULT)
 
 
-@mutant("several-shards-refused", "several shards refused", "SHARD-4", "accept")
-def _(seam: Seam) -> None:
+@mutant("several shards refused", "SHARD-4", "accept")
+def several_shards_refused(seam: Seam) -> None:
     _refuse(seam, "LLQ-SHARD-4", lambda metadata: len(metadata.shards) > 1)
 
 
-@mutant("packages-without-model-refused", "packages without a model refused", "META-2", "accept")
-def _(seam: Seam) -> None:
+@mutant("packages without a model refused", "META-2", "accept")
+def packages_without_model_refused(seam: Seam) -> None:
     _refuse(seam, "LLQ-META-2", lambda metadata: metadata.model is None)
 
 
-@mutant("ragged-shapes-refused", "INT4 shapes that are no multiples of 64 refused", "PACK-6", "accept")
-def _(seam: Seam) -> None:
+@mutant("INT4 shapes that are no multiples of 64 refused", "PACK-6", "accept")
+def ragged_shapes_refused(seam: Seam) -> None:
     def ragged(metadata: Metadata) -> bool:
         return any(is_int4(t.dtype) and (t.rows % 64 or t.cols % 64) for t in metadata.tensors)
 
     _refuse(seam, "LLQ-TENSOR-4", ragged)
 
 
-@mutant("symmetric-refused", "int4_symmetric refused", "DEQ-4", "accept")
-def _(seam: Seam) -> None:
+@mutant("int4_symmetric refused", "DEQ-4", "accept")
+def symmetric_refused(seam: Seam) -> None:
     _refuse(seam, "LLQ-TENSOR-5", lambda metadata: any(t.dtype == "int4_symmetric" for t in metadata.tensors))
 
 
-@mutant("tokenizer-required", "packages without a tokenizer refused", "PKG-10", "accept")
-def _(seam: Seam) -> None:
+@mutant("packages without a tokenizer refused", "PKG-10", "accept")
+def tokenizer_required(seam: Seam) -> None:
     _refuse(seam, "LLQ-PKG-6", lambda metadata: metadata.model is not None and metadata.tokenizer is None)
 
 
@@ -97,25 +95,25 @@ def _payload(seam: Seam, rule: str, which: Callable[[Any], bool]) -> None:
     seam.wrap(validate, "check_blocks", wrong)
 
 
-@mutant("zero-point-beyond-4-bits-refused", "zero points outside 0 to 15 refused", "DEQ-4", "accept")
-def _(seam: Seam) -> None:
+@mutant("zero points outside 0 to 15 refused", "DEQ-4", "accept")
+def zero_point_beyond_4_bits_refused(seam: Seam) -> None:
     _payload(seam, "LLQ-DEQ-2", lambda zero_points: bool(((zero_points < 0) | (zero_points > 15)).any()))
 
 
-@mutant("zero-point-minus-128-refused", "a zero point of −128 refused", "DEQ-4", "accept")
-def _(seam: Seam) -> None:
+@mutant("a zero point of −128 refused", "DEQ-4", "accept")
+def zero_point_minus_128_refused(seam: Seam) -> None:
     _payload(seam, "LLQ-DEQ-2", lambda zero_points: bool((zero_points == -128).any()))
 
 
-@mutant("great-weights-refused", "weights above 32768 refused", "DEQ-2", "accept")
-def _(seam: Seam) -> None:
+@mutant("weights above 32768 refused", "DEQ-2", "accept")
+def great_weights_refused(seam: Seam) -> None:
     from llq_format.validation import payload  # noqa: PLC0415 - its limit is the seam
 
     seam.replace(payload, "LARGEST_WEIGHT", 32768.0)
 
 
-@mutant("other-files-refused", "files that are no shards refused in the directory", "PKG-9", "accept")
-def _(seam: Seam) -> None:
+@mutant("files that are no shards refused in the directory", "PKG-9", "accept")
+def other_files_refused(seam: Seam) -> None:
     def wrong(check: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
         def checked(metadata: Metadata, directory: Any) -> list[Finding]:
             known = {"metadata.json", *(entry.file for entry in metadata.files)}
@@ -138,31 +136,31 @@ def _returned(seam: Seam, drop: Callable[[Finding], bool]) -> None:
     seam.wrap(reader, "check_part", wrong)
 
 
-@mutant("reader-unchecked", "tensors returned without any check of their bytes", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("tensors returned without any check of their bytes", "READ-4", "withhold")
+def reader_unchecked(seam: Seam) -> None:
     _returned(seam, lambda _: True)
 
 
-@mutant("reader-hash-unchecked", "tensors returned without a check of their hash", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("tensors returned without a check of their hash", "READ-4", "withhold")
+def reader_hash_unchecked(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.entry.stage == "hashes")
 
 
-@mutant("reader-hash-alone", "tensors returned after a check of their hash alone", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("tensors returned after a check of their hash alone", "READ-4", "withhold")
+def reader_hash_alone(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.entry.stage != "hashes")
 
 
-@mutant("reader-scales-unchecked", "tensors returned without a check of scales", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("tensors returned without a check of scales", "READ-4", "withhold")
+def reader_scales_unchecked(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.rule in ("LLQ-DEQ-1", "LLQ-DEQ-2"))
 
 
-@mutant("reader-slot-unchecked", "tensors returned without a check of their slot", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("tensors returned without a check of their slot", "READ-4", "withhold")
+def reader_slot_unchecked(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.entry.stage == "shards")
 
 
-@mutant("reader-raw-unchecked", "raw tensors returned without a check of their values", "READ-4", "withhold")
-def _(seam: Seam) -> None:
+@mutant("raw tensors returned without a check of their values", "READ-4", "withhold")
+def reader_raw_unchecked(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.rule in ("LLQ-RAW-2", "LLQ-MODEL-6"))

@@ -42,20 +42,18 @@ def half_away_from_zero(x: Array) -> Array:
     return np.copysign(np.floor(np.abs(x) + 0.5), x)
 
 
-@mutant("int8-scale-by-128", "INT8 scale is max|x| / 128", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale is max|x| / 128", "ACT-2", *ALL)
+def int8_scale_by_128(seam: Seam) -> None:
     quantized(seam, lambda x: (np.clip(np.rint(quotient(x, largest(x) / 128)), -127, 127), largest(x) / 128))
 
 
-@mutant(
-    "int8-codes-scaled-by-128", "INT8 codes of 128·x / max|x|, the scale being max|x| / 127", "ACT-2", *ALL
-)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes of 128·x / max|x|, the scale being max|x| / 127", "ACT-2", *ALL)
+def int8_codes_scaled_by_128(seam: Seam) -> None:
     quantized(seam, lambda x: (np.clip(np.rint(quotient(x, largest(x) / 128)), -127, 127), largest(x) / 127))
 
 
-@mutant("int8-down-to-minus-128", "INT8 codes down to −128", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes down to −128", "ACT-2", *ALL)
+def int8_down_to_minus_128(seam: Seam) -> None:
     def asymmetric(x: Array) -> tuple[Array, Array]:
         s = np.maximum(x.max(axis=-1, keepdims=True) / 127, -x.min(axis=-1, keepdims=True) / 128)
         return np.clip(np.rint(quotient(x, s)), -128, 127), s
@@ -63,13 +61,8 @@ def _(seam: Seam) -> None:
     quantized(seam, asymmetric)
 
 
-@mutant(
-    "int8-maximum-without-magnitudes",
-    "INT8 scale from the greatest element, not the magnitude",
-    "ACT-2",
-    *ALL,
-)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale from the greatest element, not the magnitude", "ACT-2", *ALL)
+def int8_maximum_without_magnitudes(seam: Seam) -> None:
     def signed(x: Array) -> tuple[Array, Array]:
         s = np.maximum(x.max(axis=-1, keepdims=True), 0) / 127
         return np.clip(np.rint(quotient(x, s)), -127, 127), s
@@ -77,18 +70,18 @@ def _(seam: Seam) -> None:
     quantized(seam, signed)
 
 
-@mutant("int8-truncated", "INT8 codes truncated", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes truncated", "ACT-2", *ALL)
+def int8_truncated(seam: Seam) -> None:
     quantized(seam, lambda x: (np.trunc(quotient(127 * x, largest(x))), largest(x) / 127))
 
 
-@mutant("int8-floored", "INT8 codes rounded down", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes rounded down", "ACT-2", *ALL)
+def int8_floored(seam: Seam) -> None:
     quantized(seam, lambda x: (np.floor(quotient(127 * x, largest(x))), largest(x) / 127))
 
 
-@mutant("int8-unsigned", "INT8 codes from 0 to 255 with an offset of 128, wrapped to 8 bits", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes from 0 to 255 with an offset of 128, wrapped to 8 bits", "ACT-2", *ALL)
+def int8_unsigned(seam: Seam) -> None:
     def offset(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q + 128, s
@@ -96,18 +89,18 @@ def _(seam: Seam) -> None:
     quantized(seam, offset)
 
 
-@mutant("int8-not-rounded", "inputs of INT8 matmuls not rounded", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("inputs of INT8 matmuls not rounded", "ACT-2", *ALL)
+def int8_not_rounded(seam: Seam) -> None:
     quantized(seam, lambda x: (quotient(127 * x, largest(x)), largest(x) / 127))
 
 
-@mutant("int8-7-bits", "INT8 codes of −63 to 63", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 codes of −63 to 63", "ACT-2", *ALL)
+def int8_7_bits(seam: Seam) -> None:
     quantized(seam, lambda x: (np.rint(quotient(63 * x, largest(x))), largest(x) / 63))
 
 
-@mutant("int8-scale-root-mean-square", "INT8 scale from the root mean square", "ACT-2", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale from the root mean square", "ACT-2", *ALL)
+def int8_scale_root_mean_square(seam: Seam) -> None:
     def spread(x: Array) -> tuple[Array, Array]:
         s = 4 * np.sqrt(np.mean(x * x, axis=-1, keepdims=True)) / 127
         return np.clip(np.rint(quotient(x, s)), -127, 127), s
@@ -115,8 +108,8 @@ def _(seam: Seam) -> None:
     quantized(seam, spread)
 
 
-@mutant("int8-scale-in-binary16", "INT8 scale rounded to binary16", "ACT-6", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale rounded to binary16", "ACT-6", *ALL)
+def int8_scale_in_binary16(seam: Seam) -> None:
     def narrow(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q, s.astype(np.float16).astype(np.float64)
@@ -124,8 +117,8 @@ def _(seam: Seam) -> None:
     quantized(seam, narrow)
 
 
-@mutant("int8-scale-in-bfloat16", "INT8 scale rounded to bfloat16", "ACT-6", *ALL)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale rounded to bfloat16", "ACT-6", *ALL)
+def int8_scale_in_bfloat16(seam: Seam) -> None:
     def narrow(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q, bfloat16(s)
@@ -133,13 +126,13 @@ def _(seam: Seam) -> None:
     quantized(seam, narrow)
 
 
-@mutant("int8-nan-for-zeros", "0/0 for a vector of zeros", "ACT-4", *ALL)
-def _(seam: Seam) -> None:
+@mutant("0/0 for a vector of zeros", "ACT-4", *ALL)
+def int8_nan_for_zeros(seam: Seam) -> None:
     quantized(seam, lambda x: (np.rint(127 * x / largest(x)), largest(x) / 127))
 
 
-@mutant("int8-scale-1-for-zeros", "INT8 scale of 1 for a vector of zeros", "ACT-4", "activations")
-def _(seam: Seam) -> None:
+@mutant("INT8 scale of 1 for a vector of zeros", "ACT-4", "activations")
+def int8_scale_1_for_zeros(seam: Seam) -> None:
     def one(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q, np.where(s == 0, 1.0, s)
@@ -147,8 +140,8 @@ def _(seam: Seam) -> None:
     quantized(seam, one)
 
 
-@mutant("int8-scale-over-all-positions", "INT8 scale over all positions", "ACT-3", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale over all positions", "ACT-3", *BELOW)
+def int8_scale_over_all_positions(seam: Seam) -> None:
     def batch(x: Array) -> tuple[Array, Array]:
         s = np.full((len(x), 1), np.abs(x).max() / 127)
         return np.rint(quotient(x, s)), s
@@ -156,8 +149,8 @@ def _(seam: Seam) -> None:
     quantized(seam, batch)
 
 
-@mutant("int8-scale-of-blocks", "INT8 scale of every 64 elements averaged over the vector", "ACT-2", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale of every 64 elements averaged over the vector", "ACT-2", *BELOW)
+def int8_scale_of_blocks(seam: Seam) -> None:
     def averaged(x: Array) -> tuple[Array, Array]:
         padded = np.pad(x, ((0, 0), (0, -x.shape[-1] % 64)))
         blocks = np.abs(padded.reshape(len(x), -1, 64)).max(axis=-1)
@@ -167,8 +160,8 @@ def _(seam: Seam) -> None:
     quantized(seam, averaged)
 
 
-@mutant("int8-scale-of-first-position", "INT8 scale of the first position for all", "ACT-3", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("INT8 scale of the first position for all", "ACT-3", *BELOW)
+def int8_scale_of_first_position(seam: Seam) -> None:
     def first(x: Array) -> tuple[Array, Array]:
         s = np.broadcast_to(largest(x)[:1] / 127, (len(x), 1)).copy()
         return np.clip(np.rint(quotient(x, s)), -127, 127), s
@@ -193,23 +186,23 @@ def _step(x: Array) -> Array:
     return np.asarray(2.0 ** (exponent - 10))
 
 
-@mutant("binary16-no-clamp", "no clamp to ±65504", "ACT-1", *ALL)
-def _(seam: Seam) -> None:
+@mutant("no clamp to ±65504", "ACT-1", *ALL)
+def binary16_no_clamp(seam: Seam) -> None:
     rounded(seam, infinite)
 
 
-@mutant("binary16-wraps", "0 beyond ±65504", "ACT-1", *ALL)
-def _(seam: Seam) -> None:
+@mutant("0 beyond ±65504", "ACT-1", *ALL)
+def binary16_wraps(seam: Seam) -> None:
     rounded(seam, lambda x: np.where(np.isfinite(infinite(x)), infinite(x), 0))
 
 
-@mutant("binary16-clamped-to-65000", "clamped to ±65000", "ACT-1", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("clamped to ±65000", "ACT-1", *BELOW)
+def binary16_clamped_to_65000(seam: Seam) -> None:
     rounded(seam, lambda x: round_binary16(np.clip(x, -65000, 65000)))
 
 
-@mutant("binary16-toward-zero", "binary16 rounded toward zero", "ACT-1", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("binary16 rounded toward zero", "ACT-1", *BELOW)
+def binary16_toward_zero(seam: Seam) -> None:
     def toward(x: Array) -> Array:
         a = round_binary16(x).astype(np.float16)
         return np.where(np.abs(a) > np.abs(x), np.nextafter(a, np.float16(0)), a).astype(np.float64)
@@ -217,28 +210,26 @@ def _(seam: Seam) -> None:
     rounded(seam, toward)
 
 
-@mutant("binary16-ties-away", "binary16 with ties away from zero", "ACT-1", "activations")
-def _(seam: Seam) -> None:
+@mutant("binary16 with ties away from zero", "ACT-1", "activations")
+def binary16_ties_away(seam: Seam) -> None:
     rounded(seam, lambda x: np.clip(half_away_from_zero(x / _step(x)) * _step(x), -65504, 65504))
 
 
-@mutant("binary16-ties-up", "binary16 with ties toward +∞", "ACT-1", "activations")
-def _(seam: Seam) -> None:
+@mutant("binary16 with ties toward +∞", "ACT-1", "activations")
+def binary16_ties_up(seam: Seam) -> None:
     rounded(seam, lambda x: np.clip(np.floor(x / _step(x) + 0.5) * _step(x), -65504, 65504))
 
 
-@mutant("binary16-as-bfloat16", "bfloat16 instead of binary16", "ACT-1", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("bfloat16 instead of binary16", "ACT-1", *BELOW)
+def binary16_as_bfloat16(seam: Seam) -> None:
     rounded(seam, bfloat16)
 
 
-@mutant("binary16-not-rounded", "inputs of binary16 matmuls not rounded", "ACT-1", *BELOW)
-def _(seam: Seam) -> None:
+@mutant("inputs of binary16 matmuls not rounded", "ACT-1", *BELOW)
+def binary16_not_rounded(seam: Seam) -> None:
     rounded(seam, lambda x: x)
 
 
-@mutant(
-    "binary16-flushes-normal-numbers", "numbers below 2^−13 flushed, though normal", "ACT-1", "activations"
-)
-def _(seam: Seam) -> None:
+@mutant("numbers below 2^−13 flushed, though normal", "ACT-1", "activations")
+def binary16_flushes_normal_numbers(seam: Seam) -> None:
     rounded(seam, lambda x: np.where(np.abs(x) < 2.0**-13, 0, round_binary16(x)))

@@ -20,8 +20,8 @@ def _keep(seam: Seam, narrow: Callable[[Array], Array]) -> None:
     seam.wrap(KVCache, "extend", lambda extend: lambda self, k, v: extend(self, narrow(k), narrow(v)))
 
 
-@mutant("kv-cache-in-int8", "KV cache in INT8", "NUM-2")
-def _(seam: Seam) -> None:
+@mutant("KV cache in INT8", "NUM-2")
+def kv_cache_in_int8(seam: Seam) -> None:
     def narrow(x: Array) -> Array:
         q, s = quantize_int8(x)
         return q * s
@@ -29,13 +29,13 @@ def _(seam: Seam) -> None:
     _keep(seam, narrow)
 
 
-@mutant("kv-cache-in-bfloat16", "KV cache in bfloat16", "NUM-2")
-def _(seam: Seam) -> None:
+@mutant("KV cache in bfloat16", "NUM-2")
+def kv_cache_in_bfloat16(seam: Seam) -> None:
     _keep(seam, bfloat16)
 
 
-@mutant("kv-cache-undeclared-binary16", "KV cache in binary16, declared as f32", "NUM-2")
-def _(seam: Seam) -> None:
+@mutant("KV cache in binary16, declared as f32", "NUM-2")
+def kv_cache_undeclared_binary16(seam: Seam) -> None:
     _keep(seam, round_binary16)
 
 
@@ -46,8 +46,8 @@ def _extended(seam: Seam, wrong: Callable[[KVCache, Array, Array, Any], tuple[Ar
     seam.wrap(KVCache, "extend", changed)
 
 
-@mutant("kv-slot-read-before-written", "the newest key and value read before they are written", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("the newest key and value read before they are written", "DEC-17")
+def kv_slot_read_before_written(seam: Seam) -> None:
     def early(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
         keys, values = extend(cache, k, v)
         keys, values = keys.copy(), values.copy()
@@ -57,8 +57,8 @@ def _(seam: Seam) -> None:
     _extended(seam, early)
 
 
-@mutant("kv-values-lost-between-steps", "values of earlier steps lost, keys kept", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("values of earlier steps lost, keys kept", "DEC-17")
+def kv_values_lost_between_steps(seam: Seam) -> None:
     def lost(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
         keys, values = extend(cache, k, v)
         return keys, np.concatenate([np.zeros_like(values[: -len(v)]), values[-len(v) :]])
@@ -66,8 +66,8 @@ def _(seam: Seam) -> None:
     _extended(seam, lost)
 
 
-@mutant("kv-ring-too-short", "a KV cache of 8 positions, older ones overwritten", "DEC-10")
-def _(seam: Seam) -> None:
+@mutant("a KV cache of 8 positions, older ones overwritten", "DEC-10")
+def kv_ring_too_short(seam: Seam) -> None:
     def ring(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
         keys, values = (held.copy() for held in extend(cache, k, v))
         for position in range(len(keys)):
@@ -85,8 +85,8 @@ def _hidden(seam: Seam, wrong: Callable[[Decoder, Any, Sequence, Any], Array]) -
     seam.wrap(Decoder, "hidden", changed)
 
 
-@mutant("positions-anew-each-step", "positions beginning anew at each step", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("positions beginning anew at each step", "DEC-17")
+def positions_anew_each_step(seam: Seam) -> None:
     def anew(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
         before, sequence.length = sequence.length, 0
         result: Array = hidden(decoder, tokens, sequence)
@@ -96,8 +96,8 @@ def _(seam: Seam) -> None:
     _hidden(seam, anew)
 
 
-@mutant("positions-from-1", "positions counted from 1", "DEC-8")
-def _(seam: Seam) -> None:
+@mutant("positions counted from 1", "DEC-8")
+def positions_from_1(seam: Seam) -> None:
     def later(call: Callable[..., Array]) -> Callable[..., Array]:
         right = attention.attends
 
@@ -114,8 +114,8 @@ def _(seam: Seam) -> None:
     seam.wrap(attention.Attention, "__call__", later)
 
 
-@mutant("positions-skip-one-in-decoding", "positions of decoding one too far", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("positions of decoding one too far", "DEC-17")
+def positions_skip_one_in_decoding(seam: Seam) -> None:
     def called(call: Callable[..., Array]) -> Callable[..., Array]:
         def late(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
             return call(self, x, positions + (1 if cache.keys else 0), cache)
@@ -125,8 +125,8 @@ def _(seam: Seam) -> None:
     seam.wrap(attention.Attention, "__call__", called)
 
 
-@mutant("cache-reset-each-step", "KV cache emptied before each step", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("KV cache emptied before each step", "DEC-17")
+def cache_reset_each_step(seam: Seam) -> None:
     def lost(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
         sequence.caches = decoder.start().caches
         sequence.length = 0
@@ -136,8 +136,8 @@ def _(seam: Seam) -> None:
     _hidden(seam, lost)
 
 
-@mutant("cache-kept-between-sequences", "KV cache kept from sequence to sequence", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("KV cache kept from sequence to sequence", "DEC-17")
+def cache_kept_between_sequences(seam: Seam) -> None:
     def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
         def kept(self: Decoder) -> Sequence:
             key = str(self._package.directory)
@@ -151,8 +151,8 @@ def _(seam: Seam) -> None:
     seam.wrap(Decoder, "start", wrong)
 
 
-@mutant("cache-kept-positions-reset", "KV cache kept from sequence to sequence, positions not", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("KV cache kept from sequence to sequence, positions not", "DEC-17")
+def cache_kept_positions_reset(seam: Seam) -> None:
     def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
         def kept(self: Decoder) -> Sequence:
             key = str(self._package.directory)
@@ -168,8 +168,8 @@ def _(seam: Seam) -> None:
     seam.wrap(Decoder, "start", wrong)
 
 
-@mutant("layers-share-a-cache", "all layers read the keys and values of the first", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("all layers read the keys and values of the first", "DEC-17")
+def layers_share_a_cache(seam: Seam) -> None:
     def shared(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
         first, extend = sequence.caches[0], KVCache.extend
         newest: list[tuple[Array, Array]] = []
@@ -190,8 +190,8 @@ def _(seam: Seam) -> None:
     _hidden(seam, shared)
 
 
-@mutant("prefill-in-one-step-only", "of a step behind the first, only the last token computed", "DEC-17")
-def _(seam: Seam) -> None:
+@mutant("of a step behind the first, only the last token computed", "DEC-17")
+def prefill_in_one_step_only(seam: Seam) -> None:
     def last(forwarded: Callable[..., Array]) -> Callable[..., Array]:
         def called(self: Decoder, tokens: Any, sequence: Sequence) -> Array:
             ids = list(tokens)

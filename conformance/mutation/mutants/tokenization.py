@@ -25,33 +25,33 @@ def _bos(seam: Seam, put: Callable[[list[int], int | None], list[int]]) -> None:
     seam.replace(TextTokenizer, "encode", encode)
 
 
-@mutant("bos-doubled", "BOS put in front of a prompt that begins with it", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("BOS put in front of a prompt that begins with it", "TOK-1", "tokenize")
+def bos_doubled(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if bos is None else [bos, *ids])
 
 
-@mutant("bos-missing", "BOS left out", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("BOS left out", "TOK-1", "tokenize")
+def bos_missing(seam: Seam) -> None:
     _bos(seam, lambda ids, _: ids)
 
 
-@mutant("bos-always-1", "BOS taken for token 1", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("BOS taken for token 1", "TOK-1", "tokenize")
+def bos_always_1(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if bos is None or ids[:1] == [1] else [1, *ids])
 
 
-@mutant("bos-though-null", "BOS 0 put in front though bos_token_id is null", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("BOS 0 put in front though bos_token_id is null", "TOK-1", "tokenize")
+def bos_though_null(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if ids[:1] == [bos or 0] else [bos or 0, *ids])
 
 
-@mutant("bos-not-for-nothing", "no BOS for an empty prompt", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("no BOS for an empty prompt", "TOK-1", "tokenize")
+def bos_not_for_nothing(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if not ids or bos is None or ids[0] == bos else [bos, *ids])
 
 
-@mutant("bos-single", "several BOS at the beginning of a prompt made one", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("several BOS at the beginning of a prompt made one", "TOK-1", "tokenize")
+def bos_single(seam: Seam) -> None:
     def single(ids: list[int], bos: int | None) -> list[int]:
         while bos is not None and ids[:1] == [bos]:
             ids = ids[1:]
@@ -60,20 +60,18 @@ def _(seam: Seam) -> None:
     _bos(seam, single)
 
 
-@mutant("bos-at-the-end", "BOS put behind the prompt", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("BOS put behind the prompt", "TOK-1", "tokenize")
+def bos_at_the_end(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if bos is None else [*ids, bos])
 
 
-@mutant("post-processor-applied", "special tokens of the post-processor", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("special tokens of the post-processor", "TOK-1", "tokenize")
+def post_processor_applied(seam: Seam) -> None:
     seam.replace(TextTokenizer, "encode", lambda self, prompt: list(self._tokenizer.encode(prompt).ids))
 
 
-@mutant(
-    "post-processor-and-bos", "special tokens of the post-processor, and BOS before them", "TOK-1", "tokenize"
-)
-def _(seam: Seam) -> None:
+@mutant("special tokens of the post-processor, and BOS before them", "TOK-1", "tokenize")
+def post_processor_and_bos(seam: Seam) -> None:
     def both(self: TextTokenizer, prompt: str) -> list[int]:
         ids, bos = list(self._tokenizer.encode(prompt).ids), self.entry.bos_token_id
         return ids if bos is None else [bos, *ids]
@@ -81,8 +79,8 @@ def _(seam: Seam) -> None:
     seam.replace(TextTokenizer, "encode", both)
 
 
-@mutant("special-tokens-decoded", "special tokens decoded", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("special tokens decoded", "TOK-1", "tokenize")
+def special_tokens_decoded(seam: Seam) -> None:
     def decode(self: TextTokenizer, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
@@ -90,43 +88,43 @@ def _(seam: Seam) -> None:
     seam.replace(TextTokenizer, "decode", decode)
 
 
-@mutant("decoded-token-by-token", "tokens decoded one by one, characters torn apart", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("tokens decoded one by one, characters torn apart", "TOK-1", "tokenize")
+def decoded_token_by_token(seam: Seam) -> None:
     seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: "".join(right(self, [i]) for i in ids))
 
 
-@mutant("decoded-text-stripped", "decoded text stripped of white space", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("decoded text stripped of white space", "TOK-1", "tokenize")
+def decoded_text_stripped(seam: Seam) -> None:
     seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: right(self, ids).strip())
 
 
-@mutant("prompt-stripped", "prompt stripped of white space", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("prompt stripped of white space", "TOK-1", "tokenize")
+def prompt_stripped(seam: Seam) -> None:
     _prompt(seam, str.strip)
 
 
-@mutant("prompt-lower-case", "prompt in lower case", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("prompt in lower case", "TOK-1", "tokenize")
+def prompt_lower_case(seam: Seam) -> None:
     _prompt(seam, str.lower)
 
 
-@mutant("prompt-normalized", "prompt normalized to NFC", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("prompt normalized to NFC", "TOK-1", "tokenize")
+def prompt_normalized(seam: Seam) -> None:
     _prompt(seam, lambda prompt: unicodedata.normalize("NFC", prompt))
 
 
-@mutant("prompt-spaced", "a space put in front of the prompt", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("a space put in front of the prompt", "TOK-1", "tokenize")
+def prompt_spaced(seam: Seam) -> None:
     _prompt(seam, lambda prompt: " " + prompt)
 
 
-@mutant("prompt-ascii", "characters beyond ASCII replaced", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("characters beyond ASCII replaced", "TOK-1", "tokenize")
+def prompt_ascii(seam: Seam) -> None:
     _prompt(seam, lambda prompt: prompt.encode("ascii", "replace").decode())
 
 
-@mutant("special-tokens-in-text", "special tokens in a prompt encoded as ordinary text", "TOK-1", "tokenize")
-def _(seam: Seam) -> None:
+@mutant("special tokens in a prompt encoded as ordinary text", "TOK-1", "tokenize")
+def special_tokens_in_text(seam: Seam) -> None:
     def encode(self: TextTokenizer, prompt: str) -> list[int]:
         pieces = re.split(r"(?<=<)(?=\|)", prompt)  # no piece holds the text of a special token
         ids = [i for piece in pieces for i in self._tokenizer.encode(piece, add_special_tokens=False).ids]

@@ -128,43 +128,43 @@ def _verdict(seam: Seam, wrong: Callable[[Verdict], Verdict]) -> None:
     seam.wrap(reference.Reference, "validate", changed)
 
 
-@mutant("accepts-everything", "every package accepted", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("every package accepted", "READ-1", "refuse")
+def accepts_everything(seam: Seam) -> None:
     _verdict(seam, lambda _: Verdict())
 
 
-@mutant("refuses-everything", "every package refused", "PKG-1", "accept")
-def _(seam: Seam) -> None:
+@mutant("every package refused", "PKG-1", "accept")
+def refuses_everything(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules or ("LLQ-PKG-1",)))
 
 
-@mutant("names-no-rule", "refusals without a rule", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("refusals without a rule", "READ-1", "refuse")
+def names_no_rule(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict((), (), refused=bool(verdict.rules)))
 
 
-@mutant("names-one-rule", "every refusal for LLQ-PKG-1", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("every refusal for LLQ-PKG-1", "READ-1", "refuse")
+def names_one_rule(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules and ("LLQ-PKG-1",)))
 
 
-@mutant("warnings-refused", "a warning taken for an error", "PKG-10", "accept")
-def _(seam: Seam) -> None:
+@mutant("a warning taken for an error", "PKG-10", "accept")
+def warnings_refused(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules + verdict.warnings))
 
 
-@mutant("last-fault-first", "faults in reverse order", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("faults in reverse order", "READ-1", "refuse")
+def last_fault_first(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules[::-1], verdict.warnings))
 
 
-@mutant("faults-by-name", "faults in the alphabetical order of their rules", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("faults in the alphabetical order of their rules", "READ-1", "refuse")
+def faults_by_name(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(tuple(sorted(verdict.rules)), verdict.warnings))
 
 
-@mutant("hashes-first", "faults of hashes before all others", "READ-1", "refuse")
-def _(seam: Seam) -> None:
+@mutant("faults of hashes before all others", "READ-1", "refuse")
+def hashes_first(seam: Seam) -> None:
     def hashes(verdict: Verdict) -> Verdict:
         return Verdict(tuple(sorted(verdict.rules, key=lambda rule: "HASH" not in rule)), verdict.warnings)
 

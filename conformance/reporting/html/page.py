@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...diagnosis.rule_status import Level
+from ...diagnosis.rule_status import Status
 from .markup import Html, element, text
 
 PAGES = Path(__file__).parent / "pages"
@@ -14,7 +14,7 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def page(name: str, title: str, body: Html) -> str:
-    """Return the page `name` (report or matrix): frame, its styles and its script, and a body.
+    """Return the page `name` (report or comparison): frame, its styles and its script, and a body.
 
     The policy in its head forbids every request, and every script but its own.
     """
@@ -30,21 +30,21 @@ def page(name: str, title: str, body: Html) -> str:
     return _SLOT.sub(lambda slot: parts[slot[1]], _file("page.html"))
 
 
-def badge(level: str) -> Html:
-    """Return a level or an outcome as a word with a sign, so that colour is not needed."""
-    return element("span", level, class_="badge", data_level=level)
+def badge(status: str) -> Html:
+    """Return a status or an outcome as a word with a sign, so that colour is not needed."""
+    return element("span", status, class_="badge", data_status=status)
 
 
-def controls(counts: Mapping[Level, int], *, differing: bool = False) -> Html:
-    """Return search and filters, which the script shows; a box for each level that occurs."""
+def controls(counts: Mapping[Status, int], *, differing: bool = False) -> Html:
+    """Return search and filters, which the script shows; a box for each status that occurs."""
     boxes = [
         element(
             "label",
-            element("input", type="checkbox", value=level, checked=True),
-            badge(level),
+            element("input", type="checkbox", value=status, checked=True),
+            badge(status),
             str(count),
         )
-        for level, count in counts.items()
+        for status, count in counts.items()
         if count
     ]
     only = element("label", element("input", type="checkbox", id="differing"), "only where runtimes differ")

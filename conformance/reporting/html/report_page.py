@@ -9,8 +9,8 @@ from pathlib import Path
 from ...core.check import Outcome, Result
 from ...core.rules import RULES
 from ...diagnosis.causes import attributed, causes
-from ...diagnosis.rule_status import Level, concerned
-from ..report import Report, asked
+from ...diagnosis.rule_status import Status, concerned
+from ..report import Report, target
 from ..rerun import command
 from .explanation_markup import emphasized, explained, quoted
 from .markup import Html, element, text
@@ -65,32 +65,32 @@ class _Page:
         asked = sum(result.outcome is not Outcome.NOT_CLAIMED for result in self.results)
         known = sum(result.outcome is Outcome.KNOWN_FAILURE for result in self.results)
         claims = ", ".join(self.report["runtime"]["capabilities"]) or "nothing"
-        passing = sum(rule["level"] == Level.PASSED for rule in self.report["rules"])
+        passing = sum(rule["status"] == Status.PASSED for rule in self.report["rules"])
         if not asked:
-            level, said = Level.NOT_CLAIMED, "Nothing checked: the runtime claims none of what was asked."
+            status, said = Status.NOT_CLAIMED, "Nothing checked: the runtime claims none of what was asked."
         elif bad:
-            level, said = Level.FAILED, f"Does not conform: {bad} of {asked} checks not passed."
+            status, said = Status.FAILED, f"Does not conform: {bad} of {asked} checks not passed."
         elif known:
-            level, said = (
-                Level.KNOWN_FAILURE,
+            status, said = (
+                Status.KNOWN_FAILURE,
                 f"Does not conform: {known} of {asked} checks fail as known.",
             )
         else:
-            level, said = Level.PASSED, f"Conforms: {asked} checks passed."
+            status, said = Status.PASSED, f"Conforms: {asked} checks passed."
         return element(
             "section",
             element("p", said, class_="said"),
             element("p", f"{passing} of {len(self.report['rules'])} rules passed. Claimed: {claims}."),
             class_="verdict",
-            data_level=level,
+            data_status=status,
         )
 
     def _facts(self) -> Html:
         report = self.report
         runtime, host, options = report["runtime"], report["host"], report["options"]
-        who = asked(report)
+        tested = target(report)
         facts = [
-            (who.option, text(_code(f"--{who.option}={who.spec}"), f" {runtime['language']}")),
+            (tested.option, text(_code(f"--{tested.option}={tested.spec}"), f" {runtime['language']}")),
             *(("adapter", text(file["file"], " ", _digest(file["sha256"]))) for file in runtime["adapter"]),
             *([("KV cache", text(f"{runtime['kv_cache']}, as declared"))] if runtime["kv_cache"] else []),
             ("suite", text(f"{report['suite']['version']} ", _digest(report["suite"]["sha256"]))),
@@ -131,7 +131,7 @@ class _Page:
 
     def _filters(self, areas: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Html:
         rules = self.report["rules"]
-        counts = {level: sum(rule["level"] == level for rule in rules) for level in Level}
+        counts = {status: sum(rule["status"] == status for rule in rules) for status in Status}
         return element(
             "section",
             element("h2", "Rules", id="rules", tabindex="-1"),
@@ -145,7 +145,7 @@ class _Page:
         )
 
     def _area(self, name: str, rules: Sequence[Mapping[str, str]]) -> Html:
-        passed = sum(rule["level"] == Level.PASSED for rule in rules)
+        passed = sum(rule["status"] == Status.PASSED for rule in rules)
         title = text(name, " ", element("small", f"{passed} of {len(rules)} rules passed"))
         return element(
             "section",
@@ -167,7 +167,7 @@ class _Page:
         said = f"{len(passed)} of {len(asked)} checks passed" if asked else None
         summary = element(
             "summary",
-            badge(rule["level"]),
+            badge(rule["status"]),
             " ",
             element("span", name, class_="id"),
             " ",
@@ -197,7 +197,7 @@ class _Page:
             element("div", *inner),
             class_="rule",
             id=name,
-            data_level=rule["level"],
+            data_status=rule["status"],
             open=bad,
         )
 
@@ -224,14 +224,14 @@ class _Page:
             link = element("a", "told in full above", href=f"#{self.told[key]}")
             return element("p", title, f" {result.headline}: ", link, class_="failure")
         self.told[key] = f"{rule}.{result.check}.{result.vector}"
-        again = command(result.vector, asked(self.report), self.report["options"]["vectors"])
-        label = f"Copy the command that replays {result.vector}"
+        again = command(result.vector, target(self.report), self.report["options"]["vectors"])
+        label = f"Copy the command that reruns {result.vector}"
         copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
         return element(
             "div",
             element("p", title, " ", emphasized(result.headline)),
             explained(result.explanation, self.about),
-            element("p", _code(again), " ", copy, class_="replay"),
+            element("p", _code(again), " ", copy, class_="rerun"),
             class_="failure",
             id=self.told[key],
         )

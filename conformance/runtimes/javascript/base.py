@@ -1,4 +1,4 @@
-"""Runtimes that replay programs, as the JavaScript runtime does: each request comes with its plan."""
+"""Runtimes that execute programs, as the JavaScript runtime does: each request comes with its plan."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,31 +6,31 @@ from typing import Any
 
 from ...core.data import data
 from ...core.runtime import BrokenAdapter
-from ..command import JsonLines
+from ..command import CommandRuntime
 from ..messages import Message
-from ..programs import Plans
+from ..programs import Programs
 
 SOURCE = Path("node", "adapter.mjs")
 BUNDLE = Path("dist", "adapter.mjs")
 
 
-class Replaying(JsonLines):
+class JavaScriptRuntime(CommandRuntime):
     """The runtime that a command line starts, with a program for each request."""
 
     def __init__(
         self, command: str, timeout: float = 30, environment: Mapping[str, str] | None = None
     ) -> None:
-        """Keep the command, as `JsonLines` does."""
+        """Keep the command, as `CommandRuntime` does."""
         super().__init__(command, timeout, environment)
-        self._plans = Plans()
+        self._programs = Programs()
 
     def close(self) -> None:
         """Say good-bye, and remove the files."""
         super().close()
-        self._plans.close()
+        self._programs.close()
 
     def _ask(self, **request: Any) -> Message:
-        return super()._ask(**self._plans.with_plan(request))
+        return super()._ask(**self._programs.with_plan(request))
 
 
 def script() -> Path:

@@ -6,26 +6,26 @@ The page `web/harness/` speaks the protocol of adapters over a WebSocket; what i
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ...core.api_scenario import Question
+from ...core.api_scenario import Scenario
 from ...core.data import data
 from ..command import STARTUP
-from ..fault_files import Site
-from .base import Replaying, built
-from .browser_connection import Command, Page
-from .browser_server import PageServer
+from ..fault_files import FaultFiles
+from .base import JavaScriptRuntime, built
+from .browser_connection import BrowserCommand, BrowserConnection
+from .browser_server import BrowserServer
 
-PATIENCE_FOR_PEOPLE = 600
+OPENING_TIMEOUT = 600
 """Seconds in which somebody may open the page."""
 
 BUNDLE = Path("dist", "harness.js")
 
 
-class BrowserRuntime(Replaying):
+class BrowserRuntime(JavaScriptRuntime):
     """The runtime of the harness page."""
 
     def __init__(  # noqa: PLR0913 - one argument an option
         self,
-        command: Command | None,
+        command: BrowserCommand | None,
         timeout: float = 30,
         *,
         web: Path | None = None,
@@ -40,7 +40,7 @@ class BrowserRuntime(Replaying):
         folder = web or data("web")
         built(folder, BUNDLE)
         self._start_browser = command
-        self._server = PageServer(folder, host, port, certificate)
+        self._server = BrowserServer(folder, host, port, certificate)
         super().__init__("", timeout)
 
     @property
@@ -53,9 +53,9 @@ class BrowserRuntime(Replaying):
         super().close()
         self._server.close()
 
-    def _offered(self, question: Question) -> AbstractContextManager[tuple[str, Site]]:
-        return self._server.offered(question)
+    def _offered(self, scenario: Scenario) -> AbstractContextManager[tuple[str, FaultFiles]]:
+        return self._server.offered(scenario)
 
-    def _start(self) -> Page:
-        patience = STARTUP * self.timeout if self._start_browser else PATIENCE_FOR_PEOPLE
-        return Page(self._server, self._start_browser, patience)
+    def _start(self) -> BrowserConnection:
+        timeout = STARTUP * self.timeout if self._start_browser else OPENING_TIMEOUT
+        return BrowserConnection(self._server, self._start_browser, timeout)

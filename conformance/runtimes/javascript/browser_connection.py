@@ -19,7 +19,7 @@ from .. import messages
 from ..messages import Message, MessageError
 from ..process import LONGEST_LINE, POLL, STDERR_LINES, STDERR_WIDTH
 from . import launchers
-from .browser_server import Connection, PageServer
+from .browser_server import BrowserServer, WebSocketConnection
 
 FOLDERS = {"package", "plan"}
 """Members of requests that name directories to read."""
@@ -28,10 +28,10 @@ FILES = ("input", "output", "scales")
 """Members of requests that name files."""
 
 
-class Page:
+class BrowserConnection:
     """One page of a browser, connected to the server."""
 
-    def __init__(self, server: PageServer, command: "Command | None", timeout: float) -> None:
+    def __init__(self, server: BrowserServer, command: "BrowserCommand | None", timeout: float) -> None:
         """Open the page, or wait until somebody does, so many seconds at most."""
         self._server = server
         self._words: deque[str] = deque(maxlen=STDERR_LINES)
@@ -68,17 +68,17 @@ class Page:
         """Send a message."""
         self._connection.send(json.dumps(message))
 
-    def end(self, patience: float = 0) -> None:
+    def end(self, grace: float = 0) -> None:
         """Close the connection, and the browser if the suite started it."""
         self._connection.close()
         if self._browser:
-            self._browser.end(patience)
+            self._browser.end(grace)
 
     def last_words(self) -> str:
         """Return what the page said in its console since the last request."""
         return "\n".join(["the page said:", *(f"  {line}" for line in self._words)]) if self._words else ""
 
-    def _connected(self, timeout: float) -> Connection:
+    def _connected(self, timeout: float) -> WebSocketConnection:
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
             if connection := self._server.connection(min(left, POLL)):
@@ -118,7 +118,7 @@ class Page:
         return self._browser.death() if self._browser else ""
 
 
-class Command:
+class BrowserCommand:
     """How a browser is started."""
 
     def __init__(self, kind: str, program: str, adapter: str | None) -> None:
@@ -133,7 +133,7 @@ class Command:
 class Browser:
     """A browser that the suite started, in a session of its own: all its processes end with it."""
 
-    def __init__(self, command: Command, url: str) -> None:
+    def __init__(self, command: BrowserCommand, url: str) -> None:
         """Start the browser."""
         self.name = command.kind
         # a process of the browser may still write when its folder is removed
@@ -170,12 +170,12 @@ class Browser:
         lines = self._said.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
         return "\n".join(["standard error ended with:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)])
 
-    def end(self, patience: float) -> None:
+    def end(self, grace: float) -> None:
         """End it, after so many seconds in which it may leave by itself, and remove its profile."""
         with suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGTERM if patience else signal.SIGKILL)
+            os.killpg(self._popen.pid, signal.SIGTERM if grace else signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(patience or 1)
+            self._popen.wait(grace or 1)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         self._popen.wait()

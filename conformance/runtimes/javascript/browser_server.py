@@ -23,9 +23,9 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ...core.api_scenario import Question
+from ...core.api_scenario import Scenario
 from ..arrays import LARGEST
-from ..fault_files import POLL, Folders, Served, Site
+from ..fault_files import POLL, FaultFiles, FaultResponse, ScenarioPackages
 from ..process import LONGEST_LINE
 from .listing import listing
 
@@ -45,7 +45,7 @@ START = 10
 """Seconds in which the server has to listen."""
 
 
-class Connection:
+class WebSocketConnection:
     """A page that connected: what it sent, and a way to send."""
 
     def __init__(self, socket_: WebSocket, loop: asyncio.AbstractEventLoop) -> None:
@@ -71,7 +71,7 @@ class Connection:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-class PageServer:
+class BrowserServer:
     """The server of one run: started once, left at its end."""
 
     def __init__(
@@ -80,18 +80,18 @@ class PageServer:
         """Listen, and start to serve the folders `harness` and `dist` of `web`. Raises OSError."""
         self._token = token_urlsafe(18)
         self._bound = socket.create_server((host, port))
-        self._connections: Queue[Connection] = Queue()
-        self._current: Connection | None = None
+        self._connections: Queue[WebSocketConnection] = Queue()
+        self._current: WebSocketConnection | None = None
         self._packages: dict[str, Path] = {}
         self._files: dict[str, Path] = {}
-        self._folders = Folders()
-        self._sites: dict[str, Site] = {}
+        self._scenario_packages = ScenarioPackages()
+        self._fault_files: dict[str, FaultFiles] = {}
         scheme = "https" if certificate else "http"
         name = host if host != "0.0.0.0" else socket.gethostname()  # noqa: S104 - the user's choice
         self.url = f"{scheme}://{name}:{self._bound.getsockname()[1]}/{self._token}/harness/"
         routes = [
             Route("/package/{name}/{file:path}", self._package, methods=["GET"]),
-            Route("/site/{name}/{path:path}", self._site, methods=["GET"]),
+            Route("/faults/{name}/{path:path}", self._faulty, methods=["GET"]),
             Route("/file/{name}", self._get, methods=["GET"]),
             Route("/file/{name}", self._put, methods=["PUT"]),
             WebSocketRoute("/socket", self._socket),
@@ -114,7 +114,7 @@ class PageServer:
         self._thread = Thread(target=self._run, daemon=True, name="page server")
         self._thread.start()
 
-    def connection(self, timeout: float) -> Connection | None:
+    def connection(self, timeout: float) -> WebSocketConnection | None:
         """Return the next page that connects; None if none does in time."""
         try:
             return self._connections.get(timeout=timeout)
@@ -142,19 +142,19 @@ class PageServer:
                 del self._files[name]
 
     @contextmanager
-    def offered(self, question: Question) -> Iterator[tuple[str, Site]]:
-        """Provide the address, relative to the page, of a question's files, and who knows of requests."""
-        name, site = token_urlsafe(9), self._folders.site(question)
-        self._sites[name] = site
+    def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
+        """Provide the address, relative to the page, of a scenario's files, and who knows of requests."""
+        name, files = token_urlsafe(9), self._scenario_packages.files(scenario)
+        self._fault_files[name] = files
         try:
-            yield f"../site/{name}/", site
+            yield f"../faults/{name}/", files
         finally:
-            site.closed = True
-            del self._sites[name]
+            files.closed = True
+            del self._fault_files[name]
 
     def close(self) -> None:
         """Stop serving."""
-        self._folders.close()
+        self._scenario_packages.close()
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(START)
         self._bound.close()
@@ -177,13 +177,13 @@ class PageServer:
             file, headers=HEADERS, media_type=TYPES.get(file.suffix, "application/octet-stream")
         )
 
-    async def _site(self, request: Request) -> Response:
-        site, path = self._sites.get(request.path_params["name"]), request.path_params["path"]
-        if site is None:
+    async def _faulty(self, request: Request) -> Response:
+        files, path = self._fault_files.get(request.path_params["name"]), request.path_params["path"]
+        if files is None:
             raise HTTPException(404)
-        served = site.answer(path, request.headers)
-        site.begin()
-        return StreamingResponse(_body(served, site, path), served.status, served.headers)
+        response = files.answer(path, request.headers)
+        files.begin()
+        return StreamingResponse(_body(response, files, path), response.status, response.headers)
 
     async def _get(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
@@ -209,7 +209,7 @@ class PageServer:
         if self._current is not None:
             await socket_.close(BUSY, "another page is connected")
             return
-        connection = self._current = Connection(socket_, asyncio.get_running_loop())
+        connection = self._current = WebSocketConnection(socket_, asyncio.get_running_loop())
         self._connections.put(connection)
         try:
             while connection.received.qsize() < UNREAD:
@@ -222,16 +222,16 @@ class PageServer:
             connection.received.put(None)
 
 
-async def _body(served: Served, site: Site, path: str) -> AsyncIterator[bytes]:
-    """Give the body of an answer, and tell the site how it ended: a page that leaves ends it early."""
-    left = served.then == "hold"
+async def _body(response: FaultResponse, files: FaultFiles, path: str) -> AsyncIterator[bytes]:
+    """Give the body of an answer, and tell its files how it ended: a page that leaves ends it early."""
+    left = response.then == "hold"
     try:
-        yield served.body
-        while served.then == "hold" and not site.closed:  # noqa: ASYNC110 - another thread closes it
+        yield response.body
+        while response.then == "hold" and not files.closed:  # noqa: ASYNC110 - another thread closes it
             await asyncio.sleep(POLL)
         left = False
     finally:
-        site.end(path, left=left)
+        files.end(path, left=left)
 
 
 class _Uncached(StaticFiles):

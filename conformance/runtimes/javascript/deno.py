@@ -3,7 +3,7 @@
 import shlex
 import shutil
 
-from .base import Replaying, script
+from .base import JavaScriptRuntime, script
 from .node import NodeError, driver_variables
 
 FLAGS = (
@@ -20,7 +20,7 @@ FLAGS = (
 )
 
 
-class Deno(Replaying):
+class DenoRuntime(JavaScriptRuntime):
     """The runtime in Deno, whose WebGPU is part of it: no package of npm is needed for it."""
 
     def __init__(self, timeout: float = 30, variant: str | None = None, driver: str | None = None) -> None:

@@ -5,7 +5,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from .base import Replaying, script
+from .base import JavaScriptRuntime, script
 
 DRIVERS = (
     "/usr/lib/chromium/vk_swiftshader_icd.json",
@@ -19,7 +19,7 @@ class NodeError(ValueError):
     """What the runtime needs is not installed."""
 
 
-class Node(Replaying):
+class NodeRuntime(JavaScriptRuntime):
     """The runtime in Node."""
 
     def __init__(self, timeout: float = 30, variant: str | None = None, driver: str | None = None) -> None:

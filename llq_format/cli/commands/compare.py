@@ -1,4 +1,4 @@
-"""`llq matrix`: runtimes side by side, from their conformance reports."""
+"""`llq compare`: runtimes side by side, from their conformance reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from llq_format.cli.suite import suite
 from llq_format.cli.terminal import print_json, print_line, print_table, stderr, stdout
 
 
-def matrix(
+def compare(
     reports: Annotated[
         list[Path],
         typer.Argument(
@@ -32,19 +32,19 @@ def matrix(
     Without -o and --json a table is printed: per capability the share of checks passed, per area the rules
     kept, and the rules that some runtime breaks.
 
-    Example: llq matrix reports/a reports/b -o matrix.html
+    Example: llq compare reports/a reports/b -o comparison.html
 
     Exit status: 0 done, 1 failed, 2 misuse.
     """
-    found = suite("reporting.comparison").Matrix.read(reports)
+    found = suite("reporting.comparison").Comparison.read(reports)
     for warning in found.warnings:
         print_line(stderr(), f"warning: {warning}")
     if output:
         suite("reporting.comparison").save(
-            suite("reporting.html.comparison_page").matrix_page(found, output.parent), output
+            suite("reporting.html.comparison_page").comparison_page(found, output.parent), output
         )
     if json:
         print_json(found.to_json())
     elif not output:
         print_table(stdout(), *found.table(every=every))
-        print_line(stdout(), suite("reporting.comparison").SIGNS_SAID, lead="  ")
+        print_line(stdout(), suite("reporting.comparison").SIGNS_LEGEND, lead="  ")

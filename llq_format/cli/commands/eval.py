@@ -55,7 +55,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Measure how near a package, of any exporter, is to its checkpoint.
 
-    Perplexity, divergence from the original, share of equal likeliest tokens, error of each layer.
+    Perplexity, divergence from the original, share of equal top-1 tokens, error of each layer.
     Intervals are of 95 %, over the sequences of the text. The text must not have calibrated the package.
     The page shows these, the scale and the error of every block, and what both models write.
 

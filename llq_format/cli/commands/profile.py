@@ -93,7 +93,7 @@ def _measured(  # noqa: PLR0913, PLR0917  # the options
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
 
     try:
-        from llq_format.webgpu.execution.opening import open_host  # noqa: PLC0415  # needs the extra `webgpu`
+        from llq_format.webgpu.execution.opening import open_executor  # noqa: PLC0415  # needs the extra `webgpu`
         from llq_format.webgpu.profiling.profile import made_up_prompt, profile  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "wgpu":
@@ -101,15 +101,15 @@ def _measured(  # noqa: PLR0913, PLR0917  # the options
         raise ValueError("profiling needs wgpu: pip install 'llq-format[webgpu]'") from None
 
     with about(path), open_package(path) as package:
-        host = open_host(package, adapter=adapter, variant=variant, context=context)
-        prompt = made_up_prompt(host, prompt_tokens)
+        executor = open_executor(package, adapter=adapter, variant=variant, context=context)
+        prompt = made_up_prompt(executor, prompt_tokens)
         console = stderr()
 
         def progress(what: str) -> None:
             if console.is_terminal:
                 print_line(console, f"{what} …", "dim")
 
-        return profile(host, prompt, tokens, progress=progress)
+        return profile(executor, prompt, tokens, progress=progress)
 
 
 def _write(json: Path | None, html: Path | None, value: Mapping[str, Any], page: str) -> None:

@@ -80,7 +80,7 @@ def program(
 
 
 def _memory(metadata: Metadata, planned: Program, positions: int) -> dict[str, int]:
-    """Return bytes on the device by purpose, as `Host.memory` tells them when all buffers are made."""
+    """Return bytes on the device by purpose, as `Executor.memory` tells them when all buffers are made."""
     memory = {"weights": sum(shard.byte_length for shard in metadata.shards)}
     for buffer in planned.buffers.values():
         memory[buffer.purpose] = memory.get(buffer.purpose, 0) + buffer.size(positions)

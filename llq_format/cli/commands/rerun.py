@@ -1,4 +1,4 @@
-"""`llq replay`: one vector of the conformance suite asked again."""
+"""`llq rerun`: one vector of the conformance suite asked again."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from llq_format.cli.suite import suite
 from llq_format.cli.terminal import printable, stderr, stdout
 
 
-def replay(  # noqa: PLR0913  # one argument an option
+def rerun(  # noqa: PLR0913  # one argument an option
     vector: Annotated[str, typer.Argument(metavar="ID", help="Id of a vector.", show_default=False)],
     *,
     runtime: Annotated[
@@ -38,9 +38,9 @@ def replay(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Ask a runtime or an exporter about one vector.
 
-    Example: llq replay worked-example --runtime='cmd:node adapter.mjs'
+    Example: llq rerun worked-example --runtime='cmd:node adapter.mjs'
 
-    Example: llq replay gguf-of-q8-0 --exporter='cmd:llq export {checkpoint} {package}'
+    Example: llq rerun gguf-of-q8-0 --exporter='cmd:llq export {checkpoint} {package}'
 
     Exit status: 0 passed, 1 not passed or nothing claimed, 2 misuse.
     """
@@ -50,12 +50,12 @@ def replay(  # noqa: PLR0913  # one argument an option
     home = vectors or engine.VECTORS
     try:
         if exporter is None:
-            results = engine.replay(vector, runtime, answer_timeout, home)
+            results = engine.rerun(vector, runtime, answer_timeout, home)
         else:
-            asked = engine.Asked(exporter, "exporter", exporter_claims or "", runtime)
-            results = engine.replay_export(vector, asked, answer_timeout, home)
+            target = engine.Target(exporter, "exporter", exporter_claims or "", runtime)
+            results = engine.rerun_export(vector, target, answer_timeout, home)
         for result in results:
-            for line in engine.told(result).split("\n"):
+            for line in engine.result_text(result).split("\n"):
                 console.print(printable(line), soft_wrap=True)
             passed |= result.outcome == "passed"
             bad |= result.outcome.bad

@@ -23,7 +23,9 @@ def run(  # noqa: PLR0913  # one argument an option
     chat: Annotated[bool, typer.Option("--chat", help="Answer, by the package's chat template.")] = False,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Stop after so many tokens.")] = 128,
     temperature: Annotated[float, typer.Option(metavar="T", min=0.0, help="0 is greedy.")] = 0.0,
-    top_k: Annotated[int | None, typer.Option(metavar="K", min=1, help="Keep the K likeliest.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(metavar="K", min=1, help="Keep the K most probable tokens.")
+    ] = None,
     top_p: Annotated[float, typer.Option(metavar="P", min=0.0, max=1.0, help="Keep probability P.")] = 1.0,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed, the same text.")] = 0,
     runtime: Annotated[

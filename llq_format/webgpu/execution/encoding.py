@@ -1,4 +1,4 @@
-"""Dispatches as wgpu-native takes them: what a host repeats for every token has to cost little.
+"""Dispatches as wgpu-native takes them: what an executor repeats for every token has to cost little.
 
 wgpu's Python objects cost four times as much as the native calls beneath them, measured with 300 dispatches.
 """
@@ -28,7 +28,7 @@ class Prepared:
     grid: tuple[int, int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note what replaying would look for each time: debug group, handles, and the grid of one token."""
+        """Note what each run would look up again: debug group, handles, and the grid of one token."""
         objects = (self.pipeline, self.bindings, self.parameters)
         object.__setattr__(self, "group", sys.intern(group_of(self.dispatch)))
         object.__setattr__(self, "handles", tuple(one._internal for one in objects))  # noqa: SLF001

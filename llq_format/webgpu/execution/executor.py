@@ -1,4 +1,4 @@
-"""A host: what a program asks for, done on a device (spec: Execution program)."""
+"""An executor: what a program asks for, done on a device (spec: Execution program)."""
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +21,10 @@ CHOSEN = 2
 
 
 class ContextError(ValueError):
-    """More positions than the context of the host holds."""
+    """More positions than the context of the executor holds."""
 
 
-class Host:
+class Executor:
     """A package on a device, with one sequence."""
 
     def __init__(
@@ -112,7 +112,7 @@ class Host:
         queue.write_buffer(self.resource("tokens"), 0, np.array(chunk, np.uint32))
         queue.write_buffer(self.resource("state"), 0, np.array([self.position, len(chunk)], np.uint32))
 
-    # Replay.
+    # Runs.
 
     def _submit(self, passes: Iterable[str], tokens: int) -> None:
         encoder = self.device.gpu.create_command_encoder(label=" ".join(passes))
@@ -171,7 +171,7 @@ class Host:
         self.device.gpu.queue.write_buffer(self.resource(name), 0, np.ascontiguousarray(data))
 
     def run(self, name: str, tokens: int) -> None:
-        """Replay a pass for a chunk of so many tokens, which `state` must hold."""
+        """Run a pass for a chunk of so many tokens, which `state` must hold."""
         self._submit((name,), tokens)
 
     def read(self, name: str, words: int, dtype: type[np.generic] = np.float32) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import wgpu
 
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution.encoding import submit, wait
-from llq_format.webgpu.execution.executor import CHOSEN, Host
+from llq_format.webgpu.execution.executor import CHOSEN, Executor
 
 IN_FLIGHT = 4
 """Tokens that are encoded before the first of them is read: the device never waits for the host."""
@@ -37,7 +37,7 @@ class _Step:
 
 
 def generate(
-    host: Host,
+    executor: Executor,
     prompt: Sequence[int],
     max_tokens: int,
     eos_token_ids: Sequence[int] = (),
@@ -45,36 +45,40 @@ def generate(
 ) -> Iterator[int]:
     """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
 
-    When it ends, however it ends, `host.position` counts the prompt and the tokens that were yielded, less
-    the last: what was computed ahead is forgotten. Generation also ends where the context does.
+    However it ends, `executor.position` then counts the prompt and the tokens that were yielded, less the
+    last: what was computed ahead is forgotten. Generation also ends where the context does.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
     DeviceLostError where the device goes away.
     """
     choice = "greedy"
     if sampling is not None and sampling.temperature > 0:
         choice = "sample"
-        with host.device.failures():
-            host.device.gpu.queue.write_buffer(host.resource("sampling"), 0, _sampling_words(sampling))
-    host.start()
-    host.prefill(prompt)
-    start = host.position
+        with executor.device.failures():
+            executor.device.gpu.queue.write_buffer(
+                executor.resource("sampling"), 0, _sampling_words(sampling)
+            )
+    executor.start()
+    executor.prefill(prompt)
+    start = executor.position
     free = [
-        host.device.buffer(f"chosen {n}", _STATE_BYTES, wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ)
+        executor.device.buffer(
+            f"chosen {n}", _STATE_BYTES, wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ
+        )
         for n in range(IN_FLIGHT)
     ]
     # The last token of a full context is chosen and never computed.
-    steps = min(max_tokens, host.context - start + 1)
+    steps = min(max_tokens, executor.context - start + 1)
     flight: deque[_Step] = deque()
     submitted = yielded = 0
     try:
         while yielded < steps:
             while submitted < steps and free:
                 passes = (choice,) if submitted == 0 else ("decode", choice)
-                with host.device.failures():
-                    flight.append(_submit(host, passes, free.pop()))
+                with executor.device.failures():
+                    flight.append(_submit(executor, passes, free.pop()))
                 submitted += 1
             step = flight.popleft()
-            with host.device.failures():
+            with executor.device.failures():
                 token = step.token()
             free.append(step.staging)
             if token in eos_token_ids:
@@ -82,16 +86,16 @@ def generate(
             yielded += 1
             yield token
     finally:
-        host.position = start + max(0, yielded - 1)
-        while flight and not host.device.lost:
+        executor.position = start + max(0, yielded - 1)
+        while flight and not executor.device.lost:
             flight.popleft().token()
 
 
-def _submit(host: Host, passes: tuple[str, ...], staging: Any) -> _Step:
-    gpu = host.device.gpu
+def _submit(executor: Executor, passes: tuple[str, ...], staging: Any) -> _Step:
+    gpu = executor.device.gpu
     encoder = gpu.create_command_encoder(label=" ".join(passes))
-    host.encode(encoder, passes, 1)
-    encoder.copy_buffer_to_buffer(host.resource("state"), 0, staging, 0, _STATE_BYTES)
+    executor.encode(encoder, passes, 1)
+    encoder.copy_buffer_to_buffer(executor.resource("state"), 0, staging, 0, _STATE_BYTES)
     return _Step(gpu, submit(gpu, encoder.finish()), staging)
 
 

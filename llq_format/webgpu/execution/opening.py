@@ -1,4 +1,4 @@
-"""From a package to a host: which program and module, which adapter, which variant."""
+"""From a package to an executor: which program and module, which adapter, which variant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from llq_format.validation.execution import check_files, check_sizes
 from llq_format.webgpu.execution.adapters import find_adapter, supports
 from llq_format.webgpu.execution.device import Device
 from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.self_test import computes_rightly
 from llq_format.webgpu.execution.weights import Weights
 from llq_format.webgpu.planning.module import kernel_sections, read_module
@@ -77,7 +77,7 @@ def open_device(found: Executable, *, adapter: str | None = None, variant: str =
     )
 
 
-def open_host(  # noqa: PLR0913  # one argument an option of `llq run`
+def open_executor(  # noqa: PLR0913  # one argument an option of `llq run`
     package: Package,
     *,
     adapter: str | None = None,
@@ -85,8 +85,8 @@ def open_host(  # noqa: PLR0913  # one argument an option of `llq run`
     context: int | None = None,
     chunk: int | None = None,
     kv_cache: KVCache | None = None,
-) -> Host:
-    """Return a host of a package, its weights uploaded and checked.
+) -> Executor:
+    """Return an executor of a package, its weights uploaded and checked.
 
     adapter, variant: see `open_device`. context: positions of the KV cache, by default 2048 or the program's.
     chunk, kv_cache: those of the package's program, unless given.
@@ -95,24 +95,24 @@ def open_host(  # noqa: PLR0913  # one argument an option of `llq run`
     found = executable(package, chunk=chunk, kv_cache=kv_cache)
     with Weights(package, found.program) as weights:  # checked while the device is opened
         device = open_device(found, adapter=adapter, variant=variant)
-        return host_on(package, found, device, context, weights)
+        return executor_on(package, found, device, context, weights)
 
 
-def host_on(
+def executor_on(
     package: Package,
     found: Executable,
     device: Device,
     context: int | None = None,
     weights: Weights | None = None,
-) -> Host:
-    """Return a host on a device that is open. Raises DeviceError, which says what memory would be enough."""
+) -> Executor:
+    """Return an executor on an open device. Raises DeviceError, which says what memory would be enough."""
     try:
-        host = Host(package, found.program, device, context, weights)
+        executor = Executor(package, found.program, device, context, weights)
         for run in _GENERATION:
             for dispatch in found.program.passes[run]:
                 for name in dispatch.bindings:
                     if name in found.program.buffers:
-                        host.resource(name)
+                        executor.resource(name)
     except DeviceLostError:
         raise
     except DeviceError as error:
@@ -120,11 +120,11 @@ def host_on(
         raise DeviceError(
             f"{error}; all buffers together take {needed / 1e6:.0f} MB, and a shorter context takes less"
         ) from None
-    return host
+    return executor
 
 
 def device_bytes(package: Package, program: Program, context: int | None = None) -> int:
-    """Return the bytes of all buffers of a host, for a context."""
+    """Return the bytes of all buffers of an executor, for a context."""
     positions = context or min(program.context_length, 2048)
     shards = sum(shard.byte_length for shard in package.metadata.shards)
     return shards + sum(buffer.size(positions) for buffer in program.buffers.values())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from llq_format.format.layout import BLOCK
 from llq_format.format.packing import pack
 from llq_format.webgpu.execution.device import Device
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.dispatches import NORMALIZE, ROUNDED, WEIGHT_F16, Dispatches
 from llq_format.webgpu.planning.planner import program_variants
@@ -64,11 +64,11 @@ def self_test() -> SelfTest:
 def computes_rightly(device: Device) -> bool:
     """Return whether what `self_test` says comes out on a device."""
     test = self_test()
-    host = Host(None, test.program, device, 1)
+    executor = Executor(None, test.program, device, 1)
     for name, data in test.inputs.items():
-        host.write(name, data)
-    host.run("operation", 1)
-    got = host.read("y", BLOCK).astype(np.float64)
+        executor.write(name, data)
+    executor.run("operation", 1)
+    got = executor.read("y", BLOCK).astype(np.float64)
     return bool(np.abs(got - test.expected).max() <= test.tolerance)
 
 

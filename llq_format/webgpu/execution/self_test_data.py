@@ -1,4 +1,4 @@
-"""The self-test as data of the JavaScript host: `python -m llq_format.webgpu.execution.self_test_data`."""
+"""The self-test as data for JavaScript: `python -m llq_format.webgpu.execution.self_test_data`."""
 
 import base64
 import json

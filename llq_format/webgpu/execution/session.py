@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution.device_errors import DeviceLostError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 
 
 class Session:
-    """A host, and how it is made anew, once."""
+    """An executor, and how it is made again, once."""
 
-    def __init__(self, make: Callable[[], Host]) -> None:
-        """Make the first host. Raises what `make` raises."""
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        """Make the first executor. Raises what `make` raises."""
         self._make = make
-        self.host = make()
+        self.executor = make()
         self.losses = 0
 
     def generate(
@@ -34,13 +34,13 @@ class Session:
         while True:
             rest = max_tokens - len(given)
             try:
-                for token in generate(self.host, [*prompt, *given], rest, eos_token_ids, sampling):
+                for token in generate(self.executor, [*prompt, *given], rest, eos_token_ids, sampling):
                     given.append(token)
                     yield token
             except DeviceLostError:
                 self.losses += 1
                 if self.losses > 1:
                     raise
-                self.host = self._make()
+                self.executor = self._make()
             else:
                 return

@@ -36,7 +36,7 @@ class Weights:
     def upload(self, device: Device) -> list[Any]:
         """Return a buffer for every shard, which holds it whole.
 
-        Nothing may be replayed before this has returned: then all parts have been checked (LLQ-PROG-22).
+        Nothing may be executed before this has returned: then all parts have been checked (LLQ-PROG-22).
         Raises LLQError for the first damaged part, DeviceError where memory is short.
         """
         shards = self._package.metadata.shards

@@ -28,7 +28,7 @@ class ShardRange:
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A buffer of the host: `bytes`, and `bytes_per_position` for each position of the context."""
+    """A buffer of the executor: `bytes`, and `bytes_per_position` for each position of the context."""
 
     purpose: Purpose
     bytes: int
@@ -84,7 +84,7 @@ class ProgramVariant:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything that a host does with a package.
+    """Everything that an executor does with a package.
 
     chunk: the greatest number of tokens of one prefill; context_length: the greatest context;
     parameters: the words of each slot; pipelines: for each entry point the access of its storage bindings.

@@ -1,4 +1,4 @@
-"""The two files of a package that a host executes: the WGSL module and the execution program."""
+"""The two files of a package that an executor needs: the WGSL module and the execution program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

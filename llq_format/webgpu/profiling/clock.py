@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.webgpu.execution.encoding import Prepared, encode
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.planning.workload import work
 from llq_format.webgpu.profiling.stopwatch import Span, Stopwatch, elapsed, quantum, tick_ns, typical
 
 Cut = Literal["whole", "group", "dispatch"]
-"""Into what a replay is cut: one compute pass for all, for each group of `workload`, or each dispatch."""
+"""Into what a run is cut: one compute pass for all, for each group of `workload`, or each dispatch."""
 
 ROUNDED_NS = 10_000
 """From this step on a clock counts as rounded: it is as long as a fast dispatch."""
@@ -27,7 +27,7 @@ _EMPTY_RUNS = 9
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A replay: passes, tokens of the chunk, and what is written to buffers before it."""
+    """A run: passes, tokens of the chunk, and what is written to buffers before it."""
 
     passes: tuple[str, ...]
     tokens: int
@@ -43,13 +43,13 @@ class Measured:
 
 
 class Clock:
-    """Measures one host; remembers how well the device's clock ticks."""
+    """Measures one executor; remembers how well the device's clock ticks."""
 
-    def __init__(self, host: Host, *, timestamps: bool) -> None:
+    def __init__(self, executor: Executor, *, timestamps: bool) -> None:
         """Begin; timestamps: use timestamp queries, which the device must then have."""
-        self._host = host
+        self._executor = executor
         self.timestamps = timestamps
-        self.tick_ns = tick_ns(host.device) if timestamps else None
+        self.tick_ns = tick_ns(executor.device) if timestamps else None
         self.discarded = 0
         self._quantum = 0
         self._stopwatches: dict[int, Stopwatch] = {}
@@ -78,7 +78,7 @@ class Clock:
             self.timestamps = any(sum(time or 0 for time in run.durations) > 0 for run in runs)
 
     def alone(self, steps: Sequence[Step]) -> dict[str, float]:
-        """Replay and wait, as a host with nothing in flight does; return ms by what the host did."""
+        """Run and wait, with nothing else in flight; return ms by what the host did."""
         spent = {"encode": 0.0, "submit": 0.0}
         begin = time.perf_counter()
         for step in steps:
@@ -86,7 +86,7 @@ class Clock:
             start = time.perf_counter()
             commands = self._encoded(step)
             encoded = time.perf_counter()
-            self._host.device.gpu.queue.submit([commands])
+            self._executor.device.gpu.queue.submit([commands])
             spent["submit"] += 1000 * (time.perf_counter() - encoded)
             spent["encode"] += 1000 * (encoded - start)
         waiting = time.perf_counter()
@@ -95,16 +95,16 @@ class Clock:
         return {**spent, "wait": 1000 * (end - waiting), "wall": 1000 * (end - begin)}
 
     def in_flight(self, steps: Sequence[Step]) -> float:
-        """Replay step after step and wait at the end alone; return ms."""
+        """Run step after step and wait at the end alone; return ms."""
         begin = time.perf_counter()
         for step in steps:
             self._write(step)
-            self._host.device.gpu.queue.submit([self._encoded(step)])
+            self._executor.device.gpu.queue.submit([self._encoded(step)])
         self._wait()
         return 1000 * (time.perf_counter() - begin)
 
     def measure(self, steps: Sequence[Step], cut: Cut) -> Measured:
-        """Replay and return the times of all slices of all steps."""
+        """Run and return the times of all slices of all steps."""
         if not self.timestamps:
             return self._by_wall(steps, cut)
         starts: list[float | None] = []
@@ -142,21 +142,21 @@ class Clock:
 
     def _write(self, step: Step) -> None:
         for name, data in step.writes:
-            self._host.write(name, data)
+            self._executor.write(name, data)
 
     def _encoded(self, step: Step) -> Any:
-        encoder = self._host.device.gpu.create_command_encoder(label=" ".join(step.passes))
-        self._host.encode(encoder, step.passes, step.tokens)
+        encoder = self._executor.device.gpu.create_command_encoder(label=" ".join(step.passes))
+        self._executor.encode(encoder, step.passes, step.tokens)
         return encoder.finish()
 
     def _wait(self) -> None:
-        self._host.read("state", 4, np.uint32)
+        self._executor.read("state", 4, np.uint32)
 
     def _empty(self) -> float:
         """Return the ms of submitting nothing and waiting for it."""
         begin = time.perf_counter()
-        encoder = self._host.device.gpu.create_command_encoder(label="empty")
-        self._host.device.gpu.queue.submit([encoder.finish()])
+        encoder = self._executor.device.gpu.create_command_encoder(label="empty")
+        self._executor.device.gpu.queue.submit([encoder.finish()])
         self._wait()
         return 1000 * (time.perf_counter() - begin)
 
@@ -164,8 +164,8 @@ class Clock:
         """Return the names of slices with their dispatches, which have the labels of passes."""
         key = (Step(step.passes, step.tokens), cut)
         if key not in self._slices:
-            works = work(self._host.program, step.passes, step.tokens)
-            prepared = [one for name in step.passes for one in self._host.prepared(name)]
+            works = work(self._executor.program, step.passes, step.tokens)
+            prepared = [one for name in step.passes for one in self._executor.prepared(name)]
             names = {
                 "whole": [" ".join(step.passes)] * len(works),
                 "group": [one.group for one in works],
@@ -177,9 +177,9 @@ class Clock:
 
     def _spans(self, step: Step, cut: Cut) -> list[Span]:
         slices = self._cut(step, cut)
-        gpu = self._host.device.gpu
+        gpu = self._executor.device.gpu
         if len(slices) not in self._stopwatches:
-            self._stopwatches[len(slices)] = Stopwatch(self._host.device, len(slices))
+            self._stopwatches[len(slices)] = Stopwatch(self._executor.device, len(slices))
         watch = self._stopwatches[len(slices)]
         self._write(step)
         encoder = gpu.create_command_encoder(label=f"{' '.join(step.passes)} by {cut}")
@@ -196,7 +196,7 @@ class Clock:
     def _by_wall(self, steps: Sequence[Step], cut: Cut) -> Measured:
         starts: list[float | None] = []
         durations: list[float | None] = []
-        gpu = self._host.device.gpu
+        gpu = self._executor.device.gpu
         for step in steps:
             self._write(step)
             for name, dispatches in self._cut(step, cut):

@@ -16,7 +16,7 @@ from wgpu.backends.wgpu_native import lib_version_info
 
 from llq_format.format.layout import VERSION_TEXT
 from llq_format.metadata.metadata import Metadata
-from llq_format.webgpu.execution.executor import ContextError, Host
+from llq_format.webgpu.execution.executor import ContextError, Executor
 from llq_format.webgpu.planning.workload import FULL_WORKGROUPS, OCCUPANCY, Work, occupancy, work
 from llq_format.webgpu.profiling.clock import Clock, Cut, Measured, Step
 from llq_format.webgpu.profiling.report import (
@@ -55,7 +55,7 @@ _METHODS = {
 
 
 def profile(  # noqa: PLR0913  # one argument a property of the measurement
-    host: Host,
+    executor: Executor,
     prompt: Sequence[int],
     tokens: int = 16,
     *,
@@ -66,31 +66,31 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
     """Measure a prefill of a prompt and the decoding of `tokens` tokens behind it, greedily.
 
     prompt: token ids; repetitions: of the prefill; timestamps: use timestamp queries where the device has
-    them; progress: is told what is measured next. The host's sequence is forgotten. Times are medians over
-    tokens or repetitions. Raises ContextError if prompt and tokens do not fit, ValueError for other input,
-    DeviceLostError.
+    them; progress: is told what is measured next. The executor's sequence is forgotten. Times are
+    medians over tokens or repetitions. Raises ContextError if prompt and tokens do not fit, ValueError for
+    other input, DeviceLostError.
     """
     if tokens < 1 or repetitions < 1:
         raise ValueError("a profile needs at least one token and one repetition")
     longest = len(prompt) + max(tokens, WARM_UP)
-    if longest > host.context:
-        raise ContextError(f"{longest} positions do not fit into a context of {host.context}")
-    package = host.metadata
-    if package is None or "decode" not in host.program.passes:
+    if longest > executor.context:
+        raise ContextError(f"{longest} positions do not fit into a context of {executor.context}")
+    package = executor.metadata
+    if package is None or "decode" not in executor.program.passes:
         raise ValueError("this program is of no model: there is nothing to profile")
-    with host.device.failures():
+    with executor.device.failures():
         progress("warming up")
-        clock = Clock(host, timestamps=timestamps and host.device.timestamps)
-        host.start()
-        host.prefill(prompt)
-        host.run("greedy", 1)
-        first = int(host.read("tokens", 1, np.uint32)[0])
+        clock = Clock(executor, timestamps=timestamps and executor.device.timestamps)
+        executor.start()
+        executor.prefill(prompt)
+        executor.run("greedy", 1)
+        first = int(executor.read("tokens", 1, np.uint32)[0])
         clock.trust(Step(("decode",), 1))
-        decode = _decode(host, clock, len(prompt), first, tokens, progress)
-        prefill = _prefill(host, clock, prompt, repetitions, progress)
-    host.start()
+        decode = _decode(executor, clock, len(prompt), first, tokens, progress)
+        prefill = _prefill(executor, clock, prompt, repetitions, progress)
+    executor.start()
     works = decode.works
-    memory = host.memory()
+    memory = executor.memory()
     method, said = _METHODS[clock.timestamps]
     value = {
         "format": FORMAT,
@@ -115,14 +115,14 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
         "decode": {"tokens": tokens, "repetitions": tokens, **decode.value},
         "prefill": {"tokens": len(prompt), "repetitions": repetitions, **prefill.value},
         "memory_bytes": memory,
-        "device": _device(host),
+        "device": _device(executor),
         "model": _model(package),
         "program": {
-            "sha256": sha256(host.program.to_bytes()).hexdigest(),
-            "variant": host.device.variant.name,
-            "chunk": host.program.chunk,
-            "kv_cache": host.program.kv_cache,
-            "context": host.context,
+            "sha256": sha256(executor.program.to_bytes()).hexdigest(),
+            "variant": executor.device.variant.name,
+            "chunk": executor.program.chunk,
+            "kv_cache": executor.program.kv_cache,
+            "context": executor.context,
         },
         "software": _software(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,9 +130,9 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
     return ProfileReport(value)
 
 
-def made_up_prompt(host: Host, count: int) -> list[int]:
+def made_up_prompt(executor: Executor, count: int) -> list[int]:
     """Return so many token ids spread over the vocabulary, the same each time."""
-    vocab = host.program.buffers["logits"].bytes // 4
+    vocab = executor.program.buffers["logits"].bytes // 4
     return [(_STRIDE * number + 1) % vocab for number in range(count)]
 
 
@@ -144,14 +144,14 @@ class _Phase:
 
 
 def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
-    host: Host, clock: Clock, position: int, first: int, tokens: int, progress: Callable[[str], None]
+    executor: Executor, clock: Clock, position: int, first: int, tokens: int, progress: Callable[[str], None]
 ) -> _Phase:
     step = Step(("decode", "greedy"), 1)
 
     def begin() -> None:
         """Go back to the first token behind the prompt; later cache entries are overwritten."""
-        host.write("tokens", _words(first))
-        host.write("state", _words(position, 1))
+        executor.write("tokens", _words(first))
+        executor.write("state", _words(position, 1))
 
     progress(f"decoding {tokens} tokens, one at a time")
     begin()
@@ -170,7 +170,7 @@ def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
             clock.measure([step], cut)
         begin()
         measured[cut] = [clock.measure([step], cut) for _ in range(tokens)]
-    phase = _phase(host, clock, [step], alone, measured)
+    phase = _phase(executor, clock, [step], alone, measured)
     phase.value["in_flight_ms"] = rounded(in_flight)
     phase.value["tokens_per_s"] = rounded(1000 / in_flight)
     phase.value["first_position"] = position
@@ -178,9 +178,9 @@ def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
 
 
 def _prefill(
-    host: Host, clock: Clock, prompt: Sequence[int], repetitions: int, progress: Callable[[str], None]
+    executor: Executor, clock: Clock, prompt: Sequence[int], repetitions: int, progress: Callable[[str], None]
 ) -> _Phase:
-    size = host.program.chunk
+    size = executor.program.chunk
     chunks = [prompt[first : first + size] for first in range(0, len(prompt), size)]
     steps = [
         Step(
@@ -196,7 +196,7 @@ def _prefill(
     for cut in clock.cuts:
         progress(f"prefill of {len(prompt)} tokens, timing each {cut}")
         measured[cut] = [clock.measure(steps, cut) for _ in range(repetitions)]
-    phase = _phase(host, clock, steps, alone, measured)
+    phase = _phase(executor, clock, steps, alone, measured)
     wall = phase.value["host_ms"]["wall"]
     phase.value["tokens_per_s"] = rounded(1000 * len(prompt) / wall) if wall else None
     phase.value["first_position"] = 0
@@ -204,14 +204,14 @@ def _prefill(
 
 
 def _phase(
-    host: Host,
+    executor: Executor,
     clock: Clock,
     steps: Sequence[Step],
     alone: Sequence[dict[str, float]],
     measured: Mapping[Cut, list[Measured]],
 ) -> _Phase:
     """Return the members that both phases have."""
-    works = [one for step in steps for one in work(host.program, step.passes, step.tokens)]
+    works = [one for step in steps for one in work(executor.program, step.passes, step.tokens)]
     groups = [one.group for one in works]
     times = clock.typical(measured["group"])
     by_group: dict[str, float | None] = {}
@@ -273,8 +273,8 @@ def _words(*words: int) -> NDArray[np.uint32]:
     return np.array(words, np.uint32)
 
 
-def _device(host: Host) -> dict[str, Any]:
-    info = host.device.adapter.info
+def _device(executor: Executor) -> dict[str, Any]:
+    info = executor.device.adapter.info
     return {
         "adapter": info["device"],
         "vendor": info["vendor"],

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from conformance.checks import CHECKS
-from conformance.core.api_scenario import Question
+from conformance.core.api_scenario import Scenario
 from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.vectors import Vector, load
-from conformance.runtimes.command import JsonLines
-from conformance.runtimes.fault_files import Site
+from conformance.runtimes.command import CommandRuntime
+from conformance.runtimes.fault_files import FaultFiles
 from conformance.runtimes.javascript.deno import FLAGS
 from tests.support.repository import WEB
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 (CHECK,) = (check for check in CHECKS if check.name == "api")
 VECTORS = {vector.id: vector for vector in load() if CHECK.concerns(vector)}
-PATIENCE = 300  # seconds: kernels are compiled by the CPU, which others use too
+TIMEOUT = 300  # seconds: kernels are compiled by the CPU, which others use too
 
 MUTANTS = {
     "module-not-resolved": ("LLQ-API-1", "model-loaded-by-the-module"),
@@ -67,10 +67,10 @@ MUTANTS = {
     "dispose-once-only": ("LLQ-API-22", "model-disposed-of"),
     "lost-device-ends-quietly": ("LLQ-API-23", "device-lost"),
 }
-"""Mistakes of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
+"""Mutants of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
-EQUIVALENTS = ("one-character-a-piece", "frozen-and-wrapped")
-"""What is odd there and right."""
+CONFORMING = ("one-character-a-piece", "frozen-and-wrapped")
+"""What is unusual there and conforms."""
 
 TRIED = (
     "answer-of-at-most-four",
@@ -82,15 +82,15 @@ TRIED = (
 """Questions that they are asked: some, for each takes seconds."""
 
 
-class Interfaces(JsonLines):
+class Interfaces(CommandRuntime):
     """Implementations of the interface in one process; `name` says which is asked."""
 
     name = "control"
 
     @contextmanager
-    def _offered(self, question: Question) -> Iterator[tuple[str, Site]]:
-        with super()._offered(question) as (url, site):
-            yield f"{url}#{self.name}/", site
+    def _offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
+        with super()._offered(scenario) as (url, files):
+            yield f"{url}#{self.name}/", files
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def runtime() -> Iterator[Interfaces]:
     deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
     assert deno is not None, "deno is not on the path: pip install deno"
     runtime = Interfaces(
-        shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")]), PATIENCE
+        shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")]), TIMEOUT
     )
     yield runtime
     runtime.close()
@@ -111,18 +111,18 @@ def asked(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_each_mistake_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
+def test_each_mutant_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     rule, vector = MUTANTS[name]
     result = asked(runtime, name, VECTORS[vector], tmp_path)
     assert (result.outcome, result.broken) == (Outcome.FAILED, (rule,)), result.explanation
 
 
-@pytest.mark.parametrize("name", EQUIVALENTS)
+@pytest.mark.parametrize("name", CONFORMING)
 def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 
-def test_every_rule_of_the_interface_has_a_mistake_that_breaks_it() -> None:
+def test_every_rule_of_the_interface_has_a_mutant_that_breaks_it() -> None:
     rules = {rule.id for rule in registry().values() if rule.stage == "interface"}
     assert {rule for rule, _ in MUTANTS.values()} == rules

@@ -12,7 +12,7 @@ from conformance.core.rules import registry
 from conformance.core.runtime import Info, Verdict
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.exporters.checks import EXPORT_CHECKS
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support import miniatures
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -44,7 +44,7 @@ class Says(miniatures.AcceptsAll):
 
 
 def ask(name: str, runtime: Any, vector: Vector, workspace: Path = Path(), timeout: float = 30) -> Result:
-    return BY_NAME[name](InProcess(runtime, timeout), vector, workspace)
+    return BY_NAME[name](InProcessRuntime(runtime, timeout), vector, workspace)
 
 
 def test_every_vector_concerns_a_check(vectors: Sequence[Vector]) -> None:
@@ -57,7 +57,7 @@ def test_checks_have_names_of_their_own() -> None:
 
 
 def test_the_right_reading_passes_all_decodings(vectors: Sequence[Vector], tmp_path: Path) -> None:
-    runtime = InProcess(miniatures.Right())
+    runtime = InProcessRuntime(miniatures.Right())
     decode = BY_NAME["decode"]
     results = [decode(runtime, vector, tmp_path) for vector in vectors if decode.concerns(vector)]
     assert results
@@ -134,7 +134,7 @@ def test_no_answer_is_contained(
     "check", [check for check in CHECKS if "reject" in check.needs], ids=lambda c: c.name
 )
 def test_what_is_not_claimed_is_not_asked(check: Check, worked_example: Vector) -> None:
-    result = check(InProcess(miniatures.Right()), worked_example, Path())
+    result = check(InProcessRuntime(miniatures.Right()), worked_example, Path())
     assert result.outcome is Outcome.NOT_CLAIMED
     assert not result.outcome.bad
 
@@ -213,7 +213,7 @@ def test_a_runtime_says_what_it_claims() -> None:
         capabilities = frozenset({"decodes"})
 
     with pytest.raises(Exception, match="it claims decodes; known are decode, reject"):
-        InProcess(Claims())
+        InProcessRuntime(Claims())
 
 
 def test_info_reads_well() -> None:

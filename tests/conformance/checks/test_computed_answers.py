@@ -16,8 +16,8 @@ from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.runtime import BrokenAdapter, Info, Rounded, Tokenized
 from conformance.core.vectors import Vector, load
-from conformance.runtimes.command import JsonLines
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.command import CommandRuntime
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.repository import ROOT
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -60,7 +60,7 @@ class Says:
 
 
 def ask(vector: Vector, *answers: Any) -> Result:
-    return BY_NAME[vector.kind](InProcess(Says(*answers)), vector, Path())
+    return BY_NAME[vector.kind](InProcessRuntime(Says(*answers)), vector, Path())
 
 
 def told(result: Result, *texts: str) -> None:
@@ -76,8 +76,8 @@ def told(result: Result, *texts: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def adapter() -> Iterator[JsonLines]:
-    runtime = JsonLines(ADAPTER)
+def adapter() -> Iterator[CommandRuntime]:
+    runtime = CommandRuntime(ADAPTER)
     yield runtime
     runtime.close()
 
@@ -88,7 +88,7 @@ def of_kind(kind: str) -> list[Vector]:
 
 @pytest.mark.parametrize("kind", ["activations", "matvec", "logits", "generate", "tokenize"])
 def test_a_command_is_asked_as_an_object_is(
-    kind: str, adapter: JsonLines, monkeypatch: pytest.MonkeyPatch
+    kind: str, adapter: CommandRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert adapter.info.kv_cache == "f32"
@@ -102,7 +102,7 @@ def test_logits_need_a_declared_cache() -> None:
         info = Info("silent")
 
     with pytest.raises(BrokenAdapter, match="its info declares kv_cache: f32 or f16"):
-        InProcess(Silent())
+        InProcessRuntime(Silent())
 
 
 BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
@@ -121,7 +121,7 @@ def test_what_is_no_answer_breaks_the_adapter(
     method: str, question: tuple[Any, ...], answer: Any, text: str
 ) -> None:
     with pytest.raises(BrokenAdapter, match=text):
-        getattr(InProcess(Says(answer)), method)(*question)
+        getattr(InProcessRuntime(Says(answer)), method)(*question)
 
 
 # ---- Activations --------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
     )
     declared = Says(EXPECTED + 0.5)
     declared.info = Info("says", kv_cache="f16")
-    assert BY_NAME["logits"](InProcess(declared), model, Path()).outcome is Outcome.PASSED
+    assert BY_NAME["logits"](InProcessRuntime(declared), model, Path()).outcome is Outcome.PASSED
     assert "does the cache hold" not in ask(model, EXPECTED + 2).explanation
 
 

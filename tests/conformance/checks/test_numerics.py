@@ -22,9 +22,9 @@ from conformance.mutation.conforming.kernels import (
     KernelRuntime,
     in_binary16,
 )
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 from conformance.runtimes.reference import Reference
-from tests.support.error_bounds import certify
+from tests.support.error_bounds import bounded_products
 from tests.support.repository import ROOT
 
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
@@ -40,7 +40,7 @@ def of_kind(kind: str) -> list[Vector]:
 
 
 def ask(runtime: Any, vector: Vector) -> Result:
-    return BY_NAME[vector.kind](InProcess(runtime, 60), vector, Path())
+    return BY_NAME[vector.kind](InProcessRuntime(runtime, 60), vector, Path())
 
 
 def not_passed(runtime: Any, vectors: Sequence[Vector]) -> list[str]:
@@ -211,12 +211,12 @@ def test_the_bound_is_where_it_begins_to_fail(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", of_kind("matvec"), ids=lambda v: v.id)
-def test_bounds_are_the_certificates(vector: Vector) -> None:
+def test_bounds_are_those_of_the_chapter(vector: Vector) -> None:
     tensor = read_tensor(vector.package, vector.members["tensor"])
-    certificate = certify(tensor, vector.members["format"], vector.array("input"))
+    products = bounded_products(tensor, vector.members["format"], vector.array("input"))
     bound = vector.array("bound")
-    np.testing.assert_allclose(certificate.bound, bound, rtol=1e-12, atol=0)
-    assert (np.abs(certificate.expected - vector.array("expected")) <= 1e-6 * bound).all()
+    np.testing.assert_allclose(products.bound, bound, rtol=1e-12, atol=0)
+    assert (np.abs(products.expected - vector.array("expected")) <= 1e-6 * bound).all()
 
 
 @pytest.mark.parametrize("vector", matvecs("int8"), ids=lambda v: v.id)

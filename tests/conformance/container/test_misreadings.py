@@ -16,8 +16,8 @@ from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.diagnosis.causes import common_misreading
-from conformance.diagnosis.explanation import explain, told
-from conformance.runtimes.in_process import InProcess
+from conformance.diagnosis.explanation import explain, reportable
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import Misread, Right
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ class Variant(Right):
 
 
 def decode_all(runtime: Right, some: Sequence[Vector]) -> list[Result]:
-    return [DECODE(InProcess(runtime), vector, Path()) for vector in some]
+    return [DECODE(InProcessRuntime(runtime), vector, Path()) for vector in some]
 
 
 @pytest.mark.parametrize("misreading", MISREADINGS, ids=lambda misreading: misreading.name)
@@ -124,7 +124,7 @@ def test_an_independent_nibble_decoder_is_recognised() -> None:
             zero_point = int(part.data[512 + block].view(np.int8))
             weights[row, col] = np.float32(scale) * np.float32(code - zero_point)
     decoded = [(Tensor("w", "int4_affine", (70, 130), (part,)), weights)]
-    assert list(told(explain(decoded), decoded)) == ["nibble pairs, even column in the low nibble"]
+    assert list(reportable(explain(decoded), decoded)) == ["nibble pairs, even column in the low nibble"]
 
 
 def test_one_element_off_gets_no_name() -> None:
@@ -150,4 +150,4 @@ def test_many_explanations_are_not_told() -> None:
     tensor = Tensor("w", "int4_affine", (64, 64), (part,))
     decoded = [(tensor, misread("zero_point + 1")(tensor))]
     assert len(explain(decoded)) > 0
-    assert told(explain(decoded), decoded) == {}
+    assert reportable(explain(decoded), decoded) == {}

@@ -1,4 +1,4 @@
-"""The level of each rule, from results made up for the purpose and from real ones."""
+"""The status of each rule, from results made up for the purpose and from real ones."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from conformance.checks import CHECKS
 from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
 from conformance.core.vectors import load
-from conformance.diagnosis.rule_status import Level, RuleLevel, levels
-from conformance.runtimes.in_process import InProcess
+from conformance.diagnosis.rule_status import RuleStatus, Status, rule_statuses
+from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import AcceptsAll, NibblePairs, RefusesAll
 from tests.support.sample_reports import RefusesForAnother, results_of
 
@@ -20,82 +20,82 @@ PASSED = Result("decode", ("decode",), "a", (PACK, DEQ), Outcome.PASSED)
 FAILED = replace(PASSED, vector="b", outcome=Outcome.FAILED, headline="wrong", broken=(PACK,))
 
 
-def level_of(rule: str, *results: Result) -> RuleLevel:
-    return next(entry for entry in levels(results) if entry.rule.id == rule)
+def status_of(rule: str, *results: Result) -> RuleStatus:
+    return next(entry for entry in rule_statuses(results) if entry.rule.id == rule)
 
 
-def test_every_rule_has_a_level_in_the_order_of_the_registry() -> None:
-    assert [entry.rule.id for entry in levels([PASSED])] == list(registry())
+def test_every_rule_has_a_status_in_the_order_of_the_registry() -> None:
+    assert [entry.rule.id for entry in rule_statuses([PASSED])] == list(registry())
 
 
 @pytest.mark.parametrize(
     "outcome", [Outcome.FAILED, Outcome.ERRORED, Outcome.TIMED_OUT, Outcome.KNOWN_FAILURE]
 )
 def test_one_bad_outcome_outweighs_passes(outcome: Outcome) -> None:
-    found = level_of(PACK, PASSED, PASSED, replace(FAILED, outcome=outcome))
-    assert found.level.value == outcome.value
+    found = status_of(PACK, PASSED, PASSED, replace(FAILED, outcome=outcome))
+    assert found.status.value == outcome.value
     assert found.outcomes == {Outcome.PASSED: 2, outcome: 1}
     assert found.asked == 3
 
 
 def test_a_failure_outweighs_other_bad_outcomes() -> None:
     timed_out = replace(FAILED, outcome=Outcome.TIMED_OUT)
-    assert level_of(PACK, timed_out, FAILED).level is Level.FAILED
+    assert status_of(PACK, timed_out, FAILED).status is Status.FAILED
 
 
 def test_a_rule_is_not_failed_for_another_one() -> None:
-    assert level_of(DEQ, PASSED, FAILED).level is Level.PASSED
-    unclear = level_of(DEQ, FAILED)
-    assert (unclear.level, unclear.why) == (Level.UNCLEAR, f"checks about it fail for {PACK}")
-    assert unclear.level.bad
+    assert status_of(DEQ, PASSED, FAILED).status is Status.PASSED
+    unclear = status_of(DEQ, FAILED)
+    assert (unclear.status, unclear.why) == (Status.UNCLEAR, f"checks about it fail for {PACK}")
+    assert unclear.status.bad
 
 
 def test_without_an_answer_all_rules_of_a_vector_are_without_one() -> None:
     errored = replace(FAILED, outcome=Outcome.ERRORED)
-    assert level_of(DEQ, errored).level is Level.ERRORED
+    assert status_of(DEQ, errored).status is Status.ERRORED
 
 
 def test_what_was_not_asked_is_not_passed() -> None:
     silent = replace(PASSED, outcome=Outcome.NOT_CLAIMED, headline="not claimed: decode")
-    found = level_of(PACK, silent)
-    assert (found.level, found.why, found.asked) == (Level.NOT_CLAIMED, "not claimed: decode", 0)
-    assert level_of(PACK, silent, PASSED).level is Level.PASSED
-    assert level_of("LLQ-ACT-1", PASSED).level is Level.NOT_ASKED
+    found = status_of(PACK, silent)
+    assert (found.status, found.why, found.asked) == (Status.NOT_CLAIMED, "not claimed: decode", 0)
+    assert status_of(PACK, silent, PASSED).status is Status.PASSED
+    assert status_of("LLQ-ACT-1", PASSED).status is Status.NOT_ASKED
 
 
 def test_what_no_check_can_tell_says_why() -> None:
     told = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
-    assert level_of("LLQ-WRITE-1", PASSED).why == told
-    found = {entry.rule.id for entry in levels([PASSED]) if entry.level is Level.UNTESTABLE}
+    assert status_of("LLQ-WRITE-1", PASSED).why == told
+    found = {entry.rule.id for entry in rule_statuses([PASSED]) if entry.status is Status.UNTESTABLE}
     asked = [
         Result(check.name, check.needs, vector.id, vector.rules, Outcome.PASSED)
         for check in CHECKS
         for vector in load()
         if check.concerns(vector)
     ]
-    every = {entry.rule.id: entry.level for entry in levels(asked)}
-    assert set(every.values()) == {Level.PASSED, Level.UNTESTABLE}
-    assert found == {rule for rule, level in every.items() if level is Level.UNTESTABLE}
+    every = {entry.rule.id: entry.status for entry in rule_statuses(asked)}
+    assert set(every.values()) == {Status.PASSED, Status.UNTESTABLE}
+    assert found == {rule for rule, status in every.items() if status is Status.UNTESTABLE}
 
 
 def test_a_package_tells_of_its_first_fault_alone() -> None:
     refused = Result("refuse", ("reject",), "c", ("LLQ-REC-1", PACK), Outcome.PASSED)
-    assert level_of("LLQ-REC-1", refused).level is Level.PASSED
-    assert level_of("LLQ-READ-1", refused).level is Level.PASSED
-    assert level_of(PACK, refused).level is Level.NOT_ASKED
+    assert status_of("LLQ-REC-1", refused).status is Status.PASSED
+    assert status_of("LLQ-READ-1", refused).status is Status.PASSED
+    assert status_of(PACK, refused).status is Status.NOT_ASKED
 
 
 def test_who_refuses_for_another_rule_breaks_the_rule_about_naming() -> None:
     for made in (RefusesAll, RefusesForAnother):
-        found = level_of("LLQ-READ-1", *results_of(InProcess(made())))
-        assert found.level is Level.FAILED
-    assert level_of("LLQ-READ-1", *results_of(InProcess(AcceptsAll()))).level is Level.UNCLEAR
+        found = status_of("LLQ-READ-1", *results_of(InProcessRuntime(made())))
+        assert found.status is Status.FAILED
+    assert status_of("LLQ-READ-1", *results_of(InProcessRuntime(AcceptsAll()))).status is Status.UNCLEAR
 
 
 def test_one_misreading_takes_the_blame_of_all_wrong_decodings() -> None:
     found = {
         entry.rule.id
-        for entry in levels(list(results_of(InProcess(NibblePairs()))))
-        if entry.level == "failed"
+        for entry in rule_statuses(list(results_of(InProcessRuntime(NibblePairs()))))
+        if entry.status == "failed"
     }
     assert found == {PACK}

@@ -1,4 +1,4 @@
-"""Exporters under test: every wrong one is found by its check on its rule, and no odd one is."""
+"""Exporters under test: its check finds every mutant on its rule, and no check fails a conforming variant."""
 
 import json
 import re
@@ -17,12 +17,12 @@ from conformance.core.rules import registry
 from conformance.core.runtime import BrokenAdapter, Errored, TimedOut
 from conformance.core.vectors import VECTORS, load
 from conformance.exporters.checks import EXPORT_CHECKS
-from conformance.exporters.command import Command
-from conformance.exporters.in_process import InProcess
+from conformance.exporters.command import CommandExporter
+from conformance.exporters.in_process import InProcessExporter
 from conformance.exporters.protocol import UnknownExporterError
 from conformance.exporters.reference import Reference
-from conformance.exporters.session import Workshop
-from conformance.exporters.variants.conforming import EQUIVALENTS, Equivalent
+from conformance.exporters.session import Session
+from conformance.exporters.variants.conforming import CONFORMING, ConformingVariant
 from conformance.exporters.variants.mutants import MUTANTS, Mutant
 from conformance.mutation.find import find
 from llq_format.exporting.export import MethodName, export
@@ -37,10 +37,10 @@ REPEATED = ("dense-llama-in-bfloat16",)
 """Vectors that `repeat` is asked of here: it waits for another second."""
 
 
-def in_process(exporter: Any) -> InProcess:
+def in_process(exporter: Any) -> InProcessExporter:
     """Return an exporter as the suite has it."""
     made = Reference.export.__get__(exporter) if isinstance(exporter, Reference) else exporter
-    found = InProcess(type(exporter).__name__, made, 60)
+    found = InProcessExporter(type(exporter).__name__, made, 60)
     found.claim = exporter.claim
     return found
 
@@ -50,15 +50,15 @@ def asked(exporter: Any, check: str) -> Iterator[Result]:
     yield from asked_of(in_process(exporter), check)
 
 
-def asked_of(exporter: InProcess, check: str) -> Iterator[Result]:
+def asked_of(exporter: InProcessExporter, check: str) -> Iterator[Result]:
     """Yield the results of a check, one vector after another."""
-    workshop = Workshop(exporter, find("reference", 60))
+    session = Session(exporter, find("reference", 60))
     try:
         for vector in VECTORS_OF_EXPORT:
             if BY_NAME[check].concerns(vector) and (check != "repeat" or vector.id in REPEATED):
-                yield BY_NAME[check](workshop, vector, Path())
+                yield BY_NAME[check](session, vector, Path())
     finally:
-        workshop.close()
+        session.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
@@ -69,9 +69,9 @@ def test_each_mutant_fails_each_of_its_checks_on_its_rule(mutant: Mutant) -> Non
         assert found or (other and any(r.outcome is Outcome.FAILED for r in asked(mutant, check))), check
 
 
-@pytest.mark.parametrize("equivalent", EQUIVALENTS.values(), ids=lambda equivalent: equivalent.name)
-def test_no_equivalent_fails(equivalent: Equivalent) -> None:
-    results = [result for check in BY_NAME for result in asked(equivalent, check)]
+@pytest.mark.parametrize("variant", CONFORMING.values(), ids=lambda variant: variant.name)
+def test_no_conforming_variant_fails(variant: ConformingVariant) -> None:
+    results = [result for check in BY_NAME for result in asked(variant, check)]
     bad = [result.explanation for result in results if result.outcome.bad]
     assert bad == []
     assert {result.check for result in results if result.outcome is Outcome.PASSED} >= {"export", "compute"}
@@ -92,7 +92,7 @@ def test_methods_that_calibrate_pass(method: MethodName, claim: str, tmp_path: P
     def write(checkpoint: Path, package: Path) -> None:
         export(checkpoint, package, method=method, calibrate=tmp_path / "ids.npy")
 
-    exporter = InProcess(method, write, 60)
+    exporter = InProcessExporter(method, write, 60)
     exporter.claim = claim
     names = [
         name
@@ -114,16 +114,20 @@ os.kill(os.getpid(), 9) if "nan" in sys.argv[1] else sys.exit("no")
 def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path) -> None:
     script = tmp_path / "exporter.py"
     script.write_text(COPIER)
-    command = Command(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", 60)
+    command = CommandExporter(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", 60)
     with pytest.raises(Errored, match="killed by signal 9"):
         command.export(tmp_path, tmp_path / "package")
-    refused = Command(f"{sys.executable} {script} {{checkpoint}} {{package}}", 60).export(tmp_path, tmp_path)
+    refused = CommandExporter(f"{sys.executable} {script} {{checkpoint}} {{package}}", 60).export(
+        tmp_path, tmp_path
+    )
     assert (refused.succeeded, refused.message) == (False, "no")
-    slow = Command(f"{sys.executable} -c 'import time; time.sleep(60)' {{checkpoint}} {{package}}", 0.5)
+    slow = CommandExporter(
+        f"{sys.executable} -c 'import time; time.sleep(60)' {{checkpoint}} {{package}}", 0.5
+    )
     with pytest.raises(TimedOut, match=r"no package within 0.5 s"):
         slow.export(tmp_path, tmp_path / "package")
     with pytest.raises(BrokenAdapter, match="cannot be started"):
-        Command("/nowhere/exporter {checkpoint} {package}", 1).export(tmp_path, tmp_path)
+        CommandExporter("/nowhere/exporter {checkpoint} {package}", 1).export(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path)
         ("cmd:llq export {checkpoint}", "lacks {package}"),
         ("cmd:llq 'export {checkpoint} {package}", "is no command line"),
         ("mutant:nobody", "no mutant exporter is called 'nobody'"),
-        ("equivalent:nobody", "no equivalent exporter is called 'nobody'"),
+        ("conforming:nobody", "no conforming variant of the exporter is called 'nobody'"),
     ],
 )
 def test_an_exporter_that_there_is_not_is_told(spec: str, told: str) -> None:
@@ -154,22 +158,22 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     assert "conforms as export, weights, rounding: 10 checks passed" in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["runtime"]["option"], report["runtime"]["spec"]) == ("exporter", line)
-    levels = {rule["id"]: rule["level"] for rule in report["rules"]}
-    assert {levels[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
+    statuses = {rule["id"]: rule["status"] for rule in report["rules"]}
+    assert {statuses[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
 
 
-def test_a_failure_is_told_with_its_rule_and_can_be_replayed() -> None:
+def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
     done = suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
     assert done.returncode == 1
     assert "breaks     LLQ-WRITE-6" in done.stdout
     assert "resembles  row 40 of the checkpoint's tensor" in done.stdout
-    assert "llq replay dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
-    replayed = llq("replay", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
-    assert replayed.exit_code == 1
-    assert "FAILED  weights dense-llama-in-binary32" in replayed.stdout
-    assert llq("replay", "dense-llama-in-binary32", "--exporter=reference").exit_code == 0
-    assert llq("replay", "dense-llama-in-binary32").exit_code == 2
-    assert llq("replay", "worked-example", "--exporter=reference").exit_code == 2
+    assert "llq rerun dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
+    rerun = llq("rerun", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
+    assert rerun.exit_code == 1
+    assert "FAILED  weights dense-llama-in-binary32" in rerun.stdout
+    assert llq("rerun", "dense-llama-in-binary32", "--exporter=reference").exit_code == 0
+    assert llq("rerun", "dense-llama-in-binary32").exit_code == 2
+    assert llq("rerun", "worked-example", "--exporter=reference").exit_code == 2
 
 
 @pytest.mark.parametrize(

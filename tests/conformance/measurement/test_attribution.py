@@ -1,4 +1,4 @@
-"""Failures name the mistake of a mutant, in our arithmetic and in that of others, and no other mistake.
+"""Failures name the mutant, in our arithmetic and in that of others, and no other mutant.
 
 `python -m conformance.measurement.attribution` measures it on all; here are samples.
 """
@@ -15,7 +15,7 @@ from conformance.measurement import attribution
 from conformance.measurement.build import VERDICTS, questions
 from conformance.mutation.kill_matrix import saved
 from conformance.mutation.mutants import MUTANTS, MutantRuntime
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in q
 def test_wrong_logits_are_named(name: str, tmp_path: Path, *, foreign: bool) -> None:
     check, vector = QUESTIONS[f"logits-{VECTOR}"]
     mutants = [attribution.FOREIGN, MUTANTS[name]] if foreign else [MUTANTS[name]]
-    result = check(InProcess(MutantRuntime(mutants), 60), vector, tmp_path)
+    result = check(InProcessRuntime(MutantRuntime(mutants), 60), vector, tmp_path)
     assert result.outcome is Outcome.FAILED
     assert MUTANTS[name].title in result.misreadings
 
@@ -40,7 +40,7 @@ def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
     """About half a second of a processor where nothing was computed before; the limit leaves room."""
     check, vector = QUESTIONS["logits-chunks-int8"]
     start = time.process_time()
-    result = check(InProcess(MutantRuntime([MUTANTS["chunks-ignored"]]), 60), vector, tmp_path)
+    result = check(InProcessRuntime(MutantRuntime([MUTANTS["chunks-ignored"]]), 60), vector, tmp_path)
     assert result.misreadings
     assert time.process_time() - start < 4
 
@@ -48,15 +48,15 @@ def test_an_explanation_takes_seconds_at_most(tmp_path: Path) -> None:
 OF_VERDICTS = [name for name, mutant in MUTANTS.items() if mutant.check in VERDICTS]
 
 
-def test_mistakes_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
-    """All of them, from the patterns of the matrix: those that no other mistake shares have a name."""
+def test_mutants_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
+    """All of them, from the patterns of the matrix: those that no other mutant shares have a name."""
     named = {name: common_verdict(attribution.answers(name)) for name in OF_VERDICTS}
     wrong = {n: c.name for n, c in named.items() if c is not None and c.name != MUTANTS[n].title}
     assert wrong == {}
     assert sum(common is not None for common in named.values()) >= 0.95 * len(OF_VERDICTS)
 
 
-def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
+def test_a_pattern_that_no_mutant_has_is_not_named() -> None:
     results = attribution.answers("scale-nan-accepted")
     failed = [i for i, result in enumerate(results) if result.outcome is Outcome.FAILED]
     assert common_verdict(results) is not None
@@ -74,7 +74,7 @@ def test_a_pattern_that_no_mistake_has_is_not_named() -> None:
     assert common_verdict(results) is None
 
 
-def test_the_summary_tells_the_mistake_once() -> None:
+def test_the_summary_names_the_mutant_once() -> None:
     (cause,) = causes(attribution.answers("scale-nan-accepted"))
     assert (cause.title, cause.saying) == (
         "LLQ-DEQ-1",

@@ -12,13 +12,15 @@ from conformance.measurement import build, kill_page
 from conformance.mutation.kill_matrix import KillMatrix, save, saved
 from conformance.mutation.mutants import MUTANTS, runtime
 from conformance.mutation.quick import quick
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.in_process import InProcessRuntime
 
 pytestmark = pytest.mark.slow
 
 MATRIX = saved()
 KILLS, QUICK = MATRIX.kills, MATRIX.quick
-QUESTIONS = {f"{check.name}-{vector.id}": (check, vector) for check, vector in build.questions(build.ABOVE)}
+QUESTIONS = {
+    f"{check.name}-{vector.id}": (check, vector) for check, vector in build.questions(build.CHECKS_THAT_SEE)
+}
 WITHOUT_MUTANT = {
     "LLQ-ACT-5": "states what ACT-2 leaves open: whoever breaks it breaks ACT-2",
     "LLQ-NUM-4": "bounds what other rules ask to be computed: each mutant of these breaks it too",
@@ -63,8 +65,8 @@ SAMPLE = random.Random(5).sample(sorted(MUTANTS), 40)  # noqa: S311 - a sample
 def test_what_the_matrix_says_is_so(name: str, tmp_path: Path) -> None:
     """Of each sampled mutant some questions of either kind: those that catch it, and those that do not."""
     draw = random.Random(name)  # noqa: S311 - a sample
-    asked = InProcess(runtime(name), 60)
-    own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.ABOVE[MUTANTS[name].check]))
+    asked = InProcessRuntime(runtime(name), 60)
+    own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.CHECKS_THAT_SEE[MUTANTS[name].check]))
     caught = draw.sample(sorted(KILLS[name]), min(4, len(KILLS[name])))
     survived = sorted({*own} - KILLS[name] - {f"refuse-{slow}" for slow in build.SLOW})
     survived = draw.sample(survived, min(8, len(survived)))
@@ -85,7 +87,7 @@ def test_a_mutant_need_not_be_asked_where_it_overlooks_nothing(tmp_path: Path) -
         left = {(c.name, v.id) for c, v in build.concerned(mutant)}
         rest = [q for q in build.questions(["refuse"]) if (q[0].name, q[1].id) not in left]
         for check, vector in draw.sample([q for q in rest if q[1].id not in build.SLOW], 20):
-            result = check(InProcess(runtime(mutant.name), 60), vector, tmp_path / check.name)
+            result = check(InProcessRuntime(runtime(mutant.name), 60), vector, tmp_path / check.name)
             assert result.outcome is Outcome.PASSED, (mutant.name, vector.id)
 
 
@@ -112,4 +114,4 @@ def test_the_cover_is_small_and_whole() -> None:
 
 def test_twins_are_those_that_answer_alike() -> None:
     one, other = {"x": ("refused", "00")}, {"x": ("refused", "01")}
-    assert build.twins({"a": one, "b": other, "c": one, "d": {}}) == [("a", "c")]
+    assert build.indistinguishable_mutants({"a": one, "b": other, "c": one, "d": {}}) == [("a", "c")]

@@ -1,4 +1,4 @@
-"""No check fails a runtime that is odd but legal."""
+"""No check fails a conforming variant."""
 
 from pathlib import Path
 
@@ -8,30 +8,30 @@ from conformance.checks import CHECKS
 from conformance.core.check import Outcome
 from conformance.core.vectors import load
 from conformance.diagnosis import recognition
-from conformance.mutation.conforming import EQUIVALENTS, UnknownEquivalentError, runtime
-from conformance.runtimes.in_process import InProcess
+from conformance.mutation.conforming import CONFORMING, UnknownVariantError, runtime
+from conformance.runtimes.in_process import InProcessRuntime
 
 pytestmark = pytest.mark.slow
 
 CHANGED = {
-    "first-fault-alone": ("accept", "refuse"),
+    "first-error-alone": ("accept", "refuse"),
     "talkative-validator": ("accept", "refuse"),
     "blocks-backwards": ("decode", "withhold"),
     "products-apart": ("decode", "withhold"),
 }
-"""The checks that an equivalent answers in its own way, where these are not the computed ones."""
+"""The checks that a conforming variant answers in its own way, where these are not the computed ones."""
 COMPUTED = ("activations", "matvec", "logits", "generate")
 SLOW = "many-empty-tensors"
 
 
 def test_there_are_many() -> None:
-    assert len(EQUIVALENTS) >= 20
-    assert set(CHANGED) <= set(EQUIVALENTS)
+    assert len(CONFORMING) >= 20
+    assert set(CHANGED) <= set(CONFORMING)
 
 
-@pytest.mark.parametrize("name", EQUIVALENTS)
-def test_an_equivalent_passes(name: str, tmp_path: Path) -> None:
-    asked = InProcess(runtime(name), 60)
+@pytest.mark.parametrize("name", CONFORMING)
+def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
+    asked = InProcessRuntime(runtime(name), 60)
     wanted = CHANGED.get(name, COMPUTED)
     checks = [c for c in CHECKS if c.name in wanted and set(c.needs) <= asked.capabilities]
     assert checks
@@ -45,6 +45,6 @@ def test_an_equivalent_passes(name: str, tmp_path: Path) -> None:
     assert [result.explanation for result in found if result.outcome is not Outcome.PASSED] == []
 
 
-def test_an_unknown_equivalent_is_told_near_names() -> None:
-    with pytest.raises(UnknownEquivalentError, match="near are token-by-token"):
+def test_an_unknown_variant_is_told_near_names() -> None:
+    with pytest.raises(UnknownVariantError, match="near are token-by-token"):
         runtime("token-by-tokens")

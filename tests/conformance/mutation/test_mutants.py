@@ -1,4 +1,4 @@
-"""Every mutant fails on the rule that it breaks, at the lowest level that can see it; the control passes."""
+"""Every mutant fails on the rule that it breaks, by the lowest check that can see it; the control passes."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from conformance.core.rules import registry
 from conformance.core.vectors import Vector, load
 from conformance.diagnosis import recognition
 from conformance.mutation.find import UnknownRuntimeError, find
-from conformance.mutation.mutants import CONTROL, LEVELS, MUTANTS, Mutant, UnknownMutantError, runtime
-from conformance.runtimes.in_process import InProcess
+from conformance.mutation.mutants import CHECK_ORDER, CONTROL, MUTANTS, Mutant, UnknownMutantError, runtime
+from conformance.runtimes.in_process import InProcessRuntime
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ LOADED = load()
 SLOW = "many-empty-tensors"
 BLURRED = {
     "softmax-in-binary16": "weights of the softmax in binary16 move logits as a cache in binary16 does",
-    "kv-cache-undeclared-binary16": "with a binary16 KV cache it is no mistake",
+    "kv-cache-undeclared-binary16": "with a binary16 KV cache it is not wrong",
 }
 """Mutants of logits that no vector tells from a legal runtime whose KV cache holds binary16."""
 
@@ -36,7 +36,7 @@ def concerned(check: str, rule: str | None = None) -> list[Vector]:
 
 def results(names: str, check: str, rule: str | None, where: Path, cache: str = "f32") -> Iterator[Result]:
     """Yield the results of a mutant, one vector after another."""
-    asked = InProcess(runtime(names, "f16" if cache == "f16" else "f32"), 60)
+    asked = InProcessRuntime(runtime(names, "f16" if cache == "f16" else "f32"), 60)
     for vector in concerned(check, rule):
         yield BY_NAME[check](asked, vector, where / check)
 
@@ -46,7 +46,7 @@ def blamed(found: Sequence[Result], rule: str) -> bool:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
-def test_each_mutant_fails_on_its_rule_at_the_lowest_level(mutant: Mutant, tmp_path: Path) -> None:
+def test_each_mutant_fails_on_its_rule_by_its_lowest_check(mutant: Mutant, tmp_path: Path) -> None:
     for check in mutant.checks:
         found = results(mutant.name, check, mutant.rule, tmp_path)
         with recognition.silent() if check != "decode" else nullcontext():  # there the name brings the rule
@@ -56,10 +56,10 @@ def test_each_mutant_fails_on_its_rule_at_the_lowest_level(mutant: Mutant, tmp_p
 def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:
     assert len(MUTANTS) >= 80
     assert {mutant.rule for mutant in MUTANTS.values()} <= set(registry())
-    assert {check for mutant in MUTANTS.values() for check in mutant.checks} <= set(LEVELS)
+    assert {check for mutant in MUTANTS.values() for check in mutant.checks} <= set(CHECK_ORDER)
 
 
-def test_variants_of_one_mistake_break_one_rule() -> None:
+def test_variants_of_one_mutant_break_one_rule() -> None:
     rules: dict[str, set[str]] = {}
     for mutant in MUTANTS.values():
         rules.setdefault(mutant.title, set()).add(mutant.rule)
@@ -100,8 +100,8 @@ NAMED = [n for n, mutant in MUTANTS.items() if mutant.check in ("activations", "
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_failures_of_mutants_name_the_mistake(name: str, tmp_path: Path) -> None:
-    """Some failure names it, alone or beside a mistake that computes the same; none names another only."""
+def test_failures_of_mutants_name_them(name: str, tmp_path: Path) -> None:
+    """Some failure names it, alone or beside a mutant that computes the same; none names another only."""
     mutant = MUTANTS[name]
     failed = [r for r in results(name, mutant.check, None, tmp_path) if r.outcome is Outcome.FAILED]
     told = [result for result in failed if result.misreadings]
@@ -128,7 +128,7 @@ def test_pairs_of_mutants_fail_as_both(pair: tuple[str, str], tmp_path: Path) ->
 
 def test_a_pair_of_misreadings_is_named(tmp_path: Path) -> None:
     (example,) = (vector for vector in LOADED if vector.id == "worked-example")
-    asked = InProcess(runtime("nibble-pairs+zero-point-plus-1"))
+    asked = InProcessRuntime(runtime("nibble-pairs+zero-point-plus-1"))
     result = BY_NAME["decode"](asked, example, tmp_path)
     assert "nibble pairs, even column in the low nibble, and zero_point + 1" in result.headline
 
@@ -145,4 +145,4 @@ def test_nothing_stays_replaced() -> None:
     from conformance.runtimes.reference import Reference  # noqa: PLC0415 - after the mutants
 
     (vector,) = (vector for vector in LOADED if vector.id == "int8-without-pattern")
-    assert BY_NAME["activations"](InProcess(Reference()), vector, Path()).outcome is Outcome.PASSED
+    assert BY_NAME["activations"](InProcessRuntime(Reference()), vector, Path()).outcome is Outcome.PASSED

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from conformance.core.rules import registry
-from conformance.reporting.comparison import Matrix
-from conformance.reporting.html.comparison_page import matrix_page
+from conformance.reporting.comparison import Comparison
+from conformance.reporting.html.comparison_page import comparison_page
 from conformance.reporting.html.report_page import report_page
 from tests.support.miniatures import NibblePairs, Right
 from tests.support.sample_reports import Hostile, report_of
@@ -36,8 +36,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for made in (NibblePairs, Hostile):
         path = folder / f"{made.__name__}.html"
         path.write_text(report_page(report_of(made), folder), encoding="utf-8")
-    matrix = Matrix.of([report_of(Right), report_of(NibblePairs)])
-    (folder / "matrix.html").write_text(matrix_page(matrix, folder), encoding="utf-8")
+    comparison = Comparison.of([report_of(Right), report_of(NibblePairs)])
+    (folder / "comparison.html").write_text(comparison_page(comparison, folder), encoding="utf-8")
     return folder
 
 
@@ -113,13 +113,13 @@ def test_the_keyboard_suffices(page: Page, pages: Path) -> None:
 def test_the_command_is_copied(page: Page, pages: Path) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto((pages / "NibblePairs.html").as_uri())
-    page.get_by_role("button", name="Copy the command that replays worked-example").click()
-    page.get_by_text("Copied: the command that replays it").wait_for()
+    page.get_by_role("button", name="Copy the command that reruns worked-example").click()
+    page.get_by_text("Copied: the command that reruns it").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs"
+    assert copied == "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs"
 
 
-@pytest.mark.parametrize("name", ["NibblePairs.html", "matrix.html"])
+@pytest.mark.parametrize("name", ["NibblePairs.html", "comparison.html"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_nothing_sticks_out(page: Page, pages: Path, name: str, size: ViewportSize) -> None:
     page.set_viewport_size(size)
@@ -150,7 +150,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["NibblePairs.html", "Hostile.html", "matrix.html"])
+@pytest.mark.parametrize("name", ["NibblePairs.html", "Hostile.html", "comparison.html"])
 def test_text_can_be_read_in_light_and_dark(page: Page, pages: Path, name: str, scheme: str) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.goto((pages / name).as_uri())
@@ -176,8 +176,8 @@ def test_without_scripts_all_can_be_read(browser: Browser, pages: Path) -> None:
     context.close()
 
 
-def test_the_matrix_folds_filters_and_opens(page: Page, pages: Path) -> None:
-    page.goto((pages / "matrix.html").as_uri())
+def test_the_comparison_folds_filters_and_opens(page: Page, pages: Path) -> None:
+    page.goto((pages / "comparison.html").as_uri())
     page.get_by_label("only where runtimes differ").check()
     assert "LLQ-PACK-3" in rules_shown(page)
     assert "LLQ-PKG-1" not in rules_shown(page)

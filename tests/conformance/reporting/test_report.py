@@ -134,7 +134,7 @@ def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
         "element 0: row 0, column 0",
         "3FC00000  1.5",
         "block 0 (0, 0), row 0, column 0 of the block",
-        "llq replay worked-example --runtime=py:tests.support.miniatures:NibblePairs",
+        "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs",
         registry()["LLQ-PACK-3"].remedy,
     ):
         assert told in page.words
@@ -192,7 +192,7 @@ def test_the_policy_names_the_script_of_the_page(tmp_path: Path) -> None:
 def test_markup_escapes_all_but_markup() -> None:
     assert element("a", "<b>", Html("<i>"), href='"&') == '<a href="&quot;&amp;">&lt;b&gt;<i></a>'
     assert (
-        element("input", disabled=True, hidden=False, class_="x", data_level=None)
+        element("input", disabled=True, hidden=False, class_="x", data_status=None)
         == '<input disabled class="x">'
     )
     assert text("a\x07\x7f\udfff\n") == "a\\x07\\x7f\\udfff\n"

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Unavailable, Verdict
 from conformance.runtimes import messages
-from conformance.runtimes.command import JsonLines
+from conformance.runtimes.command import CommandRuntime
 from conformance.runtimes.messages import MessageError
 from tests.support.repository import ROOT
 
@@ -48,18 +48,18 @@ for line in sys.stdin:
 """
 """An adapter that is right, and has a place where it can be made wrong."""
 
-Start = Callable[..., JsonLines]
+Start = Callable[..., CommandRuntime]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Provide a function that starts the adapter with some functions of it replaced."""
-    started: list[JsonLines] = []
+    started: list[CommandRuntime] = []
 
-    def start_(changes: str = "", timeout: float = 10) -> JsonLines:
+    def start_(changes: str = "", timeout: float = 10) -> CommandRuntime:
         script = tmp_path / "adapter.py"
         script.write_text(ADAPTER.replace("#CHANGES#", textwrap.dedent(changes)))
-        started.append(JsonLines(f"{sys.executable} {script}", timeout))
+        started.append(CommandRuntime(f"{sys.executable} {script}", timeout))
         return started[-1]
 
     yield start_
@@ -82,7 +82,7 @@ def test_one_process_answers_all(start: Start) -> None:
     assert pid(runtime) == pid(runtime)
 
 
-def pid(runtime: JsonLines) -> str:
+def pid(runtime: CommandRuntime) -> str:
     with pytest.raises(Declined) as caught:
         runtime.decode(PACKAGE, "w")
     return str(caught.value)
@@ -214,12 +214,12 @@ def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> 
 
 SLEEPER = """
     right, verdict = hello, validate
-    def hello(request): return {**right(request), "patience": 8}
+    def hello(request): return {**right(request), "timeout_scale": 8}
     def validate(request): time.sleep(%s); return verdict(request)
 """
 
 
-def test_an_adapter_may_ask_for_patience(start: Start) -> None:
+def test_an_adapter_may_ask_for_longer_timeouts(start: Start) -> None:
     runtime = start(SLEEPER % 2, timeout=1)
     assert runtime.validate(PACKAGE).refused
     runtime = start(SLEEPER % 3600, timeout=0.3)
@@ -227,14 +227,15 @@ def test_an_adapter_may_ask_for_patience(start: Start) -> None:
         runtime.validate(PACKAGE)
 
 
-def test_patience_has_an_end(start: Start) -> None:
-    runtime = start("right = hello\ndef hello(request): return {**right(request), 'patience': 21}")
-    with pytest.raises(BrokenAdapter, match=r"hello\.response: /patience: 21 is greater than the maximum"):
+def test_the_timeout_scale_has_a_maximum(start: Start) -> None:
+    runtime = start("right = hello\ndef hello(request): return {**right(request), 'timeout_scale': 21}")
+    refusal = r"hello\.response: /timeout_scale: 21 is greater than the maximum"
+    with pytest.raises(BrokenAdapter, match=refusal):
         _ = runtime.capabilities
 
 
 def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
-    runtime = JsonLines(f"{tmp_path}/nothing here")
+    runtime = CommandRuntime(f"{tmp_path}/nothing here")
     with pytest.raises(BrokenAdapter, match="nothing here' cannot be started: "):
         _ = runtime.capabilities
     runtime.close()

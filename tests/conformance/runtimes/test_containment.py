@@ -16,8 +16,8 @@ import pytest
 
 from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Verdict
 from conformance.runtimes import arrays
-from conformance.runtimes.command import JsonLines
-from conformance.runtimes.in_process import InProcess
+from conformance.runtimes.command import CommandRuntime
+from conformance.runtimes.in_process import InProcessRuntime
 from conformance.runtimes.process import LONGEST_LINE, STDERR_LINES, STDERR_WIDTH, Process
 
 PACKAGE = Path("/nowhere")
@@ -45,18 +45,18 @@ for line in sys.stdin:
     write(json.dumps(globals()[request["op"]](request)) + "\\n")
 """
 
-Start = Callable[..., JsonLines]
+Start = Callable[..., CommandRuntime]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Provide a function that starts the adapter with some functions of it replaced."""
-    started: list[JsonLines] = []
+    started: list[CommandRuntime] = []
 
-    def start_(changes: str = "", timeout: float = 10) -> JsonLines:
+    def start_(changes: str = "", timeout: float = 10) -> CommandRuntime:
         script = tmp_path / "adapter.py"
         script.write_text(ADAPTER.replace("#CHANGES#", textwrap.dedent(changes)))
-        started.append(JsonLines(f"{sys.executable} {script}", timeout))
+        started.append(CommandRuntime(f"{sys.executable} {script}", timeout))
         return started[-1]
 
     yield start_
@@ -64,7 +64,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         runtime.close()
 
 
-def goes_on(runtime: JsonLines) -> bool:
+def goes_on(runtime: CommandRuntime) -> bool:
     return runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
 
 
@@ -299,9 +299,9 @@ def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
         arrays.load(file, arrays.FLOAT32)
 
 
-def in_process(**members: Any) -> InProcess:
+def in_process(**members: Any) -> InProcessRuntime:
     fields = {"capabilities": {"decode", "reject"}, "info": Info("fake")}
-    return InProcess(SimpleNamespace(**{**fields, **members}), timeout=1)
+    return InProcessRuntime(SimpleNamespace(**{**fields, **members}), timeout=1)
 
 
 def test_a_runtime_in_this_process_may_not_end_it() -> None:

@@ -1,4 +1,4 @@
-"""`llq replay`: one vector of the suite, asked again."""
+"""`llq rerun`: one vector of the suite, asked again."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ NIBBLES = "--runtime=py:tests.support.miniatures:NibblePairs"
 
 
 def test_every_check_of_the_vector_is_asked() -> None:
-    result = llq("replay", "worked-example")
+    result = llq("rerun", "worked-example")
     assert result.exit_code == 0
     assert [line.rpartition("  (")[0] for line in result.stdout.splitlines()] == [
         "PASSED  decode worked-example",
@@ -25,16 +25,16 @@ def test_every_check_of_the_vector_is_asked() -> None:
 
 
 def test_a_failure_is_explained_in_full_and_not_claimed_is_no_pass() -> None:
-    result = llq("replay", "worked-example", NIBBLES)
+    result = llq("rerun", "worked-example", NIBBLES)
     assert result.exit_code == 1
     assert "FAILED  decode worked-example" in result.stdout
     assert "  misreading equals *nibble pairs, even column in the low nibble* on 4096/4096" in result.stdout
     assert "NOT CLAIMED  accept worked-example" in result.stdout
-    assert llq("replay", "version-2-0", NIBBLES).exit_code == 1
+    assert llq("rerun", "version-2-0", NIBBLES).exit_code == 1
 
 
 def test_a_set_up_is_made_for_the_vector() -> None:
-    result = llq("replay", "metadata-is-a-fifo")
+    result = llq("rerun", "metadata-is-a-fifo")
     assert result.exit_code == 0, result.output
 
 
@@ -49,14 +49,14 @@ def test_a_set_up_is_made_for_the_vector() -> None:
     ],
 )
 def test_misuse_is_2(arguments: list[str], told: str) -> None:
-    result = llq("replay", *arguments)
+    result = llq("rerun", *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
     assert told in " ".join(result.stderr.split())
 
 
 def test_a_broken_adapter_is_1_and_its_last_words_are_shown_safely() -> None:
-    result = llq("replay", "worked-example", f"--runtime=cmd:{sys.executable} -c 'exit(\"no \\x1b[31mGPU\")'")
+    result = llq("rerun", "worked-example", f"--runtime=cmd:{sys.executable} -c 'exit(\"no \\x1b[31mGPU\")'")
     assert result.exit_code == 1
     assert "llq: the adapter is broken" in result.stderr
     assert "GPU" in result.stderr
@@ -68,7 +68,7 @@ def test_an_adapter_may_take_too_long(tmp_path: Path) -> None:
     wait = "    import time; time.sleep(99)\n"
     slow = tmp_path / "slow.py"
     slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
-    result = llq("replay", "worked-example", f"--runtime=cmd:{sys.executable} {slow}", "--answer-timeout=1")
+    result = llq("rerun", "worked-example", f"--runtime=cmd:{sys.executable} {slow}", "--answer-timeout=1")
     assert result.exit_code == 1
     assert "TIMED OUT  decode worked-example" in result.stdout
 
@@ -76,11 +76,9 @@ def test_an_adapter_may_take_too_long(tmp_path: Path) -> None:
 def test_the_command_that_reports_print_is_one_line_for_a_shell() -> None:
     assert (
         command("a", "cmd:node 'x y'.mjs", VECTORS)
-        == "llq replay a --runtime='cmd:node '\"'\"'x y'\"'\"'.mjs'"
+        == "llq rerun a --runtime='cmd:node '\"'\"'x y'\"'\"'.mjs'"
     )
-    assert (
-        command("a", "reference", "my vectors") == "llq replay a --runtime=reference --vectors='my vectors'"
-    )
+    assert command("a", "reference", "my vectors") == "llq rerun a --runtime=reference --vectors='my vectors'"
 
 
 def test_without_the_suite_the_command_says_what_to_install(tmp_path: Path) -> None:
@@ -95,7 +93,7 @@ from llq_format.cli import main
 sys.argv = ["llq", *sys.argv[1:]]
 main()
 """
-    for arguments in (["replay", "worked-example"], ["matrix", str(tmp_path)]):
+    for arguments in (["rerun", "worked-example"], ["compare", str(tmp_path)]):
         done = subprocess.run(  # noqa: S603  # our own interpreter
             [sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
         )

@@ -101,7 +101,9 @@ def test_continuations_are_those_of_the_reference_decoder(checkpoint: Path, tmp_
             for prompt, ids in zip(prompts, found, strict=True):
                 logits = decoder.prefill([*prompt.tolist(), *ids.tolist()])[5:-1]
                 missed = logits.max(axis=-1) - logits[np.arange(5), ids]
-                assert missed.max() < (0.02 if exact else 1e-4)  # the second likeliest is 0.2 away, by median
+                assert missed.max() < (
+                    0.02 if exact else 1e-4
+                )  # the second most probable token is 0.2 away, by median
 
 
 def test_beginnings_follow_the_end_of_a_sentence() -> None:

@@ -1,4 +1,4 @@
-"""Stage `program` of validation, and hosts that check before they execute (chapter Execution program)."""
+"""Stage `program` of validation, and executors that check before they execute (chapter Execution program)."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from llq_format.validation.execution import check_files, check_sizes
 from llq_format.webgpu.execution import opening
 from llq_format.webgpu.execution.device import Device
 from llq_format.webgpu.execution.device_errors import DeviceError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.planning.module import kernel_sections, read_module, source
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.program import Program, ProgramVariant
@@ -115,7 +115,7 @@ def test_a_large_vocabulary_makes_chunks_smaller() -> None:
     assert (program.chunk, program.buffers["all_logits"].bytes) == (64, 76_800_000)
 
 
-def test_the_sections_of_a_module_are_those_that_hosts_take() -> None:
+def test_the_sections_of_a_module_are_those_that_executors_take() -> None:
     sections, findings = module_checks.check_module(module_bytes(), "m.wgsl")
     assert findings == []
     assert {one.name: one.text for one in sections} == read_module(module_bytes().decode())
@@ -165,22 +165,22 @@ def test_a_weights_package_has_no_program_to_check() -> None:
         check_files(replace(metadata(), model=None), MODULE, canonical(VALUE))
 
 
-# ---- Hosts ----
+# ---- Executors ----
 
 
 @pytest.mark.parametrize(
     "vector", [one for one in FAULTY if not one["setup"]], ids=lambda vector: vector["id"]
 )
-def test_a_host_refuses_what_breaks_a_rule_before_it_asks_for_a_device(vector: dict[str, Any]) -> None:
+def test_an_executor_refuses_what_breaks_a_rule_before_it_asks_for_a_device(vector: dict[str, Any]) -> None:
     with llq_format.open(VECTORS / vector["path"]) as package:
         if package.metadata.program is None:
-            return  # a module alone: the host brings its own
+            return  # a module alone: the executor brings its own
         with pytest.raises(LLQError) as error:
             opening.executable(package)
     assert error.value.finding.rule == vector["rules"][0]
 
 
-def test_a_host_refuses_a_file_by_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_executor_refuses_a_file_by_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with llq_format.open(PACKAGE) as package:
         entry = package.metadata.program
         assert entry is not None
@@ -195,7 +195,7 @@ def sections() -> dict[str, str]:
 
 
 @pytest.mark.gpu
-def test_a_host_refuses_damaged_weights_before_it_replays(tmp_path: Path) -> None:
+def test_an_executor_refuses_damaged_weights_before_it_runs(tmp_path: Path) -> None:
     for file in PACKAGE.iterdir():
         data = bytearray(file.read_bytes())
         if file.suffix == ".llq":
@@ -205,20 +205,22 @@ def test_a_host_refuses_damaged_weights_before_it_replays(tmp_path: Path) -> Non
         found = opening.executable(package)
         device = Device(found.program, found.sections, adapter=SOFTWARE, variant="portable")
         with pytest.raises(LLQError, match="LLQ-HASH-1"):
-            Host(package, found.program, device)
+            Executor(package, found.program, device)
 
 
 @pytest.mark.gpu
-def test_a_host_replays_kernels_that_it_has_never_seen() -> None:
+def test_an_executor_runs_kernels_that_it_has_never_seen() -> None:
     """Each word w of the embedding becomes (w & 255) + 1 in `x`, and one more in `logits`."""
     with llq_format.open(PACKAGE) as package:
-        host = opening.open_host(package, adapter=SOFTWARE, variant="portable")
+        executor = opening.open_executor(package, adapter=SOFTWARE, variant="portable")
         entry = package.metadata.tensors[0].parts[0]
         shard = (package.directory / package.metadata.shards[0].file).read_bytes()
     words = np.frombuffer(shard, "<u4", 4, entry.offset)
-    host.prefill([3])
-    assert host.read("x", 4, np.uint32).tolist() == [(int(word) & 255) + 1 for word in words]
-    assert host.read("logits", 4, np.uint32).tolist() == [((int(word) & 255) + 1 & 255) + 1 for word in words]
+    executor.prefill([3])
+    assert executor.read("x", 4, np.uint32).tolist() == [(int(word) & 255) + 1 for word in words]
+    assert executor.read("logits", 4, np.uint32).tolist() == [
+        ((int(word) & 255) + 1 & 255) + 1 for word in words
+    ]
 
 
 @pytest.mark.gpu
@@ -233,11 +235,11 @@ def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
         for number in range(100)
     ]
     program = Program.from_json(value)
-    host = Host(None, program, Device(program, sections(), adapter=SOFTWARE, variant="portable"))
-    host.write("x", np.array([0, 10, 20, 30], np.uint32))
-    host.run("last", 1)
-    assert host.read("x", 4, np.uint32).tolist() == [100, 110, 120, 130]
-    assert host.read("y", 4, np.uint32).tolist() == [99, 109, 119, 129]
+    executor = Executor(None, program, Device(program, sections(), adapter=SOFTWARE, variant="portable"))
+    executor.write("x", np.array([0, 10, 20, 30], np.uint32))
+    executor.run("last", 1)
+    assert executor.read("x", 4, np.uint32).tolist() == [100, 110, 120, 130]
+    assert executor.read("y", 4, np.uint32).tolist() == [99, 109, 119, 129]
 
 
 @pytest.mark.gpu

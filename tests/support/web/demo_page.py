@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
 SHARD = "**/model/*.llq"
-PATIENCE = 120_000  # milliseconds: kernels are compiled by the CPU, which others use too
+TIMEOUT = 120_000  # milliseconds: kernels are compiled by the CPU, which others use too
 READY = "body[data-state=ready]"
 
 
@@ -25,12 +25,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, *, patience: float = PATIENCE) -> Iterator[Page]:
+def opened(browser: Browser, url: str, *, timeout: float = TIMEOUT) -> Iterator[Page]:
     """Provide the page, in a browser that has stored nothing; requests must go to the server alone."""
     context = browser.new_context(viewport=ViewportSize(width=1280, height=800))
     page = context.new_page()
-    page.set_default_timeout(patience)
-    expect.set_options(timeout=patience)
+    page.set_default_timeout(timeout)
+    expect.set_options(timeout=timeout)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: faults.append(request.url))

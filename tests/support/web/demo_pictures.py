@@ -17,7 +17,7 @@ from tests.support.web.serving import served
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
-PATIENCE = 900_000  # milliseconds: a real model on a software adapter takes seconds a token
+TIMEOUT = 900_000  # milliseconds: a real model on a software adapter takes seconds a token
 
 
 def pictures(page: Page, folder: Path, state: str) -> None:
@@ -32,7 +32,7 @@ def pictures(page: Page, folder: Path, state: str) -> None:
 
 def talk(browser: Browser, url: str, folder: Path, *, chat: bool) -> None:
     """Take pictures before, during and after an answer."""
-    with opened(browser, url, patience=PATIENCE) as page:
+    with opened(browser, url, timeout=TIMEOUT) as page:
         page.wait_for_selector("body[data-state=idle]")
         pictures(page, folder, "before")
         held: list[Route] = []

@@ -1,4 +1,4 @@
-"""Small packages and hosts on lavapipe, for tests of the host."""
+"""Small packages and executors on lavapipe, for tests of the executor."""
 
 from functools import cache
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import llq_format
 from llq_format.synth import synth
 from llq_format.webgpu.execution.device import Device
-from llq_format.webgpu.execution.executor import Host
-from llq_format.webgpu.execution.opening import Executable, executable, host_on, open_device
+from llq_format.webgpu.execution.executor import Executor
+from llq_format.webgpu.execution.opening import Executable, executable, executor_on, open_device
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import rounding_program
 from llq_format.webgpu.planning.sizes import KVCache
@@ -35,14 +35,14 @@ def new_device() -> Device:
     return open_device(kernels, adapter=ADAPTER, variant=VARIANT)
 
 
-def host_of(
+def executor_of(
     package: llq_format.Package,
     *,
     context: int = CONTEXT,
     chunk: int = 8,
     kv_cache: KVCache = "f32",
     device: Device | None = None,
-) -> Host:
-    """Return a host of a package on the shared device."""
+) -> Executor:
+    """Return an executor of a package on the shared device."""
     found = executable(package, chunk=chunk, kv_cache=kv_cache)
-    return host_on(package, found, device or device_of_tests(), context)
+    return executor_on(package, found, device or device_of_tests(), context)

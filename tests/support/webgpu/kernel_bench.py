@@ -42,7 +42,7 @@ class Bench:
         self._pipelines: dict[str, Any] = {}
 
     def pipeline(self, entry_point: str) -> Any:
-        """Return the pipeline of an entry point, with the layouts that a host gives it."""
+        """Return the pipeline of an entry point, with the layouts that an executor gives it."""
         if entry_point not in self._pipelines:
             storage = ["storage" if a == "read_write" else "read-only-storage" for a in accesses(entry_point)]
             groups = [

@@ -108,9 +108,9 @@ def random_int8(
 
 
 def int8_product(matrix: Matrix, vectors: Int8Vectors) -> tuple[Array, Array]:
-    """Return the product in binary64 [tokens, rows] and its certificate, from exact block dot products.
+    """Return the product in binary64 [tokens, rows] and its error bound, from exact block dot products.
 
-    The error of binary64, 2^-53 relative to M, is no part of the certificate's 2^-21.
+    The error of binary64, 2^-53 relative to M, is no part of the error bound's 2^-21.
     """
     edges = range(0, matrix.cols, 64)
     differences = matrix.differences()
@@ -154,7 +154,7 @@ def rounded_buffers(vectors: Array, stride: int, *, unused: int = 0) -> tuple[Ar
 
 
 def binary16_product(matrix: Matrix, vectors: Array) -> tuple[Array, Array]:
-    """Return the product in binary64 [tokens, rows] and its certificate."""
+    """Return the product in binary64 [tokens, rows] and its error bound."""
     x = vectors.astype(np.float64)
     scale = matrix.scale.astype(np.float64).repeat(64, 0)[: matrix.rows].repeat(64, 1)[:, : matrix.cols]
     zero_point = np.full_like(matrix.zero_point, 8) if matrix.symmetric else matrix.zero_point

@@ -87,7 +87,7 @@ class ProductDevice:
 
 
 def make_pipeline(device: Any, entry_point: str, variant: str) -> Any:
-    """Return the pipeline of an entry point in a variant, with the layouts that a host gives it."""
+    """Return the pipeline of an entry point in a variant, with the layouts that an executor gives it."""
     kinds = {"read": "read-only-storage", "read_write": "storage"}
     storage = [kinds[access] for access in accesses(entry_point)]
     groups = [

@@ -11,7 +11,7 @@ from typing import Any
 import llq_format
 from llq_format.synth import synth
 from llq_format.webgpu.execution.device import Device
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.profiling.profile import made_up_prompt, profile
@@ -21,27 +21,27 @@ PROMPT, TOKENS, REPETITIONS = 5, 3, 2
 
 
 @contextmanager
-def tiny_host(geometry: str = "tiny", chunk: int = 4) -> Iterator[Host]:
-    """Provide a host of a synthetic model, which prefills so many tokens at once."""
+def tiny_executor(geometry: str = "tiny", chunk: int = 4) -> Iterator[Executor]:
+    """Provide an executor of a synthetic model, which prefills so many tokens at once."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "package"
         synth(geometry, path)
         with llq_format.open(path) as package:
             program = plan(package.metadata, chunk=chunk)
             device = Device(program, kernel_sections())
-            yield Host(package, program, device, context=32)
+            yield Executor(package, program, device, context=32)
 
 
-def profiled(host: Host, **options: Any) -> dict[str, Any]:
-    """Return the profile of a host as JSON."""
+def profiled(executor: Executor, **options: Any) -> dict[str, Any]:
+    """Return the profile of an executor as JSON."""
     options = {"repetitions": REPETITIONS, **options}
-    return profile(host, made_up_prompt(host, PROMPT), TOKENS, **options).to_json()
+    return profile(executor, made_up_prompt(executor, PROMPT), TOKENS, **options).to_json()
 
 
 @cache
 def _measured() -> dict[str, Any]:
-    with tiny_host() as host:
-        return profiled(host)
+    with tiny_executor() as executor:
+        return profiled(executor)
 
 
 def measured() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe import Recipe
-from .mutant import mutant
+from .mutant import Export, mutant
 
 BYTES, UNFINISHED, IN_THE_WAY, REMOVE = "WRITE-1", "WRITE-2", "WRITE-5", "WRITE-7"
 
@@ -40,17 +40,17 @@ mutant("home-of-user", "the home of the user", BYTES, "traceless")(
 mutant("random", "a random number", BYTES, "repeat")(saying(lambda _c, _p: random.SystemRandom().random()))
 
 
-def conduct(name: str, title: str, rule: str, *checks: str) -> Callable[[Callable[[Path, Path], None]], None]:
-    """Add a mutant made of a function."""
+def conduct(title: str, rule: str, *checks: str) -> Callable[[Export], Export]:
+    """Register an export as a mutant, named as the function is, in kebab-case."""
 
-    def add(function: Callable[[Path, Path], None]) -> None:
-        mutant(name, title, rule, *checks)(function)
+    def register(export: Export) -> Export:
+        return mutant(export.__name__.replace("_", "-"), title, rule, *checks)(export)
 
-    return add
+    return register
 
 
-@conduct("damaged", "a byte of a shard changed after its hash was taken", "HASH-1", "export")
-def _damaged(checkpoint: Path, package: Path) -> None:
+@conduct("a byte of a shard changed after its hash was taken", "HASH-1", "export")
+def damaged(checkpoint: Path, package: Path) -> None:
     Recipe()(checkpoint, package)
     shard = next(package.glob("*.llq"))
     data = bytearray(shard.read_bytes())
@@ -58,33 +58,33 @@ def _damaged(checkpoint: Path, package: Path) -> None:
     shard.write_bytes(data)
 
 
-@conduct("spaced", "metadata.json indented for people", "CANON-1", "export")
-def _spaced(checkpoint: Path, package: Path) -> None:
+@conduct("metadata.json indented for people", "CANON-1", "export")
+def spaced(checkpoint: Path, package: Path) -> None:
     Recipe()(checkpoint, package)
     index = package / "metadata.json"
     index.write_text(index.read_text(encoding="utf-8").replace(",", ", "), encoding="utf-8")
 
 
-@conduct("nothing-written", "success without a package", REMOVE, "export")
-def _nothing(_checkpoint: Path, _package: Path) -> None:
+@conduct("success without a package", REMOVE, "export")
+def nothing_written(_checkpoint: Path, _package: Path) -> None:
     pass
 
 
-@conduct("always-refusing", "every checkpoint refused", "WRITE-6", "export")
-def _refusing(checkpoint: Path, _package: Path) -> None:
+@conduct("every checkpoint refused", "WRITE-6", "export")
+def always_refusing(checkpoint: Path, _package: Path) -> None:
     raise ValueError(f"{checkpoint} is of no known architecture")
 
 
-@conduct("failures-hidden", "success though the checkpoint was refused", "WRITE-4", "decline")
-def _hidden(checkpoint: Path, package: Path) -> None:
+@conduct("success though the checkpoint was refused", "WRITE-4", "decline")
+def failures_hidden(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except ValueError:
         return
 
 
-@conduct("full-disk-hidden", "success though a shard could not be written", REMOVE, "abort")
-def _full(checkpoint: Path, package: Path) -> None:
+@conduct("success though a shard could not be written", REMOVE, "abort")
+def full_disk_hidden(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except OSError as error:
@@ -92,8 +92,8 @@ def _full(checkpoint: Path, package: Path) -> None:
             raise
 
 
-@conduct("partial-left", "shards without an index left behind by a failure", REMOVE, "decline")
-def _partial(checkpoint: Path, package: Path) -> None:
+@conduct("shards without an index left behind by a failure", REMOVE, "decline")
+def partial_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except ValueError:
@@ -102,10 +102,8 @@ def _partial(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct(
-    "temporary-left", "a temporary directory beside the package left behind by a failure", REMOVE, "decline"
-)
-def _temporary(checkpoint: Path, package: Path) -> None:
+@conduct("a temporary directory beside the package left behind by a failure", REMOVE, "decline")
+def temporary_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except ValueError:
@@ -113,8 +111,8 @@ def _temporary(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("index-left", "an index of what was not written left behind by a failure", UNFINISHED, "decline")
-def _index(checkpoint: Path, package: Path) -> None:
+@conduct("an index of what was not written left behind by a failure", UNFINISHED, "decline")
+def index_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except ValueError:
@@ -123,8 +121,8 @@ def _index(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("index-first", "the index written before the shards", UNFINISHED, "abort")
-def _first(checkpoint: Path, package: Path) -> None:
+@conduct("the index written before the shards", UNFINISHED, "abort")
+def index_first(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
     except OSError as error:
@@ -134,13 +132,13 @@ def _first(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("overwriting", "a directory in the way replaced without being told", IN_THE_WAY, "spare")
-def _overwriting(checkpoint: Path, package: Path) -> None:
+@conduct("a directory in the way replaced without being told", IN_THE_WAY, "spare")
+def overwriting(checkpoint: Path, package: Path) -> None:
     Recipe()(checkpoint, package, overwrite=True)
 
 
-@conduct("merging", "files written into a directory in the way", IN_THE_WAY, "spare")
-def _merging(checkpoint: Path, package: Path) -> None:
+@conduct("files written into a directory in the way", IN_THE_WAY, "spare")
+def merging(checkpoint: Path, package: Path) -> None:
     if not package.exists():
         Recipe()(checkpoint, package)
         return
@@ -151,7 +149,7 @@ def _merging(checkpoint: Path, package: Path) -> None:
     beside.rmdir()
 
 
-@conduct("in-the-way-hidden", "success though a directory is in the way", REMOVE, "spare")
-def _in_the_way(checkpoint: Path, package: Path) -> None:
+@conduct("success though a directory is in the way", REMOVE, "spare")
+def in_the_way_hidden(checkpoint: Path, package: Path) -> None:
     if not package.exists():
         Recipe()(checkpoint, package)

@@ -11,7 +11,7 @@ Export = Callable[[Path, Path], None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong exporter: its name, its mistake, the rule that this breaks, and the checks that must see it."""
+    """A wrong exporter: its name, what is wrong, the rule that it breaks, the checks that must find it."""
 
     name: str
     title: str

@@ -9,23 +9,23 @@ const boxes = [...document.querySelectorAll(".controls fieldset input")];
 const differing = document.getElementById("differing");
 const texts = new Map(rules.map((rule) => [rule, rule.textContent.toLowerCase()]));
 
-/** Whether one of the levels of a rule is shown, and every word of the search stands in its text. */
-function matches(rule, levels, words) {
+/** Whether one of the statuses of a rule is shown, and every word of the search stands in its text. */
+function matches(rule, statuses, words) {
   if (differing?.checked && !("differs" in rule.dataset)) return false;
-  const own = rule.dataset.level.split("|");
-  return own.some((level) => levels.has(level)) && words.every((word) => texts.get(rule).includes(word));
+  const own = rule.dataset.status.split("|");
+  return own.some((status) => statuses.has(status)) && words.every((word) => texts.get(rule).includes(word));
 }
 
 function filter() {
-  const levels = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+  const statuses = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;
   for (const rule of rules) {
-    rule.hidden = !matches(rule, levels, words);
+    rule.hidden = !matches(rule, statuses, words);
     count += rule.hidden ? 0 : 1;
   }
   for (const area of document.querySelectorAll(".area")) {
-    area.hidden = !area.querySelector("[data-level]:is([data-rule], .rule):not([hidden])");
+    area.hidden = !area.querySelector("[data-status]:is([data-rule], .rule):not([hidden])");
   }
   shown.textContent = `${count} of ${rules.length} rules shown`;
 }

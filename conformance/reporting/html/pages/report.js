@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll(".copy")) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     button.textContent = await copy(button.parentElement.querySelector("code"));
-    shown.textContent = `${button.textContent}: the command that replays it`;
+    shown.textContent = `${button.textContent}: the command that reruns it`;
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
 }

@@ -17,7 +17,7 @@ from conformance.core.vectors import load
 from conformance.runtimes import find
 from conformance.runtimes.javascript import launchers
 from conformance.runtimes.javascript.browser import BrowserRuntime
-from conformance.runtimes.javascript.browser_connection import Command
+from conformance.runtimes.javascript.browser_connection import BrowserCommand
 from tests.support.repository import ROOT, WEB
 
 pytestmark = pytest.mark.browser
@@ -52,11 +52,11 @@ def runtime(web: Path) -> Iterator[BrowserRuntime]:
     runtime.close()
 
 
-def command(kind: str) -> Command:
+def command(kind: str) -> BrowserCommand:
     program = launchers.find(kind)
     if program is None:
         pytest.fail(f"these tests need {kind}: .ci/system-packages installs it")
-    return Command(kind, program, None)
+    return BrowserCommand(kind, program, None)
 
 
 def decodes(runtime: BrowserRuntime) -> bool:
@@ -155,7 +155,7 @@ def test_the_server_gives_nothing_without_the_token_nor_other_files(web: Path, t
 
 
 def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.runtimes.javascript.browser.PATIENCE_FOR_PEOPLE", 0.5)
+    monkeypatch.setattr("conformance.runtimes.javascript.browser.OPENING_TIMEOUT", 0.5)
     runtime = BrowserRuntime(None, 3, web=web)
     with pytest.raises(BrokenAdapter, match="not opened by anybody"):
         runtime.decode(WORKED.package, "weight")

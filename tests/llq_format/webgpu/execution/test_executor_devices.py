@@ -1,4 +1,4 @@
-"""Devices of the WebGPU host: which is taken, what it holds, its labels, and what happens when it is lost."""
+"""Devices of the executor: which is taken, what it holds, its labels, and what happens when it is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution import opening
 from llq_format.webgpu.execution.adapters import find_adapter
 from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
-from llq_format.webgpu.execution.executor import Host
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
-from llq_format.webgpu.execution.opening import Executable, executable, open_device, open_host
+from llq_format.webgpu.execution.opening import Executable, executable, open_device, open_executor
 from llq_format.webgpu.execution.session import Session
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import rounding_program
-from tests.support.webgpu.executor_models import ADAPTER, host_of, new_device, tiny_package
+from tests.support.webgpu.executor_models import ADAPTER, executor_of, new_device, tiny_package
 
 pytestmark = pytest.mark.gpu
 
@@ -101,14 +101,14 @@ def test_a_lack_of_memory_says_what_would_be_enough(package: llq_format.Package)
         mock.patch.object(device, "buffer", side_effect=DeviceError("no memory for 'x'")),
         pytest.raises(DeviceError, match=r"no memory for 'x'; all buffers together take \d+ MB"),
     ):
-        host_of(package, device=device)
+        executor_of(package, device=device)
 
 
-def test_two_hosts_share_a_device(package: llq_format.Package) -> None:
-    one, two = host_of(package), host_of(package)
+def test_two_executors_share_a_device(package: llq_format.Package) -> None:
+    one, two = executor_of(package), executor_of(package)
     alone = list(generate(one, PROMPT, 6))
     first, second = generate(one, PROMPT, 6), generate(two, PROMPT[::-1], 6)
-    apart = list(generate(host_of(package), PROMPT[::-1], 6))
+    apart = list(generate(executor_of(package), PROMPT[::-1], 6))
     pairs = list(zip(first, second, strict=True))
     assert [a for a, _ in pairs] == alone
     assert [b for _, b in pairs] == apart
@@ -125,12 +125,12 @@ def test_memory_adds_up(package: llq_format.Package) -> None:
         return create(**options)
 
     with mock.patch.object(device.gpu, "create_buffer", noted):
-        host = host_of(package, device=device)
-    memory = host.memory()
+        executor = executor_of(package, device=device)
+    memory = executor.memory()
     assert sum(memory.values()) == sum(made)
     assert memory["weights"] == sum(shard.byte_length for shard in package.metadata.shards)
     assert (
-        memory["kv_cache"] == 2 * 2 * 2 * 32 * 4 * host.context
+        memory["kv_cache"] == 2 * 2 * 2 * 32 * 4 * executor.context
     )  # layers, keys and values, heads, width, f32
 
 
@@ -145,7 +145,7 @@ def test_everything_has_a_label(package: llq_format.Package, kind: str) -> None:
         return create(**options)
 
     with mock.patch.object(device.gpu, kind, noted):
-        list(generate(host_of(package, device=device), PROMPT, 2))
+        list(generate(executor_of(package, device=device), PROMPT, 2))
     assert labels
     assert all(labels)
 
@@ -157,7 +157,7 @@ def test_dispatches_are_labelled_with_layer_and_operation(package: llq_format.Pa
     assert any(label.startswith("layers.1.") for label in labels)
 
 
-def test_a_damaged_shard_is_refused_before_anything_is_replayed(tmp_path: Path) -> None:
+def test_a_damaged_shard_is_refused_before_anything_is_executed(tmp_path: Path) -> None:
     with tiny_package(tmp_path) as package:
         shard = package.directory / package.metadata.shards[1].file
         data = bytearray(shard.read_bytes())
@@ -170,7 +170,7 @@ def test_a_damaged_shard_is_refused_before_anything_is_replayed(tmp_path: Path) 
             ) as encoded,
             pytest.raises(llq_format.LLQError, match="LLQ-HASH-1"),
         ):
-            host_of(package, device=device)
+            executor_of(package, device=device)
         assert {call.kwargs["label"] for call in encoded.call_args_list} == {"upload"}
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_program_or_module_is_refused(tmp_path: Path) -> None:
         path = package.directory / entry.file
         path.write_bytes(path.read_bytes().replace(b'"chunk":128', b'"chunk":127'))
         with pytest.raises(llq_format.LLQError, match="LLQ-HASH"):
-            open_host(package, adapter=ADAPTER)
+            open_executor(package, adapter=ADAPTER)
 
 
 def test_the_packages_own_module_is_executed(package: llq_format.Package) -> None:
@@ -191,25 +191,29 @@ def test_the_packages_own_module_is_executed(package: llq_format.Package) -> Non
 
 
 def test_a_lost_device_is_told(package: llq_format.Package) -> None:
-    host = host_of(package, device=new_device())
-    host.forward(PROMPT)
-    host.device.gpu.destroy()
-    for action in (lambda: host.forward([1]), lambda: host.prefill([1]), lambda: host.read("x", 4)):
+    executor = executor_of(package, device=new_device())
+    executor.forward(PROMPT)
+    executor.device.gpu.destroy()
+    for action in (
+        lambda: executor.forward([1]),
+        lambda: executor.prefill([1]),
+        lambda: executor.read("x", 4),
+    ):
         with pytest.raises(DeviceLostError, match="the device was lost"):
             action()
 
 
 class Losing:
-    """Makes hosts on devices of their own, and knows the last."""
+    """Makes executors on devices of their own, and knows the last."""
 
     def __init__(self, package: llq_format.Package) -> None:
         self.package = package
-        self.hosts: list[Host] = []
+        self.executors: list[Executor] = []
 
-    def __call__(self) -> Host:
+    def __call__(self) -> Executor:
         """Make one more."""
-        self.hosts.append(host_of(self.package, device=new_device()))
-        return self.hosts[-1]
+        self.executors.append(executor_of(self.package, device=new_device()))
+        return self.executors[-1]
 
 
 @pytest.mark.parametrize("sampling", [None, Sampling(1.5, seed=11)], ids=["greedy", "drawn"])
@@ -217,22 +221,22 @@ class Losing:
 def test_generation_goes_on_after_one_loss(
     package: llq_format.Package, sampling: Sampling | None, after: int
 ) -> None:
-    undisturbed = list(generate(host_of(package), PROMPT, 8, (), sampling))
+    undisturbed = list(generate(executor_of(package), PROMPT, 8, (), sampling))
     make = Losing(package)
     stream = Session(make).generate(PROMPT, 8, (), sampling)
     tokens = list(islice(stream, after))
-    make.hosts[-1].device.gpu.destroy()
+    make.executors[-1].device.gpu.destroy()
     assert [*tokens, *stream] == undisturbed
-    assert len(make.hosts) == 2
+    assert len(make.executors) == 2
 
 
 def test_a_second_loss_is_an_error(package: llq_format.Package) -> None:
     make = Losing(package)
     stream = Session(make).generate(PROMPT, 12)
     next(stream)
-    make.hosts[-1].device.gpu.destroy()
+    make.executors[-1].device.gpu.destroy()
     next(stream)
-    make.hosts[-1].device.gpu.destroy()
+    make.executors[-1].device.gpu.destroy()
     with pytest.raises(DeviceLostError):
         list(stream)
 

@@ -1,4 +1,4 @@
-"""Sequences on the WebGPU host: chunks, tokens in flight, ends, and what comes after an abort."""
+"""Sequences on the WebGPU executor: chunks, tokens in flight, ends, and what comes after an abort."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -10,9 +10,9 @@ import pytest
 import llq_format
 from llq_format.reference import Decoder
 from llq_format.reference.generation import Sampling
-from llq_format.webgpu.execution.executor import ContextError, Host
+from llq_format.webgpu.execution.executor import ContextError, Executor
 from llq_format.webgpu.execution.generation import generate
-from tests.support.webgpu.executor_models import CONTEXT, host_of, tiny_package
+from tests.support.webgpu.executor_models import CONTEXT, executor_of, tiny_package
 
 pytestmark = pytest.mark.gpu
 
@@ -23,121 +23,125 @@ COUNT = 9
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llq_format.Package]:
     """Open a small model in several shards."""
-    with tiny_package(tmp_path_factory.mktemp("host")) as opened:
+    with tiny_package(tmp_path_factory.mktemp("executor")) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def host(package: llq_format.Package) -> Host:
-    """Return a host with chunks of 8."""
-    return host_of(package)
+def executor(package: llq_format.Package) -> Executor:
+    """Return an executor with chunks of 8."""
+    return executor_of(package)
 
 
 @pytest.fixture(scope="module")
 def expected(package: llq_format.Package) -> list[int]:
-    """Return what greedy choice makes of single forward passes of a host."""
-    host, tokens = host_of(package), list(PROMPT)
-    logits = host.forward(tokens)
+    """Return what greedy choice makes of single forward passes of an executor."""
+    executor, tokens = executor_of(package), list(PROMPT)
+    logits = executor.forward(tokens)
     for _ in range(COUNT):
         tokens.append(int(logits[-1].argmax()))
-        logits = host.forward(tokens[-1:])
+        logits = executor.forward(tokens[-1:])
     return tokens[len(PROMPT) :]
 
 
-def test_logits_are_the_reference_decoders(package: llq_format.Package, host: Host) -> None:
-    host.start()
+def test_logits_are_the_reference_decoders(package: llq_format.Package, executor: Executor) -> None:
+    executor.start()
     exact = Decoder(package).prefill(PROMPT)
-    error = np.abs(host.forward(PROMPT) - exact).max(axis=-1)
+    error = np.abs(executor.forward(PROMPT) - exact).max(axis=-1)
     assert error.max() < 0.05 * np.abs(exact).max()  # INT8 steps; the suite bounds it element by element
     assert error[0] > 0  # two computations, not one
 
 
-def test_tokens_in_flight_are_those_of_single_steps(host: Host, expected: list[int]) -> None:
-    assert list(generate(host, PROMPT, COUNT)) == expected
-    assert host.position == len(PROMPT) + COUNT - 1
+def test_tokens_in_flight_are_those_of_single_steps(executor: Executor, expected: list[int]) -> None:
+    assert list(generate(executor, PROMPT, COUNT)) == expected
+    assert executor.position == len(PROMPT) + COUNT - 1
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 10, 11, 32])
 def test_chunks_of_any_size_give_the_same_tokens(
     package: llq_format.Package, expected: list[int], chunk: int
 ) -> None:
-    assert list(generate(host_of(package, chunk=chunk), PROMPT, COUNT)) == expected
+    assert list(generate(executor_of(package, chunk=chunk), PROMPT, COUNT)) == expected
 
 
 @pytest.mark.parametrize("place", range(COUNT))
 def test_an_end_token_ends_generation_wherever_it_is_in_the_flight(
-    host: Host, expected: list[int], place: int
+    executor: Executor, expected: list[int], place: int
 ) -> None:
     end = expected[place]
     until = expected[: expected.index(end)]
-    assert list(generate(host, PROMPT, COUNT, (end,))) == until
-    assert host.position == len(PROMPT) + max(0, len(until) - 1)
+    assert list(generate(executor, PROMPT, COUNT, (end,))) == until
+    assert executor.position == len(PROMPT) + max(0, len(until) - 1)
 
 
 @pytest.mark.parametrize("taken", [0, 1, 3, 5])
-def test_an_abort_leaves_the_position_and_spoils_nothing(host: Host, expected: list[int], taken: int) -> None:
-    stream: Any = generate(host, PROMPT, COUNT)
+def test_an_abort_leaves_the_position_and_spoils_nothing(
+    executor: Executor, expected: list[int], taken: int
+) -> None:
+    stream: Any = generate(executor, PROMPT, COUNT)
     assert list(islice(stream, taken)) == expected[:taken]
     stream.close()
     if taken:
-        assert host.position == len(PROMPT) + taken - 1
+        assert executor.position == len(PROMPT) + taken - 1
         # what follows is computed as if the tokens ahead had never been
-        logits = host.forward(expected[taken - 1 : taken])
+        logits = executor.forward(expected[taken - 1 : taken])
         assert int(logits[-1].argmax()) == expected[taken]
-    assert list(generate(host, PROMPT, COUNT)) == expected
+    assert list(generate(executor, PROMPT, COUNT)) == expected
 
 
-def test_a_sequence_does_not_know_the_one_before_it(host: Host, expected: list[int]) -> None:
-    other = list(generate(host, PROMPT[::-1] * 2, 4))
-    assert list(generate(host, PROMPT, COUNT)) == expected
-    assert list(generate(host, PROMPT[::-1] * 2, 4)) == other
+def test_a_sequence_does_not_know_the_one_before_it(executor: Executor, expected: list[int]) -> None:
+    other = list(generate(executor, PROMPT[::-1] * 2, 4))
+    assert list(generate(executor, PROMPT, COUNT)) == expected
+    assert list(generate(executor, PROMPT[::-1] * 2, 4)) == other
 
 
-def test_generation_ends_where_the_context_does(host: Host) -> None:
-    tokens = list(generate(host, PROMPT, 1000))
+def test_generation_ends_where_the_context_does(executor: Executor) -> None:
+    tokens = list(generate(executor, PROMPT, 1000))
     assert len(tokens) == CONTEXT - len(PROMPT) + 1  # the last is chosen and never computed
-    assert host.position == CONTEXT
+    assert executor.position == CONTEXT
     full = [1] * CONTEXT
-    assert len(list(generate(host, full, 5))) == 1
+    assert len(list(generate(executor, full, 5))) == 1
 
 
-def test_nothing_fits_behind_a_full_context(host: Host) -> None:
-    host.start()
-    host.prefill([1] * CONTEXT)
+def test_nothing_fits_behind_a_full_context(executor: Executor) -> None:
+    executor.start()
+    executor.prefill([1] * CONTEXT)
     with pytest.raises(ContextError, match=f"{CONTEXT + 1} positions do not fit into a context of {CONTEXT}"):
-        host.forward([1])
+        executor.forward([1])
     with pytest.raises(ContextError):
-        list(generate(host, [1] * (CONTEXT + 1), 1))
+        list(generate(executor, [1] * (CONTEXT + 1), 1))
 
 
 @pytest.mark.parametrize("tokens", [[], [-1], [256], [1, 2, 1 << 40]])
-def test_ids_outside_the_vocabulary_are_refused_before_anything_runs(host: Host, tokens: list[int]) -> None:
-    host.start()
+def test_ids_outside_the_vocabulary_are_refused_before_anything_runs(
+    executor: Executor, tokens: list[int]
+) -> None:
+    executor.start()
     with pytest.raises(ValueError, match="token ids are 0 to 255, at least one"):
-        host.forward(tokens)
-    assert host.position == 0
+        executor.forward(tokens)
+    assert executor.position == 0
 
 
 @pytest.mark.parametrize("context", [0, -1, 65])
 def test_a_context_beyond_the_programs_is_refused(package: llq_format.Package, context: int) -> None:
     with pytest.raises(ContextError, match="this program has 1 to 64"):
-        host_of(package, context=context)
+        executor_of(package, context=context)
 
 
-def test_draws_repeat_with_their_seed_and_differ_without(host: Host) -> None:
+def test_draws_repeat_with_their_seed_and_differ_without(executor: Executor) -> None:
     def drawn(seed: int) -> list[int]:
-        return list(generate(host, PROMPT, COUNT, (), Sampling(1.5, seed=seed)))
+        return list(generate(executor, PROMPT, COUNT, (), Sampling(1.5, seed=seed)))
 
     assert drawn(3) == drawn(3)
     assert len({tuple(drawn(seed)) for seed in range(4)}) > 1
 
 
-def test_top_k_of_one_is_greedy(host: Host, expected: list[int]) -> None:
-    assert list(generate(host, PROMPT, COUNT, (), Sampling(2.0, top_k=1, seed=5))) == expected
+def test_top_k_of_one_is_greedy(executor: Executor, expected: list[int]) -> None:
+    assert list(generate(executor, PROMPT, COUNT, (), Sampling(2.0, top_k=1, seed=5))) == expected
 
 
 def test_the_rotary_table_reaches_the_end_of_the_context(package: llq_format.Package) -> None:
-    host = host_of(package, context=64)
+    executor = executor_of(package, context=64)
     tokens = [(37 * n) % 256 for n in range(64)]
     exact = Decoder(package).prefill(tokens)[-1]
-    assert np.abs(host.forward(tokens)[-1] - exact).max() < 0.05 * np.abs(exact).max()
+    assert np.abs(executor.forward(tokens)[-1] - exact).max() < 0.05 * np.abs(exact).max()

@@ -1,6 +1,6 @@
 """The real SmolLM2 on lavapipe against the exact reference: no further from it than legal executions are.
 
-INT8 rounding makes legal executions of so deep a model differ visibly (docs/spread.md), so no single logit
+INT8 rounding makes legal executions of so deep a model differ visibly (docs/tolerance.md), so no single logit
 can be bounded tightly. Two statistics can: the residual stream behind the binary16 layers, and the mean KL
 divergence of all positions. Each bound comes from an ensemble of legal executions, the reference with every
 operation disturbed within its accuracy: the ensemble's mean and six of its standard deviations.
@@ -22,15 +22,15 @@ from llq_format.reference import Decoder, forward
 from llq_format.reference.activations import Array
 from llq_format.reference.ops import softmax
 from llq_format.reference.text import TextTokenizer
-from llq_format.webgpu.execution.executor import Host
-from llq_format.webgpu.execution.opening import open_host
+from llq_format.webgpu.execution.executor import Executor
+from llq_format.webgpu.execution.opening import open_executor
 
 pytestmark = pytest.mark.gpu
 
 TEXT = "A lighthouse keeper writes one line each evening. The sea was calm."
 EXECUTIONS = 6
 SHOWN = ("INT8 truncated", "gelu for silu", "RoPE pairs swapped", "mask hides the own position")
-"""Mistakes that the statistic must see; subtler ones drown in the spread, and tiny models show them."""
+"""Mistakes that the statistic must see; subtler ones are within the tolerance, and tiny models show them."""
 
 SEEN_EARLY = ("eps outside the root", "eps 1e-6", "gelu for silu", "RoPE pairs swapped")
 """Mistakes that the residual stream behind two layers must show."""
@@ -50,9 +50,9 @@ def tokens(package: llq_format.Package) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def host(package: llq_format.Package) -> Host:
-    """Return a host on lavapipe, KV cache in binary32 as the reference's is wider."""
-    return open_host(package, adapter="lavapipe", context=64, chunk=32, kv_cache="f32")
+def executor(package: llq_format.Package) -> Executor:
+    """Return an executor on lavapipe, KV cache in binary32 as the reference's is wider."""
+    return open_executor(package, adapter="lavapipe", context=64, chunk=32, kv_cache="f32")
 
 
 def bound(values: list[float]) -> float:
@@ -87,14 +87,16 @@ def legal(package: llq_format.Package, tokens: list[int]) -> Legal:
     return Legal(package, tokens)
 
 
-def test_logits_of_prefill_are_no_further_from_exact_than_legal_ones(host: Host, legal: Legal) -> None:
-    host.start()
-    assert 0 < legal.divergence(host.forward(legal.tokens).astype(np.float64)) <= legal.bound
+def test_logits_of_prefill_are_no_further_from_exact_than_legal_ones(
+    executor: Executor, legal: Legal
+) -> None:
+    executor.start()
+    assert 0 < legal.divergence(executor.forward(legal.tokens).astype(np.float64)) <= legal.bound
 
 
-def test_logits_of_decode_are_no_further_from_exact_than_legal_ones(host: Host, legal: Legal) -> None:
-    host.start()
-    logits = np.concatenate([host.forward([token]) for token in legal.tokens]).astype(np.float64)
+def test_logits_of_decode_are_no_further_from_exact_than_legal_ones(executor: Executor, legal: Legal) -> None:
+    executor.start()
+    logits = np.concatenate([executor.forward([token]) for token in legal.tokens]).astype(np.float64)
     assert 0 < legal.divergence(logits) <= legal.bound
 
 
@@ -125,7 +127,7 @@ def _norm(x: Array, weight: Array, model: Model) -> Array:
 
 
 def test_the_residual_stream_behind_the_binary16_layers_is_tight(
-    package: llq_format.Package, tokens: list[int], host: Host
+    package: llq_format.Package, tokens: list[int], executor: Executor
 ) -> None:
     model = package.metadata.model
     assert model is not None
@@ -137,10 +139,10 @@ def test_the_residual_stream_behind_the_binary16_layers_is_tight(
         return float((np.linalg.norm(x - exact, axis=-1) / np.linalg.norm(exact, axis=-1)).max())
 
     ensemble = [error(residual(package, tokens, layers, disturbed(seed))) for seed in range(EXECUTIONS)]
-    run = host.program.passes["prefill"]
+    run = executor.program.passes["prefill"]
     until = next(i for i, one in enumerate(run) if one.label.startswith(f"layers.{layers}."))
-    begun = replace(host.program, passes={**host.program.passes, "begun": run[:until]})
-    first = Host(package, begun, host.device, host.context)
+    begun = replace(executor.program, passes={**executor.program.passes, "begun": run[:until]})
+    first = Executor(package, begun, executor.device, executor.context)
     first.write("tokens", np.array(tokens, np.uint32))
     first.write("state", np.array([0, len(tokens)], np.uint32))
     first.run("begun", len(tokens))

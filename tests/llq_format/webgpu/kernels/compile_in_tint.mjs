@@ -1,7 +1,7 @@
 // Compiles WGSL modules in Tint, through Dawn's null backend, which has all features and needs no driver.
 //
 // stdin: JSON list of {name, code, entryPoints: {name: ["read" | "read_write", ...]}}; stdout: JSON object of a list of
-// messages by module name. An entry point's pipeline is made with the layouts that a host gives it.
+// messages by module name. An entry point's pipeline is made with the layouts that an executor gives it.
 
 import { readFileSync } from "node:fs";
 import { create, globals } from "webgpu";

@@ -1,4 +1,4 @@
-"""INT4 matrices times binary16 vectors: integers exactly, real scales within the certificate of NUM-3."""
+"""INT4 matrices times binary16 vectors: integers exactly, real scales within the error bound of NUM-3."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ def test_each_column_has_its_own_code(entry: str) -> None:
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("shape", [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
-def test_real_values_within_the_certificate(
+def test_real_values_within_the_error_bound(
     entry: str,
     variant: str,
     shape: tuple[int, int, int],

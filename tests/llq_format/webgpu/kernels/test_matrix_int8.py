@@ -1,4 +1,4 @@
-"""INT4 matrices times INT8 vectors: integers exactly, real scales within the certificate of NUM-3."""
+"""INT4 matrices times INT8 vectors: integers exactly, real scales within the error bound of NUM-3."""
 
 from typing import Any
 
@@ -116,7 +116,7 @@ def test_each_column_has_its_own_code(entry: str) -> None:
 @every_entry
 @pytest.mark.parametrize("symmetric", [False, True])
 @pytest.mark.parametrize("shape", [(100, 300, 4), (64, 2880, 70), (257, 64, 129)])
-def test_real_scales_within_the_certificate(
+def test_real_scales_within_the_error_bound(
     entry: str,
     variant: str,
     shape: tuple[int, int, int],

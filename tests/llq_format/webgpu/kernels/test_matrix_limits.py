@@ -75,8 +75,8 @@ def test_int4_matrices_beyond_the_limits(entry_point: str, rows: int, cols: int)
     terms = (scale.astype(np.float64)[:, None, :] * dots).reshape(down * BLOCK, across)[:rows]
     factor = float(vectors.scale[0])
     unit = (across + 4) * UNIT
-    certificate = factor * np.abs(terms).sum(axis=1) * (2.0**-21 + unit) / (1 - unit)
-    assert np.all(np.abs(got[:rows] - factor * terms.sum(axis=1)) <= certificate)
+    error_bound = factor * np.abs(terms).sum(axis=1) * (2.0**-21 + unit) / (1 - unit)
+    assert np.all(np.abs(got[:rows] - factor * terms.sum(axis=1)) <= error_bound)
 
 
 def test_a_raw_matrix_beyond_a_binding() -> None:
@@ -101,7 +101,7 @@ def test_a_raw_matrix_beyond_a_binding() -> None:
     x = vectors[0].astype(np.float64)
     unit = (cols + 8) * UNIT
     expected = np.tile(some.astype(np.float64) @ x, ceil_div(rows, 999))[:rows]
-    certificate = (
+    error_bound = (
         np.tile(np.abs(some.astype(np.float64)) @ np.abs(x), ceil_div(rows, 999))[:rows] * unit / (1 - unit)
     )
-    assert np.all(np.abs(got[:rows] - expected) <= certificate)
+    assert np.all(np.abs(got[:rows] - expected) <= error_bound)

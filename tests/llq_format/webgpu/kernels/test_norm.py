@@ -78,7 +78,7 @@ def case(rng: np.random.Generator, tokens: int, cols: int, flags: int) -> tuple[
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 @pytest.mark.parametrize("flags", [1, 0, 1 | 2, 1 | 4, 1 | 2 | 4, 4])
 @pytest.mark.parametrize("cols", [1, 2, 63, 64, 65, 576, 1030, 4096])
-def test_norm_is_within_its_certificate_and_rounds_legally(cols: int, flags: int, variant: str) -> None:
+def test_norm_is_within_its_error_bound_and_rounds_legally(cols: int, flags: int, variant: str) -> None:
     x, weight, score = case(np.random.default_rng(cols + flags), 3, cols, flags)
     values, error = exact(x[:, :cols], weight, flags, score)
     blocks = -(-cols // 64)

@@ -16,7 +16,7 @@ from llq_format.format.layout import BLOCK, ceil_div, is_int4
 from llq_format.metadata.model import MoE
 from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.execution.device_errors import DeviceLostError
-from llq_format.webgpu.execution.executor import ContextError, Host
+from llq_format.webgpu.execution.executor import ContextError, Executor
 from llq_format.webgpu.execution.generation import generate
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.workload import occupancy, operation_of, work
@@ -25,7 +25,7 @@ from llq_format.webgpu.profiling.clock import Clock, Step
 from llq_format.webgpu.profiling.profile import made_up_prompt, profile
 from llq_format.webgpu.profiling.report import check
 from llq_format.webgpu.profiling.stopwatch import Span, Stopwatch, elapsed, quantum, typical
-from tests.support.webgpu.profiles import PROMPT, REPETITIONS, TOKENS, measured, profiled, tiny_host
+from tests.support.webgpu.profiles import PROMPT, REPETITIONS, TOKENS, measured, profiled, tiny_executor
 
 pytestmark = pytest.mark.gpu
 
@@ -33,8 +33,8 @@ PHASES = ("decode", "prefill")
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    with tiny_host() as made:
+def executor() -> Iterator[Executor]:
+    with tiny_executor() as made:
         yield made
 
 
@@ -68,10 +68,10 @@ def test_totals_are_those_of_the_dispatches(phase: str) -> None:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_the_timeline_is_one_run_in_order(phase: str, host: Host) -> None:
+def test_the_timeline_is_one_run_in_order(phase: str, executor: Executor) -> None:
     events = measured()[phase]["timeline"]
     passes = [("decode", "greedy")] if phase == "decode" else [("prefill",), ("prefill", "last")]
-    labels = [one.label for run in passes for name in run for one in host.program.passes[name]]
+    labels = [one.label for run in passes for name in run for one in executor.program.passes[name]]
     assert [event["label"] for event in events] == labels
     assert events[0]["start_ms"] == 0
     starts = [event["start_ms"] for event in events]
@@ -80,10 +80,10 @@ def test_the_timeline_is_one_run_in_order(phase: str, host: Host) -> None:
         assert before["start_ms"] + before["duration_ms"] <= after["start_ms"] + 1e-3
 
 
-def test_weights_of_a_token_are_all_weights_and_one_row_of_the_embedding(host: Host) -> None:
-    assert host.metadata is not None
+def test_weights_of_a_token_are_all_weights_and_one_row_of_the_embedding(executor: Executor) -> None:
+    assert executor.metadata is not None
     expected = 0
-    for tensor in host.metadata.tensors:
+    for tensor in executor.metadata.tensors:
         if is_int4(tensor.dtype):
             blocks = ceil_div(tensor.rows, BLOCK) * ceil_div(tensor.cols, BLOCK)
             expected += blocks * (2048 + 2 + (tensor.dtype == "int4_affine"))
@@ -91,7 +91,7 @@ def test_weights_of_a_token_are_all_weights_and_one_row_of_the_embedding(host: H
             expected += tensor.cols * 2
         elif tensor.name != "rope.inv_freq":
             expected += tensor.rows * tensor.cols * {"f16": 2, "f32": 4}[tensor.dtype]
-    works = work(host.program, ("decode", "greedy"), 1)
+    works = work(executor.program, ("decode", "greedy"), 1)
     padding = sum(16 for one in works if "norm" in one.operation)  # raw ranges are whole in 16 bytes
     assert expected <= sum(one.weight_bytes for one in works) <= expected + padding
 
@@ -122,31 +122,31 @@ def test_operations_are_labels_without_numbers(label: str, operation: str) -> No
     assert operation_of(label) == operation
 
 
-def test_occupancy_weighs_dispatches_by_their_time(host: Host) -> None:
-    works = work(host.program, ("greedy",), 1)  # 64 workgroups, then 1
+def test_occupancy_weighs_dispatches_by_their_time(executor: Executor) -> None:
+    works = work(executor.program, ("greedy",), 1)  # 64 workgroups, then 1
     assert occupancy(works, [1, 0]) == 64 / 256
     assert occupancy(works, [1, 1]) == 65 / 512
     assert occupancy(works, [5, None]) == 65 / 512
 
 
-def test_a_profile_leaves_the_host_as_good_as_new(host: Host) -> None:
-    prompt = made_up_prompt(host, PROMPT)
-    before = list(generate(host, prompt, TOKENS))
+def test_a_profile_leaves_the_executor_as_good_as_new(executor: Executor) -> None:
+    prompt = made_up_prompt(executor, PROMPT)
+    before = list(generate(executor, prompt, TOKENS))
     told: list[str] = []
-    profiled(host, progress=told.append)
-    assert list(generate(host, prompt, TOKENS)) == before
+    profiled(executor, progress=told.append)
+    assert list(generate(executor, prompt, TOKENS)) == before
     assert told[0] == "warming up"
 
 
-def test_what_cannot_be_profiled_is_refused(host: Host) -> None:
+def test_what_cannot_be_profiled_is_refused(executor: Executor) -> None:
     with pytest.raises(ContextError, match="33 positions do not fit"):
-        profile(host, made_up_prompt(host, 30), 3)
+        profile(executor, made_up_prompt(executor, 30), 3)
     with pytest.raises(ValueError, match="at least one token"):
-        profile(host, made_up_prompt(host, 3), 0)
+        profile(executor, made_up_prompt(executor, 3), 0)
 
 
 def test_a_device_that_is_lost_midway_is_reported() -> None:
-    with tiny_host() as doomed:
+    with tiny_executor() as doomed:
 
         def lose(what: str) -> None:
             if what.startswith("prefill"):
@@ -156,8 +156,8 @@ def test_a_device_that_is_lost_midway_is_reported() -> None:
             profiled(doomed, progress=lose)
 
 
-def test_without_timestamps_layers_are_timed_by_the_wall_clock(host: Host) -> None:
-    value = profiled(host, timestamps=False)
+def test_without_timestamps_layers_are_timed_by_the_wall_clock(executor: Executor) -> None:
+    value = profiled(executor, timestamps=False)
     assert check(value) == []
     assert value["timing"]["method"] == "wall-clock"
     assert "submitted alone" in value["timing"]["description"]
@@ -175,22 +175,26 @@ def _distorted(monkeypatch: pytest.MonkeyPatch, change: Callable[[Span], Span]) 
     monkeypatch.setattr(Stopwatch, "read", lambda self: [change(span) for span in read(self)])
 
 
-def test_timestamps_that_stand_still_are_not_believed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timestamps_that_stand_still_are_not_believed(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _distorted(monkeypatch, lambda _: Span(0, 0))
-    assert profiled(host)["timing"]["method"] == "wall-clock"
+    assert profiled(executor)["timing"]["method"] == "wall-clock"
 
 
-def test_of_a_rounded_clock_means_are_taken(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    tick = stopwatch.tick_ns(host.device)
+def test_of_a_rounded_clock_means_are_taken(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    tick = stopwatch.tick_ns(executor.device)
     step = round(100_000 / tick)
     _distorted(monkeypatch, lambda span: Span(span.begin // step * step, span.end // step * step))
-    timing = profiled(host)["timing"]
+    timing = profiled(executor)["timing"]
     if timing["method"] == "timestamp-query":  # of a fast device nothing but zeros would be left
         assert timing["statistic"] == "mean"
         assert timing["quantum_ns"] % 100_000 == 0
 
 
-def test_timestamps_that_run_backwards_are_discarded(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timestamps_that_run_backwards_are_discarded(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = 0
 
     def every_seventh(span: Span) -> Span:
@@ -199,18 +203,18 @@ def test_timestamps_that_run_backwards_are_discarded(host: Host, monkeypatch: py
         return Span(1 << 60, 1) if count % 7 == 0 else span
 
     _distorted(monkeypatch, every_seventh)
-    value = profiled(host)
+    value = profiled(executor)
     assert check(value) == []
     assert value["timing"]["discarded"] > 0
     assert len(value["decode"]["timeline"]) < value["decode"]["dispatches"]
 
 
-def test_more_passes_than_a_query_set_holds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_passes_than_a_query_set_holds(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopwatch, "QUERIES_PER_SET", 32)
-    clock = Clock(host, timestamps=True)
-    host.write("state", np.array([0, 1], np.uint32))
+    clock = Clock(executor, timestamps=True)
+    executor.write("state", np.array([0, 1], np.uint32))
     run = clock.measure([Step(("decode",), 1)], "dispatch")
-    assert len(run.durations) == len(host.program.passes["decode"]) > 16
+    assert len(run.durations) == len(executor.program.passes["decode"]) > 16
     assert all(time is not None and time >= 0 for time in run.durations)
     starts = [start for start in run.starts if start is not None]
     assert starts == sorted(starts)
@@ -266,13 +270,13 @@ class _Recorder:
         return noted
 
 
-def test_everything_has_a_label_of_the_program(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_has_a_label_of_the_program(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = _Recorder(lib)
     monkeypatch.setattr("llq_format.webgpu.execution.encoding.lib", recorder)
     profile_passes: list[str] = []
-    clock = Clock(host, timestamps=host.device.timestamps)
+    clock = Clock(executor, timestamps=executor.device.timestamps)
     step = Step(("decode",), 1)
-    encoder = host.device.gpu.create_command_encoder()
+    encoder = executor.device.gpu.create_command_encoder()
     begin = type(encoder).begin_compute_pass
 
     def noted(self: Any, **options: Any) -> Any:
@@ -284,13 +288,13 @@ def test_everything_has_a_label_of_the_program(host: Host, monkeypatch: pytest.M
     groups = ["embedding", "layers.0", "layers.1", "head"]
     assert recorder.events == [event for group in groups for event in (group, "end")]
     assert profile_passes == ["decode"]
-    for prepared in host.prepared("decode"):
+    for prepared in executor.prepared("decode"):
         assert prepared.pipeline.label == prepared.dispatch.entry_point
         assert prepared.bindings.label == prepared.dispatch.label
         assert prepared.parameters.label == f"parameters {prepared.dispatch.parameters}"
         for name in prepared.dispatch.bindings:
-            if name in host.program.buffers:
-                assert host.resource(name).label == name
+            if name in executor.program.buffers:
+                assert executor.resource(name).label == name
     profile_passes.clear()
     clock.measure([step], "group")
     assert profile_passes == groups

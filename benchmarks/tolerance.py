@@ -1,7 +1,7 @@
-"""How far legal executions spread and how far mistakes shift: `python -m benchmarks.spread PACKAGE`.
+"""How far legal executions and mutants differ from the exact one: `python -m benchmarks.tolerance PACKAGE`.
 
 Runs the reference decoder over a fixed prompt: exactly, then 16 times with every operation disturbed within
-its accuracy, then once a mistake. With --write DIR makes DIR/spread.md and DIR/spread.svg.
+its accuracy, then once for each mutant. With --write DIR makes DIR/tolerance.md and DIR/tolerance.svg.
 """
 
 import argparse
@@ -31,20 +31,20 @@ _PROMPT = (
     "ship passed far to the west with all its sails set. I have counted the gulls again; there are fewer now."
 )
 
-_HEAD = """# The spread of legal executions
+_HEAD = """# The tolerance: how far legal executions differ
 
 `{stem}`, a prompt of {tokens} tokens, all positions. Legal executions multiply the result of every operation
 by 1 + ε with ε uniform within ±2^{noise}; {executions} of them were made. Written by
-`python -m benchmarks.spread PACKAGE --write docs`.
+`python -m benchmarks.tolerance PACKAGE --write docs`.
 
-![The spread of legal executions against the shift of each mistake](spread.svg)
+![The shifts of legal executions and of each mutant](tolerance.svg)
 
-| execution | greatest shift of a logit, relative | mean KL divergence, nats | same likeliest token |
+| execution | greatest shift of a logit, relative | mean KL divergence, nats | same top-1 token |
 |---|---|---|---|"""
 _TAIL = """
-INT8 rounding is what spreads legal executions: a value that crosses a rounding boundary moves by a whole
+INT8 rounding makes legal executions differ: a value that crosses a rounding boundary moves by a whole
 step, and what follows differs from there on. So the greatest difference of a logit, over a long prompt of a
-deep model, cannot tell small mistakes from legal noise. That is why the suite decides on other grounds first:
+deep model, cannot tell small errors from legal noise. That is why the suite decides on other grounds first:
 single matmuls, with an error bound for each output; activations, code by code; and logits of tiny models,
 most of whose vectors keep a stated margin from every INT8 boundary, so that legal executions take the same
 codes and the bound is far tighter."""
@@ -65,7 +65,7 @@ class Shift:
     name: str
     greatest: float  # greatest difference of a logit, over the greatest magnitude of an exact logit
     divergence: float  # mean Kullback-Leibler divergence from the exact distribution, in nats
-    same_top: float  # share of positions with the same likeliest token
+    same_top: float  # share of positions with the same top-1 token
 
 
 def main(path: str, write: Path | None) -> None:
@@ -88,8 +88,8 @@ def main(path: str, write: Path | None) -> None:
     lines = [*_table(len(tokens), legal, cache, wrong, stem), *_tiny_models()]
     print("\n".join(lines))
     if write is not None:
-        (write / "spread.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (write / "spread.svg").write_text(_picture(legal, cache, wrong), encoding="utf-8")
+        (write / "tolerance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (write / "tolerance.svg").write_text(_picture(legal, cache, wrong), encoding="utf-8")
 
 
 def _shift(name: str, logits: Array, exact: Array) -> Shift:

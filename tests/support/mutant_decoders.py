@@ -1,6 +1,6 @@
-"""Decoders that each make one mistake seen in the wild, as small changes of the kit's decoder."""
+"""Decoders that are each wrong in one way seen in the wild, as small changes of the kit's decoder."""
 
-# ruff: noqa: D102  # methods do what those do that they replace, but for the mistake that the class names
+# ruff: noqa: D102  # methods do what those do that they replace, except in what the class names
 
 import math
 import struct
@@ -14,14 +14,14 @@ from vectors.kit.decoder import Decoder, Heads, Vector
 from vectors.kit.disturbance import Exact
 from vectors.kit.matmul import Matrix
 
-WRONG: dict[str, tuple[type[Decoder], tuple[str, ...]]] = {}
+MUTANTS: dict[str, tuple[type[Decoder], tuple[str, ...]]] = {}
 
 
 def breaks(*rules: str) -> Any:
     """Register a decoder, under its docstring, with the rules that it breaks."""
 
     def register(cls: type[Decoder]) -> type[Decoder]:
-        WRONG[(cls.__doc__ or "").rstrip(".")] = cls, tuple(f"LLQ-{rule}" for rule in rules)
+        MUTANTS[(cls.__doc__ or "").rstrip(".")] = cls, tuple(f"LLQ-{rule}" for rule in rules)
         return cls
 
     return register
