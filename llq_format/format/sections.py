@@ -1,7 +1,7 @@
 """The byte ranges of a part, from its declaration (spec: Shards and records)."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
@@ -68,6 +68,7 @@ def _kinds(dtype: str) -> tuple[_Kind, ...]:
     )
 
 
+@lru_cache(1 << 12)
 def sections(dtype: str, rows: int, cols: int) -> tuple[Section, ...]:
     """Return the sections of a part of that many rows and columns, in order; they tile it.
 

@@ -11,11 +11,11 @@ from llq_format.format.dequantize import ZERO_POINT_SYMMETRIC
 from llq_format.format.layout import BLOCK, BLOCK_BYTES, PLANE_BYTES, block_grid
 from llq_format.format.packing import unpack
 from llq_format.format.record import PLANE_FIELDS
-from llq_format.format.sections import item_bytes, sections
+from llq_format.format.sections import sections
 from llq_format.metadata.metadata import TensorEntry
 
 _ROW_BYTES = PLANE_BYTES // BLOCK  # of a row of a block in a plane
-_SCALE_BYTES = item_bytes("int4_affine")["scale"]
+_SCALE = next(section for section in sections("int4_affine", 1, 1) if section.name == "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ def block_count(tensor: TensorEntry) -> int:
 
 def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
     """Return the bits of a block's scale, in hexadecimal, and its value; None where the file has ended."""
-    data = shard.read(block.scale_at, _SCALE_BYTES)
-    if len(data) < _SCALE_BYTES:
+    data = shard.read(block.scale_at, _SCALE.item_bytes)
+    if len(data) < _SCALE.item_bytes:
         return None
-    return f"{int.from_bytes(data, 'little'):04X}", float(np.frombuffer(data, "<f2")[0])
+    return f"{int.from_bytes(data, 'little'):04X}", float(np.frombuffer(data, _SCALE.dtype)[0])
 
 
 def zero_point_of(block: Block, shard: ShardBytes) -> int | None:

@@ -40,7 +40,7 @@ Attribute = dict[str, Any]
 def definition() -> dict[str, Any]:
     """Return the definition of a shard; each dtype has a type for its parts."""
     types: dict[str, Any] = {}
-    preamble = [*_attributes("preamble" / PREAMBLE, types)]
+    preamble = list(_attributes("preamble" / PREAMBLE, types))
     for dtype, part in PARTS.items():
         types[f"part_{dtype}"] = {**_parameters(part), "seq": _sequence(part, types)}
     return {
@@ -72,7 +72,7 @@ def _parameters(part: Struct) -> dict[str, Any]:
     return {"params": [{"id": name, "type": "u8"} for name in names]} if names else {}
 
 
-def _sequence(structure: Struct, types: dict[str, Any]) -> list[Attribute]:
+def _sequence(structure: Any, types: dict[str, Any]) -> list[Attribute]:
     return [attribute for named in structure.subcons for attribute in _attributes(named, types)]
 
 
