@@ -24,6 +24,7 @@ from llq_format.cli.commands import (
     explain,
     export,
     inspect,
+    layout,
     profile,
     program,
     rerun,
@@ -55,6 +56,7 @@ app.command("validate")(validate.validate)
 app.command("inspect")(inspect.inspect)
 app.command("decode")(decode.decode)
 app.command("dump")(dump.dump)
+app.command("layout")(layout.layout)
 app.command("explain")(explain.explain)
 app.command("diff")(diff.diff)
 app.command("export")(export.export)

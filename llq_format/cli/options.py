@@ -32,7 +32,7 @@ ShardLimit = Annotated[
         max=SHARD_LIMIT_MAX,
         metavar="BYTES",
         callback=_multiple_of_256,
-        help="Longest shard, a multiple of 256.",
+        help=f"Longest shard, a multiple of {ALIGNMENT}.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace DIR if it exists.")]

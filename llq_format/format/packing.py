@@ -5,9 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.format.layout import BLOCK, BLOCK_BYTES
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, PLANE_BYTES
 
-_PLANE_BYTES = BLOCK_BYTES // 2
 _SHIFTS = np.array([0, 2, 4, 6], dtype=np.uint8)  # element e lies at bits 2·(e & 3) of byte e >> 2
 
 
@@ -25,7 +24,7 @@ def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if codes.size and codes.max() > 15:
         raise ValueError(f"codes are 0 to 15, not {codes.max()}")
     leading = codes.shape[:-2]
-    quads = np.ascontiguousarray(codes).reshape(*leading, _PLANE_BYTES, 4)
+    quads = np.ascontiguousarray(codes).reshape(*leading, PLANE_BYTES, 4)
     low = np.bitwise_or.reduce((quads & 3) << _SHIFTS, axis=-1)
     high = np.bitwise_or.reduce((quads >> 2) << _SHIFTS, axis=-1)
     return np.concatenate([low, high], axis=-1)
@@ -43,7 +42,7 @@ def unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if packed.shape[-1:] != (BLOCK_BYTES,):
         raise ValueError(f"packed bytes have shape [..., 2048], not {list(packed.shape)}")
     leading = packed.shape[:-1]
-    planes = packed.reshape(*leading, 2, _PLANE_BYTES, 1)
+    planes = packed.reshape(*leading, 2, PLANE_BYTES, 1)
     pairs = (planes >> _SHIFTS) & 3  # [..., plane, byte, element within byte]
     codes = (pairs[..., 0, :, :] | (pairs[..., 1, :, :] << 2)).astype(np.uint8, copy=False)
     return codes.reshape(*leading, BLOCK, BLOCK)

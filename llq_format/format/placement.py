@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llq_format.format.layout import BLOCK, PREAMBLE_BYTES, is_int4, part_bytes, rows_cols
+from llq_format.format.layout import BLOCK, is_int4, rows_cols
+from llq_format.format.sections import part_bytes
+from llq_format.format.shard import PREAMBLE_BYTES
 
 
 class ShardLimitError(ValueError):

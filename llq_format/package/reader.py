@@ -4,15 +4,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.format.dequantize import dequantize
-from llq_format.format.layout import BLOCK_BYTES, is_int4, sections
+from llq_format.format.layout import BLOCK_BYTES, is_int4
 from llq_format.format.quantize import PackedTensor
+from llq_format.format.sections import sections
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.metadata.metadata import MAX_BYTES, FileEntry, Metadata, Part, TensorEntry
 from llq_format.validation.hashes import check_file_hash
@@ -72,11 +73,7 @@ class Package:
                 scales, zero_points, packed = _block_arrays(sections_)
                 dequantize(scales, zero_points, packed, (part.num_rows, entry.cols), out=rows)
             else:
-                rows[...] = (
-                    sections_["data"]
-                    .view(f"<{entry.dtype[0]}{int(entry.dtype[1:]) // 8}")
-                    .reshape(rows.shape)
-                )
+                rows[...] = sections_["data"].reshape(rows.shape)
         return out.reshape(entry.shape)
 
     def get_packed(self, name: str) -> PackedTensor:
@@ -122,8 +119,8 @@ class Package:
         """Close the package."""
         self.close()
 
-    def _sections(self, entry: TensorEntry, part: Part) -> dict[str, NDArray[np.uint8]]:
-        """Return the bytes of a part's sections by name, as views of the mapped shard.
+    def _sections(self, entry: TensorEntry, part: Part) -> dict[str, NDArray[Any]]:
+        """Return the items of a part's sections by name, as views of the mapped shard.
 
         Every byte of them was checked, once, in the very file that is mapped: a shard that is replaced or
         rewritten while the package is open is checked anew. Raises LLQError with the first fault.
@@ -134,7 +131,7 @@ class Package:
             if shard is None:
                 shard = self._maps[file.identity] = np.frombuffer(file.map(), np.uint8)
         return {
-            section.name: shard[part.offset + section.offset : part.offset + section.offset + section.size]
+            section.name: shard[part.offset + section.offset :][: section.size].view(section.dtype)
             for section in sections(entry.dtype, part.num_rows, entry.cols)
         }
 
@@ -147,11 +144,10 @@ class Package:
 
 
 def _block_arrays(
-    sections_: dict[str, NDArray[np.uint8]],
+    sections_: dict[str, NDArray[Any]],
 ) -> tuple[NDArray[np.float16], NDArray[np.int8] | None, NDArray[np.uint8]]:
     """Return scales float16 [n], zero points int8 [n] or None, packed uint8 [n, 2048] of a record."""
-    zero_points = sections_["zero_point"].view(np.int8) if "zero_point" in sections_ else None
-    return sections_["scale"].view("<f2"), zero_points, sections_["packed"].reshape(-1, BLOCK_BYTES)
+    return sections_["scale"], sections_.get("zero_point"), sections_["packed"].reshape(-1, BLOCK_BYTES)
 
 
 def _raise_first(findings: list[Finding]) -> None:

@@ -11,18 +11,16 @@ from llq_format.format.dequantize import LARGEST_WEIGHT, check_blocks, largest_w
 from llq_format.format.layout import (
     BLOCK,
     BLOCK_BYTES,
-    PACKED_WEIGHT_WRITTEN,
-    RAW_ITEM_BYTES,
-    SLOT_BYTES,
     Dtype,
     block_grid,
     is_int4,
     rows_cols,
-    sections,
 )
 from llq_format.format.packing import outside_mask
 from llq_format.format.placement import Placed
 from llq_format.format.quantize import PackedTensor, QuantizeError
+from llq_format.format.record import SLOT
+from llq_format.format.sections import sections
 from llq_format.metadata.model import INV_FREQ
 from llq_format.validation.payload import SCALE_BITS_MAX, SCALE_BITS_MIN
 
@@ -78,20 +76,20 @@ def _record(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
     _check_shape(plan, tuple(packed.shape), (placed.num_rows, cols))
     check_blocks(packed.scales, packed.zero_points, packed.packed, packed.shape)
     _check_legal(packed)
-    offset = placed.offset + SLOT_BYTES
-    slot = PACKED_WEIGHT_WRITTEN.build({"num_blocks": len(packed.scales), "offset": offset})
-    arrays = [packed.scales.astype("<f2"), packed.zero_points, packed.packed]
-    data = [slot, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array is not None)]
-    for span, piece in zip(sections(plan.dtype, placed.num_rows, cols), data, strict=True):
-        yield piece
+    slot, *spans = sections(plan.dtype, placed.num_rows, cols)
+    yield SLOT.build({"num_blocks": len(packed.scales), "offset": placed.offset + spans[0].offset})
+    yield bytes(slot.end - slot.size)
+    arrays = {"scale": packed.scales, "zero_point": packed.zero_points, "packed": packed.packed}
+    for span in spans:
+        yield np.ascontiguousarray(arrays[span.name], span.dtype).data.cast("B")
         yield bytes(span.end - span.offset - span.size)
 
 
 def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Iterator[Any]:
     """Yield the values as little-endian bytes, a run of rows at a time, then the padding."""
-    item = RAW_ITEM_BYTES[plan.dtype]
     cols = rows_cols(plan.shape)[1]
-    run = max(1, _ROWS_BYTES // (cols * item))
+    (span,) = sections(plan.dtype, placed.num_rows, cols)
+    run = max(1, _ROWS_BYTES // (cols * span.item_bytes))
     end = placed.first_row + placed.num_rows
     for first in range(placed.first_row, end, run):
         count = min(run, end - first)
@@ -100,10 +98,9 @@ def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Ite
             raise TypeError(f"tensor {plan.name!r} was planned as {plan.dtype}: give an array of floats")
         _check_shape(plan, values.shape, (count, *plan.shape[1:]))
         with np.errstate(over="ignore"):  # overflow shows as an infinity, refused below
-            stored = np.ascontiguousarray(values, f"<f{item}")
+            stored = np.ascontiguousarray(values, span.dtype)
         _check_values(plan, first, values, stored, of_model=of_model)
         yield stored.data.cast("B")
-    (span,) = sections(plan.dtype, placed.num_rows, cols)
     yield bytes(span.end - span.size)
 
 
@@ -132,7 +129,7 @@ def _check_values(
 
 def _check_legal(packed: PackedTensor) -> None:
     """Raise QuantizeError for scales or codes that break LLQ-DEQ-1, LLQ-DEQ-2 or LLQ-PACK-1."""
-    bits = packed.scales.astype("<f2").view("<u2")
+    bits = packed.scales.astype(np.float16).view(np.uint16)
     if ((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX)).any():
         raise QuantizeError("a scale is not a positive normal binary16")
     if (largest_weight(packed.scales, packed.zero_points) > LARGEST_WEIGHT).any():

@@ -17,9 +17,10 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from llq_format.format.layout import PREAMBLE_WRITTEN, SHARD_LIMIT_DEFAULT, Dtype
+from llq_format.format.layout import SHARD_LIMIT_DEFAULT, Dtype
 from llq_format.format.placement import Placed, place
 from llq_format.format.quantize import PackedTensor
+from llq_format.format.shard import PREAMBLE
 from llq_format.metadata.findings import LLQError, Place, fail
 from llq_format.metadata.metadata import (
     FILE_NAME,
@@ -243,7 +244,7 @@ class PackageWriter:
         name = shard_name(self._metadata.stem, index, len(lengths))
         preamble = {"shard_index": index, "shard_count": len(lengths), "byte_length": lengths[index]}
         self._shard = _ShardWriter(self._partial / name, index)
-        self._shard.write(PREAMBLE_WRITTEN.build(preamble))
+        self._shard.write(PREAMBLE.build(preamble))
 
     def _close_shard(self) -> None:
         if self._shard is not None:

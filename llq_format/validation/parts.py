@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
-from llq_format.format.layout import ALIGNMENT, BLOCK, PREAMBLE_BYTES, is_int4, part_bytes
+from llq_format.format.layout import ALIGNMENT, BLOCK, is_int4
 from llq_format.format.placement import ShardLimitError, place
+from llq_format.format.sections import part_bytes
+from llq_format.format.shard import PREAMBLE_BYTES
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata, Part, TensorEntry
+
+_SHARD_MIN = PREAMBLE_BYTES + ALIGNMENT  # bytes: the shortest part is one section
 
 RULES_BEFORE_TILING = frozenset({"LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1"})
 """Only where these hold does it mean something to ask whether parts tile their shards."""
@@ -50,9 +54,11 @@ def _tensor_parts(metadata: Metadata, tensor: TensorEntry, pointer: str) -> Iter
 def _shard_lengths(metadata: Metadata) -> Iterator[Finding]:
     for index, shard in enumerate(metadata.shards):
         length, limit = shard.byte_length, metadata.shard_limit
-        if length % ALIGNMENT or not 2 * ALIGNMENT <= length <= limit:
+        if length % ALIGNMENT or not _SHARD_MIN <= length <= limit:
             place = Place(pointer=f"/shards/{index}/byte_length")
-            yield Finding("LLQ-SHARD-1", place, f"{length}", f"a multiple of {ALIGNMENT}, 512 to {limit}")
+            yield Finding(
+                "LLQ-SHARD-1", place, f"{length}", f"a multiple of {ALIGNMENT}, {_SHARD_MIN} to {limit}"
+            )
 
 
 def _tiling(metadata: Metadata) -> list[Finding]:

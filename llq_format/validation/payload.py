@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_weight
-from llq_format.format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, block_grid, sections
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, block_grid
 from llq_format.format.packing import outside_mask
+from llq_format.format.raw_tensor import RAW_ITEM_BYTES
+from llq_format.format.sections import sections
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata, Part, TensorEntry
 from llq_format.metadata.model import INV_FREQ
@@ -25,30 +27,33 @@ def check_blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator
 
 
 def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
-    offsets, data = {}, {}
-    for section in sections(tensor.dtype, part.num_rows, tensor.cols)[1:-1]:
-        offsets[section.name] = part.offset + section.offset
-        data[section.name] = file.read(offsets[section.name], section.size)
-    bits = np.frombuffer(data["scale"], "<u2")
+    by_name = {section.name: section for section in sections(tensor.dtype, part.num_rows, tensor.cols)}
+    scale, zero_point = by_name["scale"], by_name.get("zero_point")
+
+    def scale_of(block: int) -> Place:
+        return Place(file=file.name, offset=part.offset + scale.item_offset(block), tensor=tensor.name)
+
+    bits = np.frombuffer(file.read(part.offset + scale.offset, scale.size), f"<u{scale.item_bytes}")
     bad = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
     if bad.size:
         b = int(bad[0])
-        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
         found = f"scale {bits[b]:04X} of block {b}{_and_more(bad)}"
-        yield Finding("LLQ-DEQ-1", place, found, f"{SCALE_BITS_MIN:04X} to {SCALE_BITS_MAX:04X}")
-    zero_points = np.frombuffer(data["zero_point"], np.int8) if "zero_point" in data else None
+        yield Finding("LLQ-DEQ-1", scale_of(b), found, f"{SCALE_BITS_MIN:04X} to {SCALE_BITS_MAX:04X}")
+    zero_points = None
+    if zero_point is not None:
+        data = file.read(part.offset + zero_point.offset, zero_point.size)
+        zero_points = np.frombuffer(data, zero_point.dtype)
     usable = (bits >= SCALE_BITS_MIN) & (bits <= SCALE_BITS_MAX)
-    scales = np.where(usable, bits, np.uint16(SCALE_BITS_MIN)).astype("<u2").view("<f2")
+    scales = np.where(usable, bits, np.uint16(SCALE_BITS_MIN)).astype(bits.dtype).view(scale.dtype)
     largest = largest_weight(scales, zero_points)
     bad = np.flatnonzero(largest > LARGEST_WEIGHT)
     if bad.size:
         b = int(bad[0])
         zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
-        place = Place(file=file.name, offset=offsets["scale"] + 2 * b, tensor=tensor.name)
         product = (
             f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {float(largest[b])!r}"
         )
-        yield Finding("LLQ-DEQ-2", place, product + _and_more(bad), f"at most {LARGEST_WEIGHT:.0f}")
+        yield Finding("LLQ-DEQ-2", scale_of(b), product + _and_more(bad), f"at most {LARGEST_WEIGHT:.0f}")
 
 
 def _and_more(bad: NDArray[np.intp]) -> str:

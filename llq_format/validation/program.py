@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llq_format.format.layout import PREAMBLE_BYTES, SHARD_LIMIT_DEFAULT
+from llq_format.format.layout import SHARD_LIMIT_DEFAULT
+from llq_format.format.shard import PREAMBLE_BYTES
 from llq_format.metadata.canonical_json import canonical, parse
 from llq_format.metadata.findings import Finding, Place, shown
 from llq_format.metadata.metadata import Metadata

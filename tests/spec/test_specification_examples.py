@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from llq_format import PackedTensor, dequantize, pack, save
 from llq_format.format import layout
-from llq_format.format.layout import PACKED_WEIGHT, PREAMBLE, Dtype
+from llq_format.format.layout import Dtype
 from llq_format.format.placement import Placed, ShardLimitError, place
+from llq_format.format.record import SLOT
+from llq_format.format.shard import PREAMBLE
 from llq_format.metadata import canonical_json, metadata
 from llq_format.metadata.specification import read_json
 from llq_format.validation import module, program
@@ -158,7 +160,7 @@ def assert_shown(text: str, value: Fraction) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "head", "struct"),
-    [("## Preamble", "offset", PREAMBLE), ("## PackedWeight record", "offset in the slot", PACKED_WEIGHT)],
+    [("## Preamble", "offset", PREAMBLE), ("## PackedWeight record", "offset in the slot", SLOT)],
 )
 def test_fields_lie_where_the_tables_have_them(heading: str, head: str, struct: Any) -> None:
     rows = next(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from llq_format import Metadata, Model, PackedTensor, TokenizerFiles, save
-from llq_format.format.layout import Dtype, part_bytes, rows_cols
+from llq_format.format.layout import Dtype, rows_cols
 from llq_format.format.packing import pack
+from llq_format.format.sections import part_bytes
 from llq_format.metadata.model import FFN, Attention, Layer, MoE, Temperature, tensor_roles
 from llq_format.webgpu.planning.program_files import ProgramOptions, module_bytes, program_maker
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from llq_format.format.layout import SHARD_LIMIT_DEFAULT, is_int4, sections
+from llq_format.format.layout import SHARD_LIMIT_DEFAULT, is_int4
+from llq_format.format.sections import sections
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
 from llq_format.package import reader

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from llq_format.cli.annotated_bytes.shard_bytes import ShardBytes
-from llq_format.format.layout import BLOCK, BLOCK_BYTES, block_grid, sections
+from llq_format.format.dequantize import ZERO_POINT_SYMMETRIC
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, PLANE_BYTES, block_grid
 from llq_format.format.packing import unpack
+from llq_format.format.record import PLANE_FIELDS
+from llq_format.format.sections import sections
 from llq_format.metadata.metadata import TensorEntry
 
-_PLANE_BYTES, _ROW_BYTES = BLOCK_BYTES // 2, BLOCK // 4
+_ROW_BYTES = PLANE_BYTES // BLOCK  # of a row of a block in a plane
+_SCALE = next(section for section in sections("int4_affine", 1, 1) if section.name == "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,18 @@ def blocks(tensor: TensorEntry) -> Iterator[Block]:
     number = 0
     for index, part in enumerate(tensor.parts):
         down, across = block_grid(part.num_rows, tensor.cols)
-        at = {s.name: part.offset + s.offset for s in sections(tensor.dtype, part.num_rows, tensor.cols)}
+        by_name = {s.name: s for s in sections(tensor.dtype, part.num_rows, tensor.cols)}
+        scale, zero_point, packed = by_name["scale"], by_name.get("zero_point"), by_name["packed"]
         for b in range(down * across):
-            zero_point_at = at["zero_point"] + b if "zero_point" in at else None
-            packed_at = at["packed"] + b * BLOCK_BYTES
-            yield Block(number, index, b // across, b % across, at["scale"] + 2 * b, zero_point_at, packed_at)
+            yield Block(
+                number,
+                index,
+                b // across,
+                b % across,
+                part.offset + scale.item_offset(b),
+                None if zero_point is None else part.offset + zero_point.item_offset(b),
+                part.offset + packed.item_offset(b),
+            )
             number += 1
 
 
@@ -48,16 +59,16 @@ def block_count(tensor: TensorEntry) -> int:
 
 def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
     """Return the bits of a block's scale, in hexadecimal, and its value; None where the file has ended."""
-    data = shard.read(block.scale_at, 2)
-    if len(data) < 2:
+    data = shard.read(block.scale_at, _SCALE.item_bytes)
+    if len(data) < _SCALE.item_bytes:
         return None
-    return f"{int.from_bytes(data, 'little'):04X}", float(np.frombuffer(data, "<f2")[0])
+    return f"{int.from_bytes(data, 'little'):04X}", float(np.frombuffer(data, _SCALE.dtype)[0])
 
 
 def zero_point_of(block: Block, shard: ShardBytes) -> int | None:
     """Return a block's zero_point, 8 if the tensor is symmetric; None where the file has ended."""
     if block.zero_point_at is None:
-        return 8
+        return ZERO_POINT_SYMMETRIC
     data = shard.read(block.zero_point_at, 1)
     return int.from_bytes(data, "little", signed=True) if data else None
 
@@ -81,7 +92,7 @@ def rows_of(block: Block, shard: ShardBytes) -> list[BlockRow]:
     codes = unpack(padded).tolist()
     rows = []
     for row in range(BLOCK):
-        low, high = row * _ROW_BYTES, _PLANE_BYTES + row * _ROW_BYTES
+        low, high = (PLANE_FIELDS[plane].offset + row * _ROW_BYTES for plane in ("low", "high"))
         rows.append(
             BlockRow(
                 row,

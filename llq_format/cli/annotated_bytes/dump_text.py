@@ -7,7 +7,8 @@ import numpy as np
 from llq_format.cli.annotated_bytes.blocks import Block, blocks, rows_of, scale_of, zero_point_of
 from llq_format.cli.annotated_bytes.ranges import GONE, Piece, Range, content, part_piece
 from llq_format.cli.annotated_bytes.shard_bytes import ShardBytes
-from llq_format.format.layout import BLOCK, RAW_ITEM_BYTES, is_int4
+from llq_format.format.layout import BLOCK, is_int4
+from llq_format.format.raw_tensor import RAW_ITEM_BYTES
 from llq_format.metadata.metadata import Part, TensorEntry
 
 _RUN_BYTES = 1 << 16  # of raw data, read at a time

@@ -1,11 +1,13 @@
 """The named byte ranges of shards, as the metadata lays them out, whatever the bytes say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from llq_format.cli.annotated_bytes.shard_bytes import ShardBytes
-from llq_format.format.layout import MAGIC, PACKED_WEIGHT, PREAMBLE, PREAMBLE_BYTES, is_int4, sections
+from llq_format.format.declarations import Field
+from llq_format.format.record import SLOT_FIELDS
+from llq_format.format.sections import Section, sections
+from llq_format.format.shard import MAGIC, PREAMBLE_BYTES, PREAMBLE_FIELDS
 from llq_format.metadata.metadata import Metadata, Part, TensorEntry
 
 GONE = "beyond the end of the file"
@@ -44,7 +46,7 @@ class Piece:
 
 def preamble() -> Piece:
     """Return the first 256 bytes of a shard."""
-    return Piece("preamble", tuple(_fields(PREAMBLE, 0)))
+    return Piece("preamble", tuple(_fields(PREAMBLE_FIELDS, 0)))
 
 
 def part_piece(tensor: TensorEntry, index: int) -> Piece:
@@ -82,34 +84,33 @@ def _unclaimed(start: int, end: int) -> Piece:
 def _part_ranges(tensor: TensorEntry, part: Part) -> Iterator[Range]:
     rows, cols = part.num_rows, tensor.cols
     spans = sections(tensor.dtype, rows, cols)
-    blocks = spans[1].size // 2 if is_int4(tensor.dtype) else 0
-    kinds = {
-        "scale": f"{blocks} binary16",
-        "zero_point": f"{blocks} i8",
-        "packed": f"{blocks} blocks",
-        "data": f"{rows} × {cols} {tensor.dtype}",
-    }
     for span in spans:
         start = part.offset + span.offset
         if span.name == "slot":
-            yield from _fields(PACKED_WEIGHT, start)
+            yield from _fields(SLOT_FIELDS, start)
             continue
-        yield Range(span.name, kinds[span.name], start, span.size)
+        yield Range(span.name, _contents(span, f"{rows} × {cols} {tensor.dtype}"), start, span.size)
         padding = span.end - span.offset - span.size
         if padding:
             yield Range("padding", "zeros", start + span.size, padding)
 
 
-def _fields(struct: Any, start: int) -> Iterator[Range]:
-    """Yield the fields of a declaration of `llq_format.format.layout`."""
-    offset = start
-    for field in struct.subcons:
-        size, name = field.sizeof(), field.name
-        if name.startswith("reserved"):
-            yield Range("reserved", "zeros", offset, size)
+def _contents(section: Section, matrix: str) -> str:
+    """Return in words what a section holds; of a raw tensor, `matrix`."""
+    if section.name == "data":
+        return matrix
+    plural = "s" if section.item == "block" else ""
+    return f"{section.count} {section.item}{plural}"
+
+
+def _fields(fields: Mapping[str, Field], start: int) -> Iterator[Range]:
+    """Yield the fields of a structure that begins at byte `start`."""
+    for field in fields.values():
+        if field.type == "zeros":
+            yield Range("reserved", "zeros", start + field.offset, field.size)
         else:
-            yield Range(name, "magic" if name == "magic" else "integer", offset, size)
-        offset += size
+            kind = "magic" if field.value == MAGIC else "integer"
+            yield Range(field.name, kind, start + field.offset, field.size)
 
 
 def content(range_: Range, shard: ShardBytes) -> tuple[str, str]:

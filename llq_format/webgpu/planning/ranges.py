@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llq_format.format.layout import BLOCK, BLOCK_BYTES, RAW_ITEM_BYTES, align, ceil_div, sections
+from llq_format.format.layout import ALIGNMENT, BLOCK, BLOCK_BYTES, ceil_div
+from llq_format.format.raw_tensor import RAW_ITEM_BYTES
+from llq_format.format.sections import sections
 from llq_format.metadata.metadata import TensorEntry
 from llq_format.webgpu.planning.program import ShardRange
 
@@ -46,7 +48,7 @@ def int4_ranges(tensor: TensorEntry, rows_per_workgroup: int = BLOCK) -> Iterato
         raise ValueError(f"tensor {tensor.name!r}: one block row of {tensor.cols} columns exceeds a binding")
     for number, part in enumerate(tensor.parts):
         found = {
-            section.name: ShardRange(part.shard, part.offset + section.offset, align(section.size))
+            section.name: ShardRange(part.shard, part.offset + section.offset, section.end - section.offset)
             for section in sections(tensor.dtype, part.num_rows, tensor.cols)
         }
         down = ceil_div(part.num_rows, BLOCK)
@@ -67,7 +69,7 @@ def int4_ranges(tensor: TensorEntry, rows_per_workgroup: int = BLOCK) -> Iterato
 def raw_ranges(tensor: TensorEntry, rows_per_workgroup: int = 1) -> Iterator[RawRange]:
     """Yield the runs of a raw tensor, each beginning on a multiple of 256. Raises ValueError as above."""
     row_bytes = tensor.cols * RAW_ITEM_BYTES[tensor.dtype]
-    step = 256 // math.gcd(256, row_bytes)
+    step = ALIGNMENT // math.gcd(ALIGNMENT, row_bytes)
     limit = min(MAX_BINDING // row_bytes, MAX_WORKGROUPS * rows_per_workgroup) // step * step
     for number, part in enumerate(tensor.parts):
         if limit == 0 and part.num_rows * row_bytes > MAX_BINDING:

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from llq_format.format.layout import BLOCK_BYTES
+from llq_format.format.sections import item_bytes
 from llq_format.webgpu.planning.program import Dispatch, Program
 
 _LAYER = re.compile(r"layers\.(\d+)\.")
 _RANGE = re.compile(r"\+\d+")
 _EXPERT = re.compile(r"\.experts\.(\d+)\.")
 _ITEM_BYTES = {0: 4, 1: 2}  # of the parameter f16
-_BLOCK_ITEM_BYTES = {"scale": 2, "zero_point": 1}
+_RECORD_ITEM_BYTES = item_bytes("int4_affine")
 
 FULL_WORKGROUPS = 256
 """Workgroups of 256 that give every core of a large device work; occupancy is estimated against it."""
@@ -116,8 +116,8 @@ def _weight_bytes(program: Program, dispatch: Dispatch, tokens: int) -> float:
     for name, found in bound.items():
         tensor, _, section = name.rpartition(".")
         packed = bound.get(f"{tensor}.packed")
-        if packed is None or section not in _BLOCK_ITEM_BYTES:
+        if packed is None or section == "packed":
             total += found.size
         else:  # the whole section is bound, and read for the blocks of this range alone
-            total += _BLOCK_ITEM_BYTES[section] * (packed.size // BLOCK_BYTES)
+            total += _RECORD_ITEM_BYTES[section] * (packed.size // _RECORD_ITEM_BYTES["packed"])
     return total

