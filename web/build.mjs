@@ -1,4 +1,5 @@
-// Makes dist/: the package in one file, and the page and the adapter of the conformance suite, each with the licences
+// Makes dist/: the package in one file, and the page and the adapter of the conformance suite, each with the
+// licences
 // of the packages whose code it contains.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";

@@ -19,7 +19,12 @@ export class Conversation {
     this.messages = [];
   }
 
-  /** Adds a message, and returns its element and the line of its text. @param {string} role @param {string} text */
+  /**
+   * Adds a message, and returns its element and the line of its text.
+   *
+   * @param {string} role
+   * @param {string} text
+   */
   show(role, text) {
     const item = document.createElement("li");
     item.className = `message ${role}`;
@@ -31,7 +36,8 @@ export class Conversation {
   }
 
   /**
-   * Asks the model and shows the answer as it comes. Resolves to its text; a failure is shown below what came.
+   * Asks the model and shows the answer as it comes. Resolves to its text; a failure is shown below what
+   * came.
    *
    * @param {string} text
    * @param {Ask} ask
@@ -76,7 +82,13 @@ export class Conversation {
   }
 }
 
-/** Adds a line to a message, and returns it. @param {HTMLElement} item @param {string} kind @param {string} text */
+/**
+ * Adds a line to a message, and returns it.
+ *
+ * @param {HTMLElement} item
+ * @param {string} kind
+ * @param {string} text
+ */
 function addLine(item, kind, text) {
   const line = document.createElement("p");
   line.className = kind;

@@ -1,4 +1,6 @@
-/** The demo page: loads the package below ../model/, or at the address that ?model= names, and talks to it. */
+/**
+ * The demo page: loads the package below ../model/, or at the address that ?model= names, and talks to it.
+ */
 
 import { Conversation } from "./conversation.js";
 import { page } from "./elements.js";
@@ -51,7 +53,12 @@ function say(text) {
   page.status.textContent = text;
 }
 
-/** @param {string} title @param {string} text @param {string} [exactly] @param {(() => void) | null} [retry] */
+/**
+ * @param {string} title
+ * @param {string} text
+ * @param {string} [exactly]
+ * @param {(() => void) | null} [retry]
+ */
 function notice(title, text, exactly = "", retry = null) {
   page.noticeTitle.textContent = title;
   page.noticeText.textContent = text;

@@ -24,12 +24,17 @@ export function duration(seconds) {
 
 /** @typedef {{tokens: number, start: number, first: number | null, last: number | null}} AnswerTimes in ms */
 
-/** Returns the tokens of an answer, the time to the first, and tokens per second after it. @param {AnswerTimes} times */
+/**
+ * Returns the tokens of an answer, the time to the first, and tokens per second after it.
+ *
+ * @param {AnswerTimes} times
+ */
 export function measured({ tokens, first, last, start }) {
   const parts = [`${tokens} ${tokens === 1 ? "token" : "tokens"}`];
   if (first !== null) parts.push(`the first after ${number(2).format((first - start) / 1000)} s`);
-  if (tokens > 1 && first !== null && last !== null && last > first)
+  if (tokens > 1 && first !== null && last !== null && last > first) {
     parts.push(`then ${number(1).format(((tokens - 1) * 1000) / (last - first))} tokens/s`);
+  }
   return parts.join(", ");
 }
 

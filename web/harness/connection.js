@@ -33,8 +33,9 @@ export function answer(handlers) {
 
   /** @param {unknown} text */
   const log = (text) => {
-    if (socket.readyState === WebSocket.OPEN)
+    if (socket.readyState === WebSocket.OPEN) {
       socket.send(JSON.stringify({ log: String(text).slice(0, 300) }));
+    }
   };
   for (const level of /** @type {const} */ (["warn", "error"])) {
     const original = console[level];

@@ -18,8 +18,9 @@ export function directory(address) {
       const response = await fetch(address + name, { headers: { range } });
       if (response.status !== 206) throw new Error(`${address + name}: HTTP ${response.status} for ${range}`);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      if (bytes.length !== length)
+      if (bytes.length !== length) {
         throw new PackageError(`${name} is shorter than it was`, { rule: "LLQ-PKG-8" });
+      }
       return bytes;
     },
   };

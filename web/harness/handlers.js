@@ -1,5 +1,6 @@
 /**
- * The responses of this runtime's adapters (conformance/ADAPTERS.md), wherever they run: files, packages and the GPU
+ * The responses of this runtime's adapters (conformance/ADAPTERS.md), wherever they run: files, packages and
+ * the GPU
  * come from the platform. Kernels and dispatches come with each request, in the directory `plan`.
  *
  * @module harness/handlers

@@ -6,7 +6,10 @@
 /** @typedef {import("../index.js").ProfileReport} ProfileReport */
 /** @typedef {import("../index.js").Usage} Usage */
 /** @typedef {string | readonly Message[]} Prompt */
-/** @typedef {{bosTokenId?: number | null, eosTokenIds?: readonly number[], signal?: AbortSignal}} TokenizerOptions */
+/**
+ * @typedef {{bosTokenId?: number | null, eosTokenIds?: readonly number[], signal?: AbortSignal}}
+ *   TokenizerOptions
+ */
 /** @typedef {{encode: (text: string) => number[], decode: (ids: number[]) => string}} Tokenizer */
 /** @typedef {AsyncIterable<string> & {readonly usage: Usage, readonly finishReason: string | null}} Stream */
 /**

@@ -1,5 +1,6 @@
 /**
- * Responses to requests of the protocol of adapters (conformance/ADAPTERS.md), wherever they come from: an object with
+ * Responses to requests of the protocol of adapters (conformance/ADAPTERS.md), wherever they come from: an
+ * object with
  * the members of the response, or an error message.
  *
  * @module harness/response

@@ -11,7 +11,10 @@
 /** @typedef {import("./interface.js").Model} Model */
 /** @typedef {import("./interface.js").Prompt} Prompt */
 /** @typedef {import("./interface.js").Stream} Stream */
-/** @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or after pieces */
+/**
+ * @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or
+ *   after pieces
+ */
 /** @typedef {{do: "load", url: string, options?: object, abort?: Moment, share?: string}} LoadStep */
 /**
  * @typedef {object} TokenizerStep
@@ -35,9 +38,17 @@
 /** @typedef {{do: "profile" | "dispose", options?: object, abort?: Moment}} ModelStep */
 /** @typedef {InferStep | StreamStep | ModelStep} Call */
 /** @typedef {{do: "together", steps: Call[]}} TogetherStep */
-/** @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as conformance/runtimes/protocol/api.request.schema.json has it */
-/** @typedef {{name: string, code: string | null, rule: string | null, message: string, reason: boolean}} ErrorReport */
-/** @typedef {{error?: ErrorReport, [member: string]: unknown}} Observation as api.response.schema.json has it */
+/**
+ * @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as
+ *   conformance/runtimes/protocol/api.request.schema.json has it
+ */
+/**
+ * @typedef {{name: string, code: string | null, rule: string | null, message: string, reason: boolean}}
+ *   ErrorReport
+ */
+/**
+ * @typedef {{error?: ErrorReport, [member: string]: unknown}} Observation as api.response.schema.json has it
+ */
 /** @typedef {{name: string, model: Model | null, devices: GPUDevice[]}} SharedModel */
 
 /** Wait after a failure, in ms: whatever still runs shows itself. */
@@ -165,7 +176,11 @@ class ScenarioRun {
     return observation;
   }
 
-  /** Makes calls without waiting for any, and records the order in which they are settled. @param {Call[]} steps */
+  /**
+   * Makes calls without waiting for any, and records the order in which they are settled.
+   *
+   * @param {Call[]} steps
+   */
   async #together(steps) {
     /** @type {number[]} */
     const order = [];
@@ -204,7 +219,13 @@ class ScenarioRun {
     }
   }
 
-  /** @param {Model} model @param {StreamStep} step @param {object} options @param {CallSignal} signal @returns {Promise<Observation>} */
+  /**
+   * @param {Model} model
+   * @param {StreamStep} step
+   * @param {object} options
+   * @param {CallSignal} signal
+   * @returns {Promise<Observation>}
+   */
   async #stream(model, { prompt, leave, lose }, options, signal) {
     /** @type {string[]} */
     const pieces = [];

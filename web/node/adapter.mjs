@@ -1,4 +1,5 @@
-// The adapter of webgpu-llama4 in Node and in Deno for the conformance suite: JSON lines on standard input and output.
+// The adapter of webgpu-llama4 in Node and in Deno for the conformance suite: JSON lines on standard input
+// and output.
 //
 //   pytest conformance --runtime=node
 //   pytest conformance --runtime=deno

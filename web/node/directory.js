@@ -29,8 +29,9 @@ export function directory(path) {
         const bytes = new Uint8Array(length);
         for (let done = 0; done < length; ) {
           const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-          if (bytesRead === 0)
+          if (bytesRead === 0) {
             throw new PackageError(`${name} is shorter than it was`, { rule: "LLQ-PKG-8" });
+          }
           done += bytesRead;
         }
         return bytes;

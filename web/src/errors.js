@@ -1,5 +1,6 @@
 /**
- * What can go wrong, one class per cause. `code` is stable; `rule` is the rule of LLQ that was broken, or null.
+ * What can go wrong, one class per cause. `code` is stable; `rule` is the rule of LLQ that was broken, or
+ * null.
  */
 
 /** @typedef {{rule?: string | null, code?: string, cause?: unknown}} ErrorDetails */
@@ -17,7 +18,10 @@ export class LLQError extends Error {
   }
 }
 
-/** WebGPU, or what this package needs of it, is not there: `no-webgpu`, `no-adapter`, `no-device`, `no-variant`. */
+/**
+ * WebGPU, or what this package needs of it, is not there: `no-webgpu`, `no-adapter`, `no-device`,
+ * `no-variant`.
+ */
 export class UnsupportedError extends LLQError {}
 
 /** The package breaks a rule, or lacks what is needed: `package`, `hash`, `no-program`. */

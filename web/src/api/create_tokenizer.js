@@ -41,7 +41,11 @@ function isId(id) {
   return Number.isSafeInteger(id) && Number(id) >= 0;
 }
 
-/** @param {string} text @param {URL} url whether it is a tokenizer.json, and not a vocab.json @throws {TokenizerError} */
+/**
+ * @param {string} text
+ * @param {URL} url whether it is a tokenizer.json, and not a vocab.json
+ * @throws {TokenizerError}
+ */
 function isTokenizerJson(text, url) {
   /** @type {unknown} */
   let value;

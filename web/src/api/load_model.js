@@ -28,7 +28,10 @@ export async function loadModel(url, options) {
   return new ModelLoader(loadSettings(url, options)).load();
 }
 
-/** Loads a model in phases: metadata, program, then the executor (device, weights, pipelines) and the tokenizer. */
+/**
+ * Loads a model in phases: metadata, program, then the executor (device, weights, pipelines) and the
+ * tokenizer.
+ */
 class ModelLoader {
   #settings;
   #meter;
@@ -83,7 +86,8 @@ class ModelLoader {
   }
 
   /**
-   * Loads the executor and the tokenizer at the same time. Where one fails, the other is stopped and released: nothing
+   * Loads the executor and the tokenizer at the same time. Where one fails, the other is stopped and
+   * released: nothing
    * goes on, and nothing stays on the device.
    *
    * @param {Package} opened

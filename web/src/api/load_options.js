@@ -11,8 +11,10 @@ import { absoluteUrl, optionsOf } from "./options.js";
  * @typedef {object} LoadOptions
  * @property {AbortSignal} [signal]
  * @property {OnProgress} [onProgress]
- * @property {boolean | CacheStorage} [cache] whether to store what was loaded, true by default, or the storage to use
- * @property {GPUDevice | GPU} [device] a device to use, or the GPU object of a platform that has no navigator.gpu
+ * @property {boolean | CacheStorage} [cache] whether to store what was loaded, true by default, or the
+ *   storage to use
+ * @property {GPUDevice | GPU} [device] a device to use, or the GPU object of a platform that has no
+ *   navigator.gpu
  * @property {number} [contextLength] positions of the KV cache; at most the program's; 2048 by default
  * @property {string} [variant] the only variant of the module that may be used, for measurements
  * @property {FetchOptions} [fetching] how files are fetched: requests at a time, attempts …

@@ -13,7 +13,8 @@ export class Session {
 
   /**
    * @param {Executor} executor
-   * @param {(() => Promise<Executor>) | null} makeExecutor makes one on a new device; null where none can be made
+   * @param {(() => Promise<Executor>) | null} makeExecutor makes one on a new device; null where none can be
+   *   made
    */
   constructor(executor, makeExecutor) {
     this.executor = executor;
@@ -35,7 +36,8 @@ export class Session {
   /**
    * Yields the tokens that follow a prompt, as `generate` does.
    *
-   * After the first loss of a device the prompt and the tokens that were yielded are prefilled on a new one, and
+   * After the first loss of a device the prompt and the tokens that were yielded are prefilled on a new one,
+   * and
    * generation goes on: a draw depends on the seed and the position alone. A second loss is an error.
    *
    * @param {readonly number[]} prompt

@@ -13,7 +13,8 @@ import { grid } from "./program.js";
  */
 
 /**
- * Encodes dispatches, one after another. In WebGPU each is a usage scope of its own: it sees what those before it wrote
+ * Encodes dispatches, one after another. In WebGPU each is a usage scope of its own: it sees what those
+ * before it wrote
  * (LLQ-PROG-23).
  *
  * @param {GPUComputePassEncoder} pass

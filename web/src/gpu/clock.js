@@ -8,7 +8,10 @@ import { median } from "./statistics.js";
 /** @typedef {import("./executor.js").Executor} Executor */
 /** @typedef {{passes: string[], tokens: number, before?: () => void}} Step what is submitted at once */
 /** @typedef {{encode: number, submit: number, wait: number, wall: number}} HostTimes */
-/** @typedef {{start: number, duration: number} | null} Span ms since the first of its run; null if it ran backwards */
+/**
+ * @typedef {{start: number, duration: number} | null} Span ms since the first of its run; null if it ran
+ *   backwards
+ */
 
 /** Spans whose two timestamps fit into a query set, which holds 4096. */
 const MAX_SPANS = 2048;
@@ -39,7 +42,10 @@ export class Clock {
     this.empty = median(times) ?? 0;
   }
 
-  /** @param {Step} step @returns {Promise<HostTimes>} the host's times of a step with nothing else in flight */
+  /**
+   * @param {Step} step
+   * @returns {Promise<HostTimes>} the host's times of a step with nothing else in flight
+   */
   async alone(step) {
     const { gpu } = this.#executor.device;
     const begin = performance.now();
@@ -56,7 +62,11 @@ export class Clock {
     return { encode: encoded - begin, submit: submitted - encoded, wait: end - submitted, wall: end - begin };
   }
 
-  /** @param {Step} step @param {number} times @returns {Promise<number>} ms of all of them, submitted at once */
+  /**
+   * @param {Step} step
+   * @param {number} times
+   * @returns {Promise<number>} ms of all of them, submitted at once
+   */
   async inFlight(step, times) {
     const { gpu } = this.#executor.device;
     const begin = performance.now();

@@ -143,7 +143,8 @@ export class Device {
   }
 
   /**
-   * Runs an action that makes objects of the device, and fails if the device reports an error. Error scopes do not
+   * Runs an action that makes objects of the device, and fails if the device reports an error. Error scopes
+   * do not
    * cover what is made between awaits, therefore all should be made at once.
    *
    * @template T
@@ -170,7 +171,9 @@ export class Device {
     return /** @type {T} */ (result);
   }
 
-  /** Waits until a loss would have been reported: work fails before the loss that it is due to is reported. */
+  /**
+   * Waits until a loss would have been reported: work fails before the loss that it is due to is reported.
+   */
   async lossReport() {
     await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_REPORT_MS))]);
   }

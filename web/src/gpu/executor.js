@@ -220,8 +220,9 @@ export class Executor {
    */
   binding(name) {
     const range = this.program.weights.get(name);
-    if (range !== undefined)
+    if (range !== undefined) {
       return { buffer: this.#shards[range.shard], offset: range.offset, size: range.size };
+    }
     const buffer = this.resource(name);
     return { buffer, offset: 0, size: buffer.size };
   }
@@ -246,7 +247,8 @@ export class Executor {
   }
 
   /**
-   * Writes cos and sin of position · inv_freq, [context, head_dim / 2, 2], into the tables of RoPE (LLQ-DEC-6).
+   * Writes cos and sin of position · inv_freq, [context, head_dim / 2, 2], into the tables of RoPE
+   * (LLQ-DEC-6).
    *
    * @param {Float32Array} invFreq
    */

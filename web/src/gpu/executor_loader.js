@@ -10,7 +10,9 @@ import { shardsOf, upload } from "./upload.js";
 /** @typedef {import("./execution.js").Execution} Execution */
 /** @typedef {import("./open_device.js").DeviceChoice} DeviceChoice */
 /** @typedef {import("./upload.js").Weights} Weights */
-/** @typedef {{choice: DeviceChoice, contextLength: number | undefined, meter: ProgressMeter}} ExecutorOptions */
+/**
+ * @typedef {{choice: DeviceChoice, contextLength: number | undefined, meter: ProgressMeter}} ExecutorOptions
+ */
 
 /** Passes that generation runs. */
 const GENERATION = ["prefill", "last", "decode", "greedy", "sample"];

@@ -14,7 +14,8 @@ const gpuObjects = new Set();
  *
  * @param {string[]} [options] of Dawn, such as `backend=vulkan`
  * @returns {Promise<GPU>}
- * @throws {UnsupportedError} `no-webgpu` where that package is installed neither with this one nor in the working directory
+ * @throws {UnsupportedError} `no-webgpu` where that package is installed neither with this one nor in the
+ *   working directory
  */
 export async function nodeGpu(options = []) {
   const { create, globals } = await import("webgpu").catch(ofWorkingDirectory);

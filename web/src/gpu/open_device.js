@@ -43,15 +43,18 @@ export async function requestAdapter(gpu) {
 /** @typedef {{device: GPUDevice, info: GPUAdapterInfo | undefined}} OpenDevice */
 
 /**
- * Returns a device for a program: with the last variant whose features it has, whose source it compiles, and which
- * passes the self-test. The first variant is the reference of the others: where it fails too, the kernels are not those
+ * Returns a device for a program: with the last variant whose features it has, whose source it compiles, and
+ * which
+ * passes the self-test. The first variant is the reference of the others: where it fails too, the kernels are
+ * not those
  * that the test is for, and it is used.
  *
  * @param {Program} program
  * @param {ReadonlyMap<string, Section>} sections
  * @param {DeviceChoice} [choice]
  * @returns {Promise<Device>}
- * @throws {UnsupportedError | DeviceError} `no-webgpu`, `no-adapter`, `no-device`, `no-variant`, `shader`, `wrong`
+ * @throws {UnsupportedError | DeviceError} `no-webgpu`, `no-adapter`, `no-device`, `no-variant`, `shader`,
+ *   `wrong`
  */
 export async function openDevice(program, sections, { gpu, device, variant } = {}) {
   const platform = gpu ?? globalThis.navigator?.gpu;
@@ -87,17 +90,28 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
   });
 }
 
-/** @param {Variant} variant @param {{features: ReadonlySet<string>}} device whether it has the features of the variant */
+/**
+ * @param {Variant} variant
+ * @param {{features: ReadonlySet<string>}} device whether it has the features of the variant
+ */
 function supports({ features }, device) {
   return features.every((feature) => device.features.has(feature));
 }
 
-/** @param {GPUDevice} device @param {Variant} variant @returns {OpenDevice | null} null where it lacks features */
+/**
+ * @param {GPUDevice} device
+ * @param {Variant} variant
+ * @returns {OpenDevice | null} null where it lacks features
+ */
 function sameDevice(device, variant) {
   return supports(variant, device) ? { device, info: device.adapterInfo } : null;
 }
 
-/** @param {GPU | undefined} gpu @param {Variant} variant @returns {Promise<OpenDevice | null>} null where it lacks features */
+/**
+ * @param {GPU | undefined} gpu
+ * @param {Variant} variant
+ * @returns {Promise<OpenDevice | null>} null where it lacks features
+ */
 async function newDevice(gpu, variant) {
   const adapter = await requestAdapter(gpu);
   if (!supports(variant, adapter)) return null;
@@ -121,7 +135,8 @@ async function compile({ device, info }, variant, sections) {
 }
 
 /**
- * Returns a device with the features of a variant and default limits; with timestamps, where the adapter has them.
+ * Returns a device with the features of a variant and default limits; with timestamps, where the adapter has
+ * them.
  *
  * @param {GPUAdapter} adapter
  * @param {Variant} variant

@@ -43,7 +43,8 @@ async function operate(device, program, opened, x, read) {
 }
 
 /**
- * Returns the weights of a tensor, row-major: what a program that decodes it leaves in `y` (LLQ-DEQ-1, LLQ-RAW-3).
+ * Returns the weights of a tensor, row-major: what a program that decodes it leaves in `y` (LLQ-DEQ-1,
+ * LLQ-RAW-3).
  *
  * @param {Device} device
  * @param {Program} program

@@ -1,4 +1,7 @@
-/** The time of a token, layer by layer: the article's profile(), as spec/schema/profile.schema.json specifies it. */
+/**
+ * The time of a token, layer by layer: the article's profile(), as spec/schema/profile.schema.json specifies
+ * it.
+ */
 
 import { ContextError } from "../errors.js";
 import { Clock } from "./clock.js";
@@ -11,7 +14,10 @@ import { FULL_WORKGROUPS, OCCUPANCY, occupancy, work } from "./workload.js";
 /** @typedef {import("./clock.js").Span} Span */
 /** @typedef {import("./clock.js").Step} Step */
 /** @typedef {import("./workload.js").Work} Work */
-/** @typedef {Record<string, any> & {block_times_ms: (number | null)[], memory_usage_mb: number, workgroup_occupancy: number}} ProfileReport */
+/**
+ * @typedef {Record<string, any> & {block_times_ms: (number | null)[], memory_usage_mb: number,
+ *   workgroup_occupancy: number}} ProfileReport
+ */
 
 const WARM_UP = 2;
 const STRIDE = 7919; // a prime: the made-up prompt is spread over the vocabulary
@@ -26,7 +32,8 @@ const METHODS = {
 };
 
 /**
- * Measures the prefill of a made-up prompt and the decoding of tokens behind it; the executor's sequence is forgotten.
+ * Measures the prefill of a made-up prompt and the decoding of tokens behind it; the executor's sequence is
+ * forgotten.
  *
  * @param {Executor} executor
  * @param {Metadata} metadata

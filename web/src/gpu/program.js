@@ -16,7 +16,8 @@
  * @property {readonly Variant[]} variants
  * @property {ReadonlyMap<string, ShardRange>} weights
  * @property {ReadonlyMap<string, PlannedBuffer>} buffers
- * @property {ReadonlyMap<string, readonly Access[]>} pipelines the accesses of each entry point's storage bindings
+ * @property {ReadonlyMap<string, readonly Access[]>} pipelines the accesses of each entry point's storage
+ *   bindings
  * @property {readonly (readonly Word[])[]} parameters
  * @property {ReadonlyMap<string, readonly Dispatch[]>} passes
  */
@@ -25,7 +26,8 @@
 export const SLOT_BYTES = 256;
 
 /**
- * Makes a program of the value of program.json. Its names are kept in maps: they may be those of members of every
+ * Makes a program of the value of program.json. Its names are kept in maps: they may be those of members of
+ * every
  * object, such as `constructor`.
  *
  * @param {ProgramFile} file

@@ -8,7 +8,8 @@ import { SELF_TEST } from "./self_test_data.js";
 /** @typedef {import("../package/module.js").Section} Section */
 
 /**
- * Returns whether a norm, its INT8 codes and a product are correct, which takes every function that differs between
+ * Returns whether a norm, its INT8 codes and a product are correct, which takes every function that differs
+ * between
  * variants. A module without these kernels, or with others of their names, is not tested.
  *
  * @param {Device} device

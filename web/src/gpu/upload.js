@@ -20,7 +20,10 @@ import { STORAGE } from "./buffer_usage.js";
  * @param {string} file
  * @param {number} bytes that arrived and were checked
  */
-/** @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with holes */
+/**
+ * @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with
+ *   holes
+ */
 
 /** Bytes that may be on their way to the device before the CPU waits for it. */
 const MAX_STAGED_BYTES = 64 << 20;
@@ -132,7 +135,10 @@ class TensorValues {
   }
 }
 
-/** @param {Metadata} metadata @returns {readonly Part[]} the parts of the frequencies of RoPE, where a model has them */
+/**
+ * @param {Metadata} metadata
+ * @returns {readonly Part[]} the parts of the frequencies of RoPE, where a model has them
+ */
 function frequenciesOf({ model, tensors }) {
   if (model === undefined) return [];
   return tensors.find(({ name }) => name === FREQUENCIES)?.parts ?? [];

@@ -27,7 +27,8 @@ const EXPERT = /\.experts\.\d+\./;
 const BLOCK_BYTES = 2048;
 
 /**
- * Returns the work of passes, one after another, for a chunk of tokens. Of a mixture's experts tokens / experts of
+ * Returns the work of passes, one after another, for a chunk of tokens. Of a mixture's experts tokens /
+ * experts of
  * each matrix is counted: a token takes one.
  *
  * @param {Program} program

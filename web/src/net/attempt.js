@@ -45,7 +45,9 @@ export class Attempt {
   }
 }
 
-/** @typedef {"done" | "partial" | "nothing"} Outcome of an attempt: all bytes, some of them, or none have come */
+/**
+ * @typedef {"done" | "partial" | "nothing"} Outcome of an attempt: all bytes, some of them, or none have come
+ */
 
 /**
  * Makes attempts until one is done. Attempts that bring some bytes do not count.

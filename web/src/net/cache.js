@@ -1,7 +1,8 @@
 /**
  * Pieces of files that were loaded, in the platform's Cache storage.
  *
- * They are stored by the hash of their file. Therefore a package that changes at its address is never mixed up with its
+ * They are stored by the hash of their file. Therefore a package that changes at its address is never mixed
+ * up with its
  * older state. What comes from the cache is checked like what comes from the network.
  */
 
@@ -48,7 +49,13 @@ export class PackageCache {
     return this.#put(key(url, entry, piece), bytes);
   }
 
-  /** Drops pieces that turned out to be damaged. @param {string} url @param {FileEntry} entry @param {Piece[]} pieces */
+  /**
+   * Drops pieces that turned out to be damaged.
+   *
+   * @param {string} url
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   */
   async drop(url, entry, pieces) {
     const cache = await this.#open();
     await Promise.all(pieces.map((piece) => cache?.delete(key(url, entry, piece))));

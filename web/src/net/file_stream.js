@@ -1,4 +1,7 @@
-/** One response with a whole file, from which pieces are taken in order: for servers that do not support ranges. */
+/**
+ * One response with a whole file, from which pieces are taken in order: for servers that do not support
+ * ranges.
+ */
 
 import { readerOf } from "./http_response.js";
 

@@ -90,7 +90,8 @@ export function readerOf(response) {
 }
 
 /**
- * Fills bytes from `begin` on with the body of a response, without its first `skip` bytes; returns how many came, even
+ * Fills bytes from `begin` on with the body of a response, without its first `skip` bytes; returns how many
+ * came, even
  * where the connection is cut.
  *
  * @param {Response} response

@@ -30,8 +30,14 @@ import {
  * @property {number} [delay] ms before the second attempt; it doubles
  * @property {number} [stall] ms without a byte after which a connection counts as cut
  */
-/** @typedef {{ranges: boolean | null}} ServerState whether the server supports ranges, null while it is unknown */
-/** @typedef {{piece: Piece, bytes: Bytes, end: number}} PieceState end: the number of bytes of the piece that have come */
+/**
+ * @typedef {{ranges: boolean | null}} ServerState whether the server supports ranges, null while it is
+ *   unknown
+ */
+/**
+ * @typedef {{piece: Piece, bytes: Bytes, end: number}} PieceState end: the number of bytes of the piece that
+ *   have come
+ */
 
 const LESS_THAN = 0x3c;
 
@@ -48,7 +54,12 @@ export class HttpSource {
     this.#options = { ...DEFAULTS, ...options };
   }
 
-  /** Returns metadata.json, from the cache where there is no network. @param {AbortSignal} [signal] @returns {Promise<Bytes>} */
+  /**
+   * Returns metadata.json, from the cache where there is no network.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Bytes>}
+   */
   async metadata(signal) {
     const url = this.url + METADATA_NAME;
     /** @type {Bytes} */
@@ -204,7 +215,8 @@ export class HttpSource {
   }
 
   /**
-   * Yields pieces out of one response with the whole file, for servers that do not support ranges. After a cut there is
+   * Yields pieces out of one response with the whole file, for servers that do not support ranges. After a
+   * cut there is
    * another response, and what had come is skipped.
    *
    * @param {FileEntry} entry

@@ -68,7 +68,8 @@ export class Package {
   }
 
   /**
-   * Yields a shard in pieces, in order. Each was checked as far as its parts are complete; when all have come, all parts
+   * Yields a shard in pieces, in order. Each was checked as far as its parts are complete; when all have
+   * come, all parts
    * were. Pieces of a part that arrives damaged are yielded again.
    *
    * @param {number} index of the shard
@@ -82,7 +83,11 @@ export class Package {
     let retries = 0;
     let arrived = 0;
 
-    /** @param {Bytes} bytes @param {number} offset @returns {Promise<Element | null>} what has to be fetched again */
+    /**
+     * @param {Bytes} bytes
+     * @param {number} offset
+     * @returns {Promise<Element | null>} what has to be fetched again
+     */
     const damagedElement = async (bytes, offset) => {
       for await (const element of check.take(bytes, offset)) {
         if (!element.damaged || retries === RETRIES) settle(element.findings, element.code);

@@ -6,9 +6,11 @@
 /**
  * @typedef {object} Source
  * @property {(signal?: AbortSignal) => Promise<Bytes>} metadata reads metadata.json
- * @property {(entry: FileEntry, pieces: Piece[], signal?: AbortSignal) => AsyncIterable<Bytes>} pieces yields pieces of
+ * @property {(entry: FileEntry, pieces: Piece[], signal?: AbortSignal) => AsyncIterable<Bytes>} pieces yields
+ *   pieces of
  *   a file, each whole, in their order
- * @property {(entry: FileEntry, pieces: Piece[]) => Promise<void>} [forget] drops stored pieces of a damaged file
+ * @property {(entry: FileEntry, pieces: Piece[]) => Promise<void>} [forget] drops stored pieces of a damaged
+ *   file
  */
 
 /** Length of the pieces in which files come, in bytes. */

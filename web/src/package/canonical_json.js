@@ -1,11 +1,17 @@
-/** Canonical JSON (RFC 8785), in which metadata.json and program.json are written (LLQ-CANON-1), read strictly. */
+/**
+ * Canonical JSON (RFC 8785), in which metadata.json and program.json are written (LLQ-CANON-1), read
+ * strictly.
+ */
 
 import { PackageError } from "../errors.js";
 import { parseJson } from "./json.js";
 
 /** @typedef {import("./json.js").Json} Json */
 /** @typedef {import("./json.js").Violation} Violation */
-/** @typedef {{value: Json, isCanonical: boolean, writtenAsInteger: import("./json.js").WrittenAsInteger}} JsonText */
+/**
+ * @typedef {{value: Json, isCanonical: boolean, writtenAsInteger: import("./json.js").WrittenAsInteger}}
+ *   JsonText
+ */
 /** @typedef {Record<"encoding" | "depth" | Violation, string>} Rules the rule of each violation */
 
 /** @type {Violation[]} */
@@ -55,7 +61,10 @@ export function readStrictly(data, file, rules, maxDepth) {
   return { value, isCanonical: canonical(value) === text, writtenAsInteger };
 }
 
-/** @param {Uint8Array} data @returns {string | null} its text, null where it is not UTF-8 without a byte order mark */
+/**
+ * @param {Uint8Array} data
+ * @returns {string | null} its text, null where it is not UTF-8 without a byte order mark
+ */
 function decoded(data) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);

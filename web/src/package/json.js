@@ -1,5 +1,6 @@
 /**
- * A strict parser of JSON (spec: Metadata, JSON). It reports which rule a text breaks, and how its numbers are
+ * A strict parser of JSON (spec: Metadata, JSON). It reports which rule a text breaks, and how its numbers
+ * are
  * written; JSON.parse reports neither.
  */
 
@@ -53,7 +54,9 @@ class Reader {
   at = 0;
   /** @type {Set<Violation>} */
   violations = new Set();
-  /** @type {WeakMap<object, Set<string | number>>} keys of numbers that are written with fraction or exponent */
+  /**
+   * @type {WeakMap<object, Set<string | number>>} keys of numbers that are written with fraction or exponent
+   */
   fractions = new WeakMap();
 
   /** @param {string} text */

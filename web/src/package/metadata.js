@@ -65,7 +65,9 @@ export function checkMetadataSize(size) {
   throw refusal("LLQ-PKG-2", `${METADATA_NAME} is ${size} bytes long (allowed: 2 to ${MAX_METADATA_BYTES})`);
 }
 
-/** @param {Json} value checked before the schema, so that a file of a later version is refused for its version */
+/**
+ * @param {Json} value checked before the schema, so that a file of a later version is refused for its version
+ */
 function checkVersion(value) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   const { version, extensions_required: extensions } = value;

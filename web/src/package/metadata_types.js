@@ -11,14 +11,17 @@
  * @property {string} sha256
  */
 /** @typedef {"int4_affine" | "int4_symmetric" | "f16" | "f32"} Dtype */
-/** @typedef {{name: string, dtype: Dtype, shape: number[], parts: Part[], extensions?: object}} TensorEntry */
+/**
+ * @typedef {{name: string, dtype: Dtype, shape: number[], parts: Part[], extensions?: object}} TensorEntry
+ */
 /**
  * @typedef {FileEntry & {bos_token_id: number | null, eos_token_ids: number[], chat_template: string | null}}
  *   TokenizerEntry
  */
 /**
  * @typedef {object} LayerEntry
- * @property {{rope: boolean, qk_norm: boolean, chunk_size: number | null, temperature: object | null}} attention
+ * @property {{rope: boolean, qk_norm: boolean, chunk_size: number | null, temperature: object | null}}
+ *   attention
  * @property {{activation: string, gated: boolean, intermediate_size: number, moe: MoeEntry | null}} ffn
  */
 /** @typedef {{num_experts: number, shared_intermediate_size: number}} MoeEntry */

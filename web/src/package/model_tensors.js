@@ -36,14 +36,21 @@ export function* tensorRoles(model) {
     yield* dense(`${layer}.ffn.shared`, ffn.moe.shared_intermediate_size, hidden, true);
   }
   yield { name: "norm", shape: [hidden], dtypes: RAW };
-  if (!model.tied_embeddings)
+  if (!model.tied_embeddings) {
     yield { name: "lm_head", shape: [model.vocab_size, hidden], dtypes: [...MATRIX, ...RAW] };
+  }
   if (model.layers.some(({ attention }) => attention.rope)) {
     yield { name: "rope.inv_freq", shape: [head / 2], dtypes: ["f32"] };
   }
 }
 
-/** @param {string} prefix @param {number} size @param {number} hidden @param {boolean} gated @returns {Generator<TensorRole, void, void>} */
+/**
+ * @param {string} prefix
+ * @param {number} size
+ * @param {number} hidden
+ * @param {boolean} gated
+ * @returns {Generator<TensorRole, void, void>}
+ */
 function* dense(prefix, size, hidden, gated) {
   if (gated) yield { name: `${prefix}.gate_up`, shape: [2 * size, hidden], dtypes: MATRIX };
   else yield { name: `${prefix}.up`, shape: [size, hidden], dtypes: MATRIX };

@@ -26,11 +26,12 @@ const ENTRY_POINT = new RegExp(
 export function readModule(data) {
   checkModuleSize(data.length);
   const foreign = data.findIndex((byte) => byte !== 0x0a && (byte < 0x20 || byte > 0x7e));
-  if (foreign !== -1)
+  if (foreign !== -1) {
     throw refusal(
       "LLQ-WGSL-1",
       `byte ${foreign} of the module is ${data[foreign]}, expected printable ASCII`,
     );
+  }
   const lines = new TextDecoder().decode(data).split("\n");
   if (lines.pop() !== "") throw refusal("LLQ-WGSL-2", "the last line of the module has no line feed");
   /** @type {Map<string, Section>} */
@@ -52,8 +53,9 @@ export function readModule(data) {
   }
   if (sections.size === 0) throw refusal("LLQ-WGSL-2", "the module has no sections");
   for (const { name, text } of sections.values()) {
-    if (/\/\*|\*\//.test(text))
+    if (/\/\*|\*\//.test(text)) {
       throw refusal("LLQ-WGSL-3", `section ${name} contains a mark of a block comment`);
+    }
   }
   for (const section of sections.values()) section.entryPoints = entryPoints(section);
   return sections;
@@ -71,11 +73,12 @@ function entryPoints({ name, text }) {
   return Array.from(code.matchAll(STAGE), (stage) => {
     ENTRY_POINT.lastIndex = stage.index;
     const match = ENTRY_POINT.exec(code);
-    if (match === null)
+    if (match === null) {
       throw refusal(
         "LLQ-WGSL-4",
         `section ${name} has an entry point that is not written as the chapter specifies`,
       );
+    }
     const [x, y, z] = match.slice(1, 4).map((size) => Number(size ?? "1"));
     if (x * y * z < 1 || x * y * z > 256 || z > 64) {
       throw refusal(

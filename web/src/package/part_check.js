@@ -11,7 +11,10 @@ import { Sha256, sha256 } from "./sha256.js";
 /** @typedef {import("./metadata_types.js").TensorEntry} TensorEntry */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
-/** Maximum size of a part that is gathered and hashed by WebCrypto, in bytes; larger ones are hashed as they come. */
+/**
+ * Maximum size of a part that is gathered and hashed by WebCrypto, in bytes; larger ones are hashed as they
+ * come.
+ */
 export const GATHERED_BYTES = 64 << 20;
 
 /** The largest finite value of binary16. */

@@ -21,8 +21,9 @@ export function* placedParts(tensors, limit) {
       shard++;
       position = PREAMBLE_BYTES;
     };
-    if (shard < 0 || (position > PREAMBLE_BYTES && position + partLength(tensor.dtype, rows, cols) > limit))
+    if (shard < 0 || (position > PREAMBLE_BYTES && position + partLength(tensor.dtype, rows, cols) > limit)) {
       open();
+    }
     /** @type {PlacedPart[]} */
     const parts = [];
     for (let row = 0; row < rows; ) {

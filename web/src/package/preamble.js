@@ -19,8 +19,9 @@ export function* checkPreamble(bytes, { index, count, byteLength, file }) {
     yield ["LLQ-SHARD-2", `${file} does not begin with the bytes of a shard`];
   }
   const [major, minor] = [view.getUint16(8, true), view.getUint16(10, true)];
-  if (major !== 1 || minor !== 0)
+  if (major !== 1 || minor !== 0) {
     yield ["LLQ-SHARD-3", `${file} has version ${major}.${minor}, expected 1.0`];
+  }
   const [ownIndex, ownCount] = [view.getUint32(12, true), view.getUint32(16, true)];
   if (ownIndex !== index || ownCount !== count) {
     yield ["LLQ-SHARD-4", `${file} is shard ${ownIndex} of ${ownCount}, expected ${index} of ${count}`];

@@ -35,7 +35,8 @@
  * @property {readonly Variant[]} variants
  * @property {Readonly<Record<string, ShardRange>>} weights
  * @property {Readonly<Record<string, PlannedBuffer>>} buffers
- * @property {Readonly<Record<string, readonly Access[]>>} pipelines the accesses of each entry point's storage bindings
+ * @property {Readonly<Record<string, readonly Access[]>>} pipelines the accesses of each entry point's
+ *   storage bindings
  * @property {readonly (readonly Word[])[]} parameters
  * @property {Readonly<Record<string, readonly Dispatch[]>>} passes
  */

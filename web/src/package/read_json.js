@@ -1,5 +1,6 @@
 /**
- * JSON as a package holds it. What is canonical takes the platform's parser alone; the strict parser is imported
+ * JSON as a package holds it. What is canonical takes the platform's parser alone; the strict parser is
+ * imported
  * when a text is not, to name the rule that it breaks.
  */
 
@@ -45,7 +46,8 @@ export async function readCanonicalJson(data, file, rule) {
 }
 
 /**
- * Returns the value of bytes that are canonical JSON without an error; undefined for all others, and for some that are
+ * Returns the value of bytes that are canonical JSON without an error; undefined for all others, and for some
+ * that are
  * (names of digits, which JavaScript sorts by their number).
  *
  * @param {Uint8Array} data
@@ -64,7 +66,8 @@ function canonicalValue(data) {
 }
 
 /**
- * Returns whether names are in order, strings well-formed, integers exact (LLQ-JSON-5) and nesting is not too deep.
+ * Returns whether names are in order, strings well-formed, integers exact (LLQ-JSON-5) and nesting is not too
+ * deep.
  *
  * @param {Json} value
  * @param {number} depth of the containers around it
@@ -83,7 +86,11 @@ function isCanonical(value, depth) {
   );
 }
 
-/** Returns whether canonical JSON writes a member as digits alone. @type {import("./json.js").WrittenAsInteger} */
+/**
+ * Returns whether canonical JSON writes a member as digits alone.
+ *
+ * @type {import("./json.js").WrittenAsInteger}
+ */
 export function integerOfCanonicalJson(container, key) {
   const value = /** @type {Record<string | number, Json>} */ (container)[key];
   return typeof value === "number" && isWrittenAsInteger(value);

@@ -1,7 +1,8 @@
 /**
  * A value of JSON against a JSON Schema, as chapter Metadata reads it: each keyword has its rule.
  *
- * The keywords are those that the schemas of `metadata.json` and `program.json` use; a test holds them to that.
+ * The keywords are those that the schemas of `metadata.json` and `program.json` use; a test holds them to
+ * that.
  */
 
 /** @typedef {import("./findings.js").Finding} Finding */
@@ -60,7 +61,12 @@ class SchemaCheck {
     return schema.$ref === undefined ? schema : this.definitions[schema.$ref.slice("#/$defs/".length)];
   }
 
-  /** @param {Schema} reference @param {Json} value @param {Place} place @returns {Generator<Finding, void, void>} */
+  /**
+   * @param {Schema} reference
+   * @param {Json} value
+   * @param {Place} place
+   * @returns {Generator<Finding, void, void>}
+   */
   *value(reference, value, place) {
     const schema = this.resolved(reference);
     const name = place.pointer || "the root";
@@ -85,7 +91,12 @@ class SchemaCheck {
     return typeof value === "number" && (container === null || this.writtenAsInteger(container, key));
   }
 
-  /** @param {Schema} schema @param {Json[]} items @param {Place} place @returns {Generator<Finding, void, void>} */
+  /**
+   * @param {Schema} schema
+   * @param {Json[]} items
+   * @param {Place} place
+   * @returns {Generator<Finding, void, void>}
+   */
   *items(schema, items, { pointer }) {
     if (schema.items === undefined) return;
     for (const [index, item] of items.entries()) {
@@ -93,11 +104,17 @@ class SchemaCheck {
     }
   }
 
-  /** @param {Schema} schema @param {JsonObject} object @param {Place} place @returns {Generator<Finding, void, void>} */
+  /**
+   * @param {Schema} schema
+   * @param {JsonObject} object
+   * @param {Place} place
+   * @returns {Generator<Finding, void, void>}
+   */
   *members(schema, object, { pointer }) {
     for (const name of schema.required ?? []) {
-      if (!Object.hasOwn(object, name))
+      if (!Object.hasOwn(object, name)) {
         yield ["LLQ-META-2", `${pointer || "the root"} has no member ${name}`];
+      }
     }
     for (const [name, member] of Object.entries(object)) {
       const place = { container: object, key: name, pointer: `${pointer}/${name}` };
@@ -135,15 +152,20 @@ function isOf(type, value) {
   }
 }
 
-/** @param {Schema} schema @param {Json} value @returns {string | null} what a value of the right type fails to be */
+/**
+ * @param {Schema} schema
+ * @param {Json} value
+ * @returns {string | null} what a value of the right type fails to be
+ */
 function unmet(schema, value) {
   if (schema.const !== undefined && value !== schema.const) return shown(schema.const);
   if (schema.enum !== undefined && !schema.enum.includes(value)) return `one of ${schema.enum.join(", ")}`;
   if (typeof value === "number") return unmetByNumber(schema, value);
   if (typeof value === "string") return unmetByText(schema, value);
   if (Array.isArray(value)) return unmetByArray(schema, value);
-  if (isObject(value))
+  if (isObject(value)) {
     return unmetCount(Object.keys(value).length, schema.minProperties, schema.maxProperties, "members");
+  }
   return null;
 }
 
@@ -174,7 +196,12 @@ function unmetByArray({ minItems, maxItems, uniqueItems }, value) {
   return uniqueItems && new Set(value).size < value.length ? "no item twice" : null;
 }
 
-/** @param {number} count @param {number | undefined} minimum @param {number | undefined} maximum @param {string} unit */
+/**
+ * @param {number} count
+ * @param {number | undefined} minimum
+ * @param {number | undefined} maximum
+ * @param {string} unit
+ */
 function unmetCount(count, minimum = 0, maximum = Infinity, unit) {
   if (count >= minimum && count <= maximum) return null;
   return maximum === Infinity ? `at least ${minimum} ${unit}` : `${minimum} to ${maximum} ${unit}`;

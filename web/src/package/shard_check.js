@@ -1,4 +1,6 @@
-/** The check of a shard that comes in pieces: its preamble, then its parts, which tile the rest (LLQ-READ-4). */
+/**
+ * The check of a shard that comes in pieces: its preamble, then its parts, which tile the rest (LLQ-READ-4).
+ */
 
 import { PREAMBLE_BYTES } from "./layout.js";
 import { PartCheck } from "./part_check.js";
@@ -12,7 +14,8 @@ import { checkPreamble } from "./preamble.js";
  * @property {number} offset
  * @property {number} length
  * @property {Finding[]} findings
- * @property {boolean} damaged whether other bytes came than were written; then it may help to fetch them again
+ * @property {boolean} damaged whether other bytes came than were written; then it may help to fetch them
+ *   again
  * @property {string} code of the error
  */
 
@@ -69,7 +72,10 @@ export class ShardCheck {
     return { offset: 0, length: PREAMBLE_BYTES, findings, damaged: findings.length > 0, code: "package" };
   }
 
-  /** @param {Bytes} bytes from `position` on @returns {Promise<Element | null>} null where the part goes on after them */
+  /**
+   * @param {Bytes} bytes from `position` on
+   * @returns {Promise<Element | null>} null where the part goes on after them
+   */
   async #part(bytes) {
     const { tensor, part } = this.#parts[this.#nextPart];
     this.#partCheck ??= new PartCheck(tensor, part, this.#metadata.model !== undefined);

@@ -13,13 +13,20 @@ import { ShardCheck } from "./shard_check.js";
 /** @typedef {import("./findings.js").Findings} Findings */
 /** @typedef {import("./metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("./metadata_types.js").Metadata} Metadata */
-/** @typedef {{name: string, kind: "file" | "other", size: number}} DirectoryEntry links are not followed: they are `other` */
+/**
+ * @typedef {{name: string, kind: "file" | "other", size: number}} DirectoryEntry links are not followed: they
+ *   are `other`
+ */
 /**
  * @typedef {object} Directory
  * @property {() => Promise<DirectoryEntry[] | null>} list null where there is no directory
- * @property {(name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>} read bytes of a file
+ * @property {(name: string, offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>} read bytes
+ *   of a file
  */
-/** @typedef {{rule: string | null, message: string, warnings: string[]}} Verdict the rule of the first error, null for none */
+/**
+ * @typedef {{rule: string | null, message: string, warnings: string[]}} Verdict the rule of the first error,
+ *   null for none
+ */
 
 const CHUNK_BYTES = 4 << 20;
 

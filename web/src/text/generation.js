@@ -15,7 +15,8 @@ const STATE_BYTES = 256;
 /**
  * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
  *
- * When it ends, however it ends, `executor.position` counts the prompt and the tokens that were yielded, less the
+ * When it ends, however it ends, `executor.position` counts the prompt and the tokens that were yielded, less
+ * the
  * last: what was computed ahead is forgotten. Generation also ends where the context does.
  *
  * @param {Executor} executor

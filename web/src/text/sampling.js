@@ -4,7 +4,10 @@
  * The device draws by itself; `choose` does the same in binary64, for tests and for hosts without a device.
  */
 
-/** @typedef {{temperature: number, topK: number, topP: number, seed: bigint}} Sampling topK 0 and topP 1 keep all */
+/**
+ * @typedef {{temperature: number, topK: number, topP: number, seed: bigint}} Sampling topK 0 and topP 1 keep
+ *   all
+ */
 
 /** Temperatures below are 0: the largest logit is chosen. */
 export const COLDEST = 2 ** -60;
@@ -28,7 +31,8 @@ export function samplingBytes({ temperature, topK, topP, seed }) {
 }
 
 /**
- * Returns the id of the token at `position` (LLQ-GEN-1, LLQ-GEN-3). The steps have the numbers of the section.
+ * Returns the id of the token at `position` (LLQ-GEN-1, LLQ-GEN-3). The steps have the numbers of the
+ * section.
  *
  * @param {Float32Array | Float64Array | number[]} logits
  * @param {Sampling} sampling
@@ -59,7 +63,10 @@ function total(weights) {
   return weights.reduce((sum, weight) => sum + weight, 0);
 }
 
-/** @param {number[]} weights @param {(sum: number) => boolean} isEnough the first index whose running sum is enough, or -1 */
+/**
+ * @param {number[]} weights
+ * @param {(sum: number) => boolean} isEnough the first index whose running sum is enough, or -1
+ */
 function firstAbove(weights, isEnough) {
   let sum = 0;
   return weights.findIndex((weight) => {

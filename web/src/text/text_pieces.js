@@ -23,7 +23,8 @@ export class TextPieces {
   /**
    * Returns the text that a token completes; it may be empty.
    *
-   * Only the last tokens are decoded again, with those before them whose text is known: the text of a token may depend
+   * Only the last tokens are decoded again, with those before them whose text is known: the text of a token
+   * may depend
    * on the token before it.
    *
    * @param {number} id

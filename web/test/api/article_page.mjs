@@ -1,4 +1,5 @@
-// What a page has and Node does not: an address, and WebGPU. `node --import ./test/api/article_page.mjs test/api/article.mjs URL`.
+// What a page has and Node does not: an address, and WebGPU. `node --import ./test/api/article_page.mjs
+// test/api/article.mjs URL`.
 
 import { nodeGpu } from "../../src/gpu/node_gpu.js";
 

@@ -6,7 +6,9 @@ import { Model } from "../../src/api/model.js";
 import { DisposedError, InputError } from "../../src/errors.js";
 import { disguised } from "../support/disguise.mjs";
 
-/** Returns a model whose answers are "a" for each token; `state.open` counts generations that are under way. */
+/**
+ * Returns a model whose answers are "a" for each token; `state.open` counts generations that are under way.
+ */
 function modelOfAs() {
   const state = { open: 0 };
   /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose">} */
@@ -80,10 +82,12 @@ test("after dispose waiting calls and new ones fail, though a stream is not read
 test("invalid arguments fail at once, even while other calls wait", { timeout: 5000 }, async () => {
   const { model } = modelOfAs();
   await begun(model);
-  for (const prompt of [7, [], [{ role: "user" }], null])
+  for (const prompt of [7, [], [{ role: "user" }], null]) {
     await assert.rejects(model.infer(disguised(prompt)), InputError);
-  for (const options of [null, 3, { signal: {} }])
+  }
+  for (const options of [null, 3, { signal: {} }]) {
     await assert.rejects(model.infer("x", disguised(options)), InputError);
+  }
   await assert.rejects(model.profile(disguised(null)), InputError);
 });
 

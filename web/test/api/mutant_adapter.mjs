@@ -2,7 +2,8 @@
 //
 //   pytest conformance --runtime='cmd:node web/test/api/mutant_adapter.mjs stop-left-in'
 //
-// A request whose url ends with `#NAME/` is answered by that implementation instead. Those that do not change loading
+// A request whose url ends with `#NAME/` is answered by that implementation instead. Those that do not change
+// loading
 // share one correct model, for it takes long to load on a CPU.
 
 import process from "node:process";

@@ -1,5 +1,7 @@
-// Mutants of `WebGPULlama4`, each with one bug, and conforming variants of it, for web/test/api/mutant_adapter.mjs. All are
-// made around the correct implementation. tests/conformance/checks/test_api.py lists the rule that each mutant breaks.
+// Mutants of `WebGPULlama4`, each with one bug, and conforming variants of it, for
+// web/test/api/mutant_adapter.mjs. All are
+// made around the correct implementation. tests/conformance/checks/test_api.py lists the rule that each
+// mutant breaks.
 
 import { LLQError } from "../../src/errors.js";
 import { disguised } from "../support/disguise.mjs";
@@ -11,7 +13,9 @@ import { disguised } from "../support/disguise.mjs";
 /** @typedef {import("../../harness/interface.js").Stream} Stream */
 /** @typedef {Interface["loadModel"]} Load */
 /** @typedef {(api: Interface) => Interface} Change */
-/** @typedef {(prompt: Prompt, options?: InferOptions) => [Prompt, InferOptions | undefined]} ArgumentChange */
+/**
+ * @typedef {(prompt: Prompt, options?: InferOptions) => [Prompt, InferOptions | undefined]} ArgumentChange
+ */
 /** @typedef {(stream: Stream) => AsyncIterator<string>} PieceChange */
 
 /** Returns the interface with another `loadModel`. @param {(load: Load) => Load} change @returns {Change} */
@@ -47,7 +51,12 @@ function models(change) {
   });
 }
 
-/** Returns the infer and stream of a model, called with other arguments. @param {Model} model @param {ArgumentChange} change */
+/**
+ * Returns the infer and stream of a model, called with other arguments.
+ *
+ * @param {Model} model
+ * @param {ArgumentChange} change
+ */
 function withArguments(model, change) {
   return {
     infer: (/** @type {Prompt} */ prompt, /** @type {InferOptions | undefined} */ options) =>
@@ -57,7 +66,13 @@ function withArguments(model, change) {
   };
 }
 
-/** Returns a stream with other pieces, and the same usage and end. @param {Stream} stream @param {PieceChange} pieces @returns {Stream} */
+/**
+ * Returns a stream with other pieces, and the same usage and end.
+ *
+ * @param {Stream} stream
+ * @param {PieceChange} pieces
+ * @returns {Stream}
+ */
 function streamed(stream, pieces) {
   return {
     [Symbol.asyncIterator]: () => pieces(stream),
@@ -96,7 +111,8 @@ function erring(change) {
 /**
  * Sends fetches through a change while a model loads; tests make one call at a time.
  *
- * @param {(original: typeof fetch, address: RequestInfo | URL, init?: RequestInit) => Promise<Response>} change
+ * @param {(original: typeof fetch, address: RequestInfo | URL, init?: RequestInit) => Promise<Response>}
+ *   change
  */
 function fetching(change) {
   return loading((load) => async (url, options) => {

@@ -18,7 +18,11 @@ const PROGRAM = {
 /** @type {import("../../src/gpu/program.js").Program} */
 const program = disguised(PROGRAM);
 
-/** Returns a package of three shards, of which the first two hold one half of the frequencies each. @param {number} pieceBytes */
+/**
+ * Returns a package of three shards, of which the first two hold one half of the frequencies each.
+ *
+ * @param {number} pieceBytes
+ */
 function packageOf(pieceBytes) {
   const shards = [0, 1, 2].map((index) => new Uint8Array(SHARD_BYTES).fill(index + 1));
   const bytes = new Uint8Array(FREQUENCIES.buffer);

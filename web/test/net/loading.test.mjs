@@ -20,7 +20,10 @@ const FAST = { delay: 1, stall: 20_000 };
 const open = [];
 after(() => Promise.all(open.map((server) => server.close())));
 
-/** @param {import("../support/http_server.mjs").DeviationOf} [deviationOf] @param {ReadonlyMap<string, Uint8Array>} [contents] */
+/**
+ * @param {import("../support/http_server.mjs").DeviationOf} [deviationOf]
+ * @param {ReadonlyMap<string, Uint8Array>} [contents]
+ */
 async function served(deviationOf, contents = files) {
   const server = await serve(contents, deviationOf);
   open.push(server);

@@ -21,7 +21,12 @@ function schemasOf(schema) {
   return [schema, ...inner.flatMap((value) => (value ? schemasOf(value) : []))];
 }
 
-/** Returns the rules that a value breaks. @param {Schema} schema @param {import("../../src/package/json.js").Json} value */
+/**
+ * Returns the rules that a value breaks.
+ *
+ * @param {Schema} schema
+ * @param {import("../../src/package/json.js").Json} value
+ */
 function rulesOf(schema, value) {
   return Array.from(
     checkSchema(schema, value, () => true),

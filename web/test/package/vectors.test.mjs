@@ -1,4 +1,5 @@
-// Packages of the vectors that break a rule of metadata, module or program are refused before a byte is uploaded.
+// Packages of the vectors that break a rule of metadata, module or program are refused before a byte is
+// uploaded.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,7 +17,10 @@ import { validate } from "../../src/package/validate.js";
 import { memoryDevice } from "../support/memory_device.mjs";
 
 const VECTORS = new URL("../../../vectors/data/", import.meta.url);
-/** @typedef {{id: string, kind: string, path: string, rules: string[], setup: object[], warnings: string[]}} Vector */
+/**
+ * @typedef {{id: string, kind: string, path: string, rules: string[], setup: object[], warnings: string[]}}
+ *   Vector
+ */
 /** @type {{vectors: Vector[]}} */
 const { vectors } = JSON.parse(readFileSync(new URL("index.json", VECTORS), "utf8"));
 
@@ -33,7 +37,10 @@ async function open(path) {
   await upload(opened, memoryDevice(), { weights, buffers: new Map() });
 }
 
-/** Returns the invalid packages whose first error is of some rules, except those that only the suite can set up. */
+/**
+ * Returns the invalid packages whose first error is of some rules, except those that only the suite can set
+ * up.
+ */
 function faulty(/** @type {RegExp} */ rules) {
   return vectors.filter(
     ({ kind, setup, rules: [rule] }) => kind === "invalid" && setup.length === 0 && rules.test(rule),

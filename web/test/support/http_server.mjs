@@ -68,7 +68,12 @@ function respond(request, response, bytes, deviation) {
   else sendFile(request, response, bytes, deviation);
 }
 
-/** @param {Request} request @param {Response} response @param {Uint8Array} bytes @param {Deviation} deviation */
+/**
+ * @param {Request} request
+ * @param {Response} response
+ * @param {Uint8Array} bytes
+ * @param {Deviation} deviation
+ */
 function sendFile(request, response, bytes, deviation) {
   const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
   const ranged = range !== null && deviation.ranges !== false;

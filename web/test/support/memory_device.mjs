@@ -1,6 +1,9 @@
 // A device that only holds buffers: what arrives in them can be compared.
 
-/** @typedef {{label: string | undefined, size: number, data: Uint8Array, destroyed: boolean, destroy: () => void}} MemoryBuffer */
+/**
+ * @typedef {{label: string | undefined, size: number, data: Uint8Array, destroyed: boolean, destroy: () =>
+ *   void}} MemoryBuffer
+ */
 /** @typedef {import("../../src/gpu/upload.js").DeviceMemory & {buffers: MemoryBuffer[]}} MemoryDevice */
 
 /** @returns {MemoryDevice} */

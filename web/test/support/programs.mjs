@@ -8,7 +8,10 @@ import { checkProgram } from "../../src/package/checks/program.js";
 import { readModule } from "../../src/package/module.js";
 import { parseProgram } from "../../src/package/program_file.js";
 
-/** @typedef {(data: Uint8Array) => Promise<string | null>} ProgramJudge the rule of the first error of a program.json */
+/**
+ * @typedef {(data: Uint8Array) => Promise<string | null>} ProgramJudge the rule of the first error of a
+ *   program.json
+ */
 
 /**
  * Returns the bytes of a package's program.json, and a judge of others in its place.

@@ -69,8 +69,9 @@ test("invalid options are refused", () => {
     { stop: null },
     { temperature: Infinity },
   ];
-  for (const options of invalid)
+  for (const options of invalid) {
     assert.throws(() => inferSettings(disguised(options)), InputError, JSON.stringify(options));
+  }
   assert.equal(inferSettings({ seed: -1 }).sampling.seed, 2n ** 64n - 1n);
 });
 

@@ -1,6 +1,5 @@
-// What is wrong with how the page looks: evaluated in it by tests.
-// biome-ignore lint/correctness/noUnusedVariables: tests evaluate this file as an expression
 function faultsOfLooks() {
+  // Returns what is wrong with the looks of the page. Playwright calls it only if it is the first text of the file.
   const faults = [];
   const numbers = (color) => color.match(/[\d.]+/g).map(Number);
   const over = ([r, g, b, a = 1], below) => [r, g, b].map((part, i) => a * part + (1 - a) * below[i]);

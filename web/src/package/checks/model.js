@@ -32,27 +32,33 @@ function* extensions({
 
 /** @param {ModelEntry} model @returns {Findings} */
 function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activations }) {
-  if (heads % kvHeads !== 0)
+  if (heads % kvHeads !== 0) {
     yield ["LLQ-MODEL-1", `num_heads is ${heads}, expected a multiple of ${kvHeads}`];
+  }
   for (const [number, { attention, ffn }] of layers.entries()) {
-    if (attention.qk_norm && !attention.rope)
+    if (attention.qk_norm && !attention.rope) {
       yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope`];
-    if (attention.temperature !== null && attention.rope)
+    }
+    if (attention.temperature !== null && attention.rope) {
       yield ["LLQ-MODEL-2", `layer ${number} has a temperature with rope`];
-    if (ffn.moe !== null && !ffn.gated)
+    }
+    if (ffn.moe !== null && !ffn.gated) {
       yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated`];
+    }
   }
   const { fp16_layers: count } = activations;
-  if (count > layers.length)
+  if (count > layers.length) {
     yield ["LLQ-MODEL-4", `fp16_layers is ${count}, expected at most ${layers.length}`];
+  }
 }
 
 /** @param {Metadata} metadata @returns {Findings} */
 function* tokenIds({ model, tokenizer }) {
   if (model === undefined || tokenizer === undefined) return;
   for (const id of [...tokenizer.eos_token_ids, tokenizer.bos_token_id ?? 0]) {
-    if (id >= model.vocab_size)
+    if (id >= model.vocab_size) {
       yield ["LLQ-MODEL-5", `token id ${id} is outside a vocabulary of ${model.vocab_size}`];
+    }
   }
 }
 
@@ -71,8 +77,9 @@ function* fileNames({ stem, shards, module, tokenizer, program, model }) {
     yield ["LLQ-PKG-5", `the tokenizer is called ${tokenizer.file}, expected tokenizer.json`];
   }
   if (program === undefined) return;
-  if (program.file !== "program.json")
+  if (program.file !== "program.json") {
     yield ["LLQ-PKG-5", `the program is called ${program.file}, expected program.json`];
+  }
   if (module === undefined) yield ["LLQ-PKG-5", "the package has a program but no module"];
   if (model === undefined) yield ["LLQ-PKG-11", "the package has a program but no model"];
 }

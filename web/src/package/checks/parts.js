@@ -34,21 +34,25 @@ function* tensors({ tensors, shards }) {
     let row = 0;
     for (const [i, part] of tensor.parts.entries()) {
       const place = `${tensor.name}, part ${i}`;
-      if (part.first_row !== row)
+      if (part.first_row !== row) {
         yield ["LLQ-PART-1", `${place} begins with row ${part.first_row}, expected ${row}`];
+      }
       row = part.first_row + part.num_rows;
       const last = i === tensor.parts.length - 1;
       if (last && row !== rows) yield ["LLQ-PART-1", `${place} ends with row ${row} of ${rows}`];
       if (isInt4(tensor.dtype) && !last && part.num_rows % BLOCK !== 0) {
         yield ["LLQ-PART-2", `${place} has ${part.num_rows} rows, which are not whole block rows`];
       }
-      if (part.shard >= shards.length)
+      if (part.shard >= shards.length) {
         yield ["LLQ-PART-3", `${place} is in shard ${part.shard} of ${shards.length}`];
-      if (part.offset % 256 !== 0)
+      }
+      if (part.offset % 256 !== 0) {
         yield ["LLQ-PART-4", `${place} has offset ${part.offset}, expected a multiple of 256`];
+      }
       const length = partLength(tensor.dtype, part.num_rows, cols);
-      if (part.byte_length !== length)
+      if (part.byte_length !== length) {
         yield ["LLQ-PART-5", `${place} has ${part.byte_length} bytes, expected ${length}`];
+      }
     }
   }
 }
@@ -66,8 +70,9 @@ function* shardLengths({ shards, shard_limit: limit }) {
 function* tiling({ tensors, shards }) {
   /** @type {{name: string, part: Part}[][]} */
   const partsOfShards = shards.map(() => []);
-  for (const { name, parts } of tensors)
+  for (const { name, parts } of tensors) {
     for (const part of parts) partsOfShards[part.shard].push({ name, part });
+  }
   for (const [shard, parts] of partsOfShards.entries()) {
     let end = PREAMBLE_BYTES;
     const length = shards[shard].byte_length;
@@ -82,8 +87,9 @@ function* tiling({ tensors, shards }) {
       }
       end = Math.max(end, stop);
     }
-    if (end < length)
+    if (end < length) {
       yield ["LLQ-PART-9", `shard ${shard} has ${length} bytes, its parts end at byte ${end}`];
+    }
   }
 }
 

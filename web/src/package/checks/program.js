@@ -1,4 +1,7 @@
-/** Stage `program`: program.json against its schema, the module and the metadata (rules LLQ-PROG-3 to LLQ-PROG-21). */
+/**
+ * Stage `program`: program.json against its schema, the module and the metadata (rules LLQ-PROG-3 to
+ * LLQ-PROG-21).
+ */
 
 import { settle } from "../findings.js";
 import { PREAMBLE_BYTES } from "../layout.js";
@@ -38,7 +41,8 @@ export function checkProgram(program, metadata, model, sections) {
 }
 
 /**
- * Yields what breaks the schema. Limits of WebGPU are LLQ-PROG-4, which the schema names; all else is LLQ-PROG-3.
+ * Yields what breaks the schema. Limits of WebGPU are LLQ-PROG-4, which the schema names; all else is
+ * LLQ-PROG-3.
  *
  * @param {ProgramFile} program
  * @returns {Findings}
@@ -179,8 +183,9 @@ function* dispatches(program) {
       const { label, parameters, workgroups } = dispatch;
       const place = `pass ${pass}, ${label}:`;
       yield* bindings(program, dispatch, place);
-      if (parameters >= program.parameters.length)
+      if (parameters >= program.parameters.length) {
         yield ["LLQ-PROG-20", `${place} there is no slot ${parameters}`];
+      }
       if (ONE_POSITION.includes(pass) && !workgroups.every(Number.isInteger)) {
         yield ["LLQ-PROG-21", `${place} the grid depends on the number of tokens`];
       }

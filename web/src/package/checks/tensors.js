@@ -12,8 +12,9 @@ export function* checkTensors({ model, tensors }) {
   const lowerNames = new Set();
   for (const { name } of tensors) {
     const lower = name.toLowerCase();
-    if (lowerNames.has(lower))
+    if (lowerNames.has(lower)) {
       yield ["LLQ-TENSOR-2", `two tensors are called ${name}, except for upper and lower case`];
+    }
     lowerNames.add(lower);
   }
   /** @type {TensorRole[]} */
@@ -37,22 +38,26 @@ export function* checkTensors({ model, tensors }) {
   }
   for (const tensor of tensors) {
     const [rows, cols] = rowsCols(tensor);
-    if (isInt4(tensor.dtype) && tensor.shape.length !== 2)
+    if (isInt4(tensor.dtype) && tensor.shape.length !== 2) {
       yield ["LLQ-TENSOR-6", `${tensor.name} has one dimension, expected two`];
-    if (rows * cols > Number.MAX_SAFE_INTEGER)
+    }
+    if (rows * cols > Number.MAX_SAFE_INTEGER) {
       yield [
         "LLQ-TENSOR-7",
         `${tensor.name} has ${rows * cols} elements, expected at most ${Number.MAX_SAFE_INTEGER}`,
       ];
+    }
   }
   const byName = new Map(roles.map((role) => [role.name, role]));
   for (const { name, shape, dtype } of tensors) {
     const role = byName.get(name);
     if (role === undefined) continue;
-    if (shape.join() !== role.shape.join())
+    if (shape.join() !== role.shape.join()) {
       yield ["LLQ-TENSOR-4", `${name} has shape [${shape}], expected [${role.shape}]`];
-    if (!role.dtypes.includes(dtype))
+    }
+    if (!role.dtypes.includes(dtype)) {
       yield ["LLQ-TENSOR-5", `${name} is ${dtype}, expected ${role.dtypes.join(" or ")}`];
+    }
   }
   // names are ASCII, so that code units are bytes
   const order = model === undefined ? tensors.map(({ name }) => name).sort() : roles.map(({ name }) => name);
