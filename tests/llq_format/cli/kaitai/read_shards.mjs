@@ -18,7 +18,10 @@ async function compile(definition) {
   const files = await compiler.compile("javascript", definition, null, WITH_RANGES);
   const exports = {};
   new Function("exports", "module", "require", files["LlqShard.js"])(
-    exports, { exports }, createRequire(import.meta.url));
+    exports,
+    { exports },
+    createRequire(import.meta.url),
+  );
   return exports.LlqShard;
 }
 
@@ -45,8 +48,16 @@ function described(structure) {
 }
 
 function readPart(LlqShard, bytes, { dtype, offset, params }) {
-  const name = dtype.split("_").map((word) => word[0].toUpperCase() + word.slice(1)).join("");
-  const part = new LlqShard[`Part${name}`](new KaitaiStream(bytes.slice(offset).buffer), null, null, ...params);
+  const name = dtype
+    .split("_")
+    .map((word) => word[0].toUpperCase() + word.slice(1))
+    .join("");
+  const part = new LlqShard[`Part${name}`](
+    new KaitaiStream(bytes.slice(offset).buffer),
+    null,
+    null,
+    ...params,
+  );
   part._read();
   return described(part);
 }
