@@ -11,6 +11,14 @@ from llq_format.format.shard import PREAMBLE_BYTES
 class ShardLimitError(ValueError):
     """Not even one block row (INT4) or row (raw) of a tensor fits into an empty shard."""
 
+    def __init__(self, tensor: str, unit: str, columns: int, shard_limit: int) -> None:
+        """Make the error of one `unit` (`row`, `block row`) of `columns` columns of a tensor."""
+        super().__init__(
+            f"tensor {tensor}: one {unit} of {columns} columns does not fit into a shard of {shard_limit} "
+            "bytes; raise shard_limit"
+        )
+        self.tensor, self.unit, self.columns = tensor, unit, columns
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -52,10 +60,7 @@ def place(tensors: Iterable[tuple[str, str, tuple[int, ...]]], shard_limit: int)
             n = _rows_that_fit(dtype, rows - first_row, cols, shard_limit - lengths[-1])
             if n == 0:
                 unit = "block row" if is_int4(dtype) else "row"
-                raise ShardLimitError(
-                    f"tensor {name}: one {unit} of {cols} columns does not fit into a shard of {shard_limit} "
-                    "bytes; raise shard_limit"
-                )
+                raise ShardLimitError(name, unit, cols, shard_limit)
             size = part_bytes(dtype, n, cols)
             parts.append(Placed(len(lengths) - 1, lengths[-1], size, first_row, n))
             lengths[-1] += size

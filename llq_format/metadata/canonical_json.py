@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import rfc8785
 
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.findings import Finding, Place
 
 MAX_DEPTH = 32
 MAX_INTEGER = (1 << 53) - 1
@@ -31,16 +31,14 @@ def parse(data: bytes, file: str = "metadata.json") -> tuple[Any, list[Finding]]
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        found = f"byte {data[error.start]:02X}, which is not UTF-8"
-        return None, [Finding("LLQ-JSON-1", Place(file=file, offset=error.start), found, "UTF-8")]
+        byte = f"{data[error.start]:02X}"
+        return None, [Finding("invalid-utf8", Place(file=file, offset=error.start), {"byte": byte})]
     if text.startswith("\ufeff"):
-        return None, [
-            Finding("LLQ-JSON-1", Place(file=file, offset=0), "a byte order mark", "no byte order mark")
-        ]
+        return None, [Finding("byte-order-mark", Place(file=file, offset=0))]
     deep = _too_deep(text)
     if deep is not None:
         place = Place(file=file, offset=_byte_offset(text, deep))
-        return None, [Finding("LLQ-JSON-4", place, f"level {MAX_DEPTH + 1}", f"at most {MAX_DEPTH} levels")]
+        return None, [Finding("nesting-too-deep", place, {"level": MAX_DEPTH + 1, "maximum": MAX_DEPTH})]
     return _Parser(file).parse(text)
 
 
@@ -79,24 +77,22 @@ class _Parser:
             )
             if text[0] in _WHITE_SPACE or text[-1] in _WHITE_SPACE:
                 where = 0 if text[0] in _WHITE_SPACE else len(text) - 1
-                self._add("LLQ-JSON-2", "white space around the value", "no byte before or after it", where)
+                self._add("surrounding-white-space", where)
         except json.JSONDecodeError as error:
             place = Place(file=self.file, offset=_byte_offset(text, error.pos))
-            finding = Finding(
-                "LLQ-JSON-2", place, f"{error.msg}: {shown(text[error.pos : error.pos + 16])}", "JSON"
-            )
-            return None, [finding]
+            values = {"problem": error.msg, "text": text[error.pos : error.pos + 16]}
+            return None, [Finding("invalid-json", place, values)]
         self._check_strings(value)
         return value, sorted(self.findings, key=lambda finding: finding.order)
 
-    def _add(self, rule: str, found: str, expected: str, offset: int | None = None) -> None:
-        self.findings.append(Finding(rule, Place(file=self.file, offset=offset), found, expected))
+    def _add(self, code: str, offset: int | None = None, **values: Any) -> None:
+        self.findings.append(Finding(code, Place(file=self.file, offset=offset), values))
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members: dict[str, Any] = {}
         for name, value in pairs:
             if name in members:
-                self._add("LLQ-JSON-3", f"two members {shown(name)}", "one")
+                self._add("duplicate-member", name=name)
             members[name] = value
             self._check_strings(name)
             self._check_strings(value)
@@ -104,14 +100,14 @@ class _Parser:
 
     def _integer(self, literal: str) -> int:
         if len(literal) > _MAX_DIGITS or abs(int(literal)) > MAX_INTEGER:
-            self._add("LLQ-JSON-5", f"the integer {shown(literal)}", f"magnitude at most {MAX_INTEGER}")
+            self._add("integer-too-large", literal=literal, maximum=MAX_INTEGER)
             return 0
         return int(literal)
 
     def _number(self, literal: str) -> float:
         value = float(literal)
         if not math.isfinite(value):
-            self._add("LLQ-JSON-5", f"the number {shown(literal)}", "a number that binary64 holds")
+            self._add("number-not-finite", literal=literal)
             return 0.0
         return value
 
@@ -124,4 +120,4 @@ class _Parser:
             for item in value:
                 self._check_strings(item)
         elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            self._add("LLQ-JSON-6", f"the string {shown(value)}", "no lone surrogate")
+            self._add("lone-surrogate", text=value)

@@ -1,8 +1,11 @@
-"""A finding: one breach of one rule at one place (spec: Validation, Findings)."""
+"""A finding: one violation of one rule at one place (spec: Validation, Findings)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from llq_format.metadata.finding_codes import REFERRING_RULES, find_code
+from llq_format.metadata.message_template import portable
 from llq_format.metadata.rules import Rule, Severity, find
 
 
@@ -43,17 +46,45 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One breach of one rule at one place."""
+    """One violation of one rule at one place.
 
-    rule: str
+    code: the kind of violation, from `finding_codes`.
+    values: the values that the texts of the code name.
+    rule: the violated rule; by default the first rule of the code, which for most codes is the only one.
+
+    Raises KeyError for an unknown code, ValueError for a rule or for values that do not belong to the code.
+    """
+
+    code: str
     where: Place
-    found: str
-    expected: str
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    rule: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the values, and set the rule where none is given."""
+        kind = find_code(self.code)
+        object.__setattr__(self, "rule", self.rule or kind.rules[0])
+        if self.rule not in kind.rules:
+            raise ValueError(f"code {self.code} does not belong to rule {self.rule}")
+        if self.values.keys() != kind.names:
+            raise ValueError(f"code {self.code} has values {sorted(self.values)}, not {sorted(kind.names)}")
 
     @property
     def entry(self) -> Rule:
         """The rule's entry in the registry."""
         return find(self.rule)
+
+    @property
+    def found(self) -> str:
+        """What was found, in words."""
+        kind = find_code(self.code)
+        text = kind.found.render(self.values)
+        return f"{text} ({kind.rules[0]})" if self.rule in REFERRING_RULES else text
+
+    @property
+    def expected(self) -> str:
+        """What was expected, in words."""
+        return find_code(self.code).expected.render(self.values)
 
     @property
     def severity(self) -> Severity:
@@ -62,7 +93,7 @@ class Finding:
 
     @property
     def remedy(self) -> str:
-        """How to mend it."""
+        """How to fix it."""
         return self.entry.remedy
 
     @property
@@ -79,8 +110,10 @@ class Finding:
         """Return the finding as `spec/schema/findings.schema.json` has it."""
         return {
             "rule": self.rule,
+            "code": self.code,
             "severity": self.severity,
             "where": self.where.to_json(),
+            "values": {name: portable(value) for name, value in self.values.items()},
             "found": self.found,
             "expected": self.expected,
             "remedy": self.remedy,
@@ -96,12 +129,6 @@ class LLQError(ValueError):
         self.finding = finding
 
 
-def fail(rule: str, where: Place, found: str, expected: str) -> LLQError:
+def fail(code: str, where: Place, values: Mapping[str, Any] | None = None) -> LLQError:
     """Return the error of one finding, to be raised."""
-    return LLQError(Finding(rule, where, found, expected))
-
-
-def shown(value: object, limit: int = 80) -> str:
-    """Return a value from an untrusted file as short printable ASCII, so that no terminal obeys it."""
-    text = ascii(value)
-    return text if len(text) <= limit else f"{text[: limit - 1]}… ({len(text)} characters)"
+    return LLQError(Finding(code, where, values or {}))

@@ -10,10 +10,24 @@ from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.specification import read_json
 
-_RULE_OF_KEYWORD = {"additionalProperties": "LLQ-META-1", "required": "LLQ-META-2", "type": "LLQ-META-3"}
+CODE_OF_KEYWORD = {
+    "const": ("wrong-constant", "constant"),
+    "enum": ("unknown-choice", "choices"),
+    "pattern": ("pattern-mismatch", "pattern"),
+    "minimum": ("below-minimum", "minimum"),
+    "maximum": ("above-maximum", "maximum"),
+    "multipleOf": ("not-a-multiple", "divisor"),
+    "minItems": ("too-few-items", "minimum"),
+    "maxItems": ("too-many-items", "maximum"),
+    "minLength": ("text-too-short", "minimum"),
+    "maxLength": ("text-too-long", "maximum"),
+    "minProperties": ("too-few-members", "minimum"),
+    "maxProperties": ("too-many-members", "maximum"),
+}
+"""Keywords with one value: the code of their violation, and the name of the value in a finding."""
 
 
 def _is_integer(_checker: TypeChecker, instance: object) -> bool:
@@ -84,35 +98,26 @@ def _findings(error: ValidationError) -> Iterator[Finding]:
         known = schema["properties"]
         for name in sorted(set(instance) - set(known)):
             where = Place(pointer=pointer([*error.absolute_path, name]))
-            yield Finding(
-                "LLQ-META-1", where, f"a member {shown(name)}", "one of " + ", ".join(sorted(known))
-            )
+            yield Finding("unknown-member", where, {"name": name, "known": sorted(known)})
         return
     if keyword == "required":
         missing = [name for name in expected if name not in instance]
         if f"{missing[0]!r} is a required property" == error.message:  # one error comes for each missing name
-            yield from (Finding("LLQ-META-2", place, "nothing", f"a member {name!r}") for name in missing)
+            yield from (Finding("missing-member", place, {"name": name}) for name in missing)
         return
-    if keyword == "type" and isinstance(instance, float) and "integer" in expected:
-        yield Finding("LLQ-META-4", place, f"a fraction or exponent ({instance!r})", "digits alone")
+    if keyword == "type":
+        yield _type_finding(place, instance, expected)
         return
-    rule = _RULE_OF_KEYWORD.get(keyword) or schema.get("$comment", "LLQ-META-5")
-    yield Finding(rule, place, shown(instance), _expectation(keyword, expected))
+    rule = schema.get("$comment", "LLQ-META-5")
+    if keyword == "uniqueItems":
+        yield Finding("repeated-item", place, {"value": instance}, rule)
+        return
+    code, limit = CODE_OF_KEYWORD[keyword]
+    yield Finding(code, place, {"value": instance, limit: expected}, rule)
 
 
-def _expectation(keyword: str, value: Any) -> str:
-    """Return in words what a keyword asks for."""
-    words = {
-        "type": "type {}",
-        "const": "{!r}",
-        "enum": "one of {}",
-        "pattern": "text that matches {}",
-        "minimum": "at least {}",
-        "maximum": "at most {}",
-        "multipleOf": "a multiple of {}",
-        "minItems": "at least {} items",
-        "maxItems": "at most {} items",
-        "maxLength": "at most {} characters",
-        "uniqueItems": "no item twice",
-    }
-    return words.get(keyword, keyword + " {}").format(value)
+def _type_finding(place: Place, instance: Any, expected: str | list[str]) -> Finding:
+    types = [expected] if isinstance(expected, str) else expected
+    if isinstance(instance, float) and "integer" in types:
+        return Finding("fraction-for-integer", place, {"value": instance})
+    return Finding("wrong-type", place, {"value": instance, "types": types})

@@ -21,7 +21,7 @@ from llq_format.format.layout import SHARD_LIMIT_DEFAULT, Dtype
 from llq_format.format.placement import Placed, place
 from llq_format.format.quantize import PackedTensor
 from llq_format.format.shard import PREAMBLE
-from llq_format.metadata.findings import LLQError, Place, fail
+from llq_format.metadata.findings import LLQError
 from llq_format.metadata.metadata import (
     FILE_NAME,
     MAX_BYTES,
@@ -36,6 +36,7 @@ from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.package.atomic_replacement import put_in_place, sync_and_close, sync_directory, write_file
 from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
 from llq_format.validation.model import module_name, shard_name
+from llq_format.validation.package_files import metadata_size
 from llq_format.validation.text import check_text
 from llq_format.validation.validate import check_index
 
@@ -177,7 +178,7 @@ class PackageWriter:
         """Raise the first fault of the metadata as planned."""
         data = self._planned().to_bytes()
         if len(data) > MAX_BYTES:
-            raise fail("LLQ-PKG-2", Place(file=FILE_NAME), f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
+            raise metadata_size(len(data), MAX_BYTES)
         metadata, findings = check_text(data)
         findings = findings if metadata is None else [*findings, *check_index(metadata)]
         if findings:

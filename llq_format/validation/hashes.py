@@ -18,10 +18,10 @@ def check_part_hash(
 
     `see` is shown every piece of the part on the way, so that it is read once.
     """
-    found = _sha256(file, part.offset, part.byte_length, see)
-    if found != part.sha256:
+    sha256 = _sha256(file, part.offset, part.byte_length, see)
+    if sha256 != part.sha256:
         place = Place(file=file.name, offset=part.offset, tensor=tensor.name)
-        yield Finding("LLQ-HASH-1", place, f"SHA-256 {found}", part.sha256)
+        yield Finding("part-hash-mismatch", place, {"sha256": sha256, "expected": part.sha256})
 
 
 def check_file_hash(
@@ -29,9 +29,10 @@ def check_file_hash(
 ) -> Iterator[Finding]:
     """Yield a finding if the bytes of a file are not those that the metadata hashed."""
     see = None if progress is None else lambda piece: progress(len(piece))
-    found = _sha256(file, 0, entry.byte_length, see)
-    if found != entry.sha256:
-        yield Finding("LLQ-HASH-2", Place(file=file.name), f"SHA-256 {found}", entry.sha256)
+    sha256 = _sha256(file, 0, entry.byte_length, see)
+    if sha256 != entry.sha256:
+        values = {"sha256": sha256, "expected": entry.sha256}
+        yield Finding("file-hash-mismatch", Place(file=file.name), values)
 
 
 def _sha256(

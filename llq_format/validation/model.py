@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
 from llq_format.metadata.model import Model
 
@@ -24,29 +24,25 @@ def _extensions(metadata: Metadata) -> Iterator[Finding]:
         named += [(f"/tensors/{index}/extensions/{name}", name) for name in tensor.extensions or ()]
     for pointer, name in named:
         if name not in used:
-            yield Finding(
-                "LLQ-EXT-2", Place(pointer=pointer), shown(name), "a name that extensions_used lists"
-            )
+            yield Finding("extension-unlisted", Place(pointer=pointer), {"name": name})
 
 
 def _relations(model: Model) -> Iterator[Finding]:
     if model.num_heads % model.num_kv_heads:
-        place = Place(pointer="/model/num_heads")
-        yield Finding("LLQ-MODEL-1", place, f"{model.num_heads}", f"a multiple of {model.num_kv_heads}")
+        heads = {"num_heads": model.num_heads, "num_kv_heads": model.num_kv_heads}
+        yield Finding("heads-not-a-multiple", Place(pointer="/model/num_heads"), heads)
     for number, layer in enumerate(model.layers):
         attention, pointer = layer.attention, f"/model/layers/{number}"
         if attention.qk_norm and not attention.rope:
-            yield Finding(
-                "LLQ-MODEL-2", Place(pointer=f"{pointer}/attention/qk_norm"), "true without rope", "false"
-            )
+            yield Finding("qk-norm-without-rope", Place(pointer=f"{pointer}/attention/qk_norm"))
         if attention.temperature is not None and attention.rope:
-            where = Place(pointer=f"{pointer}/attention/temperature")
-            yield Finding("LLQ-MODEL-2", where, "a temperature with rope", "null")
+            yield Finding("temperature-with-rope", Place(pointer=f"{pointer}/attention/temperature"))
         if layer.ffn.moe is not None and not layer.ffn.gated:
-            yield Finding("LLQ-MODEL-3", Place(pointer=f"{pointer}/ffn/gated"), "false with moe", "true")
+            yield Finding("experts-not-gated", Place(pointer=f"{pointer}/ffn/gated"))
     if model.fp16_layers > len(model.layers):
         place = Place(pointer="/model/activations/fp16_layers")
-        yield Finding("LLQ-MODEL-4", place, f"{model.fp16_layers}", f"at most {len(model.layers)}")
+        layers = {"fp16_layers": model.fp16_layers, "num_layers": len(model.layers)}
+        yield Finding("fp16-layers-too-many", place, layers)
 
 
 def _token_ids(metadata: Metadata) -> Iterator[Finding]:
@@ -58,32 +54,30 @@ def _token_ids(metadata: Metadata) -> Iterator[Finding]:
         ids.append(("/tokenizer/bos_token_id", tokenizer.bos_token_id))
     for pointer, token in ids:
         if token >= model.vocab_size:
-            yield Finding("LLQ-MODEL-5", Place(pointer=pointer), f"{token}", f"less than {model.vocab_size}")
+            values = {"token_id": token, "vocab_size": model.vocab_size}
+            yield Finding("token-id-outside-vocabulary", Place(pointer=pointer), values)
 
 
 def _file_names(metadata: Metadata) -> Iterator[Finding]:
     count = len(metadata.shards)
     for index, entry in enumerate(metadata.shards):
-        yield from _named(
-            f"/shards/{index}", entry.file, shard_name(metadata.stem, index, count), "LLQ-PKG-4"
-        )
+        expected = shard_name(metadata.stem, index, count)
+        yield from _named("shard-name-wrong", f"/shards/{index}", entry.file, expected)
     if metadata.module is not None:
-        yield from _named("/module", metadata.module.file, module_name(metadata.stem), "LLQ-PKG-4")
+        yield from _named("module-name-wrong", "/module", metadata.module.file, module_name(metadata.stem))
     if metadata.tokenizer is not None:
-        yield from _named("/tokenizer", metadata.tokenizer.file, "tokenizer.json", "LLQ-PKG-5")
+        yield from _named("tokenizer-name-wrong", "/tokenizer", metadata.tokenizer.file, "tokenizer.json")
     if metadata.program is not None:
-        yield from _named("/program", metadata.program.file, "program.json", "LLQ-PKG-5")
+        yield from _named("program-name-wrong", "/program", metadata.program.file, "program.json")
         if metadata.module is None:
-            yield Finding(
-                "LLQ-PKG-5", Place(pointer="/program"), "a program without a module", "a module too"
-            )
+            yield Finding("program-without-module", Place(pointer="/program"))
         if metadata.model is None:
-            yield Finding("LLQ-PKG-11", Place(pointer="/program"), "a program without a model", "a model too")
+            yield Finding("program-without-model", Place(pointer="/program"))
 
 
-def _named(pointer: str, found: str, expected: str, rule: str) -> Iterator[Finding]:
-    if found != expected:
-        yield Finding(rule, Place(pointer=f"{pointer}/file"), shown(found), repr(expected))
+def _named(code: str, pointer: str, name: str, expected: str) -> Iterator[Finding]:
+    if name != expected:
+        yield Finding(code, Place(pointer=f"{pointer}/file"), {"name": name, "expected": expected})
 
 
 def shard_name(stem: str, index: int, count: int) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.findings import Finding, Place
 
 MAX_BYTES = 1 << 20
 MAX_INVOCATIONS, MAX_DEPTH = 256, 64  # of a workgroup, and in its third dimension
@@ -47,7 +47,7 @@ def check_module(data: bytes, file: str) -> tuple[tuple[Section, ...], list[Find
     foreign = _FOREIGN.search(data)
     if foreign is not None:
         place = Place(file=file, offset=foreign.start())
-        return (), [Finding("LLQ-WGSL-1", place, f"byte {foreign[0][0]:02X}", "0A or 20 to 7E")]
+        return (), [Finding("module-foreign-byte", place, {"byte": f"{foreign[0][0]:02X}"})]
     try:
         sections = tuple(_sections(data.decode("ascii"), file))
     except _FramingError as error:
@@ -60,35 +60,37 @@ def check_module(data: bytes, file: str) -> tuple[tuple[Section, ...], list[Find
 
 def module_size(size: int, file: str) -> Finding:
     """Return the finding of a module of the wrong size."""
-    return Finding("LLQ-WGSL-1", Place(file=file), f"{size} bytes", f"1 to {MAX_BYTES} bytes")
+    values = {"byte_length": size, "minimum": 1, "maximum": MAX_BYTES}
+    return Finding("module-size", Place(file=file), values)
 
 
 class _FramingError(Exception):
-    """The module is no sequence of sections."""
+    """The module is not a sequence of sections."""
 
-    def __init__(self, file: str, line: int, found: str, expected: str) -> None:
+    def __init__(self, code: str, file: str, line: int, **values: str) -> None:
         super().__init__()
-        self.finding = Finding("LLQ-WGSL-2", Place(file=file, line=line), found, expected)
+        self.finding = Finding(code, Place(file=file, line=line), values)
 
 
 def _sections(text: str, file: str) -> Iterator[Section]:
     """Yield the sections. Raises _FramingError."""
     if not text.endswith("\n"):
-        raise _FramingError(file, text.count("\n") + 1, "a last line without line feed", "a line feed")
+        raise _FramingError("module-without-final-line-feed", file, text.count("\n") + 1)
     lines: Sequence[str] = text.split("\n")[:-1]
     at = 0
     while at < len(lines):
         begin = _BEGIN.fullmatch(lines[at])
         if begin is None:
-            raise _FramingError(file, at + 1, shown(lines[at]), "the first line of a section")
+            raise _FramingError("line-outside-sections", file, at + 1, text=lines[at])
         name, portable = begin[2], begin[1] == "//"
         last = f"//: end {name}" if portable else f"end {name} :*/"
         end = next((i for i in range(at + 1, len(lines)) if lines[i] == last), None)
         if end is None:
-            raise _FramingError(file, at + 1, f"a section {name} without end", shown(last))
+            raise _FramingError("section-without-end", file, at + 1, section=name, end=last)
         for number in range(at + 1, end):
             if lines[number].startswith(("//:", "/*:")):
-                raise _FramingError(file, number + 1, shown(lines[number]), f"the text of section {name}")
+                text = lines[number]
+                raise _FramingError("framing-within-section", file, number + 1, text=text, section=name)
         yield Section(name, "".join(f"{line}\n" for line in lines[at + 1 : end]), at + 2, portable)
         at = end + 1
 
@@ -98,7 +100,7 @@ def _repeated(sections: Sequence[Section], file: str) -> Iterator[Finding]:
     for section in sections:
         if section.name in names:
             place = Place(file=file, line=section.line - 1)
-            yield Finding("LLQ-WGSL-2", place, f"a second section {section.name}", "another name")
+            yield Finding("section-name-repeated", place, {"section": section.name})
         names.add(section.name)
 
 
@@ -106,7 +108,7 @@ def _comment_marks(section: Section, file: str) -> Iterator[Finding]:
     mark = _COMMENT_MARK.search(section.text)
     if mark is not None:
         place = Place(file=file, line=section.line + section.text.count("\n", 0, mark.start()))
-        yield Finding("LLQ-WGSL-3", place, f"{mark[0]} in section {section.name}", "// comments alone")
+        yield Finding("block-comment-in-section", place, {"mark": mark[0], "section": section.name})
 
 
 def _entry_points(section: Section, file: str) -> Iterator[Finding]:
@@ -115,12 +117,10 @@ def _entry_points(section: Section, file: str) -> Iterator[Finding]:
         place = Place(file=file, line=section.line + text.count("\n", 0, attribute.start()))
         match = _ENTRY_POINT.match(text, attribute.start())
         if match is None:
-            found = shown(text[attribute.start() :].split("\n", 1)[0])
-            yield Finding("LLQ-WGSL-4", place, found, "@compute @workgroup_size(X, Y, Z) fn name(")
+            line = text[attribute.start() :].split("\n", 1)[0]
+            yield Finding("entry-point-malformed", place, {"text": line})
             continue
         x, y, z = (int(size or "1") for size in match.groups()[:3])
         if not 1 <= x * y * z <= MAX_INVOCATIONS or z > MAX_DEPTH:
-            found = f"a workgroup of {x} x {y} x {z}"
-            yield Finding(
-                "LLQ-WGSL-4", place, found, f"1 to {MAX_INVOCATIONS} invocations, at most {MAX_DEPTH} deep"
-            )
+            limits = {"maximum": MAX_INVOCATIONS, "maximum_z": MAX_DEPTH}
+            yield Finding("workgroup-size-out-of-range", place, {"x": x, "y": y, "z": z, **limits})

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from llq_format.metadata.findings import Finding, Place, fail
+from llq_format.metadata.findings import Finding, LLQError, Place, fail
 from llq_format.metadata.metadata import FILE_NAME
 
+MIN_METADATA_BYTES = 2
 CHUNK_BYTES = 1 << 18  # read at a time: fits a second-level cache, whatever the file's size
 
 
@@ -23,15 +24,15 @@ def package_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def kind_of(mode: int) -> str:
-    """Return in words what a file mode stands for."""
+    """Return the kind of file that a mode denotes, in words."""
     kinds = (
-        (stat.S_ISREG, "a regular file"),
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISFIFO, "a FIFO"),
-        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISREG, "regular file"),
+        (stat.S_ISLNK, "symbolic link"),
+        (stat.S_ISDIR, "directory"),
+        (stat.S_ISFIFO, "FIFO"),
+        (stat.S_ISSOCK, "socket"),
     )
-    return next((words for is_kind, words in kinds if is_kind(mode)), "a device")
+    return next((words for is_kind, words in kinds if is_kind(mode)), "device")
 
 
 FileIdentity = tuple[int, int, int, int]
@@ -56,7 +57,7 @@ class PackageFile:
         )
         if not stat.S_ISREG(status.st_mode):
             self.close()
-            raise OSError(f"{path.name} is {kind_of(status.st_mode)}, not a regular file")
+            raise OSError(f"{path.name} is a {kind_of(status.st_mode)}, not a regular file")
 
     def read(self, offset: int, size: int) -> bytes:
         """Return `size` bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends before."""
@@ -83,7 +84,7 @@ class PackageFile:
             count = os.preadv(self._descriptor, [into[done:]], offset + done)
             if count == 0:
                 place = Place(file=self.name, offset=offset + done)
-                raise fail("LLQ-PKG-8", place, "the end of the file", f"{len(into) - done} more bytes")
+                raise fail("file-ends-early", place, {"missing": len(into) - done})
             done += count
 
     def close(self) -> None:
@@ -107,24 +108,30 @@ def check_file(directory: Path, name: str, byte_length: int | None = None) -> li
     try:
         status = (directory / name).lstat()
     except FileNotFoundError:
-        return [Finding("LLQ-PKG-6", place, "no such file", "a regular file")]
+        return [Finding("file-missing", place)]
     if not stat.S_ISREG(status.st_mode):
-        return [Finding("LLQ-PKG-7", place, kind_of(status.st_mode), "a regular file")]
+        return [Finding("file-not-regular", place, {"kind": kind_of(status.st_mode)})]
     if byte_length is not None and status.st_size != byte_length:
-        return [Finding("LLQ-PKG-8", place, f"{status.st_size} bytes", f"{byte_length} bytes")]
+        code = "file-too-short" if status.st_size < byte_length else "file-too-long"
+        return [Finding(code, place, {"byte_length": status.st_size, "expected": byte_length})]
     return []
+
+
+def metadata_size(byte_length: int, max_bytes: int) -> LLQError:
+    """Return the error of a metadata.json of the wrong size (LLQ-PKG-2)."""
+    values = {"byte_length": byte_length, "minimum": MIN_METADATA_BYTES, "maximum": max_bytes}
+    return fail("metadata-size", Place(file=FILE_NAME), values)
 
 
 def read_metadata(directory: Path, max_bytes: int) -> bytes:
     """Return the bytes of metadata.json. Raises LLQError for LLQ-PKG-1 and LLQ-PKG-2."""
     place = Place(file=FILE_NAME)
-    problem = check_file(directory, FILE_NAME) if directory.is_dir() else None
-    if problem is None:
-        what = "no such directory" if not directory.exists() else "no directory"
-        raise fail("LLQ-PKG-1", place, what, f"a directory that holds {FILE_NAME}")
-    if problem:
-        raise fail("LLQ-PKG-1", place, problem[0].found, problem[0].expected)
+    if not directory.is_dir():
+        raise fail("path-not-a-directory" if directory.exists() else "directory-missing", place)
+    for finding in check_file(directory, FILE_NAME):
+        code = {"file-missing": "metadata-missing", "file-not-regular": "metadata-not-regular"}[finding.code]
+        raise fail(code, place, finding.values)
     with PackageFile(directory / FILE_NAME) as file:
-        if not 2 <= file.byte_length <= max_bytes:
-            raise fail("LLQ-PKG-2", place, f"{file.byte_length} bytes", f"2 to {max_bytes} bytes")
+        if not MIN_METADATA_BYTES <= file.byte_length <= max_bytes:
+            raise metadata_size(file.byte_length, max_bytes)
         return file.read(0, file.byte_length)

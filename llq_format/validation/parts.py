@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from llq_format.format.layout import ALIGNMENT, BLOCK, is_int4
-from llq_format.format.placement import ShardLimitError, place
+from llq_format.format.placement import Placed, ShardLimitError, place
 from llq_format.format.sections import part_bytes
 from llq_format.format.shard import PREAMBLE_BYTES
 from llq_format.metadata.findings import Finding, Place
@@ -36,19 +36,25 @@ def _tensor_parts(metadata: Metadata, tensor: TensorEntry, pointer: str) -> Iter
             return Place(pointer=f"{where}/{member}", tensor=tensor.name)
 
         if part.first_row != next_row:
-            yield Finding("LLQ-PART-1", at("first_row"), f"{part.first_row}", f"{next_row}")
+            rows = {"first_row": part.first_row, "expected": next_row}
+            yield Finding("part-rows-not-contiguous", at("first_row"), rows)
         next_row = part.first_row + part.num_rows
         if index == last and next_row != tensor.rows:
-            yield Finding("LLQ-PART-1", at("num_rows"), f"rows up to {next_row}", f"rows up to {tensor.rows}")
+            rows = {"end": next_row, "expected": tensor.rows}
+            yield Finding("part-rows-not-complete", at("num_rows"), rows)
         if is_int4(tensor.dtype) and index != last and part.num_rows % BLOCK:
-            yield Finding("LLQ-PART-2", at("num_rows"), f"{part.num_rows}", f"a multiple of {BLOCK}")
+            rows = {"num_rows": part.num_rows, "block": BLOCK}
+            yield Finding("part-rows-not-aligned", at("num_rows"), rows)
         if part.shard >= len(metadata.shards):
-            yield Finding("LLQ-PART-3", at("shard"), f"{part.shard}", f"less than {len(metadata.shards)}")
+            shards = {"shard": part.shard, "num_shards": len(metadata.shards)}
+            yield Finding("part-shard-unknown", at("shard"), shards)
         if part.offset % ALIGNMENT:
-            yield Finding("LLQ-PART-4", at("offset"), f"{part.offset}", f"a multiple of {ALIGNMENT}")
+            offsets = {"offset": part.offset, "alignment": ALIGNMENT}
+            yield Finding("part-offset-not-aligned", at("offset"), offsets)
         length = part_bytes(tensor.dtype, part.num_rows, tensor.cols)
         if part.byte_length != length:
-            yield Finding("LLQ-PART-5", at("byte_length"), f"{part.byte_length}", f"{length}")
+            lengths = {"byte_length": part.byte_length, "expected": length}
+            yield Finding("part-length-wrong", at("byte_length"), lengths)
 
 
 def _shard_lengths(metadata: Metadata) -> Iterator[Finding]:
@@ -56,9 +62,8 @@ def _shard_lengths(metadata: Metadata) -> Iterator[Finding]:
         length, limit = shard.byte_length, metadata.shard_limit
         if length % ALIGNMENT or not _SHARD_MIN <= length <= limit:
             place = Place(pointer=f"/shards/{index}/byte_length")
-            yield Finding(
-                "LLQ-SHARD-1", place, f"{length}", f"a multiple of {ALIGNMENT}, {_SHARD_MIN} to {limit}"
-            )
+            bounds = {"alignment": ALIGNMENT, "minimum": _SHARD_MIN, "maximum": limit}
+            yield Finding("shard-length-wrong", place, {"byte_length": length, **bounds})
 
 
 def _tiling(metadata: Metadata) -> list[Finding]:
@@ -70,27 +75,24 @@ def _tiling(metadata: Metadata) -> list[Finding]:
             held[part.shard].append((part, place))
     findings: list[Finding] = []
     for index, (shard, parts) in enumerate(zip(metadata.shards, held, strict=True)):
-        end, holder = PREAMBLE_BYTES, "the preamble"
+        end, previous = PREAMBLE_BYTES, "the preamble"
         for part, place in sorted(parts, key=lambda item: item[0].offset):
             stop = part.offset + part.byte_length
-            span = f"bytes {part.offset} to {stop - 1}"
+            span = {"first": part.offset, "last": stop - 1}
             if part.offset < PREAMBLE_BYTES or stop > shard.byte_length:
-                inside = f"within bytes {PREAMBLE_BYTES} to {shard.byte_length - 1}"
-                findings.append(Finding("LLQ-PART-6", place, span, inside))
+                bounds = {"minimum": PREAMBLE_BYTES, "maximum": shard.byte_length - 1}
+                findings.append(Finding("part-outside-shard", place, span | bounds))
             elif part.offset < end:
-                findings.append(
-                    Finding("LLQ-PART-7", place, span, f"nothing before byte {end}, held by {holder}")
-                )
+                values = {**span, "expected": end, "previous": previous}
+                findings.append(Finding("part-overlaps", place, values))
             elif part.offset > end:
-                findings.append(
-                    Finding("LLQ-PART-8", place, f"offset {part.offset}", f"{end}, where {holder} ends")
-                )
-            end, holder = max(end, stop), f"tensor {place.tensor}"
+                values = {"offset": part.offset, "expected": end, "previous": previous}
+                findings.append(Finding("part-after-gap", place, values))
+            end, previous = max(end, stop), f"tensor {place.tensor}"
         if end < shard.byte_length:
             place = Place(pointer=f"/shards/{index}/byte_length")
-            findings.append(
-                Finding("LLQ-PART-9", place, f"{shard.byte_length}", f"{end}, where {holder} ends")
-            )
+            values = {"byte_length": shard.byte_length, "expected": end, "previous": previous}
+            findings.append(Finding("shard-end-unused", place, values))
     return findings
 
 
@@ -98,18 +100,25 @@ def _placement(metadata: Metadata) -> Iterator[Finding]:
     try:
         expected = place(((t.name, t.dtype, t.shape) for t in metadata.tensors), metadata.shard_limit)
     except ShardLimitError as error:
-        yield Finding("LLQ-CANON-4", Place(pointer="/shard_limit"), f"{metadata.shard_limit}", str(error))
+        values = {"tensor": error.tensor, "unit": error.unit, "columns": error.columns}
+        limit = {"shard_limit": metadata.shard_limit}
+        yield Finding("shard-limit-too-small", Place(pointer="/shard_limit"), values | limit)
         return
-    for t, (tensor, parts) in enumerate(zip(metadata.tensors, expected.parts, strict=True)):
-        for p, wanted in enumerate(parts):
-            found = tensor.parts[p] if p < len(tensor.parts) else None
-            spans = [
-                "no part"
-                if x is None
-                else f"rows from {x.first_row}, {x.num_rows} of them, at byte {x.offset} of shard {x.shard}"
-                for x in (found, wanted)
-            ]
-            if spans[0] != spans[1]:
-                place_ = Place(pointer=f"/tensors/{t}/parts/{p}", tensor=tensor.name)
-                yield Finding("LLQ-CANON-4", place_, spans[0], spans[1])
+    for t, (tensor, placed) in enumerate(zip(metadata.tensors, expected.parts, strict=True)):
+        # The parts cover all rows (LLQ-PART-1): lists of different lengths differ before one of them ends.
+        for p, (part, target) in enumerate(zip(tensor.parts, placed, strict=False)):
+            span, expected_span = _span(part), _span(target)
+            if span != expected_span:
+                where = Place(pointer=f"/tensors/{t}/parts/{p}", tensor=tensor.name)
+                expected_values = {f"expected_{name}": value for name, value in expected_span.items()}
+                yield Finding("part-misplaced", where, span | expected_values)
                 return  # what follows is shifted, not wrong by itself
+
+
+def _span(part: Part | Placed) -> dict[str, int]:
+    return {
+        "first_row": part.first_row,
+        "num_rows": part.num_rows,
+        "offset": part.offset,
+        "shard": part.shard,
+    }

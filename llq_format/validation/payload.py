@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llq_format.format.dequantize import LARGEST_WEIGHT, ZERO_POINT_SYMMETRIC, largest_weight
 from llq_format.format.layout import BLOCK, BLOCK_BYTES, block_grid
@@ -37,8 +36,9 @@ def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Find
     bad = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
     if bad.size:
         b = int(bad[0])
-        found = f"scale {bits[b]:04X} of block {b}{_and_more(bad)}"
-        yield Finding("LLQ-DEQ-1", scale_of(b), found, f"{SCALE_BITS_MIN:04X} to {SCALE_BITS_MAX:04X}")
+        bounds = {"minimum": f"{SCALE_BITS_MIN:04X}", "maximum": f"{SCALE_BITS_MAX:04X}"}
+        values = {"bits": f"{bits[b]:04X}", "block": b, "blocks": bad.size, **bounds}
+        yield Finding("scale-out-of-range", scale_of(b), values)
     zero_points = None
     if zero_point is not None:
         data = file.read(part.offset + zero_point.offset, zero_point.size)
@@ -50,14 +50,9 @@ def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Find
     if bad.size:
         b = int(bad[0])
         zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
-        product = (
-            f"scale {float(scales[b])!r} and zero_point {zero} of block {b}, giving {float(largest[b])!r}"
-        )
-        yield Finding("LLQ-DEQ-2", scale_of(b), product + _and_more(bad), f"at most {LARGEST_WEIGHT:.0f}")
-
-
-def _and_more(bad: NDArray[np.intp]) -> str:
-    return f" (and {bad.size - 1} more blocks)" if bad.size > 1 else ""
+        product = {"scale": float(scales[b]), "zero_point": zero, "weight": float(largest[b])}
+        limit = {"block": b, "blocks": bad.size, "maximum": int(LARGEST_WEIGHT)}
+        yield Finding("weight-too-large", scale_of(b), product | limit)
 
 
 def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -79,13 +74,14 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
         if bad.size:
             at = int(bad[0])
             place = Place(file=file.name, offset=start + at, tensor=tensor.name)
-            found = f"byte {blocks[at]:02X} in block {i * across + first + at // BLOCK_BYTES}"
-            yield Finding("LLQ-PACK-1", place, found, f"bits {mask[at]:02X} clear")
+            block = i * across + first + at // BLOCK_BYTES
+            bits = {"byte": f"{blocks[at]:02X}", "mask": f"{mask[at]:02X}"}
+            yield Finding("code-outside-matrix", place, {"block": block, **bits})
             return
 
 
 class RawValues:
-    """The values of one raw part, shown piece by piece; notes the first that breaks each rule."""
+    """The values of one raw part, shown piece by piece; notes the first value of each finding code."""
 
     def __init__(self, metadata: Metadata, tensor: TensorEntry, part: Part) -> None:
         self._tensor, self._part = tensor, part
@@ -93,29 +89,29 @@ class RawValues:
         self._frequencies = metadata.model is not None and tensor.name == INV_FREQ
         self._left = part.num_rows * tensor.cols * self._item  # bytes of values; padding follows
         self._element = 0
-        self._first_bad: dict[str, tuple[int, int]] = {}  # rule: element of the part, bits
+        self._first_bad: dict[str, tuple[int, int]] = {}  # code: element of the part, bits
 
     def see(self, piece: memoryview) -> None:
         """Look at the next bytes of the part."""
         bits = np.frombuffer(piece[: self._left], f"<u{self._item}")
         exponent = _EXPONENT_BITS[self._tensor.dtype]
-        broken = {"LLQ-RAW-2": (bits & exponent) == exponent}
+        not_finite = (bits & exponent) == exponent
+        broken = {"raw-value-not-finite": not_finite}
         if self._frequencies:
             beyond = (bits == 0) | (bits > _ONE[self._tensor.dtype])
-            broken["LLQ-MODEL-6"] = ~broken["LLQ-RAW-2"] & beyond
-        for rule, where in broken.items():
-            if rule not in self._first_bad and where.any():
+            broken["frequency-out-of-range"] = ~not_finite & beyond
+        for code, where in broken.items():
+            if code not in self._first_bad and where.any():
                 at = int(where.argmax())
-                self._first_bad[rule] = (self._element + at, int(bits[at]))
+                self._first_bad[code] = (self._element + at, int(bits[at]))
         self._element += len(bits)
         self._left -= bits.nbytes
 
     def findings(self, file: PackageFile) -> Iterator[Finding]:
         """Yield at most one finding a rule, of LLQ-RAW-2 and LLQ-MODEL-6."""
-        expected = {"LLQ-RAW-2": "a finite value", "LLQ-MODEL-6": "a value above 0 and at most 1"}
-        for rule, (at, value) in self._first_bad.items():
+        for code, (at, bits) in self._first_bad.items():
             row, col = divmod(at, self._tensor.cols)
             offset = self._part.offset + at * self._item
             place = Place(file=file.name, offset=offset, tensor=self._tensor.name)
-            found = f"bits {value:0{2 * self._item}X} at row {self._part.first_row + row}, column {col}"
-            yield Finding(rule, place, found, expected[rule])
+            element = {"dtype": self._tensor.dtype, "row": self._part.first_row + row, "column": col}
+            yield Finding(code, place, {"bits": f"{bits:0{2 * self._item}X}", **element})

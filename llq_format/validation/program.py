@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.format.shard import PREAMBLE_BYTES
-from llq_format.metadata.canonical_json import canonical, parse
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.canonical_json import parse
+from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
 from llq_format.metadata.model import Model
 from llq_format.metadata.schema import check_program as check_schema
 from llq_format.metadata.schema import pointer
 from llq_format.validation.module import Section
+from llq_format.validation.text import check_encoding
 
 FILE_NAME = "program.json"
 MAX_BYTES = 1 << 24
@@ -33,24 +35,16 @@ def check_program_text(data: bytes) -> tuple[Json, list[Finding]]:
     value, findings = parse(data, FILE_NAME)
     if findings:
         first = min(findings, key=lambda finding: finding.order)
-        found = f"{first.found} ({first.rule})"
-        return None, [Finding("LLQ-PROG-2", first.where, found, first.expected)]
-    found_schema = check_schema(value, FILE_NAME)
-    expected = canonical(value)
-    if data != expected:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(data, expected, strict=False)) if a != b),
-            min(len(data), len(expected)),
-        )
-        found, wanted = shown(data[at : at + 16]), shown(expected[at : at + 16])
-        place = Place(file=FILE_NAME, offset=at)
-        return None, [Finding("LLQ-PROG-2", place, f"{found} (LLQ-CANON-1)", wanted), *found_schema]
-    return value, found_schema
+        return None, [replace(first, rule="LLQ-PROG-2")]
+    in_encoding = [replace(f, rule="LLQ-PROG-2") for f in check_encoding(data, value, FILE_NAME)]
+    in_schema = check_schema(value, FILE_NAME)
+    return (None if in_encoding else value), in_encoding + in_schema
 
 
 def program_size(size: int) -> Finding:
     """Return the finding of a program.json of the wrong size."""
-    return Finding("LLQ-PROG-1", Place(file=FILE_NAME), f"{size} bytes", f"2 to {MAX_BYTES} bytes")
+    values = {"byte_length": size, "minimum": 2, "maximum": MAX_BYTES}
+    return Finding("program-size", Place(file=FILE_NAME), values)
 
 
 def check_program(
@@ -71,8 +65,8 @@ def check_program(
     return sorted(findings, key=lambda finding: finding.order)
 
 
-def _finding(rule: str, path: Sequence[str | int], found: str, expected: str) -> Finding:
-    return Finding(rule, Place(pointer=pointer(path), file=FILE_NAME), found, expected)
+def _finding(code: str, path: Sequence[str | int], **values: Json) -> Finding:
+    return Finding(code, Place(pointer=pointer(path), file=FILE_NAME), values)
 
 
 def _variants(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
@@ -80,20 +74,21 @@ def _variants(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
     for member in ("features", "language", "directives"):
         if variants[0][member]:
             path = ("variants", 0, member)
-            yield _finding("LLQ-PROG-5", path, shown(variants[0][member]), "nothing")
+            yield _finding("first-variant-not-portable", path, requirements=variants[0][member])
     names = Counter(variant["name"] for variant in variants)
     known = {section.name for section in sections}
     for number, variant in enumerate(variants):
         if names[variant["name"]] > 1:
-            yield _finding("LLQ-PROG-6", ("variants", number, "name"), shown(variant["name"]), "another name")
+            yield _finding("variant-name-repeated", ("variants", number, "name"), name=variant["name"])
         for at, name in enumerate(variant["sections"]):
             if name not in known:
                 where = ("variants", number, "sections", at)
-                yield _finding("LLQ-PROG-7", where, shown(name), "a section of the module")
+                yield _finding("variant-section-unknown", where, section=name)
     portable = [section.name for section in sections if section.portable]
-    if variants[0]["sections"] != portable:
+    sections_ = variants[0]["sections"]
+    if sections_ != portable:
         path = ("variants", 0, "sections")
-        yield _finding("LLQ-PROG-8", path, shown(variants[0]["sections"]), shown(portable))
+        yield _finding("first-variant-sections-wrong", path, sections=sections_, expected=portable)
 
 
 def _entry_points(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
@@ -102,26 +97,26 @@ def _entry_points(value: Json, sections: Sequence[Section]) -> Iterator[Finding]
         count = Counter(name for section in variant["sections"] for name in held.get(section, ()))
         for name in value["pipelines"]:
             if count[name] != 1:
-                found = f"{count[name]} in variant {variant['name']}"
-                yield _finding("LLQ-PROG-9", ("pipelines", name), found, "one entry point of that name")
+                path = ("pipelines", name)
+                yield _finding("entry-point-not-unique", path, count=count[name], variant=variant["name"])
 
 
 def _weights(value: Json, metadata: Metadata) -> Iterator[Finding]:
-    for name, found in value["weights"].items():
+    for name, weight in value["weights"].items():
+        path, shard, num_shards = ("weights", name), weight["shard"], len(metadata.shards)
         if name in value["buffers"]:
-            yield _finding("LLQ-PROG-10", ("weights", name), "a buffer of that name too", "another name")
-        if found["shard"] >= len(metadata.shards):
-            path = ("weights", name, "shard")
-            yield _finding("LLQ-PROG-11", path, f"{found['shard']}", f"less than {len(metadata.shards)}")
+            yield _finding("weight-name-taken", path)
+        if shard >= num_shards:
+            yield _finding("weight-shard-unknown", (*path, "shard"), shard=shard, num_shards=num_shards)
             continue
-        length = metadata.shards[found["shard"]].byte_length
-        first, end = found["offset"], found["offset"] + found["size"]
+        length = metadata.shards[shard].byte_length
+        first, end = weight["offset"], weight["offset"] + weight["size"]
         if first < PREAMBLE_BYTES or end > length:
-            expected = f"bytes {PREAMBLE_BYTES} to {length - 1}"
-            yield _finding("LLQ-PROG-11", ("weights", name), f"bytes {first} to {end - 1}", expected)
+            bounds = {"minimum": PREAMBLE_BYTES, "maximum": length - 1}
+            yield _finding("weight-outside-shard", path, first=first, last=end - 1, **bounds)
         if length > SHARD_LIMIT_DEFAULT:
-            expected = f"at most {SHARD_LIMIT_DEFAULT}"
-            yield _finding("LLQ-PROG-11", ("weights", name, "shard"), f"a shard of {length} bytes", expected)
+            lengths = {"byte_length": length, "maximum": SHARD_LIMIT_DEFAULT}
+            yield _finding("weight-shard-too-large", (*path, "shard"), **lengths)
 
 
 def _buffers(value: Json) -> Iterator[Finding]:
@@ -129,7 +124,8 @@ def _buffers(value: Json) -> Iterator[Finding]:
         fixed, growing = buffer["bytes"], buffer["bytes_per_position"]
         size = fixed + growing * value["context_length"]
         if not 1 <= size <= MAX_BINDING:
-            yield _finding("LLQ-PROG-12", ("buffers", name), f"{size} bytes", f"1 to {MAX_BINDING}")
+            lengths = {"byte_length": size, "minimum": 1, "maximum": MAX_BINDING}
+            yield _finding("buffer-size-out-of-range", ("buffers", name), **lengths)
 
 
 def _known_buffers(value: Json, model: Model) -> Iterator[Finding]:
@@ -144,22 +140,23 @@ def _known_buffers(value: Json, model: Model) -> Iterator[Finding]:
     for name, size in sizes.items():
         buffer = value["buffers"].get(name)
         if buffer is None:
-            yield _finding("LLQ-PROG-13", ["buffers"], "nothing", f"a buffer {name!r}")
+            yield _finding("buffer-missing", ["buffers"], name=name)
         else:
             yield from _sized(name, buffer, size, 0, "zero")
     for name, buffer in value["buffers"].items():
         if buffer["init"] == "rope" and name not in sizes:
             yield from _sized(name, buffer, 0, 4 * model.head_dim, "rope")
     if value["context_length"] > model.context_length:
-        found, expected = f"{value['context_length']}", f"at most {model.context_length}"
-        yield _finding("LLQ-PROG-14", ("context_length",), found, expected)
+        lengths = {"context_length": value["context_length"], "maximum": model.context_length}
+        yield _finding("program-context-too-long", ("context_length",), **lengths)
 
 
 def _sized(name: str, buffer: Json, fixed: int, growing: int, init: str) -> Iterator[Finding]:
     for member, expected in (("bytes", fixed), ("bytes_per_position", growing), ("init", init)):
         if buffer[member] != expected:
             path = ("buffers", name, member)
-            yield _finding("LLQ-PROG-13", path, f"{buffer[member]}", f"{expected}")
+            values = {"member": member, "value": buffer[member], "expected": expected}
+            yield _finding("buffer-member-wrong", path, **values)
 
 
 def _dispatches(value: Json) -> Iterator[Finding]:
@@ -167,33 +164,35 @@ def _dispatches(value: Json) -> Iterator[Finding]:
         for number, dispatch in enumerate(dispatches):
             path = ("passes", name, number)
             yield from _bindings(value, dispatch, path)
-            if dispatch["parameters"] >= len(value["parameters"]):
-                found, expected = f"{dispatch['parameters']}", f"less than {len(value['parameters'])}"
-                yield _finding("LLQ-PROG-20", (*path, "parameters"), found, expected)
+            parameters, count = dispatch["parameters"], len(value["parameters"])
+            if parameters >= count:
+                where = (*path, "parameters")
+                yield _finding("parameters-unknown", where, parameters=parameters, count=count)
             if name in _ONE_POSITION:
                 for at, size in enumerate(dispatch["workgroups"]):
                     if isinstance(size, dict):
-                        yield _finding("LLQ-PROG-21", (*path, "workgroups", at), shown(size), "a number")
+                        yield _finding("workgroups-not-constant", (*path, "workgroups", at), workgroups=size)
 
 
 def _bindings(value: Json, dispatch: Json, path: Sequence[str | int]) -> Iterator[Finding]:
     bindings, entry_point = dispatch["bindings"], dispatch["entry_point"]
     for at, name in enumerate(bindings):
         if name not in value["weights"] and name not in value["buffers"]:
-            yield _finding("LLQ-PROG-17", (*path, "bindings", at), shown(name), "a range or buffer")
+            yield _finding("binding-unknown", (*path, "bindings", at), name=name)
     access = value["pipelines"].get(entry_point)
     if access is None:
-        yield _finding("LLQ-PROG-15", (*path, "entry_point"), shown(entry_point), "a member of pipelines")
+        yield _finding("pipeline-unknown", (*path, "entry_point"), entry_point=entry_point)
         return
     if len(bindings) != len(access):
-        yield _finding("LLQ-PROG-16", (*path, "bindings"), f"{len(bindings)}", f"{len(access)}")
+        counts = {"bindings": len(bindings), "expected": len(access)}
+        yield _finding("binding-count-wrong", (*path, "bindings"), **counts)
         return
     times = Counter(bindings)
     for at, (name, kind) in enumerate(zip(bindings, access, strict=True)):
         if kind == "read":
             continue
         if name in value["weights"]:
-            yield _finding("LLQ-PROG-18", (*path, "bindings", at), f"{name} for writing", "a buffer")
+            yield _finding("weight-written", (*path, "bindings", at), name=name)
         if times[name] > 1:
-            found = f"{name} bound {times[name]} times"
-            yield _finding("LLQ-PROG-19", (*path, "bindings", at), found, "once, for it is written")
+            where = (*path, "bindings", at)
+            yield _finding("written-buffer-bound-again", where, name=name, count=times[name])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llq_format.format.layout import VERSION, block_grid, is_int4
+from llq_format.format.layout import VERSION, VERSION_TEXT, block_grid, is_int4
 from llq_format.format.record import SLOT, SLOT_FIELDS
 from llq_format.format.sections import sections
 from llq_format.format.shard import MAGIC, PREAMBLE, PREAMBLE_BYTES, PREAMBLE_FIELDS
@@ -19,32 +19,36 @@ def check_preamble(metadata: Metadata, index: int, file: PackageFile) -> Iterato
         return Place(file=file.name, offset=PREAMBLE_FIELDS[field].offset)
 
     if preamble.magic != MAGIC:
-        yield Finding("LLQ-SHARD-2", at("magic"), preamble.magic.hex(" ").upper(), MAGIC.hex(" ").upper())
+        magics = {"magic": preamble.magic.hex(" ").upper(), "expected": MAGIC.hex(" ").upper()}
+        yield Finding("magic-wrong", at("magic"), magics)
     version = (preamble.version_major, preamble.version_minor)
     if version != VERSION:
-        yield Finding("LLQ-SHARD-3", at("version_major"), "{}.{}".format(*version), "{}.{}".format(*VERSION))
+        versions = {"version_major": version[0], "version_minor": version[1], "expected": VERSION_TEXT}
+        yield Finding("shard-version-wrong", at("version_major"), versions)
     if preamble.shard_index != index:
-        yield Finding("LLQ-SHARD-4", at("shard_index"), f"shard_index {preamble.shard_index}", f"{index}")
+        indices = {"shard_index": preamble.shard_index, "expected": index}
+        yield Finding("shard-index-wrong", at("shard_index"), indices)
     if preamble.shard_count != len(metadata.shards):
-        found = f"shard_count {preamble.shard_count}"
-        yield Finding("LLQ-SHARD-4", at("shard_count"), found, f"{len(metadata.shards)}")
+        counts = {"shard_count": preamble.shard_count, "expected": len(metadata.shards)}
+        yield Finding("shard-count-wrong", at("shard_count"), counts)
     length = metadata.shards[index].byte_length
     if preamble.byte_length != length:
-        yield Finding("LLQ-SHARD-5", at("byte_length"), f"{preamble.byte_length}", f"{length}")
+        lengths = {"byte_length": preamble.byte_length, "expected": length}
+        yield Finding("preamble-length-wrong", at("byte_length"), lengths)
     for field in PREAMBLE_FIELDS.values():
         if field.type == "zeros":
-            yield from _zeros("LLQ-SHARD-6", file, preamble[field.name], field.offset)
+            yield from _zeros("preamble-reserved-not-zero", file, preamble[field.name], field.offset)
 
 
 def check_part_layout(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
     """Yield the breaches of LLQ-REC-1 to LLQ-REC-5 and LLQ-RAW-1 in one part."""
     if is_int4(tensor.dtype):
         yield from _slot(tensor, part, file)
-    rule = "LLQ-REC-5" if is_int4(tensor.dtype) else "LLQ-RAW-1"
+    code = "record-padding-not-zero" if is_int4(tensor.dtype) else "raw-padding-not-zero"
     for section in sections(tensor.dtype, part.num_rows, tensor.cols):
         start = part.offset + section.offset + section.size
         padding = file.read(start, section.end - section.offset - section.size)
-        yield from _zeros(rule, file, padding, start, tensor.name)
+        yield from _zeros(code, file, padding, start, tensor.name)
 
 
 def _slot(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -52,24 +56,25 @@ def _slot(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Findin
     slot = SLOT.parse(file.read(part.offset, section.size))
     down, across = block_grid(part.num_rows, tensor.cols)
     expected = {
-        "block_rows": ("LLQ-REC-1", SLOT_FIELDS["block_rows"].value),
-        "block_cols": ("LLQ-REC-1", SLOT_FIELDS["block_cols"].value),
-        "num_blocks": ("LLQ-REC-2", down * across),
-        "offset": ("LLQ-REC-3", part.offset + first.offset),
+        "block_rows": ("block-rows-wrong", SLOT_FIELDS["block_rows"].value),
+        "block_cols": ("block-cols-wrong", SLOT_FIELDS["block_cols"].value),
+        "num_blocks": ("num-blocks-wrong", down * across),
+        "offset": ("record-offset-wrong", part.offset + first.offset),
     }
-    for field, (rule, value) in expected.items():
+    for field, (code, value) in expected.items():
         if slot[field] != value:
             place = Place(file=file.name, offset=part.offset + SLOT_FIELDS[field].offset, tensor=tensor.name)
-            yield Finding(rule, place, f"{field} {slot[field]}", f"{value}")
+            yield Finding(code, place, {field: slot[field], "expected": value})
     reserved = SLOT_FIELDS["reserved_16"]
-    yield from _zeros("LLQ-REC-4", file, slot[reserved.name], part.offset + reserved.offset, tensor.name)
+    offset = part.offset + reserved.offset
+    yield from _zeros("record-reserved-not-zero", file, slot[reserved.name], offset, tensor.name)
 
 
 def _zeros(
-    rule: str, file: PackageFile, data: bytes, offset: int, tensor: str | None = None
+    code: str, file: PackageFile, data: bytes, offset: int, tensor: str | None = None
 ) -> Iterator[Finding]:
     """Yield one finding, at the first byte that is not zero."""
     rest = data.lstrip(b"\0")
     if rest:
         place = Place(file=file.name, offset=offset + len(data) - len(rest), tensor=tensor)
-        yield Finding(rule, place, f"byte {rest[0]:02X}", "00")
+        yield Finding(code, place, {"byte": f"{rest[0]:02X}"})

@@ -26,7 +26,7 @@ def check_tensors(metadata: Metadata) -> list[Finding]:
     for index, (tensor, name) in enumerate(zip(metadata.tensors, expected, strict=False)):
         if tensor.name != name:
             place = Place(pointer=f"/tensors/{index}/name")
-            findings.append(Finding("LLQ-CANON-3", place, f"'{tensor.name}'", f"'{name}'"))
+            findings.append(Finding("tensor-out-of-order", place, {"name": tensor.name, "expected": name}))
             break  # what follows is shifted, not wrong by itself
     return findings
 
@@ -37,10 +37,9 @@ def _names(metadata: Metadata) -> Iterator[Finding]:
         other = first.setdefault(tensor.name.lower(), index)
         if other != index:
             place = Place(pointer=f"/tensors/{index}/name", tensor=tensor.name)
-            found = (
-                f"the name of tensor {other}, '{metadata.tensors[other].name}', but for the case of letters"
-            )
-            yield Finding("LLQ-TENSOR-2", place, found, "a name of its own")
+            name = metadata.tensors[other].name
+            code = "tensor-name-repeated" if name == tensor.name else "tensor-name-differs-in-case"
+            yield Finding(code, place, {"first": other, "first_name": name})
 
 
 def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding]:
@@ -55,14 +54,14 @@ def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding
         roles.append(role)
         if role.name not in held:
             missing += 1
-            yield Finding("LLQ-TENSOR-3", Place(pointer="/tensors"), "nothing", f"a tensor '{role.name}'")
+            yield Finding("tensor-missing", Place(pointer="/tensors"), {"name": role.name})
         if missing == _MOST_MISSING:
             return
     wanted = {role.name for role in roles}
     for name, index in held.items():
         if name not in wanted:
             place = Place(pointer=f"/tensors/{index}/name", tensor=name)
-            yield Finding("LLQ-TENSOR-3", place, f"'{name}'", "a tensor that the model calls for")
+            yield Finding("tensor-superfluous", place, {"name": name})
 
 
 _MOST_MISSING = 100
@@ -72,10 +71,10 @@ def _shapes(metadata: Metadata) -> Iterator[Finding]:
     for index, tensor in enumerate(metadata.tensors):
         place = Place(pointer=f"/tensors/{index}/shape", tensor=tensor.name)
         if is_int4(tensor.dtype) and len(tensor.shape) != 2:
-            yield Finding("LLQ-TENSOR-6", place, f"{len(tensor.shape)} dimension", "two, [rows, cols]")
+            yield Finding("int4-not-a-matrix", place, {"dimensions": len(tensor.shape)})
         elements = math.prod(tensor.shape)
         if elements > _MAX_ELEMENTS:
-            yield Finding("LLQ-TENSOR-7", place, f"{elements} elements", f"at most {_MAX_ELEMENTS}")
+            yield Finding("tensor-too-large", place, {"elements": elements, "maximum": _MAX_ELEMENTS})
 
 
 def _roles(metadata: Metadata, roles: dict[str, TensorRole]) -> Iterator[Finding]:
@@ -83,7 +82,9 @@ def _roles(metadata: Metadata, roles: dict[str, TensorRole]) -> Iterator[Finding
         role, pointer = roles[tensor.name], f"/tensors/{index}"
         if tensor.shape != role.shape:
             place = Place(pointer=f"{pointer}/shape", tensor=tensor.name)
-            yield Finding("LLQ-TENSOR-4", place, f"{list(tensor.shape)}", f"{list(role.shape)}")
+            shapes = {"shape": list(tensor.shape), "expected": list(role.shape)}
+            yield Finding("tensor-shape-wrong", place, shapes)
         if tensor.dtype not in role.dtypes:
             place = Place(pointer=f"{pointer}/dtype", tensor=tensor.name)
-            yield Finding("LLQ-TENSOR-5", place, tensor.dtype, " or ".join(role.dtypes))
+            dtypes = {"dtype": tensor.dtype, "expected": list(role.dtypes)}
+            yield Finding("tensor-dtype-wrong", place, dtypes)

@@ -5,7 +5,7 @@ from typing import Any
 from llq_format.format.layout import VERSION_TEXT
 from llq_format.metadata import schema
 from llq_format.metadata.canonical_json import canonical, parse
-from llq_format.metadata.findings import Finding, Place, shown
+from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import FILE_NAME, Metadata, digest
 
 KNOWN_EXTENSIONS: frozenset[str] = frozenset()
@@ -30,25 +30,37 @@ def check_version(value: Any) -> list[Finding]:
     findings = []
     version, required = value.get("version"), value.get("extensions_required")
     if isinstance(version, str) and version != VERSION_TEXT:
-        findings.append(Finding("LLQ-VER-1", Place(pointer="/version"), shown(version), repr(VERSION_TEXT)))
+        values = {"version": version, "supported": VERSION_TEXT}
+        findings.append(Finding("version-unsupported", Place(pointer="/version"), values))
     for index, name in enumerate(required if isinstance(required, list) else ()):
         if isinstance(name, str) and name not in KNOWN_EXTENSIONS:
             place = Place(pointer=f"/extensions_required/{index}")
-            findings.append(
-                Finding("LLQ-EXT-1", place, shown(name), "an extension that this reader implements")
-            )
+            findings.append(Finding("extension-unknown", place, {"name": name}))
     return findings
 
 
 def check_canonical(data: bytes, value: dict[str, Any]) -> list[Finding]:
     """Return the findings of stage `canonical`."""
+    findings = check_encoding(data, value, FILE_NAME)
+    if findings:
+        return findings
+    expected = digest(value)
+    if value["digest"] == expected:
+        return []
+    values = {"digest": value["digest"], "expected": expected}
+    return [Finding("digest-mismatch", Place(pointer="/digest"), values)]
+
+
+def check_encoding(data: bytes, value: Any, file: str) -> list[Finding]:
+    """Return the finding of a file that is not the canonical form of its value (LLQ-CANON-1), if any."""
     expected = canonical(value)
-    if data != expected:
-        longest = min(len(data), len(expected))
-        at = next((i for i in range(longest) if data[i] != expected[i]), longest)
-        found, wanted = shown(data[at : at + 16]), shown(expected[at : at + 16])
-        return [Finding("LLQ-CANON-1", Place(file=FILE_NAME, offset=at), found, wanted)]
-    right = digest(value)
-    if value["digest"] != right:
-        return [Finding("LLQ-CANON-2", Place(pointer="/digest"), value["digest"], right)]
-    return []
+    if data == expected:
+        return []
+    shorter = min(len(data), len(expected))
+    at = next((i for i in range(shorter) if data[i] != expected[i]), shorter)
+    values = {"text": _excerpt(data, at), "canonical": _excerpt(expected, at)}
+    return [Finding("not-canonical", Place(file=file, offset=at), values)]
+
+
+def _excerpt(data: bytes, offset: int) -> str:
+    return data[offset : offset + 16].decode("utf-8", "backslashreplace")

@@ -62,11 +62,9 @@ def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
     named = {entry.file for entry in metadata.files}
     for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are wanted, not paths
         if name.lower().endswith(".llq") and name not in named:
-            findings.append(
-                Finding("LLQ-PKG-9", Place(file=ascii(name)[1:-1]), "a stray shard", "no such file")
-            )
+            findings.append(Finding("stray-shard", Place(file=ascii(name)[1:-1])))
     if metadata.model is not None and metadata.tokenizer is None:
-        findings.append(Finding("LLQ-PKG-10", Place(pointer=""), "no tokenizer", "a member 'tokenizer'"))
+        findings.append(Finding("tokenizer-missing", Place(pointer="")))
     return findings
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from llq_format.cli.chapters import Statement, statements
 from llq_format.cli.options import Json
 from llq_format.cli.terminal import print_fields, print_heading, print_json, print_line, printable, stdout
+from llq_format.metadata.finding_codes import FindingCode, codes_of
 from llq_format.metadata.rules import Rule, registry
 
 
@@ -22,7 +23,7 @@ def explain(
     *,
     json: Json = False,
 ) -> None:
-    """Print what a rule says, why, and how to mend a breach.
+    """Print what a rule says, why, how to fix a violation, and the codes of its findings.
 
     Without RULE, all rules are listed in order of checking.
 
@@ -38,6 +39,17 @@ def explain(
         _print_all(stdout(), chosen)
     else:
         _print_rule(stdout(), chosen[0], statements().get(chosen[0].id))
+
+
+def _print_findings(console: Console, codes: tuple[FindingCode, ...]) -> None:
+    if codes:
+        console.print()
+        print_line(console, "findings, by code", lead="  ")
+        print_fields(
+            console,
+            [(code.name, f"found {code.found.plain}, expected {code.expected.plain}") for code in codes],
+            indent=4,
+        )
 
 
 def _find(text: str) -> Rule:
@@ -59,6 +71,15 @@ def _as_json(rule: Rule, statement: Statement | None) -> dict[str, Any]:
         "classes": list(rule.classes),
         "sentence": rule.sentence,
         "remedy": rule.remedy,
+        "findings": [
+            {
+                "code": code.name,
+                "found": code.found.plain,
+                "expected": code.expected.plain,
+                "values": sorted(code.names),
+            }
+            for code in codes_of(rule.id)
+        ],
     }
     if statement is not None:
         value["stated"] = {
@@ -93,6 +114,7 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
         where = f"chapter {statement.chapter}{section} (spec/{statement.file}, line {statement.line})"
         fields.append(("stated in", where))
     print_fields(console, fields)
+    _print_findings(console, codes_of(rule.id))
     for block in () if statement is None else statement.text:
         console.print()
         if block.startswith(("|", "```")):
