@@ -69,7 +69,7 @@ _SCHEMA = (
         "fraction-for-integer", "META-4 PROG-3", "{value!a}, with a fraction or an exponent", "digits alone"
     ),
     _code("wrong-constant", "META-5 PROG-3", "{value!a}", "{constant!a}"),
-    _code("unknown-choice", "META-5 PROG-3 PROG-4", "{value!a}", "one of {choices:,}"),
+    _code("unknown-choice", "META-5 PROG-3", "{value!a}", "one of {choices:,}"),
     _code("pattern-mismatch", "META-5 PKG-3 TENSOR-1 PROG-3", "{value!a}", "text that matches {pattern}"),
     _code("below-minimum", "META-5 PROG-3 PROG-4", "{value!a}", "at least {minimum}"),
     _code("above-maximum", "META-5 PROG-3 PROG-4", "{value!a}", "at most {maximum}"),

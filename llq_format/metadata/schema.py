@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +12,7 @@ from jsonschema.validators import extend
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.specification import read_json
 
-CODE_OF_KEYWORD = {
+_CODE_OF_KEYWORD = {
     "const": ("wrong-constant", "constant"),
     "enum": ("unknown-choice", "choices"),
     "pattern": ("pattern-mismatch", "pattern"),
@@ -70,54 +69,56 @@ def pointer(path: Any) -> str:
 
 def check(value: Any) -> list[Finding]:
     """Return the findings of stage `schema`, in order (spec: Metadata, Schema)."""
-    errors = _validator("metadata").iter_errors(value)
-    findings = [finding for error in errors for finding in _findings(error)]
-    return sorted(findings, key=lambda finding: finding.order)
+    return _sorted_findings("metadata", value)
 
 
 def check_program(value: Any, file: str) -> list[Finding]:
-    """Return the breaches of LLQ-PROG-3 and LLQ-PROG-4 in the value of program.json, in order."""
-    errors = _validator("program").iter_errors(value)
-    findings = [_in_program(finding, file) for error in errors for finding in _findings(error)]
+    """Return the violations of LLQ-PROG-3 and LLQ-PROG-4 in the value of program.json, in order."""
+    return _sorted_findings("program", value, file, "LLQ-PROG-3")
+
+
+def _sorted_findings(name: str, value: Any, file: str | None = None, rule: str = "") -> list[Finding]:
+    """Return the findings of a schema.
+
+    rule: the rule of all violations for which the schema names no rule; by default that of the metadata.
+    """
+    errors = _validator(name).iter_errors(value)
+    findings = [finding for error in errors for finding in _findings(error, file, rule)]
     return sorted(findings, key=lambda finding: finding.order)
 
 
-def _in_program(finding: Finding, file: str) -> Finding:
-    """Return a finding as one of program.json, which has one rule for most of what the metadata has."""
-    rule = "LLQ-PROG-4" if finding.rule == "LLQ-PROG-4" else "LLQ-PROG-3"
-    return replace(finding, rule=rule, where=replace(finding.where, file=file))
-
-
-def _findings(error: ValidationError) -> Iterator[Finding]:
+def _findings(error: ValidationError, file: str | None, rule: str) -> Iterator[Finding]:
     keyword = str(error.validator)
     instance: Any = error.instance
     expected: Any = error.validator_value
     schema: Any = error.schema
-    place = Place(pointer=pointer(error.absolute_path))
+    place = Place(pointer=pointer(error.absolute_path), file=file)
     if keyword == "additionalProperties":
         known = schema["properties"]
         for name in sorted(set(instance) - set(known)):
-            where = Place(pointer=pointer([*error.absolute_path, name]))
-            yield Finding("unknown-member", where, {"name": name, "known": sorted(known)})
-        return
-    if keyword == "required":
+            where = Place(pointer=pointer([*error.absolute_path, name]), file=file)
+            yield Finding("unknown-member", where, {"name": name, "known": sorted(known)}, rule)
+    elif keyword == "required":
         missing = [name for name in expected if name not in instance]
         if f"{missing[0]!r} is a required property" == error.message:  # one error comes for each missing name
-            yield from (Finding("missing-member", place, {"name": name}) for name in missing)
-        return
-    if keyword == "type":
-        yield _type_finding(place, instance, expected)
-        return
-    rule = schema.get("$comment", "LLQ-META-5")
+            yield from (Finding("missing-member", place, {"name": name}, rule) for name in missing)
+    elif keyword == "type":
+        yield _type_finding(place, instance, expected, rule)
+    else:
+        yield _value_finding(place, instance, (keyword, expected), schema.get("$comment", rule))
+
+
+def _value_finding(place: Place, instance: Any, constraint: tuple[str, Any], rule: str) -> Finding:
+    keyword, expected = constraint
+    rule = rule or "LLQ-META-5"
     if keyword == "uniqueItems":
-        yield Finding("repeated-item", place, {"value": instance}, rule)
-        return
-    code, limit = CODE_OF_KEYWORD[keyword]
-    yield Finding(code, place, {"value": instance, limit: expected}, rule)
+        return Finding("repeated-item", place, {"value": instance}, rule)
+    code, name = _CODE_OF_KEYWORD[keyword]
+    return Finding(code, place, {"value": instance, name: expected}, rule)
 
 
-def _type_finding(place: Place, instance: Any, expected: str | list[str]) -> Finding:
+def _type_finding(place: Place, instance: Any, expected: str | list[str], rule: str) -> Finding:
     types = [expected] if isinstance(expected, str) else expected
     if isinstance(instance, float) and "integer" in types:
-        return Finding("fraction-for-integer", place, {"value": instance})
-    return Finding("wrong-type", place, {"value": instance, "types": types})
+        return Finding("fraction-for-integer", place, {"value": instance}, rule)
+    return Finding("wrong-type", place, {"value": instance, "types": types}, rule)

@@ -7,6 +7,7 @@ import numpy as np
 
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT, is_int4
 from llq_format.format.sections import sections
+from llq_format.metadata.finding_codes import find_code
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
 from llq_format.package import reader
@@ -16,14 +17,12 @@ from .seam import Seam
 from .validation import validate
 
 
-def _refuse(seam: Seam, rule: str, which: Callable[[Metadata], bool]) -> None:
-    """Find a breach of a rule where the metadata are such."""
+def _refuse(seam: Seam, code: str, which: Callable[[Metadata], bool]) -> None:
+    """Report a finding of a code about metadata that `which` chooses."""
 
     def wrong(check: Callable[[Metadata], list[Finding]]) -> Callable[[Metadata], list[Finding]]:
         def checked(metadata: Metadata) -> list[Finding]:
-            more = (
-                [Finding(rule, Place(pointer=""), "what it dislikes", "another")] if which(metadata) else []
-            )
+            more = [_invented(code, Place(pointer=""))] if which(metadata) else []
             return [*check(metadata), *more]
 
         return checked
@@ -34,7 +33,7 @@ def _refuse(seam: Seam, rule: str, which: Callable[[Metadata], bool]) -> None:
 
 @mutant("extensions that are used, but not required, refused", "EXT-3", "accept")
 def unknown_extensions_refused(seam: Seam) -> None:
-    _refuse(seam, "LLQ-EXT-1", lambda metadata: bool(metadata.extensions_used))
+    _refuse(seam, "extension-unknown", lambda metadata: bool(metadata.extensions_used))
 
 
 @mutant("extras refused", "META-1", "accept")
@@ -42,22 +41,22 @@ def extras_refused(seam: Seam) -> None:
     def extras(metadata: Metadata) -> bool:
         return metadata.extras is not None or any(tensor.extras is not None for tensor in metadata.tensors)
 
-    _refuse(seam, "LLQ-META-1", extras)
+    _refuse(seam, "unknown-member", extras)
 
 
 @mutant("a shard_limit above 256 MiB refused", "META-5", "accept")
 def great_shard_limit_refused(seam: Seam) -> None:
-    _refuse(seam, "LLQ-META-5", lambda metadata: metadata.shard_limit > SHARD_LIMIT_DEFAULT)
+    _refuse(seam, "above-maximum", lambda metadata: metadata.shard_limit > SHARD_LIMIT_DEFAULT)
 
 
 @mutant("several shards refused", "SHARD-4", "accept")
 def several_shards_refused(seam: Seam) -> None:
-    _refuse(seam, "LLQ-SHARD-4", lambda metadata: len(metadata.shards) > 1)
+    _refuse(seam, "shard-count-wrong", lambda metadata: len(metadata.shards) > 1)
 
 
 @mutant("packages without a model refused", "META-2", "accept")
 def packages_without_model_refused(seam: Seam) -> None:
-    _refuse(seam, "LLQ-META-2", lambda metadata: metadata.model is None)
+    _refuse(seam, "missing-member", lambda metadata: metadata.model is None)
 
 
 @mutant("INT4 shapes that are no multiples of 64 refused", "PACK-6", "accept")
@@ -65,21 +64,32 @@ def ragged_shapes_refused(seam: Seam) -> None:
     def ragged(metadata: Metadata) -> bool:
         return any(is_int4(t.dtype) and (t.rows % 64 or t.cols % 64) for t in metadata.tensors)
 
-    _refuse(seam, "LLQ-TENSOR-4", ragged)
+    _refuse(seam, "tensor-shape-wrong", ragged)
 
 
 @mutant("int4_symmetric refused", "DEQ-4", "accept")
 def symmetric_refused(seam: Seam) -> None:
-    _refuse(seam, "LLQ-TENSOR-5", lambda metadata: any(t.dtype == "int4_symmetric" for t in metadata.tensors))
+    def symmetric(metadata: Metadata) -> bool:
+        return any(tensor.dtype == "int4_symmetric" for tensor in metadata.tensors)
+
+    _refuse(seam, "tensor-dtype-wrong", symmetric)
 
 
 @mutant("packages without a tokenizer refused", "PKG-10", "accept")
 def tokenizer_required(seam: Seam) -> None:
-    _refuse(seam, "LLQ-PKG-6", lambda metadata: metadata.model is not None and metadata.tokenizer is None)
+    def without_tokenizer(metadata: Metadata) -> bool:
+        return metadata.model is not None and metadata.tokenizer is None
+
+    _refuse(seam, "file-missing", without_tokenizer)
 
 
-def _payload(seam: Seam, rule: str, which: Callable[[Any], bool]) -> None:
-    """Find a breach of a rule where the zero points of a part, int8 [n], are such."""
+def _invented(code: str, where: Place) -> Finding:
+    """Return a finding of a code, with values of no meaning."""
+    return Finding(code, where, dict.fromkeys(find_code(code).names, 0))
+
+
+def _payload(seam: Seam, which: Callable[[Any], bool]) -> None:
+    """Report a weight that is too large in a part whose zero points, int8 [n], `which` chooses."""
 
     def wrong(check: Callable[..., Any]) -> Callable[..., Any]:
         def checked(tensor: Any, part: Any, file: Any) -> Any:
@@ -89,7 +99,7 @@ def _payload(seam: Seam, rule: str, which: Callable[[Any], bool]) -> None:
                 span = spans["zero_point"]
                 data = np.frombuffer(file.read(part.offset + span.offset, span.size), np.int8)
                 if which(data):
-                    yield Finding(rule, Place(file=file.name, tensor=tensor.name), "a zero_point", "0 to 15")
+                    yield _invented("weight-too-large", Place(file=file.name, tensor=tensor.name))
 
         return checked
 
@@ -98,12 +108,12 @@ def _payload(seam: Seam, rule: str, which: Callable[[Any], bool]) -> None:
 
 @mutant("zero points outside 0 to 15 refused", "DEQ-4", "accept")
 def zero_point_beyond_4_bits_refused(seam: Seam) -> None:
-    _payload(seam, "LLQ-DEQ-2", lambda zero_points: bool(((zero_points < 0) | (zero_points > 15)).any()))
+    _payload(seam, lambda zero_points: bool(((zero_points < 0) | (zero_points > 15)).any()))
 
 
 @mutant("a zero point of −128 refused", "DEQ-4", "accept")
 def zero_point_minus_128_refused(seam: Seam) -> None:
-    _payload(seam, "LLQ-DEQ-2", lambda zero_points: bool((zero_points == -128).any()))
+    _payload(seam, lambda zero_points: bool((zero_points == -128).any()))
 
 
 @mutant("weights above 32768 refused", "DEQ-2", "accept")
@@ -119,7 +129,7 @@ def other_files_refused(seam: Seam) -> None:
         def checked(metadata: Metadata, directory: Any) -> list[Finding]:
             known = {"metadata.json", *(entry.file for entry in metadata.files)}
             strays = [entry.name for entry in directory.iterdir() if entry.name not in known]
-            more = [Finding("LLQ-PKG-9", Place(file=name), "a stray file", "none") for name in strays]
+            more = [Finding("stray-shard", Place(file=name)) for name in strays]
             return [*check(metadata, directory), *more]
 
         return checked
