@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from llq_format.metadata.finding_codes import FINDING_CODES
 from tests.support.command_line import llq, on_terminal
 from tests.support.repository import ROOT
 
@@ -44,6 +45,30 @@ def test_json_has_every_rule_with_the_place_of_its_sentence() -> None:
         lines = (ROOT / "spec" / stated["file"]).read_text(encoding="utf-8").splitlines()
         assert lines[stated["line"] - 1].startswith(f"**[{rule['id']}]** ")
         assert stated["chapter"] == lines[0].removeprefix("# ")
+
+
+def test_the_codes_of_findings_are_listed_with_their_texts() -> None:
+    lines = llq("explain", "shard-4").stdout.splitlines()
+    at = lines.index("  findings, by code")
+    assert lines[at + 1 : at + 3] == [
+        "    shard-index-wrong  found shard_index {shard_index}, expected {expected}",
+        "    shard-count-wrong  found shard_count {shard_count}, expected {expected}",
+    ]
+    assert "findings, by code" not in llq("explain", "read-1").stdout
+
+
+def test_json_has_the_codes_of_every_rule() -> None:
+    entries = {entry["id"]: entry["findings"] for entry in json.loads(llq("explain", "--json").stdout)}
+    assert {code["code"] for codes in entries.values() for code in codes} == set(FINDING_CODES)
+    assert entries["LLQ-READ-1"] == []
+    assert entries["LLQ-PART-4"] == [
+        {
+            "code": "part-offset-not-aligned",
+            "found": "offset {offset}",
+            "expected": "a multiple of {alignment}",
+            "values": ["alignment", "offset"],
+        }
+    ]
 
 
 def test_json_of_one_rule_is_one_object() -> None:

@@ -75,6 +75,16 @@ def test_json_follows_the_schema(tmp_path: Path) -> None:
     finding = value[1]["findings"][0]
     assert (finding["rule"], finding["severity"]) == ("LLQ-PKG-1", "error")
     assert finding["where"] == {"file": "metadata.json"}
+    assert (finding["code"], finding["values"]) == ("directory-missing", {})
+
+
+def test_json_has_the_values_that_the_texts_contain(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    tampering.overwrite(package, 0, 12, b"\x07")
+    finding = as_json(package)[1][0]["findings"][0]
+    assert (finding["rule"], finding["code"]) == ("LLQ-SHARD-4", "shard-index-wrong")
+    assert finding["values"] == {"shard_index": 7, "expected": 0}
+    assert (finding["found"], finding["expected"]) == ("shard_index 7", "0")
 
 
 @pytest.mark.parametrize("vector", PLAIN[::25], ids=lambda vector: str(vector["id"]))
