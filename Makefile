@@ -52,7 +52,7 @@ pytest: $(VENV)/installed $(SMOLLM2) web/dist/harness.js
 lock: $(VENV)/installed  ## Renew the locks of Python's and npm's packages: 1 min.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' pyproject.toml --extra dev --output-file requirements/locked.txt
-	for folder in $(NPM_FOLDERS); do (cd $$folder && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund) || exit; done
+	for folder in $(NPM_FOLDERS); do (cd $$folder && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund) || exit; done
 
 vectors: $(VENV)/installed  ## Regenerate rules page, vectors and data of the self-test.
 	$(BIN)/python -m vectors.build

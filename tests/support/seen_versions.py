@@ -12,7 +12,7 @@ from importlib.metadata import version
 from conformance.runtimes.javascript.launchers import find
 from tests.support.repository import ROOT
 
-PATIENCE = 60
+TIME_LIMIT = 60
 """Seconds that a program may take to print its version, however busy the machine is."""
 
 
@@ -54,6 +54,6 @@ def _output(command: Sequence[str]) -> str:
     """Return what a command prints, "" if it fails."""
     environment = {**os.environ, "NO_COLOR": "1"}
     done = subprocess.run(  # noqa: S603  # programs that the tests use too
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, env=environment
     )
     return done.stdout if done.returncode == 0 else ""
