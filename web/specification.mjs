@@ -27,9 +27,9 @@ async function schemaText(name) {
   );
 }
 
-/** @param {{stage: string, severity: string}} rule */
-function isOfPackages({ stage, severity }) {
-  return STAGES.includes(stage) && severity === "error";
+/** @param {{stage: string, kind: string}} rule */
+function isOfPackages({ stage, kind }) {
+  return STAGES.includes(stage) && kind === "requirement";
 }
 
 const { rules } = await specification("rules.json");

@@ -14,6 +14,7 @@ class Rule:
     """One rule."""
 
     id: str
+    kind: str
     stage: str
     sentence: str
     remedy: str

@@ -12,7 +12,7 @@ from .causes import attributed
 NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
 CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 
-WORKINGS = ("LLQ-READ-2", "LLQ-READ-3")
+WORKINGS = ("LLQ-PKG-16", "LLQ-META-8", "LLQ-READ-2", "LLQ-READ-3", "LLQ-READ-7", "LLQ-READ-10")
 """Rules about how a reader works: tests/ holds the reference to them."""
 
 SAMPLING = "LLQ-GEN-3"
@@ -111,11 +111,15 @@ def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
 
 def untestable(rule: Rule) -> str:
     """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
+    if rule.kind == "permission":
+        return "it permits, so no answer violates it"
+    if rule.kind == "procedure":
+        return "it defines what other rules require, and the checks of those rules show it"
     if rule.id in WORKINGS:
         return "it is about how a reader works, which no single answer shows"
     if rule.id == SAMPLING:
         return "it is about sampled tokens, and the suite asks for greedy ones"
-    if rule.stage == "behaviour" and rule.classes in (("writer",), ("host",)):
+    if rule.stage == "behaviour" and rule.classes in (("writer",), ("executor",)):
         asked = ": --exporter asks them" if rule.classes == ("writer",) else ""
         return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{asked}"
     return ""

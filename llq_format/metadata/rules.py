@@ -7,14 +7,19 @@ from typing import Literal
 
 from llq_format.metadata.specification import read_json
 
-Severity = Literal["error", "warning"]
+Kind = Literal["requirement", "recommendation", "permission", "procedure"]
+"""What a rule is; a procedure is a MUST that is defined by steps or a table."""
+
+Severity = Literal["error", "warning", "none"]
+"""How a violation counts; a permission cannot be violated and has severity `none`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `order` is its rank in `spec/rules.md`, which decides the first fault."""
+    """One rule; `order` is its rank in `spec/rules.md`, which decides the first error."""
 
     id: str
+    kind: Kind
     order: int
     stage: str
     severity: Severity
@@ -28,10 +33,8 @@ def registry() -> Mapping[str, Rule]:
     """Return every rule by its id, in order of checking."""
     entries = read_json("rules.json")["rules"]
     return {
-        e["id"]: Rule(
-            e["id"], order, e["stage"], e["severity"], tuple(e["classes"]), e["sentence"], e["remedy"]
-        )
-        for order, e in enumerate(entries)
+        entry["id"]: Rule(order=order, **entry | {"classes": tuple(entry["classes"])})
+        for order, entry in enumerate(entries)
     }
 
 

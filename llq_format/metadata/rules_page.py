@@ -9,12 +9,12 @@ from llq_format.metadata.specification import specification_path
 
 _HEAD = """# Rules
 
-Generated from `rules.json` by `python -m llq_format.metadata.rules_page`. Stages and rules stand in
-the order of checking: the first fault of a package is the fault of the rule that comes first on this page
-([Validation](validation.md)).
+This page is generated from `rules.json` by `python -m llq_format.metadata.rules_page`.
+Stages and rules are listed in the order of checking.
+The first error of a package ([Validation](validation.md)) is the violation of the rule that comes first here.
 """
 _STAGE_WORDS = {
-    "decode": "What bytes mean. No package can break these by its bytes alone.",
+    "decode": "What bytes mean. No package can violate these rules by its bytes alone.",
     "compute": "What runtimes compute.",
     "behaviour": "What readers and writers do.",
     "interface": "What the JavaScript interface does.",
@@ -43,7 +43,9 @@ def render() -> str:
             lines.append(f"## {stage}\n")
             if stage in _STAGE_WORDS:
                 lines.append(_STAGE_WORDS[stage] + "\n")
-            lines.append("| rule | sentence | remedy | severity | classes |\n|---|---|---|---|---|")
+            lines.append(
+                "| rule | kind | sentence | remedy | severity | classes |\n|---|---|---|---|---|---|"
+            )
         lines.append(_row(rule))
         if rule is _last_of_stage(stage):
             lines.append("")
@@ -57,6 +59,7 @@ def _last_of_stage(stage: str) -> Rule:
 def _row(rule: Rule) -> str:
     cells = [
         f"[{rule.id}]({chapters()[rule.id]})",
+        rule.kind,
         rule.sentence,
         rule.remedy,
         rule.severity,

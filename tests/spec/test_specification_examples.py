@@ -46,9 +46,9 @@ def tables(text: str) -> list[list[dict[str, str]]]:
 
 def section(text: str, heading: str) -> str:
     """Return what stands under a heading."""
-    _, _, rest = text.partition(f"\n{heading}\n")
-    assert rest, heading
-    return re.split(r"\n#", rest)[0]
+    found = re.search(rf"(?s)\n{heading}(?: \(informative\))?\n(.*?)(?=\n#|\Z)", text)
+    assert found, heading
+    return found[1]
 
 
 # ---- Packing: the worked example ----
@@ -57,8 +57,9 @@ CODES = np.array([[(r + 3 * c) % 16 for c in range(64)] for r in range(64)], np.
 EXAMPLE = PackedTensor((64, 64), np.array([0.5], np.float16), np.array([-3], np.int8), pack(CODES)[None])
 
 
-def test_the_shard_of_the_worked_example_is_what_the_library_writes(tmp_path: Path) -> None:
+def test_the_shard_of_the_worked_example_is_the_librarys(tmp_path: Path) -> None:
     written = save(tmp_path / "p", {"w": EXAMPLE})
+    assert written.shard_limit == 268435456
     data = (tmp_path / "p" / written.shards[0].file).read_bytes()
     assert len(data) == 3072
     rows = tables(section(chapter("packing.md"), "## Worked example"))[1]
@@ -295,10 +296,19 @@ def test_patterns_in_the_text_are_those_of_the_schema() -> None:
 # ---- Limits ----
 
 
+def longest(pattern: str, text: str) -> int:
+    """Return the length of a text, which is the longest of its kind that matches a pattern."""
+    assert re.search(pattern, text)
+    assert not re.search(pattern, text + text[-1])
+    return len(text)
+
+
 def test_limits_are_those_of_the_schema_and_the_library() -> None:
     (rows,) = tables(chapter("limits.md"))
     limits = {row["what"]: row["limit"] for row in rows}
     tensor, part = SCHEMA["$defs"]["tensor"]["properties"], SCHEMA["$defs"]["part"]["properties"]
+    model, ffn = SCHEMA["$defs"]["model"]["properties"], SCHEMA["$defs"]["ffn"]["properties"]
+    extension_name = SCHEMA["$defs"]["extension_names"]["items"]["pattern"]
     of = {
         name: definition["properties"] for name, definition in PROGRAM.items() if "properties" in definition
     }
@@ -308,13 +318,20 @@ def test_limits_are_those_of_the_schema_and_the_library() -> None:
         "JSON nesting": (canonical_json.MAX_DEPTH, "32", 32),
         "integers in JSON": (canonical_json.MAX_INTEGER, "2^53 − 1", 2**53 - 1),
         "tensors": (SCHEMA["properties"]["tensors"]["maxItems"], "65,536", 65536),
+        "layers": (model["layers"]["maxItems"], "1,024", 1024),
+        "experts of a layer": (ffn["moe"]["properties"]["num_experts"]["maximum"], "4,096", 4096),
+        "vocabulary": (model["vocab_size"]["maximum"], "16,777,216 tokens", 1 << 24),
+        "end tokens": (SCHEMA["$defs"]["tokenizer"]["properties"]["eos_token_ids"]["maxItems"], "64", 64),
+        "extension names of a list": (SCHEMA["$defs"]["extension_names"]["maxItems"], "64", 64),
+        "extension name": (longest(extension_name, "A" * 8 + "_" + "a" * 64), "73 characters", 73),
         "shards": (SCHEMA["properties"]["shards"]["maxItems"], "99,999", 99999),
         "shard": (layout.SHARD_LIMIT_MAX, "4,294,967,040 bytes (2^32 − 256)", 2**32 - 256),
         "`shard_limit` by default": (layout.SHARD_LIMIT_DEFAULT, "268,435,456 bytes", 268435456),
         "dimensions": (tensor["shape"]["items"]["maximum"], "2^31 − 1", 2**31 - 1),
         "elements of a tensor": (2**53 - 1, "2^53 − 1", 2**53 - 1),
         "tensor name": (SCHEMA["$defs"]["tensor_name"]["maxLength"], "128 characters", 128),
-        "file name": (128, "128 characters", 128),
+        "file name": (longest(SCHEMA["$defs"]["file_name"]["pattern"], "a" * 128), "128 characters", 128),
+        "stem": (longest(SCHEMA["properties"]["stem"]["pattern"], "a" * 64), "64 characters", 64),
         "alignment": (layout.ALIGNMENT, "256 bytes", 256),
         "`program.json`": (program.MAX_BYTES, "16 MiB", 16 << 20),
         "module": (module.MAX_BYTES, "1 MiB", 1 << 20),

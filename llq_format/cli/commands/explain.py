@@ -66,6 +66,7 @@ def _find(text: str) -> Rule:
 def _as_json(rule: Rule, statement: Statement | None) -> dict[str, Any]:
     value: dict[str, Any] = {
         "id": rule.id,
+        "kind": rule.kind,
         "stage": rule.stage,
         "severity": rule.severity,
         "classes": list(rule.classes),
@@ -104,6 +105,7 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
     print_line(console, rule.sentence, lead="  ")
     console.print()
     fields = [
+        ("kind", rule.kind),
         ("remedy", rule.remedy),
         ("severity", rule.severity),
         ("stage", rule.stage),

@@ -30,8 +30,8 @@ def test_a_rule_by_any_spelling(spelling: str) -> None:
     assert "chapter Shards and records, section Parts (spec/records.md, line " in result.stdout
 
 
-def test_what_the_chapter_says_after_the_rule_is_printed_with_code_as_it_stands() -> None:
-    text = llq("explain", "pack-4").stdout
+def test_what_follows_the_rule_in_the_chapter_is_printed_and_code_keeps_its_layout() -> None:
+    text = llq("explain", "pack-7").stdout
     assert "  low   = (packed[byte]        >> shift) & 3\n" in text
     assert "LLQ-PACK-5" not in text
 

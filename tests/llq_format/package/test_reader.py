@@ -135,6 +135,18 @@ def test_an_unknown_extension_that_is_used_and_not_required_changes_nothing(pack
     assert bits(llq_format.open(package).get_tensor("b")) == before
 
 
+def test_extras_change_nothing(package: Path) -> None:
+    before = bits(llq_format.open(package).get_tensor("b"))
+
+    def extend(value: dict[str, Any]) -> None:
+        value["extras"] = {"version": "2.0", "tensors": []}
+        value["tensors"][1]["extras"] = {"dtype": "f64", "shape": [0]}
+
+    tampering.edit(package, extend)
+    assert tampering.rules(package) == []
+    assert bits(llq_format.open(package).get_tensor("b")) == before
+
+
 # ---- Nothing unchecked is returned ----
 
 

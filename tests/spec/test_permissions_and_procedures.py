@@ -1,0 +1,127 @@
+"""What shows each permission and procedure: vectors, conforming variants and tests, or why nothing can."""
+
+import ast
+import json
+from typing import Any
+
+from conformance.mutation.conforming import EQUIVALENTS
+from llq_format.metadata.rules import registry
+from tests.support.repository import ROOT, VECTORS
+
+TEST_TEXT = "test llq_format/reference/test_text.py"
+SHOWN_BY = {
+    "LLQ-PKG-12": ["vector control-files"],
+    "LLQ-PKG-13": ["vector other-files"],
+    "LLQ-PKG-14": ["test llq_format/package/test_reader.py::test_a_package_has_several_addresses"],
+    "LLQ-PKG-15": ["test llq_format/package/test_reader.py::test_a_package_has_several_addresses"],
+    "LLQ-PKG-17": ["vector module-without-program"],
+    "LLQ-PKG-18": [
+        "test llq_format/package/test_reader.py::test_a_shard_that_shrinks_after_opening_is_refused"
+    ],
+    "LLQ-JSON-7": [
+        "vector deep-array-behind-a-fault",
+        "vector deep-array-that-is-not-closed",
+        "vector extras-brackets-in-strings-which-are-no-levels",
+    ],
+    "LLQ-VER-2": [
+        "vector version-and-extension",
+        "vector version-of-another-schema",
+        "vector required-string-is-listed-after-a-number",
+        "vector required-string-is-no-extension-name",
+        "vector type-of-extensions-required-is-a-string",
+    ],
+    "LLQ-META-6": [
+        "vector bad-name-before-out-of-range",
+        "vector type-of-a-tensor-name-is-a-number",
+        "vector type-of-extension-data-are-a-string",
+        "vector value-of-extension-data-named-proto",
+    ],
+    "LLQ-META-7": ["vector control-files"],
+    "LLQ-META-9": ["vector control-files"],
+    "LLQ-META-10": ["vector prompt-begins-with-bos-and-ends", "vector generation-ends-at-token-0"],
+    "LLQ-META-11": ["vector worked-example"],
+    "LLQ-META-12": ["vector worked-example"],
+    "LLQ-META-13": ["vector grouped-heads-int8"],
+    "LLQ-META-14": ["vector chunks-int8", "vector temperature-int8"],
+    "LLQ-META-15": ["vector ungated-gelu-int8", "vector experts-int8"],
+    "LLQ-EXT-4": ["vector unknown-extension-on-a-tensor", "vector unknown-extension-used"],
+    "LLQ-MODEL-7": ["variant float32-shuffled"],
+    "LLQ-TENSOR-8": [
+        "test llq_format/package/test_reader.py::test_claims_of_size_are_refused_without_memory_for_them"
+    ],
+    "LLQ-SHARD-7": ["vector worked-example"],
+    "LLQ-SHARD-8": ["vector worked-example"],
+    "LLQ-REC-6": ["vector worked-example"],
+    "LLQ-REC-7": ["vector worked-example"],
+    "LLQ-RAW-4": ["vector control-raw"],
+    "LLQ-PACK-7": ["vector worked-example"],
+    "LLQ-DEQ-7": ["vector zero-point-minus-128", "vector zero-point-127"],
+    "LLQ-WRITE-10": ["test llq_format/exporting/test_transforms.py::test_a_transform_keeps_the_logits"],
+    "LLQ-READ-5": ["vector long-shard-and-missing-tokenizer", "vector raw-padding-before-a-slot"],
+    "LLQ-READ-6": ["variant first-fault-alone", "variant talkative-validator"],
+    "LLQ-READ-8": ["test llq_format/cli/test_validate.py::test_json_follows_the_schema"],
+    "LLQ-ACT-10": ["vector binary16-layers-of-three-1", "vector binary16-layers-of-three-2"],
+    "LLQ-ACT-12": ["variant subnormals-flushed"],
+    "LLQ-ACT-14": ["vector matvec-blocks-binary16", "vector matvec-blocks-int8"],
+    "LLQ-NUM-5": ["vector int8-boundaries", "vector matvec-cancelling"],
+    "LLQ-NUM-6": ["variant float32-shuffled", "variant blocks-backwards"],
+    "LLQ-NUM-8": ["variant norm-by-reciprocal", "variant codes-by-reciprocal"],
+    "LLQ-NUM-9": ["variant subnormals-flushed"],
+    "LLQ-NUM-10": ["variant online-softmax"],
+    "LLQ-NUM-11": ["variant token-by-token", "variant three-tokens-at-a-time"],
+    "LLQ-NUM-12": ["variant all-experts-masked"],
+    "LLQ-NUM-13": ["variant float32-cache-wider-than-declared"],
+    "LLQ-DEC-18": ["vector llama-4", "vector dense-binary16"],
+    "LLQ-DEC-19": ["vector llama-4"],
+    "LLQ-DEC-20": ["vector far-positions", "vector chunks-int8"],
+    "LLQ-GEN-4": ["vector generation-from-the-last-position"],
+    "LLQ-TOK-2": [
+        f"{TEST_TEXT}::test_text_survives_encoding_and_special_tokens_are_not_shown",
+        f"{TEST_TEXT}::test_a_stream_never_ends_within_a_character",
+    ],
+    "LLQ-TOK-3": [
+        f"{TEST_TEXT}::test_a_chat_template_sees_messages_and_special_tokens",
+    ],
+}
+"""Evidence by rule: `vector ID`, `variant NAME` (a conforming variant), or `test PATH::FUNCTION`."""
+
+UNTESTABLE = {
+    "LLQ-WRITE-9": "it frees the choice of every writer, and no check compares choices",
+    "LLQ-READ-9": "the suite gives every runtime the memory that its packages need",
+    "LLQ-ACT-11": "the number of roundings shows in no result",
+    "LLQ-ACT-13": "no vector has inputs between zero and 2^-100, so that both answers are never asked for",
+    "LLQ-NUM-7": "NumPy has no fused multiply-add, and devices that use it pass the same bounds",
+    "LLQ-NUM-14": "the suite asks for results of whole operations alone",
+    "LLQ-DEC-21": "no vector has more positions than its model",
+    "LLQ-DEC-22": "no vector has more positions than its model",
+    "LLQ-GEN-5": "no vector has more positions than its model",
+}
+"""Why nothing shows a rule."""
+
+
+def vector_ids() -> set[str]:
+    index: dict[str, Any] = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))
+    return {vector["id"] for vector in index["vectors"]}
+
+
+def exists(evidence: str, vectors: set[str]) -> bool:
+    kind, _, name = evidence.partition(" ")
+    if kind == "vector":
+        return name in vectors
+    if kind == "variant":
+        return name in EQUIVALENTS
+    path, _, function = name.partition("::")
+    tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+    return function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_permission_and_procedure_is_shown_or_says_why_not() -> None:
+    rules = {rule.id for rule in registry().values() if rule.kind in ("permission", "procedure")}
+    assert set(SHOWN_BY) | set(UNTESTABLE) == rules
+    assert set(SHOWN_BY) & set(UNTESTABLE) == set()
+
+
+def test_all_evidence_exists() -> None:
+    vectors = vector_ids()
+    for rule, evidence in SHOWN_BY.items():
+        assert [name for name in evidence if not exists(name, vectors)] == [], rule

@@ -1,0 +1,154 @@
+"""The English of the specification and its structure: idioms, length of sentences, marks of notes."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from llq_format.metadata.rules import registry
+from tests.support.chapters import CHAPTERS, Block, blocks
+
+NOT_YET_REWRITTEN = {
+    "api.md",
+    "interpretation.md",
+    "module.md",
+    "program.md",
+}
+"""Chapters that these tests leave out until they are rewritten; nothing is added to this set."""
+
+REWRITTEN = sorted(set(CHAPTERS) - NOT_YET_REWRITTEN)
+MAX_WORDS = 30
+"""Maximum length of a sentence of a rule, in words; a code span and a formula count as one word each."""
+
+IDIOMS = {
+    "is told, tells": r"\b(is|are|be) told\b|\btells?\b|\btelling\b",
+    "is no X": r"(?<!there )\b(is|are|be) no\b(?! (longer|more|less)\b)",
+    "least, greatest": r"(?<!at )\bleast\b(?! significant)|\bgreatest\b",
+    "stands, lies": r"\bstands?\b(?! alone)|\blies?\b|\blying\b",
+    "behind, beside, beyond": r"\bbehind\b|\bbesides?\b|\bbeyond\b",
+    "the affair of": r"\baffairs?\b",
+    "anew, mend, fare, let pass": r"\banew\b|\bmend(s|ed)?\b|\bfares?\b|\blets? pass\b|\bbrings? nothing\b",
+    "also within a clause": r"(?<=[a-z,] )also\b",
+    "so after the verb": r"\b(is|are|can|may|must|does|do) so\b",
+    "but for, save": r"\bbut for\b|\bsave\b",
+    "so many, as many, of which": r"\b(so|as) (many|much)\b|\bof which\b",
+    "mistake, fault": r"\bmistakes?\b|\bfaults?\b|\bfaulty\b",
+    "likeliest": r"\blikeliest\b",
+    "has to, is to, owes": r"\b(has|have|had|is|are) to\b|\bowes?\b|\bought\b",
+    "that of, those of, the one": r"\b(that|those) of\b|\bthe one\b",
+    "host for executor, replay": r"\breplay(s|ed|ing)?\b",
+    "certificate": r"\bcertificates?\b",
+    "patience": r"\bpatience\b",
+    "the founding article": r"\b(founding )?article\b",
+}
+"""What STYLE calls idioms to replace, each with the pattern that finds it in text without code."""
+
+VAGUE_SUBJECT = re.compile(r"(It|They|That|These|Those|Such|This(?! rule\b)) ")
+MARKED = re.compile(r"> \*\*(Note|Example|Rationale):\*\* ")
+REFERS_TO_WHAT_FOLLOWS = re.compile(r"\bbelow\b|\bfollowing\b|\bthese\b|:$")
+TWO_SENTENCES = re.compile(r"[.!?]\)? (?=[A-Z*\[`(])")
+END_OF_SENTENCE = (".", ":", "?", "!", ".)", "…")
+
+
+def prose(line: str) -> str:
+    """Return a line with code spans and the targets of links replaced, and quotation marks kept."""
+    line = re.sub(r"`[^`]*`", "CODE", line)
+    return re.sub(r"\]\([^)]*\)", "]", line)
+
+
+def words(sentence: str) -> int:
+    """Return the number of words of a sentence, a code span or a formula counting as one."""
+    text = re.sub(r"`[^`]*`", "x", sentence)
+    text = re.sub(r"\S+(?: (?:[·+−=≤≥<>/⊙&|×→]|>>) \S+)+", "x", text)
+    return len(text.split())
+
+
+def idioms(text: str) -> list[str]:
+    """Return the names of the idioms in a text."""
+    return [name for name, pattern in IDIOMS.items() if re.search(pattern, prose(text), re.IGNORECASE)]
+
+
+def text_blocks(name: str) -> Iterator[Block]:
+    """Yield the blocks of a chapter, code left out."""
+    return (block for block in blocks(CHAPTERS[name]) if block.kind != "code")
+
+
+def rules_of_rewritten_chapters() -> set[str]:
+    return {block.rule for name in REWRITTEN for block in blocks(CHAPTERS[name]) if block.rule}
+
+
+def test_the_chapters_that_are_left_out_exist() -> None:
+    assert set(CHAPTERS) >= NOT_YET_REWRITTEN
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_no_idiom_is_used_in_a_chapter(name: str) -> None:
+    found = [
+        (block.line + number, idioms(line))
+        for block in text_blocks(name)
+        for number, line in enumerate(block.lines)
+        if idioms(line)
+    ]
+    citations = [place for place in found if place[1] == ["the founding article"]]
+    assert len(citations) == (name == "README.md"), citations  # the overview cites it once
+    assert [place for place in found if place not in citations] == []
+
+
+def test_no_idiom_is_used_in_a_rule_or_a_remedy() -> None:
+    rules = [registry()[rule] for rule in rules_of_rewritten_chapters()]
+    found = [
+        (rule.id, idioms(text)) for rule in rules for text in (rule.sentence, rule.remedy) if idioms(text)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_no_sentence_of_a_rule_is_long_or_needs_its_neighbour(name: str) -> None:
+    for block in blocks(CHAPTERS[name]):
+        if block.kind == "rule":
+            for sentence in block.sentences:
+                assert words(sentence) <= MAX_WORDS, (block.rule, words(sentence), sentence)
+                assert not VAGUE_SUBJECT.match(sentence), (block.rule, sentence)
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_a_line_is_one_sentence(name: str) -> None:
+    for block in blocks(CHAPTERS[name]):
+        if block.kind in ("rule", "quote", "paragraph"):
+            for number, sentence in enumerate(block.sentences):
+                place = (name, block.line + number, sentence)
+                assert not TWO_SENTENCES.search(prose(sentence)), place
+                assert sentence.endswith(END_OF_SENTENCE), place
+
+
+def informative(heading: str, above: dict[int, bool]) -> dict[int, bool]:
+    """Return whether the sections around a place are informative, by level, after a heading."""
+    level = len(heading) - len(heading.lstrip("#"))
+    inherited = any(value for depth, value in above.items() if depth < level)
+    kept = {depth: value for depth, value in above.items() if depth < level}
+    return kept | {level: inherited or "(informative)" in heading}
+
+
+@pytest.mark.parametrize("name", [name for name in REWRITTEN if name != "README.md"])
+def test_what_is_no_rule_is_marked_as_informative(name: str) -> None:
+    sections: dict[int, bool] = {}
+    before: Block | None = None
+    attached: Block | None = None  # the rule that tables, lists and code at this place belong to
+    for block in blocks(CHAPTERS[name]):
+        place = (name, block.line, block.lines[0])
+        if block.kind == "heading":
+            sections, attached = informative(block.lines[0], sections), None
+        elif block.kind == "rule":
+            attached = block
+        elif not any(sections.values()):
+            if block.kind == "quote":
+                assert MARKED.match(block.lines[0]), place
+                attached = None
+            elif block.kind == "paragraph":
+                assert before is not None, place
+                assert before.kind == "heading", place
+                attached = None
+            elif block.kind != "figure":
+                assert attached is not None, place
+                assert REFERS_TO_WHAT_FOLLOWS.search(" ".join(attached.lines)), (attached.rule, place)
+        before = block
