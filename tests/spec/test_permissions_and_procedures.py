@@ -49,6 +49,7 @@ SHOWN_BY = {
     "LLQ-TENSOR-8": [
         "test llq_format/package/test_reader.py::test_claims_of_size_are_refused_without_memory_for_them"
     ],
+    "LLQ-TENSOR-9": ["vector model-with-every-choice-of-llama-4", "vector control-experts"],
     "LLQ-SHARD-7": ["vector worked-example"],
     "LLQ-SHARD-8": ["vector worked-example"],
     "LLQ-REC-6": ["vector worked-example"],
@@ -56,6 +57,7 @@ SHOWN_BY = {
     "LLQ-RAW-4": ["vector control-raw"],
     "LLQ-PACK-7": ["vector worked-example"],
     "LLQ-DEQ-7": ["vector zero-point-minus-128", "vector zero-point-127"],
+    "LLQ-CANON-5": ["test spec/test_specification_examples.py::test_placement_is_the_procedure_of_the_spec"],
     "LLQ-WRITE-10": ["test llq_format/exporting/test_transforms.py::test_a_transform_keeps_the_logits"],
     "LLQ-READ-5": ["vector long-shard-and-missing-tokenizer", "vector raw-padding-before-a-slot"],
     "LLQ-READ-6": ["variant first-fault-alone", "variant talkative-validator"],
@@ -71,6 +73,11 @@ SHOWN_BY = {
     "LLQ-NUM-11": ["variant token-by-token", "variant three-tokens-at-a-time"],
     "LLQ-NUM-12": ["variant all-experts-masked"],
     "LLQ-NUM-13": ["variant float32-cache-wider-than-declared"],
+    "LLQ-NUM-15": [
+        "vector matvec-cancelling",
+        "vector matvec-long-rows-binary16",
+        "vector matvec-long-rows-int8",
+    ],
     "LLQ-DEC-18": ["vector llama-4", "vector dense-binary16"],
     "LLQ-DEC-19": ["vector llama-4"],
     "LLQ-DEC-20": ["vector far-positions", "vector chunks-int8"],

@@ -38,7 +38,7 @@ def test_a_warning_is_shown_and_leaves_the_package_valid(tmp_path: Path) -> None
         "warning LLQ-PKG-10 at metadata.json#",
         "  found     no tokenizer",
         "  expected  a member 'tokenizer'",
-        "  remedy    Add tokenizer.json, or tell users where the tokens come from.",
+        "  remedy    Add tokenizer.json, or document where the tokens come from.",
         f"{package}: valid, 1 warning",
     ]
 
