@@ -1,5 +1,6 @@
 """`llq explain`: the text of a rule."""
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -12,6 +13,9 @@ from llq_format.cli.terminal import print_fields, print_heading, print_json, pri
 from llq_format.metadata.finding_codes import FindingCode, codes_of
 from llq_format.metadata.rules import Rule, registry
 
+_LIST_ITEM = re.compile(r"(\*|\d+\.) ")
+_MARK = re.compile(r"^\*\*(Note|Example|Rationale):\*\*")
+
 
 def explain(
     rule: Annotated[
@@ -23,7 +27,7 @@ def explain(
     *,
     json: Json = False,
 ) -> None:
-    """Print what a rule says, why, how to fix a violation, and the codes of its findings.
+    """Print a rule, its notes, how to fix a violation, and the codes of its findings.
 
     Without RULE, all rules are listed in order of checking.
 
@@ -119,8 +123,18 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
     _print_findings(console, codes_of(rule.id))
     for block in () if statement is None else statement.text:
         console.print()
-        if block.startswith(("|", "```")):
-            for line in block.splitlines():
-                console.print("  " + printable(line), soft_wrap=True)
-        else:
-            print_line(console, " ".join(block.split()), lead="  ")
+        _print_block(console, block)
+
+
+def _print_block(console: Console, block: str) -> None:
+    """Print a block of a chapter: tables and code line by line, items of lists and notes as paragraphs."""
+    lines = block.splitlines()
+    if block.startswith(("|", "```")):
+        for line in lines:
+            console.print("  " + printable(line), soft_wrap=True)
+    elif _LIST_ITEM.match(block):
+        for line in lines:
+            print_line(console, line, lead="  ")
+    else:
+        text = " ".join(line.removeprefix("> ") for line in lines)
+        print_line(console, _MARK.sub(r"\1:", text), lead="  ")
