@@ -113,7 +113,7 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
         ("remedy", rule.remedy),
         ("severity", rule.severity),
         ("stage", rule.stage),
-        ("binds", ", ".join(f"{name}s" for name in rule.classes)),
+        ("applies to", ", ".join(f"{name}s" for name in rule.classes)),
     ]
     if statement is not None:
         section = f", section {statement.section}" if statement.section else ""

@@ -21,12 +21,12 @@ def test_a_rule_by_any_spelling(spelling: str) -> None:
         "  The `offset` of a part MUST be a multiple of 256.",
     ]
     assert (
-        "remedy     Place the part on a multiple of 256, so that WebGPU can bind it in place."
+        "remedy      Place the part on a multiple of 256, so that WebGPU can bind it in place."
         in result.stdout
     )
-    assert "severity   error" in result.stdout
-    assert "stage      parts" in result.stdout
-    assert "binds      writers, readers" in result.stdout
+    assert "severity    error" in result.stdout
+    assert "stage       parts" in result.stdout
+    assert "applies to  writers, readers" in result.stdout
     assert "chapter Shards and records, section Parts (spec/records.md, line " in result.stdout
 
 
