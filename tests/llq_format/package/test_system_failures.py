@@ -1,6 +1,7 @@
 """Failures of the system are reported as such: no rule is blamed for them (LLQ-PKG-16, LLQ-READ-10)."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def test_a_file_that_the_system_does_not_read_is_no_violation(
     def fail(*_: object) -> None:
         raise OSError(code, "the system says no")
 
-    monkeypatch.setattr(package_files.os, "preadv", fail)
+    monkeypatch.setattr(os, "preadv", fail)
     for read in (llq_format.open, llq_format.validate):
         with pytest.raises(OSError, match="the system says no"):
             read(package)
