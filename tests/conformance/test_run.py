@@ -157,10 +157,10 @@ def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> 
 
 
 def test_the_suite_runs_beside_pytest_timeout(suite: Suite) -> None:
-    run = suite("reference", "--timeout=250", "--answer-timeout=200")
+    run = suite("reference", f"--timeout={seconds(250)}", f"--answer-timeout={seconds(200)}")
     assert run.status == 0, run.output
-    assert "timeout: 250.0s" in run.output
-    assert run.results["options"]["timeout"] == 200
+    assert f"timeout: {seconds(250)}s" in run.output
+    assert run.results["options"]["timeout"] == seconds(200)
 
 
 def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class Interfaces(CommandRuntime):
 def runtime() -> Iterator[Interfaces]:
     deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
     assert deno is not None, "deno is not on the path: pip install deno"
-    adapter = shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api_adapter.mjs")])
+    adapter = shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")])
     runtime = Interfaces(adapter, seconds(300))  # kernels are compiled by the CPU
     yield runtime
     runtime.close()

@@ -80,7 +80,9 @@ test("after dispose waiting calls and new ones fail, though a stream is not read
   });
 });
 
-test("invalid arguments fail at once, even while other calls wait", { timeout: milliseconds(5) }, async () => {
+test("invalid arguments fail at once, even while other calls wait", {
+  timeout: milliseconds(5),
+}, async () => {
   const { model } = modelOfAs();
   await begun(model);
   for (const prompt of [7, [], [{ role: "user" }], null]) {
