@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from llq_format.exporting.export import export
 from tests.support.repository import ROOT
 from tests.support.seen_versions import seen_versions
 from tests.support.warning_filters import FILTERS, UNLOCKED
 
-settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
 

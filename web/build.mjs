@@ -2,7 +2,7 @@
 // licences
 // of the packages whose code it contains.
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 /** @type {import("esbuild").BuildOptions[]} */
@@ -46,6 +46,8 @@ for (const bundle of BUNDLES) {
     metafile: true,
     write: false,
   });
-  const [output] = outputFiles;
-  await writeFile(output.path, output.text + (await licences(Object.keys(metafile.inputs))));
+  const [{ path, text }] = outputFiles;
+  const partial = `${path}.${process.pid}`; // whoever reads the bundle meanwhile reads all of it
+  await writeFile(partial, text + (await licences(Object.keys(metafile.inputs))));
+  await rename(partial, path);
 }

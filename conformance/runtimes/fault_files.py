@@ -21,7 +21,7 @@ from ..core.api_scenario import Scenario
 PACKAGE, VOCABULARY = "package", "vocabulary"
 """The folders of a scenario."""
 
-SETTLING = 3.0
+SETTLING = 10.0
 """Seconds in which connections that a page has left have to be closed."""
 
 POLL = 0.05

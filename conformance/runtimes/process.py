@@ -30,6 +30,9 @@ STDERR_LINES = 15
 STDERR_WIDTH = 300
 """What is kept of standard error: the last lines, in characters of each."""
 
+LEAVING = 5
+"""Seconds in which a process whose output has ended may end too, and its threads after it."""
+
 POLL = 0.2
 """Seconds between two looks whether the process is still there."""
 
@@ -67,8 +70,7 @@ class Process:
             self._stderr.clear()
         if not self._lines.empty() and (unasked := self._lines.get_nowait()):
             raise BrokenAdapter(f"it wrote {_shown(unasked)} to standard output without being asked")
-        self.tell(request)
-        line = self._answer(op, timeout)
+        line = self._answer(request, timeout)
         if not line:
             raise Errored(f"the process ended during {op!r}, {self._death()}")
         if len(line) >= LONGEST_LINE:
@@ -99,7 +101,7 @@ class Process:
         self._popen.wait()
         self._ended.set()
         for thread in self._threads:  # a child that left the session may hold the pipes for ever
-            thread.join(timeout=1)
+            thread.join(timeout=LEAVING)
 
     def last_words(self) -> str:
         """Return the end of what it wrote to standard error since the last request."""
@@ -109,9 +111,13 @@ class Process:
             else ""
         )
 
-    def _answer(self, op: str, timeout: float) -> bytes:
-        """Return the next line; none comes once the process is gone, though a child may hold its pipe."""
+    def _answer(self, request: Message, timeout: float) -> bytes:
+        """Send a request and return the next line: none, once the process is gone.
+
+        The limit begins before the request is sent. A child of the process may hold its pipe.
+        """
         deadline = time.monotonic() + timeout
+        self.tell(request)
         while (left := deadline - time.monotonic()) > 0:
             gone = self._popen.poll() is not None
             try:
@@ -119,11 +125,11 @@ class Process:
             except Empty:
                 if gone:
                     return b""
-        raise TimedOut(f"no answer to {op!r} within {timeout:g} s; was standard output flushed?")
+        raise TimedOut(f"no answer to {request['op']!r} within {timeout:g} s; was standard output flushed?")
 
     def _death(self) -> str:
         try:
-            status = self._popen.wait(timeout=1)
+            status = self._popen.wait(timeout=LEAVING)
         except subprocess.TimeoutExpired:
             return "closing its standard output"
         return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

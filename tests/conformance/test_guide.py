@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository import ROOT
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,14 @@ def _holds(output: str, shown: str) -> bool:
 def environment(installed: Path) -> dict[str, str]:
     """Provide what an activated virtual environment with the wheel would."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": ""}
+    limit = f"--answer-timeout={seconds(30):g}"
+    return {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": str(installed),
+        "PYTHONSAFEPATH": "",
+        "PYTEST_ADDOPTS": limit,
+    }
 
 
 def test_a_newcomer_can_follow_the_guide(environment: dict[str, str], tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,10 @@ import pytest
 from conformance.core.rules import registry
 from conformance.core.vectors import VECTORS
 from conformance.runtimes import messages
+from tests.support.hang_clock import HANG, environment
 from tests.support.repository import ROOT
+from tests.support.suite_process import run_suite
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -58,22 +61,10 @@ def few(tmp_path: Path) -> Path:
 def suite(tmp_path: Path, few: Path) -> Suite:
     """Provide a function that runs the suite over a few vectors."""
 
-    def run(runtime: str, *arguments: str, vectors: Path = few) -> Run:
+    def run(runtime: str, *arguments: str, vectors: Path = few, env: dict[str, str] | None = None) -> Run:
         directory = tmp_path / "report"
         options = [f"--runtime={runtime}", f"--vectors={vectors}", f"--report={directory}"]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "conformance",
-            "-p",
-            "no:cacheprovider",
-            *options,
-            *arguments,
-        ]
-        done = subprocess.run(  # noqa: S603
-            command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=300
-        )
+        done = run_suite(*options, *arguments, env=env)
         report = directory / "report.json"
         found = json.loads(report.read_text()) if report.exists() else {}
         return Run(done.returncode, done.stdout + done.stderr, found)
@@ -155,20 +146,21 @@ def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> 
     """The adapter is right on the simplest vector, so that the smoke test passes, and hangs on others."""
     slow = tmp_path / "slow.py"
     text = (ROOT / "examples/python/minimal_adapter.py").read_text(encoding="utf-8")
-    wait = "    if 'worked-example' not in str(package): import time; time.sleep(99)\n"
-    slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
-    run = suite(f"cmd:{sys.executable} {slow}", "--answer-timeout=2")
+    hang = f"    if 'worked-example' not in str(package): {HANG}\n"
+    slow.write_text(text.replace("    metadata = json.loads", hang + "    metadata = json.loads"))
+    clock = ("-p", "tests.support.hang_clock")
+    run = suite(f"cmd:{sys.executable} {slow}", *clock, env={**os.environ, **environment(tmp_path)})
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "passed"
     assert run.outcomes["decode-control"] == "timed out"
-    assert "2 × no answer to 'decode' within 2 s" in run.output
+    assert f"2 × no answer to 'decode' within {seconds(30):g} s" in run.output
 
 
 def test_the_suite_runs_beside_pytest_timeout(suite: Suite) -> None:
-    run = suite("reference", "--timeout=250", "--answer-timeout=200")
+    run = suite("reference", f"--timeout={seconds(250)}", f"--answer-timeout={seconds(200)}")
     assert run.status == 0, run.output
-    assert "timeout: 250.0s" in run.output
-    assert run.results["options"]["timeout"] == 200
+    assert f"timeout: {seconds(250)}s" in run.output
+    assert run.results["options"]["timeout"] == seconds(200)
 
 
 def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import numpy as np
 import pytest
 
 from tests.support.repository import ROOT, VECTORS
+from tests.support.suite_process import run_suite
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +71,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             return found
 
         yield ask_
-        process.communicate(b'{"op": "bye"}\n', timeout=60)
+        process.communicate(b'{"op": "bye"}\n', timeout=seconds(60))
     assert process.returncode == 0, log.read_text()  # leaks are reported here
 
 
@@ -89,14 +90,7 @@ def test_it_needs_the_standard_library_alone() -> None:
 
 def test_it_passes_every_check_of_decoding_and_claims_nothing_else(adapter: Path, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(  # noqa: S603  # our own interpreter
-        [*command, f"--runtime=cmd:{adapter}", f"--report={report}"],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    done = run_suite("-q", f"--runtime=cmd:{adapter}", f"--report={report}")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((report / "report.json").read_text("utf-8"))["results"]
     outcomes = {(result["check"] == "decode", result["outcome"]) for result in found}

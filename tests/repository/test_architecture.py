@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import sample_packages
 from tests.support.repository import ROOT
+from tests.support.timeouts import seconds
 
 # From the ground up: a room imports from rooms above it in its list, never from its own or later ones.
 # A room is a subpackage with all of its modules, or a module beside the subpackages.
@@ -227,7 +228,7 @@ def test_the_core_works_without_heavy_libraries(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository import ROOT, VECTORS
+from tests.support.timeouts import seconds
 from tests.support.warning_filters import DEPRECATIONS, UNLOCKED
 
 pytestmark = pytest.mark.slow
@@ -86,7 +87,8 @@ def _suite(installed: Path, cwd: Path, *arguments: str) -> "subprocess.Completed
     """Run the installed suite in a directory of a user, warnings being errors."""
     command = ["-m", "pytest", "--pyargs", "llq_conformance", "-p", "no:cacheprovider"]
     warnings = [f"-W{line}" for line in ("error", *(DEPRECATIONS if UNLOCKED else ()))]
-    return _run(installed, *command, *warnings, *arguments, cwd=cwd)
+    limit = f"--answer-timeout={seconds(30):g}"
+    return _run(installed, *command, *warnings, limit, *arguments, cwd=cwd)
 
 
 def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from llq_format.cli import app
 from tests.support.repository import ROOT, VECTORS
+from tests.support.timeouts import seconds
 
 WORKED_EXAMPLE = VECTORS / "valid" / "worked-example"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -40,7 +41,7 @@ def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
 def run(*arguments: str | Path, **options: Any) -> tuple[int, str, str]:
     """Return exit status, stdout and stderr of a command line in a process of its own."""
     with start(*arguments, **options) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=seconds(60))
         return process.returncode, (out or b"").decode(), (err or b"").decode()
 
 
@@ -55,8 +56,8 @@ def on_terminal(*arguments: str | Path, columns: int = 80) -> tuple[int, str, st
         os.close(theirs)
         reader = threading.Thread(target=_read_all, args=(ours, written))
         reader.start()
-        status = process.wait(60)
-        reader.join(60)
+        status = process.wait(seconds(60))
+        reader.join(seconds(60))
     os.close(ours)
     text = written.decode().replace("\r\n", "\n")
     return status, text, _ESCAPE.sub("", text)

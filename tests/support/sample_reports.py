@@ -16,6 +16,7 @@ from conformance.core.vectors import VECTORS, Vector, load
 from conformance.reporting.report import Report, Run, report
 from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import AcceptsAll, NibblePairs, Right
+from tests.support.timeouts import seconds
 
 FEW = ("worked-example", "blocks-2-x-3", "version-2-0", "metadata-is-a-fifo", "control", "zero-is-positive")
 OPTIONS = {"timeout": 30, "selection": "", "vectors": "", "processes": 1}
@@ -59,7 +60,7 @@ def results_of(runtime: Runtime) -> Iterator[Result]:
 
 def report_of(made: type[Right] = NibblePairs) -> Report:
     """Return the report of a miniature runtime."""
-    runtime = InProcessRuntime(made())
+    runtime = InProcessRuntime(made(), seconds(30))
     results = tuple(results_of(runtime))
     spec = f"py:{made.__module__}:{made.__name__}"
     return report(Run(Target(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))

@@ -15,6 +15,7 @@ import pytest
 
 from conformance.runtimes.javascript.node import DRIVERS, driver_variables
 from tests.support.repository import ROOT, VECTORS
+from tests.support.timeouts import seconds
 from tests.support.web.scripted_package import scripted_package
 
 pytestmark = pytest.mark.browser
@@ -49,7 +50,7 @@ def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
             cwd=WEB,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=seconds(600),
             check=False,
             env={**os.environ, **driver_variables(None, DRIVERS)},
         )

@@ -12,7 +12,17 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 from llq_format.package.attach_program import attach
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.repository import ROOT
-from tests.support.web.demo_page import READY, SHARD, TIMEOUT, ask, chromium, load, opened, said
+from tests.support.timeouts import milliseconds
+from tests.support.web.chromium import chromium, new_page
+from tests.support.web.demo_page import (
+    READY,
+    SHARD,
+    WEBGPU_ON_CPU,
+    ask,
+    load,
+    opened,
+    said,
+)
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.support.web.serving import served
 
@@ -23,7 +33,7 @@ LOOKS = ROOT / "tests" / "support" / "web" / "pages" / "looks.js"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    with chromium(*WEBGPU_ON_CPU) as browser:
         yield browser
 
 
@@ -64,7 +74,7 @@ def model(talking: Page) -> Page:
 
 def damage(route: Route) -> None:
     """Answer with one byte changed: of the embedding, to another number, and a legal one."""
-    response = route.fetch()
+    response = route.fetch(timeout=milliseconds(60))
     body = bytearray(response.body())
     body[1000] ^= 1
     route.fulfill(response=response, body=bytes(body))
@@ -169,8 +179,14 @@ def test_loading_can_be_cancelled(page: Page) -> None:
 
 
 def test_times_of_layers_are_drawn_and_measuring_can_be_stopped(model: Page) -> None:
-    model.click("#measure")
-    expect(model.locator("#measure")).to_have_text("Stop measuring")
+    model.evaluate(
+        """() => {
+            const button = document.getElementById("measure");
+            new MutationObserver((_, observer) => {
+                if (button.textContent === "Stop measuring") { observer.disconnect(); button.click(); }
+            }).observe(button, {childList: true, characterData: true});
+        }"""
+    )
     model.click("#measure")
     expect(model.locator("#status")).to_have_text("Measuring was stopped.")
     expect(model.locator("#picture")).to_be_hidden()
@@ -183,13 +199,11 @@ def test_times_of_layers_are_drawn_and_measuring_can_be_stopped(model: Page) -> 
 
 
 def test_a_browser_without_webgpu_is_told(browser: Browser, url: str) -> None:
-    context = browser.new_context()
-    context.add_init_script("delete Navigator.prototype.gpu")
-    page = context.new_page()
-    page.goto(url)
-    expect(page.locator("#notice")).to_contain_text("This browser has no WebGPU")
-    expect(page.locator("#start")).to_be_hidden()
-    context.close()
+    with new_page(browser) as page:
+        page.add_init_script("delete Navigator.prototype.gpu")
+        page.goto(url)
+        expect(page.locator("#notice")).to_contain_text("This browser has no WebGPU")
+        expect(page.locator("#start")).to_be_hidden()
 
 
 def test_a_missing_file_is_told(page: Page) -> None:
@@ -251,15 +265,13 @@ def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path
     copy = shutil.copytree(package, tmp_path / "article")
     attach(copy, module_bytes(), program_maker())
     stem = re.escape(next(copy.glob("*.wgsl")).stem)
-    with served(copy) as url:
-        page = browser.new_page()
-        page.set_default_timeout(TIMEOUT)
+    with served(copy) as url, new_page(browser) as page:
         tokenizer = (copy / "tokenizer.json").read_text(encoding="utf-8")
         vocab, merges = vocabulary(tokenizer)
 
         def webgpu(route: Route) -> None:
             name = re.sub(r"^llama4-7b-int4(?=\.wgsl)", stem, route.request.url.rpartition("/")[2])
-            route.fulfill(response=route.fetch(url=f"{url}model/{name}"))
+            route.fulfill(response=route.fetch(url=f"{url}model/{name}", timeout=milliseconds(60)))
 
         page.route("**/webgpu/*", webgpu)
         page.route(
@@ -273,9 +285,8 @@ def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path
         page.wait_for_function("document.getElementById('run').onclick")
         page.fill("#prompt", PROMPT)
         page.click("#run")
-        expect(page.locator("#output")).not_to_have_text(re.compile("Generating|^$"), timeout=TIMEOUT)
+        expect(page.locator("#output")).not_to_have_text(re.compile("Generating|^$"))
         assert page.locator("#output").text_content()
-        page.close()
 
 
 def vocabulary(tokenizer: str) -> tuple[str, str]:

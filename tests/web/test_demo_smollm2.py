@@ -22,21 +22,22 @@ from llq_format.reference import Decoder
 from llq_format.reference.generation import generate
 from llq_format.reference.text import TextTokenizer
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
-from tests.support.web.demo_page import SHARD, ask, chromium, load, opened, said
+from tests.support.web.chromium import chromium
+from tests.support.web.demo_page import SHARD, WEBGPU_ON_CPU, ask, load, opened, said
 from tests.support.web.serving import served
 
 pytestmark = pytest.mark.browser
 
 PROMPT = "The capital of France is"
 TOKENS = 3
-TIMEOUT = 1_800_000  # milliseconds
+ANSWER = 1800.0  # seconds
 
 
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     if not request.config.getoption("--demo"):
         pytest.skip("takes minutes: give --demo")
-    with chromium() as browser:
+    with chromium(*WEBGPU_ON_CPU) as browser:
         yield browser
 
 
@@ -83,7 +84,7 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
             cut.append(route.request.url)
             route.abort("connectionreset")
 
-    with served(package) as url, opened(browser, url, timeout=TIMEOUT) as page:
+    with served(package) as url, opened(browser, url, limit=ANSWER) as page:
         page.route(SHARD, once)
         load(page)
         assert cut

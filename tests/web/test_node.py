@@ -19,7 +19,9 @@ from llq_format.webgpu.execution.opening import executable, executor_on
 from llq_format.webgpu.execution.self_test_data import module_text
 from llq_format.webgpu.planning.program import SLOT_BYTES
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.exclusive import exclusive
 from tests.support.repository import WEB
+from tests.support.timeouts import SCALE, VARIABLE, seconds
 from tests.support.webgpu.executor_models import device_of_tests
 
 pytestmark = pytest.mark.gpu
@@ -28,7 +30,7 @@ PACKAGES = WEB / "test" / "packages"
 TOKENS, CONTEXT = 5, 40
 
 
-def node(*words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+def node(*words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of Node in `web/`."""
     program = shutil.which(words[0])
     assert program is not None, f"{words[0]} is not on the path: install Node.js 20 or newer"
@@ -37,9 +39,9 @@ def node(*words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]
         cwd=WEB,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=seconds(300),
         check=False,
-        env={**os.environ, **driver_variables(None, DRIVERS), "NO_COLOR": "1"},
+        env={**os.environ, **driver_variables(None, DRIVERS), VARIABLE: str(SCALE), "NO_COLOR": "1"},
     )
 
 
@@ -48,22 +50,27 @@ def dependencies() -> None:
     """Install what package-lock.json names, if anything is missing."""
     manifest = json.loads((WEB / "package.json").read_text("utf-8"))
     names = {*manifest["dependencies"], *manifest["devDependencies"]}
-    if not all((WEB / "node_modules" / name).is_dir() for name in names):
-        done = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-        assert done.returncode == 0, done.stderr
+    with exclusive(WEB):
+        if not all((WEB / "node_modules" / name).is_dir() for name in names):
+            done = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+            assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
     """Write the packages that the tests in Node read: `large` comes in several shards and pieces."""
     large, module = PACKAGES / "large", module_bytes()
-    if not any(path.read_bytes() == module for path in large.glob("*.wgsl")):  # missing, or of older kernels
-        partial = PACKAGES / f"partial-{os.getpid()}"
-        PACKAGES.mkdir(parents=True, exist_ok=True)
-        synth("smollm2-135m", partial, layers=1, shard_limit=1 << 25)
-        attach(partial, module, program_maker())
-        shutil.rmtree(large, ignore_errors=True)
-        partial.rename(large)
+    PACKAGES.mkdir(parents=True, exist_ok=True)
+    with exclusive(PACKAGES):
+        if not any(
+            path.read_bytes() == module for path in large.glob("*.wgsl")
+        ):  # missing, or of older kernels
+            partial = PACKAGES / "partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            synth("smollm2-135m", partial, layers=1, shard_limit=1 << 25)
+            attach(partial, module, program_maker())
+            shutil.rmtree(large, ignore_errors=True)
+            partial.rename(large)
     return PACKAGES
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.exclusive import exclusive
 from tests.support.repository import ROOT, WEB
+from tests.support.timeouts import seconds
 from tests.web.test_node import dependencies, node
 
 pytestmark = pytest.mark.slow
@@ -43,7 +45,8 @@ void wrong;
 def tarball(tmp_path_factory: pytest.TempPathFactory, dependencies: None) -> Path:  # noqa: ARG001
     """Pack the package, which builds bundles and types before."""
     target = tmp_path_factory.mktemp("packed")
-    done = node("npm", "pack", "--pack-destination", str(target))
+    with exclusive(WEB):
+        done = node("npm", "pack", "--pack-destination", str(target))
     assert done.returncode == 0, done.stderr
     (packed,) = target.glob("*.tgz")
     return packed
@@ -87,7 +90,7 @@ def test_bundles_carry_the_licences_of_what_is_in_them(project: Path) -> None:
 
 def _in(project: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(  # noqa: S603  # our own scripts
-        command, cwd=project, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=project, capture_output=True, text=True, timeout=seconds(120), check=False
     )
 
 

@@ -17,12 +17,12 @@ from conformance.runtimes.command import CommandRuntime
 from conformance.runtimes.fault_files import FaultFiles
 from conformance.runtimes.javascript.deno import FLAGS
 from tests.support.repository import WEB
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.browser
 
 (CHECK,) = (check for check in CHECKS if check.name == "api")
 VECTORS = {vector.id: vector for vector in load() if CHECK.concerns(vector)}
-TIMEOUT = 300  # seconds: kernels are compiled by the CPU, which others use too
 
 MUTANTS = {
     "module-not-resolved": ("LLQ-API-1", "model-loaded-by-the-module"),
@@ -97,9 +97,8 @@ class Interfaces(CommandRuntime):
 def runtime() -> Iterator[Interfaces]:
     deno = shutil.which("deno")  # lavapipe compiles kernels in a small part of SwiftShader's time
     assert deno is not None, "deno is not on the path: pip install deno"
-    runtime = Interfaces(
-        shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")]), TIMEOUT
-    )
+    adapter = shlex.join([deno, "run", *FLAGS, str(WEB / "test" / "api" / "mutant_adapter.mjs")])
+    runtime = Interfaces(adapter, seconds(300))  # kernels are compiled by the CPU
     yield runtime
     runtime.close()
 

@@ -19,6 +19,7 @@ from conformance.core.vectors import Vector, load
 from conformance.runtimes.command import CommandRuntime
 from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.repository import ROOT
+from tests.support.timeouts import seconds
 
 BY_NAME = {check.name: check for check in CHECKS}
 ADAPTER = f"{shlex.quote(sys.executable)} -m tests.support.reference_adapter"
@@ -60,7 +61,7 @@ class Says:
 
 
 def ask(vector: Vector, *answers: Any) -> Result:
-    return BY_NAME[vector.kind](InProcessRuntime(Says(*answers)), vector, Path())
+    return BY_NAME[vector.kind](InProcessRuntime(Says(*answers), seconds(30)), vector, Path())
 
 
 def told(result: Result, *texts: str) -> None:
@@ -102,7 +103,7 @@ def test_logits_need_a_declared_cache() -> None:
         info = Info("silent")
 
     with pytest.raises(BrokenAdapter, match="its info declares kv_cache: f32 or f16"):
-        InProcessRuntime(Silent())
+        InProcessRuntime(Silent(), seconds(30))
 
 
 BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
@@ -121,7 +122,7 @@ def test_what_is_no_answer_breaks_the_adapter(
     method: str, question: tuple[Any, ...], answer: Any, text: str
 ) -> None:
     with pytest.raises(BrokenAdapter, match=text):
-        getattr(InProcessRuntime(Says(answer)), method)(*question)
+        getattr(InProcessRuntime(Says(answer), seconds(30)), method)(*question)
 
 
 # ---- Activations --------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
     )
     declared = Says(EXPECTED + 0.5)
     declared.info = Info("says", kv_cache="f16")
-    assert BY_NAME["logits"](InProcessRuntime(declared), model, Path()).outcome is Outcome.PASSED
+    assert BY_NAME["logits"](InProcessRuntime(declared, seconds(30)), model, Path()).outcome is Outcome.PASSED
     assert "does the cache hold" not in ask(model, EXPECTED + 2).explanation
 
 

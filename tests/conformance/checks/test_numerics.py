@@ -26,6 +26,7 @@ from conformance.runtimes.in_process import InProcessRuntime
 from conformance.runtimes.reference import Reference
 from tests.support.error_bounds import bounded_products
 from tests.support.repository import ROOT
+from tests.support.timeouts import seconds
 
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 BY_NAME = {check.name: check for check in CHECKS}
@@ -40,7 +41,7 @@ def of_kind(kind: str) -> list[Vector]:
 
 
 def ask(runtime: Any, vector: Vector) -> Result:
-    return BY_NAME[vector.kind](InProcessRuntime(runtime, 60), vector, Path())
+    return BY_NAME[vector.kind](InProcessRuntime(runtime, seconds(60)), vector, Path())
 
 
 def not_passed(runtime: Any, vectors: Sequence[Vector]) -> list[str]:

@@ -19,6 +19,7 @@ from conformance.diagnosis.causes import common_misreading
 from conformance.diagnosis.explanation import explain, reportable
 from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import Misread, Right
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ class Variant(Right):
 
 
 def decode_all(runtime: Right, some: Sequence[Vector]) -> list[Result]:
-    return [DECODE(InProcessRuntime(runtime), vector, Path()) for vector in some]
+    return [DECODE(InProcessRuntime(runtime, seconds(30)), vector, Path()) for vector in some]
 
 
 @pytest.mark.parametrize("misreading", MISREADINGS, ids=lambda misreading: misreading.name)

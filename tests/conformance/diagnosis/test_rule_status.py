@@ -12,6 +12,7 @@ from conformance.diagnosis.rule_status import RuleStatus, Status, rule_statuses
 from conformance.runtimes.in_process import InProcessRuntime
 from tests.support.miniatures import AcceptsAll, NibblePairs, RefusesAll
 from tests.support.sample_reports import RefusesForAnother, results_of
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -87,15 +88,18 @@ def test_a_package_tells_of_its_first_fault_alone() -> None:
 
 def test_who_refuses_for_another_rule_breaks_the_rule_about_naming() -> None:
     for made in (RefusesAll, RefusesForAnother):
-        found = status_of("LLQ-READ-1", *results_of(InProcessRuntime(made())))
+        found = status_of("LLQ-READ-1", *results_of(InProcessRuntime(made(), seconds(30))))
         assert found.status is Status.FAILED
-    assert status_of("LLQ-READ-1", *results_of(InProcessRuntime(AcceptsAll()))).status is Status.UNCLEAR
+    assert (
+        status_of("LLQ-READ-1", *results_of(InProcessRuntime(AcceptsAll(), seconds(30)))).status
+        is Status.UNCLEAR
+    )
 
 
 def test_one_misreading_takes_the_blame_of_all_wrong_decodings() -> None:
     found = {
         entry.rule.id
-        for entry in rule_statuses(list(results_of(InProcessRuntime(NibblePairs()))))
+        for entry in rule_statuses(list(results_of(InProcessRuntime(NibblePairs(), seconds(30)))))
         if entry.status == "failed"
     }
     assert found == {PACK}

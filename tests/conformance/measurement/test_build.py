@@ -13,6 +13,7 @@ from conformance.mutation.kill_matrix import KillMatrix, save, saved
 from conformance.mutation.mutants import MUTANTS, runtime
 from conformance.mutation.quick import quick
 from conformance.runtimes.in_process import InProcessRuntime
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +66,7 @@ SAMPLE = random.Random(5).sample(sorted(MUTANTS), 40)  # noqa: S311 - a sample
 def test_what_the_matrix_says_is_so(name: str, tmp_path: Path) -> None:
     """Of each sampled mutant some questions of either kind: those that catch it, and those that do not."""
     draw = random.Random(name)  # noqa: S311 - a sample
-    asked = InProcessRuntime(runtime(name), 60)
+    asked = InProcessRuntime(runtime(name), seconds(60))
     own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.CHECKS_THAT_SEE[MUTANTS[name].check]))
     caught = draw.sample(sorted(KILLS[name]), min(4, len(KILLS[name])))
     survived = sorted({*own} - KILLS[name] - {f"refuse-{slow}" for slow in build.SLOW})
@@ -87,7 +88,7 @@ def test_a_mutant_need_not_be_asked_where_it_overlooks_nothing(tmp_path: Path) -
         left = {(c.name, v.id) for c, v in build.concerned(mutant)}
         rest = [q for q in build.questions(["refuse"]) if (q[0].name, q[1].id) not in left]
         for check, vector in draw.sample([q for q in rest if q[1].id not in build.SLOW], 20):
-            result = check(InProcessRuntime(runtime(mutant.name), 60), vector, tmp_path / check.name)
+            result = check(InProcessRuntime(runtime(mutant.name), seconds(60)), vector, tmp_path / check.name)
             assert result.outcome is Outcome.PASSED, (mutant.name, vector.id)
 
 

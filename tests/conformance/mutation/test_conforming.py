@@ -10,6 +10,7 @@ from conformance.core.vectors import load
 from conformance.diagnosis import recognition
 from conformance.mutation.conforming import CONFORMING, UnknownVariantError, runtime
 from conformance.runtimes.in_process import InProcessRuntime
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +32,7 @@ def test_there_are_many() -> None:
 
 @pytest.mark.parametrize("name", CONFORMING)
 def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
-    asked = InProcessRuntime(runtime(name), 60)
+    asked = InProcessRuntime(runtime(name), seconds(60))
     wanted = CHANGED.get(name, COMPUTED)
     checks = [c for c in CHECKS if c.name in wanted and set(c.needs) <= asked.capabilities]
     assert checks

@@ -15,6 +15,7 @@ from conformance.diagnosis import recognition
 from conformance.mutation.find import UnknownRuntimeError, find
 from conformance.mutation.mutants import CHECK_ORDER, CONTROL, MUTANTS, Mutant, UnknownMutantError, runtime
 from conformance.runtimes.in_process import InProcessRuntime
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,7 @@ def concerned(check: str, rule: str | None = None) -> list[Vector]:
 
 def results(names: str, check: str, rule: str | None, where: Path, cache: str = "f32") -> Iterator[Result]:
     """Yield the results of a mutant, one vector after another."""
-    asked = InProcessRuntime(runtime(names, "f16" if cache == "f16" else "f32"), 60)
+    asked = InProcessRuntime(runtime(names, "f16" if cache == "f16" else "f32"), seconds(60))
     for vector in concerned(check, rule):
         yield BY_NAME[check](asked, vector, where / check)
 
@@ -128,7 +129,7 @@ def test_pairs_of_mutants_fail_as_both(pair: tuple[str, str], tmp_path: Path) ->
 
 def test_a_pair_of_misreadings_is_named(tmp_path: Path) -> None:
     (example,) = (vector for vector in LOADED if vector.id == "worked-example")
-    asked = InProcessRuntime(runtime("nibble-pairs+zero-point-plus-1"))
+    asked = InProcessRuntime(runtime("nibble-pairs+zero-point-plus-1"), seconds(30))
     result = BY_NAME["decode"](asked, example, tmp_path)
     assert "nibble pairs, even column in the low nibble, and zero_point + 1" in result.headline
 
@@ -145,4 +146,7 @@ def test_nothing_stays_replaced() -> None:
     from conformance.runtimes.reference import Reference  # noqa: PLC0415 - after the mutants
 
     (vector,) = (vector for vector in LOADED if vector.id == "int8-without-pattern")
-    assert BY_NAME["activations"](InProcessRuntime(Reference()), vector, Path()).outcome is Outcome.PASSED
+    assert (
+        BY_NAME["activations"](InProcessRuntime(Reference(), seconds(30)), vector, Path()).outcome
+        is Outcome.PASSED
+    )

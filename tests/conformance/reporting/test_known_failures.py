@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from conformance.core.check import Outcome, Result
 from conformance.reporting.known_failures import KnownFailures, KnownFailuresError, write
 from conformance.runtimes import messages
-from tests.support.repository import ROOT
+from tests.support.suite_process import run_suite
 
 pytestmark = pytest.mark.slow
 
@@ -42,10 +41,7 @@ def suite(
     runtime: str, *arguments: str, only: str = "control or worked"
 ) -> "subprocess.CompletedProcess[str]":
     """Run the suite on two vectors."""
-    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", "-k", only]
-    return subprocess.run(  # noqa: S603  # our own interpreter
-        [*command, f"--runtime={runtime}", *arguments], check=False, capture_output=True, text=True, cwd=ROOT
-    )
+    return run_suite("-k", only, f"--runtime={runtime}", *arguments)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.ERRORED, Outcome.TIMED_OUT])

@@ -1,11 +1,10 @@
 """The pages of reports as people use them: in Chromium, by keyboard, narrow and wide, light and dark."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from conformance.core.rules import registry
 from conformance.reporting.comparison import Comparison
@@ -13,6 +12,7 @@ from conformance.reporting.html.comparison_page import comparison_page
 from conformance.reporting.html.report_page import report_page
 from tests.support.miniatures import NibblePairs, Right
 from tests.support.sample_reports import Hostile, report_of
+from tests.support.web.chromium import chromium, new_page
 
 pytestmark = pytest.mark.browser
 
@@ -21,13 +21,8 @@ WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, hei
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.fail("these tests need Chromium: .ci/system-packages installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +39,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Provide a page on which nothing is requested, and nothing goes wrong in a script."""
-    context = browser.new_context(viewport=WIDE)
-    page = context.new_page()
-    page.set_default_timeout(5000)
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
-    page.on("request", lambda request: faults.append(request.url))
-    yield page
-    context.close()
+    with new_page(browser, viewport=WIDE) as page:
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("dialog", lambda dialog: faults.append(dialog.message))
+        page.on("request", lambda request: faults.append(request.url))
+        yield page
     assert [fault for fault in faults if not fault.startswith(("file:", "data:"))] == []
 
 
@@ -167,13 +159,11 @@ def test_what_a_runtime_writes_does_not_run(page: Page, pages: Path) -> None:
 
 
 def test_without_scripts_all_can_be_read(browser: Browser, pages: Path) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto((pages / "NibblePairs.html").as_uri())
-    assert page.get_by_text("block 0 (0, 0), row 0, column 0 of the block").first.is_visible()
-    assert not page.get_by_label("Search").is_visible()
-    assert not page.get_by_role("button").first.is_visible()
-    context.close()
+    with new_page(browser, java_script_enabled=False) as page:
+        page.goto((pages / "NibblePairs.html").as_uri())
+        assert page.get_by_text("block 0 (0, 0), row 0, column 0 of the block").first.is_visible()
+        assert not page.get_by_label("Search").is_visible()
+        assert not page.get_by_role("button").first.is_visible()
 
 
 def test_the_comparison_folds_filters_and_opens(page: Page, pages: Path) -> None:

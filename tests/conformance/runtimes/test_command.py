@@ -3,19 +3,22 @@
 import json
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
 from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Unavailable, Verdict
-from conformance.runtimes import messages
-from conformance.runtimes.command import CommandRuntime
-from conformance.runtimes.messages import MessageError
+from conformance.runtimes import command, messages
+from conformance.runtimes.command import STARTUP, CommandRuntime
+from conformance.runtimes.messages import Message, MessageError
+from conformance.runtimes.process import Process
+from tests.support.processes import alive, wait_for_end
 from tests.support.repository import ROOT
+from tests.support.timeouts import SHORT, seconds, short_limit, wait_until
 
 PACKAGE = Path("/nowhere")
 
@@ -56,7 +59,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Provide a function that starts the adapter with some functions of it replaced."""
     started: list[CommandRuntime] = []
 
-    def start_(changes: str = "", timeout: float = 10) -> CommandRuntime:
+    def start_(changes: str = "", timeout: float = seconds(30)) -> CommandRuntime:
         script = tmp_path / "adapter.py"
         script.write_text(ADAPTER.replace("#CHANGES#", textwrap.dedent(changes)))
         started.append(CommandRuntime(f"{sys.executable} {script}", timeout))
@@ -88,24 +91,37 @@ def pid(runtime: CommandRuntime) -> str:
     return str(caught.value)
 
 
-def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start) -> None:
-    runtime = start("""
+def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, tmp_path: Path) -> None:
+    """The adapter answers once the suite has read what it wrote to standard error."""
+    read = tmp_path / "read"
+    runtime = start(f"""
         def decode(request):
             print("looking for", request["tensor"], file=sys.stderr, flush=True)
-            time.sleep(0.2)
-            return {"id": request["id"], "ok": False, "error": "there is no such tensor"}
+            while not os.path.exists({str(read)!r}): time.sleep(0.01)
+            return {{"id": request["id"], "ok": False, "error": "there is no such tensor"}}
     """)
+    assert runtime.capabilities
+    adapter = runtime._process  # noqa: SLF001 - what it has read cannot be seen otherwise
+    assert isinstance(adapter, Process)
+
+    def allow_the_answer() -> None:
+        wait_until(lambda: "looking for" in adapter.last_words())
+        read.touch()
+
+    watcher = Thread(target=allow_the_answer)
+    watcher.start()
     with pytest.raises(Declined, match=r"^there is no such tensor$") as caught:
         runtime.decode(PACKAGE, "embedding")
+    watcher.join()
     assert "looking for embedding" in caught.value.detail
 
 
 def test_a_hang_is_ended_and_the_next_request_starts_anew(start: Start) -> None:
-    runtime = start("def decode(request): time.sleep(3600)", timeout=1)
-    began = time.monotonic()
-    with pytest.raises(TimedOut, match=r"no answer to 'decode' within 1 s; was standard output flushed\?"):
+    runtime = start("def decode(request): time.sleep(3600)")
+    assert runtime.capabilities
+    told = rf"no answer to 'decode' within {SHORT} s; was standard output flushed\?"
+    with short_limit(runtime), pytest.raises(TimedOut, match=told):
         runtime.decode(PACKAGE, "w")
-    assert time.monotonic() - began < 10
     assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
 
 
@@ -192,14 +208,15 @@ HELLOS = {
     ),
     "no capability": ('return {**answer, "capabilities": []}', "hello.response: /capabilities: "),
     "a death": ("raise ImportError('no module llq')", "the process ended during 'hello', exit status 1"),
-    "a hang": ("time.sleep(3600)", "no answer to 'hello' within 4 s"),
+    "a hang": ("time.sleep(3600)", f"no answer to 'hello' within {STARTUP * SHORT:g} s"),
 }
 
 
 @pytest.mark.parametrize("case", HELLOS)
 def test_a_handshake_that_fails_is_the_adapters_fault(start: Start, case: str) -> None:
     body, told = HELLOS[case]
-    runtime = start(f"right = hello\ndef hello(request): answer = right(request); {body}", timeout=1)
+    limit = SHORT if case == "a hang" else seconds(30)
+    runtime = start(f"right = hello\ndef hello(request): answer = right(request); {body}", limit)
     with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{told}"):
         _ = runtime.capabilities
 
@@ -212,18 +229,33 @@ def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> 
         _ = runtime.capabilities
 
 
-SLEEPER = """
-    right, verdict = hello, validate
+SLOW = """
+    right = hello
     def hello(request): return {**right(request), "timeout_scale": 8}
-    def validate(request): time.sleep(%s); return verdict(request)
 """
 
 
-def test_an_adapter_may_ask_for_longer_timeouts(start: Start) -> None:
-    runtime = start(SLEEPER % 2, timeout=1)
+def test_an_adapter_may_ask_for_longer_timeouts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def ask(process: Process, request: Message, timeout: float) -> Message:
+        limits.append(timeout)
+        return answer(process, request, timeout)
+
+    answer = Process.ask
+    monkeypatch.setattr(Process, "ask", ask)
+    runtime = start(SLOW)
     assert runtime.validate(PACKAGE).refused
-    runtime = start(SLEEPER % 3600, timeout=0.3)
-    with pytest.raises(TimedOut, match=r"no answer to 'validate' within 2\.4 s"):
+    assert limits == [STARTUP * runtime.timeout, 8 * runtime.timeout]
+
+
+def test_longer_timeouts_end_too(start: Start) -> None:
+    runtime = start(SLOW + "    def validate(request): time.sleep(3600)")
+    assert runtime.capabilities
+    with (
+        short_limit(runtime),
+        pytest.raises(TimedOut, match=rf"no answer to 'validate' within {8 * SHORT:g} s"),
+    ):
         runtime.validate(PACKAGE)
 
 
@@ -250,22 +282,22 @@ def test_accepting_with_rules_contradicts_itself(start: Start) -> None:
 
 def test_children_of_the_adapter_end_with_it(start: Start, tmp_path: Path) -> None:
     """A shell or a package manager between suite and runtime must not leave the runtime behind."""
-    runtime = start(
-        f"""
+    pid = tmp_path / "pid"
+    runtime = start(f"""
         import subprocess
-        def decode(request):
-            child = "import time, pathlib; time.sleep(3); pathlib.Path('{tmp_path}/alive').touch()"
-            subprocess.run([sys.executable, "-c", child])
-        """,
-        timeout=1,
-    )
-    with pytest.raises(TimedOut):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        open({str(pid)!r}, "w").write(str(child.pid))
+        def decode(request): child.wait()
+    """)
+    assert runtime.capabilities
+    assert alive(int(pid.read_text()))
+    with short_limit(runtime), pytest.raises(TimedOut):
         runtime.decode(PACKAGE, "w")
-    time.sleep(3)
-    assert not (tmp_path / "alive").exists()
+    wait_for_end(pid)
 
 
-def test_bye_ends_the_process(start: Start, tmp_path: Path) -> None:
+def test_bye_ends_the_process(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "GRACE", seconds(30))
     runtime = start(f"def bye(request): open({str(tmp_path / 'bye')!r}, 'w'); sys.exit(0)")
     runtime.validate(PACKAGE)
     runtime.close()

@@ -11,6 +11,7 @@ from conformance.core.runtime import BrokenAdapter
 from conformance.runtimes import find
 from conformance.runtimes.find import UnknownRuntimeError
 from tests.support.repository import ROOT
+from tests.support.suite_process import run_suite
 
 pytestmark = pytest.mark.slow
 
@@ -41,11 +42,8 @@ def site(tmp_path: Path) -> Path:
 
 def suite(*arguments: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run the suite on the simplest vector, with a directory on Python's path."""
-    command = [sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovider", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(path or ""), str(ROOT)]))}
-    return subprocess.run(  # noqa: S603  # our own interpreter
-        command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
-    )
+    return run_suite(*arguments, env=environment)
 
 
 def test_an_installed_runtime_is_found_by_name(site: Path) -> None:

@@ -2,11 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 import signal
 import struct
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 
 from llq_format.synth import GEOMETRIES
 from tests.support.command_line import llq, on_terminal, start, tiny
+from tests.support.timeouts import seconds, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -207,6 +207,18 @@ def test_a_terminal_sees_progress_and_the_summary_fits(tmp_path: Path) -> None:
     assert max(map(len, plain.splitlines())) <= 80
 
 
+NEVER_COMPLETE = """
+import sys, time
+
+def wait(event, arguments):
+    if event == "os.mkdir" and str(arguments[0]).endswith("/package"):
+        time.sleep(3600)
+
+sys.addaudithook(wait)
+"""
+"""Start-up code of a writer that waits before its package gets the name under which it is complete."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["synth", "export"])
 def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, command: str, number: signal.Signals) -> None:
@@ -216,10 +228,13 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, command: str, numb
         source, seen = str(write_checkpoint(tmp_path / "c", hidden=512, layers=24)), 1 << 20
     target = tmp_path / "out"
     target.mkdir()
-    with start(command, source, target / "package") as process:
-        _wait_for_bytes(target, seen, process)
+    (tmp_path / "sitecustomize.py").write_text(NEVER_COMPLETE)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with start(command, source, target / "package", env=environment) as process:
+        wait_until(lambda: process.poll() is not None or _written(target) > seen)
+        assert process.poll() is None, process.communicate()
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=seconds(60))
     assert process.returncode == 128 + number
     assert out == b""
     assert err.decode() == (
@@ -228,15 +243,9 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, command: str, numb
     assert list(target.iterdir()) == []
 
 
-def _wait_for_bytes(directory: Path, count: int, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until so many bytes have been written below a directory."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        if sum(_size(path) for path in directory.rglob("*.llq")) > count:
-            return
-        time.sleep(0.01)
-    pytest.fail("nothing was written within a minute")
+def _written(directory: Path) -> int:
+    """Return how many bytes of shards there are below a directory."""
+    return sum(_size(path) for path in directory.rglob("*.llq"))
 
 
 def _size(path: Path) -> int:

@@ -18,6 +18,7 @@ from tests.support import by_the_letter
 from tests.support.command_line import llq
 from tests.support.npm import install
 from tests.support.repository import VECTORS
+from tests.support.timeouts import seconds
 
 KAITAI = Path(__file__).parent / "kaitai"
 READ = ("worked-example", "matrix-in-three-parts", "symmetric-in-two-parts", "several-tensors")
@@ -104,7 +105,7 @@ def read_with_kaitai(text: str, shards: list[dict[str, Any]]) -> Any:
         input=json.dumps({"definition": text, "shards": shards}),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=seconds(300),
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

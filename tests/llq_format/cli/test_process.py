@@ -13,6 +13,7 @@ import pytest
 from llq_format.cli import app
 from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, run, start, tiny
 from tests.support.repository import ROOT
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +88,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
             assert process.stderr is not None
             process.stdout.close()
             assert process.stderr.read() == b""
-            assert process.wait(60) in (0, 1, 141)
+            assert process.wait(seconds(60)) in (0, 1, 141)
 
 
 def test_a_closed_standard_output_is_no_traceback() -> None:
@@ -112,7 +113,7 @@ def test_ctrl_c_during_validation_stops_it(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert b"warning LLQ-PKG-10" in process.stdout.readline()  # the first package is done
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=seconds(60))
     assert process.returncode == 130
     assert err == b"llq: interrupted; nothing unfinished is left behind\n"
 

@@ -9,6 +9,7 @@ import pytest
 from conformance.core.vectors import VECTORS
 from conformance.reporting.rerun import command
 from llq_format.cli.suite import suite
+from tests.support import hang_clock
 from tests.support.command_line import llq
 from tests.support.repository import ROOT
 
@@ -63,12 +64,13 @@ def test_a_broken_adapter_is_1_and_its_last_words_are_shown_safely() -> None:
     assert "\x1b" not in result.stderr
 
 
-def test_an_adapter_may_take_too_long(tmp_path: Path) -> None:
+def test_an_adapter_may_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang_clock.set_in_this_process(monkeypatch, tmp_path)
     text = (ROOT / "examples/python/minimal_adapter.py").read_text(encoding="utf-8")
-    wait = "    import time; time.sleep(99)\n"
+    hang = f"    {hang_clock.HANG}\n"
     slow = tmp_path / "slow.py"
-    slow.write_text(text.replace("    metadata = json.loads", wait + "    metadata = json.loads"))
-    result = llq("rerun", "worked-example", f"--runtime=cmd:{sys.executable} {slow}", "--answer-timeout=1")
+    slow.write_text(text.replace("    metadata = json.loads", hang + "    metadata = json.loads"))
+    result = llq("rerun", "worked-example", f"--runtime=cmd:{sys.executable} {slow}")
     assert result.exit_code == 1
     assert "TIMED OUT  decode worked-example" in result.stdout
 

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from llq_format.webgpu.planning.program_files import PROGRAM, package_files
 from tests.support import sample_packages
 from tests.support.command_line import llq, run, start, tiny
 from tests.support.repository import ROOT, VECTORS
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.gpu
 
@@ -196,9 +196,8 @@ def test_an_interrupt_ends_it_cleanly(smollm2_package: Path) -> None:
     with start("run", smollm2_package, "Once upon a time", *options) as process:
         assert process.stdout is not None
         first = process.stdout.read(1)
-        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=seconds(60))
     assert first
     assert process.returncode == 130
     assert out.endswith(b"\n")

@@ -18,6 +18,7 @@ from llq_format.format.sections import part_bytes
 from tests.support import by_the_letter, sample_packages, tampering
 from tests.support.repository import ROOT
 from tests.support.sample_packages import TENSORS
+from tests.support.timeouts import seconds
 
 
 @pytest.fixture
@@ -413,7 +414,7 @@ def test_claims_of_size_are_refused_without_memory_for_them(package: Path, claim
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=60,
+        timeout=seconds(60),
     )
     assert found.stdout.split() == [rule, rule]
 

@@ -34,6 +34,7 @@ from tests.support import sample_packages, tampering
 from tests.support.invented_packages import least_limit, model_tensors, tensor
 from tests.support.repository import ROOT
 from tests.support.sample_packages import TENSORS
+from tests.support.timeouts import seconds
 
 ONES = np.ones(3, np.float32)
 BLOCKS = quantize(np.linspace(-1, 1, 100 * 70, dtype=np.float32).reshape(100, 70))
@@ -197,7 +198,7 @@ def test_another_process_in_another_directory_writes_the_same_bytes(tmp_path: Pa
         [sys.executable, "-c", WRITE_AGAIN, "there", "model there"],
         check=True,
         cwd=tmp_path,
-        timeout=60,
+        timeout=seconds(60),
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
     )
     assert tampering.contents(tmp_path / "there") == tampering.contents(tmp_path / "here")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.command_line import llq, start, tiny
+from tests.support.timeouts import seconds
 from tests.support.web.serving import served
 
 
@@ -30,7 +31,7 @@ def url(package: Path) -> Iterator[str]:
 
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds(30))
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, headers=named)
     response = connection.getresponse()
@@ -193,8 +194,10 @@ def test_a_host_that_is_not_this_machine_is_told(package: Path) -> None:
 def test_it_ends_cleanly_when_told(package: Path, number: signal.Signals, status: int) -> None:
     with start("serve", package, "--port", "0", "--no-open") as process:
         assert process.stdout
-        assert process.stdout.readline().startswith(b"page")
+        page = re.fullmatch(r"page +(\S+)\n", process.stdout.readline().decode())
+        assert page
+        assert ask(page[1], "/demo/")[0].status == 200  # it serves now
         process.send_signal(number)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=seconds(30))
     assert process.returncode == status
     assert b"Traceback" not in err

@@ -1,42 +1,31 @@
 """The demo page in Chromium: started, opened, loaded and asked."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
-FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+from tests.support.timeouts import milliseconds
+from tests.support.web.chromium import ANSWER, new_page
+
+WEBGPU_ON_CPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 SHARD = "**/model/*.llq"
-TIMEOUT = 120_000  # milliseconds: kernels are compiled by the CPU, which others use too
 READY = "body[data-state=ready]"
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Provide the system's Chromium, with WebGPU on the CPU. Raises FileNotFoundError where it is missing."""
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        raise FileNotFoundError("Chromium is needed: .ci/system-packages installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
+def opened(browser: Browser, url: str, *, limit: float = ANSWER) -> Iterator[Page]:
+    """Provide the page, in a browser that has stored nothing; requests must go to the server alone.
 
-
-@contextmanager
-def opened(browser: Browser, url: str, *, timeout: float = TIMEOUT) -> Iterator[Page]:
-    """Provide the page, in a browser that has stored nothing; requests must go to the server alone."""
-    context = browser.new_context(viewport=ViewportSize(width=1280, height=800))
-    page = context.new_page()
-    page.set_default_timeout(timeout)
-    expect.set_options(timeout=timeout)
+    limit: seconds in which the page does what is waited for, on an idle machine.
+    """
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: faults.append(request.url))
-    page.goto(url)
-    yield page
-    context.close()
+    with new_page(browser, viewport=ViewportSize(width=1280, height=800)) as page:
+        page.set_default_timeout(milliseconds(limit))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: faults.append(request.url))
+        page.goto(url)
+        yield page
     found = [fault for fault in faults if not fault.startswith(("data:", url))]
     if found:
         raise AssertionError(f"the page failed, or asked elsewhere: {found}")

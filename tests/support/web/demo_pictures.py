@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, Route
 
-from tests.support.web.demo_page import SHARD, ask, chromium, opened
+from tests.support.timeouts import milliseconds
+from tests.support.web.chromium import chromium, new_page
+from tests.support.web.demo_page import SHARD, WEBGPU_ON_CPU, ask, opened
 from tests.support.web.scripted_package import PROMPT, scripted_package
 from tests.support.web.serving import served
 
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
-TIMEOUT = 900_000  # milliseconds: a real model on a software adapter takes seconds a token
+ANSWER = 900.0  # seconds: a real model on a software adapter takes seconds a token
 
 
 def pictures(page: Page, folder: Path, state: str) -> None:
@@ -32,7 +34,7 @@ def pictures(page: Page, folder: Path, state: str) -> None:
 
 def talk(browser: Browser, url: str, folder: Path, *, chat: bool) -> None:
     """Take pictures before, during and after an answer."""
-    with opened(browser, url, timeout=TIMEOUT) as page:
+    with opened(browser, url, limit=ANSWER) as page:
         page.wait_for_selector("body[data-state=idle]")
         pictures(page, folder, "before")
         held: list[Route] = []
@@ -75,7 +77,7 @@ def faults(browser: Browser, url: str, folder: Path) -> None:
         route.fulfill(status=404, body="not found")
 
     def changed(route: Route) -> None:
-        response = route.fetch()
+        response = route.fetch(timeout=milliseconds(60))
         body = bytearray(response.body())
         body[1000] ^= 1
         route.fulfill(response=response, body=bytes(body))
@@ -92,13 +94,11 @@ def faults(browser: Browser, url: str, folder: Path) -> None:
 
 def without(browser: Browser, url: str, folder: Path) -> None:
     """Take pictures of the page in a browser that has no WebGPU."""
-    context = browser.new_context()
-    context.add_init_script("delete Navigator.prototype.gpu")
-    page = context.new_page()
-    page.goto(url)
-    page.wait_for_selector("#notice")
-    pictures(page, folder, "no-webgpu")
-    context.close()
+    with new_page(browser) as page:
+        page.add_init_script("delete Navigator.prototype.gpu")
+        page.goto(url)
+        page.wait_for_selector("#notice")
+        pictures(page, folder, "no-webgpu")
 
 
 def main(folder: Path, package: Path | None) -> None:
@@ -111,7 +111,7 @@ def main(folder: Path, package: Path | None) -> None:
     with (
         TemporaryDirectory() as made,
         served(package or scripted_package(Path(made))) as url,
-        chromium() as browser,
+        chromium(*WEBGPU_ON_CPU) as browser,
     ):
         for step in steps:
             step(browser, url)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.command_line import start
+from tests.support.timeouts import seconds
 
 
 @contextmanager
@@ -24,4 +25,4 @@ def served(package: Path, *options: str) -> Iterator[str]:
             yield str(json.loads(text)["url"])
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=seconds(30))

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { loadModel } from "../../src/api/load_model.js";
 import { disguised } from "../support/disguise.mjs";
 import { fileOf, packageFiles } from "../support/packages.mjs";
+import { milliseconds } from "../support/timeouts.mjs";
 
 const files = packageFiles("large"); // several shards, the first of several pieces
 /** @type {import("../../src/package/metadata_types.js").Metadata} */
@@ -73,7 +74,7 @@ function closedGate() {
   return { promise, open };
 }
 
-test("all kernels compile before the last weights come", { timeout: 60_000 }, async () => {
+test("all kernels compile before the last weights come", { timeout: milliseconds(60) }, async () => {
   /** @type {string[]} */
   const compiled = [];
   let arrived = false;

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Model } from "../../src/api/model.js";
 import { DisposedError, InputError } from "../../src/errors.js";
 import { disguised } from "../support/disguise.mjs";
+import { milliseconds } from "../support/timeouts.mjs";
 
 /**
  * Returns a model whose answers are "a" for each token; `state.open` counts generations that are under way.
@@ -50,7 +51,7 @@ async function begun(model, options) {
 }
 
 test("an aborted stream that nobody reads keeps nobody waiting, and tells its reader", {
-  timeout: 5000,
+  timeout: milliseconds(5),
 }, async () => {
   const { model, state } = modelOfAs();
   const stop = new AbortController();
@@ -64,7 +65,7 @@ test("an aborted stream that nobody reads keeps nobody waiting, and tells its re
 });
 
 test("after dispose waiting calls and new ones fail, though a stream is not read on", {
-  timeout: 5000,
+  timeout: milliseconds(5),
 }, async () => {
   const { model } = modelOfAs();
   await begun(model);
@@ -79,7 +80,9 @@ test("after dispose waiting calls and new ones fail, though a stream is not read
   });
 });
 
-test("invalid arguments fail at once, even while other calls wait", { timeout: 5000 }, async () => {
+test("invalid arguments fail at once, even while other calls wait", {
+  timeout: milliseconds(5),
+}, async () => {
   const { model } = modelOfAs();
   await begun(model);
   for (const prompt of [7, [], [{ role: "user" }], null]) {

@@ -13,9 +13,10 @@ import { serve } from "../support/http_server.mjs";
 import { memoryDevice } from "../support/memory_device.mjs";
 import { memoryStorage } from "../support/memory_storage.mjs";
 import { fileOf, packageFiles } from "../support/packages.mjs";
+import { milliseconds } from "../support/timeouts.mjs";
 
 const files = packageFiles("large"); // its first shard comes in several pieces
-const FAST = { delay: 1, stall: 20_000 };
+const FAST = { delay: 1, stall: milliseconds(20) };
 /** @type {import("../support/http_server.mjs").FileServer[]} */
 const open = [];
 after(() => Promise.all(open.map((server) => server.close())));

@@ -11,6 +11,7 @@ from conformance.core.vectors import load
 from conformance.runtimes import find
 from conformance.runtimes.find import UnknownRuntimeError
 from conformance.runtimes.javascript import base
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +26,7 @@ VECTORS = {vector.id: vector for vector in load()}
 
 @pytest.fixture(scope="module", params=HOSTS)
 def host(request: pytest.FixtureRequest) -> Iterator[tuple[str, Runtime]]:
-    runtime = find.find(request.param, 60)
+    runtime = find.find(request.param, seconds(60))
     yield request.param, runtime
     runtime.close()
 

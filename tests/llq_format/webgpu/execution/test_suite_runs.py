@@ -6,11 +6,11 @@ for each adapter; the other variants and KV caches are asked what they compute.
 
 import re
 import subprocess
-import sys
 
 import pytest
 
-from tests.support.repository import ROOT
+from tests.support.suite_process import run_suite
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.gpu
 
@@ -29,14 +29,7 @@ RUNS = [
 
 def suite(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the suite in a process of its own."""
-    command = [sys.executable, "-m", "pytest", "conformance", "-q", "-p", "no:cacheprovider", "-n", "0"]
-    return subprocess.run(  # noqa: S603  # our own suite
-        [*command, "--answer-timeout", "300", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_suite("-q", "-n", "0", f"--answer-timeout={seconds(300):g}", *arguments)
 
 
 @pytest.mark.parametrize(("adapter", "variant", "kv_cache", "selection"), RUNS)

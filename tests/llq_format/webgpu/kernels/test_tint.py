@@ -11,6 +11,7 @@ from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.module import kernel_sections, source, write_module
 from llq_format.webgpu.planning.variants import VARIANTS
 from tests.support.npm import install
+from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.gpu
 
@@ -36,7 +37,7 @@ def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=seconds(300),
     )
     assert done.returncode == 0, done.stderr
     said: dict[str, list[str]] = json.loads(done.stdout)

@@ -1,17 +1,17 @@
 """Pages of profiles in Chromium, wide and narrow, light and dark; hostile names; the matrix of devices."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ViewportSize
 
 from llq_format.webgpu.profiling.comparison import METRICS, best, cell, merge
 from llq_format.webgpu.profiling.page import matrix_page, profile_page
 from llq_format.webgpu.profiling.report import ProfileError, ProfileReport
 from llq_format.webgpu.profiling.timeline import kind
+from tests.support.web.chromium import chromium, new_page
 from tests.support.webgpu.profiles import elsewhere, measured
 
 pytestmark = pytest.mark.browser
@@ -21,13 +21,8 @@ HOSTILE = "</title><script>alert(1)</script>\"'&{{body}}\x00"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.fail("these tests need Chromium: .ci/system-packages installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 def test_entry_points_of_every_pass_have_a_colour_of_their_own() -> None:
@@ -57,22 +52,20 @@ def _pages() -> dict[str, str]:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_fit_and_ask_for_nothing(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
     size = ViewportSize(width=width, height=900)
-    context = browser.new_context(viewport=size, color_scheme="dark" if scheme == "dark" else "light")
-    page = context.new_page()
     faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text))
-    page.on("dialog", lambda dialog: faults.append(dialog.message))
-    page.on("request", lambda request: faults.append(request.url))
-    for name, text in _pages().items():
-        path = tmp_path / f"{name}.html"
-        path.write_text(text, encoding="utf-8")
-        page.goto(path.as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        assert page.locator("h1").count() == 1
-        assert page.locator("script").count() == 0
-        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
-    context.close()
+    with new_page(browser, viewport=size, color_scheme=scheme) as page:
+        page.on("console", lambda message: faults.append(message.text))
+        page.on("dialog", lambda dialog: faults.append(dialog.message))
+        page.on("request", lambda request: faults.append(request.url))
+        for name, text in _pages().items():
+            path = tmp_path / f"{name}.html"
+            path.write_text(text, encoding="utf-8")
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert page.locator("h1").count() == 1
+            assert page.locator("script").count() == 0
+            paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
     assert [fault for fault in faults if not fault.startswith(("file:", "data:"))] == []
 
 
@@ -80,19 +73,18 @@ def test_every_dispatch_is_a_bar_within_the_picture(browser: Browser, tmp_path: 
     value = measured()
     path = tmp_path / "profile.html"
     path.write_text(profile_page(ProfileReport(value)), encoding="utf-8")
-    page = browser.new_page()
-    page.goto(path.as_uri())
-    events = value["decode"]["timeline"] + value["prefill"]["timeline"]
-    assert page.locator(".lanes .bar").count() == len(events)
-    assert page.locator(".blocks .bar").count() == len(value["block_times_ms"])
-    titles = page.locator(".lanes .bar title").all_text_contents()
-    assert [title.split(" · ")[0] for title in titles] == [event["label"] for event in events]
-    last = page.locator(".lanes").first.locator(".bar").last.bounding_box()
-    drawing = page.locator(".lanes svg").first.bounding_box()
-    assert last is not None
-    assert drawing is not None
-    assert last["x"] + last["width"] <= drawing["x"] + drawing["width"] + 2
-    page.close()
+    with new_page(browser) as page:
+        page.goto(path.as_uri())
+        events = value["decode"]["timeline"] + value["prefill"]["timeline"]
+        assert page.locator(".lanes .bar").count() == len(events)
+        assert page.locator(".blocks .bar").count() == len(value["block_times_ms"])
+        titles = page.locator(".lanes .bar title").all_text_contents()
+        assert [title.split(" · ")[0] for title in titles] == [event["label"] for event in events]
+        last = page.locator(".lanes").first.locator(".bar").last.bounding_box()
+        drawing = page.locator(".lanes svg").first.bounding_box()
+        assert last is not None
+        assert drawing is not None
+        assert last["x"] + last["width"] <= drawing["x"] + drawing["width"] + 2
 
 
 def test_names_are_text_and_nothing_else() -> None:
