@@ -47,7 +47,7 @@ test-lowest: .venv-lowest/installed  ## All tests on the lowest versions that py
 	LLQ_UNLOCKED=1 $(MAKE) pytest BIN=.venv-lowest/bin
 
 pytest: $(VENV)/installed $(SMOLLM2) web/dist/harness.js
-	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2)
+	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2) --answer-timeout=300
 
 lock: $(VENV)/installed  ## Renew the locks of Python's and npm's packages: 1 min.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
