@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.file_replacement import replace_file
 from ..core.rules import registry
 from ..mutation.kill_matrix import KillMatrix
 from ..mutation.mutants import MUTANTS
@@ -71,7 +72,7 @@ def _alike(matrix: KillMatrix) -> str:
 def write(matrix: KillMatrix) -> None:
     """Write the page."""
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(matrix), encoding="utf-8")
+    replace_file(PAGE, page(matrix))
 
 
 def _file(name: str) -> str:
