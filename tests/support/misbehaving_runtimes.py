@@ -1,7 +1,4 @@
-"""Deliberately small and deliberately wrong runtimes: the suite shows on them that it tells right from wrong.
-
-Try one: pytest conformance --runtime=py:tests.support.miniatures:NibblePairs
-"""
+"""Runtimes of tests of the suite alone: misreadings by name, and answers that are late or of a wrong type."""
 
 import time
 from pathlib import Path
@@ -12,22 +9,7 @@ from numpy.typing import NDArray
 from conformance.container.decoding import Reading
 from conformance.container.misreadings import MISREADINGS
 from conformance.container.package import read_tensor
-from conformance.core.runtime import Info, Verdict
-
-
-class Right:
-    """Decodes as the suite itself reads packages; claims nothing else."""
-
-    capabilities = frozenset({"decode"})
-
-    @property
-    def info(self) -> Info:
-        """Return the name of the class."""
-        return Info(type(self).__name__, "0", "Python")
-
-    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
-        """Return the weights."""
-        return Reading()(read_tensor(package, tensor))
+from examples.python.miniatures import Right
 
 
 class Misread(Right):
@@ -35,46 +17,16 @@ class Misread(Right):
 
     def __init__(self, *names: str) -> None:
         """Replace steps of the right reading; of several variants of a name the first is taken."""
-        steps = {one.step: one.replacement for one in reversed(MISREADINGS) if one.name in names}
+        steps = {
+            misreading.step: misreading.replacement
+            for misreading in reversed(MISREADINGS)
+            if misreading.name in names
+        }
         self._reading = Reading(**steps)
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights, misread."""
         return self._reading(read_tensor(package, tensor))
-
-
-class NibblePairs(Misread):
-    """Takes a block for 2048 bytes of two codes each, as most formats have it."""
-
-    def __init__(self) -> None:
-        """Choose the misreading."""
-        super().__init__("nibble pairs, even column in the low nibble")
-
-
-class MinusZero(Right):
-    """Computes scale · zero_point − scale · q and negates it, so that zeros become −0."""
-
-    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
-        """Return the weights, and −0 for 0."""
-        weights = super().decode(package, tensor)
-        return np.where(weights == 0, np.float32(-0.0), weights)
-
-
-class Zeros(Right):
-    """Returns buffers that nobody filled."""
-
-    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
-        """Return zeros of the right shape."""
-        return np.zeros_like(super().decode(package, tensor))
-
-
-class Noise(Right):
-    """Returns weights of no meaning."""
-
-    def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
-        """Return noise of the right shape, the same each time."""
-        shape = super().decode(package, tensor).shape
-        return np.random.default_rng(1).standard_normal(shape, np.float32)
 
 
 class Doubles(Right):
@@ -87,7 +39,7 @@ class Doubles(Right):
 
 
 class Raises(Right):
-    """Raises an exception whatever it is asked."""
+    """Raises an exception for every request."""
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Fail."""
@@ -101,21 +53,3 @@ class Sleeps(Right):
         """Wait for an hour."""
         time.sleep(3600)
         return super().decode(package, tensor)
-
-
-class AcceptsAll(Right):
-    """Claims to refuse what breaks a rule, and does not look."""
-
-    capabilities = frozenset({"decode", "reject"})
-
-    def validate(self, package: Path) -> Verdict:  # noqa: ARG002 - not looked at, that is the point
-        """Accept."""
-        return Verdict()
-
-
-class RefusesAll(AcceptsAll):
-    """Refuses every package, and for the same rule."""
-
-    def validate(self, package: Path) -> Verdict:  # noqa: ARG002
-        """Refuse."""
-        return Verdict(("LLQ-PKG-1",))
