@@ -32,6 +32,7 @@ from llq_format.exporting.calibration.tokens import Calibration
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
 from llq_format.format.layout import is_int4
 from llq_format.metadata.model import Model, tensor_roles
+from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.text import text_of, token_ids
 
 EXPORTS = {
@@ -83,9 +84,8 @@ def measure(given: Given, rows: list[str] | None) -> dict[str, Any]:
         if (row is None and rows is None) or name in (rows or ()):
             print(f"{name} …", file=sys.stderr, flush=True)
             row = {"of": of, **_measure(name, given)}
-            unfinished = file.with_suffix(".part")
-            unfinished.write_text(json.dumps(row, indent=1), encoding="utf-8")
-            unfinished.replace(file)
+            with replace_file(file) as whole:
+                whole.write(json.dumps(row, indent=1).encode())
         if row is not None:
             found[name] = row
     return found

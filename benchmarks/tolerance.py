@@ -8,23 +8,29 @@ import argparse
 import html
 import json
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import llq_format
-from benchmarks.mistakes import DISTURBANCE, MISTAKES, disturbed
+from conformance.mutation.conforming.over_reference import DISTURBANCE, disturbed
+from conformance.mutation.mutants import MUTANTS
+from conformance.mutation.mutants.seam import Mutate, mutated
 from llq_format.reference import Decoder
 from llq_format.reference.activations import Array
 from llq_format.reference.ops import softmax
 from llq_format.reference.text import TextTokenizer
 
 _EXECUTIONS = 16
+_MUTANTS = (
+    *("rope-other-pairing", "eps-outside-root", "eps-1e-6", "kv-head-by-remainder", "mask-shows-next"),
+    *("mask-hides-own", "scores-not-divided", "gate-up-swapped", "tanh-gelu-for-silu", "int8-scale-by-128"),
+    *("int8-truncated", "int8-scale-over-all-positions", "binary16-throughout", "binary16-not-rounded"),
+)
+"""Mutants of dense decoders, of each part and of each rounding."""
+
 _VECTORS = Path(__file__).parents[1] / "vectors" / "data"
 _PROMPT = (
     "A lighthouse keeper writes one line each evening. The sea was calm, the lamp burned clear, and a single "
@@ -44,7 +50,7 @@ by 1 + ε with ε uniform within ±2^{noise}; {executions} of them were made. Wr
 _TAIL = """
 INT8 rounding makes legal executions differ: a value that crosses a rounding boundary moves by a whole
 step, and what follows differs from there on. So the greatest difference of a logit, over a long prompt of a
-deep model, cannot tell small errors from legal noise. That is why the suite decides on other grounds first:
+deep model, cannot tell subtle mutants from legal noise. That is why the suite decides on other grounds first:
 single matmuls, with an error bound for each output; activations, code by code; and logits of tiny models,
 most of whose vectors keep a stated margin from every INT8 boundary, so that legal executions take the same
 codes and the bound is far tighter."""
@@ -73,16 +79,14 @@ def main(path: str, write: Path | None) -> None:
     with llq_format.open(path) as package:
         tokens = TextTokenizer(package).encode(_PROMPT)
 
-        def run(context: AbstractContextManager[Any] | None = None) -> Array:
-            if context is None:
-                return Decoder(package).prefill(tokens)
-            with context:
+        def run(*mutations: Mutate) -> Array:
+            with mutated(mutations, {}):
                 return Decoder(package).prefill(tokens)
 
         exact = run()
         legal = [_shift(f"legal {seed}", run(disturbed(seed)), exact) for seed in range(_EXECUTIONS)]
         cache = _shift("KV cache in binary16", Decoder(package, kv_cache="float16").prefill(tokens), exact)
-        shifts = [_shift(name, run(mistake()), exact) for name, mistake in MISTAKES.items()]
+        shifts = [_shift(name, run(MUTANTS[name].mutate), exact) for name in _MUTANTS]
         wrong = sorted(shifts, key=lambda shift: shift.greatest)
         stem = package.metadata.stem
     lines = [*_table(len(tokens), legal, cache, wrong, stem), *_tiny_models()]
@@ -112,15 +116,14 @@ def _tiny_models() -> list[str]:
     """Return a table of executions on the logits vectors: shifts in units of each vector's bound."""
     index = json.loads((_VECTORS / "index.json").read_text("utf-8"))
     vectors = [vector for vector in index["vectors"] if vector["kind"] == "logits"]
-    executions: dict[str, list[Callable[[], AbstractContextManager[Any]]]] = {
-        "exact": [nullcontext],
-        f"widest of {_EXECUTIONS} legal executions": [
-            partial(disturbed, seed) for seed in range(_EXECUTIONS)
-        ],
-        **{name: [mistake] for name, mistake in MISTAKES.items()},
+    executions: dict[str, list[tuple[Mutate, ...]]] = {
+        "exact": [()],
+        f"widest of {_EXECUTIONS} legal executions": [(disturbed(seed),) for seed in range(_EXECUTIONS)],
+        **{name: [(MUTANTS[name].mutate,)] for name in _MUTANTS},
     }
     ratios = {
-        name: [max(_ratio(v, c) for c in contexts) for v in vectors] for name, contexts in executions.items()
+        name: [max(_ratio(vector, mutations) for mutations in kinds) for vector in vectors]
+        for name, kinds in executions.items()
     }
     rows = sorted(ratios.items(), key=lambda item: max(item[1]))
     return [
@@ -129,10 +132,10 @@ def _tiny_models() -> list[str]:
     ]
 
 
-def _ratio(vector: dict[str, Any], context: Callable[[], AbstractContextManager[Any]]) -> float:
+def _ratio(vector: dict[str, Any], mutations: tuple[Mutate, ...]) -> float:
     """Return the greatest difference from the vector's expected logits, in units of its bound."""
     expected = np.load(_VECTORS / vector["expected"])
-    with llq_format.open(_VECTORS / vector["package"]) as package, context():
+    with llq_format.open(_VECTORS / vector["package"]) as package, mutated(mutations, {}):
         shift = np.abs(Decoder(package).prefill(vector["tokens"]) - expected).max()
     return float(shift / vector["bounds"]["f32"])
 

@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..core.check import Outcome, Result
+from ..core.file_replacement import replace_file
 from ..core.rules import registry
 from ..core.vectors import Vector
 from ..diagnosis.causes import common_misreading, common_verdict
@@ -183,7 +184,7 @@ def main() -> int:
         parts = list(pool.map(_all, groups))
     found = {name: one for part in parts for name, one in part.items()}
     text = table({name: found[name] for name in MUTANTS})
-    PAGE.write_text(text, encoding="utf-8")
+    replace_file(PAGE, text)
     sys.stdout.writelines(line + "\n" for line in _rates(found, [n for n in found if not MUTANTS[n].unnamed]))
     return 0
 

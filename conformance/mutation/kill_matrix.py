@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from ..core.file_replacement import replace_file
+
 MATRIX = Path(__file__).parent / "quick.json"
 
 Kills = Mapping[str, frozenset[str]]
@@ -53,9 +55,7 @@ def save(matrix: KillMatrix, path: Path = MATRIX) -> None:
             for name, lines in matrix.headlines.items()
         },
     }
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, json.dumps(value, indent=1) + "\n")
     saved.cache_clear()
 
 

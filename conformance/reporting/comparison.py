@@ -8,7 +8,7 @@ from typing import Any
 from ..core.check import Outcome
 from ..core.runtime import CAPABILITIES
 from ..diagnosis.rule_status import Status
-from .report import Report, read, replace
+from .report import Report, read
 
 SIGNS = {
     Status.PASSED: "✓",
@@ -134,11 +134,6 @@ def rules_kept(rows: Sequence[Row], number: int) -> str:
 def percent(passed: int, asked: int) -> str:
     """Return a share, rounded down so that only all is 100 %."""
     return f"{100 * passed // asked} %" if asked else "–"
-
-
-def save(page: str, path: Path) -> None:
-    """Write a page, whole or not at all."""
-    replace(path, page)
 
 
 def _column(report: Report) -> Column:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.check import Outcome, Result
+from ..core.file_replacement import replace_file
 from ..runtimes import messages
 
 Case = tuple[str, str]
@@ -115,9 +116,7 @@ class KnownFailures:
 def write(contents: dict[str, Any], file: Path) -> None:
     """Write the file, all of it or nothing."""
     messages.conform(contents, "known-failures")
-    partial = file.with_name(f".{file.name}.part")
-    partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(file)
+    replace_file(file, json.dumps(contents, indent=1, ensure_ascii=False) + "\n")
 
 
 def _unknown(entry: Entry, vectors: set[str]) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ..core.chapters import chapters
 from ..core.check import Outcome, Result
+from ..core.file_replacement import replace_file
 from ..core.rules import area
 from ..core.target import Target
 from ..core.vectors import Vector
@@ -117,20 +117,5 @@ def read(path: Path) -> Report:
 def write(value: Report, directory: Path, page: str) -> None:
     """Write report and page into a directory, made if need be; each file appears whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
-    replace(directory / JSON, json.dumps(value, indent=1, ensure_ascii=True) + "\n")
-    replace(directory / PAGE, page)
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file under another name and rename it."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.close()
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    replace_file(directory / JSON, json.dumps(value, indent=1, ensure_ascii=True) + "\n")
+    replace_file(directory / PAGE, page)

@@ -9,9 +9,11 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
@@ -76,17 +78,27 @@ class FaultFiles:
             data = damaged(data, fault["do"])
         return self._ranged(data, headers.get("range"), [fault["do"] for fault in faults])
 
-    def begin(self) -> None:
-        """Count an answer that is on its way."""
+    def pieces(self, response: FaultResponse, path: str) -> Generator[bytes, None, None]:
+        """Return the body of an answer, which is on its way from now until the generator ends or is closed.
+
+        While it holds, empty pieces follow: the server pauses at each, and closes them if the client leaves.
+        """
         with self._lock:
             self.open += 1
+        return self._pieces(response, path)
 
-    def end(self, path: str, *, left: bool) -> None:
-        """Count an answer that has ended; left: the client did not wait for its end."""
-        with self._lock:
-            self.open -= 1
-            if left:
-                self.log.append(f"LEFT {path}")
+    def _pieces(self, response: FaultResponse, path: str) -> Generator[bytes, None, None]:
+        left = response.then == "hold"
+        try:
+            yield response.body
+            while response.then == "hold" and not self.closed:
+                yield b""
+            left = False
+        finally:
+            with self._lock:
+                self.open -= 1
+                if left:
+                    self.log.append(f"LEFT {path}")
 
     def settled(self) -> int:
         """Return how many answers are still waited for, after some time."""
@@ -157,19 +169,31 @@ def damaged(data: bytes, fault: str) -> bytes:
             return data
 
 
-class ScenarioPackages:
-    """Packages with programs, one for each that is asked about; they go with this object."""
+class OfferedScenarios:
+    """The scenarios whose files a server offers; their packages with programs go with this object."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._temporary = TemporaryDirectory(prefix="llq-sites-")
+        self._temporary = TemporaryDirectory(prefix="llq-scenarios-")
         self._known: dict[Path, Path] = {}
+        self._offered: dict[str, FaultFiles] = {}
 
-    def files(self, scenario: Scenario) -> FaultFiles:
-        """Return the files of a scenario."""
+    @contextmanager
+    def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
+        """Provide the files of a scenario, under a name that nobody can guess."""
         if scenario.package not in self._known:
             self._known[scenario.package] = self._made(scenario.package)
-        return FaultFiles(scenario, self._known[scenario.package])
+        name, files = token_urlsafe(9), FaultFiles(scenario, self._known[scenario.package])
+        self._offered[name] = files
+        try:
+            yield name, files
+        finally:
+            files.closed = True
+            del self._offered[name]
+
+    def files(self, name: str) -> FaultFiles | None:
+        """Return the files that are offered under a name now."""
+        return self._offered.get(name)
 
     def close(self) -> None:
         """Remove the packages."""

@@ -3,14 +3,13 @@
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from secrets import token_urlsafe
 from threading import Thread
 from typing import Any
 
 from ..core.api_scenario import Scenario
-from .fault_files import POLL, FaultFiles, FaultResponse, ScenarioPackages
+from .fault_files import POLL, FaultFiles, FaultResponse, OfferedScenarios
 
 
 class FaultServer:
@@ -18,26 +17,20 @@ class FaultServer:
 
     def __init__(self) -> None:
         """Listen at a free port, and start to serve."""
-        self._scenario_packages = ScenarioPackages()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         Thread(target=self._server.serve_forever, args=(POLL,), daemon=True, name="fault server").start()
 
     @contextmanager
     def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
         """Provide the address of a scenario's files, / at its end, and who knows what was asked for."""
-        name, files = token_urlsafe(9), self._scenario_packages.files(scenario)
-        self._server.files[name] = files
-        try:
+        with self._server.scenarios.offered(scenario) as (name, files):
             yield f"http://127.0.0.1:{self._server.server_address[1]}/{name}/", files
-        finally:
-            files.closed = True
-            del self._server.files[name]
 
     def close(self) -> None:
         """Stop serving, and remove the files."""
         self._server.shutdown()
         self._server.server_close()
-        self._scenario_packages.close()
+        self._server.scenarios.close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -46,7 +39,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.files: dict[str, FaultFiles] = {}
+        self.scenarios = OfferedScenarios()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients may leave whenever they like."""
@@ -59,17 +52,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer as the files of the scenario say."""
         name, _, path = self.path.partition("?")[0].lstrip("/").partition("/")
-        files = self.server.files.get(name)
+        files = self.server.scenarios.files(name)
         if files is None:
             self.send_error(404)
             return
         response = files.answer(path, {key.lower(): value for key, value in self.headers.items()})
-        files.begin()
-        left = True
-        try:
-            left = self._send(response, files)
-        finally:
-            files.end(path, left=left)
+        with closing(files.pieces(response, path)) as pieces:
+            self._send(response, pieces)
 
     def do_OPTIONS(self) -> None:
         """Let pages of other origins ask for ranges."""
@@ -82,30 +71,28 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
-    def _send(self, response: FaultResponse, files: FaultFiles) -> bool:
-        """Send an answer, and return whether the client left before its end."""
+    def _send(self, response: FaultResponse, pieces: Iterator[bytes]) -> None:
+        """Send an answer, until its end or until the client leaves."""
+        body = next(pieces)
         self.send_response(response.status)
         for header, value in response.headers.items():
             self.send_header(header, value)
         self.end_headers()
-        self.wfile.write(response.body)
+        self.wfile.write(body)
         self.wfile.flush()
         if not response.then:
-            return False
+            return
         self.close_connection = True
-        left = response.then == "hold" and self._left(files)
+        for _ in pieces:
+            if self._left():
+                break
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-        return left
 
-    def _left(self, files: FaultFiles) -> bool:
-        """Wait until the client closes the connection, and return whether it did."""
-        while not files.closed:
-            readable, _, _ = select.select([self.connection], [], [], POLL)
-            if readable:
-                try:
-                    if not self.connection.recv(1, socket.MSG_PEEK):
-                        return True
-                except OSError:
-                    return True
-        return False
+    def _left(self) -> bool:
+        """Wait a moment, and return whether the client has closed the connection."""
+        readable, _, _ = select.select([self.connection], [], [], POLL)
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True

@@ -8,6 +8,7 @@ Another name is one under which an installed distribution offers a runtime, as a
 `llq.runtimes`: an object with the methods of `core.runtime.Runtime`, or a class or function that makes one.
 """
 
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -70,10 +71,8 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
 
 def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
     """Return the WebGPU executor, with options as in `adapter=lavapipe,kv_cache=f16`."""
-    members = dict(member.partition("=")[::2] for member in text.split(",") if member)
-    if set(members) - WEBGPU_OPTIONS or not all(members.values()):
-        example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
-        raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
+    example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
+    members = _options(spec, text, WEBGPU_OPTIONS, f"options are as in {example}")
     if members.get("kv_cache", "f32") not in ("f16", "f32"):
         raise UnknownRuntimeError(f"--runtime={spec}: a KV cache is f16 or f32")
     if find_spec("wgpu") is None:
@@ -88,13 +87,12 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
 
 def _browser(spec: str, text: str, timeout: float) -> Runtime:
     """Return the page of a browser, with options as in `chromium,adapter=default`."""
-    name, *members = text.split(",")
-    options = dict(member.partition("=")[::2] for member in members)
-    if name not in BROWSERS or set(options) - BROWSERS[name] or not all(options.values()):
-        examples = "browser:chromium,adapter=default or browser:wait,host=0.0.0.0,port=8000"
-        raise UnknownRuntimeError(
-            f"--runtime={spec}: browsers are {', '.join(BROWSERS)}, options as in {examples}"
-        )
+    name, _, members = text.partition(",")
+    examples = "browser:chromium,adapter=default or browser:wait,host=0.0.0.0,port=8000"
+    usage = f"browsers are {', '.join(BROWSERS)}, options as in {examples}"
+    if name not in BROWSERS:
+        raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
+    options = _options(spec, members, BROWSERS[name], usage)
     if not options.get("port", "0").isdecimal() or ("key" in options) != ("certificate" in options):
         raise UnknownRuntimeError(f"--runtime={spec}: a port is a number, a certificate comes with its key")
     if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets", "wgpu")):
@@ -124,10 +122,8 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
 
 def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     """Return the JavaScript runtime in Node or Deno, with options as in `variant=portable`."""
-    members = dict(member.partition("=")[::2] for member in text.split(",") if member)
-    if set(members) - SCRIPT_OPTIONS or not all(members.values()):
-        example = f"{kind}:variant=portable,driver=/path/of/icd.json"
-        raise UnknownRuntimeError(f"--runtime={spec}: options are as in {example}")
+    example = f"{kind}:variant=portable,driver=/path/of/icd.json"
+    members = _options(spec, text, SCRIPT_OPTIONS, f"options are as in {example}")
     if find_spec("wgpu") is None:  # the planner is in a package that imports it
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
     module = import_module(f".javascript.{kind}", __package__)
@@ -136,6 +132,14 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     except ValueError as error:  # a NodeError
         raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
     return runtime
+
+
+def _options(spec: str, text: str, known: AbstractSet[str], usage: str) -> dict[str, str]:
+    """Return options `name=value,…`. Raises UnknownRuntimeError with the usage if one is unknown or empty."""
+    options = dict(option.partition("=")[::2] for option in text.split(",") if option)
+    if not known >= options.keys() or not all(options.values()):
+        raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
+    return options
 
 
 def installed() -> dict[str, EntryPoint]:

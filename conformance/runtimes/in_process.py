@@ -46,11 +46,13 @@ class InProcessRuntime:
         self.timeout = timeout
         try:
             self.capabilities = frozenset(runtime.capabilities)
-            self.info: Info = runtime.info
+            info = runtime.info
         except Exception as error:
             raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
-        if not isinstance(self.info, Info):
-            raise BrokenAdapter(f"its info is of type {type(self.info).__name__}, not an Info")
+        try:
+            self.info = Info(info.name, info.version, info.language, info.kv_cache)
+        except AttributeError as error:
+            raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
             raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
         if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
@@ -66,9 +68,12 @@ class InProcessRuntime:
         """Say whether the package conforms."""
         with self._contained():
             verdict = self.runtime.validate(package)
-        if not isinstance(verdict, Verdict):
-            raise BrokenAdapter(f"validate returned {type(verdict).__name__}, not a Verdict")
-        return verdict
+        try:
+            return Verdict(tuple(verdict.rules), tuple(verdict.warnings), getattr(verdict, "refused", None))
+        except (AttributeError, TypeError) as error:
+            raise BrokenAdapter(
+                f"validate returned {type(verdict).__name__}, not a Verdict: {error}"
+            ) from error
 
     def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
         """Round vectors."""

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -12,7 +11,8 @@ import numpy as np
 from llq_format.evaluation.blocks import BlockMap
 from llq_format.evaluation.heatmap import heatmap, legend
 from llq_format.evaluation.layer_curve import layer_curve
-from llq_format.html.page import element, page, table
+from llq_format.html.elements import element, fields, figures, scrolling, table
+from llq_format.html.page import page, read
 
 MOST_MAPS = 1200
 """Pictures of blocks on a page; of more matrices those with the greatest error are shown."""
@@ -58,25 +58,24 @@ def eval_page(report: Report, maps: Sequence[BlockMap], samples: Sequence[Sample
             *_samples(samples, no_samples),
             *_particulars(report),
         ],
-        style=(files("llq_format.evaluation") / "evaluation.css").read_text(encoding="utf-8"),
+        read("llq_format.evaluation", "evaluation.css"),
     )
 
 
 def _figures(report: Report) -> ET.Element:
     """Return the headline: what a runtime makes of the package."""
     score = report["exact"]
-    figures = [
+    estimates = [
         ("perplexity", _shown(score["perplexity"], "{:.2f}")),
         ("change", _shown(score["change"], "{:+.1%}")),
         ("KL divergence, nats", _shown(score["divergence"], "{:.3f}")),
         ("its 99th percentile, nats", (f"{score['divergence_99']:.2f}", "")),
         ("same top token", _shown(score["same_top"], "{:.1%}")),
     ]
-    boxes = [
-        element("div", element("dt", name), element("dd", value), element("dd", interval, class_="interval"))
-        for name, (value, interval) in figures
-    ]
-    return element("dl", boxes, class_="figures")
+    return figures(
+        (name, [element("dd", value), element("dd", interval, class_="interval")])
+        for name, (value, interval) in estimates
+    )
 
 
 def _both(report: Report) -> list[ET.Element]:
@@ -124,9 +123,9 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
     if not maps:
         return []
     left_out = len(maps) - MOST_MAPS // 2
-    shown = sorted(maps, key=lambda one: -(one.error or 0))[: MOST_MAPS // 2]
-    kept = {one.name for one in shown}
-    shown = [one for one in maps if one.name in kept]
+    largest = sorted(maps, key=lambda matrix: -(matrix.error or 0))[: MOST_MAPS // 2]
+    names = {matrix.name for matrix in largest}
+    shown = [matrix for matrix in maps if matrix.name in names]
     parts = [
         element("h2", "Blocks"),
         element(
@@ -139,8 +138,7 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
     if left_out > 0:
         words = f"{left_out} of {len(maps)} matrices with the least error are not shown."
         parts.append(element("p", words, class_="note"))
-    known = [one for one in shown if one.errors is not None]
-    errors = {one.name: one.errors for one in known if one.errors is not None}
+    errors = {matrix.name: matrix.errors for matrix in shown if matrix.errors is not None}
     if errors:
         parts += _maps(
             "Error of each block",
@@ -149,13 +147,13 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
             errors,
             "{:.1%}",
         )
-    if len(known) < len(shown):
+    if len(errors) < len(shown):
         words = (
-            f"Of {len(shown) - len(known)} of {len(shown)} matrices the coordinates were not recognised, so "
+            f"Of {len(shown) - len(errors)} of {len(shown)} matrices the coordinates were not recognised, so "
             "their weights cannot be compared."
         )
         parts.append(element("p", words, class_="note"))
-    scales = {one.name: one.scales.astype(np.float64) for one in shown}
+    scales = {matrix.name: matrix.scales.astype(np.float64) for matrix in shown}
     return parts + _maps(
         "Scale of each block",
         "the step from one code to the next, as a weight; on a logarithmic axis",
@@ -204,7 +202,7 @@ def _maps(
             for kind, pictures in rows.items()
             for part in (
                 element("h4", kind),
-                element("div", pictures, class_="maps", tabindex="0", role="region", aria_label=kind),
+                scrolling(kind, pictures, class_="maps"),
             )
         ),
     ]
@@ -238,17 +236,14 @@ def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
 
 def _particulars(report: Report) -> list[ET.Element]:
     provenance = {f"provenance: {name}": value for name, value in report["provenance"].items()}
-    fields = {
+    values = {
         "package": report["path"],
         "checkpoint": report["checkpoint"],
         "text": report["text"],
         "text SHA-256": report["text_sha256"],
         **{name.replace("_", " "): value for name, value in provenance.items()},
     }
-    items = [
-        part for name, value in fields.items() for part in (element("dt", name), element("dd", str(value)))
-    ]
-    return [element("h2", "Particulars"), element("dl", items, class_="fields")]
+    return [element("h2", "Particulars"), fields((name, str(value)) for name, value in values.items())]
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -4,38 +4,21 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from llq_format.html.page import element
+from llq_format.html.elements import element
+from llq_format.html.svg import columns
 
-_WIDTH, _GAP, _HEIGHT = 10, 2, 100
 _LINES = 4
 
 
 def layer_curve(what: str, errors: Sequence[float], kind: str) -> list[ET.Element]:
     """Return a picture of relative errors by layer; `kind` is the class that gives its colour."""
     top = _above(max(errors))
-    bars = [
-        element(
-            "rect",
-            element("title", f"layer {layer}: {error:.3%}"),
-            class_=f"bar {kind}",
-            x=layer * _WIDTH + _GAP / 2,
-            width=_WIDTH - _GAP,
-            y=_HEIGHT * (1 - error / top),
-            height=_HEIGHT * error / top,
-        )
-        for layer, error in enumerate(errors)
-    ]
-    width = _WIDTH * len(errors)
-    heights = [_HEIGHT * line / _LINES for line in range(_LINES)]
-    lines = [element("line", class_="grid", x1=0, x2=width, y1=y, y2=y) for y in heights]
-    drawing = element(
-        "svg",
-        [*lines, *bars],
-        viewBox=f"0 0 {width} {_HEIGHT}",
-        preserveAspectRatio="none",
-        class_="blocks",
-        role="img",
-        aria_label=f"error {what} by layer, from {min(errors):.3%} to {max(errors):.3%}",
+    chart = columns(
+        [error / top for error in errors],
+        [f"layer {layer}: {error:.3%}" for layer, error in enumerate(errors)],
+        f"error {what} by layer, from {min(errors):.3%} to {max(errors):.3%}",
+        kind,
+        _LINES,
     )
     ticks = [element("span", f"{100 * top * (_LINES - line) / _LINES:.3g}%") for line in range(_LINES)]
     axis = element("div", [*ticks, element("span", "0")], class_="ticks", aria_hidden="true")
@@ -50,7 +33,7 @@ def layer_curve(what: str, errors: Sequence[float], kind: str) -> list[ET.Elemen
         element(
             "div",
             axis,
-            drawing,
+            chart,
             element("div", labels, class_="places", aria_hidden="true"),
             class_="curve",
         ),

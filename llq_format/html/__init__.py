@@ -1,1 +1,1 @@
-"""Self-contained HTML pages: elements, the frame of a page, and pictures."""
+"""Self-contained HTML pages: elements, the frame and common style of a page, and drawings."""

@@ -1,10 +1,32 @@
-"""Directories that appear whole or not at all (LLQ-WRITE-2): written beside their place, flushed, renamed."""
+"""Files and directories that appear whole or not at all: written next to their place, flushed, renamed."""
 
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[IO[bytes]]:
+    """Provide a file to write that takes its name, and the place of an older file, once it is complete.
+
+    An error within the block leaves the older file as it was. The mode is that of any new file, by the umask.
+    """
+    partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
+    file = partial.open("xb")
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -31,7 +53,10 @@ def sync_directory(path: Path) -> None:
 
 
 def put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a finished directory to its name; an older package there is set aside first and removed last."""
+    """Rename a finished directory to its name (LLQ-WRITE-2).
+
+    An older package there is set aside first and removed last.
+    """
     if not (overwrite and os.path.lexists(target)):
         target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory
         partial.rename(target)

@@ -34,13 +34,13 @@ class KVCache:
 def rotate(x: Array, angles: Array, pairing: Literal["interleaved", "halves"]) -> Array:
     """Rotate the pairs of each head (LLQ-DEC-5).
 
-    x: float64 [tokens, heads, head_dim]; angles: float64 [tokens, head_dim / 2], in radians.
+    x: [tokens, heads, head_dim]; angles: float64 [tokens, head_dim / 2], in radians. The dtype of x remains.
     """
     half = x.shape[-1] // 2
     first, second = slice(0, half), slice(half, None)
     if pairing == "interleaved":
         first, second = slice(0, None, 2), slice(1, None, 2)
-    cos, sin = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
+    cos, sin = (turn(angles).astype(x.dtype, copy=False)[:, None, :] for turn in (np.cos, np.sin))
     a, b = x[..., first], x[..., second]
     rotated = np.empty_like(x)
     rotated[..., first] = a * cos - b * sin
@@ -61,6 +61,29 @@ def attends(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.b
     return causal if chunk_size is None else causal & (k // chunk_size == q // chunk_size)
 
 
+def split_heads(model: Model, qkv: Array) -> tuple[Array, Array, Array]:
+    """Split the fused projection, [tokens, rows], into heads of q, k and v (LLQ-DEC-4)."""
+    heads = qkv.reshape(len(qkv), model.num_heads + 2 * model.num_kv_heads, model.head_dim)
+    first_value = model.num_heads + model.num_kv_heads
+    return heads[:, : model.num_heads], heads[:, model.num_heads : first_value], heads[:, first_value:]
+
+
+def positioned(  # noqa: PLR0913  # what positions heads
+    model: Model, config: AttentionConfig, q: Array, k: Array, *, positions: Array, inv_freq: Array | None
+) -> tuple[Array, Array]:
+    """Return q and k [tokens, heads, head_dim] after RoPE, norm and temperature (LLQ-DEC-5 to LLQ-DEC-8)."""
+    if config.rope:
+        assert inv_freq is not None  # noqa: S101  # LLQ-TENSOR-3 holds
+        angles = positions[:, None] * inv_freq
+        q, k = rotate(q, angles, model.rope_pairing), rotate(k, angles, model.rope_pairing)
+    if config.qk_norm:
+        q, k = rms_norm(q, None, model.rms_norm_eps), rms_norm(k, None, model.rms_norm_eps)
+    if config.temperature is not None:
+        factors = temperature_factors(positions, config.temperature).astype(q.dtype, copy=False)
+        q = q * factors[:, None, None]
+    return q, k
+
+
 class Attention:
     """Attention of one layer."""
 
@@ -77,14 +100,7 @@ class Attention:
         """Return attention(x), [tokens, hidden], for new positions, float64 [tokens]; the cache grows."""
         model, config = self.model, self.config
         q, k, v = self.split(self.qkv(x))  # [tokens, heads, head_dim], twice [tokens, kv_heads, head_dim]
-        if config.rope:
-            assert self.inv_freq is not None  # noqa: S101  # LLQ-TENSOR-3 holds
-            angles = positions[:, None] * self.inv_freq
-            q, k = rotate(q, angles, model.rope_pairing), rotate(k, angles, model.rope_pairing)
-        if config.qk_norm:
-            q, k = rms_norm(q, None, model.rms_norm_eps), rms_norm(k, None, model.rms_norm_eps)
-        if config.temperature is not None:
-            q = q * temperature_factors(positions, config.temperature)[:, None, None]
+        q, k = positioned(model, config, q, k, positions=positions, inv_freq=self.inv_freq)
         keys, values = cache.extend(k, v)  # [all positions, kv_heads, head_dim]
         group = model.num_heads // model.num_kv_heads
         grouped = q.reshape(
@@ -97,8 +113,5 @@ class Attention:
         return self.output(heads.reshape(len(q), model.num_heads * model.head_dim))
 
     def split(self, qkv: Array) -> tuple[Array, Array, Array]:
-        """Split the fused projection into heads of q, k and v (LLQ-DEC-4)."""
-        model = self.model
-        heads = qkv.reshape(len(qkv), model.num_heads + 2 * model.num_kv_heads, model.head_dim)
-        first_value = model.num_heads + model.num_kv_heads
-        return heads[:, : model.num_heads], heads[:, model.num_heads : first_value], heads[:, first_value:]
+        """Split the fused projection into heads of q, k and v."""
+        return split_heads(self.model, qkv)

@@ -1,25 +1,25 @@
 """Feed-forward networks (spec: Decoder, FFN; LLQ-DEC-12)."""
 
-from typing import Literal
+from collections.abc import Callable
 
 from llq_format.reference.activations import Array
 from llq_format.reference.matrix import Matrix
-from llq_format.reference.ops import ACTIVATIONS
 
 
 class FFN:
     """down(act(gate x) ⊙ up x), or down(act(up x))."""
 
     def __init__(
-        self, first: Matrix, down: Matrix, activation: Literal["silu", "gelu"], *, gated: bool
+        self, first: Matrix, down: Matrix, activation: Callable[[Array], Array], *, gated: bool
     ) -> None:
+        """Keep gate_up, or up if there is no gate, down, and the activation function."""
         self.first = first
         self.down = down
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activation
         self.gated = gated
 
     def __call__(self, x: Array) -> Array:
-        """Return ffn(x), float64 [tokens, hidden]."""
+        """Return ffn(x), [tokens, hidden]."""
         hidden = self.first(x)
         if not self.gated:
             return self.down(self.activation(hidden))

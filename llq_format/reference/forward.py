@@ -14,7 +14,7 @@ from llq_format.reference.attention import Attention, KVCache, KVPrecision
 from llq_format.reference.ffn import FFN
 from llq_format.reference.matrix import FloatMatrix, Matrix, Precision, int4_matrix
 from llq_format.reference.moe import MoE
-from llq_format.reference.ops import rms_norm
+from llq_format.reference.ops import ACTIVATIONS, rms_norm
 
 
 @dataclass
@@ -106,7 +106,8 @@ class Decoder:
 
         def ffn(name: str) -> FFN:
             first = self._int4(f"{name}.{'gate_up' if config.gated else 'up'}", precision)
-            return FFN(first, self._int4(f"{name}.down", precision), config.activation, gated=config.gated)
+            down = self._int4(f"{name}.down", precision)
+            return FFN(first, down, ACTIVATIONS[config.activation], gated=config.gated)
 
         if config.moe is None:
             return ffn(prefix)

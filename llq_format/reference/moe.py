@@ -10,6 +10,16 @@ from llq_format.reference.ffn import FFN
 from llq_format.reference.ops import sigmoid
 
 
+def route(router: Array, x: Array) -> tuple[NDArray[np.intp], Array]:
+    """Return the chosen expert of each token, int [tokens], and its score, [tokens] (LLQ-DEC-14).
+
+    router: the router's weights, [num_experts, hidden].
+    """
+    values = x @ router.T
+    chosen = values.argmax(axis=-1)  # the first among equals
+    return chosen, sigmoid(values[np.arange(len(x)), chosen])
+
+
 class MoE:
     """One shared expert beside one chosen of many."""
 
@@ -28,7 +38,5 @@ class MoE:
         return self.shared(x) + routed
 
     def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
-        """Return the chosen expert of each token, int [tokens], and its score, float64 [tokens]."""
-        values = x @ self.router.T
-        chosen = values.argmax(axis=-1)  # the first among equals
-        return chosen, sigmoid(values[np.arange(len(x)), chosen])
+        """Return the chosen expert of each token and its score."""
+        return route(self.router, x)

@@ -32,9 +32,12 @@ def gelu(z: Array) -> Array:
 
 
 ACTIVATIONS = {"silu": silu, "gelu": gelu}
+"""Activation functions by the names that metadata gives them."""
 
 
 def softmax(scores: Array) -> Array:
     """Return the softmax along the last axis; −inf stands for what is masked."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    weights = np.asarray(scores - scores.max(axis=-1, keepdims=True))
+    np.exp(weights, out=weights)  # in place: the scores of a long sequence fill much memory
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights

@@ -72,8 +72,12 @@ def suite(tmp_path: Path, few: Path) -> Suite:
     return run
 
 
-def fake(name: str) -> str:
-    return f"py:tests.support.miniatures:{name}"
+def miniature(name: str) -> str:
+    return f"py:examples.python.miniatures:{name}"
+
+
+def misbehaving(name: str) -> str:
+    return f"py:tests.support.misbehaving_runtimes:{name}"
 
 
 def test_the_reference_passes(suite: Suite) -> None:
@@ -106,7 +110,7 @@ def test_the_examples_are_short_and_share_no_code() -> None:
 
 
 def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
-    run = suite(fake("Right"))
+    run = suite(miniature("Right"))
     assert run.status == 0
     assert run.outcomes["decode-worked-example"] == "passed"
     assert run.outcomes["refuse-version-2-0"] == "not claimed"
@@ -115,28 +119,29 @@ def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
 
 
 def test_a_wrong_decoder_is_told_its_misreading_once(suite: Suite) -> None:
-    run = suite(fake("NibblePairs"))
+    run = suite(miniature("NibblePairs"))
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "failed"
     assert "LLQ-PACK-3        3 × equals *nibble pairs, even column in the low nibble*" in run.output
     assert run.output.count("breaks     LLQ-PACK-3") == 1
     assert (
-        "Rerun one: llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs" in run.output
+        "Rerun one: llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs"
+        in run.output
     )
     assert "DOES NOT CONFORM as decode: 3 of 3 checks not passed" in run.output
 
 
 def test_a_validator_that_does_not_look_is_told_so(suite: Suite) -> None:
-    run = suite(fake("AcceptsAll"))
+    run = suite(miniature("AcceptsAll"))
     assert run.status == 1
     assert "3 × accepted every invalid package: does it validate at all?" in run.output
-    run = suite(fake("RefusesAll"))
+    run = suite(miniature("RefusesAll"))
     assert "3 × refused every conforming package: does it validate at all?" in run.output
     assert run.outcomes["refuse-metadata-is-a-fifo"] == "passed"
 
 
 def test_errors_are_not_failures(suite: Suite) -> None:
-    run = suite(fake("Raises"))
+    run = suite(misbehaving("Raises"))
     assert run.status == 1
     assert {run.outcomes[f"decode-{name}"] for name in CHOSEN[:3]} == {"errored"}
     assert "errored           1 × KeyError: 'weight of package'" in run.output
@@ -176,8 +181,8 @@ def test_a_broken_adapter_ends_the_run_before_it_begins(suite: Suite, tmp_path: 
 
 
 def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_adapter(suite: Suite) -> None:
-    assert "adapter is broken" not in suite(fake("Noise")).output
-    assert "adapter is broken: decode returned an array of float64" in suite(fake("Doubles")).output
+    assert "adapter is broken" not in suite(miniature("Noise")).output
+    assert "adapter is broken: decode returned an array of float64" in suite(misbehaving("Doubles")).output
 
 
 @pytest.mark.parametrize(
@@ -189,7 +194,7 @@ def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_a
             "py:nowhere:Runtime",
             "the adapter is broken: py:nowhere:Runtime cannot be loaded: ModuleNotFoundError",
         ),
-        ("py:tests.support.miniatures:Nobody", "cannot be loaded: AttributeError"),
+        ("py:examples.python.miniatures:Nobody", "cannot be loaded: AttributeError"),
         ("cmd:/nowhere/adapter", "the adapter is broken: '/nowhere/adapter' cannot be started"),
     ],
 )
@@ -203,13 +208,13 @@ def test_no_vectors_is_an_error(suite: Suite, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "index.json").write_text('{"version": "1.0", "vectors": []}')
-    run = suite(fake("Right"), vectors=empty)
+    run = suite(miniature("Right"), vectors=empty)
     assert run.status == 4
     assert "a run would prove nothing" in run.output
 
 
 def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:
-    run = suite(fake("Right"), "-k", "refuse")
+    run = suite(miniature("Right"), "-k", "refuse")
     assert run.status == 5
     assert "NOTHING CHECKED" in run.output
 
@@ -227,7 +232,7 @@ def timeless(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
-    alone, together = suite(fake("NibblePairs")), suite(fake("NibblePairs"), "-n", "2")
+    alone, together = suite(miniature("NibblePairs")), suite(miniature("NibblePairs"), "-n", "2")
     assert together.status == 1
     assert together.results["options"]["processes"] == 2
     assert timeless(together.results) == timeless(alone.results)
@@ -238,17 +243,17 @@ def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
 def test_the_page_lies_beside_the_report_and_is_the_same_from_processes(suite: Suite, tmp_path: Path) -> None:
     pages = []
     for arguments in ((), ("-n", "2")):
-        run = suite(fake("NibblePairs"), *arguments)
+        run = suite(miniature("NibblePairs"), *arguments)
         assert f"report: {tmp_path / 'report' / 'index.html'}" in run.output
         page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
         pages.append(re.sub(r"<dt>(suite|made|options)</dt><dd>.*?</dd>", "", page))
     assert pages[0] == pages[1]
-    assert "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors=" in pages[0]
+    assert f"llq rerun worked-example --runtime={miniature('NibblePairs')} --vectors=" in pages[0]
 
 
 def test_a_run_without_results_leaves_no_report(suite: Suite, tmp_path: Path) -> None:
     assert suite("reference", "-k", "no-such-vector").status == 5
-    assert suite(fake("Doubles")).status == 4
+    assert suite(misbehaving("Doubles")).status == 4
     assert not (tmp_path / "report").exists()
 
 
@@ -266,14 +271,14 @@ def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: P
 
 
 def test_failures_end_with_the_command_that_reruns_them(suite: Suite, few: Path) -> None:
-    output = suite(fake("NibblePairs")).output
-    again = f"llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs --vectors={few}"
+    output = suite(miniature("NibblePairs")).output
+    again = f"llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs --vectors={few}"
     assert f"  rerun      {again}\n" in output
     assert f"Rerun one: {again}\n" in output
 
 
 def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
-    output = suite(fake("NibblePairs"), "-k", "worked-example").output
+    output = suite(miniature("NibblePairs"), "-k", "worked-example").output
     assert f"\nrules        0 of {len(registry())} passed, 1 failed, 2 unclear, " in output
     summary = output.partition("LLQ 1.0 conformance")[2].splitlines()[1:]
     lines = [line for line in summary if not line.startswith(("Rerun one: ", "report: "))]
@@ -283,7 +288,7 @@ def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_junit_names_rules_and_capabilities(suite: Suite, tmp_path: Path, workers: tuple[str, ...]) -> None:
     junit = tmp_path / "junit.xml"
-    suite(fake("NibblePairs"), f"--junitxml={junit}", *workers)
+    suite(miniature("NibblePairs"), f"--junitxml={junit}", *workers)
     tree = ET.parse(junit)  # noqa: S314  # ours
     (case,) = (each for each in tree.iter("testcase") if "decode-worked-example" in each.attrib["name"])
     properties = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
@@ -333,4 +338,4 @@ def test_the_example_of_the_guide_is_real(suite: Suite) -> None:
     guide = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
     shown = guide.partition("```text\n")[2].partition("```")[0]
     assert shown.startswith("decode worked-example: ")
-    assert shown in suite(fake("NibblePairs")).output
+    assert shown in suite(miniature("NibblePairs")).output

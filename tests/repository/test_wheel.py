@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from tests.support.warning_filters import DEPRECATIONS, UNLOCKED
 pytestmark = pytest.mark.slow
 
 MINIMAL = ROOT / "examples" / "python" / "minimal_adapter.py"
+MINIATURES = MINIMAL.with_name("miniatures.py")
 WORKED_EXAMPLE = VECTORS / "valid" / "worked-example" / "package"
 
 
@@ -128,7 +130,7 @@ def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> N
     done = _suite(installed, tmp_path, f"--runtime=cmd:{sys.executable} {MINIMAL}", "-k", "worked-example")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "conforms as decode: 1 checks passed" in done.stdout
-    (tmp_path / "mine.py").write_text("from llq_conformance.miniatures import NibblePairs\n")
+    shutil.copy(MINIATURES, tmp_path / "mine.py")
     done = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
     assert done.returncode == 1
     assert "equals *nibble pairs, even column in the low nibble*" in done.stdout

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from conformance.checks import CHECKS
 from conformance.core.check import Result
-from conformance.core.runtime import Runtime, Verdict
+from conformance.core.runtime import Runtime
 from conformance.core.target import Target
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.reporting.report import Report, Run, report
 from conformance.runtimes.in_process import InProcessRuntime
-from tests.support.miniatures import AcceptsAll, NibblePairs, Right
+from examples.python.miniatures import AcceptsAll, NibblePairs, Right, Verdict
 from tests.support.timeouts import seconds
 
 FEW = ("worked-example", "blocks-2-x-3", "version-2-0", "metadata-is-a-fifo", "control", "zero-is-positive")

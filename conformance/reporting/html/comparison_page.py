@@ -6,8 +6,9 @@ from ...diagnosis.rule_status import Status
 from ..comparison import Cell, Comparison, Row, rules_kept
 from .explanation_markup import quoted
 from .markup import Html, element, text
-from .page import badge, controls, page
+from .page import PAGES, page
 from .report_page import spec_link
+from .rule_controls import FILES, badge, controls
 
 
 def comparison_page(comparison: Comparison, directory: Path) -> str:
@@ -49,7 +50,9 @@ def comparison_page(comparison: Comparison, directory: Path) -> str:
             ),
         ),
     )
-    return page("comparison", "LLQ conformance: runtimes by rule", body)
+    return page(
+        "LLQ conformance: runtimes by rule", body, *FILES, PAGES / "comparison.css", PAGES / "comparison.js"
+    )
 
 
 def _divider(title: str, wide: int) -> Html:

@@ -14,7 +14,8 @@ from ..report import Report, target
 from ..rerun import command
 from .explanation_markup import emphasized, explained, quoted
 from .markup import Html, element, text
-from .page import badge, controls, page
+from .page import PAGES, page
+from .rule_controls import FILES, badge, controls
 
 NAMED = 3
 """How many vectors a cause names before it counts the rest."""
@@ -58,7 +59,7 @@ class _Page:
             element("header", element("p", "LLQ 1.0 conformance", class_="kicker"), element("h1", who)),
             element("main", self._verdict(), self._facts(), self._causes(), self._filters(areas), *sections),
         )
-        return page("report", f"{who}: LLQ conformance", body)
+        return page(f"{who}: LLQ conformance", body, *FILES, PAGES / "report.css", PAGES / "report.js")
 
     def _verdict(self) -> Html:
         bad = sum(result.outcome.bad for result in self.results)

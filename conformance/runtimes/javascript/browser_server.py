@@ -6,8 +6,8 @@ that connects gets the requests of the protocol over a WebSocket, and fetches an
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from secrets import token_urlsafe
@@ -25,7 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...core.api_scenario import Scenario
 from ..arrays import LARGEST
-from ..fault_files import POLL, FaultFiles, FaultResponse, ScenarioPackages
+from ..fault_files import POLL, FaultFiles, OfferedScenarios
 from ..process import LONGEST_LINE
 from .listing import listing
 
@@ -84,8 +84,7 @@ class BrowserServer:
         self._current: WebSocketConnection | None = None
         self._packages: dict[str, Path] = {}
         self._files: dict[str, Path] = {}
-        self._scenario_packages = ScenarioPackages()
-        self._fault_files: dict[str, FaultFiles] = {}
+        self._scenarios = OfferedScenarios()
         scheme = "https" if certificate else "http"
         name = host if host != "0.0.0.0" else socket.gethostname()  # noqa: S104 - the user's choice
         self.url = f"{scheme}://{name}:{self._bound.getsockname()[1]}/{self._token}/harness/"
@@ -144,17 +143,12 @@ class BrowserServer:
     @contextmanager
     def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
         """Provide the address, relative to the page, of a scenario's files, and who knows of requests."""
-        name, files = token_urlsafe(9), self._scenario_packages.files(scenario)
-        self._fault_files[name] = files
-        try:
+        with self._scenarios.offered(scenario) as (name, files):
             yield f"../faults/{name}/", files
-        finally:
-            files.closed = True
-            del self._fault_files[name]
 
     def close(self) -> None:
         """Stop serving."""
-        self._scenario_packages.close()
+        self._scenarios.close()
         self._server.should_exit = self._server.force_exit = True
         self._thread.join(START)
         self._bound.close()
@@ -178,12 +172,11 @@ class BrowserServer:
         )
 
     async def _faulty(self, request: Request) -> Response:
-        files, path = self._fault_files.get(request.path_params["name"]), request.path_params["path"]
+        files, path = self._scenarios.files(request.path_params["name"]), request.path_params["path"]
         if files is None:
             raise HTTPException(404)
         response = files.answer(path, request.headers)
-        files.begin()
-        return StreamingResponse(_body(response, files, path), response.status, response.headers)
+        return StreamingResponse(_paced(files.pieces(response, path)), response.status, response.headers)
 
     async def _get(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
@@ -222,16 +215,14 @@ class BrowserServer:
             connection.received.put(None)
 
 
-async def _body(response: FaultResponse, files: FaultFiles, path: str) -> AsyncIterator[bytes]:
-    """Give the body of an answer, and tell its files how it ended: a page that leaves ends it early."""
-    left = response.then == "hold"
-    try:
-        yield response.body
-        while response.then == "hold" and not files.closed:  # noqa: ASYNC110 - another thread closes it
-            await asyncio.sleep(POLL)
-        left = False
-    finally:
-        files.end(path, left=left)
+async def _paced(pieces: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+    """Yield pieces, with a pause for each empty one; a page that leaves cancels this, which closes them."""
+    with closing(pieces):
+        for piece in pieces:
+            if piece:
+                yield piece
+            else:
+                await asyncio.sleep(POLL)
 
 
 class _Uncached(StaticFiles):

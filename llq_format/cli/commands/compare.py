@@ -8,6 +8,7 @@ import typer
 from llq_format.cli.options import Json
 from llq_format.cli.suite import suite
 from llq_format.cli.terminal import print_json, print_line, print_table, stderr, stdout
+from llq_format.package.atomic_replacement import replace_file
 
 
 def compare(
@@ -40,9 +41,9 @@ def compare(
     for warning in found.warnings:
         print_line(stderr(), f"warning: {warning}")
     if output:
-        suite("reporting.comparison").save(
-            suite("reporting.html.comparison_page").comparison_page(found, output.parent), output
-        )
+        page = suite("reporting.html.comparison_page").comparison_page(found, output.parent)
+        with replace_file(output) as file:
+            file.write(page.encode())
     if json:
         print_json(found.to_json())
     elif not output:

@@ -1,10 +1,7 @@
 """`llq decode`: one tensor as an .npy file."""
 
-import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Annotated
@@ -18,6 +15,7 @@ import llq_format
 from llq_format.cli.failures import about
 from llq_format.cli.options import PackagePath
 from llq_format.cli.terminal import print_line, printable, stderr
+from llq_format.package.atomic_replacement import replace_file
 from llq_format.package.reader import Package
 
 
@@ -53,7 +51,7 @@ def decode(
     if to_stdout:
         _write_npy(sys.stdout.buffer, weights)
         return
-    with written_whole(output) as file:
+    with replace_file(output) as file:
         _write_npy(file, weights)
     print_line(stderr(), f"wrote {output}: float32 {list(weights.shape)}")
 
@@ -90,17 +88,3 @@ def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
     """Write header and data; `numpy.save` itself cannot write to a pipe."""
     npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
     file.write(np.ascontiguousarray(array, "<f4").data.cast("B"))
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write that takes its name only once it is complete and on disk."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from llq_format.cli.commands.decode import written_whole
 from llq_format.cli.failures import about
 from llq_format.cli.options import Json, PackagePath
 from llq_format.cli.terminal import (
@@ -18,6 +17,7 @@ from llq_format.cli.terminal import (
     stderr,
     stdout,
 )
+from llq_format.package.atomic_replacement import replace_file
 
 if TYPE_CHECKING:
     from llq_format.exporting.calibration.tokens import Calibration
@@ -92,7 +92,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
             if html is not None:
                 page = _page(report, package, checkpoint, read, tokenizer, bar)
     if html is not None:
-        with written_whole(html) as file:
+        with replace_file(html) as file:
             file.write(page.encode())
         print_line(stderr(), f"wrote {html}")
     if json:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from llq_format.cli.commands.decode import written_whole
 from llq_format.cli.failures import about
 from llq_format.cli.options import All
 from llq_format.cli.terminal import (
@@ -19,6 +18,7 @@ from llq_format.cli.terminal import (
     stderr,
     stdout,
 )
+from llq_format.package.atomic_replacement import replace_file
 from llq_format.webgpu.profiling.comparison import METRICS, ProfileMatrix, cell, merge
 from llq_format.webgpu.profiling.page import matrix_page, profile_page
 from llq_format.webgpu.profiling.report import ProfileReport
@@ -116,10 +116,10 @@ def _write(json: Path | None, html: Path | None, value: Mapping[str, Any], page:
     if json is not None and str(json) == "-":
         print_json(value)
     elif json is not None:
-        with written_whole(json) as file:
+        with replace_file(json) as file:
             file.write(ProfileReport(value).to_bytes())
     if html is not None:
-        with written_whole(html) as file:
+        with replace_file(html) as file:
             file.write(page.encode())
     for path in (json, html):
         if path is not None and str(path) != "-":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from llq_format.exporting.calibration.rounded_layers import RoundedLayer
 from llq_format.format.quantize import PackedTensor
+from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.batch import Floats
 
 _KEY = "export.json"
@@ -32,7 +33,8 @@ class SavedLayers:
         if not held.is_file() or held.read_text("utf-8") != text:
             self.remove()
             directory.mkdir(parents=True)
-            _replace(held, text.encode())
+            with replace_file(held) as file:
+                file.write(text.encode())
 
     def streams(self) -> tuple[int, Floats] | None:
         """Return how many layers are done and the activations after them, or None if there are none."""
@@ -59,14 +61,10 @@ class SavedLayers:
                     arrays[f"{name}/zero_points"] = tensor.zero_points
             else:
                 arrays[f"{name}/raw"] = tensor
-        partial = self.directory / "partial.npz"
-        with partial.open("wb") as file:
+        with replace_file(self._file(number)) as file:
             np.savez(file, allow_pickle=False, **arrays)
-        partial.replace(self._file(number))
-        partial = self.directory / "partial.npy"
-        with partial.open("wb") as file:
+        with replace_file(self.directory / f"streams-{number + 1:05}.npy") as file:
             np.save(file, streams)
-        partial.replace(self.directory / f"streams-{number + 1:05}.npy")
         (self.directory / f"streams-{number:05}.npy").unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -74,7 +72,7 @@ class SavedLayers:
         if not os.path.lexists(self.directory):
             return
         names = {path.name for path in self.directory.iterdir()} if self.directory.is_dir() else {""}
-        known = ("layer-", "streams-", "partial.", _KEY)
+        known = ("layer-", "streams-", _KEY, ".layer-", ".streams-", f".{_KEY}")
         if self.directory.is_symlink() or not all(name.startswith(known) for name in names):
             raise FileExistsError(f"{self.directory} is not what an export left: remove it yourself")
         shutil.rmtree(self.directory)
@@ -98,12 +96,6 @@ def source_sha256(path: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name("partial.json")
-    partial.write_bytes(data)
-    partial.replace(path)
 
 
 def _tensor(name: str, arrays: Mapping[str, NDArray[Any]]) -> PackedTensor | NDArray[np.float32]:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from llq_format.html.page import element, page, table
+from llq_format.html.elements import element, fields, figures, table, table_of
+from llq_format.html.page import page, read
+from llq_format.html.svg import columns
 from llq_format.webgpu.profiling.comparison import METRICS, ProfileMatrix, best, cell
 from llq_format.webgpu.profiling.report import ProfileReport
 from llq_format.webgpu.profiling.timeline import KINDS, timeline_picture
 
 Report = Mapping[str, Any]
-_BAR, _GAP, _HEIGHT = 10, 2, 100
 
 
 def profile_page(report: ProfileReport) -> str:
@@ -39,6 +40,7 @@ def profile_page(report: ProfileReport) -> str:
             *_entry_points(value),
             *_particulars(value),
         ],
+        _style(),
     )
 
 
@@ -70,20 +72,6 @@ def matrix_page(matrix: ProfileMatrix) -> str:
             name = element("th", metric.name, " ", element("small", metric.unit), scope="row")
             rows.append(element("tr", name, cells))
     caption = "Performance matrix"
-    box = element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", head),
-            element("tbody", rows),
-            class_="matrix",
-        ),
-        class_="wide",
-        tabindex="0",
-        role="region",
-        aria_label=caption,
-    )
     return page(
         "LLQ performance matrix",
         [
@@ -91,14 +79,19 @@ def matrix_page(matrix: ProfileMatrix) -> str:
             element("h1", caption),
             element("p", "The best of a row is underlined. Occupancy is an estimate from the program alone."),
             *(element("p", warning, class_="warning") for warning in matrix.warnings),
-            box,
+            table_of(head, rows, caption, class_="matrix"),
         ],
+        _style(),
     )
+
+
+def _style() -> str:
+    return read("llq_format.webgpu.profiling", "profile.css")
 
 
 def _figures(value: Report) -> ET.Element:
     decode, prefill = value["decode"], value["prefill"]
-    figures = [
+    numbers = [
         ("decode", decode.get("tokens_per_s"), "tokens/s"),
         ("a token on the device", decode["gpu_ms"], "ms"),
         ("prefill", prefill.get("tokens_per_s"), "tokens/s"),
@@ -107,11 +100,9 @@ def _figures(value: Report) -> ET.Element:
         ("memory", value["memory_usage_mb"], "MB"),
         ("occupancy", value["workgroup_occupancy"], "an estimate"),
     ]
-    boxes = [
-        element("div", element("dt", f"{name}, {unit}" if unit else name), element("dd", cell(number)))
-        for name, number, unit in figures
-    ]
-    return element("dl", boxes, class_="figures")
+    return figures(
+        (f"{name}, {unit}" if unit else name, [element("dd", cell(number))]) for name, number, unit in numbers
+    )
 
 
 def _timeline(value: Report, phase: str, title: str) -> list[ET.Element]:
@@ -126,38 +117,21 @@ def _timeline(value: Report, phase: str, title: str) -> list[ET.Element]:
 def _blocks(value: Report) -> list[ET.Element]:
     """Return the times of layers in decode as columns."""
     times = value["block_times_ms"]
-    most = max((time for time in times if time), default=1.0)
-    bars = []
-    for layer, time in enumerate(times):
-        height = _HEIGHT * (time or 0) / most
-        bars.append(
-            element(
-                "rect",
-                element("title", f"layer {layer}: {cell(time)} ms"),
-                class_="bar product",
-                x=layer * _BAR + _GAP / 2,
-                width=_BAR - _GAP,
-                y=_HEIGHT - height,
-                height=height,
-            )
-        )
-    drawing = element(
-        "svg",
-        bars,
-        viewBox=f"0 0 {_BAR * max(1, len(times))} {_HEIGHT}",
-        preserveAspectRatio="none",
-        class_="blocks",
-        role="img",
-        aria_label=f"times of {len(times)} layers, the longest {cell(most)} ms",
+    longest = max((time for time in times if time), default=1.0)
+    chart = columns(
+        [(time or 0) / longest for time in times],
+        [f"layer {layer}: {cell(time)} ms" for layer, time in enumerate(times)],
+        f"times of {len(times)} layers, the longest {cell(longest)} ms",
+        "product",
     )
     ends = element(
         "div",
         element("span", "layer 0"),
-        element("span", f"highest {cell(most)} ms"),
+        element("span", f"highest {cell(longest)} ms"),
         element("span", f"layer {len(times) - 1}"),
         class_="ends",
     )
-    return [element("h2", "Layers, one token of decode"), drawing, ends]
+    return [element("h2", "Layers, one token of decode"), chart, ends]
 
 
 def _rest(value: Report) -> list[ET.Element]:
@@ -241,13 +215,8 @@ def _particulars(value: Report) -> list[ET.Element]:
         *(_named(value[name], skip=("description",)) for name in ("device", "model", "program", "software")),
         _named(value["timing"], skip=("description",)),
     ]
-    items = [
-        entry
-        for group in groups
-        for name, text in group.items()
-        for entry in (element("dt", name), element("dd", str(text)))
-    ]
-    return [element("h2", "Particulars"), element("dl", items, class_="fields")]
+    values = ((name, str(text)) for group in groups for name, text in group.items())
+    return [element("h2", "Particulars"), fields(values)]
 
 
 def _named(members: Mapping[str, Any], skip: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from llq_format.html.page import element
+from llq_format.html.elements import element, scrolling
+from llq_format.html.svg import drawing, line, rectangle
 
 LANE = 24
 _WIDTH = 1000
@@ -49,22 +50,19 @@ def timeline_picture(events: Sequence[Mapping[str, Any]], what: str) -> ET.Eleme
     """
     if not events:
         return element("p", "Single dispatches were not timed: the device has no timestamp queries.")
-    span = max(one["start_ms"] + one["duration_ms"] for one in events) or 1.0
+    span = max(event["start_ms"] + event["duration_ms"] for event in events) or 1.0
     lanes: dict[str, float] = {}
-    for one in events:
-        lanes[one["operation"]] = lanes.get(one["operation"], 0.0) + one["duration_ms"]
+    for event in events:
+        lanes[event["operation"]] = lanes.get(event["operation"], 0.0) + event["duration_ms"]
     rows = {name: number for number, name in enumerate(lanes)}
     height = LANE * len(lanes)
-    drawing = element(
-        "svg",
+    picture = drawing(
+        (_WIDTH, height),
+        f"{what}: {len(events)} dispatches in {len(lanes)} lanes, {span:.3f} ms",
         _bands(events, span, height),
-        [_line(LANE * number) for number in range(1, len(lanes))],
-        [_bar(one, span, LANE * rows[one["operation"]]) for one in events],
-        viewBox=f"0 0 {_WIDTH} {height}",
+        [line(LANE * number, _WIDTH) for number in range(1, len(lanes))],
+        [_bar(event, span, LANE * rows[event["operation"]]) for event in events],
         height=str(height),
-        preserveAspectRatio="none",
-        role="img",
-        aria_label=f"{what}: {len(events)} dispatches in {len(lanes)} lanes, {span:.3f} ms",
     )
     names = element(
         "ul",
@@ -72,8 +70,8 @@ def timeline_picture(events: Sequence[Mapping[str, Any]], what: str) -> ET.Eleme
         class_="names",
         aria_label="lanes, with milliseconds",
     )
-    grid = element("div", names, drawing, element("div", "ms", class_="corner"), _axis(span), class_="lanes")
-    return element("div", grid, class_="timeline", tabindex="0", role="region", aria_label=what)
+    grid = element("div", names, picture, element("div", "ms", class_="corner"), _axis(span), class_="lanes")
+    return scrolling(what, grid, class_="timeline")
 
 
 def _bar(event: Mapping[str, Any], span: float, top: float) -> ET.Element:
@@ -81,42 +79,35 @@ def _bar(event: Mapping[str, Any], span: float, top: float) -> ET.Element:
     words += [f"from {event['start_ms']:.4f} ms"]
     if "workgroups" in event:
         words.append(f"{event['workgroups']:,} workgroups")
-    return element(
-        "rect",
-        element("title", " · ".join(words)),
-        class_=f"bar {kind(event['entry_point'])}",
-        x=_WIDTH * event["start_ms"] / span,
-        width=max(_LEAST, _WIDTH * event["duration_ms"] / span),
-        y=top + 3,
-        height=LANE - 6,
+    return rectangle(
+        " · ".join(words),
+        f"bar {kind(event['entry_point'])}",
+        (
+            _WIDTH * event["start_ms"] / span,
+            top + 3,
+            max(_LEAST, _WIDTH * event["duration_ms"] / span),
+            LANE - 6,
+        ),
     )
 
 
 def _bands(events: Sequence[Mapping[str, Any]], span: float, height: float) -> list[ET.Element]:
     """Return a band behind every other layer."""
     ends: dict[int, list[float]] = {}
-    for one in events:
-        layer = one.get("layer")
+    for event in events:
+        layer = event.get("layer")
         if layer is not None and layer % 2 == 0:
-            end = one["start_ms"] + one["duration_ms"]
-            first, _ = ends.get(layer, [one["start_ms"], end])
+            end = event["start_ms"] + event["duration_ms"]
+            first, _ = ends.get(layer, [event["start_ms"], end])
             ends[layer] = [first, end]
     return [
-        element(
-            "rect",
-            element("title", f"layer {layer}: {end - start:.4f} ms"),
-            class_="band",
-            x=_WIDTH * start / span,
-            width=_WIDTH * (end - start) / span,
-            y=0,
-            height=height,
+        rectangle(
+            f"layer {layer}: {end - start:.4f} ms",
+            "band",
+            (_WIDTH * start / span, 0, _WIDTH * (end - start) / span, height),
         )
         for layer, (start, end) in ends.items()
     ]
-
-
-def _line(y: float) -> ET.Element:
-    return element("line", class_="grid", x1=0, x2=_WIDTH, y1=y, y2=y)
 
 
 def _axis(span: float) -> ET.Element:

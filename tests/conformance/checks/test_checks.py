@@ -13,7 +13,8 @@ from conformance.core.runtime import Info, Verdict
 from conformance.core.vectors import VECTORS, Vector, load
 from conformance.exporters.checks import EXPORT_CHECKS
 from conformance.runtimes.in_process import InProcessRuntime
-from tests.support import miniatures
+from examples.python import miniatures
+from tests.support.misbehaving_runtimes import Doubles, Misread, Raises, Sleeps
 from tests.support.timeouts import SHORT, seconds
 
 BY_NAME = {check.name: check for check in CHECKS}
@@ -34,8 +35,10 @@ def broken_record(vectors: Sequence[Vector]) -> Vector:
     return next(vector for vector in vectors if vector.rules[0] == "LLQ-REC-1" and not vector.valid)
 
 
-class Says(miniatures.AcceptsAll):
+class Says(miniatures.Right):
     """Gives one verdict on every package."""
+
+    capabilities = frozenset({"decode", "reject"})
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
@@ -88,7 +91,7 @@ def test_nibble_pairs_break_pack_3_and_are_named(worked_example: Vector) -> None
 
 def test_two_misreadings_at_once_are_named(worked_example: Vector) -> None:
     names = ("high plane first", "zero_point read as unsigned")
-    result = ask("decode", miniatures.Misread(*names), worked_example)
+    result = ask("decode", Misread(*names), worked_example)
     assert result.headline == f"equals *{names[0]}, and {names[1]}*"
     assert result.broken == ("LLQ-PACK-3", "LLQ-DEQ-4")
 
@@ -111,7 +114,7 @@ def test_what_is_no_misreading_gets_no_name(runtime: miniatures.Right, worked_ex
 
 def test_a_wrong_shape_is_told_as_such(vectors: Sequence[Vector]) -> None:
     vector = next(vector for vector in vectors if vector.valid and "LLQ-PACK-6" in vector.rules)
-    result = ask("decode", miniatures.Misread("edge blocks not cropped to the matrix"), vector)
+    result = ask("decode", Misread("edge blocks not cropped to the matrix"), vector)
     assert result.outcome is Outcome.FAILED
     assert "got        the shape [64, 64]" in result.explanation
     assert "PACK-6" in result.explanation
@@ -120,8 +123,8 @@ def test_a_wrong_shape_is_told_as_such(vectors: Sequence[Vector]) -> None:
 @pytest.mark.parametrize(
     ("runtime", "text"),
     [
-        (miniatures.Raises(), "KeyError: 'weight of package'"),
-        (miniatures.Doubles(), "the adapter is broken: decode returned an array of float64"),
+        (Raises(), "KeyError: 'weight of package'"),
+        (Doubles(), "the adapter is broken: decode returned an array of float64"),
     ],
 )
 def test_an_error_is_contained(runtime: miniatures.Right, text: str, worked_example: Vector) -> None:
@@ -131,7 +134,7 @@ def test_an_error_is_contained(runtime: miniatures.Right, text: str, worked_exam
 
 
 def test_a_hang_is_contained(worked_example: Vector) -> None:
-    result = ask("decode", miniatures.Sleeps(), worked_example, timeout=SHORT)
+    result = ask("decode", Sleeps(), worked_example, timeout=SHORT)
     assert (result.outcome, f"no answer within {SHORT} s" in result.explanation) == (Outcome.TIMED_OUT, True)
     assert result.outcome.bad
 
@@ -196,14 +199,14 @@ def test_decoding_what_is_broken_fails(broken_record: Vector) -> None:
 
 
 def test_declining_to_decode_what_is_broken_passes(broken_record: Vector) -> None:
-    class Declines(miniatures.Raises):
+    class Declines(Raises):
         capabilities = frozenset({"decode", "reject"})
 
     assert ask("withhold", Declines(), broken_record).outcome is Outcome.PASSED
 
 
 def test_a_hang_on_what_is_broken_is_no_refusal(broken_record: Vector) -> None:
-    class Hangs(miniatures.Sleeps):
+    class Hangs(Sleeps):
         capabilities = frozenset({"decode", "reject"})
 
     assert ask("withhold", Hangs(), broken_record, timeout=SHORT).outcome is Outcome.TIMED_OUT

@@ -18,7 +18,8 @@ from conformance.core.vectors import VECTORS, Vector, load
 from conformance.diagnosis.causes import common_misreading
 from conformance.diagnosis.explanation import explain, reportable
 from conformance.runtimes.in_process import InProcessRuntime
-from tests.support.miniatures import Misread, Right
+from examples.python.miniatures import Right
+from tests.support.misbehaving_runtimes import Misread
 from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow

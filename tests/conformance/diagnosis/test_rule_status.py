@@ -10,7 +10,7 @@ from conformance.core.rules import registry
 from conformance.core.vectors import load
 from conformance.diagnosis.rule_status import RuleStatus, Status, rule_statuses
 from conformance.runtimes.in_process import InProcessRuntime
-from tests.support.miniatures import AcceptsAll, NibblePairs, RefusesAll
+from examples.python.miniatures import AcceptsAll, NibblePairs, RefusesAll
 from tests.support.sample_reports import RefusesForAnother, results_of
 from tests.support.timeouts import seconds
 

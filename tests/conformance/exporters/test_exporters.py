@@ -177,7 +177,7 @@ def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
         (("--exporter=cmd:/nowhere/it {checkpoint} {package}",), "cannot be started"),
         (("--exporter=reference", "--quick"), "--quick is about runtimes"),
         (
-            ("--exporter=reference", "--runtime=py:tests.support.miniatures:Right"),
+            ("--exporter=reference", "--runtime=py:examples.python.miniatures:Right"),
             "judges the packages, and does not claim",
         ),
     ],

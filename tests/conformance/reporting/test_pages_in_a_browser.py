@@ -10,7 +10,7 @@ from conformance.core.rules import registry
 from conformance.reporting.comparison import Comparison
 from conformance.reporting.html.comparison_page import comparison_page
 from conformance.reporting.html.report_page import report_page
-from tests.support.miniatures import NibblePairs, Right
+from examples.python.miniatures import NibblePairs, Right
 from tests.support.sample_reports import Hostile, report_of
 from tests.support.web.chromium import chromium, new_page
 
@@ -108,7 +108,7 @@ def test_the_command_is_copied(page: Page, pages: Path) -> None:
     page.get_by_role("button", name="Copy the command that reruns worked-example").click()
     page.get_by_text("Copied: the command that reruns it").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs"
+    assert copied == "llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs"
 
 
 @pytest.mark.parametrize("name", ["NibblePairs.html", "comparison.html"])

@@ -17,7 +17,7 @@ from conformance.reporting.html.markup import Html, element, text
 from conformance.reporting.html.report_page import report_page
 from conformance.reporting.report import ReportError, read, write
 from conformance.runtimes import messages
-from tests.support.miniatures import NibblePairs, Right
+from examples.python.miniatures import NibblePairs, Right
 from tests.support.repository import ROOT
 from tests.support.sample_reports import FEW, HOSTILE, Hostile, report_of, vectors
 
@@ -88,9 +88,9 @@ def test_the_digest_of_vectors_is_of_every_file_that_a_check_reads() -> None:
 
 def test_the_adapter_is_told_by_its_files() -> None:
     (told,) = report_of(Right)["runtime"]["adapter"]
-    source = ROOT / "tests" / "support" / "miniatures.py"
+    source = ROOT / "examples" / "python" / "miniatures.py"
     assert told == {
-        "file": "tests/support/miniatures.py",
+        "file": "examples/python/miniatures.py",
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
     }
 
@@ -134,7 +134,7 @@ def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
         "element 0: row 0, column 0",
         "3FC00000  1.5",
         "block 0 (0, 0), row 0, column 0 of the block",
-        "llq rerun worked-example --runtime=py:tests.support.miniatures:NibblePairs",
+        "llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs",
         registry()["LLQ-PACK-3"].remedy,
     ):
         assert told in page.words

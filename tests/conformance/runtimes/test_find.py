@@ -16,7 +16,7 @@ from tests.support.suite_process import run_suite
 pytestmark = pytest.mark.slow
 
 MODULE = """
-from tests.support.miniatures import Right
+from examples.python.miniatures import Right
 
 def refuse(): raise OSError("no GPU")
 """

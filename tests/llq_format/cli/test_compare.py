@@ -10,8 +10,8 @@ from conformance.core.rules import registry
 from conformance.reporting.comparison import Comparison, percent
 from conformance.reporting.html.comparison_page import comparison_page
 from conformance.reporting.report import Report, write
+from examples.python.miniatures import AcceptsAll, NibblePairs, Right
 from tests.support.command_line import llq, on_terminal
-from tests.support.miniatures import AcceptsAll, NibblePairs, Right
 from tests.support.sample_reports import Hostile, report_of
 
 

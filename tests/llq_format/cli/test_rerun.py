@@ -13,7 +13,7 @@ from tests.support import hang_clock
 from tests.support.command_line import llq
 from tests.support.repository import ROOT
 
-NIBBLES = "--runtime=py:tests.support.miniatures:NibblePairs"
+NIBBLES = "--runtime=py:examples.python.miniatures:NibblePairs"
 
 
 def test_every_check_of_the_vector_is_asked() -> None:

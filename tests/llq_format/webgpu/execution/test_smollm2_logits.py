@@ -7,16 +7,16 @@ operation disturbed within its accuracy: the ensemble's mean and six of its stan
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import llq_format
-from benchmarks.mistakes import MISTAKES, disturbed
+from conformance.mutation.conforming.over_reference import disturbed
+from conformance.mutation.mutants import MUTANTS
+from conformance.mutation.mutants.seam import Mutate, mutated
 from llq_format.metadata.model import Model
 from llq_format.reference import Decoder, forward
 from llq_format.reference.activations import Array
@@ -29,11 +29,11 @@ pytestmark = pytest.mark.gpu
 
 TEXT = "A lighthouse keeper writes one line each evening. The sea was calm."
 EXECUTIONS = 6
-SHOWN = ("INT8 truncated", "gelu for silu", "RoPE pairs swapped", "mask hides the own position")
-"""Mistakes that the statistic must see; subtler ones are within the tolerance, and tiny models show them."""
+SHOWN = ("int8-truncated", "tanh-gelu-for-silu", "rope-other-pairing", "mask-hides-own")
+"""Mutants that the statistic must see; subtler ones are within the tolerance, and tiny models show them."""
 
-SEEN_EARLY = ("eps outside the root", "eps 1e-6", "gelu for silu", "RoPE pairs swapped")
-"""Mistakes that the residual stream behind two layers must show."""
+SEEN_EARLY = ("eps-outside-root", "eps-1e-6", "tanh-gelu-for-silu", "rope-other-pairing")
+"""Mutants that the residual stream after two layers must show."""
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +66,13 @@ class Legal:
     def __init__(self, package: llq_format.Package, tokens: list[int]) -> None:
         self.package = package
         self.tokens = tokens
-        self.exact = self.logits(nullcontext())
+        self.exact = self.logits()
         ensemble = [self.divergence(self.logits(disturbed(seed))) for seed in range(EXECUTIONS)]
         self.bound = bound(ensemble)
 
-    def logits(self, context: Any) -> Array:
-        """Return the logits of the reference within a context that changes it."""
-        with context:
+    def logits(self, *mutations: Mutate) -> Array:
+        """Return the logits of the reference with these changes."""
+        with mutated(mutations, {}):
             return Decoder(self.package).prefill(self.tokens)
 
     def divergence(self, logits: Array) -> float:
@@ -100,14 +100,14 @@ def test_logits_of_decode_are_no_further_from_exact_than_legal_ones(executor: Ex
     assert 0 < legal.divergence(logits) <= legal.bound
 
 
-@pytest.mark.parametrize("mistake", SHOWN)
-def test_the_divergence_sees_mistakes(legal: Legal, mistake: str) -> None:
-    assert legal.divergence(legal.logits(MISTAKES[mistake]())) > legal.bound
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_divergence_sees_mutants(legal: Legal, name: str) -> None:
+    assert legal.divergence(legal.logits(MUTANTS[name].mutate)) > legal.bound
 
 
-def residual(package: llq_format.Package, tokens: list[int], layers: int, context: Any) -> Array:
+def residual(package: llq_format.Package, tokens: list[int], layers: int, *mutations: Mutate) -> Array:
     """Return the reference's residual stream behind the first layers, float64 [tokens, hidden_size]."""
-    with context:
+    with mutated(mutations, {}):
         decoder = Decoder(package)
         decoder.layers = decoder.layers[:layers]
         model = package.metadata.model
@@ -132,7 +132,7 @@ def test_the_residual_stream_behind_the_binary16_layers_is_tight(
     model = package.metadata.model
     assert model is not None
     layers = model.fp16_layers
-    exact = residual(package, tokens, layers, nullcontext())
+    exact = residual(package, tokens, layers)
 
     def error(x: Array) -> float:
         """Return the greatest root mean square error of a position, relative to its residual stream."""
@@ -148,5 +148,5 @@ def test_the_residual_stream_behind_the_binary16_layers_is_tight(
     first.run("begun", len(tokens))
     x = first.read("x", exact.size).reshape(exact.shape).astype(np.float64)
     assert 0 < error(x) <= bound(ensemble)
-    for mistake in SEEN_EARLY:
-        assert error(residual(package, tokens, layers, MISTAKES[mistake]())) > bound(ensemble), mistake
+    for name in SEEN_EARLY:
+        assert error(residual(package, tokens, layers, MUTANTS[name].mutate)) > bound(ensemble), name
