@@ -9,7 +9,7 @@ from ..core.check import Outcome, Result
 from ..core.rules import Rule, registry
 from .causes import attributed
 
-NAMES_THE_FIRST_FAULT = "LLQ-READ-1"
+NAMES_THE_FIRST_ERROR = "LLQ-READ-1"
 CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 
 WORKINGS = ("LLQ-PKG-16", "LLQ-META-8", "LLQ-READ-2", "LLQ-READ-3", "LLQ-READ-7", "LLQ-READ-10")
@@ -76,7 +76,7 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
     about: tuple[str, ...]
     match result.check:
         case "refuse":
-            about = (result.rules[0], NAMES_THE_FIRST_FAULT)
+            about = (result.rules[0], NAMES_THE_FIRST_ERROR)
         case "withhold":
             about = (CHECKS_BEFORE_RETURNING,)
         case _:
@@ -85,7 +85,7 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
     if result.outcome in (Outcome.ERRORED, Outcome.TIMED_OUT):
         blamed = {*about}
     elif result.check == "refuse" and result.headline.startswith("refused"):
-        blamed = {NAMES_THE_FIRST_FAULT, *blamed}
+        blamed = {NAMES_THE_FIRST_ERROR, *blamed}
     for rule in dict.fromkeys((*about, *result.broken)):
         yield rule, result.outcome not in (Outcome.PASSED, Outcome.NOT_CLAIMED) and rule in blamed
 

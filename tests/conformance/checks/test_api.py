@@ -117,7 +117,7 @@ def test_each_mutant_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: 
 
 
 @pytest.mark.parametrize("name", CONFORMING)
-def test_what_is_odd_and_right_passes(runtime: Interfaces, name: str, tmp_path: Path) -> None:
+def test_conforming_variants_pass(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
