@@ -14,6 +14,15 @@ SEQUENCES = "test llq_format/webgpu/execution/test_executor_sequences.py"
 TEST_PROGRAM = "test llq_format/validation/test_program.py"
 TEST_TEXT = "test llq_format/reference/test_text.py"
 SHOWN_BY = {
+    "LLQ-API-24": ["vector answer-without-options", "vector context-of-few-positions"],
+    "LLQ-API-28": ["vector load-refuses-a-shard-with-one-bit-changed"],
+    "LLQ-API-29": [
+        "vector load-mends-is-busy-once",
+        "vector tokenizer-at-whose-address-is-half-of-the-file-always",
+    ],
+    "LLQ-API-30": ["vector tokenizer-created-of-tokenizer-json"],
+    "LLQ-API-31": ["vector tokenizer-created-of-vocab-json"],
+    "LLQ-API-32": ["vector tokenizer-put-in-place"],
     "LLQ-PKG-12": ["vector control-files"],
     "LLQ-PKG-13": ["vector other-files"],
     "LLQ-PKG-14": ["test llq_format/package/test_reader.py::test_a_package_has_several_addresses"],
@@ -146,6 +155,10 @@ SHOWN_BY = {
 """Evidence by rule: `vector ID`, `variant NAME` (a conforming variant), or `test PATH::FUNCTION`."""
 
 UNTESTABLE = {
+    "LLQ-API-25": "no vector reads a member that the declaration does not have",
+    "LLQ-API-26": "no server of a vector redirects",
+    "LLQ-API-27": "no vector counts the calls of onProgress",
+    "LLQ-API-33": "no vector has a grapheme of several characters",
     "LLQ-PROG-27": "no vector has an error in bytes that its program does not read",
     "LLQ-PROG-29": "no result shows when a part was uploaded",
     "LLQ-PROG-34": "no vector has ranges that overlap",
