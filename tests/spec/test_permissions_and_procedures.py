@@ -8,8 +8,21 @@ from conformance.mutation.conforming import CONFORMING
 from llq_format.metadata.rules import registry
 from tests.support.repository import ROOT, VECTORS
 
+DEVICES = "test llq_format/webgpu/execution/test_executor_devices.py"
+SAMPLED = "test llq_format/reference/test_sampled_choice.py"
+SEQUENCES = "test llq_format/webgpu/execution/test_executor_sequences.py"
+TEST_PROGRAM = "test llq_format/validation/test_program.py"
 TEST_TEXT = "test llq_format/reference/test_text.py"
 SHOWN_BY = {
+    "LLQ-API-24": ["vector answer-without-options", "vector context-of-few-positions"],
+    "LLQ-API-28": ["vector load-refuses-a-shard-with-one-bit-changed"],
+    "LLQ-API-29": [
+        "vector load-mends-is-busy-once",
+        "vector tokenizer-at-whose-address-is-half-of-the-file-always",
+    ],
+    "LLQ-API-30": ["vector tokenizer-created-of-tokenizer-json"],
+    "LLQ-API-31": ["vector tokenizer-created-of-vocab-json"],
+    "LLQ-API-32": ["vector tokenizer-put-in-place"],
     "LLQ-PKG-12": ["vector control-files"],
     "LLQ-PKG-13": ["vector other-files"],
     "LLQ-PKG-14": ["test llq_format/package/test_reader.py::test_a_package_has_several_addresses"],
@@ -83,6 +96,15 @@ SHOWN_BY = {
     "LLQ-DEC-19": ["vector llama-4"],
     "LLQ-DEC-20": ["vector far-positions", "vector chunks-int8"],
     "LLQ-GEN-4": ["vector generation-from-the-last-position"],
+    "LLQ-GEN-6": [
+        f"{SAMPLED}::test_the_steps_are_those_of_the_chapter",
+        f"{SAMPLED}::test_the_examples_of_the_chapter_are_what_the_reference_chooses",
+    ],
+    "LLQ-GEN-7": [
+        f"{SAMPLED}::test_philox_gives_the_published_words",
+        f"{SAMPLED}::test_random_numbers_are_those_of_numpy_free_arithmetic",
+    ],
+    "LLQ-GEN-8": ["test llq_format/webgpu/kernels/test_sample.py::test_sample_is_the_exact_samplers_token"],
     "LLQ-TOK-2": [
         f"{TEST_TEXT}::test_text_survives_encoding_and_special_tokens_are_not_shown",
         f"{TEST_TEXT}::test_a_stream_never_ends_within_a_character",
@@ -90,10 +112,57 @@ SHOWN_BY = {
     "LLQ-TOK-3": [
         f"{TEST_TEXT}::test_a_chat_template_sees_messages_and_special_tokens",
     ],
+    "LLQ-WGSL-6": [f"{TEST_PROGRAM}::test_the_file_as_it_stands_is_the_first_variant"],
+    "LLQ-WGSL-7": ["test llq_format/webgpu/execution/test_suite_runs.py::test_the_suite_passes"],
+    "LLQ-PROG-25": ["variant float32-shuffled"],
+    "LLQ-PROG-26": [
+        "vector beyond-limits-by-a-range-that-is-misaligned",
+        "vector program-has-no-tokens-per-workgroup",
+        "vector program-without-parameters",
+    ],
+    "LLQ-PROG-28": ["vector load-fails-for-no-shard", "vector model-loaded-by-the-directory"],
+    "LLQ-PROG-30": ["vector control-files"],
+    "LLQ-PROG-31": [f"{TEST_PROGRAM}::test_the_file_as_it_stands_is_the_first_variant"],
+    "LLQ-PROG-33": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
+    "LLQ-PROG-35": [f"{DEVICES}::test_memory_adds_up"],
+    "LLQ-PROG-36": [f"{SEQUENCES}::test_the_rotary_table_reaches_the_end_of_the_context"],
+    "LLQ-PROG-38": ["vector program-with-a-context-shorter-than-the-model-s"],
+    "LLQ-PROG-39": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
+    "LLQ-PROG-40": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
+    "LLQ-PROG-41": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
+    "LLQ-PROG-42": [f"{TEST_PROGRAM}::test_each_dispatch_sees_what_those_before_it_wrote"],
+    "LLQ-PROG-43": [f"{SEQUENCES}::test_tokens_in_flight_are_those_of_single_steps"],
+    "LLQ-PROG-44": [
+        f"{SEQUENCES}::test_logits_are_the_reference_decoders",
+        f"{SEQUENCES}::test_a_sequence_does_not_know_the_one_before_it",
+    ],
+    "LLQ-PROG-45": [
+        f"{SEQUENCES}::test_chunks_of_any_size_give_the_same_tokens",
+        f"{SEQUENCES}::test_nothing_fits_behind_a_full_context",
+    ],
+    "LLQ-PROG-46": [f"{SEQUENCES}::test_logits_are_the_reference_decoders"],
+    "LLQ-PROG-47": [
+        f"{SEQUENCES}::test_generation_ends_where_the_context_does",
+        f"{SEQUENCES}::test_an_end_token_ends_generation_wherever_it_is_in_the_flight",
+    ],
+    "LLQ-PROG-48": [f"{SEQUENCES}::test_tokens_in_flight_are_those_of_single_steps"],
+    "LLQ-PROG-49": [
+        f"{DEVICES}::test_generation_goes_on_after_one_loss",
+        f"{DEVICES}::test_a_second_loss_is_an_error",
+    ],
+    "LLQ-PROG-51": [f"{SEQUENCES}::test_draws_repeat_with_their_seed_and_differ_without"],
 }
 """Evidence by rule: `vector ID`, `variant NAME` (a conforming variant), or `test PATH::FUNCTION`."""
 
 UNTESTABLE = {
+    "LLQ-API-25": "no vector reads a member that the declaration does not have",
+    "LLQ-API-26": "no server of a vector redirects",
+    "LLQ-API-27": "no vector counts the calls of onProgress",
+    "LLQ-API-33": "no vector has a grapheme of several characters",
+    "LLQ-PROG-27": "no vector has an error in bytes that its program does not read",
+    "LLQ-PROG-29": "no result shows when a part was uploaded",
+    "LLQ-PROG-34": "no vector has ranges that overlap",
+    "LLQ-PROG-37": "no result shows when a buffer was made",
     "LLQ-WRITE-9": "no check compares the choices of writers",
     "LLQ-READ-9": "the suite gives every runtime the memory that its packages need",
     "LLQ-ACT-11": "no result shows the number of roundings",

@@ -39,7 +39,7 @@ def tables(text: str) -> list[list[dict[str, str]]]:
     """Return the tables of a text, each row by the heads of its columns."""
     found = []
     for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
-        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()]
+        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
         found.append([dict(zip(rows[0], row, strict=True)) for row in rows[2:]])
     return found
 
@@ -291,6 +291,54 @@ def test_patterns_in_the_text_are_those_of_the_schema() -> None:
     stem = member_rows("### Root")["stem"]
     assert stem == "string, 1 to 64 characters, `^[A-Za-z0-9][A-Za-z0-9._-]*$`"
     assert SCHEMA["properties"]["stem"]["pattern"] == "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+# ---- Execution program: members and their limits ----
+
+PROGRAM_OBJECTS = {
+    "## Root": read_json("schema/program.schema.json"),
+    "### Variant": PROGRAM["variant"],
+    "### Range": PROGRAM["range"],
+    "### Buffer": PROGRAM["buffer"],
+    "### Dispatch": PROGRAM["dispatch"],
+}
+LIMITS = (
+    "minimum",
+    "maximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "maxLength",
+    "minProperties",
+    "maxProperties",
+)
+
+
+def limits_of(schema: dict[str, Any]) -> set[int]:
+    """Return the numbers that a schema states for a value, its items and its members.
+
+    Items that have a table or list of their own are left out: references, and the slots of `parameters`.
+    """
+    own = {schema[keyword] for keyword in LIMITS if keyword in schema}
+    members, items = schema.get("additionalProperties"), schema.get("items", {})
+    inner = [members, None if items.get("type") == "array" else items]
+    return own.union(*(limits_of(found) for found in inner if found and "$ref" not in found))
+
+
+@pytest.mark.parametrize("heading", PROGRAM_OBJECTS)
+def test_tables_of_the_program_state_the_limits_of_its_schema(heading: str) -> None:
+    schema = PROGRAM_OBJECTS[heading]
+    rows = next(rows for rows in tables(section(chapter("program.md"), heading)) if "member" in rows[0])
+    words = {row["member"].strip("`"): row["type"] for row in rows}
+    assert set(words) == set(schema["properties"]) == set(schema["required"])
+    for member, text in words.items():
+        stated = {int(number.replace(",", "")) for number in re.findall(r"(?<!\w)\d[\d,]*", text)}
+        inner = schema["properties"][member]
+        assert limits_of(inner) <= stated, member
+        pattern = inner.get("items", inner).get("pattern")
+        assert member == "label" or pattern is None or f"`{pattern.replace('|', chr(92) + '|')}`" in text, (
+            member
+        )
 
 
 # ---- Limits ----

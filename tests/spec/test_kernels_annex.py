@@ -1,4 +1,4 @@
-"""The tables of chapter WGSL module say what the module, the planner and the variants do."""
+"""The tables of annex Kernels agree with the module, the planner and the variants."""
 
 import re
 
@@ -10,7 +10,7 @@ from llq_format.webgpu.planning.program_files import module_bytes
 from llq_format.webgpu.planning.variants import VARIANTS
 from tests.support.repository import SPEC
 
-CHAPTER = (SPEC / "module.md").read_text(encoding="utf-8")
+ANNEX = (SPEC / "kernels.md").read_text(encoding="utf-8")
 SECTIONS, _ = check_module(module_bytes(), "m.wgsl")
 ENTRY_POINTS = {name: section for section in SECTIONS for name in section.entry_points}
 NONE = {"choose"}
@@ -18,8 +18,8 @@ NONE = {"choose"}
 
 
 def rows() -> dict[str, list[str]]:
-    """Return the cells of the table of entry points behind the first, by entry point."""
-    table = CHAPTER.split("## Entry points of the module")[1]
+    """Return the cells of the table of entry points after the first cell, by entry point."""
+    table = ANNEX.split("## Entry points of the module")[1]
     found = {}
     for line in re.findall(r"^\|( `.+)\|$", table, re.MULTILINE):
         first, *cells = _cells(line)
@@ -54,14 +54,14 @@ def test_bindings_and_parameters_are_those_of_the_module(entry_point: str) -> No
 
 
 def test_every_section_is_an_alternative_shared_or_has_entry_points() -> None:
-    alternatives = set(re.findall(r"`((?:dot|half|reduce)_\w+)`", CHAPTER))
+    alternatives = set(re.findall(r"`((?:dot|half|reduce)_\w+)`", ANNEX))
     shared = {"rounding", "vector_int8", "vector_binary16"}
     for section in SECTIONS:
         assert section.entry_points or section.name in alternatives | shared, section.name
 
 
 def test_the_table_of_variants_is_that_of_the_planner() -> None:
-    table = CHAPTER.split("| variant | features |")[1].split("\n\n")[0]
+    table = ANNEX.split("| variant | features |")[1].split("\n\n")[0]
     lines = [_cells(line) for line in re.findall(r"^\|( `.+)\|$", table, re.MULTILINE)]
     stated = {first.strip("`"): tuple(map(_words, cells)) for first, *cells in lines}
     portable = {VARIANTS[0].dot, VARIANTS[0].half, VARIANTS[0].reduce}
