@@ -12,6 +12,7 @@ from typing import IO, NoReturn
 import pytest
 
 from llq_format.package.atomic_replacement import replace_file
+from tests.support.timeouts import seconds
 
 WRITER = """
 import os, signal, sys
@@ -75,7 +76,7 @@ def test_a_file_that_cannot_take_its_name_is_removed(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_the_older_file(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
-    writer = subprocess.run([sys.executable, "-c", WRITER, tmp_path / "f"], timeout=60, check=False)  # noqa: S603
+    writer = subprocess.run([sys.executable, "-c", WRITER, tmp_path / "f"], timeout=seconds(60), check=False)  # noqa: S603
     assert writer.returncode == -signal.SIGKILL
     assert (tmp_path / "f").read_bytes() == b"old"
 
