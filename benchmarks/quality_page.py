@@ -19,7 +19,7 @@ _NAMES = {
 _TITLES = {
     "original": "the original",
     "rtn": "`rtn`, as runtimes compute",
-    "q4_0": "Q4_0, its inputs not rounded",
+    "q4_0": "Q4_0, inputs not rounded",
     "best": "`best`, as runtimes compute",
 }
 
@@ -27,7 +27,7 @@ _TEMPLATE = Path(__file__).with_name("quality_template.md")
 
 
 def quality_page(rows: Mapping[str, Row], about: Mapping[str, Any], prompts: Sequence[str]) -> str:
-    """Return the page; rows by their names, those that are missing are left out of the tables."""
+    """Return the page; a row that is missing is omitted from the tables."""
     named = {name: row for name, row in rows.items() if name in _NAMES}
     alone = {name: row for name, row in named.items() if name != "original"}
     return _TEMPLATE.read_text(encoding="utf-8").format(
@@ -62,19 +62,19 @@ def _samples(rows: Mapping[str, Row], prompts: Sequence[str]) -> list[str]:
     sampled = {name: row["samples"] for name, row in rows.items() if row.get("samples")}
     parts = []
     for number, prompt in enumerate(prompts):
-        parts.append(f"\n**{_one_line(prompt)}**\n\n| who | what follows |\n|---|---|")
+        parts.append(f"\n**{_one_line(prompt)}**\n\n| model | text that follows |\n|---|---|")
         parts += [f"| {_TITLES[name]} | {_one_line(texts[number])} |" for name, texts in sampled.items()]
     return parts
 
 
 def _verdict(rows: Mapping[str, Row]) -> str:
-    """Return what AWQ, and the best that is here, came to."""
-    said = [
+    """Return a sentence with the changes of perplexity of `awq` and `best`, or an empty string."""
+    changes = [
         f"{_NAMES[name]} {_shown(rows[name]['found']['weights']['change'], '{:+.1%}')}"
         for name in ("awq", "best")
         if name in rows
     ]
-    return f"At this size the change of perplexity is, by method: {', '.join(said)}." if said else ""
+    return f"The changes of perplexity at this size, by method, are: {', '.join(changes)}." if changes else ""
 
 
 def _shown(estimate: Row, form: str) -> str:
@@ -85,6 +85,6 @@ def _shown(estimate: Row, form: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return text for a cell of a table, and as it was written: marks of Markdown are escaped."""
+    """Return text for a cell of a table, with marks of Markdown escaped."""
     marked = "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in text.strip())
     return " ⏎ ".join(line.strip() for line in marked.splitlines() if line.strip())

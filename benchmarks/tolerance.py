@@ -39,28 +39,36 @@ _PROMPT = (
 
 _HEAD = """# The tolerance: how far legal executions differ
 
-`{stem}`, a prompt of {tokens} tokens, all positions. Legal executions multiply the result of every operation
-by 1 + ε with ε uniform within ±2^{noise}; {executions} of them were made. Written by
-`python -m benchmarks.tolerance PACKAGE --write docs`.
+The model is `{stem}`, and the figures cover all positions of a prompt of {tokens} tokens.
+A legal execution multiplies the result of every operation by 1 + ε, with ε uniform within ±2^{noise}.
+There are {executions} such executions.
+`python -m benchmarks.tolerance PACKAGE --write docs` writes this page.
 
 ![The shifts of legal executions and of each mutant](tolerance.svg)
 
-| execution | greatest shift of a logit, relative | mean KL divergence, nats | same top-1 token |
+| execution | largest shift of a logit, relative | mean KL divergence, nats | same top-1 token |
 |---|---|---|---|"""
 _TAIL = """
-INT8 rounding makes legal executions differ: a value that crosses a rounding boundary moves by a whole
-step, and what follows differs from there on. So the greatest difference of a logit, over a long prompt of a
-deep model, cannot tell subtle mutants from legal noise. That is why the suite decides on other grounds first:
-single matmuls, with an error bound for each output; activations, code by code; and logits of tiny models,
-most of whose vectors keep a stated margin from every INT8 boundary, so that legal executions take the same
-codes and the bound is far tighter."""
+INT8 rounding makes legal executions differ.
+A value that crosses a rounding boundary moves by a whole step,
+and everything that depends on the value differs from there on.
+The largest difference of a logit, over a long prompt of a deep model, therefore cannot separate subtle mutants
+from legal executions.
+That is why the suite decides on other grounds first:
+
+* single matmuls, with an error bound for each output;
+* activations, code by code;
+* logits of tiny models; most of these vectors keep a stated margin from every INT8 boundary.
+
+With such a margin, legal executions use the same codes, and the bound is far tighter."""
 
 _TINY_HEAD = """
 ## Tiny models
 
-The {count} logits vectors of `vectors/`, in units of the bound that each states: what is above 1 fails.
+This table covers the {count} logits vectors of `vectors/`, in units of the bound of each vector.
+A shift above 1 fails.
 
-| execution | greatest shift over any vector's bound | vectors that it fails |
+| execution | largest shift over the bound of a vector | number of failed vectors |
 |---|---|---|"""
 
 
@@ -167,7 +175,7 @@ def _picture(legal: list[Shift], cache: Shift, wrong: list[Shift]) -> str:
         for dot in dots:
             centre = f'cx="{x(dot):.1f}" cy="{y:.1f}"'
             parts.append(f'<circle {centre} r="4" fill="{colour}" fill-opacity="0.6"/>')
-    label = "greatest shift of a logit, relative to the greatest exact logit"
+    label = "largest shift of a logit, relative to the largest exact logit"
     parts.append(f'<text x="{left + width / 2}" y="{height - 4}" text-anchor="middle">{label}</text></svg>')
     return "\n".join(parts) + "\n"
 
