@@ -7,56 +7,15 @@ import pytest
 
 from llq_format.metadata.rules import registry
 from tests.support.chapters import CHAPTERS, Block, blocks
+from tests.support.prose import TWO_SENTENCES, idioms, prose, words
 
 MAX_WORDS = {"rule": 30, "quote": 25, "paragraph": 25}
 """Maximum length of a sentence by kind of block, in words; a code span and a formula count as one word."""
 
-IDIOMS = {
-    "is told, tells": r"\b(is|are|be) told\b|\btells?\b|\btelling\b",
-    "is no X": r"(?<!there )\b(is|are|be) no\b(?! (longer|more|less)\b)",
-    "least, greatest": r"(?<!at )\bleast\b(?! significant)|\bgreatest\b",
-    "stands, lies": r"\bstands?\b(?! alone)|\blies?\b|\blying\b",
-    "behind, beside, beyond": r"\bbehind\b|\bbesides?\b|\bbeyond\b",
-    "the affair of": r"\baffairs?\b",
-    "anew, mend, fare, let pass": r"\banew\b|\bmend(s|ed)?\b|\bfares?\b|\blets? pass\b|\bbrings? nothing\b",
-    "also within a clause": r"(?<=[a-z,] )also\b",
-    "so after the verb": r"\b(is|are|can|may|must|does|do) so\b",
-    "but for, save": r"\bbut for\b|\bsave\b",
-    "so many, as many, of which": r"\b(so|as) (many|much)\b|\bof which\b",
-    "mistake, fault": r"\bmistakes?\b|\bfaults?\b|\bfaulty\b",
-    "likeliest": r"\blikeliest\b",
-    "has to, is to, owes": r"\b(has|have|had|is|are) to\b|\bowes?\b|\bought\b",
-    "that of, those of, the one": r"\b(that|those) of\b|\bthe one\b",
-    "host for executor, replay": r"\breplay(s|ed|ing)?\b",
-    "certificate": r"\bcertificates?\b",
-    "patience": r"\bpatience\b",
-    "the founding article": r"\b(founding )?article\b",
-}
-"""What STYLE calls idioms to replace, each with the pattern that finds it in text without code."""
-
 VAGUE_SUBJECT = re.compile(r"(It|They|That|These|Those|Such|This(?! rule\b)) ")
 MARKED = re.compile(r"> \*\*(Note|Example|Rationale):\*\* ")
 REFERS_TO_WHAT_FOLLOWS = re.compile(r"\bbelow\b|\bfollowing\b|\bthese\b|:$")
-TWO_SENTENCES = re.compile(r"[.!?]\)? (?=[A-Z*\[`(])")
 END_OF_SENTENCE = (".", ":", "?", "!", ".)", "…")
-
-
-def prose(line: str) -> str:
-    """Return a line with code spans and the targets of links replaced, and quotation marks kept."""
-    line = re.sub(r"`[^`]*`", "CODE", line)
-    return re.sub(r"\]\([^)]*\)", "]", line)
-
-
-def words(sentence: str) -> int:
-    """Return the number of words of a sentence, a code span or a formula counting as one."""
-    text = re.sub(r"`[^`]*`", "x", sentence)
-    text = re.sub(r"\S+(?: (?:[·+−=≤≥<>/⊙&|×→]|>>) \S+)+", "x", text)
-    return len(text.split())
-
-
-def idioms(text: str) -> list[str]:
-    """Return the names of the idioms in a text."""
-    return [name for name, pattern in IDIOMS.items() if re.search(pattern, prose(text), re.IGNORECASE)]
 
 
 def text_blocks(name: str) -> Iterator[Block]:
@@ -77,7 +36,8 @@ def test_no_idiom_is_used_in_a_chapter(name: str) -> None:
         if idioms(line)
     ]
     citations = [place for place in found if place[1] == ["the founding article"]]
-    allowed = {"README.md": 1, "interpretation.md": len(citations)}  # the overview cites it once, the annex is about it
+    # The overview cites the article once, the annex is about the article.
+    allowed = {"README.md": 1, "interpretation.md": len(citations)}
     assert len(citations) == allowed.get(name, 0), citations
     assert [place for place in found if place not in citations] == []
 
