@@ -52,8 +52,8 @@ _TAIL = """
 INT8 rounding makes legal executions differ.
 A value that crosses a rounding boundary moves by a whole step,
 and everything that depends on the value differs from there on.
-The largest difference of a logit, over a long prompt of a deep model, therefore cannot separate subtle mutants
-from legal executions.
+The largest difference of a logit, over a long prompt of a deep model, therefore cannot separate subtle
+mutants from legal executions.
 That is why the suite decides on other grounds first:
 
 * single matmuls, with an error bound for each output;
