@@ -27,13 +27,13 @@ def main() -> bool:
     q4_0 = rng.integers(0, 256, (_SIDE, _SIDE // 32, 18), np.uint8)
     q4_0[:, :, :2] = np.array([0.01], "<f2").view(np.uint8)
     q4_0 = q4_0.reshape(_SIDE, -1)
-    out, other = np.empty((_SIDE, _SIDE), np.float32), np.ones((_SIDE, _SIDE), np.float32)
+    out, ones = np.empty((_SIDE, _SIDE), np.float32), np.ones((_SIDE, _SIDE), np.float32)
     best = best_of(
         _RUNS,
         {
             "llq": lambda: dequantize(scales, zero_points, packed, (_SIDE, _SIDE), out),
             "gguf": lambda: gguf_dequantize(q4_0, gguf.GGMLQuantizationType.Q4_0),
-            "copy": lambda: np.copyto(out, other),
+            "copy": lambda: np.copyto(out, ones),
         },
     )
     for name, seconds in best.items():

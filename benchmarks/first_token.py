@@ -55,12 +55,12 @@ def server(package: Path, throttle: Throttle) -> ThreadingHTTPServer:
                 self.send_error(404)
                 return
             size = file.stat().st_size
-            found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range", ""))
-            begin, end = (int(found[1]), min(size, int(found[2]) + 1)) if found else (0, size)
-            self.send_response(206 if found else 200)
+            byte_range = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range", ""))
+            begin, end = (int(byte_range[1]), min(size, int(byte_range[2]) + 1)) if byte_range else (0, size)
+            self.send_response(206 if byte_range else 200)
             self.send_header("Content-Length", str(end - begin))
             self.send_header("Content-Type", "application/octet-stream")
-            if found:
+            if byte_range:
                 self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{size}")
             self.end_headers()
             with file.open("rb") as data:
@@ -86,11 +86,11 @@ def measure(package: Path, rate: float) -> dict[str, Any]:
     with server(package, throttle) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{serving.server_address[1]}/"
-        done = subprocess.run([node, SCRIPT, url], check=True, capture_output=True, text=True)
+        process = subprocess.run([node, SCRIPT, url], check=True, capture_output=True, text=True)
         serving.shutdown()
-    told = json.loads(done.stdout.splitlines()[-1])
+    report = json.loads(process.stdout.splitlines()[-1])
     download = throttle.last - throttle.first
-    return {**told, "download": download, "ratio": told["times"]["first_token"] / download}
+    return {**report, "download": download, "ratio": report["times"]["first_token"] / download}
 
 
 def main() -> None:
@@ -99,13 +99,13 @@ def main() -> None:
     parser.add_argument("package", type=Path)
     parser.add_argument("--megabytes-per-second", type=float, default=2.0, metavar="R")
     options = parser.parse_args()
-    found = measure(options.package, 1e6 * options.megabytes_per_second)
-    print(f"{found['adapter']}, variant {found['variant']}")
-    for name, seconds in found["times"].items():
+    result = measure(options.package, 1e6 * options.megabytes_per_second)
+    print(f"{result['adapter']}, variant {result['variant']}")
+    for name, seconds in result["times"].items():
         print(f"{name:18} {seconds:8.2f} s")
-    print(f"{'download':18} {found['download']:8.2f} s")
-    print(f"ready / download: {found['times']['ready'] / found['download']:.2f}")
-    print(f"first token / download: {found['ratio']:.2f} (to reach: {TO_REACH})")
+    print(f"{'download':18} {result['download']:8.2f} s")
+    print(f"ready / download: {result['times']['ready'] / result['download']:.2f}")
+    print(f"first token / download: {result['ratio']:.2f} (to reach: {TO_REACH})")
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ class ProductBench:
 
     def __init__(self, adapter: str | None, variant: str, pool_mib: int) -> None:
         """Fill `pool_mib` MiB with random weights, in buffers of at most 128 MiB."""
-        self.variant = next(found for found in VARIANTS if found.name == variant)
-        found = find_adapter(adapter)
-        self.name = str(found.info["device"])
-        self.device = found.request_device_sync(
+        self.variant = next(candidate for candidate in VARIANTS if candidate.name == variant)
+        gpu = find_adapter(adapter)
+        self.name = str(gpu.info["device"])
+        self.device = gpu.request_device_sync(
             required_features=["timestamp-query", *self.variant.features], required_limits=DEFAULT_LIMITS
         )
         rng = np.random.default_rng(5)
@@ -79,8 +79,8 @@ class ProductBench:
         grid = (ceil_div(part, tile[0]), ceil_div(tokens, tile[1]))
         names = {**self._buffers, "state": state}
         pipeline = self._kernel(entry_point)
-        others = [names[name] for name in binding_names(entry_point)[1:]]
-        groups = self._groups(pipeline, ceil_div(part, 64) * across * 2048, cuts, others)
+        buffers = [names[name] for name in binding_names(entry_point)[1:]]
+        groups = self._groups(pipeline, ceil_div(part, 64) * across * 2048, cuts, buffers)
         return Work(pipeline, groups, self._parameters(pipeline, words), grid)
 
     def raw_product(self, rows: int, cols: int, tile_rows: int) -> Work:
@@ -130,7 +130,7 @@ class ProductBench:
         code = "\n".join([*variant.directives, *texts])
         return self._pipeline(entry_point, accesses(entry_point), code)
 
-    def _groups(self, pipeline: Any, size: int, cuts: int, others: list[Any]) -> list[list[Any]]:
+    def _groups(self, pipeline: Any, size: int, cuts: int, buffers: list[Any]) -> list[list[Any]]:
         """Return the bind groups of each run: `cuts` of them, each with another range of the pool."""
         step = ceil_div(size, 256) * 256
         places = [
@@ -140,7 +140,7 @@ class ProductBench:
         for buffer, offset in places[:256]:
             resources = [
                 {"buffer": buffer, "offset": offset, "size": size},
-                *({"buffer": other, "offset": 0, "size": other.size} for other in others),
+                *({"buffer": buffer, "offset": 0, "size": buffer.size} for buffer in buffers),
             ]
             entries = [{"binding": i, "resource": resource} for i, resource in enumerate(resources)]
             layout = pipeline.get_bind_group_layout(0)
@@ -164,7 +164,7 @@ class ProductBench:
                     for i, kind in enumerate(kinds)
                 ]
             )
-            for kinds in ([_KINDS[one] for one in access], ["uniform"])
+            for kinds in ([_KINDS[letter] for letter in access], ["uniform"])
         ]
         return self.device.create_compute_pipeline(
             layout=self.device.create_pipeline_layout(bind_group_layouts=groups),

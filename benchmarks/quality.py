@@ -58,76 +58,78 @@ Load = Callable[[str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Given:
-    """What all rows are made of."""
+class Inputs:
+    """The inputs of all rows."""
 
     path: str
     source: Checkpoint
     model: Model
-    read: Calibration
+    text: Calibration
     work: Path
 
 
-def measure(given: Given, rows: list[str] | None) -> dict[str, Any]:
+def measure(inputs: Inputs, rows: list[str] | None) -> dict[str, Any]:
     """Measure the rows that are missing, or those that are named; return all that are there."""
     of = {
-        "checkpoint": Path(given.path).name,
-        "text_sha256": given.read.sha256,
-        "tokens": given.read.tokens.size,
+        "checkpoint": Path(inputs.path).name,
+        "text_sha256": inputs.text.sha256,
+        "tokens": inputs.text.tokens.size,
     }
-    found = {}
+    measured = {}
     for name in ROWS:
-        file = given.work / f"{name}.json"
+        file = inputs.work / f"{name}.json"
         row = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
         if row is not None and row["of"] != of:
             row = None
         if (row is None and rows is None) or name in (rows or ()):
             print(f"{name} …", file=sys.stderr, flush=True)
-            row = {"of": of, **_measure(name, given)}
-            with replace_file(file) as whole:
-                whole.write(json.dumps(row, indent=1).encode())
+            row = {"of": of, **_measure(name, inputs)}
+            with replace_file(file) as stream:
+                stream.write(json.dumps(row, indent=1).encode())
         if row is not None:
-            found[name] = row
-    return found
+            measured[name] = row
+    return measured
 
 
-def main(given: argparse.Namespace) -> None:
+def main(options: argparse.Namespace) -> None:
     """Measure and print the page; write it where asked."""
-    given.work.mkdir(parents=True, exist_ok=True)
-    with open_checkpoint(given.checkpoint) as source:
+    options.work.mkdir(parents=True, exist_ok=True)
+    with open_checkpoint(options.checkpoint) as source:
         model = Model.from_json(source.model)
-        read = calibration(given.text, source.tokenizer, model.vocab_size, model.context_length, given.tokens)
-        rows = measure(Given(given.checkpoint, source, model, read, given.work), given.rows)
+        text = calibration(
+            options.text, source.tokenizer, model.vocab_size, model.context_length, options.tokens
+        )
+        rows = measure(Inputs(options.checkpoint, source, model, text, options.work), options.rows)
     sizes = {role.name: math.prod(role.shape) for role in tensor_roles(model)}
     about = {
-        "checkpoint": Path(given.checkpoint).name,
-        "text": given.text.name,
-        "sha256": hashlib.sha256(given.text.read_bytes()).hexdigest(),
-        "tokens": read.tokens.size,
-        "sequences": len(read.tokens),
+        "checkpoint": Path(options.checkpoint).name,
+        "text": options.text.name,
+        "sha256": hashlib.sha256(options.text.read_bytes()).hexdigest(),
+        "tokens": text.tokens.size,
+        "sequences": len(text.tokens),
         "weights": sum(sizes.values()) / 1e6,
         "matrices": sum(size for name, size in sizes.items() if _is_rounded(name, model)) / 1e6,
         "following": _FOLLOWING,
     }
     page = quality_page(rows, about, PROMPTS)
     print(page)
-    if given.write is not None:
-        (given.write / "quality.md").write_text(page, encoding="utf-8")
+    if options.write is not None:
+        (options.write / "quality.md").write_text(page, encoding="utf-8")
 
 
-def _measure(name: str, given: Given) -> dict[str, Any]:
+def _measure(name: str, inputs: Inputs) -> dict[str, Any]:
     """Return what is known of a row: evaluation, seconds of the export, bytes, samples."""
-    source, model = given.source, given.model
+    source, model = inputs.source, inputs.model
     if name not in EXPORTS:
         load = _q4_0(model, source) if name == "q4_0" else source.load
-        found = _evaluated(model, load, given)
-        samples = _samples(model, load, given, exact=False) if name in SAMPLED else None
-        return {"found": found, "samples": samples}
-    package = given.work / name
+        evaluation = _evaluated(model, load, inputs)
+        samples = _samples(model, load, inputs, exact=False) if name in SAMPLED else None
+        return {"found": evaluation, "samples": samples}
+    package = inputs.work / name
     if package.exists():
         shutil.rmtree(package)
     head = () if "--head" in EXPORTS[name] else ("--head", "f16")
-    command = [sys.executable, "-m", "llq_format", "export", given.path, str(package), "--no-program"]
+    command = [sys.executable, "-m", "llq_format", "export", inputs.path, str(package), "--no-program"]
     wall, cpu = time.perf_counter(), _cpu_seconds()
     subprocess.run([*command, *EXPORTS[name], *head], check=True, stdout=sys.stderr)
     seconds = {"wall": time.perf_counter() - wall, "cpu": _cpu_seconds() - cpu}
@@ -135,18 +137,18 @@ def _measure(name: str, given: Given) -> dict[str, Any]:
     with llq_format.open(package) as opened:
         stored = opened.metadata.model
         assert stored is not None  # noqa: S101  # it was exported from a model
-        found = _evaluated(stored, opened.get_tensor, given)
-        samples = _samples(stored, opened.get_tensor, given, exact=True) if name in SAMPLED else None
-    return {"found": found, "samples": samples, "seconds": seconds, "bytes": size}
+        evaluation = _evaluated(stored, opened.get_tensor, inputs)
+        samples = _samples(stored, opened.get_tensor, inputs, exact=True) if name in SAMPLED else None
+    return {"found": evaluation, "samples": samples, "seconds": seconds, "bytes": size}
 
 
-def _evaluated(model: Model, load: Load, given: Given) -> dict[str, Any]:
-    return evaluate_weights(model, load, given.source, given.read.tokens, layer_errors=False).to_json()
+def _evaluated(model: Model, load: Load, inputs: Inputs) -> dict[str, Any]:
+    return evaluate_weights(model, load, inputs.source, inputs.text.tokens, layer_errors=False).to_json()
 
 
-def _samples(model: Model, load: Load, given: Given, *, exact: bool) -> list[str]:
+def _samples(model: Model, load: Load, inputs: Inputs, *, exact: bool) -> list[str]:
     """Return what follows each prompt."""
-    tokenizer = given.source.tokenizer
+    tokenizer = inputs.source.tokenizer
     assert tokenizer is not None  # noqa: S101  # the text was read with it
     texts = []
     for prompt in PROMPTS:

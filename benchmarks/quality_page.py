@@ -28,16 +28,16 @@ _TEMPLATE = Path(__file__).with_name("quality_template.md")
 
 def quality_page(rows: Mapping[str, Row], about: Mapping[str, Any], prompts: Sequence[str]) -> str:
     """Return the page; a row that is missing is omitted from the tables."""
-    named = {name: row for name, row in rows.items() if name in _NAMES}
-    alone = {name: row for name, row in named.items() if name != "original"}
+    listed = {name: row for name, row in rows.items() if name in _NAMES}
+    alone = {name: row for name, row in listed.items() if name != "original"}
     return _TEMPLATE.read_text(encoding="utf-8").format(
         **about,
         original=f"{next(iter(rows.values()))['found']['original_perplexity']:.2f}",
         weights_table="\n".join(_line(name, row["found"]["weights"]) for name, row in alone.items()),
-        inputs_table="\n".join(_line(name, row["found"]["exact"]) for name, row in named.items()),
-        costs="\n".join(_cost(name, row) for name, row in named.items() if "seconds" in row),
+        inputs_table="\n".join(_line(name, row["found"]["exact"]) for name, row in listed.items()),
+        costs="\n".join(_cost(name, row) for name, row in listed.items() if "seconds" in row),
         samples="\n".join(_samples(rows, prompts)),
-        verdict=_verdict(named),
+        verdict=_verdict(listed),
     )
 
 

@@ -23,7 +23,7 @@ def peak_of_children_mb() -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6
 
 
-def report(what: str, ratio: float, bound: str, *, good: bool) -> bool:
+def report(label: str, ratio: float, bound: str, *, good: bool) -> bool:
     """Print a ratio with what it should be, and return whether it is."""
-    print(f"{what:58} {ratio:8.2f}   to reach {bound:18} {'reached' if good else 'MISSED'}")
+    print(f"{label:58} {ratio:8.2f}   to reach {bound:18} {'reached' if good else 'MISSED'}")
     return good

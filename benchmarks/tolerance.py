@@ -107,8 +107,8 @@ def main(path: str, write: Path | None) -> None:
 def _shift(name: str, logits: Array, exact: Array) -> Shift:
     p, q = softmax(exact), softmax(logits)
     divergence = float(np.mean(np.sum(p * (np.log(p) - np.log(q)), axis=-1)))
-    same = float(np.mean(exact.argmax(axis=-1) == logits.argmax(axis=-1)))
-    return Shift(name, float(np.abs(logits - exact).max() / np.abs(exact).max()), divergence, same)
+    agreement = float(np.mean(exact.argmax(axis=-1) == logits.argmax(axis=-1)))
+    return Shift(name, float(np.abs(logits - exact).max() / np.abs(exact).max()), divergence, agreement)
 
 
 def _table(tokens: int, legal: list[Shift], cache: Shift, wrong: list[Shift], stem: str) -> list[str]:
@@ -184,5 +184,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("package")
     parser.add_argument("--write", type=Path, metavar="DIR")
-    given = parser.parse_args()
-    main(given.package, given.write)
+    options = parser.parse_args()
+    main(options.package, options.write)

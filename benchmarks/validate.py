@@ -45,9 +45,9 @@ def main(directory: Path) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--directory", type=Path)
-    given = parser.parse_args().directory
-    if given is not None:
-        sys.exit(0 if main(given) else 1)
+    directory = parser.parse_args().directory
+    if directory is not None:
+        sys.exit(0 if main(directory) else 1)
     with tempfile.TemporaryDirectory() as temporary:
         synth("llama-3.2-1b", Path(temporary) / "package")
         sys.exit(0 if main(Path(temporary) / "package") else 1)

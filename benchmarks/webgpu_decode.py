@@ -34,5 +34,5 @@ if __name__ == "__main__":
     parser.add_argument("package")
     parser.add_argument("adapter", nargs="?", default="lavapipe")
     parser.add_argument("--variant", default="best")
-    given = parser.parse_args()
-    main(given.package, given.adapter, given.variant)
+    options = parser.parse_args()
+    main(options.package, options.adapter, options.variant)

@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
     shards = sorted(options.package.glob("*.llq"))
     total = sum(path.stat().st_size for path in shards)
     read_all(shards)  # the page cache is warm from here on
-    read = best_of(3, {"read": lambda: read_all(shards)})["read"]
+    reading = best_of(3, {"read": lambda: read_all(shards)})["read"]
     began = time.perf_counter()
     with llq_format.open(options.package) as package:
         executor = open_executor(
@@ -40,12 +40,12 @@ def main(options: argparse.Namespace) -> None:
         next(iter(generate(executor, prompt, 1)))
         started = time.perf_counter() - began
         print(f"{executor.device.name}, variant {executor.device.variant.name}, {package.metadata.stem}")
-        line("reading the shards", read, "s", f"{total / read / 1e9:.2f} GB/s, {total / 1e9:.3f} GB")
-        line("open package to first token", started, "s", f"{started / read:.2f} × reading; at most 2")
+        line("reading the shards", reading, "s", f"{total / reading / 1e9:.2f} GB/s, {total / 1e9:.3f} GB")
+        line("open package to first token", started, "s", f"{started / reading:.2f} × reading; at most 2")
         line("  of it until the executor is ready", opened - began, "s")
         prompt = made_up_prompt(executor, options.prompt_tokens)
-        each = token_seconds(lambda count: list(generate(executor, prompt, count)), options.tokens)
-        line("decode, generate()", 1000 * each, "ms/token", f"{1 / each:.1f} tokens/s")
+        per_token = token_seconds(lambda count: list(generate(executor, prompt, count)), options.tokens)
+        line("decode, generate()", 1000 * per_token, "ms/token", f"{1 / per_token:.1f} tokens/s")
         report = profile(executor, prompt, options.tokens)
         figures(executor, report)
     if options.out:
@@ -90,17 +90,17 @@ def figures(executor: Executor, report: ProfileReport) -> None:
         print(f"\n{of + ': kernel':32} {'ms':>10} {'share':>7} {'dispatches':>10} {'µs each':>9} {'GB/s':>9}")
         for row in phase["entry_points"]:
             ms, share, dispatches = row["ms"], row["share"], row["dispatches"]
-            each = None if ms is None else 1000 * ms / dispatches
+            mean = None if ms is None else 1000 * ms / dispatches
             share_text = "–" if share is None else f"{share:.1%}"
             print(
-                f"{row['entry_point']:32} {cell(ms):>10} {share_text:>7} {dispatches:>10} {cell(each):>9} "
+                f"{row['entry_point']:32} {cell(ms):>10} {share_text:>7} {dispatches:>10} {cell(mean):>9} "
                 f"{cell(row['weight_gb_per_s']):>9}"
             )
 
 
-def line(what: str, number: float, unit: str, more: str = "") -> None:
+def line(label: str, number: float, unit: str, details: str = "") -> None:
     """Print one figure."""
-    print(f"{what:32} {cell(number):>10} {unit:9} {more}".rstrip())
+    print(f"{label:32} {cell(number):>10} {unit:9} {details}".rstrip())
 
 
 def arguments() -> argparse.Namespace:

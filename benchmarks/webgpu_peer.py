@@ -68,11 +68,11 @@ def _best_microseconds(model: bytes, cols: int) -> float:
 def main() -> None:
     """Measure and print."""
     for rows, cols in _SHAPES:
-        one = _best_microseconds(_model(rows, cols, 1), cols)
-        many = _best_microseconds(_model(rows, cols, _MANY), cols)
-        each = (many - one) / (_MANY - 1)
+        single = _best_microseconds(_model(rows, cols, 1), cols)
+        series = _best_microseconds(_model(rows, cols, _MANY), cols)
+        node = (series - single) / (_MANY - 1)
         print(
-            f"{rows:6} x {cols:5} MatMulNBits {each:8.1f} us each of {_MANY - 1}; a run of one {one:.0f} us"
+            f"{rows:6} x {cols:5} MatMulNBits {node:8.1f} us each of {_MANY - 1}; one alone {single:.0f} us"
         )
 
 

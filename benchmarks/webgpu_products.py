@@ -50,14 +50,14 @@ def _vectors(bench: ProductBench, rows: int, cols: int, tiles: list[Tile]) -> di
     works = {tile.entry_point: bench.product(tile.entry_point, rows, cols, (tile.rows, 1)) for tile in tiles}
     reads = {f"read {steps}": bench.raw_read(size, steps) for steps in (1, 2, 4, 8)}
     best = _turns(bench, {name: (work, runs) for name, work in {**works, **reads}.items()})
-    read = min(best[name] for name in reads)
+    reading = min(best[name] for name in reads)
     for name in works:
         print(
             f"{rows:6} x {cols:5} {name:22} {best[name]:8.2f} us {size / best[name] / 1e3:6.0f} GB/s, "
-            f"read {read:7.2f} us {size / read / 1e3:6.0f} GB/s: {100 * read / best[name]:3.0f} %",
+            f"read {reading:7.2f} us {size / reading / 1e3:6.0f} GB/s: {100 * reading / best[name]:3.0f} %",
             flush=True,
         )
-    return {name: best[name] for name in works} | {"share": max(read / best[name] for name in works)}
+    return {name: best[name] for name in works} | {"share": max(reading / best[name] for name in works)}
 
 
 def _chunks(bench: ProductBench, rows: int, cols: int, tiles: list[Tile], tokens: int) -> float:
@@ -92,8 +92,8 @@ def _raw_heads(bench: ProductBench, heads: tuple[tuple[int, int], ...]) -> None:
         )
 
 
-def _chosen(start: str, tile: Tile, *, every: bool) -> list[Tile]:
-    return [found for name, found in TILES.items() if name.startswith(start)] if every else [tile]
+def _chosen(start: str, tile: Tile, *, all_tiles: bool) -> list[Tile]:
+    return [candidate for name, candidate in TILES.items() if name.startswith(start)] if all_tiles else [tile]
 
 
 def main() -> int:
@@ -107,30 +107,32 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="The matrices of SmolLM2-135M.")
     parser.add_argument("--all", action="store_true", dest="every", help="Every kernel for each.")
     parser.add_argument("--tokens", type=int, default=128, help="Vectors of a chunk.")
-    given = parser.parse_args()
-    bench = ProductBench(given.adapter, given.variant, given.pool)
-    print(f"{bench.name}, variant {given.variant}, {given.pool} MiB of weights in turns")
-    matrices = SMALL_MATRICES if given.small else MATRICES
-    found: dict[tuple[int, int], dict[str, float]] = {}
+    options = parser.parse_args()
+    bench = ProductBench(options.adapter, options.variant, options.pool)
+    print(f"{bench.name}, variant {options.variant}, {options.pool} MiB of weights in turns")
+    matrices = SMALL_MATRICES if options.small else MATRICES
+    timings: dict[tuple[int, int], dict[str, float]] = {}
     for rows, cols in matrices:
         tile = matvec_tile("int8", _matrix(rows, cols))
-        found[rows, cols] = _vectors(bench, rows, cols, _chosen("matvec_int8", tile, every=given.every))
-    _raw_heads(bench, SMALL_HEADS if given.small else HEADS)
-    for rows, cols in (*matrices[1:], *(() if given.small else HEADS[:1])):
+        timings[rows, cols] = _vectors(
+            bench, rows, cols, _chosen("matvec_int8", tile, all_tiles=options.every)
+        )
+    _raw_heads(bench, SMALL_HEADS if options.small else HEADS)
+    for rows, cols in (*matrices[1:], *(() if options.small else HEADS[:1])):
         tile = matvec_tile("binary16", _matrix(rows, cols))
-        _vectors(bench, rows, cols, _chosen("matvec_binary16", tile, every=given.every))
+        _vectors(bench, rows, cols, _chosen("matvec_binary16", tile, all_tiles=options.every))
     speeds = []
     for rows, cols in matrices[1:]:
         tile = matmul_tile("int8", _matrix(rows, cols))
         speeds.append(
-            _chunks(bench, rows, cols, _chosen("matmul_int8", tile, every=given.every), given.tokens)
+            _chunks(bench, rows, cols, _chosen("matmul_int8", tile, all_tiles=options.every), options.tokens)
         )
     for rows, cols in matrices[1:3]:
-        _chunks(bench, rows, cols, [TILES["matmul_binary16"]], given.tokens)
-    if given.small:
+        _chunks(bench, rows, cols, [TILES["matmul_binary16"]], options.tokens)
+    if options.small:
         return 0
-    largest, one = found[32768, 16384], found[11008, 4096]
-    share, time = largest["share"], min(t for name, t in one.items() if name != "share")
+    largest, small = timings[32768, 16384], timings[11008, 4096]
+    share, time = largest["share"], min(t for name, t in small.items() if name != "share")
     reached = [
         report("INT4 matvec 32768 x 16384, share of reading", share, "0.89", good=share >= 0.89),
         report("INT4 matvec 11008 x 4096, us", time, "11", good=time <= 11),

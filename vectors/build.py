@@ -58,7 +58,7 @@ def build() -> dict[str, bytes]:
     for described, files in answers():
         entries.append(described)
         tree.update(files)
-    index = {"version": "1.0", "vectors": sorted(entries, key=lambda one: (one["kind"], one["id"]))}
+    index = {"version": "1.0", "vectors": sorted(entries, key=lambda entry: (entry["kind"], entry["id"]))}
     tree["index.json"] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
     return tree
 

@@ -37,7 +37,7 @@ def matrix(data: NDArray[np.uint8], dtype: str, rows: int, cols: int) -> NDArray
         zero_point = np.full(n, 8, np.float32)
     planes = (data[-2048 * n :].reshape(n, 2, 1024, 1) >> np.array([0, 2, 4, 6], np.uint8)) & 3
     codes = (planes[:, 0] + 4 * planes[:, 1]).reshape(down, across, 64, 64)
-    scale, zero_point = (each.reshape(down, across, 1, 1) for each in (scale, zero_point))
+    scale, zero_point = (grid.reshape(down, across, 1, 1) for grid in (scale, zero_point))
     blocks: NDArray[Any] = scale * (codes - zero_point)
     return blocks.swapaxes(1, 2).reshape(64 * down, 64 * across)[:rows, :cols]
 

@@ -16,8 +16,8 @@ Tensor = tuple[str, str, tuple[int, ...]]
 
 def ceil_div(a: int, b: int) -> int:
     """Return ceil(a / b), counted up."""
-    whole, rest = divmod(a, b)
-    return whole + (rest > 0)
+    quotient, remainder = divmod(a, b)
+    return quotient + (remainder > 0)
 
 
 def align(n: int) -> int:
@@ -89,8 +89,8 @@ def place(tensors: Sequence[Tensor], shard_limit: int) -> tuple[list[list[Placed
             if first_row > 0:
                 lengths.append(256)
                 position = 256
-            left = rows - first_row
-            candidates = [left, *range((left - 1) // unit * unit, 0, -unit)]
+            remaining = rows - first_row
+            candidates = [remaining, *range((remaining - 1) // unit * unit, 0, -unit)]
             n = next((n for n in candidates if position + part_length(dtype, n, cols) <= shard_limit), None)
             if n is None:
                 return None

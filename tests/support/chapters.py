@@ -31,8 +31,8 @@ class Block:
     @property
     def rule(self) -> str:
         """The id of the rule that the block states, or an empty string."""
-        found = _RULE.match(self.lines[0])
-        return found[1] if found else ""
+        match = _RULE.match(self.lines[0])
+        return match[1] if match else ""
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -83,8 +83,8 @@ COLS = st.one_of(st.integers(1, 5), st.sampled_from([63, 64, 65]), st.integers(1
 def tensors(draw: st.DrawFn) -> Tensor:
     """Return a small tensor of any dtype."""
     dtype = draw(DTYPES)
-    two = dtype.startswith("int4") or draw(st.booleans())
-    shape = (draw(ROWS), draw(COLS)) if two else (draw(ROWS),)
+    matrix = dtype.startswith("int4") or draw(st.booleans())
+    shape = (draw(ROWS), draw(COLS)) if matrix else (draw(ROWS),)
     return tensor(draw(SEEDS), dtype, shape)
 
 
@@ -138,12 +138,12 @@ def model_tensors(model: Model, seed: int) -> dict[str, Tensor]:
 def least_limit(tensors: Mapping[str, Tensor]) -> int:
     """Return the least shard_limit with which every tensor can be stored."""
     least = 512
-    for held in tensors.values():
+    for tensor in tensors.values():
         dtype: Dtype = (
-            held.dtype if isinstance(held, PackedTensor) else "f16" if held.itemsize == 2 else "f32"
+            tensor.dtype if isinstance(tensor, PackedTensor) else "f16" if tensor.itemsize == 2 else "f32"
         )
-        rows, cols = rows_cols(tuple(held.shape))
-        unit = min(rows, 64) if isinstance(held, PackedTensor) else 1
+        rows, cols = rows_cols(tuple(tensor.shape))
+        unit = min(rows, 64) if isinstance(tensor, PackedTensor) else 1
         least = max(least, 256 + part_bytes(dtype, unit, cols))
     return least
 
@@ -184,10 +184,10 @@ def packages(draw: st.DrawFn) -> Invented:
     """Return a package: arbitrary tensors or those of a model, cut into few or many shards."""
     model = draw(st.none() | models())
     if model is not None:
-        held = model_tensors(model, draw(SEEDS))
+        contents = model_tensors(model, draw(SEEDS))
     else:
-        held = draw(st.dictionaries(NAMES, tensors(), min_size=1, max_size=4))
-        held = {name.lower(): value for name, value in held.items()}
+        contents = draw(st.dictionaries(NAMES, tensors(), min_size=1, max_size=4))
+        contents = {name.lower(): value for name, value in contents.items()}
     module = draw(MODULES)
     program = None
     if model is not None and draw(st.booleans()):
@@ -197,10 +197,10 @@ def packages(draw: st.DrawFn) -> Invented:
     options = {
         "model": model,
         "stem": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True)),
-        "shard_limit": least_limit(held) + 256 * draw(st.sampled_from([0, 0, 1, 2]) | st.integers(0, 60)),
+        "shard_limit": least_limit(contents) + 256 * draw(st.sampled_from([0, 0, 1, 2]) | st.integers(0, 60)),
         "tokenizer": draw(TOKENIZERS),
         "module": module,
         "program": program,
         "extras": draw(EXTRAS),
     }
-    return Invented(held, options)
+    return Invented(contents, options)

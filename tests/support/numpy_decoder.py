@@ -122,11 +122,11 @@ class NumpyDecoder:
         if choices["temperature"]:
             scale, floor = choices["temperature"]["attn_scale"], choices["temperature"]["floor_scale"]
             q = q * (1 + scale * np.log(1 + (positions + 1) // floor))[:, None]
-        k, v = (np.repeat(each, query_heads // heads, axis=0) for each in (k, v))
+        k, v = (np.repeat(heads_of, query_heads // heads, axis=0) for heads_of in (k, v))
         scores = q @ k.swapaxes(1, 2) / math.sqrt(size)
         chunk = positions // (choices["chunk_size"] or len(x))
-        seen = (positions[:, None] >= positions) & (chunk[:, None] == chunk)
-        scores = np.where(seen, scores, -np.inf)
+        visible = (positions[:, None] >= positions) & (chunk[:, None] == chunk)
+        scores = np.where(visible, scores, -np.inf)
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         output = weights / weights.sum(axis=-1, keepdims=True) @ v
         return self.project(index, "attention.output", output.swapaxes(0, 1).reshape(len(x), -1))

@@ -246,10 +246,10 @@ def _state_dict(package: Package, m: Model) -> dict[str, torch.Tensor]:
 # Computing on both sides.
 
 
-def difference(found: Array, expected: Array) -> float:
+def difference(actual: Array, expected: Array) -> float:
     """Return the greatest difference over the greatest magnitude expected."""
-    assert found.shape == expected.shape  # noqa: S101  # broadcasting would hide it
-    return float(np.abs(found - expected).max() / np.abs(expected).max())
+    assert actual.shape == expected.shape  # noqa: S101  # broadcasting would hide it
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
 def in_pieces(decoder: Decoder, tokens: Sequence[int], pieces: Iterable[int]) -> Array:

@@ -14,7 +14,7 @@ RUNTIME = Reference()
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the response to a request, after its files are written."""
-    done = {"id": request.get("id"), "ok": True}
+    answer = {"id": request.get("id"), "ok": True}
     package = Path(request.get("package", ""))
     match request["op"]:
         case "hello":
@@ -34,11 +34,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             np.save(request["output"], logits.astype(np.float32))
         case "generate":
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
-            return {**done, "tokens": list(tokens)}
+            return {**answer, "tokens": list(tokens)}
         case "tokenize":
             tokenized = RUNTIME.tokenize(package, request["text"])
-            return {**done, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
-    return done
+            return {**answer, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
+    return answer
 
 
 for line in sys.stdin:

@@ -58,9 +58,9 @@ def results_of(runtime: Runtime) -> Iterator[Result]:
                     yield check(runtime, vector, Path(workspace))
 
 
-def report_of(made: type[Right] = NibblePairs) -> Report:
+def report_of(runtime_class: type[Right] = NibblePairs) -> Report:
     """Return the report of a miniature runtime."""
-    runtime = InProcessRuntime(made(), seconds(30))
+    runtime = InProcessRuntime(runtime_class(), seconds(30))
     results = tuple(results_of(runtime))
-    spec = f"py:{made.__module__}:{made.__name__}"
+    spec = f"py:{runtime_class.__module__}:{runtime_class.__name__}"
     return report(Run(Target(spec), runtime, VECTORS, vectors(), OPTIONS, results, 1.5))

@@ -53,7 +53,7 @@ def _adapters() -> list[str]:
 def _output(command: Sequence[str]) -> str:
     """Return what a command prints, "" if it fails."""
     environment = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run(  # noqa: S603  # programs that the tests use too
+    process = subprocess.run(  # noqa: S603  # programs that the tests use too
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, env=environment
     )
-    return done.stdout if done.returncode == 0 else ""
+    return process.stdout if process.returncode == 0 else ""

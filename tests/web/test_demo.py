@@ -19,9 +19,9 @@ from tests.support.web.demo_page import (
     SHARD,
     WEBGPU_ON_CPU,
     ask,
+    last_answer,
     load,
     opened,
-    said,
 )
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
 from tests.support.web.serving import served
@@ -95,7 +95,7 @@ def test_it_loads_and_streams_an_answer(model: Page) -> None:
     expect(model.locator("#device")).to_contain_text(re.compile("swiftshader", re.IGNORECASE))
     ask(model, PROMPT)
     model.wait_for_selector(".measured")
-    assert said(model) == TEXT
+    assert last_answer(model) == TEXT
     seen = model.evaluate("seen")
     assert len(seen) > 5
     assert all(TEXT.startswith(text) for text in seen)  # no half of a character was ever shown
@@ -113,7 +113,7 @@ def test_chat_messages_go_through_the_template_and_a_new_conversation_forgets(mo
         model.fill("#prompt", "hello")
         model.click("#send")
         expect(model.locator(".measured")).to_have_count(count)
-        assert said(model) == f"hello{TEXT}"
+        assert last_answer(model) == f"hello{TEXT}"
     model.click("#fresh")
     expect(model.locator(".message")).to_have_count(0)
 
@@ -127,12 +127,12 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
     )
     ask(model, PROMPT)
     expect(model.locator(".measured")).to_contain_text("stopped")
-    part = said(model)
+    part = last_answer(model)
     assert TEXT.startswith(part)
     assert part != TEXT
     ask(model, PROMPT)
     expect(model.locator(".measured")).to_have_count(2)
-    assert said(model) == TEXT
+    assert last_answer(model) == TEXT
 
 
 def test_what_goes_wrong_on_the_way_is_told_or_mended_and_a_stored_copy_needs_no_network(page: Page) -> None:
@@ -164,7 +164,7 @@ def test_what_goes_wrong_on_the_way_is_told_or_mended_and_a_stored_copy_needs_no
     load(page)
     ask(page, PROMPT)
     page.wait_for_selector(".measured")
-    assert said(page) == TEXT
+    assert last_answer(page) == TEXT
     page.click("#clear")
     expect(page.locator("#stored")).to_be_hidden()
 

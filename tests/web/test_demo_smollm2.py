@@ -23,7 +23,7 @@ from llq_format.reference.generation import generate
 from llq_format.reference.text import TextTokenizer
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.web.chromium import chromium
-from tests.support.web.demo_page import SHARD, WEBGPU_ON_CPU, ask, load, opened, said
+from tests.support.web.demo_page import SHARD, WEBGPU_ON_CPU, ask, last_answer, load, opened
 from tests.support.web.serving import served
 
 pytestmark = pytest.mark.browser
@@ -91,7 +91,7 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
         page.fill("#max-tokens", str(TOKENS))
         ask(page, PROMPT)
         page.wait_for_selector(".measured")
-        assert said(page) == text
+        assert last_answer(page) == text
 
         page.click("#fresh")
         page.fill("#max-tokens", "200")
@@ -99,7 +99,7 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
         page.wait_for_function("document.querySelector('.message.assistant .text')?.textContent")
         page.click("#stop")
         page.wait_for_selector(".measured:has-text('stopped')")
-        assert text.startswith(said(page)) or said(page).startswith(text)
+        assert text.startswith(last_answer(page)) or last_answer(page).startswith(text)
 
         page.route("**/model/**", lambda route: route.abort())
         page.reload()
@@ -107,5 +107,5 @@ def test_it_writes_what_the_reference_writes_stops_and_works_offline(
         page.fill("#max-tokens", "1")
         ask(page, PROMPT)
         page.wait_for_selector(".measured")
-        assert said(page)
-        assert text.startswith(said(page))
+        assert last_answer(page)
+        assert text.startswith(last_answer(page))

@@ -26,8 +26,8 @@ def noisy(seed: int, count: int, greatest: float = 1.0) -> list[float]:
 def binary16_ties() -> Activations:
     """Numbers halfway between binary16 values, and just beside: ties MUST go to even."""
     halves = [1 + STEP16 * k / 2 for k in (1, 3, 5, 2045, 2047)]
-    beside = [half + sign * 2.0**-23 for half in halves for sign in BOTH]
-    return Activations("binary16", [signed(*halves, *beside, 2049, 2051, 4098, 0.1, 1 / 3)])
+    neighbours = [half + sign * 2.0**-23 for half in halves for sign in BOTH]
+    return Activations("binary16", [signed(*halves, *neighbours, 2049, 2051, 4098, 0.1, 1 / 3)])
 
 
 @computed("activations", "LLQ-ACT-1", "LLQ-NUM-1")
@@ -118,7 +118,7 @@ def int8_extremes() -> Activations:
     return Activations("int8", [great, small, [1, 1e-30, -1e-40, 2.0**-149]])
 
 
-@computed("activations", "LLQ-ACT-2", each={"1": 1, "64": 64, "65": 65, "257": 257})
+@computed("activations", "LLQ-ACT-2", cases={"1": 1, "64": 64, "65": 65, "257": 257})
 def int8_length(count: int) -> Activations:
     """Vectors of {} elements."""
     return Activations("int8", [noisy(count + seed, count) for seed in range(3)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vectors.cases.tokenization import BEGIN, BPE, END, START
-from vectors.kit.api_scenario import Asked, Interface
+from vectors.kit.api_scenario import Inference, Interface
 from vectors.kit.computed import computed
 from vectors.kit.script import TEMPLATE, Script
 
@@ -34,11 +34,11 @@ PROFILE: dict[str, Json] = {
 }
 
 
-def asked(
+def inference(
     prompt: str | Sequence[dict[str, str]] = PROMPT, context: int | None = None, **options: Json
-) -> Asked:
+) -> Inference:
     """Return a prompt with options of `infer`."""
-    return Asked(SCRIPT, prompt, options, context)
+    return Inference(SCRIPT, prompt, options, context)
 
 
 def loaded(*steps: dict[str, Json]) -> Interface:
@@ -67,16 +67,16 @@ ADDRESSES = {
 }
 
 
-@computed("api", "LLQ-API-1", "LLQ-API-2", "LLQ-API-10", each=ADDRESSES)
+@computed("api", "LLQ-API-1", "LLQ-API-2", "LLQ-API-10", cases=ADDRESSES)
 def model_loaded_by(url: str) -> Interface:
     """A package is addressed by {}: the model MUST load, tell its progress and answer."""
-    return Interface(SCRIPT, [{**LOAD, "url": url}, asked().step("infer", "10")])
+    return Interface(SCRIPT, [{**LOAD, "url": url}, inference().step("infer", "10")])
 
 
 ABORTS = {"before it begins": "before", "while a shard is on its way": "loading"}
 
 
-@computed("api", "LLQ-API-3", each=ABORTS)
+@computed("api", "LLQ-API-3", cases=ABORTS)
 def load_aborted(when: str) -> Interface:
     """The signal is aborted {}: loading MUST reject with its reason, and all requests end."""
     drip = [{"do": "drip", "file": "shard"}]
@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
 }
 
 
-@computed("api", "LLQ-API-4", "LLQ-API-7", each=BROKEN)
+@computed("api", "LLQ-API-4", "LLQ-API-7", cases=BROKEN)
 def load_refuses(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
     """The server sends {}: loading MUST fail with a rule that it breaks."""
     fault, rules = case
@@ -115,10 +115,10 @@ MENDED: dict[str, dict[str, Json]] = {
 }
 
 
-@computed("api", "LLQ-API-5", each=MENDED)
+@computed("api", "LLQ-API-5", cases=MENDED)
 def load_mends(fault: dict[str, Json]) -> Interface:
     """The server {}: the model MUST load whole all the same, and answer."""
-    return Interface(SCRIPT, [{**LOAD, "rule": "LLQ-API-5"}, asked().step("infer", "10")], [fault])
+    return Interface(SCRIPT, [{**LOAD, "rule": "LLQ-API-5"}, inference().step("infer", "10")], [fault])
 
 
 MISSING: dict[str, tuple[dict[str, Json], str]] = {
@@ -130,7 +130,7 @@ MISSING: dict[str, tuple[dict[str, Json], str]] = {
 }
 
 
-@computed("api", "LLQ-API-6", "LLQ-API-7", each=MISSING)
+@computed("api", "LLQ-API-6", "LLQ-API-7", cases=MISSING)
 def load_fails_for(case: tuple[dict[str, Json], str]) -> Interface:
     """The server has {}: loading MUST fail with the code that says so."""
     fault, code = case
@@ -144,7 +144,7 @@ AWAY: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
 }
 
 
-@computed("api", "LLQ-API-6", "LLQ-API-7", each=AWAY)
+@computed("api", "LLQ-API-6", "LLQ-API-7", cases=AWAY)
 def tokenizer_at_whose_address_is(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
     """The server has {} at the address: createTokenizer MUST fail with the code that says so."""
     fault, codes = case
@@ -157,7 +157,7 @@ def tokenizer_at_whose_address_is(case: tuple[dict[str, Json], Sequence[str]]) -
 TOKENIZERS = {"tokenizer.json": f"{HERE}tokenizer.json", "vocab.json": "vocabulary/vocab.json"}
 
 
-@computed("api", "LLQ-API-9", each=TOKENIZERS)
+@computed("api", "LLQ-API-9", cases=TOKENIZERS)
 def tokenizer_created_of(url: str) -> Interface:
     """A tokenizer is made of {}: it MUST encode and decode as LLQ-TOK-1 says."""
     texts = ["hello world", "é日本", "", "llo hello"]
@@ -188,23 +188,23 @@ def tokenizer_put_in_place() -> Interface:
 LENGTHS = {"none": 0, "one": 1, "four": 4, "as many as there are": len(PATH) - 3, "many": 64}
 
 
-@computed("api", "LLQ-API-10", "LLQ-API-12", "LLQ-API-15", "LLQ-API-16", "LLQ-API-17", each=LENGTHS)
+@computed("api", "LLQ-API-10", "LLQ-API-12", "LLQ-API-15", "LLQ-API-16", "LLQ-API-17", cases=LENGTHS)
 def answer_of_at_most(tokens: int) -> Interface:
     """At most {} tokens are asked for: infer and stream MUST give the same text, and tell why it ended."""
-    of = asked(maxTokens=tokens)
+    of = inference(maxTokens=tokens)
     return loaded(of.step("stream", "12"), of.step("infer", "12"))
 
 
 @computed("api", "LLQ-API-10", "LLQ-API-15", "LLQ-API-17")
 def answer_without_options() -> Interface:
     """Nothing is told but the prompt: the answer MUST be greedy and go on to its end token."""
-    return loaded(asked().step("infer", "10"), asked().step("stream", "10"))
+    return loaded(inference().step("infer", "10"), inference().step("stream", "10"))
 
 
 @computed("api", "LLQ-API-16")
 def answer_that_ends_within_a_character() -> Interface:
     """The last token is half of a character of four bytes: U+FFFD MUST stand for it, in the end alone."""
-    of = asked(maxTokens=PATH.index(0x9F) - 1)
+    of = inference(maxTokens=PATH.index(0x9F) - 1)
     return loaded(of.step("stream", "16"), of.step("infer", "16"))
 
 
@@ -212,7 +212,7 @@ def answer_that_ends_within_a_character() -> Interface:
 def answer_to_messages() -> Interface:
     """The prompt is messages: the answer MUST be that to what the chat template makes of them."""
     messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": "llo"}]
-    of = asked(messages, maxTokens=32)
+    of = inference(messages, maxTokens=32)
     return loaded(of.step("stream", "11"), of.step("infer", "11"))
 
 
@@ -229,10 +229,10 @@ STOPS: dict[str, str | list[str]] = {
 }
 
 
-@computed("api", "LLQ-API-13", "LLQ-API-15", "LLQ-API-17", each=STOPS)
+@computed("api", "LLQ-API-13", "LLQ-API-15", "LLQ-API-17", cases=STOPS)
 def stop_is(stop: str | list[str]) -> Interface:
     """The stop text is {}: the answer MUST end before it, streamed or not."""
-    of = asked(stop=stop)
+    of = inference(stop=stop)
     return loaded(of.step("stream", "13"), of.step("infer", "13"))
 
 
@@ -248,7 +248,7 @@ def answer_sampled_twice() -> Interface:
     return loaded(
         sampled("infer", 7),
         sampled("infer", 8),
-        asked(maxTokens=4).step("infer", "10"),
+        inference(maxTokens=4).step("infer", "10"),
         sampled("infer", 7, same=1),
         sampled("stream", 8, same=2),
         sampled("infer", -8),
@@ -265,25 +265,25 @@ MOMENTS: dict[str, str | int] = {
 }
 
 
-@computed("api", "LLQ-API-18", "LLQ-API-15", each=MOMENTS)
+@computed("api", "LLQ-API-18", "LLQ-API-15", cases=MOMENTS)
 def stream_aborted(when: str | int) -> Interface:
     """The signal is aborted {}: the stream MUST reject with its reason, and the next answer be whole."""
-    return loaded(asked().begun("18", "aborted", abort=when), asked().step("stream", "18"))
+    return loaded(inference().begun("18", "aborted", abort=when), inference().step("stream", "18"))
 
 
 @computed("api", "LLQ-API-18", "LLQ-API-19")
 def call_aborted_while_it_waits() -> Interface:
     """A signal is aborted while its call waits: it MUST reject at once, and the others be answered."""
-    first = asked().step("infer", "19")
+    first = inference().step("infer", "19")
     waiting = {"do": "infer", "prompt": PROMPT, "abort": "waiting", **aborted("18")}
-    together = {"do": "together", "steps": [first, waiting, asked().step("stream", "19")]}
+    together = {"do": "together", "steps": [first, waiting, inference().step("stream", "19")]}
     return loaded({**together, "rule": "LLQ-API-18", "expect": {"order": [1, 0, 2]}})
 
 
 @computed("api", "LLQ-API-18", "LLQ-API-17")
 def stream_that_is_left() -> Interface:
     """The reader leaves after two pieces: finishReason MUST be aborted, and the next answer be whole."""
-    return loaded(asked().begun("18", "aborted", leave=2), asked().step("stream", "18"))
+    return loaded(inference().begun("18", "aborted", leave=2), inference().step("stream", "18"))
 
 
 @computed("api", "LLQ-API-19", "LLQ-API-15")
@@ -291,10 +291,10 @@ def calls_at_once() -> Interface:
     """Four calls are made at once: each MUST be answered, in the order in which they were made."""
     messages = [{"role": "user", "content": "hello"}]
     steps = [
-        asked().step("stream", "19"),
-        asked(messages, maxTokens=20).step("infer", "19"),
+        inference().step("stream", "19"),
+        inference(messages, maxTokens=20).step("infer", "19"),
         PROFILE,
-        asked(maxTokens=3).step("infer", "19"),
+        inference(maxTokens=3).step("infer", "19"),
     ]
     together = {"do": "together", "steps": steps, "rule": "LLQ-API-19", "expect": {"order": [0, 1, 2, 3]}}
     return loaded(together)
@@ -324,13 +324,13 @@ def calls_that_make_no_sense() -> Interface:
         for prompt, options in WRONG.values()
         for action in ("infer", "stream")
     ]
-    return loaded(*steps, asked().step("infer", "8"))
+    return loaded(*steps, inference().step("infer", "8"))
 
 
 CONTEXTS: dict[str, Json] = {"0": 0, "a fraction": 1.5}
 
 
-@computed("api", "LLQ-API-8", "LLQ-API-7", each=CONTEXTS)
+@computed("api", "LLQ-API-8", "LLQ-API-7", cases=CONTEXTS)
 def context_length_of(positions: Json) -> Interface:
     """A load asks for a contextLength of {}: it MUST fail with code input."""
     return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": positions}, **fails("8", "input")}])
@@ -346,7 +346,7 @@ def context_longer_than_the_models() -> Interface:
 def context_of_few_positions() -> Interface:
     """The context has 8 positions: an answer MUST end with the last, a longer prompt be refused."""
     load = {**LOAD, "options": {"contextLength": 8}, "expect": {"contextLength": 8}}
-    of = asked(context=8)
+    of = inference(context=8)
     long = {"do": "infer", "prompt": "hhhhhhhhh", **fails("20", "context")}
     return Interface(SCRIPT, [load, of.step("stream", "12"), long, of.step("infer", "12")])
 
@@ -357,7 +357,7 @@ def context_of_few_positions() -> Interface:
 @computed("api", "LLQ-API-21")
 def model_profiled() -> Interface:
     """The profile MUST be what its schema says, with a time of each layer, and disturb no answer."""
-    return loaded(asked().step("infer", "10"), PROFILE, asked().step("infer", "10"))
+    return loaded(inference().step("infer", "10"), PROFILE, inference().step("infer", "10"))
 
 
 @computed("api", "LLQ-API-22", "LLQ-API-7")
@@ -370,13 +370,13 @@ def model_disposed_of() -> Interface:
         {"do": "profile"},
     ]
     refused = [{**call, **fails("22", "disposed")} for call in calls]
-    return Interface(SCRIPT, [LOAD, asked().step("infer", "10"), dispose, dispose, *refused, dispose])
+    return Interface(SCRIPT, [LOAD, inference().step("infer", "10"), dispose, dispose, *refused, dispose])
 
 
 @computed("api", "LLQ-API-23")
 def device_lost() -> Interface:
     """The device is lost after two pieces: the text MUST go on, or fail as device-lost, and so the next."""
     lost = {"lost": True}
-    first, second = (asked().step("stream", "23", **members) for members in ({"lose": 2}, {}))
+    first, second = (inference().step("stream", "23", **members) for members in ({"lose": 2}, {}))
     steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))
     return Interface(SCRIPT, [LOAD, *steps])

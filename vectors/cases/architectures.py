@@ -47,7 +47,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-@valid("LLQ-TENSOR-3", "LLQ-TENSOR-4", "LLQ-CANON-3", each=MODELS)
+@valid("LLQ-TENSOR-3", "LLQ-TENSOR-4", "LLQ-CANON-3", cases=MODELS)
 def model_with(model: dict[str, Any]) -> Package:
     """A model with {}: the package MUST hold exactly the tensors that it calls for."""
     tokens = {"bos_token_id": 0, "eos_token_ids": [1]}
@@ -62,13 +62,13 @@ DTYPES: dict[str, dict[str, str]] = {
 }
 
 
-@valid("LLQ-TENSOR-5", each=DTYPES)
+@valid("LLQ-TENSOR-5", cases=DTYPES)
 def model_stores(dtypes: dict[str, str]) -> Package:
     """A model of other dtypes ({})."""
     return with_tokenizer(model_package(tiny(), dtypes))
 
 
-@valid("LLQ-TENSOR-5", each={dtype: dtype for dtype in ("f16", "int4_affine")})
+@valid("LLQ-TENSOR-5", cases={dtype: dtype for dtype in ("f16", "int4_affine")})
 def lm_head(dtype: str) -> Package:
     """A model whose lm_head is {}."""
     return with_tokenizer(model_package(tiny(tied_embeddings=False), {"lm_head": dtype}))
@@ -77,7 +77,7 @@ def lm_head(dtype: str) -> Package:
 EPS = {"1e-12": 1e-12, "1e-7": 1e-07, "1": 1.0}
 
 
-@valid("LLQ-CANON-1", "LLQ-META-5", each=EPS)
+@valid("LLQ-CANON-1", "LLQ-META-5", cases=EPS)
 def eps(value: float) -> Package:
     """rms_norm_eps is written {}, as ECMAScript writes it."""
     return with_tokenizer(model_package(tiny(rms_norm_eps=value)))

@@ -34,7 +34,7 @@ SPELLINGS = {
 }
 
 
-@invalid("LLQ-CANON-1", each=SPELLINGS)
+@invalid("LLQ-CANON-1", cases=SPELLINGS)
 def spelled_with(change: tuple[str, str]) -> Package:
     """metadata.json is written otherwise ({}): it MUST be the RFC 8785 serialization of its own value."""
     package = (
@@ -43,7 +43,7 @@ def spelled_with(change: tuple[str, str]) -> Package:
     return package.respell(*change)
 
 
-@invalid("LLQ-CANON-1", each={"1e-05": "1e-05"})
+@invalid("LLQ-CANON-1", cases={"1e-05": "1e-05"})
 def eps_spelled(literal: str) -> Package:
     """rms_norm_eps is written {}, and RFC 8785 writes 0.00001."""
     return control_model().respell('"rms_norm_eps":0.00001', f'"rms_norm_eps":{literal}')
@@ -91,7 +91,7 @@ DIGESTS = {
 }
 
 
-@invalid("LLQ-CANON-2", each=DIGESTS)
+@invalid("LLQ-CANON-2", cases=DIGESTS)
 def digest(value: str) -> Package:
     """The digest is another ({}): it MUST be the SHA-256 of metadata.json with the digest zeroed."""
     return control_raw().set("/digest", value)

@@ -23,7 +23,7 @@ ZERO_POINTS = {str(value): value for value in (0, 1, 7, 8, 9, 15, 16, 126, 127)}
 NEGATIVE = {"minus 128": -128, "minus 127": -127, "minus 1": -1}
 
 
-@valid("LLQ-DEQ-3", "LLQ-DEQ-4", each={**ZERO_POINTS, **NEGATIVE})
+@valid("LLQ-DEQ-3", "LLQ-DEQ-4", cases={**ZERO_POINTS, **NEGATIVE})
 def zero_point(value: int) -> Package:
     """All codes under the zero_point {}: the weight MUST be scale * (q - zero_point)."""
     return ruler((0x2E66, value))
@@ -49,7 +49,7 @@ SCALES = {
 }
 
 
-@valid("LLQ-DEQ-5", "LLQ-DEQ-6", each=SCALES)
+@valid("LLQ-DEQ-5", "LLQ-DEQ-6", cases=SCALES)
 def scale(bits: int) -> Package:
     """All codes under one scale ({}): a weight MUST equal the exact product."""
     return ruler((bits, 8))

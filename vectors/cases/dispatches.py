@@ -20,7 +20,7 @@ NEEDS: dict[str, Change] = {
 }
 
 
-@invalid("LLQ-PROG-5", each=NEEDS)
+@invalid("LLQ-PROG-5", cases=NEEDS)
 def first_variant_with(change: Change) -> Package:
     """The first variant has {}, and MUST need nothing."""
     return changed(change)
@@ -45,7 +45,7 @@ PORTABLE: dict[str, list[str]] = {
 }
 
 
-@invalid("LLQ-PROG-8", each=PORTABLE)
+@invalid("LLQ-PROG-8", cases=PORTABLE)
 def first_variant_lists_sections(sections: list[str]) -> Package:
     """The first variant lists the sections outside comments {}."""
     return changed(("/variants/0/sections", sections))
@@ -80,8 +80,8 @@ def entry_point_missing_in_one_variant() -> Package:
 @invalid("LLQ-PROG-9")
 def entry_point_twice() -> Package:
     """The second variant lists two sections with entry points of the same name."""
-    again = section("again", TOUCH.replace("struct Touch", "struct Again"), portable=False)
-    return changed(("/variants/1/sections", ["step_packed", "touch", "again"]), module=MODULE + again)
+    duplicate = section("again", TOUCH.replace("struct Touch", "struct Again"), portable=False)
+    return changed(("/variants/1/sections", ["step_packed", "touch", "again"]), module=MODULE + duplicate)
 
 
 # ---- Weights and buffers ----
@@ -103,7 +103,7 @@ RANGES: dict[str, list[Change]] = {
 }
 
 
-@invalid("LLQ-PROG-11", each=RANGES)
+@invalid("LLQ-PROG-11", cases=RANGES)
 def range_lies(changes: list[Change]) -> Package:
     """A range of weights lies {}."""
     return changed(*changes)
@@ -115,7 +115,7 @@ BUFFERS: dict[str, Change] = {
 }
 
 
-@invalid("LLQ-PROG-12", each=BUFFERS)
+@invalid("LLQ-PROG-12", cases=BUFFERS)
 def buffer_has(change: Change) -> Package:
     """A buffer has {}."""
     return changed(change)
@@ -133,7 +133,7 @@ KNOWN: dict[str, Change] = {
 }
 
 
-@invalid("LLQ-PROG-13", each=KNOWN)
+@invalid("LLQ-PROG-13", cases=KNOWN)
 def known_buffer_with(change: Change) -> Package:
     """A buffer that the host reads or writes has another size or beginning: {}."""
     return changed(change)
@@ -167,13 +167,13 @@ NUMBERS: dict[str, list[str]] = {
 }
 
 
-@invalid("LLQ-PROG-16", each=NUMBERS)
+@invalid("LLQ-PROG-16", cases=NUMBERS)
 def dispatch_with(bindings: list[str]) -> Package:
     """A dispatch has {}."""
     return changed((f"{DISPATCH}/bindings", bindings))
 
 
-@invalid("LLQ-PROG-17", each={"unknown": "y", "of a tensor that no range names": "layers.0.ffn_norm"})
+@invalid("LLQ-PROG-17", cases={"unknown": "y", "of a tensor that no range names": "layers.0.ffn_norm"})
 def binding(name: str) -> Package:
     """A binding is {}."""
     return changed((f"{DISPATCH}/bindings/0", name))
@@ -197,7 +197,7 @@ def slot_beyond_the_last() -> Package:
     return changed((f"{DISPATCH}/parameters", 3))
 
 
-@invalid("LLQ-PROG-21", each={"last": "last", "greedy": "greedy", "sample": "sample"})
+@invalid("LLQ-PROG-21", cases={"last": "last", "greedy": "greedy", "sample": "sample"})
 def tokens_in(name: str) -> Package:
     """A dispatch of pass {} has a dimension that depends on the number of tokens."""
     return changed((f"/passes/{name}/0/workgroups/1", {"tokens_per_workgroup": 1}))

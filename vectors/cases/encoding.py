@@ -17,7 +17,7 @@ def no_metadata() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-1", each={"directory": "directory", "FIFO": "fifo"})
+@invalid("LLQ-PKG-1", cases={"directory": "directory", "FIFO": "fifo"})
 def metadata_is_a(op: str) -> Sealed:
     """metadata.json is a {}, and MUST be a regular file."""
     return control_raw().seal().then(op, METADATA)
@@ -40,13 +40,13 @@ def metadata_is_a_device() -> Sealed:
     return control_raw().seal().then("symlink", METADATA, target="/dev/zero")
 
 
-@invalid("LLQ-PKG-2", each={"0": b"", "1": b"0"})
+@invalid("LLQ-PKG-2", cases={"0": b"", "1": b"0"})
 def metadata_length(data: bytes) -> Sealed:
     """The length of metadata.json is {}, and MUST be 2 to 16,777,216."""
     return replaced(data)
 
 
-@invalid("LLQ-PKG-2", each={"16777217": 2**24 + 1, "2^32 + 2": 2**32 + 2, "2^40": 2**40})
+@invalid("LLQ-PKG-2", cases={"16777217": 2**24 + 1, "2^32 + 2": 2**32 + 2, "2^40": 2**40})
 def metadata_grown_to(length: int) -> Sealed:
     """metadata.json has NUL bytes behind it up to a length of {}, and MUST be at most 16,777,216 long."""
     return control_raw().seal().then("truncate", METADATA, byte_length=length)
@@ -84,7 +84,7 @@ NOT_UTF_8 = {
 }
 
 
-@invalid("LLQ-JSON-1", each=NOT_UTF_8)
+@invalid("LLQ-JSON-1", cases=NOT_UTF_8)
 def not_utf_8(data: bytes) -> Package:
     """A string in extras holds {}: metadata.json MUST be UTF-8."""
     return noted(b'"' + data + b'"')
@@ -96,7 +96,7 @@ def byte_order_mark() -> Sealed:
     return around(before=b"\xef\xbb\xbf")
 
 
-@invalid("LLQ-JSON-1", each={"little": "utf-16-le", "big": "utf-16-be"})
+@invalid("LLQ-JSON-1", cases={"little": "utf-16-le", "big": "utf-16-be"})
 def utf_16(encoding: str) -> Sealed:
     """metadata.json is {} endian UTF-16 with a byte order mark, and MUST be UTF-8."""
     return replaced(("\ufeff" + control_raw().text().decode()).encode(encoding))

@@ -32,12 +32,12 @@ def dense(*widths: int, **changes: Any) -> dict[str, Any]:
     return tiny(**{**plain, "layers": layers, "activations": fp16_layers, **changes})
 
 
-def of_kind(matrices: str, vectors: str = "F32", **others: str) -> Any:
+def of_kind(matrices: str, vectors: str = "F32", **exceptions: str) -> Any:
     """Return what chooses a dtype: by the last part of a name, or as for matrices or norms."""
 
     def chosen(name: str) -> str:
         last = name.rpartition(".")[2]
-        return others.get(last, vectors if last.endswith("norm") else matrices)
+        return exceptions.get(last, vectors if last.endswith("norm") else matrices)
 
     return chosen
 
@@ -224,7 +224,7 @@ def llama4_with_experts_apart() -> Exportable:
     return Exportable(original, one_file(tensors, config), plain_theta(original.model))
 
 
-@computed("export", *DISTURBED, each={"F16": "F16", "Q8_0": "Q8_0", "Q4_1": "Q4_1"})
+@computed("export", *DISTURBED, cases={"F16": "F16", "Q8_0": "Q8_0", "Q4_1": "Q4_1"})
 def gguf_of(kind: str) -> Exportable:
     """A GGUF file with matrices in {}, where rows of q and k lie in pairs."""
     model = dense(64, tied_embeddings=kind != "F16")

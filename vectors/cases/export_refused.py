@@ -57,10 +57,10 @@ VALUES: dict[str, tuple[str, float, tuple[str, ...]]] = {
 }
 
 
-@computed("export", *UNFIT, each=VALUES)
-def checkpoint_with(found: tuple[str, float, tuple[str, ...]]) -> Refusable:
+@computed("export", *UNFIT, cases=VALUES)
+def checkpoint_with(case: tuple[str, float, tuple[str, ...]]) -> Refusable:
     """{}: no code, scale and value of a package stands for it."""
-    piece, value, names = found
+    piece, value, names = case
     original = Original(small(), change=with_value(piece, value))
     return Refusable(one_file(hugging_face(original), llama_config(original.model)), names)
 
@@ -103,35 +103,35 @@ OUTPUT = "model.layers.0.self_attn.o_proj.weight"
 BIAS = "model.layers.0.self_attn.q_proj.bias"
 Q_NORM = "model.layers.0.self_attn.q_norm.weight"
 TENSORS: dict[str, tuple[Callable[[Tensors], Tensors], dict[str, Any], tuple[str, ...]]] = {
-    "a missing matrix": (lambda all_: without(all_, UP), {}, (UP, "layers.0.ffn.gate_up")),
-    "a missing norm": (lambda all_: without(all_, "model.norm.weight"), {}, ("model.norm.weight",)),
+    "a missing matrix": (lambda tensors: without(tensors, UP), {}, (UP, "layers.0.ffn.gate_up")),
+    "a missing norm": (lambda tensors: without(tensors, "model.norm.weight"), {}, ("model.norm.weight",)),
     "a matrix of another shape": (
-        lambda all_: reshaped(all_, OUTPUT),
+        lambda tensors: reshaped(tensors, OUTPUT),
         {},
         (OUTPUT, "layers.0.attention.output"),
     ),
-    "a bias": (lambda all_: added(all_, BIAS, 16), {"attention_bias": True}, ("bias",)),
-    "a bias that its configuration leaves out": (lambda all_: added(all_, BIAS, 16), {}, ("bias",)),
+    "a bias": (lambda tensors: added(tensors, BIAS, 16), {"attention_bias": True}, ("bias",)),
+    "a bias that its configuration leaves out": (lambda tensors: added(tensors, BIAS, 16), {}, ("bias",)),
     "norms of q that its configuration leaves out": (
-        lambda all_: added(all_, Q_NORM, 8),
+        lambda tensors: added(tensors, Q_NORM, 8),
         {},
         ("q_norm",),
     ),
 }
 
 
-def checkpoint(change: Callable[[Tensors], Tensors] = lambda all_: all_, **config: Any) -> Files:
+def checkpoint(change: Callable[[Tensors], Tensors] = lambda tensors: tensors, **config: Any) -> Files:
     """Return the files of a small dense Llama, tensors and configuration changed."""
     original = Original(small(), of_kind("BF16", "BF16"))
     return one_file(change(hugging_face(original)), llama_config(original.model, **config))
 
 
-@computed("export", *REFUSES, each=TENSORS)
+@computed("export", *REFUSES, cases=TENSORS)
 def dense_llama_with(
-    found: tuple[Callable[[Tensors], Tensors], dict[str, Any], tuple[str, ...]],
+    case: tuple[Callable[[Tensors], Tensors], dict[str, Any], tuple[str, ...]],
 ) -> Refusable:
     """A dense Llama with {}, which would compute something else in a package."""
-    change, config, names = found
+    change, config, names = case
     return Refusable(checkpoint(change, **config), names)
 
 
@@ -145,7 +145,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@computed("export", *REFUSES, each=SETTINGS)
+@computed("export", *REFUSES, cases=SETTINGS)
 def configuration_of(config: dict[str, Any]) -> Refusable:
     """A configuration of {}, which no member of `model` expresses."""
     return Refusable(checkpoint(**config))

@@ -28,7 +28,7 @@ def second_shard_missing() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-6", each=MEMBERS)
+@invalid("LLQ-PKG-6", cases=MEMBERS)
 def file_missing(name: str) -> Sealed:
     """The {} is missing."""
     sealed = control_files().seal()
@@ -44,7 +44,7 @@ def shard_in_a_subdirectory() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-7", each={"directory": "directory", "FIFO": "fifo"})
+@invalid("LLQ-PKG-7", cases={"directory": "directory", "FIFO": "fifo"})
 def shard_is_a(op: str) -> Sealed:
     """A shard is a {}, and MUST be a regular file."""
     return control_raw().seal().then(op, SHARD)
@@ -57,14 +57,14 @@ def shard_is_a_symlink() -> Sealed:
 
 
 @invalid(
-    "LLQ-PKG-7", each={"/dev/zero": "/dev/zero", "its own directory": ".", "metadata.json": "metadata.json"}
+    "LLQ-PKG-7", cases={"/dev/zero": "/dev/zero", "its own directory": ".", "metadata.json": "metadata.json"}
 )
 def shard_links_to(target: str) -> Sealed:
     """A shard is a symbolic link to {}."""
     return control_raw().seal().then("symlink", SHARD, target=target)
 
 
-@invalid("LLQ-PKG-7", each=MEMBERS)
+@invalid("LLQ-PKG-7", cases=MEMBERS)
 def symlink_as(name: str) -> Sealed:
     """The {} is a symbolic link to a good file."""
     return control_files().seal().then("rename", name, to="blob").then("symlink", name, target="blob")
@@ -99,7 +99,7 @@ CUTS = {
 }
 
 
-@invalid("LLQ-PKG-8", each=CUTS)
+@invalid("LLQ-PKG-8", cases=CUTS)
 def shard_ends_after(length: int) -> Sealed:
     """The file of a shard ends after {}: it MUST be as long as its byte_length says."""
     sealed = control().seal()
@@ -107,7 +107,7 @@ def shard_ends_after(length: int) -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-8", each={"a NUL": b"\0", "256 NUL bytes": bytes(256), "a newline": b"\n"})
+@invalid("LLQ-PKG-8", cases={"a NUL": b"\0", "256 NUL bytes": bytes(256), "a newline": b"\n"})
 def shard_followed_by(data: bytes) -> Sealed:
     """The file of a shard has {} at its end that byte_length does not count."""
     sealed = control_raw().seal()
@@ -115,7 +115,7 @@ def shard_followed_by(data: bytes) -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-8", each={"2^40": 2**40, "2^32 more": 2**32 + LENGTH, "2^32": 2**32})
+@invalid("LLQ-PKG-8", cases={"2^40": 2**40, "2^32 more": 2**32 + LENGTH, "2^32": 2**32})
 def shard_grown(byte_length: int) -> Sealed:
     """The file of a shard is sparse, and much too long ({})."""
     return control_raw().seal().then("truncate", SHARD, byte_length=byte_length)
@@ -129,7 +129,7 @@ def second_shard_cut() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-PKG-8", each=MEMBERS)
+@invalid("LLQ-PKG-8", cases=MEMBERS)
 def file_longer(name: str) -> Sealed:
     """The file of the {} has a newline more than its byte_length says."""
     sealed = control_files().seal()
@@ -155,7 +155,7 @@ EXTRA = {
 }
 
 
-@invalid("LLQ-PKG-9", each=EXTRA)
+@invalid("LLQ-PKG-9", cases=EXTRA)
 def extra_shard(name: str) -> Sealed:
     """There is a file ({}) whose name ends in .llq and that the metadata does not name."""
     sealed = control_raw().seal()

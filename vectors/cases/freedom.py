@@ -51,7 +51,7 @@ EXTRAS: dict[str, Any] = {
 }
 
 
-@valid("LLQ-META-1", "LLQ-CANON-1", each=EXTRAS)
+@valid("LLQ-META-1", "LLQ-CANON-1", cases=EXTRAS)
 def extras(value: dict[str, Any]) -> Package:
     """Extras hold {}: they are an object of anything, and readers ignore them."""
     return assemble([BIAS_TENSOR], extras=value)
@@ -95,7 +95,7 @@ NAMES = {
 }
 
 
-@valid("LLQ-TENSOR-1", "LLQ-TENSOR-2", "LLQ-CANON-3", each=NAMES)
+@valid("LLQ-TENSOR-1", "LLQ-TENSOR-2", "LLQ-CANON-3", cases=NAMES)
 def tensor_names(names: list[str]) -> Package:
     """Tensors have names of many kinds ({})."""
     return assemble([replace(BIAS_TENSOR, name=name) for name in names])
@@ -109,7 +109,7 @@ STEMS = {
 }
 
 
-@valid("LLQ-PKG-3", "LLQ-PKG-4", each=STEMS)
+@valid("LLQ-PKG-3", "LLQ-PKG-4", cases=STEMS)
 def stem(value: str) -> Package:
     """The stem is of another kind ({})."""
     return assemble([BIAS_TENSOR], stem=value)

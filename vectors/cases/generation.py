@@ -12,7 +12,7 @@ CHATTY = Subject(model(1, dense(), tied_embeddings=False), 5, SPLIT)
 PROMPT = [1, 5, 9, 2]  # goes on with 8, 30, 0, 38, 14, 8
 
 
-@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2", each={"1": 1, "6": 6})
+@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2", cases={"1": 1, "6": 6})
 def generation_reaches_max_tokens(max_tokens: int) -> Generate:
     """No end token is chosen: the output MUST have exactly max_tokens tokens ({})."""
     return Generate(CHATTY, PROMPT, max_tokens, [39])
@@ -33,13 +33,13 @@ ENDS = {
 }
 
 
-@computed("generate", "LLQ-GEN-2", each=ENDS)
+@computed("generate", "LLQ-GEN-2", cases=ENDS)
 def generation_ends(eos: list[int]) -> Generate:
     """An end token is chosen {}, and MUST NOT be part of the output; one in the prompt ends nothing."""
     return Generate(CHATTY, PROMPT, 6, eos)
 
 
-@computed("generate", "LLQ-GEN-2", each={"at the limit": 3, "just before the limit": 4})
+@computed("generate", "LLQ-GEN-2", cases={"at the limit": 3, "just before the limit": 4})
 def generation_end_token(max_tokens: int) -> Generate:
     """The end token would be the fourth, {}: the output MUST be three tokens either way."""
     return Generate(CHATTY, PROMPT, max_tokens, [38])

@@ -35,7 +35,7 @@ PLACES = {
 }
 
 
-@invalid("LLQ-HASH-1", each=PLACES)
+@invalid("LLQ-HASH-1", cases=PLACES)
 def bit_flipped_in(place: tuple[int, int]) -> Sealed:
     """A bit is flipped in {}: the SHA-256 of a part's bytes MUST equal its sha256."""
     sealed = control().seal()
@@ -70,7 +70,7 @@ HASHED = {
 }
 
 
-@invalid("LLQ-HASH-1", each=HASHED)
+@invalid("LLQ-HASH-1", cases=HASHED)
 def part_hashed(change: tuple[int, int | None, str]) -> Package:
     """The sha256 of a part is that of other bytes ({}): it MUST cover all byte_length bytes."""
     first, last, pointer = change
@@ -83,15 +83,15 @@ def tensor_hash_in_every_part() -> Package:
     """Each part has the sha256 of all parts of its tensor together."""
     package = control_parts()
     parts = package.get("/tensors/0/parts")
-    whole = b"".join(
+    data = b"".join(
         package.shards[part["shard"]][part["offset"] : part["offset"] + part["byte_length"]] for part in parts
     )
     for part in parts:
-        part["sha256"] = digest_of(whole)
+        part["sha256"] = digest_of(data)
     return package
 
 
-@invalid("LLQ-HASH-2", each={"0": "/shards/0", "1": "/shards/1"})
+@invalid("LLQ-HASH-2", cases={"0": "/shards/0", "1": "/shards/1"})
 def shard_hash_one_digit_off(pointer: str) -> Package:
     """The first digit of the sha256 of shard {} is another: it MUST be the SHA-256 of the file."""
     package = control_shards()
@@ -116,7 +116,7 @@ def shard_hash_of_the_digest() -> Package:
 MEMBERS = {"tokenizer": "tokenizer.json", "module": "vector.wgsl", "program": "program.json"}
 
 
-@invalid("LLQ-HASH-2", each=MEMBERS)
+@invalid("LLQ-HASH-2", cases=MEMBERS)
 def bit_flipped_in_the(name: str) -> Sealed:
     """A bit is flipped in the {}: the SHA-256 of a file's bytes MUST equal the sha256 of its entry."""
     sealed = control_files().seal()

@@ -30,7 +30,7 @@ AROUND = {
 }
 
 
-@invalid("LLQ-JSON-2", each=AROUND)
+@invalid("LLQ-JSON-2", cases=AROUND)
 def text_with(pieces: tuple[bytes, bytes]) -> Sealed:
     """The JSON text has a {}: there MUST be no byte before or after it."""
     return around(*pieces)
@@ -44,7 +44,7 @@ NO_JSON = {
 }
 
 
-@invalid("LLQ-JSON-2", each=NO_JSON)
+@invalid("LLQ-JSON-2", cases=NO_JSON)
 def metadata_holds(data: bytes) -> Sealed:
     """metadata.json holds {}, and MUST be exactly one JSON text."""
     return replaced(data)
@@ -97,7 +97,7 @@ NO_VALUE = {
 }
 
 
-@invalid("LLQ-JSON-2", each=NO_VALUE)
+@invalid("LLQ-JSON-2", cases=NO_VALUE)
 def value_is(data: bytes) -> Package:
     """A member of extras has a value that is not JSON ({}): the file MUST be one JSON text of RFC 8259."""
     return noted(data)
@@ -119,7 +119,7 @@ CUTS = {
 }
 
 
-@invalid("LLQ-JSON-2", each=CUTS)
+@invalid("LLQ-JSON-2", cases=CUTS)
 def metadata_ends_after(piece: bytes) -> Sealed:
     """metadata.json ends after {}, and MUST be one whole JSON text."""
     text = control_raw().text()
@@ -143,7 +143,7 @@ DUPLICATES = {
 }
 
 
-@invalid("LLQ-JSON-3", each=DUPLICATES)
+@invalid("LLQ-JSON-3", cases=DUPLICATES)
 def duplicate_member(change: tuple[str, str]) -> Package:
     """A member occurs twice ({}): names are compared after escapes are resolved."""
     return control_raw().set("/extras", {"note": 0}).respell(*change)
@@ -163,7 +163,7 @@ def nesting_unclosed() -> Sealed:
     return replaced(b"[" * 20_000)
 
 
-@invalid("LLQ-JSON-4", each=DEEP)
+@invalid("LLQ-JSON-4", cases=DEEP)
 def nesting_of(data: bytes) -> Package:
     """Objects and arrays nest too deep ({}): they MUST NOT nest deeper than 32."""
     return noted(data)
@@ -182,13 +182,13 @@ NUMBERS = {
 }
 
 
-@invalid("LLQ-JSON-5", each=NUMBERS)
+@invalid("LLQ-JSON-5", cases=NUMBERS)
 def number_in_extras(data: bytes) -> Package:
     """A number is too great ({}): it MUST be finite, and without fraction and exponent at most 2^53 - 1."""
     return noted(data)
 
 
-@invalid("LLQ-JSON-5", each={"2^53": 2**53, "2^64": 2**64, "2^64 + 512": 2**64 + 512, "2^63 - 1": 2**63 - 1})
+@invalid("LLQ-JSON-5", cases={"2^53": 2**53, "2^64": 2**64, "2^64 + 512": 2**64 + 512, "2^63 - 1": 2**63 - 1})
 def offset_of_a_part(value: int) -> Package:
     """The offset of a part is {}: a number without fraction and exponent MUST be at most 2^53 - 1."""
     return control_raw().set("/tensors/1/parts/0/offset", value)
@@ -206,7 +206,7 @@ SURROGATES = {
 }
 
 
-@invalid("LLQ-JSON-6", each=SURROGATES)
+@invalid("LLQ-JSON-6", cases=SURROGATES)
 def lone_surrogate(data: bytes) -> Package:
     """A string has a lone surrogate ({})."""
     return noted(data)

@@ -8,14 +8,14 @@ from typing import Any
 from vectors.cases.control import BIAS_TENSOR, WEIGHT_TENSOR, control, control_shards, split_matrix
 from vectors.kit.noise import finite32
 from vectors.kit.package import Package, assemble
-from vectors.kit.placement import Run, whole
+from vectors.kit.placement import Run, uncut
 from vectors.kit.registry import invalid
 from vectors.kit.tensor import Raw
 
 WEIGHT = "/tensors/1/parts/0"
 
 
-@invalid("LLQ-SHARD-1", each={"one byte more": 3329, "one byte less": 3327, "128 bytes more": 3328 + 128})
+@invalid("LLQ-SHARD-1", cases={"one byte more": 3329, "one byte less": 3327, "128 bytes more": 3328 + 128})
 def shard_length(byte_length: int) -> Package:
     """A shard has a wrong length ({}): its byte_length MUST be a multiple of 256."""
     return control().resize(byte_length)
@@ -24,7 +24,7 @@ def shard_length(byte_length: int) -> Package:
 @invalid("LLQ-SHARD-1")
 def shard_without_parts() -> Package:
     """The second shard is nothing but a preamble: its byte_length MUST be at least 512."""
-    return assemble([BIAS_TENSOR], layout=[whole(BIAS_TENSOR), []])
+    return assemble([BIAS_TENSOR], layout=[uncut(BIAS_TENSOR), []])
 
 
 @invalid("LLQ-SHARD-1")
@@ -44,7 +44,7 @@ OUTSIDE: dict[str, int] = {
 }
 
 
-@invalid("LLQ-PART-6", "LLQ-READ-2", each=OUTSIDE)
+@invalid("LLQ-PART-6", "LLQ-READ-2", cases=OUTSIDE)
 def part_lies(offset: int) -> Package:
     """A part lies outside ({}): it MUST lie within its shard, after the preamble."""
     return control().set(WEIGHT + "/offset", offset)
@@ -74,8 +74,8 @@ def two_tensors_share_a_part() -> Package:
 @invalid("LLQ-PART-7")
 def parts_overlap() -> Package:
     """The last 256 bytes of a record are also a raw tensor."""
-    behind = replace(BIAS_TENSOR, name="z")
-    package = assemble([WEIGHT_TENSOR, behind])
+    second = replace(BIAS_TENSOR, name="z")
+    package = assemble([WEIGHT_TENSOR, second])
     offset = package.get(WEIGHT + "/offset")
     return package.set(WEIGHT + "/offset", offset - 256).resize(len(package.shards[0]) - 256).hash()
 
@@ -95,11 +95,11 @@ def parts_of_one_tensor_overlap() -> Package:
     return package.hash()
 
 
-@invalid("LLQ-PART-8", each={"256 bytes": 256, "4096 bytes": 4096})
+@invalid("LLQ-PART-8", cases={"256 bytes": 256, "4096 bytes": 4096})
 def hole_between_parts(gap: int) -> Package:
     """{} between two parts are unused: the parts of a shard MUST leave none."""
     return assemble(
-        [BIAS_TENSOR, WEIGHT_TENSOR], layout=[[*whole(BIAS_TENSOR), Run(WEIGHT_TENSOR, 0, 40, gap=gap)]]
+        [BIAS_TENSOR, WEIGHT_TENSOR], layout=[[*uncut(BIAS_TENSOR), Run(WEIGHT_TENSOR, 0, 40, gap=gap)]]
     )
 
 
@@ -109,7 +109,7 @@ def hole_before_the_first_part() -> Package:
     return assemble([BIAS_TENSOR], layout=[[Run(BIAS_TENSOR, 0, 5, gap=256)]])
 
 
-@invalid("LLQ-PART-9", each={"256": 3584, "4096": 3328 + 4096})
+@invalid("LLQ-PART-9", cases={"256": 3584, "4096": 3328 + 4096})
 def trailing_bytes(byte_length: int) -> Package:
     """{} zero bytes follow the last part: it MUST end where the shard ends."""
     return control().resize(byte_length)
@@ -124,7 +124,7 @@ def trailing_data() -> Package:
 @invalid("LLQ-PART-9")
 def shard_of_no_part() -> Package:
     """No part lies in the second shard, which is 512 bytes long."""
-    package = assemble([BIAS_TENSOR], layout=[whole(BIAS_TENSOR), []])
+    package = assemble([BIAS_TENSOR], layout=[uncut(BIAS_TENSOR), []])
     return package.resize(512, index=1)
 
 
@@ -136,14 +136,14 @@ def floats(name: str, rows: int) -> Raw:
 A, B, C = floats("a", 4), floats("b", 4), floats("c", 4)
 LONG = floats("b", 12)
 LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
-    "the second tensor before the first": ([A, B], [whole(B, A)], 4096),
-    "two shards where one would do": ([A, B], [whole(A), whole(B)], 4096),
+    "the second tensor before the first": ([A, B], [uncut(B, A)], 4096),
+    "two shards where one would do": ([A, B], [uncut(A), uncut(B)], 4096),
     "the third tensor in a shard with room, not in the open one": (
         [A, LONG, C],
-        [whole(A, C), whole(LONG)],
+        [uncut(A, C), uncut(LONG)],
         1024,
     ),
-    "shards in reverse": ([A, B], [whole(B), whole(A)], 512),
+    "shards in reverse": ([A, B], [uncut(B), uncut(A)], 512),
     "a tensor cut that would fit": ([LONG], [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)]], 1024),
     "a tensor cut into parts in one shard": ([LONG], [[Run(LONG, 0, 8), Run(LONG, 8, 4)]], 1024),
     "a first part less than full": ([LONG], [[Run(LONG, 0, 4)], [Run(LONG, 4, 8)]], 768),
@@ -154,24 +154,24 @@ LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
     ),
     "a tensor cut to fill the open shard": (
         [A, LONG],
-        [[*whole(A), Run(LONG, 0, 8)], [Run(LONG, 8, 4)]],
+        [[*uncut(A), Run(LONG, 0, 8)], [Run(LONG, 8, 4)]],
         1024,
     ),
     "a new shard behind a short last part": (
         [LONG, C],
-        [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)], whole(C)],
+        [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)], uncut(C)],
         768,
     ),
     "the next tensor before a short last part": (
         [LONG, C],
-        [[Run(LONG, 0, 8)], [*whole(C), Run(LONG, 8, 4)]],
+        [[Run(LONG, 0, 8)], [*uncut(C), Run(LONG, 8, 4)]],
         768,
     ),
     "parts of a tensor in shards out of order": ([LONG], [[Run(LONG, 8, 4)], [Run(LONG, 0, 8)]], 768),
 }
 
 
-@invalid("LLQ-CANON-4", each=LAYOUTS)
+@invalid("LLQ-CANON-4", cases=LAYOUTS)
 def placed_with(change: tuple[list[Raw], list[Any], int]) -> Package:
     """Parts lie otherwise ({}): they MUST be cut and placed as the placement procedure does it."""
     tensors, layout, shard_limit = change

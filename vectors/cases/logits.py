@@ -191,8 +191,8 @@ def faint(first: int) -> Callable[[Tensor], Tensor]:
     """Return what makes layers from the given one on count little, so that they do not blur those before."""
 
     def change(tensor: Tensor) -> Tensor:
-        _, _, rest = tensor.name.partition("layers.")
-        if isinstance(tensor, Raw) or not rest.endswith(("output", "down")) or int(rest[0]) < first:
+        _, _, name = tensor.name.partition("layers.")
+        if isinstance(tensor, Raw) or not name.endswith(("output", "down")) or int(name[0]) < first:
             return tensor
         scale = tensor.scale
         return replace(tensor, scale=lambda i, j: scale(i, j) - (8 << 10))  # 2^-8 times as great
@@ -200,7 +200,7 @@ def faint(first: int) -> Callable[[Tensor], Tensor]:
     return change
 
 
-@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2", each={"1": 1, "2": 2})
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2", cases={"1": 1, "2": 2})
 def binary16_layers_of_three(fp16_layers: int) -> Logits:
     """fp16_layers is {} in a model of three layers; without margin, but INT8 layers count little."""
     layers = dense(16), dense(16), dense(16)

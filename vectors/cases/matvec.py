@@ -25,38 +25,38 @@ def weight(
     )
 
 
-@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-1", "LLQ-ACT-2", "LLQ-ACT-8", each=FORMATS)
+@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-1", "LLQ-ACT-2", "LLQ-ACT-8", cases=FORMATS)
 def matvec_blocks(format_: str) -> Matvec:
     """A matrix of 2 x 3 blocks that are not full, its inputs {}; no INT8 code is in a guard band."""
     return Matvec(format_, weight(70, 130), [noisy(seed, 130) for seed in (1, 2, 3)])
 
 
-@computed("matvec", "LLQ-NUM-3", each=FORMATS)
+@computed("matvec", "LLQ-NUM-3", cases=FORMATS)
 def matvec_symmetric(format_: str) -> Matvec:
     """An int4_symmetric matrix, inputs {}; no INT8 input lies in a guard band."""
     return Matvec(format_, weight(33, 96, None), [noisy(seed, 96) for seed in (4, 5)])
 
 
-@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-7", "LLQ-DEQ-4", each=FORMATS)
+@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-7", "LLQ-DEQ-4", cases=FORMATS)
 def matvec_far_zero_points(format_: str) -> Matvec:
     """zero_points from -128 to 127: codes less zero_point fit no 8 bits; inputs {}."""
     return Matvec(format_, weight(9, 330, (-128, 127, -1, 16, 0)), [noisy(seed, 330) for seed in (6, 8)])
 
 
-@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", each=FORMATS)
+@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", cases=FORMATS)
 def matvec_long_rows(format_: str) -> Matvec:
     """Rows of 1000 elements whose products are all positive, inputs {}: binary16 sums would stall."""
     inputs = [[0.5 + value / 2 for value in noisy(seed, 1000)] for seed in (12, 14)]
     return Matvec(format_, weight(4, 1000, (-1, -3)), inputs)
 
 
-@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", "LLQ-NUM-1", each=FORMATS)
+@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", "LLQ-NUM-1", cases=FORMATS)
 def matvec_great_sums(format_: str) -> Matvec:
     """Sums far beyond binary16, inputs {}: accumulated in binary16 they would be infinite."""
     return Matvec(format_, weight(5, 128, (0, 15), 22), [noisy(seed, 128, 60000) for seed in (13, 16)])
 
 
-@computed("matvec", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-6", "LLQ-NUM-3", each=FORMATS)
+@computed("matvec", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-6", "LLQ-NUM-3", cases=FORMATS)
 def matvec_of_different_size(format_: str) -> Matvec:
     """Several vectors at once ({}), of very different size, one of them zero."""
     sizes = (1e-3, 1, 0, 1e4, 10)
@@ -87,9 +87,9 @@ def matvec_cancelling() -> Matvec:
     codes = [[noise(22, r * cols + c) & 15 for c in range(cols)] for r in range(rows)]
     for row in codes:
         for c in sorted(range(cols), key=lambda c: -abs(q[c])):
-            left = sum((code - 7) * value for code, value in zip(row, q, strict=True))
+            residue = sum((code - 7) * value for code, value in zip(row, q, strict=True))
             if q[c] != 0:
-                row[c] = max(0, min(15, row[c] - round(left / q[c])))
+                row[c] = max(0, min(15, row[c] - round(residue / q[c])))
         if sum((code - 7) * value for code, value in zip(row, q, strict=True)):
             raise ValueError("a row is not 0")
     tensor = Int4("weight", (rows, cols), lambda r, c: codes[r][c], lambda _i, _j: 0x2E66, lambda _i, _j: 7)
@@ -99,13 +99,13 @@ def matvec_cancelling() -> Matvec:
 SHAPES = {"1 x 1": (1, 1), "65 x 1": (65, 1), "1 x 64": (1, 64), "129 x 65": (129, 65)}
 
 
-@computed("matvec", "LLQ-NUM-3", each=SHAPES)
+@computed("matvec", "LLQ-NUM-3", cases=SHAPES)
 def matvec_shape_int8(shape: tuple[int, int]) -> Matvec:
     """A matrix of {}, inputs INT8, none in a guard band."""
     return Matvec("int8", weight(*shape), [noisy(shape[1] + 31, shape[1]), noisy(shape[1] + 33, shape[1])])
 
 
-@computed("matvec", "LLQ-NUM-3", each=SHAPES)
+@computed("matvec", "LLQ-NUM-3", cases=SHAPES)
 def matvec_shape_binary16(shape: tuple[int, int]) -> Matvec:
     """A matrix of {}, inputs binary16."""
     return Matvec(

@@ -33,7 +33,7 @@ def model(**changes: Any) -> Package:
     return with_tokenizer(model_package(tiny(**changes)))
 
 
-@invalid("LLQ-MODEL-1", each={"3 and 2": (3, 2), "1 and 2": (1, 2)})
+@invalid("LLQ-MODEL-1", cases={"3 and 2": (3, 2), "1 and 2": (1, 2)})
 def heads(numbers: tuple[int, int]) -> Package:
     """num_heads and num_kv_heads are {}: num_heads MUST be a multiple of num_kv_heads."""
     return model(num_heads=numbers[0], num_kv_heads=numbers[1])
@@ -58,7 +58,7 @@ def ungated_experts() -> Package:
     return model(layers=[layer(None, {"gated": False, "moe": moe})])
 
 
-@invalid("LLQ-MODEL-4", each={"2": 2})
+@invalid("LLQ-MODEL-4", cases={"2": 2})
 def fp16_layers_of_one(number: int) -> Package:
     """fp16_layers is {} in a model of one layer, and MUST be at most the number of layers."""
     return model(activations={"fp16_layers": number})
@@ -70,7 +70,7 @@ TOKENS = {
 }
 
 
-@invalid("LLQ-MODEL-5", each=TOKENS)
+@invalid("LLQ-MODEL-5", cases=TOKENS)
 def token(change: tuple[str, Any]) -> Package:
     """A token id lies beyond the vocabulary ({}): it MUST be less than vocab_size."""
     return control_model().set(*change)

@@ -37,13 +37,13 @@ PATHS = {
 }
 
 
-@invalid("LLQ-PKG-3", each=PATHS)
+@invalid("LLQ-PKG-3", cases=PATHS)
 def shard_named(name: str) -> Package:
     """A shard has a bad file name ({}): it MUST be 1 to 128 letters, digits, dots, underscores, hyphens."""
     return control_raw().set("/shards/0/file", name)
 
 
-@invalid("LLQ-PKG-3", each={"tokenizer": "tokenizer", "module": "module", "program": "program"})
+@invalid("LLQ-PKG-3", cases={"tokenizer": "tokenizer", "module": "module", "program": "program"})
 def outside(member: str) -> Package:
     """The file of the {} is ../../etc/passwd."""
     return control_files().set(f"/{member}/file", "../../etc/passwd")
@@ -75,7 +75,7 @@ NAMES = {
 }
 
 
-@invalid("LLQ-TENSOR-1", each=NAMES)
+@invalid("LLQ-TENSOR-1", cases=NAMES)
 def tensor_named(name: str) -> Package:
     """A tensor has a bad name ({}): it MUST be letters, digits and underscores between dots."""
     return control_raw().set("/tensors/1/name", name)
@@ -95,7 +95,7 @@ SCHEME = {
 }
 
 
-@invalid("LLQ-PKG-4", each=SCHEME)
+@invalid("LLQ-PKG-4", cases=SCHEME)
 def shard_scheme(name: str) -> Package:
     """The name of a shard breaks the scheme ({}): shard i of N MUST be named <stem>-<i+1>-of-<N>.llq."""
     package = control_raw().set("/shards/0/file", name)
@@ -127,23 +127,25 @@ def stem_of_another_package() -> Package:
 def renamed(member: str, name: str) -> Package:
     """Return the control, one of its files renamed, in the metadata as in the directory."""
     package = control_files()
-    package.beside[name] = package.beside.pop(package.get(f"/{member}/file"))
+    package.extra_files[name] = package.extra_files.pop(package.get(f"/{member}/file"))
     return package.set(f"/{member}/file", name)
 
 
-@invalid("LLQ-PKG-4", each={"kernels.wgsl": "kernels.wgsl", "vector.WGSL": "vector.WGSL", "vector": "vector"})
+@invalid(
+    "LLQ-PKG-4", cases={"kernels.wgsl": "kernels.wgsl", "vector.WGSL": "vector.WGSL", "vector": "vector"}
+)
 def module_named(name: str) -> Package:
     """The module is named {}, and MUST be named <stem>.wgsl."""
     return renamed("module", name)
 
 
-@invalid("LLQ-PKG-5", each={"vocab.json": "vocab.json", "Tokenizer.json": "Tokenizer.json"})
+@invalid("LLQ-PKG-5", cases={"vocab.json": "vocab.json", "Tokenizer.json": "Tokenizer.json"})
 def tokenizer_named(name: str) -> Package:
     """The tokenizer is named {}, and MUST be named tokenizer.json."""
     return renamed("tokenizer", name)
 
 
-@invalid("LLQ-PKG-5", each={"vector.json": "vector.json", "program": "program"})
+@invalid("LLQ-PKG-5", cases={"vector.json": "vector.json", "program": "program"})
 def program_named(name: str) -> Package:
     """The program is named {}, and MUST be named program.json."""
     return renamed("program", name)
@@ -153,7 +155,7 @@ def program_named(name: str) -> Package:
 def program_without_module() -> Package:
     """A package with a program MUST have a module."""
     package = control_files().remove("/module")
-    del package.beside["vector.wgsl"]
+    del package.extra_files["vector.wgsl"]
     return package
 
 
@@ -161,5 +163,5 @@ def program_without_module() -> Package:
 def tokenizer_is_the_program() -> Package:
     """The tokenizer and the program name the same file, program.json."""
     package = control_files()
-    del package.beside["tokenizer.json"]
+    del package.extra_files["tokenizer.json"]
     return package.set("/tokenizer", {**package.get("/tokenizer"), **package.get("/program")})

@@ -31,25 +31,25 @@ def alone(code: int, row: int, column: int, shape: tuple[int, int]) -> Package:
     return assemble([weight])
 
 
-@valid("LLQ-PACK-3", "LLQ-PACK-4", each={"1": 1, "2": 2, "4": 4, "8": 8})
+@valid("LLQ-PACK-3", "LLQ-PACK-4", cases={"1": 1, "2": 2, "4": 4, "8": 8})
 def single_bit(code: int) -> Package:
     """Element (0, 0) alone has a code other than 0, and it is {}: each plane MUST hold two bits of it."""
     return alone(code, 0, 0, (1, 64))
 
 
-@valid("LLQ-PACK-4", each={"1": 1, "2": 2, "3": 3, "4": 4, "15": 15, "16": 16, "63": 63})
+@valid("LLQ-PACK-4", cases={"1": 1, "2": 2, "3": 3, "4": 4, "15": 15, "16": 16, "63": 63})
 def single_column(column: int) -> Package:
     """Column {} of a row alone has a code other than 0: byte e >> 2 of a plane MUST hold element e."""
     return alone(9, 0, column, (1, 64))
 
 
-@valid("LLQ-PACK-2", "LLQ-PACK-4", each={"1": 1, "2": 2, "63": 63})
+@valid("LLQ-PACK-2", "LLQ-PACK-4", cases={"1": 1, "2": 2, "63": 63})
 def single_row(row: int) -> Package:
     """Row {} of a column alone has a code other than 0: row r begins at element 64 r."""
     return alone(6, row, 0, (64, 1))
 
 
-@valid("LLQ-PACK-2", "LLQ-PACK-4", each={"63 63": (63, 63)})
+@valid("LLQ-PACK-2", "LLQ-PACK-4", cases={"63 63": (63, 63)})
 def single_element(place: tuple[int, int]) -> Package:
     """The element at row and column {} alone has a code other than 0: a block MUST be row-major."""
     return alone(6, *place, (64, 64))
@@ -67,7 +67,7 @@ PATTERNS = {
 }
 
 
-@valid("LLQ-PACK-2", "LLQ-PACK-3", "LLQ-PACK-4", each=PATTERNS)
+@valid("LLQ-PACK-2", "LLQ-PACK-3", "LLQ-PACK-4", cases=PATTERNS)
 def codes(pattern: tuple[tuple[int, int], Callable[[int, int], int]]) -> Package:
     """The codes of a block {}."""
     shape, code = pattern
@@ -92,7 +92,7 @@ SHAPES = {
 }
 
 
-@valid("LLQ-PACK-6", "LLQ-PACK-5", "LLQ-REC-2", each=SHAPES)
+@valid("LLQ-PACK-6", "LLQ-PACK-5", "LLQ-REC-2", cases=SHAPES)
 def edge(shape: tuple[int, int]) -> Package:
     """A matrix of {}, in blocks that reach beyond it: a reader MUST ignore the codes outside."""
     return grid(shape)
@@ -101,13 +101,13 @@ def edge(shape: tuple[int, int]) -> Package:
 GRIDS = {"2 x 3": (66, 131), "3 x 2": (131, 66), "1 x 4": (2, 195), "4 x 1": (195, 2)}
 
 
-@valid("LLQ-PACK-5", each=GRIDS)
+@valid("LLQ-PACK-5", cases=GRIDS)
 def blocks(shape: tuple[int, int]) -> Package:
     """A grid of {} blocks, each with its own scale and zero point, whose index MUST be by rows."""
     return grid(shape)
 
 
-@valid("LLQ-PACK-5", "LLQ-DEQ-4", each={"1 x 3": (2, 129), "3 x 1": (129, 3)})
+@valid("LLQ-PACK-5", "LLQ-DEQ-4", cases={"1 x 3": (2, 129), "3 x 1": (129, 3)})
 def symmetric_blocks(shape: tuple[int, int]) -> Package:
     """A symmetric grid of {} blocks, each with its own scale: it has no zero_point section at all."""
     return grid(shape, symmetric=True)

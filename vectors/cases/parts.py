@@ -30,7 +30,7 @@ COVERS = {
 }
 
 
-@invalid("LLQ-PART-1", each=COVERS)
+@invalid("LLQ-PART-1", cases=COVERS)
 def parts_that(pieces: list[tuple[int, int]]) -> Package:
     """The parts of a tensor {}, and MUST cover its rows once."""
     return runs(*pieces)
@@ -51,7 +51,7 @@ def part_beyond_the_last_row() -> Package:
     return package.set("/tensors/0/shape", [12, 16])
 
 
-@invalid("LLQ-PART-1", each={"first_row": ("/first_row", 2**31 - 1), "num_rows": ("/num_rows", 2**31 - 1)})
+@invalid("LLQ-PART-1", cases={"first_row": ("/first_row", 2**31 - 1), "num_rows": ("/num_rows", 2**31 - 1)})
 def row_bomb(change: tuple[str, int]) -> Package:
     """The {} of a part is 2147483647."""
     return control().set(WEIGHT + change[0], change[1])
@@ -64,7 +64,9 @@ def matrix_runs(rows: int, *pieces: tuple[int, int]) -> Package:
     return assemble([matrix], layout=[[Run(matrix, *piece)] for piece in pieces], shard_limit=limit)
 
 
-@invalid("LLQ-PART-2", each={"63": [(0, 63), (63, 64)], "65": [(0, 65), (65, 62)], "32": [(0, 32), (32, 95)]})
+@invalid(
+    "LLQ-PART-2", cases={"63": [(0, 63), (63, 64)], "65": [(0, 65), (65, 62)], "32": [(0, 32), (32, 95)]}
+)
 def matrix_cut_after(pieces: list[tuple[int, int]]) -> Package:
     """An INT4 tensor is cut after row {}: every part but the last MUST hold a multiple of 64 rows."""
     return matrix_runs(127, *pieces)
@@ -76,13 +78,13 @@ def middle_part_of_40_rows() -> Package:
     return matrix_runs(150, (0, 64), (64, 40), (104, 46))
 
 
-@invalid("LLQ-PART-3", each={"1, of 1": 1, "99998": 99_998})
+@invalid("LLQ-PART-3", cases={"1, of 1": 1, "99998": 99_998})
 def part_in_shard(index: int) -> Package:
     """A part lies in shard {}: that MUST be the index of an entry of shards."""
     return control().set(WEIGHT + "/shard", index)
 
 
-@invalid("LLQ-PART-4", each={"513": 513, "640": 640, "516": 516, "511": 511, "768 + 128": 896})
+@invalid("LLQ-PART-4", cases={"513": 513, "640": 640, "516": 516, "511": 511, "768 + 128": 896})
 def part_at(offset: int) -> Package:
     """A part lies at {}: its offset MUST be a multiple of 256."""
     return control().set(WEIGHT + "/offset", offset)
@@ -99,13 +101,13 @@ LENGTHS = {
 }
 
 
-@invalid("LLQ-PART-5", each=LENGTHS)
+@invalid("LLQ-PART-5", cases=LENGTHS)
 def part_length(byte_length: int) -> Package:
     """A record has a wrong byte_length ({}): it MUST be what its dtype, rows and columns give."""
     return control().set(WEIGHT + "/byte_length", byte_length)
 
 
-@invalid("LLQ-PART-5", each={"without padding": 10, "as if f32 without padding": 20, "512": 512})
+@invalid("LLQ-PART-5", cases={"without padding": 10, "as if f32 without padding": 20, "512": 512})
 def raw_part_length(byte_length: int) -> Package:
     """The byte_length of a raw part is wrong ({}): it MUST be 256."""
     return control().set("/tensors/0/parts/0/byte_length", byte_length)
@@ -152,7 +154,7 @@ WRAPS: dict[str, tuple[int, list[int], int]] = {
 }
 
 
-@invalid("LLQ-PART-5", "LLQ-READ-2", each=WRAPS)
+@invalid("LLQ-PART-5", "LLQ-READ-2", cases=WRAPS)
 def length_wraps(change: tuple[int, list[int], int]) -> Package:
     """A length wraps in 32 bits ({}): no value below 2^64 may wrap."""
     index, shape, byte_length = change

@@ -26,7 +26,7 @@ SCALES = {
 }
 
 
-@invalid("LLQ-DEQ-1", each=SCALES)
+@invalid("LLQ-DEQ-1", cases=SCALES)
 def scale_is(bits: int) -> Package:
     """A scale is {}: every scale MUST be a positive, normal, finite binary16."""
     return control().poke(SCALE, struct.pack("<H", bits))
@@ -67,7 +67,7 @@ BOUNDS = {
 }
 
 
-@invalid("LLQ-DEQ-2", each=BOUNDS)
+@invalid("LLQ-DEQ-2", cases=BOUNDS)
 def scale_and_zero_point(values: tuple[int, int]) -> Package:
     """Scale and zero_point are too great ({}): the greatest weight MUST be at most 65504."""
     return control().poke(SCALE, struct.pack("<H", values[0])).poke(ZERO_POINT, struct.pack("<b", values[1]))
@@ -97,7 +97,7 @@ OUTSIDE = {
 }
 
 
-@invalid("LLQ-PACK-1", each=OUTSIDE)
+@invalid("LLQ-PACK-1", cases=OUTSIDE)
 def code_in(place: tuple[int, int, int]) -> Package:
     """A code outside a 40 x 50 matrix, in {}, is not 0."""
     row, column, bit = place
@@ -118,15 +118,15 @@ def code_outside_in_an_inner_block() -> Package:
 @invalid("LLQ-PACK-1")
 def codes_outside_are_the_zero_point() -> Package:
     """All codes outside the matrix are the zero_point, so that they would decode to zero, and MUST be 0."""
-    whole = Int4("weight", (64, 64), lambda r, c: (r + c & 15) if r < 40 and c < 50 else 8)
-    package = assemble([whole]).set("/tensors/0/shape", [40, 50])
+    tensor = Int4("weight", (64, 64), lambda r, c: (r + c & 15) if r < 40 and c < 50 else 8)
+    package = assemble([tensor]).set("/tensors/0/shape", [40, 50])
     return package.set("/tensors/0/parts/0/num_rows", 40)
 
 
 F16 = {"infinite": 0x7C00, "minus infinity": 0xFC00, "a quiet NaN": 0x7E00, "a signalling NaN": 0xFD01}
 
 
-@invalid("LLQ-RAW-2", each=F16)
+@invalid("LLQ-RAW-2", cases=F16)
 def f16_is(bits: int) -> Package:
     """A value of an f16 tensor is {}, and MUST be finite."""
     return control().poke(BIAS + 8, struct.pack("<H", bits))
@@ -140,7 +140,7 @@ F32 = {
 }
 
 
-@invalid("LLQ-RAW-2", each=F32)
+@invalid("LLQ-RAW-2", cases=F32)
 def f32_is(bits: int) -> Package:
     """A value of an f32 tensor is {}, and MUST be finite."""
     tensor = Raw("weight", "f32", (3, 3), lambda index: bits if index == 8 else 0x3F800000)
@@ -155,7 +155,7 @@ FREQUENCIES = {
 }
 
 
-@invalid("LLQ-MODEL-6", each=FREQUENCIES)
+@invalid("LLQ-MODEL-6", cases=FREQUENCIES)
 def inv_freq_is(bits: int) -> Package:
     """A value of rope.inv_freq is {}, and MUST be greater than 0 and at most 1."""
     model = tiny(head_dim=4)

@@ -76,7 +76,7 @@ FREE: dict[str, list[Change]] = {
 }
 
 
-@valid("LLQ-PROG-3", "LLQ-PROG-4", "LLQ-PROG-12", "LLQ-PROG-14", each=FREE)
+@valid("LLQ-PROG-3", "LLQ-PROG-4", "LLQ-PROG-12", "LLQ-PROG-14", cases=FREE)
 def program_with(changes: list[Change]) -> Package:
     """The program has {}."""
     return changed(*changes)
@@ -89,8 +89,8 @@ def range_bound_twice() -> Package:
     value = program(package)
     value["pipelines"]["touch"] = ["read", "read_write", "read"]
     for dispatches in value["passes"].values():
-        for one in dispatches:
-            one["bindings"].append("norm")
+        for dispatch in dispatches:
+            dispatch["bindings"].append("norm")
     value["passes"]["decode"][0]["bindings"] = ["norm", "x", "norm"]
     return with_program(package, value)
 
@@ -138,7 +138,7 @@ SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@invalid("LLQ-PROG-2", each=SPELLINGS)
+@invalid("LLQ-PROG-2", cases=SPELLINGS)
 def program_spelled_with(spell: Callable[[bytes], bytes]) -> Package:
     """The program has {}, and MUST be canonical JSON."""
     return respelled(spell)
@@ -147,13 +147,13 @@ def program_spelled_with(spell: Callable[[bytes], bytes]) -> Package:
 MEMBERS = ("version", "context_length", "variants", "parameters")
 
 
-@invalid("LLQ-PROG-3", each={name: name for name in MEMBERS})
+@invalid("LLQ-PROG-3", cases={name: name for name in MEMBERS})
 def program_without(name: str) -> Package:
     """The program has no member {}."""
     return changed((f"/{name}", GONE))
 
 
-@invalid("LLQ-PROG-3", each={n: n for n in ("prefill", "last", "logits", "greedy", "sample", "decode")})
+@invalid("LLQ-PROG-3", cases={n: n for n in ("prefill", "last", "logits", "greedy", "sample", "decode")})
 def pass_absent(name: str) -> Package:
     """The program has no pass {}."""
     return changed((f"/passes/{name}", GONE))
@@ -192,7 +192,7 @@ UNFIT: dict[str, Change] = {
 }
 
 
-@invalid("LLQ-PROG-3", each=UNFIT)
+@invalid("LLQ-PROG-3", cases=UNFIT)
 def program_has(change: Change) -> Package:
     """The program has {}."""
     return changed(change)
@@ -213,7 +213,7 @@ LIMITS: dict[str, Change] = {
 }
 
 
-@invalid("LLQ-PROG-4", each=LIMITS)
+@invalid("LLQ-PROG-4", cases=LIMITS)
 def beyond_limits_by(change: Change) -> Package:
     """The program has {}, which no default device can execute."""
     return changed(change)

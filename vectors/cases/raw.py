@@ -64,13 +64,13 @@ SHAPES = {
 }
 
 
-@valid("LLQ-RAW-3", "LLQ-RAW-1", each=SHAPES)
+@valid("LLQ-RAW-3", "LLQ-RAW-1", cases=SHAPES)
 def f16_shape(shape: tuple[int, ...]) -> Package:
     """An f16 tensor of the shape {}, row-major."""
     return assemble([Raw("weight", "f16", shape, lambda index: finite16(7, index))])
 
 
-@valid("LLQ-RAW-3", "LLQ-RAW-1", each={"1": (1,), "64, without padding": (64,), "9 x 8": (9, 8)})
+@valid("LLQ-RAW-3", "LLQ-RAW-1", cases={"1": (1,), "64, without padding": (64,), "9 x 8": (9, 8)})
 def f32_shape(shape: tuple[int, ...]) -> Package:
     """An f32 tensor of the shape {}, row-major."""
     return assemble([Raw("weight", "f32", shape, lambda index: finite32(8, index))])

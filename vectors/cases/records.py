@@ -32,7 +32,7 @@ SIZES = {
 }
 
 
-@invalid("LLQ-REC-1", each=SIZES)
+@invalid("LLQ-REC-1", cases=SIZES)
 def block_size(sizes: tuple[int, int]) -> Package:
     """block_rows and block_cols are {}, and MUST be 64."""
     return control().poke(SLOT, struct.pack("<II", *sizes))
@@ -50,7 +50,7 @@ COUNTS = {
 }
 
 
-@invalid("LLQ-REC-2", "LLQ-READ-3", each=COUNTS)
+@invalid("LLQ-REC-2", "LLQ-READ-3", cases=COUNTS)
 def num_blocks(count: int) -> Package:
     """num_blocks of one block is wrong ({}): it MUST be ceil(rows / 64) ceil(cols / 64)."""
     return control().poke(SLOT + 8, struct.pack("<I", count))
@@ -81,7 +81,7 @@ OFFSETS = {
 }
 
 
-@invalid("LLQ-REC-3", each=OFFSETS)
+@invalid("LLQ-REC-3", cases=OFFSETS)
 def record_offset(offset: int) -> Package:
     """The offset of a record at 512 is wrong ({}): it MUST be 768."""
     return control().poke(SLOT + 12, struct.pack("<I", offset))
@@ -95,7 +95,7 @@ def record_offset_in_the_last_shard() -> Package:
     return package.poke(record["offset"] + 12, struct.pack("<I", 256), index=record["shard"])
 
 
-@invalid("LLQ-REC-4", each={"16": 16, "20": 20, "128": 128, "255": 255})
+@invalid("LLQ-REC-4", cases={"16": 16, "20": 20, "128": 128, "255": 255})
 def slot_reserved(offset: int) -> Package:
     """Byte {} of a slot is 1: bytes 16 to 255 MUST be zero."""
     return control().poke(SLOT + offset, b"\1")
@@ -109,7 +109,7 @@ GAPS = {
 }
 
 
-@invalid("LLQ-REC-5", each=GAPS)
+@invalid("LLQ-REC-5", cases=GAPS)
 def section_padding(offset: int) -> Package:
     """A byte of padding is FF ({}): it MUST be zero."""
     return control().poke(offset, b"\xff")
@@ -131,7 +131,7 @@ def scales_beyond_the_blocks() -> Package:
 RAW_GAPS = {"first": BIAS + 10, "last": SLOT - 1, "middle": BIAS + 100}
 
 
-@invalid("LLQ-RAW-1", each=RAW_GAPS)
+@invalid("LLQ-RAW-1", cases=RAW_GAPS)
 def raw_padding(offset: int) -> Package:
     """The {} byte of a raw tensor's padding is 80, and MUST be zero."""
     return control().poke(offset, b"\x80")

@@ -38,7 +38,7 @@ UNKNOWN = {
 }
 
 
-@invalid("LLQ-META-1", each=UNKNOWN)
+@invalid("LLQ-META-1", cases=UNKNOWN)
 def unknown_member_of(pointer: str) -> Package:
     """An object has an unknown member ({}): it MUST NOT have a member that the schema does not name."""
     return owner(pointer).set(pointer, 1)
@@ -63,7 +63,7 @@ REQUIRED = {
 }
 
 
-@invalid("LLQ-META-2", each=REQUIRED)
+@invalid("LLQ-META-2", cases=REQUIRED)
 def missing(pointer: str) -> Package:
     """A member is missing ({}): an object MUST have every member that the schema requires."""
     return owner(pointer).remove(pointer)
@@ -128,14 +128,14 @@ TYPES: dict[str, tuple[str, Any]] = {
 }
 
 
-@invalid("LLQ-META-3", each=TYPES)
+@invalid("LLQ-META-3", cases=TYPES)
 def type_of(change: tuple[str, Any]) -> Package:
     """A value is of a wrong type ({}): it MUST have the JSON type that the schema states."""
     pointer, value = change
     return owner(pointer).set(pointer, value)
 
 
-@invalid("LLQ-META-3", each={"array": b"[]", "string": b'"1.0"', "number": b"10", "null": b"null"})
+@invalid("LLQ-META-3", cases={"array": b"[]", "string": b'"1.0"', "number": b"10", "null": b"null"})
 def root_is(data: bytes) -> Sealed:
     """The root is not an object (it is: {})."""
     return replaced(data)
@@ -154,13 +154,13 @@ INTEGERS = {
 }
 
 
-@invalid("LLQ-META-4", each=INTEGERS)
+@invalid("LLQ-META-4", cases=INTEGERS)
 def integer_written(change: tuple[str, str]) -> Package:
     """An integer is written otherwise ({}): it MUST be written as digits alone."""
     return control_raw().respell(*change)
 
 
-@invalid("LLQ-META-4", each={"bos_token_id": ('"bos_token_id":1', '"bos_token_id":1.0')})
+@invalid("LLQ-META-4", cases={"bos_token_id": ('"bos_token_id":1', '"bos_token_id":1.0')})
 def nullable_integer_written(change: tuple[str, str]) -> Package:
     """The integer {}, which may be null, is written 1.0."""
     return control_files().respell(*change)
@@ -237,7 +237,7 @@ VALUES: dict[str, tuple[str, Any]] = {
 }
 
 
-@invalid("LLQ-META-5", each=VALUES)
+@invalid("LLQ-META-5", cases=VALUES)
 def value_of(change: tuple[str, Any]) -> Package:
     """A value is out of bounds ({}): it MUST satisfy what the schema states."""
     pointer, value = change

@@ -24,7 +24,7 @@ MAGICS = {
 }
 
 
-@invalid("LLQ-SHARD-2", each=MAGICS)
+@invalid("LLQ-SHARD-2", cases=MAGICS)
 def magic(data: bytes) -> Package:
     """The magic of a shard is another ({}): it MUST be 89 4C 4C 51 0D 0A 1A 0A."""
     return control_raw().poke(0, data)
@@ -47,7 +47,7 @@ VERSIONS = {
 }
 
 
-@invalid("LLQ-SHARD-3", each=VERSIONS)
+@invalid("LLQ-SHARD-3", cases=VERSIONS)
 def shard_version(numbers: tuple[int, int]) -> Package:
     """The version of a preamble is {}, and MUST be 1.0."""
     return control_raw().poke(8, struct.pack("<HH", *numbers))
@@ -62,7 +62,7 @@ INDICES = {
 }
 
 
-@invalid("LLQ-SHARD-4", each=INDICES)
+@invalid("LLQ-SHARD-4", cases=INDICES)
 def shard_index(numbers: tuple[int, int]) -> Package:
     """The preamble of the only shard says that it is {}."""
     return control_raw().poke(12, struct.pack("<II", *numbers))
@@ -97,13 +97,13 @@ LENGTHS = {
 }
 
 
-@invalid("LLQ-SHARD-5", "LLQ-DEQ-6", each=LENGTHS)
+@invalid("LLQ-SHARD-5", "LLQ-DEQ-6", cases=LENGTHS)
 def preamble_length(data: bytes) -> Package:
     """The byte_length of a preamble is wrong ({}): it MUST equal the shard's byte_length in the metadata."""
     return control_raw().poke(24, data)
 
 
-@invalid("LLQ-SHARD-6", each={str(offset): offset for offset in (20, 23, 32, 128, 255)})
+@invalid("LLQ-SHARD-6", cases={str(offset): offset for offset in (20, 23, 32, 128, 255)})
 def preamble_reserved(offset: int) -> Package:
     """Byte {} of a preamble is 1: every reserved byte MUST be zero."""
     return control_raw().poke(offset, b"\1")

@@ -24,7 +24,7 @@ def model_of(name: str) -> dict[str, Any]:
     return EXPERTS if any(word in name for word in ("expert", "shared", "router")) else DENSE
 
 
-def named(*names: str) -> Package:
+def tensors_named(*names: str) -> Package:
     """Return a package of tensors that differ in their names only."""
     tensors = [replace(BIAS_TENSOR, name=name) for name in names]
     return assemble(tensors)
@@ -38,10 +38,10 @@ CLASHES = {
 }
 
 
-@invalid("LLQ-TENSOR-2", each=CLASHES)
+@invalid("LLQ-TENSOR-2", cases=CLASHES)
 def tensor_names_clash(names: tuple[str, ...]) -> Package:
     """Two tensors have one name ({}): names MUST NOT differ only in the case of letters."""
-    return named(*names)
+    return tensors_named(*names)
 
 
 def with_tensors(model: dict[str, Any], tensors: list[Tensor]) -> Package:
@@ -61,7 +61,7 @@ LACKING = {
 }
 
 
-@invalid("LLQ-TENSOR-3", each=LACKING)
+@invalid("LLQ-TENSOR-3", cases=LACKING)
 def tensor_lacking(name: str) -> Package:
     """The tensor {} is missing: the package MUST hold exactly the tensors that the model calls for."""
     model = model_of(name)
@@ -77,7 +77,7 @@ SURPLUS = {
 }
 
 
-@invalid("LLQ-TENSOR-3", each=SURPLUS)
+@invalid("LLQ-TENSOR-3", cases=SURPLUS)
 def tensor_too_many(name: str) -> Package:
     """There is a tensor more than the model calls for ({})."""
     model = model_of(name)
@@ -104,8 +104,10 @@ def gated_names_in_an_ungated_layer() -> Package:
 
 def reshaped(name: str, dtype: str, shape: tuple[int, ...]) -> Package:
     """Return the model with one tensor of another dtype or shape."""
-    model, other = model_of(name), some_tensor(name, dtype, shape)
-    return with_tensors(model, [other if tensor.name == name else tensor for tensor in model_tensors(model)])
+    model, replacement = model_of(name), some_tensor(name, dtype, shape)
+    return with_tensors(
+        model, [replacement if tensor.name == name else tensor for tensor in model_tensors(model)]
+    )
 
 
 SHAPES = {
@@ -120,7 +122,7 @@ SHAPES = {
 }
 
 
-@invalid("LLQ-TENSOR-4", each=SHAPES)
+@invalid("LLQ-TENSOR-4", cases=SHAPES)
 def shape_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
     """The shape of a tensor is wrong ({}): it MUST be the shape that the model calls for."""
     return reshaped(*change)
@@ -134,13 +136,13 @@ DTYPES = {
 }
 
 
-@invalid("LLQ-TENSOR-5", each=DTYPES)
+@invalid("LLQ-TENSOR-5", cases=DTYPES)
 def dtype_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
     """The dtype of a tensor is wrong ({}): it MUST be one that the role allows."""
     return reshaped(*change)
 
 
-@invalid("LLQ-TENSOR-6", each={"int4_affine": "int4_affine", "int4_symmetric": "int4_symmetric"})
+@invalid("LLQ-TENSOR-6", cases={"int4_affine": "int4_affine", "int4_symmetric": "int4_symmetric"})
 def one_dimension(dtype: str) -> Package:
     """A tensor of one dimension is {}, and MUST have two."""
     package = assemble([some_tensor("weight", dtype, (40, 1))])
@@ -155,7 +157,7 @@ BOMBS = {
 }
 
 
-@invalid("LLQ-TENSOR-7", each=BOMBS)
+@invalid("LLQ-TENSOR-7", cases=BOMBS)
 def product_of(shape: list[int]) -> Package:
     """The shape of a matrix is {}: the product MUST be at most 2^53 - 1."""
     package = control().set("/tensors/1/shape", shape)
@@ -179,10 +181,10 @@ ORDERS = {
 }
 
 
-@invalid("LLQ-CANON-3", each=ORDERS)
+@invalid("LLQ-CANON-3", cases=ORDERS)
 def names_ordered(names: tuple[str, ...]) -> Package:
     """Tensors are listed otherwise ({}): they MUST ascend by the bytes of their names."""
-    return named(*names)
+    return tensors_named(*names)
 
 
 MOVES = {
@@ -193,7 +195,7 @@ MOVES = {
 }
 
 
-@invalid("LLQ-CANON-3", each=MOVES)
+@invalid("LLQ-CANON-3", cases=MOVES)
 def model_order(move: tuple[str, str]) -> Package:
     """The tensors of a model are listed otherwise ({}): they MUST be in the order of the tensor table."""
     name, before = move

@@ -41,7 +41,7 @@ TEXTS = {
 }
 
 
-@computed("tokenize", "LLQ-TOK-1", each=TEXTS)
+@computed("tokenize", "LLQ-TOK-1", cases=TEXTS)
 def prompt_of(text: str) -> Tokenize:
     """A prompt of {}: bos_token_id MUST be put in front, and once though the post-processor would add it."""
     return Tokenize(BPE, text, BEGIN)
@@ -50,13 +50,13 @@ def prompt_of(text: str) -> Tokenize:
 BEGINNINGS = {"once": f"{BEGIN}hello", "twice": f"{BEGIN}{BEGIN}hello", "and ends": BEGIN}
 
 
-@computed("tokenize", "LLQ-TOK-1", each=BEGINNINGS)
+@computed("tokenize", "LLQ-TOK-1", cases=BEGINNINGS)
 def prompt_begins_with_bos(text: str) -> Tokenize:
     """The prompt begins with the text of BOS ({}): another one MUST NOT be put in front."""
     return Tokenize(BPE, text, BEGIN)
 
 
-@computed("tokenize", "LLQ-TOK-1", each={"words": "hello world", "nothing": "", "BOS": f"{BEGIN}hello"})
+@computed("tokenize", "LLQ-TOK-1", cases={"words": "hello world", "nothing": "", "BOS": f"{BEGIN}hello"})
 def prompt_without_bos(text: str) -> Tokenize:
     """bos_token_id is null: {} MUST be encoded without what the post-processor would add."""
     return Tokenize(BPE, text, None)

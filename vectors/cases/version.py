@@ -24,7 +24,7 @@ VERSIONS = {
 }
 
 
-@invalid("LLQ-VER-1", each=VERSIONS)
+@invalid("LLQ-VER-1", cases=VERSIONS)
 def version(value: str) -> Package:
     """The version is {}, and MUST be the string 1.0."""
     return control_raw().set("/version", value)
@@ -42,7 +42,7 @@ REQUIRED: dict[str, Any] = {
 }
 
 
-@invalid("LLQ-EXT-1", each=REQUIRED)
+@invalid("LLQ-EXT-1", cases=REQUIRED)
 def required_is(names: list[str]) -> Package:
     """extensions_required names {}: a reader MUST refuse the package."""
     return control_raw().set("/extensions_used", names).set("/extensions_required", names)
@@ -55,7 +55,7 @@ MISSHAPEN: dict[str, Any] = {
 }
 
 
-@invalid("LLQ-EXT-1", each=MISSHAPEN)
+@invalid("LLQ-EXT-1", cases=MISSHAPEN)
 def required_string_is(names: list[Any]) -> Package:
     """A string in extensions_required names no extension ({}): this is checked before the schema."""
     return control_raw().set("/extensions_required", names)

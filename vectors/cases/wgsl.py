@@ -36,7 +36,7 @@ VARIED = {
 }
 
 
-@valid("LLQ-WGSL-1", "LLQ-WGSL-2", "LLQ-WGSL-3", "LLQ-WGSL-4", each=VARIED)
+@valid("LLQ-WGSL-1", "LLQ-WGSL-2", "LLQ-WGSL-3", "LLQ-WGSL-4", cases=VARIED)
 def module_with(module: str) -> Package:
     """The module has {}."""
     return control_module(module)
@@ -50,7 +50,7 @@ NOT_ASCII = {
 }
 
 
-@invalid("LLQ-WGSL-1", each=NOT_ASCII)
+@invalid("LLQ-WGSL-1", cases=NOT_ASCII)
 def module_holds(comment: bytes) -> Package:
     """A comment of the module holds {}: the module MUST be printable ASCII and line feeds."""
     return control_module(MODULE.encode().replace(b"// touch", comment + b"// touch"))
@@ -89,7 +89,7 @@ UNFRAMED = {
 }
 
 
-@invalid("LLQ-WGSL-2", each=UNFRAMED)
+@invalid("LLQ-WGSL-2", cases=UNFRAMED)
 def module_framed_with(module: str) -> Package:
     """The module has {}, and MUST be a sequence of framed sections."""
     return control_module(module)
@@ -102,7 +102,7 @@ MARKS = {
 }
 
 
-@invalid("LLQ-WGSL-3", each=MARKS)
+@invalid("LLQ-WGSL-3", cases=MARKS)
 def section_contains(change: tuple[str, str]) -> Package:
     """A section contains {}, which would end or open the comment around other sections."""
     return control_module(replaced(*change))
@@ -120,7 +120,7 @@ ENTRY_POINTS = {
 }
 
 
-@invalid("LLQ-WGSL-4", each=ENTRY_POINTS)
+@invalid("LLQ-WGSL-4", cases=ENTRY_POINTS)
 def entry_point_with(text: str) -> Package:
     """An entry point has {}."""
     return control_module(replaced("@compute @workgroup_size(64)\nfn touch(", text))

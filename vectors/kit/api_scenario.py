@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vectors.kit.computed import Answer, packaged
-from vectors.kit.script import Script, package_of, said
+from vectors.kit.script import Script, answer_ids, package_of
 
 Json = Any
 Message = dict[str, str]
 HOME = "api"
 MANY = 128
-"""Tokens of an answer, unless told."""
+"""Default of `maxTokens`."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class Inference:
     """A prompt with the options of `infer`, and the answer that a script gives."""
 
     script: Script
@@ -39,11 +39,11 @@ class Asked:
         most = int(self.options.get("maxTokens", MANY))
         if self.context is not None:
             most = min(most, self.context - len(ids) + 1)
-        tokens = said(self.script, tuple(ids))[:most]
+        tokens = answer_ids(self.script, tuple(ids))[:most]
         for count in range(len(tokens) + 1):
-            whole = self.text(tokens[:count], "ignore")
-            if (cut := self.cut(whole)) is not None:
-                return whole[:cut], count, "stop"
+            text = self.text(tokens[:count], "ignore")
+            if (cut := self.cut(text)) is not None:
+                return text[:cut], count, "stop"
         return self.text(tokens, "replace"), len(tokens), "length" if len(tokens) == most else "stop"
 
     def text(self, tokens: Sequence[int], errors: str) -> str:
@@ -55,8 +55,8 @@ class Asked:
         """Return where the stop text begins that is complete first, the longest of several."""
         stop = self.options.get("stop", [])
         texts = [stop] if isinstance(stop, str) else stop
-        found = [(at + len(one), at) for one in texts if (at := text.find(one)) >= 0]
-        return min(found)[1] if found else None
+        matches = [(at + len(stop_text), at) for stop_text in texts if (at := text.find(stop_text)) >= 0]
+        return min(matches)[1] if matches else None
 
     def step(self, action: str, rule: str, **members: Json) -> dict[str, Json]:
         """Return the call as a step, with the answer that has to come of it."""

@@ -83,23 +83,23 @@ class Original:
     change: Change = unchanged
     inv_freq: Callable[[int], list[float]] | None = None
     pieces: dict[str, Stored] = field(init=False, repr=False)
-    wholes: dict[str, list[str]] = field(init=False, repr=False)
+    tensor_pieces: dict[str, list[str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Fill all pieces."""
-        found: dict[str, Stored] = {}
-        wholes: dict[str, list[str]] = {}
-        for name, shape, whole in pieces(self.model):
-            found[name] = stored(self.dtype(name), shape, self.change(name, fill(name, shape)))
-            wholes.setdefault(whole, []).append(name)
-        object.__setattr__(self, "pieces", found)
-        object.__setattr__(self, "wholes", wholes)
+        filled: dict[str, Stored] = {}
+        tensor_pieces: dict[str, list[str]] = {}
+        for name, shape, tensor in pieces(self.model):
+            filled[name] = stored(self.dtype(name), shape, self.change(name, fill(name, shape)))
+            tensor_pieces.setdefault(tensor, []).append(name)
+        object.__setattr__(self, "pieces", filled)
+        object.__setattr__(self, "tensor_pieces", tensor_pieces)
 
     def weights(self) -> dict[str, Rows]:
         """Return the rows of each tensor of a package, `rope.inv_freq` excepted."""
         return {
-            whole: [row for part in parts for row in self.pieces[part].values]
-            for whole, parts in self.wholes.items()
+            tensor: [row for part in parts for row in self.pieces[part].values]
+            for tensor, parts in self.tensor_pieces.items()
         }
 
 
@@ -140,18 +140,18 @@ def in_layer(name: str) -> tuple[str, str]:
     """Return the number of the layer that a piece belongs to, or nothing, and the rest of its name."""
     if not name.startswith("layers."):
         return "", name
-    _, number, rest = name.split(".", 2)
-    return number, rest
+    _, number, suffix = name.split(".", 2)
+    return number, suffix
 
 
 def hugging_face_name(name: str, ffn: str) -> str:
     """Return how a Hugging Face checkpoint calls a piece; `ffn` is mlp or feed_forward."""
-    number, rest = in_layer(name)
+    number, suffix = in_layer(name)
     if not number:
-        return HUGGING_FACE[rest]
-    if rest in HUGGING_FACE:
-        return f"model.layers.{number}.{HUGGING_FACE[rest]}"
-    *path, last = rest.split(".")[1:]
+        return HUGGING_FACE[suffix]
+    if suffix in HUGGING_FACE:
+        return f"model.layers.{number}.{HUGGING_FACE[suffix]}"
+    *path, last = suffix.split(".")[1:]
     inner = "".join(f"{'shared_expert' if step == 'shared' else step}." for step in path)
     return f"model.layers.{number}.{ffn}.{inner}{'router.weight' if last == 'router' else GATED[last]}"
 
@@ -159,8 +159,8 @@ def hugging_face_name(name: str, ffn: str) -> str:
 def hugging_face(original: Original, ffn: str = "mlp") -> dict[str, Tensor]:
     """Return the tensors of a model by their names in a Hugging Face checkpoint, experts one by one."""
     return {
-        hugging_face_name(name, ffn): (one.dtype, one.shape, one.data)
-        for name, one in original.pieces.items()
+        hugging_face_name(name, ffn): (piece.dtype, piece.shape, piece.data)
+        for name, piece in original.pieces.items()
     }
 
 
@@ -217,12 +217,12 @@ def two_files(tensors: dict[str, Tensor], config: dict[str, Json]) -> dict[str, 
     """Return the files of a directory with every other tensor in the first of two files."""
     names = list(tensors)
     files = {f"model-0000{n + 1}-of-00002.safetensors": names[n::2] for n in range(2)}
-    index = {name: file for file, held in files.items() for name in held}
+    index = {name: file for file, names in files.items() for name in names}
     total = sum(len(data) for _, _, data in tensors.values())
     return {
         "config.json": document(config),
         "model.safetensors.index.json": document({"metadata": {"total_size": total}, "weight_map": index}),
-        **{file: safetensors({name: tensors[name] for name in held}) for file, held in files.items()},
+        **{file: safetensors({name: tensors[name] for name in names}) for file, names in files.items()},
     }
 
 
@@ -231,12 +231,16 @@ def gguf_file(original: Original, **changes: Value) -> bytes:
     model = original.model
     heads = {"attention.q": model["num_heads"], "attention.k": model["num_kv_heads"]}
     tensors = {}
-    for name, one in original.pieces.items():
-        number, rest = in_layer(name)
-        rows = one.rows
-        if rest in heads:
-            rows = [rows[index] for index in paired(len(rows), heads[rest])]
-        tensors[f"blk.{number}.{GGUF[rest]}" if number else GGUF[rest]] = one.dtype, one.shape, b"".join(rows)
+    for name, piece in original.pieces.items():
+        number, suffix = in_layer(name)
+        rows = piece.rows
+        if suffix in heads:
+            rows = [rows[index] for index in paired(len(rows), heads[suffix])]
+        tensors[f"blk.{number}.{GGUF[suffix]}" if number else GGUF[suffix]] = (
+            piece.dtype,
+            piece.shape,
+            b"".join(rows),
+        )
     metadata: dict[str, Value] = {
         "general.architecture": "llama",
         "llama.block_count": len(model["layers"]),

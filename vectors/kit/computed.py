@@ -49,16 +49,18 @@ class Computed:
         return {**described, **members}, files
 
 
-def computed(kind: str, *rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
-    """Return a decorator that registers one vector, or with `each` one for every entry."""
+def computed(
+    kind: str, *rules: str, cases: Mapping[str, Any] | None = None
+) -> Callable[[Function], Function]:
+    """Return a decorator that registers one vector, or with `cases` one for every entry."""
 
     def decorator(function: Function) -> Function:
         name = slug(function.__name__)
         sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-        if each is None:
+        if cases is None:
             COMPUTED.append(Computed(name, kind, sentence, rules, function))
             return function
-        for key, argument in each.items():
+        for key, argument in cases.items():
             described, make = sentence.replace("{}", key), partial(function, argument)
             COMPUTED.append(Computed(f"{name}-{slug(key)}", kind, described, rules, make))
         return function

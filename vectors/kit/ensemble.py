@@ -30,9 +30,9 @@ def run(model: dict[str, Any], weights: Weights, tokens: Sequence[int], executio
     return Run(logits, decoder.residuals, execution)
 
 
-def distance(one: list[Vector], other: list[Vector]) -> float:
+def distance(actual: list[Vector], exact: list[Vector]) -> float:
     """Return the greatest difference of any logit."""
-    pairs = zip(one, other, strict=True)
+    pairs = zip(actual, exact, strict=True)
     return max(abs(a - b) for left, right in pairs for a, b in zip(left, right, strict=True))
 
 
@@ -48,14 +48,14 @@ class Bounds:
 def bounds(model: dict[str, Any], weights: Weights, tokens: Sequence[int], exact: Run) -> Bounds:
     """Measure the bounds of logits."""
     greatest = max(abs(logit) for logits in exact.logits for logit in logits)
-    found: list[float] = []
+    limits: list[float] = []
     crossings = 0
     for cache16 in (False, True):
         furthest = 0.0
         for seed in range(MEMBERS):
-            one = run(model, weights, tokens, Disturbed(seed, cache16=cache16))
-            furthest = max(furthest, distance(one.logits, exact.logits))
-            crossings += not cache16 and one.execution.decisions != exact.execution.decisions
-        found.append(max(SAFETY * furthest, FLOOR * greatest))
-    f32, f16 = found
+            execution = run(model, weights, tokens, Disturbed(seed, cache16=cache16))
+            furthest = max(furthest, distance(execution.logits, exact.logits))
+            crossings += not cache16 and execution.execution.decisions != exact.execution.decisions
+        limits.append(max(SAFETY * furthest, FLOOR * greatest))
+    f32, f16 = limits
     return Bounds(f32, max(f32, f16), crossings)  # a cache may be wider than is declared

@@ -30,10 +30,10 @@ def frequencies(head_dim: int, base: int = 10000) -> list[float]:
 def llama3(theta: list[float], factor: float, low: float, high: float, original: int) -> list[float]:
     """Return frequencies for a longer context: high ones as they are, low ones divided, a band between."""
     scaled = []
-    for one in theta:
-        turns = original * one / float(2 * PI)  # rotations within the original context
+    for angle in theta:
+        turns = original * angle / float(2 * PI)  # rotations within the original context
         smooth = min(1.0, max(0.0, (turns - low) / (high - low)))
-        scaled.append((1 - smooth) * one / factor + smooth * one)
+        scaled.append((1 - smooth) * angle / factor + smooth * angle)
     return scaled
 
 
@@ -59,14 +59,14 @@ class Exportable:
 
     def tensors(self) -> list[Tensor]:
         """Return the tensors of the model as raw ones, for the decoder."""
-        found: list[Tensor] = []
+        stored: list[Tensor] = []
         for name, rows in self.original.weights().items():
             bits = [bits32(value) for row in rows for value in row]
-            found.append(Raw(name, "f32", shape_of(name, rows), bits.__getitem__))
-        found.append(
+            stored.append(Raw(name, "f32", shape_of(name, rows), bits.__getitem__))
+        stored.append(
             Raw("rope.inv_freq", "f32", (len(self.inv_freq),), [*map(bits32, self.inv_freq)].__getitem__)
         )
-        return found
+        return stored
 
     def logits(self, tokens: list[int]) -> list[list[float]]:
         """Return what the checkpoint computes, activations being rounded to binary16."""
@@ -114,8 +114,8 @@ class Refusable:
 
 def checkpoint_path(home: str, files: Files) -> str:
     """Return the path by which an exporter is told the checkpoint: a GGUF file, or a directory."""
-    (first, *others) = files
-    return f"{home}/checkpoint/{first}" if not others and first.endswith(".gguf") else f"{home}/checkpoint"
+    (first, *further) = files
+    return f"{home}/checkpoint/{first}" if not further and first.endswith(".gguf") else f"{home}/checkpoint"
 
 
 def shape_of(name: str, rows: Rows) -> tuple[int, ...]:

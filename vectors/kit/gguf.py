@@ -21,8 +21,8 @@ def text(value: str) -> bytes:
 def field(key: str, value: Value) -> bytes:
     """Return a key with its value, which is a u32, a binary32, a string, or a list of i32 or strings."""
     if isinstance(value, list):
-        kind = STRING if all(isinstance(one, str) for one in value) else INT32
-        items = [text(one) if isinstance(one, str) else struct.pack("<i", one) for one in value]
+        kind = STRING if all(isinstance(item, str) for item in value) else INT32
+        items = [text(item) if isinstance(item, str) else struct.pack("<i", item) for item in value]
         return text(key) + struct.pack("<IIQ", ARRAY, kind, len(items)) + b"".join(items)
     if isinstance(value, str):
         return text(key) + struct.pack("<I", STRING) + text(value)
@@ -36,9 +36,9 @@ def gguf(metadata: dict[str, Value], tensors: dict[str, Tensor]) -> bytes:
     head = MAGIC + struct.pack("<IQQ", VERSION, len(tensors), len(metadata))
     head += b"".join(field(key, value) for key, value in metadata.items())
     data = b""
-    for name, (dtype, shape, each) in tensors.items():
+    for name, (dtype, shape, content) in tensors.items():
         dims = struct.pack(f"<{len(shape)}Q", *reversed(shape))
         head += text(name) + struct.pack("<I", len(shape)) + dims
         head += struct.pack("<IQ", TYPES[dtype], len(data))
-        data += each.ljust(-(-len(each) // ALIGNMENT) * ALIGNMENT, b"\0")
+        data += content.ljust(-(-len(content) // ALIGNMENT) * ALIGNMENT, b"\0")
     return head.ljust(-(-len(head) // ALIGNMENT) * ALIGNMENT, b"\0") + data

@@ -50,7 +50,7 @@ class Matrix:
             extra = [
                 fsum(abs(w) * value for w, value in zip(row, flushed, strict=True)) for row in self.weights
             ]
-            result = [bound + more for bound, more in zip(result, extra, strict=True)]
+            result = [bound + term for bound, term in zip(result, extra, strict=True)]
         return result
 
     def times8(self, s: float, q: Sequence[int]) -> tuple[list[float], list[float]]:

@@ -43,13 +43,13 @@ def table(model: dict[str, Json]) -> Iterator[tuple[str, tuple[int, ...], str]]:
     """Yield name, shape and role (matrix, raw, or f32) of each tensor, in canonical order."""
     hidden, vocab = model["hidden_size"], model["vocab_size"]
     yield "embedding", (vocab, hidden), "raw"
-    for index, one in enumerate(model["layers"]):
-        for name, shape, role in layer_table(model, one["ffn"]):
+    for index, description in enumerate(model["layers"]):
+        for name, shape, role in layer_table(model, description["ffn"]):
             yield f"layers.{index}.{name}", shape, role
     yield "norm", (hidden,), "raw"
     if not model["tied_embeddings"]:
         yield "lm_head", (vocab, hidden), "matrix"
-    if any(one["attention"]["rope"] for one in model["layers"]):
+    if any(description["attention"]["rope"] for description in model["layers"]):
         yield "rope.inv_freq", (model["head_dim"] // 2,), "f32"
 
 

@@ -50,7 +50,7 @@ class Package:
     names: list[str]
     shards: list[bytearray]
     tensors: list[Tensor]
-    beside: dict[str, bytes] = field(default_factory=dict)
+    extra_files: dict[str, bytes] = field(default_factory=dict)
     spellings: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def get(self, pointer: str) -> Json:
@@ -99,7 +99,7 @@ class Package:
     def attach(self, member: str, file: str, data: bytes, **members: Json) -> Package:
         """Add a tokenizer, module or program."""
         self.metadata[member] = {"file": file, "byte_length": len(data), "sha256": digest_of(data), **members}
-        self.beside[file] = data
+        self.extra_files[file] = data
         return self
 
     def respell(self, old: str | bytes, new: str | bytes) -> Package:
@@ -123,7 +123,7 @@ class Package:
     def seal(self) -> Sealed:
         """Return the files, metadata.json last."""
         shards = dict(zip(self.names, map(bytes, self.shards), strict=True))
-        return Sealed({**shards, **self.beside, "metadata.json": self.text()}, self.tensors)
+        return Sealed({**shards, **self.extra_files, "metadata.json": self.text()}, self.tensors)
 
 
 def assemble(

@@ -24,7 +24,7 @@ class Run:
 Layout = list[list[Run]]
 
 
-def whole(*tensors: Tensor) -> list[Run]:
+def uncut(*tensors: Tensor) -> list[Run]:
     """Return a shard that holds tensors uncut, one behind the other."""
     return [Run(tensor, 0, tensor.shape[0]) for tensor in tensors]
 

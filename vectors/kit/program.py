@@ -75,9 +75,11 @@ def dispatch(label: str, source: str, target: str, parameters: int = 0, tokens: 
     }
 
 
-def buffer(size: int, purpose: str = "activation", each: int = 0, init: str = "zero") -> dict[str, Json]:
+def buffer(
+    size: int, purpose: str = "activation", per_position: int = 0, init: str = "zero"
+) -> dict[str, Json]:
     """Return a buffer."""
-    return {"purpose": purpose, "bytes": size, "bytes_per_position": each, "init": init}
+    return {"purpose": purpose, "bytes": size, "bytes_per_position": per_position, "init": init}
 
 
 def program(package: Package, chunk: int = 3) -> dict[str, Json]:

@@ -41,20 +41,20 @@ def slug(words: str) -> str:
 
 
 def register(
-    kind: str, rules: tuple[str, ...], each: Mapping[str, Any] | None, warnings: tuple[str, ...]
+    kind: str, rules: tuple[str, ...], cases: Mapping[str, Any] | None, warnings: tuple[str, ...]
 ) -> Callable[[Function], Function]:
-    """Return a decorator that registers one vector, or with `each` one for every entry.
+    """Return a decorator that registers one vector, or with `cases` one for every entry.
 
-    A key of `each` ends the id and stands for {} in the description; its value is the function's argument.
+    A key of `cases` ends the id and replaces {} in the description; its value is the function's argument.
     """
 
     def decorator(function: Function) -> Function:
         name = slug(function.__name__)
         sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-        if each is None:
+        if cases is None:
             VECTORS.append(Vector(name, kind, sentence, rules, warnings, function))
             return function
-        for key, argument in each.items():
+        for key, argument in cases.items():
             described = sentence.replace("{}", key)
             make = partial(function, argument)
             VECTORS.append(Vector(f"{name}-{slug(key)}", kind, described, rules, warnings, make))
@@ -64,12 +64,12 @@ def register(
 
 
 def valid(
-    *rules: str, each: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
+    *rules: str, cases: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
 ) -> Callable[[Function], Function]:
     """Mark a function that makes a conforming package."""
-    return register("valid", rules, each, warnings)
+    return register("valid", rules, cases, warnings)
 
 
-def invalid(*rules: str, each: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
+def invalid(*rules: str, cases: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
     """Mark a function that makes a package whose first fault is of the first of the rules."""
-    return register("invalid", rules, each, ())
+    return register("invalid", rules, cases, ())

@@ -54,8 +54,8 @@ def scripted(path: Sequence[int], vocab_size: int) -> Subject:
 
     ffn = layer(None, {"intermediate_size": WIDTH})
     shape = {"hidden_size": WIDTH, "num_heads": 4, "num_kv_heads": 2, "head_dim": 16}
-    rest: Json = {"layers": [ffn, ffn], "activations": {"fp16_layers": 2}}  # fewer kernels to compile
-    model = tiny(**shape, vocab_size=vocab_size, context_length=256, tied_embeddings=False, **rest)
+    members: Json = {"layers": [ffn, ffn], "activations": {"fp16_layers": 2}}  # fewer kernels to compile
+    model = tiny(**shape, vocab_size=vocab_size, context_length=256, tied_embeddings=False, **members)
     return Subject(model, 11, Style(QUIET, {"lm_head": "f16"}), raw)
 
 
@@ -79,11 +79,13 @@ class Script:
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
         """Return what the chat template makes of messages."""
         end = self.bpe.special[self.eos - len(self.bpe.pieces)]
-        return "".join(f"{one['role']}:{one['content']}{end}" for one in messages) + "<|im_start|>"
+        return (
+            "".join(f"{message['role']}:{message['content']}{end}" for message in messages) + "<|im_start|>"
+        )
 
 
 @cache
-def said(script: Script, prompt: tuple[int, ...]) -> tuple[int, ...]:
+def answer_ids(script: Script, prompt: tuple[int, ...]) -> tuple[int, ...]:
     """Return what the model puts behind a prompt, the end token left out; every choice is a clear one."""
     subject = script.subject()
     generate = Generate(subject, prompt, len(script.path), [script.eos])

@@ -71,15 +71,15 @@ class Logits:
 
     def bounds(self, weights: Weights, result: Run) -> Bounds:
         """Measure the bounds, and check that margins keep decisions as they are."""
-        found = bounds(self.subject.model, weights, self.tokens, result)
-        if self.int8_margin is not None and found.crossings:
-            raise ValueError(f"{found.crossings} legal executions decide otherwise")
-        return found
+        limits = bounds(self.subject.model, weights, self.tokens, result)
+        if self.int8_margin is not None and limits.crossings:
+            raise ValueError(f"{limits.crossings} legal executions decide otherwise")
+        return limits
 
     def answer(self, home: str) -> Answer:
         """Return the logits, their bounds and margins, and the package."""
         weights, result = self.exact()
-        found = self.bounds(weights, result)
+        limits = self.bounds(weights, result)
         model, count = self.subject.model, len(self.tokens)
         layers = range(len(model["layers"]))
         by_layer = [value for layer in layers for position in result.residuals for value in position[layer]]
@@ -95,7 +95,7 @@ class Logits:
             "splits": [list(split) for split in self.pieces]
             or [[count], [1] * count, [first, count - first]],
             "expected": f"{home}/expected.npy",
-            "bounds": {"f32": found.f32, "f16": found.f16},
+            "bounds": {"f32": limits.f32, "f16": limits.f16},
             "margins": {
                 "int8": self.int8_margin,
                 "router": self.router_margin,
@@ -136,8 +136,8 @@ class Generate:
         ids, logits = self.choices(weights)
         sequence = [*self.tokens, *ids]
         result = run(self.subject.model, weights, sequence, Exact())
-        found = bounds(self.subject.model, weights, sequence, result)
-        margin = min(map(gap, logits)) / max(found.f32, found.f16)
+        limits = bounds(self.subject.model, weights, sequence, result)
+        margin = min(map(gap, logits)) / max(limits.f32, limits.f16)
         if margin <= 2:
             raise ValueError(f"{home}: the margin is {margin}")
         tokenizer = plain_tokenizer(self.subject.model["vocab_size"])

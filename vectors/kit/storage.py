@@ -26,7 +26,7 @@ def floats(letter: str, values: Sequence[float]) -> tuple[bytes, list[float]]:
 def bf16(values: Sequence[float]) -> tuple[bytes, list[float]]:
     """Store values as bfloat16."""
     bits = [bfloat16(value) for value in values]
-    wide = struct.pack(f"<{len(bits)}I", *(one << 16 for one in bits))
+    wide = struct.pack(f"<{len(bits)}I", *(value << 16 for value in bits))
     return struct.pack(f"<{len(bits)}H", *bits), list(struct.unpack(f"<{len(bits)}f", wide))
 
 
@@ -40,7 +40,7 @@ def q8_0(block: Sequence[float]) -> tuple[bytes, list[float]]:
     """Store 32 values as ggml's Q8_0: a binary16 d, then 32 signed bytes q; a value is d * q."""
     d = binary16(max(map(abs, block)) / 127)
     q = [max(-127, min(127, round(value / d))) if d else 0 for value in block]
-    return struct.pack("<e32b", d, *q), [d * one for one in q]
+    return struct.pack("<e32b", d, *q), [d * code for code in q]
 
 
 def q4_1(block: Sequence[float]) -> tuple[bytes, list[float]]:
@@ -49,7 +49,7 @@ def q4_1(block: Sequence[float]) -> tuple[bytes, list[float]]:
     d = binary16((max(block) - m) / 15)
     q = [max(0, min(15, round((value - m) / d))) if d else 0 for value in block]
     data = bytes(q[i] | q[i + 16] << 4 for i in range(16))
-    return struct.pack("<ee", d, m) + data, [d * one + m for one in q]
+    return struct.pack("<ee", d, m) + data, [d * code + m for code in q]
 
 
 def in_blocks(

@@ -20,8 +20,8 @@ Json = Any
 def alphabet() -> list[str]:
     """Return the character that stands for each byte: itself where visible, else one from U+0100 on."""
     visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(256) if byte not in visible]
-    return [chr(byte) if byte in visible else chr(0x100 + others.index(byte)) for byte in range(256)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    return [chr(byte) if byte in visible else chr(0x100 + hidden.index(byte)) for byte in range(256)]
 
 
 LETTERS = alphabet()

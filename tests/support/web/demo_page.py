@@ -26,9 +26,9 @@ def opened(browser: Browser, url: str, *, limit: float = ANSWER) -> Iterator[Pag
         page.on("request", lambda request: faults.append(request.url))
         page.goto(url)
         yield page
-    found = [fault for fault in faults if not fault.startswith(("data:", url))]
-    if found:
-        raise AssertionError(f"the page failed, or asked elsewhere: {found}")
+    failures = [fault for fault in faults if not fault.startswith(("data:", url))]
+    if failures:
+        raise AssertionError(f"the page failed, or asked elsewhere: {failures}")
 
 
 def load(page: Page) -> None:
@@ -46,6 +46,6 @@ def ask(page: Page, text: str) -> None:
     page.press("#prompt", "Enter")
 
 
-def said(page: Page) -> str:
+def last_answer(page: Page) -> str:
     """Return the text of the last answer."""
     return page.locator(".message.assistant .text").last.text_content() or ""

@@ -37,21 +37,21 @@ def talk(browser: Browser, url: str, folder: Path, *, chat: bool) -> None:
     with opened(browser, url, limit=ANSWER) as page:
         page.wait_for_selector("body[data-state=idle]")
         pictures(page, folder, "before")
-        held: list[Route] = []
+        routes: list[Route] = []
 
         def hold(route: Route) -> None:
             piece = route.request.headers.get("range", "bytes=0-")
-            if held or (chat and piece.startswith("bytes=0-")):
+            if routes or (chat and piece.startswith("bytes=0-")):
                 route.continue_()
             else:
-                held.append(route)
+                routes.append(route)
 
         page.route(SHARD, hold)
         page.click("#load")
         begun = "bar').value > 0" if chat else "amount').textContent"
         page.wait_for_function(f"document.getElementById('{begun}")
         pictures(page, folder, "loading")
-        for route in held:
+        for route in routes:
             route.continue_()
         page.unroute(SHARD)
         page.wait_for_selector("body[data-state=ready]")
@@ -109,8 +109,8 @@ def main(folder: Path, package: Path | None) -> None:
         lambda browser, url: talk(browser, url, folder, chat=package is not None),
     ]
     with (
-        TemporaryDirectory() as made,
-        served(package or scripted_package(Path(made))) as url,
+        TemporaryDirectory() as directory,
+        served(package or scripted_package(Path(directory))) as url,
         chromium(*WEBGPU_ON_CPU) as browser,
     ):
         for step in steps:

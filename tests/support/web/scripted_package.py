@@ -6,7 +6,7 @@ from llq_format.package.attach_program import attach
 from llq_format.webgpu.planning.program_files import ProgramOptions, module_bytes, program_maker
 from vectors.cases.api import PROMPT, SCRIPT, TEXT
 from vectors.cases.tokenization import BEGIN, BPE
-from vectors.kit.script import package_of, said
+from vectors.kit.script import answer_ids, package_of
 
 __all__ = ["PROMPT", "TEXT", "scripted_package"]
 
@@ -14,7 +14,7 @@ __all__ = ["PROMPT", "TEXT", "scripted_package"]
 def scripted_package(directory: Path) -> Path:
     """Write the package and return its path."""
     prompt = (BPE.special_id(BEGIN), *BPE.encode(PROMPT))
-    if BPE.decode(said(SCRIPT, prompt)) != TEXT:
+    if BPE.decode(answer_ids(SCRIPT, prompt)) != TEXT:
         raise ValueError("the model says another text")
     package = directory / "scripted"
     package.mkdir()

@@ -44,5 +44,5 @@ def executor_of(
     device: Device | None = None,
 ) -> Executor:
     """Return an executor of a package on the shared device."""
-    found = executable(package, chunk=chunk, kv_cache=kv_cache)
-    return executor_on(package, found, device or device_of_tests(), context)
+    program = executable(package, chunk=chunk, kv_cache=kv_cache)
+    return executor_on(package, program, device or device_of_tests(), context)

@@ -33,12 +33,12 @@ class Bench:
 
     def __init__(self, variant: str, adapter: str | None = None) -> None:
         """Request a device of an adapter (see `find_adapter`) with the features of a variant."""
-        found = next(v for v in VARIANTS if v.name == variant)
-        features = [_NAGA_FEATURES.get(feature, feature) for feature in found.features]
+        definition = next(v for v in VARIANTS if v.name == variant)
+        features = [_NAGA_FEATURES.get(feature, feature) for feature in definition.features]
         self.device = find_adapter(adapter).request_device_sync(
             required_features=features, required_limits=DEFAULT_LIMITS
         )
-        self.variant = found
+        self.variant = definition
         self._pipelines: dict[str, Any] = {}
 
     def pipeline(self, entry_point: str) -> Any:
@@ -139,9 +139,9 @@ def run(  # noqa: PLR0913  # what a dispatch is made of
     device = bench(variant)
     results = device.dispatch(entry_point, bindings, parameters, (x, y, z))
     for number in range(1, repeats):
-        again = device.dispatch(entry_point, bindings, parameters, (x, y, z))
-        for first, other in zip(results, again, strict=True):
-            assert first.tobytes() == other.tobytes(), f"{entry_point}: run {number} differs"  # noqa: S101
+        repeated = device.dispatch(entry_point, bindings, parameters, (x, y, z))
+        for first, second in zip(results, repeated, strict=True):
+            assert first.tobytes() == second.tobytes(), f"{entry_point}: run {number} differs"  # noqa: S101
     return results
 
 

@@ -25,11 +25,11 @@ class ProductDevice:
     def __init__(self, adapter: str | None, variant: str) -> None:
         """Request a device of an adapter (see `find_adapter`); skip the test where it lacks the variant."""
         self._variant = next(v for v in VARIANTS if v.name == variant)
-        found = find_adapter(adapter)
-        missing = [name for name in self._variant.features if wgpu_feature(name) not in found.features]
+        gpu = find_adapter(adapter)
+        missing = [name for name in self._variant.features if wgpu_feature(name) not in gpu.features]
         if missing:
-            pytest.skip(f"{adapter_name(found)} lacks {', '.join(missing)}")
-        self.device = found.request_device_sync(
+            pytest.skip(f"{adapter_name(gpu)} lacks {', '.join(missing)}")
+        self.device = gpu.request_device_sync(
             required_features=[wgpu_feature(name) for name in self._variant.features],
             required_limits=DEFAULT_LIMITS,
         )
@@ -73,8 +73,8 @@ class ProductDevice:
         compute.end()
         self.device.queue.submit([encoder.finish()])
         last = resources[-1]
-        read = self.device.queue.read_buffer(last["buffer"], last["offset"], last["size"])
-        return np.frombuffer(read, np.float32).copy()
+        data = self.device.queue.read_buffer(last["buffer"], last["offset"], last["size"])
+        return np.frombuffer(data, np.float32).copy()
 
     def _parameters(self, pipeline: Any, values: Sequence[int]) -> Any:
         words = np.zeros(64, np.uint32)

@@ -13,12 +13,12 @@ GUARD = 2.0**-13
 
 def codes_of(words: Array) -> NDArray[np.int64]:
     """Return codes [blocks * 64] of words u32 [blocks, 16] in INT8 order."""
-    found = np.zeros((len(words), 64), np.int64)
+    codes = np.zeros((len(words), 64), np.int64)
     lanes = words.view(np.int8).reshape(-1, 16, 4)
     for word in range(16):
         for byte in range(4):
-            found[:, 16 * (word // 4) + 4 * byte + word % 4] = lanes[:, word, byte]
-    return found.reshape(-1)
+            codes[:, 16 * (word // 4) + 4 * byte + word % 4] = lanes[:, word, byte]
+    return codes.reshape(-1)
 
 
 def check_int8(values: Float64, error: Float64, words: Array, sums: Array, scale: float) -> None:

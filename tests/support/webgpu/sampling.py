@@ -41,7 +41,7 @@ class Sampling:
         return words
 
 
-def kept(logits: Array, settings: Sampling, slack: float = 0.0) -> Array:
+def sampled_weights(logits: Array, settings: Sampling, slack: float = 0.0) -> Array:
     """Return the weights of all ids [vocab], 0 for those not kept; slack: added to top_p, relative."""
     wide = logits.astype(np.float64) + 0.0
     order = np.argsort(-wide, kind="stable")
@@ -76,6 +76,6 @@ def legal(logits: Array, settings: Sampling, position: int, rounding: float = 2.
     return {
         draw(weights, min(max(u + side, 0.0), 1 - 2.0**-24))
         for slack in (-rounding, 0.0, rounding)
-        for weights in (kept(logits, settings, slack),)
+        for weights in (sampled_weights(logits, settings, slack),)
         for side in (-rounding, 0.0, rounding)
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.webgpu.kernel_bench import VARIANT_NAMES, Array, run
-from tests.support.webgpu.sampling import Sampling, kept, legal, philox
+from tests.support.webgpu.sampling import Sampling, legal, philox, sampled_weights
 
 pytestmark = pytest.mark.gpu
 
@@ -80,7 +80,7 @@ def test_temperature_0_and_top_k_1_and_top_p_0_are_greedy(variant: str) -> None:
 def test_frequencies_are_the_probabilities() -> None:
     logits = np.array([2, 0, 1, 1, -1, 2, -30, 0.5, 1.5, 0], np.float32)
     for settings in (Sampling(1.5, 6), Sampling(0.7, 0, 0.9), Sampling(3)):
-        weights = kept(logits, settings)
+        weights = sampled_weights(logits, settings)
         counts = np.zeros(logits.size)
         draws = 400
         for position in range(3, 3 + draws):
