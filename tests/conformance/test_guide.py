@@ -25,9 +25,9 @@ def _tutorial() -> list[tuple[str, str]]:
     return BLOCK.findall(part)
 
 
-def _holds(output: str, shown: str) -> bool:
+def _holds(output: str, expected: str) -> bool:
     """Return whether a line that the guide shows, with … for what it leaves out, stands in an output."""
-    pattern = ".*".join(re.escape(part.strip()) for part in shown.split("…"))
+    pattern = ".*".join(re.escape(part.strip()) for part in expected.split("…"))
     return any(re.search(pattern, line) for line in output.splitlines())
 
 
@@ -53,7 +53,7 @@ def test_a_newcomer_can_follow_the_guide(environment: dict[str, str], tmp_path: 
             assert name, text
             (tmp_path / name[1]).write_text(text)
         elif language == "sh":
-            done = subprocess.run(  # noqa: S603  # our own guide
+            process = subprocess.run(  # noqa: S603  # our own guide
                 ["/bin/sh", "-c", text],
                 check=False,
                 capture_output=True,
@@ -61,7 +61,7 @@ def test_a_newcomer_can_follow_the_guide(environment: dict[str, str], tmp_path: 
                 cwd=tmp_path,
                 env=environment,
             )
-            output, ran = done.stdout + done.stderr, ran + 1
+            output, ran = process.stdout + process.stderr, ran + 1
         elif language == "text":
             for line in text.splitlines():
                 assert _holds(output, line), f"{line}\n--- is not in ---\n{output}"

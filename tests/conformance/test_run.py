@@ -38,14 +38,16 @@ class Run(NamedTuple):
     @property
     def outcomes(self) -> dict[str, str]:
         """Return the outcome of each check of each vector."""
-        return {f"{each['check']}-{each['vector']}": each["outcome"] for each in self.results["results"]}
+        return {
+            f"{result['check']}-{result['vector']}": result["outcome"] for result in self.results["results"]
+        }
 
 
 Suite = Callable[..., Run]
 
 
 @pytest.fixture
-def few(tmp_path: Path) -> Path:
+def few_vectors(tmp_path: Path) -> Path:
     """Provide a directory whose index lists a few of the vectors."""
     index = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))
     chosen = [vector for vector in index["vectors"] if vector["id"] in CHOSEN]
@@ -58,16 +60,18 @@ def few(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def suite(tmp_path: Path, few: Path) -> Suite:
+def suite(tmp_path: Path, few_vectors: Path) -> Suite:
     """Provide a function that runs the suite over a few vectors."""
 
-    def run(runtime: str, *arguments: str, vectors: Path = few, env: dict[str, str] | None = None) -> Run:
+    def run(
+        runtime: str, *arguments: str, vectors: Path = few_vectors, env: dict[str, str] | None = None
+    ) -> Run:
         directory = tmp_path / "report"
         options = [f"--runtime={runtime}", f"--vectors={vectors}", f"--report={directory}"]
-        done = run_suite(*options, *arguments, env=env)
+        process = run_suite(*options, *arguments, env=env)
         report = directory / "report.json"
-        found = json.loads(report.read_text()) if report.exists() else {}
-        return Run(done.returncode, done.stdout + done.stderr, found)
+        results = json.loads(report.read_text()) if report.exists() else {}
+        return Run(process.returncode, process.stdout + process.stderr, results)
 
     return run
 
@@ -186,7 +190,7 @@ def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_a
 
 
 @pytest.mark.parametrize(
-    ("runtime", "told"),
+    ("runtime", "message"),
     [
         ("firefox", "--runtime=firefox is none of: reference, webgpu, "),
         ("py:conformance", "is none of"),
@@ -198,10 +202,10 @@ def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_a
         ("cmd:/nowhere/adapter", "the adapter is broken: '/nowhere/adapter' cannot be started"),
     ],
 )
-def test_a_runtime_that_cannot_be_had(suite: Suite, runtime: str, told: str) -> None:
+def test_a_runtime_that_cannot_be_had(suite: Suite, runtime: str, message: str) -> None:
     run = suite(runtime)
     assert run.status == 4
-    assert told in run.output
+    assert message in run.output
 
 
 def test_no_vectors_is_an_error(suite: Suite, tmp_path: Path) -> None:
@@ -270,11 +274,12 @@ def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: P
     assert "INTERNALERROR" not in run.output
 
 
-def test_failures_end_with_the_command_that_reruns_them(suite: Suite, few: Path) -> None:
+def test_failures_end_with_the_command_that_reruns_them(suite: Suite, few_vectors: Path) -> None:
     output = suite(miniature("NibblePairs")).output
-    again = f"llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs --vectors={few}"
-    assert f"  rerun      {again}\n" in output
-    assert f"Rerun one: {again}\n" in output
+    runtime = "py:examples.python.miniatures:NibblePairs"
+    command = f"llq rerun worked-example --runtime={runtime} --vectors={few_vectors}"
+    assert f"  rerun      {command}\n" in output
+    assert f"Rerun one: {command}\n" in output
 
 
 def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
@@ -290,8 +295,10 @@ def test_junit_names_rules_and_capabilities(suite: Suite, tmp_path: Path, worker
     junit = tmp_path / "junit.xml"
     suite(miniature("NibblePairs"), f"--junitxml={junit}", *workers)
     tree = ET.parse(junit)  # noqa: S314  # ours
-    (case,) = (each for each in tree.iter("testcase") if "decode-worked-example" in each.attrib["name"])
-    properties = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+    (case,) = (
+        element for element in tree.iter("testcase") if "decode-worked-example" in element.attrib["name"]
+    )
+    properties = {element.attrib["name"]: element.attrib["value"] for element in case.iter("property")}
     assert properties == {
         "check": "decode",
         "vector": "worked-example",
@@ -336,6 +343,6 @@ def test_the_report_follows_its_schema(suite: Suite) -> None:
 def test_the_example_of_the_guide_is_real(suite: Suite) -> None:
     """README.md shows a failure; the suite still writes it so, word for word."""
     guide = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
-    shown = guide.partition("```text\n")[2].partition("```")[0]
-    assert shown.startswith("decode worked-example: ")
-    assert shown in suite(miniature("NibblePairs")).output
+    example = guide.partition("```text\n")[2].partition("```")[0]
+    assert example.startswith("decode worked-example: ")
+    assert example in suite(miniature("NibblePairs")).output

@@ -39,9 +39,9 @@ def build(directory: Path, *options: str, source: Path = SOURCE) -> "subprocess.
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build it as its first lines say, warnings being errors."""
     directory = tmp_path_factory.mktemp("c")
-    done = build(directory, *STRICT)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    process = build(directory, *STRICT)
+    assert process.returncode == 0, process.stderr
+    assert not process.stderr
     return directory / "llq_adapter"
 
 
@@ -53,8 +53,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     probe.write_text("int main(void) { return 0; }\n")
     if build(directory, *SANITIZED, source=probe).returncode:
         pytest.skip("the compiler has no sanitizers")
-    done = build(directory, *SANITIZED)
-    assert done.returncode == 0, done.stderr
+    compilation = build(directory, *SANITIZED)
+    assert compilation.returncode == 0, compilation.stderr
     log = directory / "stderr"
     with log.open("w") as stderr:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
@@ -67,8 +67,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             process.stdin.flush()
             response = process.stdout.readline()
             assert response, f"it died of {line!r}: {log.read_text()}"
-            found: dict[str, Any] = json.loads(response)
-            return found
+            answer: dict[str, Any] = json.loads(response)
+            return answer
 
         yield ask_
         process.communicate(b'{"op": "bye"}\n', timeout=seconds(60))
@@ -90,10 +90,10 @@ def test_it_needs_the_standard_library_alone() -> None:
 
 def test_it_passes_every_check_of_decoding_and_claims_nothing_else(adapter: Path, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    done = run_suite("-q", f"--runtime=cmd:{adapter}", f"--report={report}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((report / "report.json").read_text("utf-8"))["results"]
-    outcomes = {(result["check"] == "decode", result["outcome"]) for result in found}
+    process = run_suite("-q", f"--runtime=cmd:{adapter}", f"--report={report}")
+    assert process.returncode == 0, process.stdout + process.stderr
+    results = json.loads((report / "report.json").read_text("utf-8"))["results"]
+    outcomes = {(result["check"] == "decode", result["outcome"]) for result in results}
     assert outcomes == {(True, "passed"), (False, "not claimed")}
 
 
@@ -109,8 +109,8 @@ def test_sanitizers_find_nothing_in_any_vector(ask: Ask, tmp_path: Path) -> None
             assert response["id"] == 7
             if expected.exists():
                 assert response["ok"], response
-                wanted = np.load(expected / f"{name}.npy").view(np.uint32)
-                np.testing.assert_array_equal(np.load(output).view(np.uint32), wanted)
+                reference = np.load(expected / f"{name}.npy").view(np.uint32)
+                np.testing.assert_array_equal(np.load(output).view(np.uint32), reference)
             decoded += response["ok"]
             refused += not response["ok"]
     assert decoded > 100
@@ -120,12 +120,12 @@ def test_sanitizers_find_nothing_in_any_vector(ask: Ask, tmp_path: Path) -> None
 def test_sanitizers_find_nothing_in_broken_metadata(ask: Ask, tmp_path: Path) -> None:
     package = tmp_path / "package"
     shutil.copytree(WORKED_EXAMPLE / "package", package)
-    whole = (package / "metadata.json").read_bytes()
+    text = (package / "metadata.json").read_bytes()
     chance = random.Random(4)  # noqa: S311  # no secret
     inserted = [b"99999999999", b"\\ud800", b"\\u0000", b"[[[[", b"-1", b"1e9", b'"', b"0", b"[" * 200]
     outcomes = set()
     for _ in range(1500):
-        broken = bytearray(whole)
+        broken = bytearray(text)
         for _ in range(chance.randint(1, 3)):
             at = chance.randrange(len(broken))
             match chance.randrange(3):

@@ -46,9 +46,9 @@ CODE = ("llq_format", "conformance", "vectors", "examples", "benchmarks")
 
 def sources(*folders: str) -> list[Path]:
     """Return the Python files of some folders, relative to the root."""
-    found = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-    assert found
-    return found
+    paths = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert paths
+    return paths
 
 
 def module_name(path: Path) -> str:
@@ -63,21 +63,21 @@ MODULES = {module_name(path): path for path in sources(*ROOMS)}
 @cache
 def imports(path: Path) -> frozenset[str]:
     """Return the modules that a file imports anywhere, by `import_module` with a literal name too."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = path.parts[: len(path.parts) - node.level] if node.level else ()
             assert not above or path.parts[0] == "conformance", f"{path} imports relatively"
             module = ".".join((*above, node.module or "")).rstrip(".")
             names = {f"{module}.{alias.name}" for alias in node.names}
-            found |= {name if name in MODULES else module for name in names}
+            modules |= {name if name in MODULES else module for name in names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             package = ".".join(path.parts[:-1])
             literals = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
-            found |= {str(name if name[0] != "." else package + name) for name in literals}  # type: ignore[index, operator]  # a name is text
-    return frozenset(found)
+            modules |= {str(name if name[0] != "." else package + name) for name in literals}  # type: ignore[index, operator]  # a name is text
+    return frozenset(modules)
 
 
 def room(module: str) -> str:
@@ -107,12 +107,12 @@ def test_every_room_has_its_place_in_the_order(package: str) -> None:
 def test_rooms_import_one_way(package: str) -> None:
     order = ROOMS[package].index
     wrong = {
-        f"{module} imports {other}"
+        f"{module} imports {imported}"
         for module, path in MODULES.items()
-        for other in ours(path)
+        for imported in ours(path)
         if path.parts[0] == package
-        and room(other) != room(module)
-        and order(room(other)) > order(room(module))
+        and room(imported) != room(module)
+        and order(room(imported)) > order(room(module))
     }
     assert wrong == set()
 
@@ -223,7 +223,7 @@ def test_the_core_works_without_heavy_libraries(
 ) -> None:
     sample_packages.write_tensors(tmp_path / "p")
     blocked = ",".join(sorted(set(HEAVY) - set(present)))
-    done = subprocess.run(  # noqa: S603  # our own interpreter and script
+    process = subprocess.run(  # noqa: S603  # our own interpreter and script
         [sys.executable, "-c", BLOCK + script, blocked, str(tmp_path / "p")],
         cwd=ROOT,
         capture_output=True,
@@ -231,4 +231,4 @@ def test_the_core_works_without_heavy_libraries(
         timeout=seconds(60),
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr

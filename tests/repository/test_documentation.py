@@ -54,10 +54,10 @@ def test_there_are_python_blocks_and_commands_to_check() -> None:
 
 @pytest.mark.parametrize("command", sorted(_commands("llq")))
 def test_llq_commands_exist_with_these_options(command: str) -> None:
-    subcommand, *rest = shlex.split(command)[1:]
+    subcommand, *arguments = shlex.split(command)[1:]
     assert subcommand in {entry.name for entry in app.registered_commands}
     help_text = llq(subcommand, "--help").output
-    for option in (word for word in rest if word.startswith("--")):
+    for option in (word for word in arguments if word.startswith("--")):
         assert option in help_text
 
 

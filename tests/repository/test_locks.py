@@ -23,9 +23,16 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 def declared(extra: str) -> list[Requirement]:
     """Return what an extra requires, with what the extras that it includes require."""
     requirements = [Requirement(line) for line in EXTRAS[extra]]
-    own = [each for each in requirements if canonicalize_name(each.name) == PROJECT["project"]["name"]]
-    others = [each for each in requirements if each not in own]
-    return [*others, *(each for name in own for part in sorted(name.extras) for each in declared(part))]
+    own = [
+        requirement
+        for requirement in requirements
+        if canonicalize_name(requirement.name) == PROJECT["project"]["name"]
+    ]
+    foreign = [requirement for requirement in requirements if requirement not in own]
+    return [
+        *foreign,
+        *(requirement for name in own for part in sorted(name.extras) for requirement in declared(part)),
+    ]
 
 
 def entries() -> list[tuple[Requirement, int]]:

@@ -35,9 +35,9 @@ def _run(
 
 def _python(installed: Path, *arguments: str) -> str:
     """Return what Python prints."""
-    done = _run(installed, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = _run(installed, *arguments)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 def test_the_wheel_holds_library_specification_suite_and_nothing_else(wheel: Path) -> None:
@@ -66,11 +66,11 @@ def test_the_vectors_in_the_wheel_are_those_of_the_index_without_their_kit(insta
     kinds = {vector["kind"] for vector in index}
     assert {path.name for path in vectors.iterdir()} == {*kinds, "index.json"}
     for kind in kinds:
-        here, there = (
+        built, expected = (
             {path.relative_to(top): path.read_bytes() for path in (top / kind).rglob("*") if path.is_file()}
             for top in (vectors, VECTORS)
         )
-        assert here == there
+        assert built == expected
 
 
 def test_the_size_of_the_suite_is_sane(wheel: Path) -> None:
@@ -95,9 +95,9 @@ def _suite(installed: Path, cwd: Path, *arguments: str) -> "subprocess.Completed
 
 def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_path: Path) -> None:
     report = tmp_path / "report"
-    done = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "conforms as decode, reject, activations, matvec, logits, generate, tokenize" in done.stdout
+    process = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "conforms as decode, reject, activations, matvec, logits, generate, tokenize" in process.stdout
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]
     outcomes = {(result["check"] == "api", result["outcome"]) for result in results}
     assert outcomes == {(False, "passed"), (True, "not claimed")}
@@ -108,11 +108,11 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
 
 
 def test_the_installed_suite_has_the_quick_set(installed: Path, tmp_path: Path) -> None:
-    done = _suite(installed, tmp_path, "--runtime=mutant:scale-nan-accepted", "--quick")
-    assert done.returncode == 1, done.stdout + done.stderr
+    process = _suite(installed, tmp_path, "--runtime=mutant:scale-nan-accepted", "--quick")
+    assert process.returncode == 1, process.stdout + process.stderr
     chosen = json.loads((ROOT / "conformance" / "mutation" / "quick.json").read_text("utf-8"))["quick"]
-    assert f"of {len(chosen)} checks not passed" in done.stdout
-    assert "*NaN accepted as a scale*" in done.stdout
+    assert f"of {len(chosen)} checks not passed" in process.stdout
+    assert "*NaN accepted as a scale*" in process.stdout
 
 
 def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Path) -> None:
@@ -127,14 +127,14 @@ def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Pa
 
 
 def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:
-    done = _suite(installed, tmp_path, f"--runtime=cmd:{sys.executable} {MINIMAL}", "-k", "worked-example")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "conforms as decode: 1 checks passed" in done.stdout
+    process = _suite(installed, tmp_path, f"--runtime=cmd:{sys.executable} {MINIMAL}", "-k", "worked-example")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "conforms as decode: 1 checks passed" in process.stdout
     shutil.copy(MINIATURES, tmp_path / "mine.py")
-    done = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
-    assert done.returncode == 1
-    assert "equals *nibble pairs, even column in the low nibble*" in done.stdout
-    assert "short test summary info" not in done.stdout  # the summary by rule stands in its place
+    process = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
+    assert process.returncode == 1
+    assert "equals *nibble pairs, even column in the low nibble*" in process.stdout
+    assert "short test summary info" not in process.stdout  # the summary by rule stands in its place
 
 
 def test_the_wheel_has_the_pages_for_browsers_once(wheel: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_wheel_has_the_pages_for_browsers_once(wheel: Path) -> None:
     expected = [
         *demo,
         "llq_format/web/dist/webgpu-llama4.js",
-        *(f"llq_conformance/web/{one}" for one in suite),
+        *(f"llq_conformance/web/{file}" for file in suite),
     ]
     assert web == sorted(expected)
 
@@ -160,15 +160,18 @@ def test_the_installed_package_finds_its_page(installed: Path) -> None:
 def test_the_installed_suite_asks_the_runtime_in_javascript(
     installed: Path, tmp_path: Path, runtime: str
 ) -> None:
-    done = _suite(installed, tmp_path, f"--runtime={runtime}", "-k", "worked-example")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 checks passed" in done.stdout
+    process = _suite(installed, tmp_path, f"--runtime={runtime}", "-k", "worked-example")
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "2 checks passed" in process.stdout
 
 
 def test_the_installed_suite_says_what_node_lacks(installed: Path, tmp_path: Path) -> None:
-    done = _suite(installed, tmp_path, "--runtime=node", "-k", "worked-example")
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert f"npm's webgpu is not installed: run npm install webgpu in {tmp_path}" in done.stdout + done.stderr
+    process = _suite(installed, tmp_path, "--runtime=node", "-k", "worked-example")
+    assert process.returncode == 4, process.stdout + process.stderr
+    assert (
+        f"npm's webgpu is not installed: run npm install webgpu in {tmp_path}"
+        in process.stdout + process.stderr
+    )
 
 
 def test_pytest_is_left_alone_where_the_suite_is_not_named(installed: Path, tmp_path: Path) -> None:
@@ -176,17 +179,17 @@ def test_pytest_is_left_alone_where_the_suite_is_not_named(installed: Path, tmp_
     (tmp_path / "conftest.py").write_text(
         "def pytest_addoption(parser): parser.addoption('--runtime', default='mine')\n"
     )
-    done = _run(installed, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "conformance" not in done.stdout
+    process = _run(installed, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "conformance" not in process.stdout
 
 
 def test_an_editable_installation_copies_nothing_that_grows_stale(tmp_path: Path) -> None:
     code = f"import hatchling.build; print(hatchling.build.build_editable({str(tmp_path)!r}))"
-    done = subprocess.run(  # noqa: S603  # our own build
+    process = subprocess.run(  # noqa: S603  # our own build
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    names = zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).namelist()
+    names = zipfile.ZipFile(tmp_path / process.stdout.split()[-1]).namelist()
     files = {name for name in names if ".dist-info/" not in name}
     assert files == {"_llq_format.pth", "llq_conformance/plugin.py"}
 
@@ -197,7 +200,7 @@ def test_an_editable_installation_says_how_to_run_the_suite(tmp_path: Path) -> N
     (suite / "plugin.py").write_bytes((ROOT / "conformance" / "plugin.py").read_bytes())
     command = ["-m", "pytest", "-p", "llq_conformance.plugin", "--pyargs", "llq_conformance"]
     # without autoload: where LLQ is installed, its entry point would register the module a second time
-    done = _run(tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert "llq_conformance is not wholly installed; in a source tree: pytest conformance" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = _run(tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert process.returncode == 4, process.stdout + process.stderr
+    assert "llq_conformance is not wholly installed; in a source tree: pytest conformance" in process.stderr
+    assert "Traceback" not in process.stderr

@@ -62,7 +62,7 @@ class Claim(NamedTuple):
     claim: str
     verdict: str
     llq: str
-    others: str
+    other_formats: str
 
 
 class Erratum(NamedTuple):
@@ -89,15 +89,15 @@ def split_chapter() -> tuple[str, str]:
 
 
 def claims() -> list[Claim]:
-    found = [Claim(*cells) for cells in rows(split_chapter()[0])]
-    assert len(found) > 100
-    return found
+    claims = [Claim(*cells) for cells in rows(split_chapter()[0])]
+    assert len(claims) > 100
+    return claims
 
 
 def errata() -> list[Erratum]:
-    found = [Erratum(cells[0].split(", "), *cells[1:]) for cells in rows(split_chapter()[1])]
-    assert len(found) > 20
-    return found
+    errata = [Erratum(cells[0].split(", "), *cells[1:]) for cells in rows(split_chapter()[1])]
+    assert len(errata) > 20
+    return errata
 
 
 def test_claim_ids_are_unique_and_numbered_in_order() -> None:
@@ -128,18 +128,18 @@ def test_every_erratum_is_listed_with_its_proof() -> None:
 
 
 def test_every_test_that_the_chapter_names_exists() -> None:
-    named = set(re.findall(r"`(test_\w+)`", CHAPTER))
-    assert len(named) > 20
-    assert named <= set(globals())
+    tests = set(re.findall(r"`(test_\w+)`", CHAPTER))
+    assert len(tests) > 20
+    assert tests <= set(globals())
 
 
 def test_every_rule_that_is_linked_exists_where_the_link_points() -> None:
     registry = json.loads((SPEC / "rules.json").read_text(encoding="utf-8"))
-    known = {rule["id"] for rule in registry["rules"]}
+    rules = {rule["id"] for rule in registry["rules"]}
     links = re.findall(r"\[(LLQ-[A-Z]+-\d+)\]\((\w+\.md)\)", CHAPTER)
     assert len(links) > 50
     for rule, chapter in links:
-        assert rule in known, rule
+        assert rule in rules, rule
         assert f"**[{rule}]**" in (SPEC / chapter).read_text(encoding="utf-8"), (rule, chapter)
     assert len(links) == len(re.findall(r"LLQ-[A-Z]+-\d+", CHAPTER)), "a rule is named without a link"
 
@@ -472,7 +472,7 @@ def test_the_decode_of_7_4_differs_on_nibble_pairs_too() -> None:
     pairs = bytes(row[col] + 16 * row[col + 1] for row in EXAMPLE for col in range(0, 64, 2))
     article = [0.5 * (byte >> shift & 0xF) for byte in pairs for shift in (0, 4)]
     spec = [0.5 * (q + 3) for row in EXAMPLE for q in row]
-    assert [weight - other for weight, other in zip(spec, article, strict=True)] == [1.5] * 4096
+    assert [weight - published for weight, published in zip(spec, article, strict=True)] == [1.5] * 4096
 
 
 def test_the_rule_of_thumb_excludes_its_own_example() -> None:
@@ -534,9 +534,11 @@ def test_demo_js_is_no_javascript(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def device() -> Any:
     """Return a device with WebGPU's default limits where a proof depends on them, and shader-f16."""
-    found = [one for one in wgpu.gpu.enumerate_adapters_sync() if "shader-f16" in one.features]
-    assert found, "the proofs about f16 need an adapter that has it"
-    adapter = found[0]
+    adapters = [
+        candidate for candidate in wgpu.gpu.enumerate_adapters_sync() if "shader-f16" in candidate.features
+    ]
+    assert adapters, "the proofs about f16 need an adapter that has it"
+    adapter = adapters[0]
     return adapter.request_device_sync(required_features=["shader-f16"], required_limits=DEFAULT_LIMITS)
 
 

@@ -20,11 +20,11 @@ NONE = {"choose"}
 def rows() -> dict[str, list[str]]:
     """Return the cells of the table of entry points after the first cell, by entry point."""
     table = ANNEX.split("## Entry points of the module")[1]
-    found = {}
+    cells_by_name = {}
     for line in re.findall(r"^\|( `.+)\|$", table, re.MULTILINE):
         first, *cells = _cells(line)
-        found.update(dict.fromkeys(re.findall(r"`(\w+)`", first), cells))
-    return found
+        cells_by_name.update(dict.fromkeys(re.findall(r"`(\w+)`", first), cells))
+    return cells_by_name
 
 
 def parameters(entry_point: str) -> list[str]:
@@ -35,9 +35,9 @@ def parameters(entry_point: str) -> list[str]:
         for name, body in re.findall(r"^struct (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     }
     uniforms = dict(re.findall(r"var<uniform> (\w+): (\w+);", text))
-    read = re.findall(r"\b\w+_parameters\b", ENTRY_POINTS[entry_point].text)
+    references = re.findall(r"\b\w+_parameters\b", ENTRY_POINTS[entry_point].text)
     own = f"{entry_point}_parameters"
-    return structs[uniforms[own if own in read else read[0]]]
+    return structs[uniforms[own if own in references else references[0]]]
 
 
 def test_the_table_lists_every_entry_point_and_no_other() -> None:

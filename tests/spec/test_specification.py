@@ -137,17 +137,17 @@ UNTESTABLE = {
 
 def stated() -> dict[str, list[tuple[str, str]]]:
     """Return chapter and sentence of every rule paragraph, by rule."""
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, text in CHAPTERS.items():
         for rule, sentences in rules_of_chapter(text).items():
-            found[rule].append((name, sentences))
-    return found
+            places[rule].append((name, sentences))
+    return places
 
 
 def test_every_rule_is_in_one_chapter_in_the_words_of_the_registry() -> None:
-    found = stated()
-    assert set(found) == set(registry())
-    for rule, places in found.items():
+    statements = stated()
+    assert set(statements) == set(registry())
+    for rule, places in statements.items():
         assert [sentence for _, sentence in places] == [find(rule).sentence], places
 
 
@@ -172,8 +172,8 @@ def test_packages_can_violate_requirements_and_recommendations_alone() -> None:
 def test_key_words_are_used_in_rules_alone() -> None:
     for name, text in CHAPTERS.items():
         definition = re.compile(r"(?s)\n## Conventions\n.*?(?=\n## )" if name == "README.md" else r"(?!)")
-        others = [block for block in blocks(definition.sub("", text)) if block.kind != "rule"]
-        lines = [line for block in others for line in block.lines]
+        informative = [block for block in blocks(definition.sub("", text)) if block.kind != "rule"]
+        lines = [line for block in informative for line in block.lines]
         assert [line for line in lines if KEY_WORDS.search(line)] == [], name
 
 
@@ -184,8 +184,8 @@ def test_ids_are_unique_and_numbered_from_one_in_each_area() -> None:
     for rule in ids:
         area, number = rule.removeprefix("LLQ-").split("-")
         numbers[area].append(int(number))
-    assert {area: sorted(held) for area, held in numbers.items()} == {
-        area: list(range(1, len(held) + 1)) for area, held in numbers.items()
+    assert {area: sorted(present) for area, present in numbers.items()} == {
+        area: list(range(1, len(present) + 1)) for area, present in numbers.items()
     }
 
 
@@ -238,10 +238,10 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_a_link_to_a_rule_leads_to_the_chapter_that_states_it() -> None:
-    found = stated()
+    statements = stated()
     for name, text in TEXTS.items():
         for rule, target in re.findall(r"\[(?:LLQ-)?([A-Z]+-\d+)\]\(([^)#]+)[^)]*\)", text):
-            assert found[f"LLQ-{rule}"][0][0] == target, (name, rule)
+            assert statements[f"LLQ-{rule}"][0][0] == target, (name, rule)
 
 
 def test_the_overview_lists_every_chapter() -> None:
@@ -255,7 +255,7 @@ def test_the_overview_lists_every_chapter() -> None:
 
 def literals(folder: str) -> Counter[str]:
     """Return how often each rule stands as a whole string in the code of a folder."""
-    found: Counter[str] = Counter()
+    literals: Counter[str] = Counter()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
@@ -263,8 +263,8 @@ def literals(folder: str) -> Counter[str]:
                 and isinstance(node.value, str)
                 and RULE_ID.fullmatch(node.value)
             ):
-                found[node.value] += 1
-    return found
+                literals[node.value] += 1
+    return literals
 
 
 @pytest.mark.parametrize("folder", ["spec", "llq_format", "conformance", "vectors/kit", "vectors/cases"])

@@ -37,18 +37,18 @@ def chapter(name: str) -> str:
 
 def tables(text: str) -> list[list[dict[str, str]]]:
     """Return the tables of a text, each row by the heads of its columns."""
-    found = []
+    tables_of_text = []
     for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
         rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
-        found.append([dict(zip(rows[0], row, strict=True)) for row in rows[2:]])
-    return found
+        tables_of_text.append([dict(zip(rows[0], row, strict=True)) for row in rows[2:]])
+    return tables_of_text
 
 
 def section(text: str, heading: str) -> str:
     """Return what stands under a heading."""
-    found = re.search(rf"(?s)\n{heading}(?: \(informative\))?\n(.*?)(?=\n#|\Z)", text)
-    assert found, heading
-    return found[1]
+    match = re.search(rf"(?s)\n{heading}(?: \(informative\))?\n(.*?)(?=\n#|\Z)", text)
+    assert match, heading
+    return match[1]
 
 
 # ---- Packing: the worked example ----
@@ -117,12 +117,12 @@ FIRST_BYTES: dict[str, Callable[[], int]] = {
 def test_the_rejected_readings_give_the_bytes_that_the_table_shows() -> None:
     (rows,) = tables(section(chapter("packing.md"), "## Rejected readings"))
     assert len(rows) == len(FIRST_BYTES)
-    right = f"{pack(CODES)[0]:02X}"
+    correct = f"{pack(CODES)[0]:02X}"
     for row, (name, first_byte) in zip(rows, FIRST_BYTES.items(), strict=True):
-        shown, *rest = row["byte 0 of the example's block would be"].split(", ")
+        first, *further = row["byte 0 of the example's block would be"].split(", ")
         assert row["reading"].startswith(name)
-        assert shown == f"{first_byte():02X}"
-        assert shown != right or rest, "a byte further on tells the readings apart"
+        assert first == f"{first_byte():02X}"
+        assert first != correct or further, "a byte further on tells the readings apart"
 
 
 # ---- Dequantization ----
@@ -141,8 +141,10 @@ def test_the_examples_of_dequantization_are_exact() -> None:
         assert_shown(row["scale bits"][6:-1], by_the_letter.binary16(scale_bits))
         block = np.full((1, 64, 64), code, np.uint8)
         scales = np.array([scale_bits], np.uint16).view(np.float16)
-        found: NDArray[np.float32] = dequantize(scales, np.array([zero_point], np.int8), pack(block), (1, 1))
-        assert found.view(np.uint32).tolist() == [[bits]]
+        weights: NDArray[np.float32] = dequantize(
+            scales, np.array([zero_point], np.int8), pack(block), (1, 1)
+        )
+        assert weights.view(np.uint32).tolist() == [[bits]]
 
 
 def assert_shown(text: str, value: Fraction) -> None:
@@ -208,10 +210,10 @@ def member_rows(name: str) -> dict[str, str]:
         head = "member"
     else:
         rows, head = next(rows for rows in tables(text) if name in rows[0]), name
-    found = {member: row["type"] for row in rows for member in re.findall(r"`(\w+)`", row[head])}
+    types = {member: row["type"] for row in rows for member in re.findall(r"`(\w+)`", row[head])}
     if name == "### Tokenizer":  # "The members of a *file* and:"
-        found = member_rows("### File") | found
-    return found
+        types = member_rows("### File") | types
+    return types
 
 
 Facts = dict[str, Any]
@@ -239,18 +241,18 @@ def facts_of_words(words: str) -> Facts:
 
 def facts_of_schema(schema: dict[str, Any], *, required: bool) -> Facts:
     """Return what the schema says of the same."""
-    whole = resolve(schema)
+    definition = resolve(schema)
     facts: Facts = {"required": required}
-    numbers = resolve(whole["items"]) if "items" in whole else whole
+    numbers = resolve(definition["items"]) if "items" in definition else definition
     if "minimum" in numbers:
         facts["range"] = (float(numbers["minimum"]), float(numbers["maximum"]))
-    if whole["type"] == "array":
-        facts["items"] = (whole.get("minItems", 0), whole["maxItems"])
-    if "multipleOf" in whole:
-        facts["multiple"] = whole["multipleOf"]
-    facts["unique"] = whole.get("uniqueItems", False)
-    facts["null"] = "null" in whole["type"]
-    facts["choices"] = set(whole.get("enum", []))
+    if definition["type"] == "array":
+        facts["items"] = (definition.get("minItems", 0), definition["maxItems"])
+    if "multipleOf" in definition:
+        facts["multiple"] = definition["multipleOf"]
+    facts["unique"] = definition.get("uniqueItems", False)
+    facts["null"] = "null" in definition["type"]
+    facts["choices"] = set(definition.get("enum", []))
     facts["sha256"] = schema.get("$ref") == "#/$defs/sha256"
     return facts
 
@@ -270,10 +272,10 @@ def test_tables_of_members_say_what_the_schema_says(name: str) -> None:
 
 def assert_nested(words: str, schema: dict[str, Any]) -> None:
     """Assert that an object described within a cell has the members of the schema, all required."""
-    found = re.findall(r"`(\w+)`(?:: | \()((?:integer|number), \S+ to [\d,.]*\d)", words)
-    assert {member for member, _ in found} == set(schema["properties"]) == set(schema["required"])
+    members = re.findall(r"`(\w+)`(?:: | \()((?:integer|number), \S+ to [\d,.]*\d)", words)
+    assert {member for member, _ in members} == set(schema["properties"]) == set(schema["required"])
     assert words.startswith("null") == ("null" in schema["type"])
-    for member, inner in found:
+    for member, inner in members:
         assert facts_of_words(inner) == facts_of_schema(schema["properties"][member], required=True)
 
 
@@ -394,16 +396,21 @@ def test_limits_are_those_of_the_schema_and_the_library() -> None:
         "parameters of a dispatch": (slot["maxItems"], "64 words, 256 bytes", 64),
     }
     assert of["dispatch"]["bindings"]["maxItems"] == 8
-    assert {what: text for what, (_, text, _) in numbers.items()} == limits
-    assert all(found == limit for found, _, limit in numbers.values())
+    assert {name: text for name, (_, text, _) in numbers.items()} == limits
+    assert all(value == limit for value, _, limit in numbers.values())
     assert part["shard"]["maximum"] == 99999 - 1
 
 
 def test_the_schema_nests_as_deep_as_the_limits_say() -> None:
     def depth(schema: dict[str, Any]) -> int:
-        whole = resolve(schema)
-        inner = [*whole.get("properties", {}).values(), *([whole["items"]] if "items" in whole else [])]
-        return ("object" in whole["type"] or whole["type"] == "array") + max(map(depth, inner), default=0)
+        definition = resolve(schema)
+        inner = [
+            *definition.get("properties", {}).values(),
+            *([definition["items"]] if "items" in definition else []),
+        ]
+        return ("object" in definition["type"] or definition["type"] == "array") + max(
+            map(depth, inner), default=0
+        )
 
     assert f"the schema nests {depth(SCHEMA)} deep" in chapter("limits.md")
 
@@ -417,9 +424,9 @@ def lists_of_tensors(draw: st.DrawFn) -> tuple[list[Tensor], int]:
     tensors: list[Tensor] = []
     for number in range(draw(st.integers(1, 6))):
         dtype: Dtype = draw(DTYPES)
-        two = dtype.startswith("int4") or draw(st.booleans())
+        is_matrix = dtype.startswith("int4") or draw(st.booleans())
         rows, cols = draw(st.integers(1, 400)), draw(st.integers(1, 200))
-        tensors.append((f"t{number}", dtype, (rows, cols) if two else (rows,)))
+        tensors.append((f"t{number}", dtype, (rows, cols) if is_matrix else (rows,)))
     if draw(st.booleans()):
         _, kind, shape = draw(st.sampled_from(tensors))
         rows, cols = (*shape, 1)[:2]
@@ -440,10 +447,10 @@ def test_placement_is_the_procedure_of_the_spec(given_: tuple[list[Tensor], int]
         with pytest.raises(ShardLimitError):
             place(tensors, limit)
         return
-    found = place(tensors, limit)
+    placement = place(tensors, limit)
     parts, lengths = expected
-    assert found.parts == tuple(tuple(Placed(*part) for part in held) for held in parts)
-    assert found.shard_bytes == tuple(lengths)
+    assert placement.parts == tuple(tuple(Placed(*part) for part in shard) for shard in parts)
+    assert placement.shard_bytes == tuple(lengths)
     assert all(length <= limit for length in lengths)
 
 
@@ -470,6 +477,6 @@ def test_the_transcribed_procedure_is_the_one_that_the_spec_prints() -> None:
 
 def test_the_metadata_of_the_worked_example_is_that_of_its_vector() -> None:
     page = (SPEC / "packing.md").read_text(encoding="utf-8")
-    shown = page.split("```json\n")[1].split("\n```")[0].replace(",\n", ",")
+    example = page.split("```json\n")[1].split("\n```")[0].replace(",\n", ",")
     vector = VECTORS / "valid" / "worked-example" / "package" / "metadata.json"
-    assert shown.encode() == vector.read_bytes()
+    assert example.encode() == vector.read_bytes()

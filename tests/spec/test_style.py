@@ -29,25 +29,25 @@ def rules_of_chapters() -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(CHAPTERS))
 def test_no_idiom_is_used_in_a_chapter(name: str) -> None:
-    found = [
+    references = [
         (block.line + number, idioms(line))
         for block in text_blocks(name)
         for number, line in enumerate(block.lines)
         if idioms(line)
     ]
-    citations = [place for place in found if place[1] == ["the founding article"]]
+    citations = [place for place in references if place[1] == ["the founding article"]]
     # The overview cites the article once, the annex is about the article.
     allowed = {"README.md": 1, "interpretation.md": len(citations)}
     assert len(citations) == allowed.get(name, 0), citations
-    assert [place for place in found if place not in citations] == []
+    assert [place for place in references if place not in citations] == []
 
 
 def test_no_idiom_is_used_in_a_rule_or_a_remedy() -> None:
     rules = [registry()[rule] for rule in rules_of_chapters()]
-    found = [
+    references = [
         (rule.id, idioms(text)) for rule in rules for text in (rule.sentence, rule.remedy) if idioms(text)
     ]
-    assert found == []
+    assert matches == []
 
 
 @pytest.mark.parametrize("name", sorted(CHAPTERS))
@@ -79,8 +79,8 @@ def informative(heading: str, above: dict[int, bool]) -> dict[int, bool]:
     """Return whether the sections around a place are informative, by level, after a heading."""
     level = len(heading) - len(heading.lstrip("#"))
     inherited = any(value for depth, value in above.items() if depth < level)
-    kept = {depth: value for depth, value in above.items() if depth < level}
-    return kept | {level: inherited or "(informative)" in heading}
+    outer = {depth: value for depth, value in above.items() if depth < level}
+    return outer | {level: inherited or "(informative)" in heading}
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(CHAPTERS) if name != "README.md"])

@@ -33,7 +33,7 @@ def array(path: str) -> npt.NDArray[Any]:
     return loaded
 
 
-def each(kind: str) -> pytest.MarkDecorator:
+def each_vector(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", OF[kind], ids=lambda vector: vector["id"])
 
 
@@ -76,7 +76,7 @@ def test_scales_are_legal() -> None:
 # Single operations.
 
 
-@each("activations")
+@each_vector("activations")
 def test_activations(vector: dict[str, Any]) -> None:
     x = array(vector["input"])
     assert x.dtype == np.float32
@@ -161,7 +161,7 @@ def error_bound(vector: dict[str, Any], a: Array) -> Array:
     return np.asarray(gamma * s * (scale[:, starts] * np.abs(integers)).sum(axis=2))
 
 
-@each("matvec")
+@each_vector("matvec")
 def test_matvec(vector: dict[str, Any]) -> None:
     weights = weights_of(vector)
     x = array(vector["input"]).astype(np.float64)
@@ -208,9 +208,9 @@ def test_wrong_products_are_beyond_the_error_bound(how: str) -> None:
         if vector["format"] == format_:
             weights = weights_of(vector)
             with np.errstate(over="ignore", invalid="ignore"):
-                got = wrong(array(vector["input"]).astype(np.float64), weights)
-                beyond = ~(np.abs(got - array(vector["expected"])) <= array(vector["bound"]))
-            failed += [vector["id"]] * bool(beyond.any())
+                actual = wrong(array(vector["input"]).astype(np.float64), weights)
+                outside = ~(np.abs(actual - array(vector["expected"])) <= array(vector["bound"]))
+            failed += [vector["id"]] * bool(outside.any())
     assert failed
 
 
@@ -226,7 +226,7 @@ def test_functions_agree_with_the_mathematics_library() -> None:
 # Models.
 
 
-@each("logits")
+@each_vector("logits")
 def test_logits_agree_with_numpy(vector: dict[str, Any]) -> None:
     decoder = NumpyDecoder(VECTORS / vector["package"])
     logits, residuals = decoder.logits(vector["tokens"])
@@ -239,7 +239,7 @@ def test_logits_agree_with_numpy(vector: dict[str, Any]) -> None:
     assert {sum(split) for split in vector["splits"]} == {len(vector["tokens"])}
 
 
-@each("logits")
+@each_vector("logits")
 def test_margins_are_kept(vector: dict[str, Any]) -> None:
     stated = vector["margins"]
     execution = exact(vector["id"])[2].execution
@@ -284,13 +284,13 @@ def test_mutant_decoders_are_beyond_the_bounds(mutant: str) -> None:
         if mutant in NEEDS_ROPE and "rope.inv_freq" not in exact(vector["id"])[1].vectors:
             continue
         difference = shift(cls, vector["id"])
-        for cache, found in ratios.items():
-            found.append((difference / vector["bounds"][cache], vector["id"]))
-    for cache, found in ratios.items():
-        ratio, name = max(found)
-        beyond = sum(ratio > 1 for ratio, _ in found)
+        for cache, measured in ratios.items():
+            measured.append((difference / vector["bounds"][cache], vector["id"]))
+    for cache, measured in ratios.items():
+        ratio, name = max(measured)
+        count = sum(ratio > 1 for ratio, _ in measured)
         sys.stdout.write(
-            f"{mutant} ({', '.join(rules)}), {cache}: {ratio:.3g} times the bound of {name}; {beyond} tell\n"
+            f"{mutant} ({', '.join(rules)}), {cache}: {ratio:.3g} times the bound of {name}; {count} tell\n"
         )
         assert ratio > 1.2 or (cache == "f16" and mutant in BLURRED)
 
@@ -298,7 +298,7 @@ def test_mutant_decoders_are_beyond_the_bounds(mutant: str) -> None:
 # Generation and text.
 
 
-@each("generate")
+@each_vector("generate")
 def test_generation_agrees_with_numpy(vector: dict[str, Any]) -> None:
     decoder = NumpyDecoder(VECTORS / vector["package"])
     metadata = json.loads((VECTORS / vector["package"] / "metadata.json").read_text())
@@ -320,7 +320,7 @@ def test_the_tie_is_one() -> None:
     assert 9 in vector["expected"]
 
 
-@each("tokenize")
+@each_vector("tokenize")
 def test_tokenize_agrees_with_the_library(vector: dict[str, Any]) -> None:
     package = VECTORS / vector["package"]
     tokenizer = tokenizers.Tokenizer.from_file(str(package / "tokenizer.json"))
@@ -332,7 +332,7 @@ def test_tokenize_agrees_with_the_library(vector: dict[str, Any]) -> None:
     assert tokenizer.decode(ids, skip_special_tokens=True) == vector["decoded"]
 
 
-@each("generate")
+@each_vector("generate")
 def test_tokenizers_of_generation_can_be_loaded(vector: dict[str, Any]) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(str(VECTORS / vector["package"] / "tokenizer.json"))
     assert tokenizer.get_vocab_size() == 40

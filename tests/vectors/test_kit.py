@@ -43,8 +43,8 @@ def test_the_index_is_sorted() -> None:
 
 
 def test_every_rule_named_is_in_the_registry() -> None:
-    known = {rule["id"] for rule in RULES}
-    assert {rule for vector in INDEX for rule in vector["rules"]} <= known
+    rules = {rule["id"] for rule in RULES}
+    assert {rule for vector in INDEX for rule in vector["rules"]} <= rules
 
 
 def test_every_rule_of_validation_has_an_invalid_vector() -> None:
@@ -87,8 +87,8 @@ def test_the_kit_imports_only_the_standard_library_and_itself(path: Path) -> Non
 
 
 def test_vectors_of_two_faults_name_both() -> None:
-    two = [vector for vector in INVALID if "LLQ-READ-1" in vector["rules"]]
-    assert all(len(vector["rules"]) == 3 for vector in two)
+    ambiguous = [vector for vector in INVALID if "LLQ-READ-1" in vector["rules"]]
+    assert all(len(vector["rules"]) == 3 for vector in ambiguous)
 
 
 # A reading of packages by the formulas of the chapters, from bytes to weights: the kit goes the other way.

@@ -45,7 +45,7 @@ def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
     node = shutil.which("node")
     assert node is not None, "node is not on the path: install Node.js 20 or newer"
     with served(tmp_path) as page:
-        done = subprocess.run(  # noqa: S603  # our own script
+        process = subprocess.run(  # noqa: S603  # our own script
             [node, "--import", "./test/api/article_page.mjs", "test/api/article.mjs", page],
             cwd=WEB,
             capture_output=True,
@@ -54,5 +54,5 @@ def test_the_example_of_section_5_3_runs_to_the_letter(tmp_path: Path) -> None:
             check=False,
             env={**os.environ, **driver_variables(None, DRIVERS)},
         )
-    assert done.returncode == 0, done.stderr
-    assert isinstance(json.loads(done.stdout), str)  # drawn at random: any text, if only one
+    assert process.returncode == 0, process.stderr
+    assert isinstance(json.loads(process.stdout), str)  # drawn at random: any text, if only one

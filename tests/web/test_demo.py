@@ -96,9 +96,9 @@ def test_it_loads_and_streams_an_answer(model: Page) -> None:
     ask(model, PROMPT)
     model.wait_for_selector(".measured")
     assert last_answer(model) == TEXT
-    seen = model.evaluate("seen")
-    assert len(seen) > 5
-    assert all(TEXT.startswith(text) for text in seen)  # no half of a character was ever shown
+    texts = model.evaluate("seen")
+    assert len(texts) > 5
+    assert all(TEXT.startswith(text) for text in texts)  # no half of a character was ever shown
     expect(model.locator(".measured")).to_contain_text(re.compile(r"17 tokens, the first after .* tokens/s"))
     expect(model.locator("#prompt")).to_be_focused()
     expect(model.locator("#status")).to_contain_text("The answer:")
@@ -219,9 +219,9 @@ def looks(page: Page) -> None:
         page.set_viewport_size(ViewportSize(width=width, height=800))
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
-            found = page.evaluate(LOOKS.read_text(encoding="utf-8"))
-            assert found["texts"] > 5
-            assert found["faults"] == [], f"{width} pixels, {scheme}"
+            report = page.evaluate(LOOKS.read_text(encoding="utf-8"))
+            assert report["texts"] > 5
+            assert report["faults"] == [], f"{width} pixels, {scheme}"
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(ViewportSize(width=1280, height=800))
 
@@ -255,8 +255,8 @@ def test_the_keyboard_goes_through_the_page_in_its_order(model: Page) -> None:
         order.append(model.evaluate("document.activeElement.id"))
         ring = "getComputedStyle(document.activeElement).outlineStyle"
         assert order[-1] == "" or model.evaluate(ring) != "none", order[-1]
-    wanted = ["prompt", "send", "temperature", "top-p", "top-k", "seed", "max-tokens", "chat", "measure"]
-    assert [name for name in order if name in wanted] == wanted
+    expected = ["prompt", "send", "temperature", "top-p", "top-k", "seed", "max-tokens", "chat", "measure"]
+    assert [name for name in order if name in expected] == expected
     model.focus("#prompt")
 
 

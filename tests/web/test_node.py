@@ -52,8 +52,8 @@ def dependencies() -> None:
     names = {*manifest["dependencies"], *manifest["devDependencies"]}
     with exclusive(WEB):
         if not all((WEB / "node_modules" / name).is_dir() for name in names):
-            done = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-            assert done.returncode == 0, done.stderr
+            process = node("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+            assert process.returncode == 0, process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +79,24 @@ def packages() -> Path:
 )
 def test_in_node(name: str, packages: Path) -> None:
     assert packages.is_dir()
-    done = node("node", "--test", name)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "\n# pass 0\n" not in done.stdout
+    process = node("node", "--test", name)
+    assert process.returncode == 0, process.stdout[-6000:] + process.stderr[-2000:]
+    assert "\n# pass 0\n" not in process.stdout
 
 
 def test_lint_and_format() -> None:
-    done = node("npm", "run", "--silent", "lint")
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = node("npm", "run", "--silent", "lint")
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_types() -> None:
-    done = node("node", "node_modules/typescript/bin/tsc", "--project", ".")
-    assert done.returncode == 0, done.stdout
+    process = node("node", "node_modules/typescript/bin/tsc", "--project", ".")
+    assert process.returncode == 0, process.stdout
 
 
 def test_the_data_of_the_specification_are_those_of_the_specification() -> None:
-    done = node("node", "specification.mjs", "--check")
-    assert done.returncode == 0, done.stderr
+    process = node("node", "specification.mjs", "--check")
+    assert process.returncode == 0, process.stderr
 
 
 def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -> None:
@@ -107,13 +107,13 @@ def test_both_executors_run_the_same_dispatches(tmp_path: Path) -> None:
     directory = tmp_path / "tiny"
     synth("tiny", directory, shard_limit=1 << 16)
     attach(directory, module_bytes(), program_maker())
-    done = node("node", "node/dispatch_list.mjs", str(directory), str(TOKENS), str(CONTEXT))
-    assert done.returncode == 0, done.stderr
+    process = node("node", "node/dispatch_list.mjs", str(directory), str(TOKENS), str(CONTEXT))
+    assert process.returncode == 0, process.stderr
     with llq_format.open(directory) as package:
         executor = executor_on(package, executable(package), device_of_tests(), CONTEXT)
         expected = dispatch_list(executor)
     assert len(expected["decode"]) > 10
-    assert json.loads(done.stdout) == expected
+    assert json.loads(process.stdout) == expected
 
 
 def dispatch_list(executor: Executor) -> dict[str, Any]:
@@ -124,20 +124,20 @@ def dispatch_list(executor: Executor) -> dict[str, Any]:
     return {
         name: [
             {
-                "entry_point": one.dispatch.entry_point,
-                "bindings": [_bound(executor, binding) for binding in one.dispatch.bindings],
-                "parameters": slots[one.dispatch.parameters],
-                "workgroups": list(one.dispatch.grid(TOKENS)),
+                "entry_point": dispatch.dispatch.entry_point,
+                "bindings": [_bound(executor, binding) for binding in dispatch.dispatch.bindings],
+                "parameters": slots[dispatch.dispatch.parameters],
+                "workgroups": list(dispatch.dispatch.grid(TOKENS)),
             }
-            for one in executor.prepared(name)
+            for dispatch in executor.prepared(name)
         ]
         for name in executor.program.passes
     }
 
 
 def _bound(executor: Executor, name: str) -> list[Any]:
-    found = executor._binding(name)  # noqa: SLF001  # what a bind group was made of
-    return [found["buffer"].label, found["buffer"].size, found["offset"], found["size"]]
+    bound = executor._binding(name)  # noqa: SLF001  # what a bind group was made of
+    return [bound["buffer"].label, bound["buffer"].size, bound["offset"], bound["size"]]
 
 
 def _word(word: float) -> bytes:

@@ -46,8 +46,8 @@ def tarball(tmp_path_factory: pytest.TempPathFactory, dependencies: None) -> Pat
     """Pack the package, which builds bundles and types before."""
     target = tmp_path_factory.mktemp("packed")
     with exclusive(WEB):
-        done = node("npm", "pack", "--pack-destination", str(target))
-    assert done.returncode == 0, done.stderr
+        process = node("npm", "pack", "--pack-destination", str(target))
+    assert process.returncode == 0, process.stderr
     (packed,) = target.glob("*.tgz")
     return packed
 
@@ -96,13 +96,15 @@ def _in(project: Path, *command: str) -> "subprocess.CompletedProcess[str]":
 
 def test_it_is_imported_in_node(project: Path) -> None:
     (project / "use.mjs").write_text(USE)
-    done = _in(project, "node", "use.mjs")
-    assert (done.returncode, done.stdout.split()) == (0, ["NetworkError", "network", "function"]), done.stderr
+    process = _in(project, "node", "use.mjs")
+    assert (process.returncode, process.stdout.split()) == (0, ["NetworkError", "network", "function"]), (
+        process.stderr
+    )
 
 
 def test_its_types_check(project: Path) -> None:
     (project / "typed.ts").write_text(TYPED)
     compiler = str(WEB / "node_modules" / "typescript" / "bin" / "tsc")
     options = ["--noEmit", "--strict", "--module", "ESNext", "--moduleResolution", "bundler"]
-    done = _in(project, "node", compiler, *options, "typed.ts")
-    assert done.returncode == 0, done.stdout
+    process = _in(project, "node", compiler, *options, "typed.ts")
+    assert process.returncode == 0, process.stdout

@@ -41,8 +41,8 @@ def test_every_changed_program_is_judged_alike(tmp_path: Path, dependencies: Non
     texts = [canonical(changed) for changed in _changed(_shortened(program))]
     assert len(texts) > 1000
     (tmp_path / "texts.json").write_text(json.dumps([text.decode() for text in texts]), "utf-8")
-    done = node("node", "test/support/judge_programs.mjs", str(directory), str(tmp_path / "texts.json"))
-    assert done.returncode == 0, done.stderr
+    process = node("node", "test/support/judge_programs.mjs", str(directory), str(tmp_path / "texts.json"))
+    assert process.returncode == 0, process.stderr
     with llq_format.open(directory) as package:
         metadata, model = package.metadata, package.metadata.model
     assert model is not None
@@ -53,9 +53,9 @@ def test_every_changed_program_is_judged_alike(tmp_path: Path, dependencies: Non
         findings = findings or check_program(value, metadata, model, sections)
         rules.append(min(findings, key=lambda finding: finding.order).rule if findings else None)
     differences = [
-        (text, own, other)
-        for text, own, other in zip(texts, rules, json.loads(done.stdout), strict=True)
-        if own != other
+        (text, own, judged)
+        for text, own, judged in zip(texts, rules, json.loads(process.stdout), strict=True)
+        if own != judged
     ]
     assert differences == []
     assert {"LLQ-PROG-3", "LLQ-PROG-4", "LLQ-PROG-17", None} <= set(rules)

@@ -103,7 +103,7 @@ def runtime() -> Iterator[Interfaces]:
     runtime.close()
 
 
-def asked(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result:
+def ask(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result:
     """Ask one implementation about one vector."""
     runtime.name = name
     return CHECK(runtime, vector, where)
@@ -112,13 +112,13 @@ def asked(runtime: Interfaces, name: str, vector: Vector, where: Path) -> Result
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_mutant_is_found_and_blamed_on_its_rule(runtime: Interfaces, name: str, tmp_path: Path) -> None:
     rule, vector = MUTANTS[name]
-    result = asked(runtime, name, VECTORS[vector], tmp_path)
+    result = ask(runtime, name, VECTORS[vector], tmp_path)
     assert (result.outcome, result.broken) == (Outcome.FAILED, (rule,)), result.explanation
 
 
 @pytest.mark.parametrize("name", CONFORMING)
 def test_conforming_variants_pass(runtime: Interfaces, name: str, tmp_path: Path) -> None:
-    results = [asked(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
+    results = [ask(runtime, name, VECTORS[vector], tmp_path) for vector in TRIED]
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 

@@ -64,7 +64,7 @@ def ask(vector: Vector, *answers: Any) -> Result:
     return BY_NAME[vector.kind](InProcessRuntime(Says(*answers), seconds(30)), vector, Path())
 
 
-def told(result: Result, *texts: str) -> None:
+def assert_explained(result: Result, *texts: str) -> None:
     """Check that a failure cites the vector's rules, each with its sentence, and says all of this."""
     assert result.outcome is Outcome.FAILED
     for rule in result.rules:
@@ -152,7 +152,7 @@ def test_either_legal_code_passes(int8: Vector, code: float) -> None:
 
 
 def test_an_illegal_code_is_told(int8: Vector) -> None:
-    told(
+    assert_explained(
         ask(int8, rounded(int8, code=-62)),
         "codes beyond the guard band",
         "beyond     1 of 12 elements",
@@ -166,11 +166,11 @@ def test_an_illegal_code_is_told(int8: Vector) -> None:
 
 
 def test_a_code_that_is_no_integer_is_told(int8: Vector) -> None:
-    told(ask(int8, rounded(int8, code=-63.5)), "got        C27E0000  -63.5")
+    assert_explained(ask(int8, rounded(int8, code=-63.5)), "got        C27E0000  -63.5")
 
 
 def test_a_scale_that_is_off_is_told(int8: Vector) -> None:
-    told(
+    assert_explained(
         ask(int8, rounded(int8, scale=2 / 127 * (1 + 2**-20))),
         "scales off by more than 2^-21",
         "first      vector 2",
@@ -182,7 +182,7 @@ def test_nan_breaks_num_1_before_all(int8: Vector) -> None:
     result = ask(int8, rounded(int8, scale=np.nan, code=np.inf))
     assert result.broken == ("LLQ-NUM-1", "LLQ-ACT-5")
     assert result.headline == "codes beyond the guard band, scales off by more than 2^-21"
-    told(result, "breaks     LLQ-NUM-1", "error/bound inf")
+    assert_explained(result, "breaks     LLQ-NUM-1", "error/bound inf")
 
 
 def test_negligible_vectors_may_be_taken_for_zeros(vector: Make) -> None:
@@ -209,13 +209,13 @@ def test_a_subnormal_binary16_may_be_flushed_and_no_other(binary16: Vector) -> N
     values[0, 0] = 0
     assert ask(binary16, Rounded(values)).outcome is Outcome.PASSED
     values[0, 1] = 0
-    told(ask(binary16, Rounded(values)), "first      vector 0, element 1", "input      6.103515")
+    assert_explained(ask(binary16, Rounded(values)), "first      vector 0, element 1", "input      6.103515")
 
 
 def test_another_shape_is_told(int8: Vector, binary16: Vector) -> None:
-    told(ask(binary16, Rounded(np.zeros((4, 1), np.float32))), "expected   the shape [1, 4]")
+    assert_explained(ask(binary16, Rounded(np.zeros((4, 1), np.float32))), "expected   the shape [1, 4]")
     wrong = Rounded(int8.array("least"), np.zeros((3, 1)))
-    told(ask(int8, wrong), "wrong shape of the scales", "got        the shape [3, 1]")
+    assert_explained(ask(int8, wrong), "wrong shape of the scales", "got        the shape [3, 1]")
 
 
 # ---- Products and logits ------------------------------------------------------------------------------
@@ -231,11 +231,11 @@ def products(vector: Make) -> Vector:
 
 
 def test_the_first_and_the_worst_product_are_told(products: Vector) -> None:
-    got = EXPECTED.astype(np.float32)
-    got[0, 1] += 0.5
-    got[1, 2] -= 8
-    told(
-        ask(products, got),
+    actual = EXPECTED.astype(np.float32)
+    actual[0, 1] += 0.5
+    actual[1, 2] -= 8
+    assert_explained(
+        ask(products, actual),
         "beyond     2 of 6 elements",
         "first      vector 0, output row 1\n  expected   40000000  2.0\n  got        40200000  2.5",
         "error      0.5; bound 0.25; error/bound 2",
@@ -248,7 +248,9 @@ def test_the_first_and_the_worst_product_are_told(products: Vector) -> None:
 
 
 def test_hexadecimal_digits_are_of_the_format_that_was_returned(products: Vector) -> None:
-    told(ask(products, EXPECTED + 1), "expected   3FF0000000000000  1.0", "got        4000000000000000  2.0")
+    assert_explained(
+        ask(products, EXPECTED + 1), "expected   3FF0000000000000  1.0", "got        4000000000000000  2.0"
+    )
 
 
 @pytest.fixture
@@ -261,11 +263,13 @@ def model(vector: Make) -> Vector:
 def test_logits_that_depend_on_the_split_are_told(model: Vector) -> None:
     result = ask(model, EXPECTED, EXPECTED + 2)
     assert result.broken == ("LLQ-DEC-17", "LLQ-NUM-4")
-    told(result, "split      [2]: right", "split      [1, 1]: wrong", "first      position 0, token 0")
+    assert_explained(
+        result, "split      [2]: right", "split      [1, 1]: wrong", "first      position 0, token 0"
+    )
 
 
 def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
-    told(
+    assert_explained(
         ask(model, EXPECTED + 0.5),
         "KV cache   f32, as declared",
         "within the bound of f16, 1: does the cache hold f16?",
@@ -277,20 +281,20 @@ def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
 
 
 def test_nan_among_logits_is_told(model: Vector) -> None:
-    got: NDArray[np.float64] = EXPECTED.copy()
-    got[1, 1] = np.nan
-    result = ask(model, got)
+    actual: NDArray[np.float64] = EXPECTED.copy()
+    actual[1, 1] = np.nan
+    result = ask(model, actual)
     assert (result.headline, result.broken[0]) == ("NaN or infinity", "LLQ-NUM-1")
-    told(result, "first      position 1, token 1", "error/bound inf")
+    assert_explained(result, "first      position 1, token 1", "error/bound inf")
 
 
 def test_logits_of_some_positions_alone_are_no_answer(model: Vector) -> None:
-    told(ask(model, EXPECTED[1:]), "wrong shape", "got        the shape [1, 3]")
+    assert_explained(ask(model, EXPECTED[1:]), "wrong shape", "got        the shape [1, 3]")
 
 
 def test_what_is_no_number_is_beyond_every_bound() -> None:
-    got = np.array([np.nan, np.inf, -np.inf, 1.0])
-    assert error_bound.beyond(got, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
+    actual = np.array([np.nan, np.inf, -np.inf, 1.0])
+    assert error_bound.beyond(actual, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
 
 
 # ---- Tokens -------------------------------------------------------------------------------------------
@@ -298,9 +302,9 @@ def test_what_is_no_number_is_beyond_every_bound() -> None:
 
 @pytest.fixture
 def generation(vector: Make) -> Vector:
-    made = vector("generate", "LLQ-GEN-1", tokens=[1], max_tokens=3, expected=[7, 8, 9], margin=0.5)
-    (made.home / "metadata.json").write_text('{"tokenizer": {"eos_token_ids": [2]}}')
-    return made
+    question = vector("generate", "LLQ-GEN-1", tokens=[1], max_tokens=3, expected=[7, 8, 9], margin=0.5)
+    (question.home / "metadata.json").write_text('{"tokenizer": {"eos_token_ids": [2]}}')
+    return question
 
 
 LATE = "LLQ-GEN-2", "LLQ-GEN-1"
@@ -323,7 +327,7 @@ def test_the_first_step_that_differs_is_told(
 ) -> None:
     result = ask(generation, tokens)
     assert (result.headline, result.broken) == (headline, broken)
-    told(result, f"first      {first}", "prompt     [1], max_tokens 3, eos_token_ids [2]")
+    assert_explained(result, f"first      {first}", "prompt     [1], max_tokens 3, eos_token_ids [2]")
     assert ask(generation, np.array([7, 8, 9])).outcome is Outcome.PASSED
 
 
@@ -332,5 +336,7 @@ def test_what_is_wrong_with_tokens_and_text_is_told(vector: Make) -> None:
     assert ask(prompt, Tokenized((1, 2), "é")).outcome is Outcome.PASSED
     result = ask(prompt, Tokenized((1, 1, 2), "e"))
     assert result.headline == "other token ids, another text decoded"
-    told(result, "text       '\\xe9'", "id 1: expected 2, got 1", "expected   '\\xe9'\n  got        'e'")
-    told(ask(prompt, Tokenized((1,), "é")), "id 1: expected 2, got nothing")
+    assert_explained(
+        result, "text       '\\xe9'", "id 1: expected 2, got 1", "expected   '\\xe9'\n  got        'e'"
+    )
+    assert_explained(ask(prompt, Tokenized((1,), "é")), "id 1: expected 2, got nothing")

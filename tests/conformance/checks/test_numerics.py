@@ -93,16 +93,16 @@ class Codes:
     capabilities = frozenset({"activations"})
     info = Info("codes")
 
-    def __init__(self, error: float = 0, beyond: tuple[int, ...] | None = None, step: int = 0) -> None:
+    def __init__(self, error: float = 0, excess: tuple[int, ...] | None = None, step: int = 0) -> None:
         self.error = error
-        self.beyond = beyond
+        self.excess = excess
         self.step = step
 
     def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:  # noqa: ARG002 - INT8 alone
         """Answer."""
         codes = flipped(x)
-        if self.beyond:
-            codes[self.beyond] += self.step
+        if self.excess:
+            codes[self.excess] += self.step
         return Rounded(codes, largest(x)[:, 0] / 127 * (1 + self.error))
 
 
@@ -184,9 +184,9 @@ def test_accumulation_in_binary16_fails(form: Format) -> None:
 def test_the_example_of_the_guide_is_real() -> None:
     """README.md shows a failure of a matmul; the suite still writes it so, word for word."""
     guide = (ROOT / "conformance" / "README.md").read_text(encoding="utf-8")
-    shown = guide.split("```text\n")[2].partition("\n```")[0]
+    example = guide.split("```text\n")[2].partition("\n```")[0]
     runtime = KernelRuntime(lambda matrix, a: matrix.plain(a, in_binary16))
-    assert shown in not_passed(runtime, matvecs("binary16"))
+    assert example in not_passed(runtime, matvecs("binary16"))
 
 
 class Off:

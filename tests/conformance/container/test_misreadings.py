@@ -36,8 +36,8 @@ def vectors() -> Sequence[Vector]:
 
 @cache
 def stored(vector: str) -> tuple[Tensor, ...]:
-    (found,) = (each for each in vectors() if each.id == vector)
-    return tuple(read_tensor(found.package, name) for name in found.tensors)
+    (stored_vector,) = (candidate for candidate in vectors() if candidate.id == vector)
+    return tuple(read_tensor(stored_vector.package, name) for name in stored_vector.tensors)
 
 
 class Variant(Right):
@@ -48,7 +48,9 @@ class Variant(Right):
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights, misread."""
-        return self.reading(next(each for each in stored(package.parent.name) if each.name == tensor))
+        return self.reading(
+            next(candidate for candidate in stored(package.parent.name) if candidate.name == tensor)
+        )
 
 
 def decode_all(runtime: Right, some: Sequence[Vector]) -> list[Result]:
@@ -97,7 +99,9 @@ def test_the_rejected_readings_of_the_spec_differ_on_the_worked_example(rejected
 
 def misread(name: str) -> Reading:
     """Return the reading that has this misreading."""
-    return Reading(**{one.step: one.replacement for one in MISREADINGS if one.name == name})
+    return Reading(
+        **{misreading.step: misreading.replacement for misreading in MISREADINGS if misreading.name == name}
+    )
 
 
 def random_part(dtype: str, rows: int, cols: int) -> Part:

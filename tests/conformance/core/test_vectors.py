@@ -60,7 +60,7 @@ def test_vectors_of_computation_keep_their_members(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("entries", "message"),
     [
         ([], "lists no valid vectors: a run would prove nothing"),
         ([VALID], "lists no invalid vectors"),
@@ -74,9 +74,9 @@ def test_vectors_of_computation_keep_their_members(tmp_path: Path) -> None:
     ],
 )
 def test_an_index_that_proves_nothing_is_refused(
-    tmp_path: Path, entries: list[dict[str, Any]], told: str
+    tmp_path: Path, entries: list[dict[str, Any]], message: str
 ) -> None:
-    with pytest.raises(VectorsError, match=told):
+    with pytest.raises(VectorsError, match=message):
         load(index(tmp_path, *entries))
 
 
@@ -106,7 +106,7 @@ def test_set_ups(package: Path) -> None:
     set_up(package, {"op": "directory", "file": "file"})
     assert file.is_dir()
     set_up(package, {"op": "remove", "file": "moved"})
-    assert [each.name for each in package.iterdir()] == ["file"]
+    assert [path.name for path in package.iterdir()] == ["file"]
     with pytest.raises(VectorsError, match="no set-up is called 'explode'"):
         set_up(package, {"op": "explode", "file": "file"})
 

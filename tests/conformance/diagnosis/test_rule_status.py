@@ -33,10 +33,10 @@ def test_every_rule_has_a_status_in_the_order_of_the_registry() -> None:
     "outcome", [Outcome.FAILED, Outcome.ERRORED, Outcome.TIMED_OUT, Outcome.KNOWN_FAILURE]
 )
 def test_one_bad_outcome_outweighs_passes(outcome: Outcome) -> None:
-    found = status_of(PACK, PASSED, PASSED, replace(FAILED, outcome=outcome))
-    assert found.status.value == outcome.value
-    assert found.outcomes == {Outcome.PASSED: 2, outcome: 1}
-    assert found.asked == 3
+    entry = status_of(PACK, PASSED, PASSED, replace(FAILED, outcome=outcome))
+    assert entry.status.value == outcome.value
+    assert entry.outcomes == {Outcome.PASSED: 2, outcome: 1}
+    assert entry.asked == 3
 
 
 def test_a_failure_outweighs_other_bad_outcomes() -> None:
@@ -58,25 +58,25 @@ def test_without_an_answer_all_rules_of_a_vector_are_without_one() -> None:
 
 def test_what_was_not_asked_is_not_passed() -> None:
     silent = replace(PASSED, outcome=Outcome.NOT_CLAIMED, headline="not claimed: decode")
-    found = status_of(PACK, silent)
-    assert (found.status, found.why, found.asked) == (Status.NOT_CLAIMED, "not claimed: decode", 0)
+    entry = status_of(PACK, silent)
+    assert (entry.status, entry.why, entry.asked) == (Status.NOT_CLAIMED, "not claimed: decode", 0)
     assert status_of(PACK, silent, PASSED).status is Status.PASSED
     assert status_of("LLQ-ACT-1", PASSED).status is Status.NOT_ASKED
 
 
 def test_what_no_check_can_tell_says_why() -> None:
-    told = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
-    assert status_of("LLQ-WRITE-1", PASSED).why == told
-    found = {entry.rule.id for entry in rule_statuses([PASSED]) if entry.status is Status.UNTESTABLE}
-    asked = [
+    reason = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
+    assert status_of("LLQ-WRITE-1", PASSED).why == reason
+    untestable = {entry.rule.id for entry in rule_statuses([PASSED]) if entry.status is Status.UNTESTABLE}
+    results = [
         Result(check.name, check.needs, vector.id, vector.rules, Outcome.PASSED)
         for check in CHECKS
         for vector in load()
         if check.concerns(vector)
     ]
-    every = {entry.rule.id: entry.status for entry in rule_statuses(asked)}
-    assert set(every.values()) == {Status.PASSED, Status.UNTESTABLE}
-    assert found == {rule for rule, status in every.items() if status is Status.UNTESTABLE}
+    statuses = {entry.rule.id: entry.status for entry in rule_statuses(results)}
+    assert set(statuses.values()) == {Status.PASSED, Status.UNTESTABLE}
+    assert untestable == {rule for rule, status in statuses.items() if status is Status.UNTESTABLE}
 
 
 def test_a_package_tells_of_its_first_fault_alone() -> None:
@@ -87,9 +87,9 @@ def test_a_package_tells_of_its_first_fault_alone() -> None:
 
 
 def test_who_refuses_for_another_rule_breaks_the_rule_about_naming() -> None:
-    for made in (RefusesAll, RefusesForAnother):
-        found = status_of("LLQ-READ-1", *results_of(InProcessRuntime(made(), seconds(30))))
-        assert found.status is Status.FAILED
+    for reader in (RefusesAll, RefusesForAnother):
+        entry = status_of("LLQ-READ-1", *results_of(InProcessRuntime(reader(), seconds(30))))
+        assert entry.status is Status.FAILED
     assert (
         status_of("LLQ-READ-1", *results_of(InProcessRuntime(AcceptsAll(), seconds(30)))).status
         is Status.UNCLEAR
@@ -97,9 +97,9 @@ def test_who_refuses_for_another_rule_breaks_the_rule_about_naming() -> None:
 
 
 def test_one_misreading_takes_the_blame_of_all_wrong_decodings() -> None:
-    found = {
+    rules = {
         entry.rule.id
         for entry in rule_statuses(list(results_of(InProcessRuntime(NibblePairs(), seconds(30)))))
         if entry.status == "failed"
     }
-    assert found == {PACK}
+    assert rules == {PACK}

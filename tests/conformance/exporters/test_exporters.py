@@ -39,13 +39,13 @@ REPEATED = ("dense-llama-in-bfloat16",)
 
 def in_process(exporter: Any) -> InProcessExporter:
     """Return an exporter as the suite has it."""
-    made = Reference.export.__get__(exporter) if isinstance(exporter, Reference) else exporter
-    found = InProcessExporter(type(exporter).__name__, made, seconds(60))
-    found.claim = exporter.claim
-    return found
+    export = Reference.export.__get__(exporter) if isinstance(exporter, Reference) else exporter
+    subject = InProcessExporter(type(exporter).__name__, export, seconds(60))
+    subject.claim = exporter.claim
+    return subject
 
 
-def asked(exporter: Any, check: str) -> Iterator[Result]:
+def results_of(exporter: Any, check: str) -> Iterator[Result]:
     """Yield the results of a check of an exporter on top of the reference, one vector after another."""
     yield from asked_of(in_process(exporter), check)
 
@@ -64,21 +64,25 @@ def asked_of(exporter: InProcessExporter, check: str) -> Iterator[Result]:
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 def test_each_mutant_fails_each_of_its_checks_on_its_rule(mutant: Mutant) -> None:
     for check in mutant.checks:
-        found = any(r.outcome is Outcome.FAILED and mutant.rule in r.broken for r in asked(mutant, check))
-        other = mutant.rule == "LLQ-WRITE-4" and check == "describe"
-        assert found or (other and any(r.outcome is Outcome.FAILED for r in asked(mutant, check))), check
+        detected = any(
+            r.outcome is Outcome.FAILED and mutant.rule in r.broken for r in results_of(mutant, check)
+        )
+        another_rule = mutant.rule == "LLQ-WRITE-4" and check == "describe"
+        assert detected or (
+            another_rule and any(r.outcome is Outcome.FAILED for r in results_of(mutant, check))
+        ), check
 
 
 @pytest.mark.parametrize("variant", CONFORMING.values(), ids=lambda variant: variant.name)
 def test_no_conforming_variant_fails(variant: ConformingVariant) -> None:
-    results = [result for check in BY_NAME for result in asked(variant, check)]
+    results = [result for check in BY_NAME for result in results_of(variant, check)]
     bad = [result.explanation for result in results if result.outcome.bad]
     assert bad == []
     assert {result.check for result in results if result.outcome is Outcome.PASSED} >= {"export", "compute"}
 
 
 def test_the_reference_passes() -> None:
-    results = [result for check in BY_NAME for result in asked(Reference(), check)]
+    results = [result for check in BY_NAME for result in results_of(Reference(), check)]
     assert {result.outcome for result in results} == {Outcome.PASSED}
     assert {result.check for result in results} == set(BY_NAME)
     assert len([result for result in results if result.check == "decline"]) >= 20
@@ -130,7 +134,7 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ("nothing", "--exporter=nothing is none of: reference"),
         ("cmd:llq export {checkpoint}", "lacks {package}"),
@@ -139,17 +143,17 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path)
         ("conforming:nobody", "no conforming variant of the exporter is called 'nobody'"),
     ],
 )
-def test_an_exporter_that_there_is_not_is_told(spec: str, told: str) -> None:
-    with pytest.raises(UnknownExporterError, match=re.escape(told)):
+def test_an_exporter_that_there_is_not_is_told(spec: str, message: str) -> None:
+    with pytest.raises(UnknownExporterError, match=re.escape(message)):
         exporters.find(spec, 1)
 
 
 def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     line = f"cmd:{sys.executable} -m llq_format export {{checkpoint}} {{package}}"
     chosen = ("-k", "gguf-of-q8-0 or checkpoint-with-nan-in-a-norm")
-    done = run_suite(f"--exporter={line}", "--exporter-claims=rounding", f"--report={tmp_path}", *chosen)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "conforms as export, weights, rounding: 10 checks passed" in done.stdout
+    process = run_suite(f"--exporter={line}", "--exporter-claims=rounding", f"--report={tmp_path}", *chosen)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "conforms as export, weights, rounding: 10 checks passed" in process.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["runtime"]["option"], report["runtime"]["spec"]) == ("exporter", line)
     statuses = {rule["id"]: rule["status"] for rule in report["rules"]}
@@ -157,11 +161,11 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
 
 
 def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
-    done = run_suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
-    assert done.returncode == 1
-    assert "breaks     LLQ-WRITE-6" in done.stdout
-    assert "resembles  row 40 of the checkpoint's tensor" in done.stdout
-    assert "llq rerun dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in done.stdout
+    process = run_suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
+    assert process.returncode == 1
+    assert "breaks     LLQ-WRITE-6" in process.stdout
+    assert "resembles  row 40 of the checkpoint's tensor" in process.stdout
+    assert "llq rerun dense-llama-in-binary32 --exporter=mutant:gate-up-swapped" in process.stdout
     rerun = llq("rerun", "dense-llama-in-binary32", "--exporter=mutant:gate-up-swapped")
     assert rerun.exit_code == 1
     assert "FAILED  weights dense-llama-in-binary32" in rerun.stdout
@@ -171,7 +175,7 @@ def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("--exporter-claims=rounding",), "--exporter-claims is about an exporter"),
         (("--exporter=cmd:/nowhere/it {checkpoint} {package}",), "cannot be started"),
@@ -182,10 +186,10 @@ def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
         ),
     ],
 )
-def test_options_that_do_not_fit_are_misuse(arguments: tuple[str, ...], told: str) -> None:
-    done = run_suite(*arguments)
-    assert done.returncode == 4
-    assert told in done.stdout + done.stderr
+def test_options_that_do_not_fit_are_misuse(arguments: tuple[str, ...], message: str) -> None:
+    process = run_suite(*arguments)
+    assert process.returncode == 4
+    assert message in process.stdout + process.stderr
 
 
 def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:

@@ -58,22 +58,22 @@ OF_VERDICTS = [name for name, mutant in MUTANTS.items() if mutant.check in VERDI
 
 def test_mutants_of_validators_are_named_by_the_pattern_of_their_verdicts() -> None:
     """All of them, from the patterns of the matrix: those that no other mutant shares have a name."""
-    named = {name: common_verdict(attribution.answers(name)) for name in OF_VERDICTS}
-    wrong = {n: c.name for n, c in named.items() if c is not None and c.name != MUTANTS[n].title}
+    verdicts = {name: common_verdict(attribution.answers(name)) for name in OF_VERDICTS}
+    wrong = {n: c.name for n, c in verdicts.items() if c is not None and c.name != MUTANTS[n].title}
     assert wrong == {}
-    assert sum(common is not None for common in named.values()) >= 0.95 * len(OF_VERDICTS)
+    assert sum(common is not None for common in verdicts.values()) >= 0.95 * len(OF_VERDICTS)
 
 
 def test_a_pattern_that_no_mutant_has_is_not_named() -> None:
     results = attribution.answers("scale-nan-accepted")
     failed = [i for i, result in enumerate(results) if result.outcome is Outcome.FAILED]
     assert common_verdict(results) is not None
-    other = next(i for i, result in enumerate(results) if result.check == "refuse" and i not in failed)
-    results[other] = Result(
+    number = next(i for i, result in enumerate(results) if result.check == "refuse" and i not in failed)
+    results[number] = Result(
         "refuse",
         ("reject",),
-        results[other].vector,
-        results[other].rules,
+        results[number].vector,
+        results[number].rules,
         Outcome.FAILED,
         "accepted",
         "",

@@ -55,7 +55,7 @@ def test_the_matrix_is_that_of_the_mutants_and_questions_that_there_are() -> Non
 
 
 def test_the_quick_set_catches_every_mutant() -> None:
-    assert [name for name, found in KILLS.items() if not found & set(QUICK)] == []
+    assert [name for name, checks in KILLS.items() if not checks & set(QUICK)] == []
 
 
 RUN = "run `python -m conformance.measurement.build`"
@@ -66,7 +66,7 @@ SAMPLE = random.Random(5).sample(sorted(MUTANTS), 40)  # noqa: S311 - a sample
 def test_what_the_matrix_says_is_so(name: str, tmp_path: Path) -> None:
     """Of each sampled mutant some questions of either kind: those that catch it, and those that do not."""
     draw = random.Random(name)  # noqa: S311 - a sample
-    asked = InProcessRuntime(runtime(name), seconds(60))
+    subject = InProcessRuntime(runtime(name), seconds(60))
     own = sorted(f"{c.name}-{v.id}" for c, v in build.questions(build.CHECKS_THAT_SEE[MUTANTS[name].check]))
     caught = draw.sample(sorted(KILLS[name]), min(4, len(KILLS[name])))
     survived = sorted({*own} - KILLS[name] - {f"refuse-{slow}" for slow in build.SLOW})
@@ -74,10 +74,10 @@ def test_what_the_matrix_says_is_so(name: str, tmp_path: Path) -> None:
     with recognition.silent():
         for question in caught + survived:
             check, vector = QUESTIONS[question]
-            result = check(asked, vector, tmp_path / check.name)
+            result = check(subject, vector, tmp_path / check.name)
             assert (result.outcome is not Outcome.PASSED) == (question in caught), (question, RUN)
-            said = MATRIX.headlines.get(name, {}).get(question, result.headline)
-            assert said == result.headline, (question, RUN)
+            headline = MATRIX.headlines.get(name, {}).get(question, result.headline)
+            assert headline == result.headline, (question, RUN)
 
 
 def test_a_mutant_need_not_be_asked_where_it_overlooks_nothing(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_mutant_need_not_be_asked_where_it_overlooks_nothing(tmp_path: Path) -
     overlooking = [mutant for mutant in MUTANTS.values() if mutant.overlooks]
     draw = random.Random(6)  # noqa: S311 - a sample
     for mutant in draw.sample(overlooking, 12):
-        left = {(c.name, v.id) for c, v in build.concerned(mutant)}
-        rest = [q for q in build.questions(["refuse"]) if (q[0].name, q[1].id) not in left]
-        for check, vector in draw.sample([q for q in rest if q[1].id not in build.SLOW], 20):
+        concerned = {(c.name, v.id) for c, v in build.concerned(mutant)}
+        unconcerned = [q for q in build.questions(["refuse"]) if (q[0].name, q[1].id) not in concerned]
+        for check, vector in draw.sample([q for q in unconcerned if q[1].id not in build.SLOW], 20):
             result = check(InProcessRuntime(runtime(mutant.name), seconds(60)), vector, tmp_path / check.name)
             assert result.outcome is Outcome.PASSED, (mutant.name, vector.id)
 
@@ -114,5 +114,5 @@ def test_the_cover_is_small_and_whole() -> None:
 
 
 def test_twins_are_those_that_answer_alike() -> None:
-    one, other = {"x": ("refused", "00")}, {"x": ("refused", "01")}
-    assert build.indistinguishable_mutants({"a": one, "b": other, "c": one, "d": {}}) == [("a", "c")]
+    first, second = {"x": ("refused", "00")}, {"x": ("refused", "01")}
+    assert build.indistinguishable_mutants({"a": first, "b": second, "c": first, "d": {}}) == [("a", "c")]

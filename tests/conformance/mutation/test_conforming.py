@@ -32,18 +32,18 @@ def test_there_are_many() -> None:
 
 @pytest.mark.parametrize("name", CONFORMING)
 def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
-    asked = InProcessRuntime(runtime(name), seconds(60))
-    wanted = CHANGED.get(name, COMPUTED)
-    checks = [c for c in CHECKS if c.name in wanted and set(c.needs) <= asked.capabilities]
+    subject = InProcessRuntime(runtime(name), seconds(60))
+    changed = CHANGED.get(name, COMPUTED)
+    checks = [c for c in CHECKS if c.name in changed and set(c.needs) <= subject.capabilities]
     assert checks
     with recognition.silent():
-        found = [
-            check(asked, vector, tmp_path / check.name)
+        results = [
+            check(subject, vector, tmp_path / check.name)
             for check in checks
             for vector in load()
             if check.concerns(vector) and vector.id != SLOW
         ]
-    assert [result.explanation for result in found if result.outcome is not Outcome.PASSED] == []
+    assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 
 def test_an_unknown_variant_is_told_near_names() -> None:

@@ -31,27 +31,27 @@ BLURRED = {
 
 def concerned(check: str, rule: str | None = None) -> list[Vector]:
     """Return the vectors of a check, those about a rule first, the slowest left out."""
-    found = [v for v in LOADED if BY_NAME[check].concerns(v) and v.id != SLOW]
-    return sorted(found, key=lambda vector: rule is not None and rule not in vector.rules)
+    concerned = [v for v in LOADED if BY_NAME[check].concerns(v) and v.id != SLOW]
+    return sorted(concerned, key=lambda vector: rule is not None and rule not in vector.rules)
 
 
 def results(names: str, check: str, rule: str | None, where: Path, cache: str = "f32") -> Iterator[Result]:
     """Yield the results of a mutant, one vector after another."""
-    asked = InProcessRuntime(runtime(names, "f16" if cache == "f16" else "f32"), seconds(60))
+    subject = InProcessRuntime(runtime(names, "f16" if cache == "f16" else "f32"), seconds(60))
     for vector in concerned(check, rule):
-        yield BY_NAME[check](asked, vector, where / check)
+        yield BY_NAME[check](subject, vector, where / check)
 
 
-def blamed(found: Sequence[Result], rule: str) -> bool:
-    return any(r.outcome is Outcome.FAILED and rule in (*r.broken, *r.rules) for r in found)
+def blamed(outcomes: Sequence[Result], rule: str) -> bool:
+    return any(r.outcome is Outcome.FAILED and rule in (*r.broken, *r.rules) for r in outcomes)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS.values(), ids=lambda mutant: mutant.name)
 def test_each_mutant_fails_on_its_rule_by_its_lowest_check(mutant: Mutant, tmp_path: Path) -> None:
     for check in mutant.checks:
-        found = results(mutant.name, check, mutant.rule, tmp_path)
+        outcomes = results(mutant.name, check, mutant.rule, tmp_path)
         with recognition.silent() if check != "decode" else nullcontext():  # there the name brings the rule
-            assert any(blamed([result], mutant.rule) for result in found), check
+            assert any(blamed([result], mutant.rule) for result in outcomes), check
 
 
 def test_there_are_many_mutants_and_each_names_a_rule_and_checks_that_exist() -> None:
@@ -69,8 +69,8 @@ def test_variants_of_one_mutant_break_one_rule() -> None:
 
 @pytest.mark.parametrize("check", ["activations", "matvec", "generate", "tokenize", "logits"])
 def test_the_control_passes(check: str, tmp_path: Path) -> None:
-    found = list(results(CONTROL, check, None, tmp_path))
-    assert [result.explanation for result in found if result.outcome is not Outcome.PASSED] == []
+    outcomes = list(results(CONTROL, check, None, tmp_path))
+    assert [result.explanation for result in outcomes if result.outcome is not Outcome.PASSED] == []
 
 
 OF_LOGITS = [name for name, mutant in MUTANTS.items() if mutant.check == "logits"]
@@ -84,8 +84,8 @@ def test_mutants_of_logits_fail_with_a_cache_in_binary16_too(
     if name in BLURRED:
         request.applymarker(pytest.mark.xfail(reason=BLURRED[name], strict=True))
     with recognition.silent():
-        found = results(name, "logits", MUTANTS[name].rule, tmp_path, "f16")
-        assert any(result.outcome is Outcome.FAILED for result in found)
+        outcomes = results(name, "logits", MUTANTS[name].rule, tmp_path, "f16")
+        assert any(result.outcome is Outcome.FAILED for result in outcomes)
 
 
 PACKING = [name for name, mutant in MUTANTS.items() if mutant.check == "decode" and "PACK-3" in mutant.rule]
@@ -105,9 +105,9 @@ def test_failures_of_mutants_name_them(name: str, tmp_path: Path) -> None:
     """Some failure names it, alone or beside a mutant that computes the same; none names another only."""
     mutant = MUTANTS[name]
     failed = [r for r in results(name, mutant.check, None, tmp_path) if r.outcome is Outcome.FAILED]
-    told = [result for result in failed if result.misreadings]
-    assert any(mutant.title in result.misreadings for result in told)
-    assert [result.vector for result in told if mutant.title not in result.misreadings] == []
+    explained = [result for result in failed if result.misreadings]
+    assert any(mutant.title in result.misreadings for result in explained)
+    assert [result.vector for result in explained if mutant.title not in result.misreadings] == []
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -123,14 +123,14 @@ def pairs() -> list[tuple[str, str]]:
 def test_pairs_of_mutants_fail_as_both(pair: tuple[str, str], tmp_path: Path) -> None:
     for name in pair:
         mutant = MUTANTS[name]
-        found = list(results("+".join(pair), mutant.check, None, tmp_path))
-        assert any(mutant.title in result.misreadings for result in found)
+        outcomes = list(results("+".join(pair), mutant.check, None, tmp_path))
+        assert any(mutant.title in result.misreadings for result in outcomes)
 
 
 def test_a_pair_of_misreadings_is_named(tmp_path: Path) -> None:
     (example,) = (vector for vector in LOADED if vector.id == "worked-example")
-    asked = InProcessRuntime(runtime("nibble-pairs+zero-point-plus-1"), seconds(30))
-    result = BY_NAME["decode"](asked, example, tmp_path)
+    subject = InProcessRuntime(runtime("nibble-pairs+zero-point-plus-1"), seconds(30))
+    result = BY_NAME["decode"](subject, example, tmp_path)
     assert "nibble pairs, even column in the low nibble, and zero_point + 1" in result.headline
 
 

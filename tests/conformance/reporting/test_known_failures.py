@@ -46,41 +46,43 @@ def suite(
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.ERRORED, Outcome.TIMED_OUT])
 def test_a_listed_failure_is_known_and_keeps_its_explanation(tmp_path: Path, outcome: Outcome) -> None:
-    known = KnownFailures.load(listed(tmp_path, {**ENTRY, "since": "1.2"}))
-    judged = known.judge(replace(FAILED, outcome=outcome))
+    failures = KnownFailures.load(listed(tmp_path, {**ENTRY, "since": "1.2"}))
+    judged = failures.judge(replace(FAILED, outcome=outcome))
     assert judged.outcome is Outcome.KNOWN_FAILURE
     assert judged.explanation == f"in full\n  known      {outcome}: nibbles, until 2.0 (since 1.2)"
-    assert not list(known.stale([judged]))
+    assert not list(failures.stale([judged]))
 
 
 def test_nothing_else_becomes_known(tmp_path: Path) -> None:
-    known = KnownFailures.load(listed(tmp_path, ENTRY))
-    for other in (replace(FAILED, vector="control-parts"), replace(FAILED, check="accept")):
-        assert known.judge(other) is other
+    failures = KnownFailures.load(listed(tmp_path, ENTRY))
+    for unlisted in (replace(FAILED, vector="control-parts"), replace(FAILED, check="accept")):
+        assert failures.judge(unlisted) is unlisted
     for fine in (Outcome.PASSED, Outcome.NOT_CLAIMED):
-        assert known.judge(replace(FAILED, outcome=fine)).outcome is fine
+        assert failures.judge(replace(FAILED, outcome=fine)).outcome is fine
 
 
 def test_a_failure_of_another_rule_is_a_new_one(tmp_path: Path) -> None:
-    known = KnownFailures.load(listed(tmp_path, {**ENTRY, "rule": "LLQ-DEQ-3"}))
-    judged = known.judge(FAILED)
+    failures = KnownFailures.load(listed(tmp_path, {**ENTRY, "rule": "LLQ-DEQ-3"}))
+    judged = failures.judge(FAILED)
     assert judged.outcome is Outcome.FAILED
-    told = "listed     as a known failure of LLQ-DEQ-3, but this breaks LLQ-PACK-3, LLQ-PACK-4"
-    assert told in judged.explanation
+    message = "listed     as a known failure of LLQ-DEQ-3, but this breaks LLQ-PACK-3, LLQ-PACK-4"
+    assert message in judged.explanation
 
 
 @pytest.mark.parametrize(
-    ("outcome", "told"), [(Outcome.PASSED, "passes"), (Outcome.NOT_CLAIMED, "is not claimed any more")]
+    ("outcome", "reason"), [(Outcome.PASSED, "passes"), (Outcome.NOT_CLAIMED, "is not claimed any more")]
 )
-def test_an_entry_is_stale_where_its_check_does_not_fail(tmp_path: Path, outcome: Outcome, told: str) -> None:
-    known = KnownFailures.load(listed(tmp_path, ENTRY))
-    (stale,) = known.stale([replace(FAILED, outcome=outcome)])
+def test_an_entry_is_stale_where_its_check_does_not_fail(
+    tmp_path: Path, outcome: Outcome, reason: str
+) -> None:
+    failures = KnownFailures.load(listed(tmp_path, ENTRY))
+    (stale,) = failures.stale([replace(FAILED, outcome=outcome)])
     entry = "decode control (LLQ-PACK-3: nibbles, until 2.0)"
-    assert stale == f"decode control {told}: delete {entry} from {known.file}"
+    assert stale == f"decode control {reason}: delete {entry} from {failures.file}"
 
 
 @pytest.mark.parametrize(
-    ("contents", "told"),
+    ("contents", "message"),
     [
         ("{", "cannot be used"),
         ('{"known": []}', "known-failures: .*known"),
@@ -90,10 +92,10 @@ def test_an_entry_is_stale_where_its_check_does_not_fail(tmp_path: Path, outcome
         (json.dumps({"known_failures": [ENTRY, ENTRY]}), "lists decode control more than once"),
     ],
 )
-def test_a_file_that_cannot_be_used(tmp_path: Path, contents: str, told: str) -> None:
+def test_a_file_that_cannot_be_used(tmp_path: Path, contents: str, message: str) -> None:
     file = tmp_path / "known.json"
     file.write_text(contents)
-    with pytest.raises(KnownFailuresError, match=told):
+    with pytest.raises(KnownFailuresError, match=message):
         KnownFailures.load(file)
 
 
@@ -106,11 +108,11 @@ def test_a_list_is_renewed_from_a_run(tmp_path: Path) -> None:
     """What fails on keeps its reason, what passes goes, what was not asked stays, what is new is added."""
     not_asked = {**ENTRY, "vector": "other", "since": "1.0"}
     passes = {**ENTRY, "vector": "passing"}
-    known = KnownFailures.load(listed(tmp_path, ENTRY, passes, not_asked))
-    results = [known.judge(FAILED), replace(FAILED, vector="passing", outcome=Outcome.PASSED)]
+    failures = KnownFailures.load(listed(tmp_path, ENTRY, passes, not_asked))
+    results = [failures.judge(FAILED), replace(FAILED, vector="passing", outcome=Outcome.PASSED)]
     results.append(replace(FAILED, vector="new"))
     new = {**ENTRY, "vector": "new", "reason": "wrong weights"}
-    renewed = known.renewed(results)
+    renewed = failures.renewed(results)
     assert renewed == {"known_failures": [ENTRY, new, not_asked]}
     write(renewed, tmp_path / "new.json")
     messages.conform(json.loads((tmp_path / "new.json").read_text("utf-8")), "known-failures")
@@ -119,8 +121,8 @@ def test_a_list_is_renewed_from_a_run(tmp_path: Path) -> None:
 
 def entries(file: Path) -> list[dict[str, Any]]:
     """Return the entries of a file."""
-    found: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["known_failures"]
-    return found
+    failures: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["known_failures"]
+    return failures
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
@@ -130,11 +132,11 @@ def test_a_list_is_written_then_used_then_stale(tmp_path: Path, workers: str) ->
     assert failing.returncode == 1
     assert f"known failures written to {file}" in failing.stdout
     assert {entry["vector"] for entry in entries(file)} >= {"worked-example", "control"}
-    known = suite(WRONG, f"--known-failures={file}", f"--report={report}", "-n", workers)
-    assert known.returncode == 0, known.stdout + known.stderr
-    assert "decode worked-example (LLQ-PACK-3)" in known.stdout
-    assert f"DOES NOT CONFORM as decode: {len(entries(file))} of " in known.stdout
-    assert "FAILURES" not in known.stdout
+    process = suite(WRONG, f"--known-failures={file}", f"--report={report}", "-n", workers)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "decode worked-example (LLQ-PACK-3)" in process.stdout
+    assert f"DOES NOT CONFORM as decode: {len(entries(file))} of " in process.stdout
+    assert "FAILURES" not in process.stdout
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]
     outcomes = {result["vector"]: result["outcome"] for result in results if result["check"] == "decode"}
     assert outcomes["worked-example"] == "known failure"
@@ -145,30 +147,30 @@ def test_a_list_is_written_then_used_then_stale(tmp_path: Path, workers: str) ->
 
 
 def test_what_is_not_selected_is_not_stale(tmp_path: Path) -> None:
-    done = suite(RIGHT, f"--known-failures={listed(tmp_path, ENTRY)}", only="worked-example")
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = suite(RIGHT, f"--known-failures={listed(tmp_path, ENTRY)}", only="worked-example")
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"vector": "contrl"}, "no vector is called contrl: mend or delete decode contrl (LLQ-PACK-3"),
         ({"check": "refuse"}, "the vector control has no check refuse: mend or delete refuse control"),
     ],
 )
 def test_an_entry_about_nothing_fails_before_the_run(
-    tmp_path: Path, changed: dict[str, str], told: str
+    tmp_path: Path, changed: dict[str, str], message: str
 ) -> None:
-    done = suite(RIGHT, f"--known-failures={listed(tmp_path, {**ENTRY, **changed})}")
-    assert done.returncode == 4
-    assert told in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
+    process = suite(RIGHT, f"--known-failures={listed(tmp_path, {**ENTRY, **changed})}")
+    assert process.returncode == 4
+    assert message in process.stderr + process.stdout
+    assert "Traceback" not in process.stderr + process.stdout
 
 
 def test_a_broken_file_fails_before_the_run(tmp_path: Path) -> None:
     file = tmp_path / "known.json"
     file.write_text("{")
-    done = suite(RIGHT, f"--known-failures={file}", "-n", "2")
-    assert done.returncode == 4
-    assert f"the known failures in {file} cannot be used" in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
+    process = suite(RIGHT, f"--known-failures={file}", "-n", "2")
+    assert process.returncode == 4
+    assert f"the known failures in {file} cannot be used" in process.stderr + process.stdout
+    assert "Traceback" not in process.stderr + process.stdout

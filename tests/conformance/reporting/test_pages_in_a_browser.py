@@ -28,9 +28,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    for made in (NibblePairs, Hostile):
-        path = folder / f"{made.__name__}.html"
-        path.write_text(report_page(report_of(made), folder), encoding="utf-8")
+    for runtime in (NibblePairs, Hostile):
+        path = folder / f"{runtime.__name__}.html"
+        path.write_text(report_page(report_of(runtime), folder), encoding="utf-8")
     comparison = Comparison.of([report_of(Right), report_of(NibblePairs)])
     (folder / "comparison.html").write_text(comparison_page(comparison, folder), encoding="utf-8")
     return folder
@@ -50,10 +50,10 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def rules_shown(page: Page) -> list[str]:
-    shown: list[str] = page.eval_on_selector_all(
+    visible: list[str] = page.eval_on_selector_all(
         ".rule, [data-rule]", "all => all.filter(e => e.getClientRects().length).map(e => e.id)"
     )
-    return shown
+    return visible
 
 
 def test_a_failed_rule_stands_open(page: Page, pages: Path) -> None:

@@ -42,17 +42,17 @@ class Tags(HTMLParser):
 
     def values(self, attribute: str) -> list[str]:
         """Return all values of an attribute."""
-        return [value for _, given in self.tags if (value := given.get(attribute))]
+        return [value for _, attributes in self.tags if (value := attributes.get(attribute))]
 
 
 def test_a_report_follows_its_schema_and_has_every_rule() -> None:
-    made = report_of()
-    messages.conform(json.loads(json.dumps(made)), "report")
-    assert [rule["id"] for rule in made["rules"]] == list(registry())
-    assert set(made["descriptions"]) == set(FEW)
-    assert sum(made["totals"].values()) == len(made["results"])
+    report = report_of()
+    messages.conform(json.loads(json.dumps(report)), "report")
+    assert [rule["id"] for rule in report["rules"]] == list(registry())
+    assert set(report["descriptions"]) == set(FEW)
+    assert sum(report["totals"].values()) == len(report["results"])
     assert all(
-        result["seconds"] > 0 for result in made["results"] if result["outcome"] != Outcome.NOT_CLAIMED
+        result["seconds"] > 0 for result in report["results"] if result["outcome"] != Outcome.NOT_CLAIMED
     )
 
 
@@ -62,7 +62,7 @@ def test_every_rule_is_said_to_be_stated_where_it_is() -> None:
         chapter = (ROOT / "spec" / file).read_text(encoding="utf-8")
         assert f"**[{rule['id']}]**" in chapter
         headings = re.findall(r"^#+ (.+)$", chapter, re.MULTILINE)
-        assert anchor in [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
+        assert anchor in [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def test_digests_change_with_what_they_are_of(tmp_path: Path) -> None:
@@ -79,26 +79,26 @@ def test_digests_change_with_what_they_are_of(tmp_path: Path) -> None:
 
 def test_the_digest_of_vectors_is_of_every_file_that_a_check_reads() -> None:
     some = [vector for vector in load() if vector.id in (*FEW, "matvec-blocks-int8")]
-    whole = provenance.vectors(VECTORS, some)
-    assert whole["count"] == len(some)
+    provenance_of_some = provenance.vectors(VECTORS, some)
+    assert provenance_of_some["count"] == len(some)
     for number in range(len(some)):
         fewer = some[:number] + some[number + 1 :]
-        assert provenance.vectors(VECTORS, fewer)["sha256"] != whole["sha256"]
+        assert provenance.vectors(VECTORS, fewer)["sha256"] != provenance_of_some["sha256"]
 
 
 def test_the_adapter_is_told_by_its_files() -> None:
-    (told,) = report_of(Right)["runtime"]["adapter"]
+    (adapter,) = report_of(Right)["runtime"]["adapter"]
     source = ROOT / "examples" / "python" / "miniatures.py"
-    assert told == {
+    assert adapter == {
         "file": "examples/python/miniatures.py",
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
     }
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
-    made = report_of()
-    write(made, tmp_path / "new" / "report", "page")
-    assert read(tmp_path / "new" / "report") == made
+    report = report_of()
+    write(report, tmp_path / "new" / "report", "page")
+    assert read(tmp_path / "new" / "report") == report
     assert sorted(path.name for path in (tmp_path / "new" / "report").iterdir()) == [
         "index.html",
         "report.json",
@@ -106,7 +106,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("contents", "told"),
+    ("contents", "message"),
     [
         ("{", "is no report of the suite"),
         ("[]", "is no report of the suite"),
@@ -114,10 +114,10 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         ('{"report": 1}', "is a required property"),
     ],
 )
-def test_what_is_no_report_is_refused(tmp_path: Path, contents: str, told: str) -> None:
+def test_what_is_no_report_is_refused(tmp_path: Path, contents: str, message: str) -> None:
     file = tmp_path / "report.json"
     file.write_text(contents)
-    with pytest.raises(ReportError, match=told):
+    with pytest.raises(ReportError, match=message):
         read(file)
     with pytest.raises(ReportError, match="give a directory that --report wrote"):
         read(tmp_path / "nowhere")
@@ -128,7 +128,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, contents: str, told: str) 
 
 def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
     page = Tags(report_page(report_of(NibblePairs), tmp_path))
-    for told in (
+    for phrase in (
         "Does not conform: 4 of 4 checks not passed.",
         "nibble pairs, even column in the low nibble",
         "element 0: row 0, column 0",
@@ -137,12 +137,12 @@ def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
         "llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs",
         registry()["LLQ-PACK-3"].remedy,
     ):
-        assert told in page.words
+        assert phrase in page.words
 
 
 def test_every_rule_can_be_linked_to_and_every_link_leads_somewhere(tmp_path: Path) -> None:
-    for made in (NibblePairs, Hostile):
-        page = Tags(report_page(report_of(made), tmp_path))
+    for runtime in (NibblePairs, Hostile):
+        page = Tags(report_page(report_of(runtime), tmp_path))
         ids = page.values("id")
         assert len(ids) == len(set(ids))
         assert set(registry()) <= set(ids)
@@ -159,15 +159,15 @@ def test_the_page_fetches_nothing(tmp_path: Path) -> None:
     assert "://" not in text_of_page
     page = Tags(text_of_page)
     assert not page.values("src")
-    assert {given["rel"] for tag, given in page.tags if tag == "link"} == {"icon"}
+    assert {attributes["rel"] for tag, attributes in page.tags if tag == "link"} == {"icon"}
     assert "default-src 'none'" in text_of_page
     assert "@import" not in text_of_page
 
 
 def test_what_a_runtime_writes_is_text_in_the_page(tmp_path: Path) -> None:
-    made = report_of(Hostile)
-    assert HOSTILE[:20] in json.dumps(made)
-    page = report_page(made, tmp_path)
+    report = report_of(Hostile)
+    assert HOSTILE[:20] in json.dumps(report)
+    page = report_page(report, tmp_path)
     assert page.count("<script") == page.count("</script") == 1
     assert "<img" not in page
     assert "\x1b" not in page
@@ -177,16 +177,16 @@ def test_what_a_runtime_writes_is_text_in_the_page(tmp_path: Path) -> None:
 
 
 def test_the_report_of_a_hostile_runtime_is_json_in_utf_8(tmp_path: Path) -> None:
-    made = report_of(Hostile)
-    write(made, tmp_path, "page")
-    assert read(tmp_path) == made
+    report = report_of(Hostile)
+    write(report, tmp_path, "page")
+    assert read(tmp_path) == report
 
 
 def test_the_policy_names_the_script_of_the_page(tmp_path: Path) -> None:
     page = report_page(report_of(), tmp_path)
     script = page.partition("<script>")[2].partition("</script>")[0]
-    (named,) = re.findall(r"script-src 'sha256-([^']+)'", page)
-    assert base64.b64decode(named) == hashlib.sha256(script.encode()).digest()
+    (digest,) = re.findall(r"script-src 'sha256-([^']+)'", page)
+    assert base64.b64decode(digest) == hashlib.sha256(script.encode()).digest()
 
 
 def test_markup_escapes_all_but_markup() -> None:

@@ -93,11 +93,11 @@ def pid(runtime: CommandRuntime) -> str:
 
 def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, tmp_path: Path) -> None:
     """The adapter answers once the suite has read what it wrote to standard error."""
-    read = tmp_path / "read"
+    signal = tmp_path / "read"
     runtime = start(f"""
         def decode(request):
             print("looking for", request["tensor"], file=sys.stderr, flush=True)
-            while not os.path.exists({str(read)!r}): time.sleep(0.01)
+            while not os.path.exists({str(signal)!r}): time.sleep(0.01)
             return {{"id": request["id"], "ok": False, "error": "there is no such tensor"}}
     """)
     assert runtime.capabilities
@@ -106,7 +106,7 @@ def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, t
 
     def allow_the_answer() -> None:
         wait_until(lambda: "looking for" in adapter.last_words())
-        read.touch()
+        signal.touch()
 
     watcher = Thread(target=allow_the_answer)
     watcher.start()
@@ -119,23 +119,23 @@ def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, t
 def test_a_hang_is_ended_and_the_next_request_starts_anew(start: Start) -> None:
     runtime = start("def decode(request): time.sleep(3600)")
     assert runtime.capabilities
-    told = rf"no answer to 'decode' within {SHORT} s; was standard output flushed\?"
-    with short_limit(runtime), pytest.raises(TimedOut, match=told):
+    message = rf"no answer to 'decode' within {SHORT} s; was standard output flushed\?"
+    with short_limit(runtime), pytest.raises(TimedOut, match=message):
         runtime.decode(PACKAGE, "w")
     assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
 
 
 @pytest.mark.parametrize(
-    ("death", "told"),
+    ("death", "message"),
     [
         ("sys.exit(3)", "the process ended during 'decode', exit status 3"),
         ("os.abort()", "the process ended during 'decode', killed by signal 6"),
         ("raise RuntimeError('lost')", "the process ended during 'decode', exit status 1"),
     ],
 )
-def test_a_crash_is_no_answer(start: Start, death: str, told: str) -> None:
+def test_a_crash_is_no_answer(start: Start, death: str, message: str) -> None:
     runtime = start(f"def decode(request): {death}")
-    with pytest.raises(Errored, match=f"^{told}$") as caught:
+    with pytest.raises(Errored, match=f"^{message}$") as caught:
         runtime.decode(PACKAGE, "w")
     assert not isinstance(caught.value, Declined | BrokenAdapter)
     assert "lost" not in death or "RuntimeError: lost" in caught.value.detail
@@ -156,10 +156,10 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_adapter_is_called_so(start: Start, case: str) -> None:
-    body, told = BROKEN[case]
+    body, message = BROKEN[case]
     end = "" if body.startswith("return") else "; return {'id': request['id'], 'ok': True}"
     runtime = start(f"def decode(request): {body}{end}")
-    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{told}"):
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{message}"):
         runtime.decode(PACKAGE, "w")
     assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
 
@@ -185,7 +185,7 @@ ARRAYS = {
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_an_array_that_is_not_as_agreed(start: Start, case: str) -> None:
-    write, told = ARRAYS[case]
+    write, message = ARRAYS[case]
     runtime = start(f"""
         import numpy as np
         def decode(request):
@@ -193,7 +193,7 @@ def test_an_array_that_is_not_as_agreed(start: Start, case: str) -> None:
             {write}
             return {{"id": request["id"], "ok": True}}
     """)
-    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: {told}"):
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: {message}"):
         runtime.decode(PACKAGE, "w")
 
 
@@ -214,10 +214,10 @@ HELLOS = {
 
 @pytest.mark.parametrize("case", HELLOS)
 def test_a_handshake_that_fails_is_the_adapters_fault(start: Start, case: str) -> None:
-    body, told = HELLOS[case]
+    body, message = HELLOS[case]
     limit = SHORT if case == "a hang" else seconds(30)
     runtime = start(f"right = hello\ndef hello(request): answer = right(request); {body}", limit)
-    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{told}"):
+    with pytest.raises(BrokenAdapter, match=f"^the adapter is broken: .*{message}"):
         _ = runtime.capabilities
 
 
@@ -377,8 +377,8 @@ def test_schemas_accept_the_example_and_nothing_around_it(name: str) -> None:
 def test_the_guide_shows_the_messages_as_they_are() -> None:
     """Every message of ADAPTERS.md that stands on a line of its own is valid."""
     guide = (ROOT / "conformance" / "ADAPTERS.md").read_text(encoding="utf-8")
-    shown = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
-    for message in shown:
+    examples = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
+    for message in examples:
         assert any(messages.schema(name).is_valid(message) for name in EXAMPLES), message
     for name in EXAMPLES:
-        assert any(messages.schema(name).is_valid(message) for message in shown), name
+        assert any(messages.schema(name).is_valid(message) for message in examples), name

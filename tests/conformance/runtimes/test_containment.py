@@ -97,12 +97,12 @@ CRASHES = {
 def test_crashes_are_told_before_the_time_limit_and_contained(
     start: Start, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body, told = CRASHES[case]
+    body, message = CRASHES[case]
     if case == "standard output closed":  # it never ends, so the wait for its end may be short
         monkeypatch.setattr(process, "LEAVING", SHORT)
     runtime = start(f"def decode(request): {body}")
     assert goes_on(runtime)
-    with pytest.raises(Errored, match=told.replace('id\\": 1', 'id\\": 1')) as caught:
+    with pytest.raises(Errored, match=message.replace('id\\": 1', 'id\\": 1')) as caught:
         runtime.decode(PACKAGE, "w")
     assert not isinstance(caught.value, BrokenAdapter | Declined)
     assert goes_on(runtime)
@@ -189,10 +189,10 @@ GARBAGE = {
 
 @pytest.mark.parametrize("case", GARBAGE)
 def test_garbage_on_standard_output_is_quoted_briefly(start: Start, case: str) -> None:
-    body, told = GARBAGE[case]
+    body, message = GARBAGE[case]
     runtime = start(f"def decode(request): {body}")
     assert goes_on(runtime)
-    with pytest.raises(BrokenAdapter, match=told) as caught:
+    with pytest.raises(BrokenAdapter, match=message) as caught:
         runtime.decode(PACKAGE, "w")
     assert len(str(caught.value)) < 600
     assert goes_on(runtime)
@@ -259,7 +259,7 @@ ARRAYS: dict[str, tuple[str | bytes, str]] = {
 
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays_that_are_not_whole(case: str, tmp_path: Path) -> None:
-    contents, told = ARRAYS[case]
+    contents, message = ARRAYS[case]
     if isinstance(contents, bytes):
         data = contents
     else:
@@ -267,16 +267,16 @@ def test_arrays_that_are_not_whole(case: str, tmp_path: Path) -> None:
         text = (header + end).ljust(117) + "\n"
         data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + values.encode()
     (tmp_path / "output.npy").write_bytes(data)
-    with pytest.raises(BrokenAdapter, match=told):
+    with pytest.raises(BrokenAdapter, match=message):
         arrays.load(tmp_path / "output.npy", arrays.FLOAT32)
 
 
 def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
     file = tmp_path / "output.npy"
     np.save(file, np.zeros(4, np.float32))
-    whole = file.read_bytes()
-    whole = whole.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
-    file.write_bytes(whole)
+    data = file.read_bytes()
+    data = data.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
+    file.write_bytes(data)
     os.truncate(file, 128 + (4 << 40))
     with pytest.raises(BrokenAdapter, match="no answer is so large"):
         arrays.load(file, arrays.FLOAT32)

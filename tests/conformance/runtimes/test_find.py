@@ -48,9 +48,9 @@ def suite(*arguments: str, path: Path | None = None) -> "subprocess.CompletedPro
 
 def test_an_installed_runtime_is_found_by_name(site: Path) -> None:
     for workers in ("0", "2"):
-        done = suite("--runtime=mine", "-k", "worked-example", "-n", workers, path=site)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "--runtime=mine" in done.stdout
+        process = suite("--runtime=mine", "-k", "worked-example", "-n", workers, path=site)
+        assert process.returncode == 0, process.stdout + process.stderr
+        assert "--runtime=mine" in process.stdout
 
 
 def test_an_unknown_name_is_told_with_those_that_are_installed(
@@ -61,8 +61,8 @@ def test_an_unknown_name_is_told_with_those_that_are_installed(
     ):
         find.find("mein", 1)
     monkeypatch.syspath_prepend(site)
-    told = r"^--runtime=mein is none of: .*; names installed in llq.runtimes are: lost, mine, without-gpu$"
-    with pytest.raises(UnknownRuntimeError, match=told):
+    message = r"^--runtime=mein is none of: .*; names installed in llq.runtimes are: lost, mine, without-gpu$"
+    with pytest.raises(UnknownRuntimeError, match=message):
         find.find("mein", 1)
 
 
@@ -70,8 +70,8 @@ def test_an_entry_point_that_cannot_be_loaded_is_a_broken_adapter(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(site)
-    told = "the adapter is broken: the entry point without-gpu cannot be loaded: OSError: no GPU"
-    with pytest.raises(BrokenAdapter, match=told):
+    message = "the adapter is broken: the entry point without-gpu cannot be loaded: OSError: no GPU"
+    with pytest.raises(BrokenAdapter, match=message):
         find.find("without-gpu", 1)
     with pytest.raises(BrokenAdapter, match="the entry point lost cannot be loaded: AttributeError"):
         find.find("lost", 1)
@@ -95,6 +95,6 @@ def test_a_process_is_started_once_for_each_worker(tmp_path: Path, workers: int,
     text = (ROOT / "examples" / "python" / "minimal_adapter.py").read_text("utf-8")
     note = f'import os; open({str(started)!r}, "a").write(f"{{os.getpid()}}\\n")\n'
     adapter.write_text(text.replace("import json\n", f"import json\n{note}", 1))
-    done = suite(f"--runtime=cmd:{sys.executable} {adapter}", "-k", "decode or accept", "-n", str(workers))
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = suite(f"--runtime=cmd:{sys.executable} {adapter}", "-k", "decode or accept", "-n", str(workers))
+    assert process.returncode == 0, process.stdout + process.stderr
     assert len(started.read_text().split()) == most

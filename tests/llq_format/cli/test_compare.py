@@ -18,9 +18,9 @@ from tests.support.sample_reports import Hostile, report_of
 @pytest.fixture(scope="module")
 def directories(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("reports")
-    for made in (Right, NibblePairs, AcceptsAll):
-        write(report_of(made), folder / made.__name__, "page")
-    return [folder / made.__name__ for made in (Right, NibblePairs, AcceptsAll)]
+    for runtime in (Right, NibblePairs, AcceptsAll):
+        write(report_of(runtime), folder / runtime.__name__, "page")
+    return [folder / runtime.__name__ for runtime in (Right, NibblePairs, AcceptsAll)]
 
 
 def cell(comparison: Comparison, rule: str, column: int) -> str:
@@ -51,12 +51,12 @@ def test_only_all_is_a_hundred_percent() -> None:
     ]
 
 
-@pytest.mark.parametrize("what", ["vectors", "suite"])
-def test_reports_of_other_vectors_or_another_suite_are_warned_of(what: str) -> None:
-    other = deepcopy(report_of(NibblePairs))
-    other[what]["sha256"] = "0" * 64
-    (warning,) = Comparison.of([report_of(Right), other]).warnings
-    assert f"made with different {what}" in warning
+@pytest.mark.parametrize("member", ["vectors", "suite"])
+def test_reports_of_other_vectors_or_another_suite_are_warned_of(member: str) -> None:
+    report = deepcopy(report_of(NibblePairs))
+    report[member]["sha256"] = "0" * 64
+    (warning,) = Comparison.of([report_of(Right), report]).warnings
+    assert f"made with different {member}" in warning
     assert "NibblePairs 0: 000000000000" in warning
 
 

@@ -17,10 +17,10 @@ def test_decodes_the_worked_example_bit_for_bit(tmp_path: Path) -> None:
     result = llq("decode", PACKAGE, "weight", "-o", tmp_path / "w.npy")
     assert result.exit_code == 0
     assert result.stdout == ""
-    found = np.load(tmp_path / "w.npy")
-    assert found.dtype == np.float32
-    assert found.tobytes() == EXPECTED.tobytes()
-    assert found.shape == EXPECTED.shape
+    actual = np.load(tmp_path / "w.npy")
+    assert actual.dtype == np.float32
+    assert actual.tobytes() == EXPECTED.tobytes()
+    assert actual.shape == EXPECTED.shape
     assert [path.name for path in tmp_path.iterdir()] == ["w.npy"]
 
 

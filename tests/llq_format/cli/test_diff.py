@@ -59,9 +59,9 @@ def test_blocks_and_weights_are_counted(tmp_path: Path, codes: NDArray[np.uint8]
     assert (tensor["weights"]["differing"], tensor["weights"]["largest"]) == (4096, 0.5)
     (tensor,) = diff_json(tmp_path / "a", tmp_path / "d")[1]["tensors"]
     assert tensor["blocks"] == {"scale": [0]}
-    left = codes[:, :64].astype(int) - 3
-    assert tensor["weights"]["differing"] == np.count_nonzero(left)
-    assert tensor["weights"]["largest"] == 0.5 * np.abs(left).max()
+    difference = codes[:, :64].astype(int) - 3
+    assert tensor["weights"]["differing"] == np.count_nonzero(difference)
+    assert tensor["weights"]["largest"] == 0.5 * np.abs(difference).max()
 
 
 def test_text_names_what_differs(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
@@ -150,11 +150,11 @@ def test_trouble_is_2_and_names_the_package(tmp_path: Path) -> None:
 
 
 def test_long_lists_are_folded_and_lines_fit(tmp_path: Path) -> None:
-    package, other = tiny(tmp_path), tmp_path / "other"
+    package, changed = tiny(tmp_path), tmp_path / "other"
     tensors: dict[str, Floats] = {f"t{number:03}": np.ones(1, np.float32) for number in range(50)}
-    save(other, tensors)
-    status, _, plain = on_terminal("diff", package, other)
+    save(changed, tensors)
+    status, _, plain = on_terminal("diff", package, changed)
     assert status == 1
     assert "… 30 more (--all)" in plain
     assert max(map(len, plain.rstrip("\n").splitlines()[2:])) <= 80
-    assert "more (--all)" not in llq("diff", package, other, "--all").stdout
+    assert "more (--all)" not in llq("diff", package, changed, "--all").stdout

@@ -24,8 +24,8 @@ def dumped(*arguments: str | Path) -> Any:
 
 def test_the_map_of_the_worked_example_is_the_table_of_the_specification() -> None:
     (shard,) = dumped(PACKAGE)
-    found = [(r["offset"], r["size"], r["name"]) for piece in shard["pieces"] for r in piece["ranges"]]
-    assert found == [
+    ranges = [(r["offset"], r["size"], r["name"]) for piece in shard["pieces"] for r in piece["ranges"]]
+    assert ranges == [
         (0, 8, "magic"),
         (8, 2, "version_major"),
         (10, 2, "version_minor"),

@@ -44,7 +44,7 @@ def test_figures_are_those_of_the_reference_decoder(checkpoint: Path, tmp_path: 
     """The divergence of both executions, from logits that the reference computes token by token."""
     export(checkpoint, tmp_path / "p", program=None)
     with llq_format.open(tmp_path / "p") as package, open_checkpoint(checkpoint) as source:
-        found = evaluate(package, source, TOKENS)
+        evaluation = evaluate(package, source, TOKENS)
         assert package.metadata.model is not None
         assert package.metadata.model.fp16_layers == 2  # the third layer has INT8 inputs
         decoders = {"weights": Decoder(package, mode="float"), "exact": Decoder(package)}
@@ -52,18 +52,18 @@ def test_figures_are_those_of_the_reference_decoder(checkpoint: Path, tmp_path: 
             name: np.stack([decoder.prefill(ids.tolist())[:-1] for ids in TOKENS])
             for name, decoder in decoders.items()
         }
-        original = found.original_perplexity
+        original = evaluation.original_perplexity
     following = TOKENS[:, 1:, None]
     for name, values in logits.items():
         q = softmax(values)
         loss = -np.log(np.take_along_axis(q, following, axis=-1)).mean()
-        score = found.scores[name]
+        score = evaluation.scores[name]
         assert score.perplexity.value == pytest.approx(math.exp(loss), rel=1e-3)
         assert score.change.value == pytest.approx(math.exp(loss) / original - 1, abs=2e-3)
-    assert found.scores["exact"].perplexity.value != found.scores["weights"].perplexity.value
-    assert found.tokens == TOKENS.size
-    assert found.sequences == 3
-    assert len(found.layers) == 3
+    assert evaluation.scores["exact"].perplexity.value != evaluation.scores["weights"].perplexity.value
+    assert evaluation.tokens == TOKENS.size
+    assert evaluation.sequences == 3
+    assert len(evaluation.layers) == 3
 
 
 def test_a_rotated_package_is_compared_in_the_original_coordinates(checkpoint: Path, tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_a_rotated_package_is_compared_in_the_original_coordinates(checkpoint: P
     errors: dict[str, list[float]] = {}
     for name in ("plain", "best"):
         with llq_format.open(tmp_path / name) as package, open_checkpoint(checkpoint) as source:
-            found = evaluate(package, source, TOKENS)
-        errors[name] = [layer.own for layer in found.layers if layer.own is not None]
-        accumulated = [layer.accumulated for layer in found.layers if layer.accumulated is not None]
+            evaluation = evaluate(package, source, TOKENS)
+        errors[name] = [layer.own for layer in evaluation.layers if layer.own is not None]
+        accumulated = [layer.accumulated for layer in evaluation.layers if layer.accumulated is not None]
         assert len(errors[name]) == len(accumulated) == 3
         assert all(0 < error < 0.2 for error in [*errors[name], *accumulated])
         assert accumulated[0] < accumulated[-1]
@@ -96,30 +96,30 @@ def test_the_command_prints_a_table_and_json(checkpoint: Path, tmp_path: Path) -
         "120 tokens in 1 sequence",
     ):
         assert words in result.stdout
-    found = json.loads(llq("eval", *options, "--json", "--tokens", "64").stdout)
-    assert found["tokens"] == 64
-    assert found["weights"]["change"]["low"] is None  # a single sequence has no interval
-    assert len(found["text_sha256"]) == 64
+    evaluation = json.loads(llq("eval", *options, "--json", "--tokens", "64").stdout)
+    assert evaluation["tokens"] == 64
+    assert evaluation["weights"]["change"]["low"] is None  # a single sequence has no interval
+    assert len(evaluation["text_sha256"]) == 64
 
 
 def test_the_command_refuses_what_it_cannot_compare(checkpoint: Path, tmp_path: Path) -> None:
-    other = tiny(tmp_path)
+    model_free = tiny(tmp_path)
     text = tmp_path / "text.txt"
     text.write_text("words " * 100)
-    result = llq("eval", other, "--against", checkpoint, "--text", text)
+    result = llq("eval", model_free, "--against", checkpoint, "--text", text)
     assert result.exit_code == 1
     assert "there is no tokenizer to read a text with" in result.stderr
     np.save(tmp_path / "ids.npy", TOKENS.ravel())
-    result = llq("eval", other, "--against", checkpoint, "--text", tmp_path / "ids.npy")
+    result = llq("eval", model_free, "--against", checkpoint, "--text", tmp_path / "ids.npy")
     assert result.exit_code == 1
     assert (
         "the package's vocab_size is 256 and the checkpoint's 160: give the checkpoint that" in result.stderr
     )
-    result = llq("eval", other, "--against", checkpoint, "--text", tmp_path / "missing.txt")
+    result = llq("eval", model_free, "--against", checkpoint, "--text", tmp_path / "missing.txt")
     assert result.exit_code == 1
     assert "No such file" in result.stderr
-    assert llq("eval", other, "--against", checkpoint).exit_code == 2
-    given = (
+    assert llq("eval", model_free, "--against", checkpoint).exit_code == 2
+    options = (
         "--against",
         checkpoint,
         "--text",
@@ -127,7 +127,7 @@ def test_the_command_refuses_what_it_cannot_compare(checkpoint: Path, tmp_path: 
         "--html",
         tmp_path / "none" / "page.html",
     )
-    result = llq("eval", other, *given)
+    result = llq("eval", model_free, *options)
     assert result.exit_code == 2
     assert "is no directory" in result.stderr
 
@@ -140,8 +140,8 @@ def test_another_shape_is_named(checkpoint: Path, tmp_path: Path) -> None:
         layer = model.layers[1]
         wider = replace(layer, ffn=replace(layer.ffn, intermediate_size=320))
         package.metadata = replace(package.metadata, model=replace(model, layers=(layer, wider, layer)))
-        told = "layers.1.ffn.gate_up is [640, 128] in the package and [512, 128] in the checkpoint"
-        with pytest.raises(ValueError, match=re.escape(told)):
+        message = "layers.1.ffn.gate_up is [640, 128] in the package and [512, 128] in the checkpoint"
+        with pytest.raises(ValueError, match=re.escape(message)):
             evaluate(package, source, TOKENS)
 
 
@@ -158,10 +158,10 @@ def test_a_layer_of_another_number_is_named(checkpoint: Path, tmp_path: Path) ->
 
 def test_intervals() -> None:
     values = np.array([[1.0, 3.0], [4.0, 4.0], [2.0, 4.0]])  # means 2, 4 and 3
-    found = estimate(values)
+    interval = estimate(values)
     margin = 4.302653 / math.sqrt(3)
-    assert found.value == 3
-    assert (found.low, found.high) == pytest.approx((3 - margin, 3 + margin))
+    assert interval.value == 3
+    assert (interval.low, interval.high) == pytest.approx((3 - margin, 3 + margin))
     for freedom, quantile in {1: 12.7062, 2: 4.3027, 3: 3.1824, 5: 2.5706, 10: 2.2281, 30: 2.0423}.items():
         assert student(freedom) == pytest.approx(quantile, rel=0.01)  # quantiles from printed tables
 
@@ -170,8 +170,8 @@ def test_a_score_counts_what_it_says() -> None:
     original = np.zeros((2, 4))
     losses = np.full((2, 4), math.log(2))
     divergences = np.array([[0.0, 0.1, 0.2, 0.3], [0.0, 0.1, 0.2, 5.0]])
-    same = np.array([[True, True, False, True], [True, False, False, True]])
-    score = Positions(losses, divergences, same).score(original)
+    agreement = np.array([[True, True, False, True], [True, False, False, True]])
+    score = Positions(losses, divergences, agreement).score(original)
     assert score.perplexity.value == pytest.approx(2)
     assert score.change.value == pytest.approx(1)
     assert score.same_top.value == 5 / 8

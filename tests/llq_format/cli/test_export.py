@@ -223,15 +223,15 @@ sys.addaudithook(wait)
 @pytest.mark.parametrize("command", ["synth", "export"])
 def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, command: str, number: signal.Signals) -> None:
     if command == "synth":
-        source, seen = "llama-2-7b", 1 << 24
+        source, threshold = "llama-2-7b", 1 << 24
     else:
-        source, seen = str(write_checkpoint(tmp_path / "c", hidden=512, layers=24)), 1 << 20
+        source, threshold = str(write_checkpoint(tmp_path / "c", hidden=512, layers=24)), 1 << 20
     target = tmp_path / "out"
     target.mkdir()
     (tmp_path / "sitecustomize.py").write_text(NEVER_COMPLETE)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with start(command, source, target / "package", env=environment) as process:
-        wait_until(lambda: process.poll() is not None or _written(target) > seen)
+        wait_until(lambda: process.poll() is not None or _written(target) > threshold)
         assert process.poll() is None, process.communicate()
         process.send_signal(number)
         out, err = process.communicate(timeout=seconds(60))

@@ -61,11 +61,11 @@ def test_formulas_of_parts_give_the_sections() -> None:
     for dtype in ("int4_affine", "int4_symmetric", "f16", "f32"):
         for rows, cols in ((1, 1), (65, 64 * 130), (129, 257)):
             count = rows * cols if dtype in ("f16", "f32") else int(np.prod(block_grid(rows, cols)))
-            found = [
+            spans = [
                 (row["field"], evaluated(row["offset"], count), evaluated(row["size"], count))
                 for row in layout()[f"part of {dtype}"]
             ]
-            assert found == [(s.name, s.offset, s.size) for s in sections(dtype, rows, cols)]
+            assert spans == [(s.name, s.offset, s.size) for s in sections(dtype, rows, cols)]
 
 
 def test_a_definition_is_not_json() -> None:
@@ -82,11 +82,11 @@ def test_the_definition_reads_shards_as_the_reference_does() -> None:
     assert result.exit_code == 0
     packages = [llq_format.open(VECTORS / "valid" / name / "package") for name in READ]
     shards = [(package, index) for package in packages for index in range(len(package.metadata.shards))]
-    read = read_with_kaitai(result.stdout, [request(package, index) for package, index in shards])
-    assert read["definition"] == definition()
+    parsed = read_with_kaitai(result.stdout, [request(package, index) for package, index in shards])
+    assert parsed["definition"] == definition()
     assert len(shards) > len(READ)
     dtypes = set()
-    for (package, index), shard in zip(shards, read["shards"], strict=True):
+    for (package, index), shard in zip(shards, parsed["shards"], strict=True):
         check_preamble(package, index, shard)
         for (entry, part), structure in zip(parts_of(package, index), shard["parts"], strict=True):
             check_ranges(entry, part, structure["ranges"])
@@ -98,7 +98,7 @@ def test_the_definition_reads_shards_as_the_reference_does() -> None:
 def read_with_kaitai(text: str, shards: list[dict[str, Any]]) -> Any:
     """Compile a definition and return it with what it reads of shards: see read_shards.mjs."""
     install(KAITAI)
-    done = node(
+    process = node(
         ["read_shards.mjs"],
         return_completed_process=True,
         cwd=KAITAI,
@@ -107,8 +107,8 @@ def read_with_kaitai(text: str, shards: list[dict[str, Any]]) -> Any:
         text=True,
         timeout=seconds(300),
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
 
 
 def parts_of(package: Package, index: int) -> list[tuple[TensorEntry, Part]]:
@@ -137,8 +137,8 @@ def shard_file(package: Package, index: int) -> Path:
 
 def camel_case(name: str) -> str:
     """Return a name as Kaitai's JavaScript has it."""
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)
+    first, *words = name.split("_")
+    return first + "".join(word.capitalize() for word in words)
 
 
 def check_preamble(package: Package, index: int, shard: dict[str, Any]) -> None:

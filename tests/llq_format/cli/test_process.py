@@ -27,8 +27,8 @@ def python(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_commands_are_there() -> None:
-    wanted = {"validate", "inspect", "decode", "dump", "explain", "diff", "export", "synth"}
-    assert wanted <= {str(name) for name in COMMANDS}
+    expected = {"validate", "inspect", "decode", "dump", "explain", "diff", "export", "synth"}
+    assert expected <= {str(name) for name in COMMANDS}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -75,9 +75,9 @@ def test_the_entry_point_is_main() -> None:
 
 def test_both_modules_run_the_command() -> None:
     for module in ("llq_format", "llq_format.cli"):
-        done = python("-m", module, "explain", "nothing-1")
-        assert done.returncode == 2
-        assert done.stderr.startswith("Usage: llq explain ")
+        process = python("-m", module, "explain", "nothing-1")
+        assert process.returncode == 2
+        assert process.stderr.startswith("Usage: llq explain ")
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
 
 def test_a_closed_standard_output_is_no_traceback() -> None:
     command = f"{sys.executable} -m llq_format inspect {WORKED_EXAMPLE / 'package'} >&-"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S602
-    assert done.stderr == ""
-    assert done.returncode == 0
+    process = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S602
+    assert process.stderr == ""
+    assert process.returncode == 0
 
 
 def test_an_encoding_that_lacks_a_character_gets_its_escape(tmp_path: Path) -> None:
@@ -144,20 +144,20 @@ def test_all_but_export_works_without_the_extras(tmp_path: Path) -> None:
         ["explain"],
         ["diff", package, package],
     ):
-        done = python("-c", _WITHOUT, *arguments)
-        assert done.returncode == 0, done.stderr
+        process = python("-c", _WITHOUT, *arguments)
+        assert process.returncode == 0, process.stderr
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
     (checkpoint / "config.json").write_text("{}")
-    done = python("-c", _WITHOUT, "export", checkpoint, tmp_path / "q")
-    assert done.returncode == 1
-    assert "pip install 'llq-format[checkpoint]'" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = python("-c", _WITHOUT, "export", checkpoint, tmp_path / "q")
+    assert process.returncode == 1
+    assert "pip install 'llq-format[checkpoint]'" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_starting_imports_nothing_heavy() -> None:
-    done = python("-c", "import sys, llq_format.cli; print(*sys.modules)")
-    loaded = set(done.stdout.split())
+    process = python("-c", "import sys, llq_format.cli; print(*sys.modules)")
+    loaded = set(process.stdout.split())
     heavy = {
         "safetensors",
         "gguf",

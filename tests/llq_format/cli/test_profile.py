@@ -35,11 +35,11 @@ def test_json_on_standard_output_is_all_there_is(tmp_path: Path) -> None:
 
 
 def test_reports_are_merged_and_fit_a_terminal(tmp_path: Path) -> None:
-    here, there = tmp_path / "here.json", tmp_path / "there.json"
-    here.write_text(json.dumps(measured()))
-    there.write_bytes(elsewhere().to_bytes())
+    local, remote = tmp_path / "here.json", tmp_path / "there.json"
+    local.write_text(json.dumps(measured()))
+    remote.write_bytes(elsewhere().to_bytes())
     page = tmp_path / "matrix.html"
-    status, _, text = on_terminal("profile", "--merge", here, there, "--html", page)
+    status, _, text = on_terminal("profile", "--merge", local, remote, "--html", page)
     assert status == 0
     assert max(map(len, text.splitlines())) <= 80
     assert "A  Elsewhere 9000" in text

@@ -40,7 +40,7 @@ def test_a_set_up_is_made_for_the_vector() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["worked-exmaple"], "there is no vector 'worked-exmaple'; did you mean worked-example?"),
         (["2-0"], "did you mean "),
@@ -49,11 +49,11 @@ def test_a_set_up_is_made_for_the_vector() -> None:
         (["worked-example", "--vectors=/nowhere"], "cannot be used"),
     ],
 )
-def test_misuse_is_2(arguments: list[str], told: str) -> None:
+def test_misuse_is_2(arguments: list[str], message: str) -> None:
     result = llq("rerun", *arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert told in " ".join(result.stderr.split())
+    assert message in " ".join(result.stderr.split())
 
 
 def test_a_broken_adapter_is_1_and_its_last_words_are_shown_safely() -> None:
@@ -96,12 +96,12 @@ sys.argv = ["llq", *sys.argv[1:]]
 main()
 """
     for arguments in (["rerun", "worked-example"], ["compare", str(tmp_path)]):
-        done = subprocess.run(  # noqa: S603  # our own interpreter
+        process = subprocess.run(  # noqa: S603  # our own interpreter
             [sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 1
-        assert "pip install 'llq-format[conformance]'" in done.stderr
-        assert "Traceback" not in done.stderr
+        assert process.returncode == 1
+        assert "pip install 'llq-format[conformance]'" in process.stderr
+        assert "Traceback" not in process.stderr
 
 
 def test_what_the_suite_itself_lacks_is_not_taken_for_the_suite() -> None:

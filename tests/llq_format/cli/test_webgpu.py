@@ -71,7 +71,7 @@ def test_options_reach_the_program(tmp_path: Path) -> None:
 
 
 def test_program_makes_what_export_makes(tmp_path: Path) -> None:
-    made = tiny(tmp_path)
+    package = tiny(tmp_path)
     bare = tmp_path / "bare"
     assert llq("synth", "tiny", bare, "--no-program").exit_code == 0
     (bare / "notes.txt").write_text("mine")
@@ -79,7 +79,7 @@ def test_program_makes_what_export_makes(tmp_path: Path) -> None:
     result = llq("program", bare)
     assert result.exit_code == 0, result.stderr
     assert (bare / "tiny-00001-of-00001.llq").stat().st_ino == shard  # linked, not copied
-    assert files(bare) == {**files(made), "notes.txt": b"mine"}
+    assert files(bare) == {**files(package), "notes.txt": b"mine"}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -91,10 +91,10 @@ def test_program_mends_a_program_and_changes_its_options(tmp_path: Path) -> None
     assert llq("program", package / "metadata.json").exit_code == 0
     assert files(package) == before
     result = llq("program", package, "--kv-cache", "f32", "--json")
-    told = json.loads(result.stdout)
-    assert told["kv_cache"] == "f32"
-    assert told["digest"] != json.loads(before["metadata.json"])["digest"]
-    assert sum(size for name, size in told["memory"].items() if name != "context") > 0
+    report = json.loads(result.stdout)
+    assert report["kv_cache"] == "f32"
+    assert report["digest"] != json.loads(before["metadata.json"])["digest"]
+    assert sum(size for name, size in report["memory"].items() if name != "context") > 0
     assert llq("validate", package).exit_code == 0
 
 
@@ -126,17 +126,17 @@ def test_packages_are_made_and_programs_planned_without_wgpu(tmp_path: Path) -> 
         "import sys; sys.modules['wgpu'] = None; from llq_format.cli import main; "
         f"sys.argv = ['llq', 'synth', 'tiny', {str(tmp_path / 'p')!r}]; main()"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)  # noqa: S603  # ours
-    assert done.returncode == 0
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False)  # noqa: S603  # ours
+    assert process.returncode == 0
     assert (tmp_path / "p" / "program.json").is_file()
 
 
 def test_devices_are_listed_with_their_variants() -> None:
     status, out, err = run("devices", "--json")
     assert (status, err) == (0, "")
-    found = {device["name"].split()[0]: device for device in json.loads(out)}
-    assert "portable" in found["llvmpipe"]["variants"]
-    assert "shader-f16" not in found["SwiftShader"]["variants"]
+    devices = {device["name"].split()[0]: device for device in json.loads(out)}
+    assert "portable" in devices["llvmpipe"]["variants"]
+    assert "shader-f16" not in devices["SwiftShader"]["variants"]
     status, out, _ = run("devices")
     assert status == 0
     assert "llvmpipe" in out
@@ -184,11 +184,11 @@ def test_without_wgpu_it_says_what_to_install(speaking: Path) -> None:
         "from llq_format.cli import main\n"
         f"sys.argv = ['llq', 'run', {str(speaking)!r}, 'hello', '--runtime', 'webgpu']; main()"
     )
-    done = subprocess.run(  # noqa: S603  # ours
+    process = subprocess.run(  # noqa: S603  # ours
         [sys.executable, "-c", script], cwd=ROOT, check=False, capture_output=True, text=True
     )
-    assert done.returncode == 1
-    assert "pip install 'llq-format[webgpu]'" in done.stderr
+    assert process.returncode == 1
+    assert "pip install 'llq-format[webgpu]'" in process.stderr
 
 
 def test_an_interrupt_ends_it_cleanly(smollm2_package: Path) -> None:

@@ -37,12 +37,12 @@ def test_changes_that_keep_the_function_are_found_in_the_weights(architecture: s
     turn = np.linalg.lstsq(plain.embedding(), changed.embedding())[0].astype(np.float32)
     for number, layer in enumerate(model.layers):
         original, stored = (
-            {name: tensor.astype(np.float32) for name, tensor in one.layer(number).items()}
-            for one in (plain, changed)
+            {name: tensor.astype(np.float32) for name, tensor in executor.layer(number).items()}
+            for executor in (plain, changed)
         )
-        found = layer_as_stored(model, layer.ffn, original, stored, turn)
-        assert set(found) == {name for name in stored if "norm" not in name and "router" not in name}
-        for name, weights in found.items():
+        layer_weights = layer_as_stored(model, layer.ffn, original, stored, turn)
+        assert set(layer_weights) == {name for name in stored if "norm" not in name and "router" not in name}
+        for name, weights in layer_weights.items():
             assert relative_error(stored[name], weights) < 1e-8, name
             assert relative_error(stored[name], original[name]) > 0.1, name
 
@@ -51,20 +51,20 @@ def test_the_error_of_a_block_is_that_of_its_weights(checkpoint: Path, tmp_path:
     export(checkpoint, tmp_path / "p", program=None)
     steps: list[int] = []
     with llq_format.open(tmp_path / "p") as package, open_checkpoint(checkpoint) as source:
-        maps = {one.name: one for one in block_maps(package, source, steps.append)}
+        maps = {block_map.name: block_map for block_map in block_maps(package, source, steps.append)}
         name = "layers.1.ffn.gate_up"
         stored, original = package.get_tensor(name), source.load(name)
         scales = package.get_packed(name).scales
         names = [name for name in package if "norm" not in name and name.startswith("layers.")]
     assert sorted(maps) == sorted([*names, "lm_head"])
     assert steps == [1, 1, 1]
-    found = maps[name]
-    assert found.errors is not None
-    assert found.scales.ravel().tolist() == scales.astype(np.float32).tolist()
+    block_map = maps[name]
+    assert block_map.errors is not None
+    assert block_map.scales.ravel().tolist() == scales.astype(np.float32).tolist()
     block = np.s_[64:128, 0:64]
-    lost = np.linalg.norm((stored - original)[block]) / np.linalg.norm(original[block])
-    assert found.errors[1, 0] == pytest.approx(lost, rel=0.02)  # rows of `up` may take a factor
-    assert found.error == pytest.approx(
+    relative_error = np.linalg.norm((stored - original)[block]) / np.linalg.norm(original[block])
+    assert block_map.errors[1, 0] == pytest.approx(relative_error, rel=0.02)  # rows of `up` may take a factor
+    assert block_map.error == pytest.approx(
         np.linalg.norm(stored - original) / np.linalg.norm(original), rel=0.02
     )
 
@@ -74,14 +74,14 @@ def test_a_matrix_of_another_model_has_no_error(checkpoint: Path, tmp_path: Path
     export(checkpoint, tmp_path / "p", program=None)
     rng = np.random.default_rng(2)
     with llq_format.open(tmp_path / "p") as package, open_checkpoint(checkpoint) as source:
-        given = package.get_tensor
+        load = package.get_tensor
 
         def strange(name: str) -> Any:
-            tensor = given(name)
+            tensor = load(name)
             return rng.normal(size=tensor.shape).astype(np.float32) if name.endswith("qkv") else tensor
 
         package.get_tensor = strange  # type: ignore[method-assign]
-        maps = {one.name: one for one in block_maps(package, source)}
+        maps = {block_map.name: block_map for block_map in block_maps(package, source)}
     assert maps["layers.0.attention.qkv"].errors is None
     assert maps["layers.0.attention.qkv"].error is None
     assert maps["layers.0.ffn.down"].errors is not None
@@ -95,10 +95,10 @@ def test_continuations_are_those_of_the_reference_decoder(checkpoint: Path, tmp_
         assert model is not None
         prompts = TOKENS[:, :6]
         for exact in (False, True):
-            found = continuations(model, package.get_tensor, prompts, 5, exact=exact)
-            assert found.shape == (3, 5)
+            chosen = continuations(model, package.get_tensor, prompts, 5, exact=exact)
+            assert chosen.shape == (3, 5)
             decoder = Decoder(package, mode="exact" if exact else "float")
-            for prompt, ids in zip(prompts, found, strict=True):
+            for prompt, ids in zip(prompts, chosen, strict=True):
                 logits = decoder.prefill([*prompt.tolist(), *ids.tolist()])[5:-1]
                 missed = logits.max(axis=-1) - logits[np.arange(5), ids]
                 assert missed.max() < (

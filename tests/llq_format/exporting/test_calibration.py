@@ -25,22 +25,22 @@ def word_tokenizer(bos: int | None) -> TokenizerFiles:
 
 
 def test_the_builtin_text_fills_many_sequences() -> None:
-    read = calibration("builtin", word_tokenizer(bos=2), 3, 8192)
-    assert read.tokens.shape[1] == 512
-    assert len(read.tokens) >= 16
-    assert (read.tokens[:, 0] == 2).all()
-    assert set(np.unique(read.tokens)) == {0, 1, 2}
-    assert read.source == "builtin"
-    again = calibration("builtin", word_tokenizer(bos=2), 3, 8192)
-    assert read.to_json() == again.to_json()
+    text = calibration("builtin", word_tokenizer(bos=2), 3, 8192)
+    assert text.tokens.shape[1] == 512
+    assert len(text.tokens) >= 16
+    assert (text.tokens[:, 0] == 2).all()
+    assert set(np.unique(text.tokens)) == {0, 1, 2}
+    assert text.source == "builtin"
+    repeated = calibration("builtin", word_tokenizer(bos=2), 3, 8192)
+    assert text.to_json() == repeated.to_json()
 
 
 def test_a_file_of_text_is_read_up_to_a_limit(tmp_path: Path) -> None:
     file = tmp_path / "words.txt"
     file.write_text("the and " * 100)
-    read: Calibration = calibration(file, word_tokenizer(bos=None), 3, 16, 64)
-    assert read.tokens.tolist() == [[1, 2] * 8] * 4
-    assert read.source == "words.txt"
+    text: Calibration = calibration(file, word_tokenizer(bos=None), 3, 16, 64)
+    assert text.tokens.tolist() == [[1, 2] * 8] * 4
+    assert text.source == "words.txt"
 
 
 def test_sequences_drop_a_rest_and_keep_short_texts() -> None:
@@ -107,8 +107,8 @@ def test_the_head_is_corrected_for_the_rounded_stream() -> None:
     original = rng.standard_normal((4, 200, 48))
     streams = np.concatenate([original, original @ turn.T]).astype(np.float32)
     norm, head = source.head()
-    found = Calibrated(source, recipe, "affine", None, streams).head(norm, head)
+    actual = Calibrated(source, recipe, "affine", None, streams).head(norm, head)
     half_way = (head + head @ turn.T) / 2
-    assert np.abs(found - half_way).max() < 0.02 * np.abs(head).max()  # damping takes 1 % of the change
+    assert np.abs(actual - half_way).max() < 0.02 * np.abs(head).max()  # damping takes 1 % of the change
     plain = Calibrated(source, RECIPES["gptq"], "affine", None, streams).head(norm, head)
     assert (plain == head.astype(np.float32)).all()

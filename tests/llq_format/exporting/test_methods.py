@@ -49,8 +49,8 @@ METHODS: tuple[MethodName, ...] = ("awq", "gptq", "best")
 
 def metadata_of(package: Path) -> dict[str, Any]:
     """Return metadata.json."""
-    found: dict[str, Any] = json.loads((package / "metadata.json").read_bytes())
-    return found
+    metadata: dict[str, Any] = json.loads((package / "metadata.json").read_bytes())
+    return metadata
 
 
 def logits_of(package: Path) -> Any:
@@ -191,7 +191,7 @@ def test_an_export_that_fails_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("weight", "told"),
+    ("weight", "message"),
     [
         (
             ("model.layers.1.mlp.down_proj", np.nan),
@@ -202,7 +202,7 @@ def test_an_export_that_fails_leaves_nothing(
     ],
 )
 def test_a_weight_that_no_package_holds_is_refused_by_name(
-    checkpoint: Path, ids: Path, tmp_path: Path, weight: tuple[str, float], told: str
+    checkpoint: Path, ids: Path, tmp_path: Path, weight: tuple[str, float], message: str
 ) -> None:
     """Before a layer is run, and by every method: a rotation would spread such a weight over others."""
     tensors = load_file(checkpoint / "model.safetensors")
@@ -211,7 +211,7 @@ def test_a_weight_that_no_package_holds_is_refused_by_name(
     save_file(tensors, checkpoint / "model.safetensors")
     started: list[int] = []
     for method in METHODS:
-        with pytest.raises(QuantizeError, match=re.escape(told)):
+        with pytest.raises(QuantizeError, match=re.escape(message)):
             export(
                 checkpoint,
                 tmp_path / "new" / "p",

@@ -57,17 +57,17 @@ def test_every_rounder_is_better_than_the_one_before(shape: tuple[int, int], sch
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ROUNDERS)
-@pytest.mark.parametrize("known", [True, False], ids=["hessian", "no hessian"])
-def test_what_a_rounder_returns_can_be_written(name: str, scheme: Scheme, known: bool) -> None:  # noqa: FBT001  # a parameter
+@pytest.mark.parametrize("calibrated", [True, False], ids=["hessian", "no hessian"])
+def test_what_a_rounder_returns_can_be_written(name: str, scheme: Scheme, calibrated: bool) -> None:  # noqa: FBT001  # a parameter
     weights = matrix(70, 130)
-    packed = ROUNDERS[name](weights, hessian(130) if known else None, scheme)
+    packed = ROUNDERS[name](weights, hessian(130) if calibrated else None, scheme)
     assert packed.shape == (70, 130)
     plan = TensorPlan("w", packed.dtype, packed.shape)
     (parts,) = place([(plan.name, plan.dtype, plan.shape)], 1 << 20).parts
     assert b"".join(map(bytes, part_data(plan, parts[0], rows_of(plan, packed), of_model=False)))
-    again = ROUNDERS[name](weights, hessian(130) if known else None, scheme)
-    assert (again.packed == packed.packed).all()
-    assert (again.scales == packed.scales).all()
+    repeated = ROUNDERS[name](weights, hessian(130) if calibrated else None, scheme)
+    assert (repeated.packed == packed.packed).all()
+    assert (repeated.scales == packed.scales).all()
 
 
 def test_plain_feedback_matches_a_column_by_column_computation() -> None:
@@ -77,15 +77,15 @@ def test_plain_feedback_matches_a_column_by_column_computation() -> None:
     scale, zero = float(grid.scales[0, 0]), float(grid.zero_points[0, 0])
     order = np.argsort(-np.diag(h), kind="stable")
     current, rounded = weights.astype(np.float64), np.zeros((64, 64))
-    for done, column in enumerate(order):
+    for step, column in enumerate(order):
         rounded[:, column] = scale * (np.clip(np.rint(current[:, column] / scale) + zero, 0, 15) - zero)
-        rest = order[done + 1 :]
-        residual = (weights - rounded)[:, order[: done + 1]]
-        if len(rest):  # the rest that makes the products' error least, given what is rounded
-            coupling = h[np.ix_(order[: done + 1], rest)] @ np.linalg.inv(h[np.ix_(rest, rest)])
-            current[:, rest] = weights[:, rest] + residual @ coupling
-    found = error_feedback(weights, hessian(64), "affine", rounds=0).dequantize()
-    assert np.mean(found == rounded.astype(np.float32)) > 0.999  # float32 may tip a tie, and what follows it
+        pending = order[step + 1 :]
+        residual = (weights - rounded)[:, order[: step + 1]]
+        if len(pending):  # the rest that makes the products' error least, given what is rounded
+            coupling = h[np.ix_(order[: step + 1], pending)] @ np.linalg.inv(h[np.ix_(pending, pending)])
+            current[:, pending] = weights[:, pending] + residual @ coupling
+    actual = error_feedback(weights, hessian(64), "affine", rounds=0).dequantize()
+    assert np.mean(actual == rounded.astype(np.float32)) > 0.999  # float32 may tip a tie, and what follows it
 
 
 def test_descent_never_makes_the_error_larger() -> None:

@@ -163,5 +163,5 @@ def test_the_batched_decoder_is_the_decoder(architecture: str, tmp_path: Path) -
         decoder = Decoder(package, mode="float")
         expected = np.stack([decoder.prefill(tokens.tolist()) for tokens in TOKENS])
         plain = TransformedModel(model, package.get_tensor, [])
-        found = logits(plain, package.get_tensor("rope.inv_freq").astype(np.float64))
-    assert np.abs(found - expected).max() < 1e-12 * np.abs(expected).max()
+        actual = logits(plain, package.get_tensor("rope.inv_freq").astype(np.float64))
+    assert np.abs(actual - expected).max() < 1e-12 * np.abs(expected).max()

@@ -48,11 +48,11 @@ def test_every_legal_scale_decodes_exactly_in_a_symmetric_tensor() -> None:
     block = np.zeros((64, 64), np.uint8)
     block[0, :2] = 15, 3
     packed = np.tile(pack(block), (len(legal), 1))
-    found = dequantize(scales, None, packed, (64 * len(legal), 2))[::64]
+    actual = dequantize(scales, None, packed, (64 * len(legal), 2))[::64]
     expected = [
         by_the_letter.binary32_bits(by_the_letter.weight(b, 8, q)) for b, q in product(legal, (15, 3))
     ]
-    assert bits(found) == expected
+    assert bits(actual) == expected
 
 
 def test_zero_is_positive_whatever_the_scale() -> None:
@@ -84,20 +84,20 @@ def test_codes_outside_the_matrix_are_ignored() -> None:
     spoilt = tensor.codes
     spoilt[2:, 1:] = 15  # below the matrix
     spoilt[1::2, :, 3:] = 9  # right of it
-    other = PackedTensor(tensor.shape, tensor.scales, tensor.zero_points, pack(spoilt))
-    assert bits(other.dequantize()) == bits(tensor.dequantize())
+    changed = PackedTensor(tensor.shape, tensor.scales, tensor.zero_points, pack(spoilt))
+    assert bits(changed.dequantize()) == bits(tensor.dequantize())
 
 
 @pytest.mark.parametrize("shape", [(64, 64 * 33), (1, 64 * 65), (64 * 17, 64 * 16), (64 * 300, 1)])
 def test_many_blocks_decode_as_each_does_alone(shape: tuple[int, int]) -> None:
     tensor = packed_tensor(np.random.default_rng(4), shape, affine=True)
-    found = tensor.dequantize()
+    actual = tensor.dequantize()
     across = -(-shape[1] // 64)
     zero_points = tensor.zero_points
     assert zero_points is not None
     for b in range(len(tensor.scales)):
         i, j = divmod(b, across)
-        piece = found[64 * i : 64 * i + 64, 64 * j : 64 * j + 64]
+        piece = actual[64 * i : 64 * i + 64, 64 * j : 64 * j + 64]
         rows, cols = piece.shape
         alone = dequantize(
             tensor.scales[b : b + 1], zero_points[b : b + 1], tensor.packed[b : b + 1], (rows, cols)
@@ -132,7 +132,7 @@ SCALES, ZERO_POINTS, PACKED = np.ones(1, np.float16), np.zeros(1, np.int8), np.z
 
 
 @pytest.mark.parametrize(
-    ("scales", "zero_points", "packed", "named"),
+    ("scales", "zero_points", "packed", "member"),
     [
         (SCALES.astype(np.float32), ZERO_POINTS, PACKED, "scales"),
         (SCALES.view(np.uint16), ZERO_POINTS, PACKED, "scales"),
@@ -143,14 +143,14 @@ SCALES, ZERO_POINTS, PACKED = np.ones(1, np.float16), np.zeros(1, np.int8), np.z
     ],
 )
 def test_other_dtypes_are_refused_by_name(
-    scales: NDArray[np.float16], zero_points: NDArray[np.int8], packed: NDArray[np.uint8], named: str
+    scales: NDArray[np.float16], zero_points: NDArray[np.int8], packed: NDArray[np.uint8], member: str
 ) -> None:
-    with pytest.raises(TypeError, match=named):
+    with pytest.raises(TypeError, match=member):
         dequantize(scales, zero_points, packed, (64, 64))
 
 
 @pytest.mark.parametrize(
-    ("scales", "zero_points", "packed", "named"),
+    ("scales", "zero_points", "packed", "member"),
     [
         (np.ones(2, np.float16), ZERO_POINTS, PACKED, "scales"),
         (np.ones((1, 1), np.float16), ZERO_POINTS, PACKED, "scales"),
@@ -161,9 +161,9 @@ def test_other_dtypes_are_refused_by_name(
     ],
 )
 def test_shapes_that_do_not_agree_are_refused_by_name(
-    scales: NDArray[np.float16], zero_points: NDArray[np.int8], packed: NDArray[np.uint8], named: str
+    scales: NDArray[np.float16], zero_points: NDArray[np.int8], packed: NDArray[np.uint8], member: str
 ) -> None:
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=member):
         dequantize(scales, zero_points, packed, (64, 64))
 
 
@@ -179,7 +179,7 @@ def test_an_unfit_array_for_the_result_is_refused(out: NDArray[np.float32]) -> N
 def test_the_largest_weight_of_a_block_is_exact(scale_bits: int, zero_point: int) -> None:
     scales = np.array([scale_bits], np.uint16).view(np.float16)
     reach = max(abs(0 - zero_point), abs(15 - zero_point))
-    (found,) = largest_weight(scales, np.array([zero_point], np.int8)).tolist()
-    assert Fraction(found) == by_the_letter.binary16(scale_bits) * reach
+    (actual,) = largest_weight(scales, np.array([zero_point], np.int8)).tolist()
+    assert Fraction(actual) == by_the_letter.binary16(scale_bits) * reach
     (symmetric,) = largest_weight(scales, None).tolist()
     assert Fraction(symmetric) == by_the_letter.binary16(scale_bits) * 8

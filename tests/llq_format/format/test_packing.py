@@ -117,5 +117,5 @@ def test_a_code_above_15_is_refused_wherever_it_is() -> None:
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (1, 1), (64, 1), (1, 64), (63, 5)])
 def test_the_mask_of_an_edge_block_covers_the_bits_of_outside_elements_alone(height: int, width: int) -> None:
     mask = outside_mask(height, width).tolist()
-    found = [[by_the_letter.code(mask, r, c) for c in range(64)] for r in range(64)]
-    assert found == [[0 if r < height and c < width else 15 for c in range(64)] for r in range(64)]
+    codes = [[by_the_letter.code(mask, r, c) for c in range(64)] for r in range(64)]
+    assert codes == [[0 if r < height and c < width else 15 for c in range(64)] for r in range(64)]

@@ -116,11 +116,11 @@ def test_the_memory_and_byte_order_of_weights_does_not_matter(scheme: Scheme) ->
     read_only = weights.copy()
     read_only.setflags(write=False)
     orders = [np.asfortranarray(weights), strided, weights.astype(">f4"), weights.astype(float), read_only]
-    for other in orders:
-        found = quantize(other, scheme)
-        np.testing.assert_array_equal(found.packed, expected.packed)
-        np.testing.assert_array_equal(found.scales, expected.scales)
-        np.testing.assert_array_equal(zero_points_of(found), zero_points_of(expected))
+    for order in orders:
+        actual = quantize(order, scheme)
+        np.testing.assert_array_equal(actual.packed, expected.packed)
+        np.testing.assert_array_equal(actual.scales, expected.scales)
+        np.testing.assert_array_equal(zero_points_of(actual), zero_points_of(expected))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

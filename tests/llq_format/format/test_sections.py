@@ -45,8 +45,8 @@ def test_the_sections_of_a_record_are_those_of_the_table(
 
 def test_items_have_the_types_of_the_spec() -> None:
     affine = sections("int4_affine", 65, 1)
-    found = [(span.name, span.item, span.item_bytes, span.dtype.str, span.count) for span in affine]
-    assert found == [
+    spans = [(span.name, span.item, span.item_bytes, span.dtype.str, span.count) for span in affine]
+    assert spans == [
         ("slot", "slot", 256, "|u1", 1),
         ("scale", "binary16", 2, "<f2", 2),
         ("zero_point", "i8", 1, "|i1", 2),

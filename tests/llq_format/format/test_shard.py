@@ -71,19 +71,19 @@ def test_whole_shards_are_built_and_parsed_as_reader_and_writer_have_them(invent
 
 def assert_is_declared(package: Package, index: int, data: bytes) -> None:
     """Assert that the bytes of a shard are what its declaration builds and parses."""
-    held = parts_of_shard(package.metadata, index)
-    declared = shard({entry.name: (entry.dtype, part.num_rows * entry.cols) for entry, part in held})
-    tensors = {entry.name: rows_as_read(package, entry, part) for entry, part in held}
+    parts = parts_of_shard(package.metadata, index)
+    declared = shard({entry.name: (entry.dtype, part.num_rows * entry.cols) for entry, part in parts})
+    tensors = {entry.name: rows_as_read(package, entry, part) for entry, part in parts}
     preamble = {
         "shard_index": index,
         "shard_count": len(package.metadata.shards),
         "byte_length": len(data),
     }
-    values = {entry.name: value_of(tensors[entry.name], part.offset) for entry, part in held}
+    values = {entry.name: value_of(tensors[entry.name], part.offset) for entry, part in parts}
     assert declared.build({"preamble": preamble, "parts": values}) == data
     parsed = declared.parse(data)
     assert {name: parsed.preamble[name] for name in preamble} == preamble
-    for entry, part in held:
+    for entry, part in parts:
         assert parsed_arrays(parsed.parts[entry.name], entry.dtype) == arrays_of(tensors[entry.name])
         if isinstance(tensors[entry.name], PackedTensor):
             assert parsed.parts[entry.name].slot.offset == part.offset + 256

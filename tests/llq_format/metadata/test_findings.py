@@ -115,7 +115,7 @@ def test_values_in_json_are_short_and_free_of_lone_surrogates() -> None:
 def test_the_explanation_of_a_code_shows_bare_names() -> None:
     for code in FINDING_CODES.values():
         for template in (code.found, code.expected):
-            named = re.findall(r"\{(.*?)\}", template.plain)
-            assert tuple(named) == template.names
+            placeholders = re.findall(r"\{(.*?)\}", template.plain)
+            assert tuple(placeholders) == template.names
     assert find_code("wrong-type").expected.plain == "type {types}"
     json.dumps([code.found.plain for code in FINDING_CODES.values()])

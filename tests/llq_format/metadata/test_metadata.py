@@ -28,8 +28,8 @@ SMALL_TEXT = (
 
 def test_the_bytes_of_a_small_index_are_these() -> None:
     blank = SMALL_TEXT.replace("DIGEST", SHA)
-    named = hashlib.sha256(blank.encode()).hexdigest()
-    assert SMALL.to_bytes().decode() == SMALL_TEXT.replace("DIGEST", named)
+    sha256 = hashlib.sha256(blank.encode()).hexdigest()
+    assert SMALL.to_bytes().decode() == SMALL_TEXT.replace("DIGEST", sha256)
 
 
 def test_the_digest_does_not_depend_on_the_digest_that_is_there() -> None:
@@ -40,7 +40,7 @@ def test_the_digest_does_not_depend_on_the_digest_that_is_there() -> None:
 def test_the_digest_depends_on_everything_else() -> None:
     value = json.loads(SMALL.to_bytes())
     changed = [{**value, "extras": {}}, {**value, "stem": "n"}, {**value, "shard_limit": 768}]
-    assert len({digest(other) for other in [value, *changed]}) == 4
+    assert len({digest(variant) for variant in [value, *changed]}) == 4
 
 
 def test_absent_members_stay_absent_and_nulls_in_extras_stay() -> None:

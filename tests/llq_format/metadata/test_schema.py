@@ -79,14 +79,14 @@ FREE = ("extras", "extensions", "tensors/0/extras", "tensors/0/extensions")
 
 def members(value: Any, path: str = "") -> dict[str, Any]:
     """Return every value under a root by its pointer without the first slash, free-form objects left out."""
-    found: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
         inner = f"{path}{step}"
-        found[inner] = item
+        nested[inner] = item
         if inner not in FREE:
-            found |= members(item, f"{inner}/")
-    return found
+            nested |= members(item, f"{inner}/")
+    return nested
 
 
 MEMBERS = members(VALID)
@@ -147,13 +147,13 @@ def test_unknown_members_are_refused_in_every_object(path: str, name: str) -> No
 @pytest.mark.parametrize("path", sorted(set(MEMBERS) - {"version"}))
 def test_every_member_has_a_type(path: str) -> None:
     kinds: list[Any] = [None, True, 7, 0.5, "text", [], {}]
-    right = MEMBERS[path]
+    original = MEMBERS[path]
     nullable = path.endswith(("chunk_size", "temperature", "moe", "bos_token_id", "chat_template"))
     for value in kinds:
-        same = type(value) is type(right) or (type(value), type(right)) == (int, float)
-        if same or (value is None and nullable):
+        same_type = type(value) is type(original) or (type(value), type(original)) == (int, float)
+        if same_type or (value is None and nullable):
             continue
-        rule = "LLQ-META-4" if (type(right), type(value)) == (int, float) else "LLQ-META-3"
+        rule = "LLQ-META-4" if (type(original), type(value)) == (int, float) else "LLQ-META-3"
         assert (rule, f"/{path}") in found_in(changed(path, value)), value
 
 

@@ -31,7 +31,7 @@ def bits(array: NDArray[np.float32]) -> list[int]:
     return [int(value) for value in array.astype("<f4").view("<u4").ravel()]
 
 
-def read(package: Path, name: str | None) -> None:
+def read_tensors(package: Path, name: str | None) -> None:
     opened = llq_format.open(package)
     if name is not None:
         opened.get_tensor(name)
@@ -40,7 +40,7 @@ def read(package: Path, name: str | None) -> None:
 def refusal(package: Path, name: str | None = None) -> str:
     """Return the rule for which a package is refused when opened or, given a name, when a tensor is read."""
     with pytest.raises(LLQError) as caught:
-        read(package, name)
+        read_tensors(package, name)
     return caught.value.finding.rule
 
 
@@ -50,10 +50,10 @@ def refusal(package: Path, name: str | None = None) -> str:
 def test_tensors_decode_as_the_spec_says_from_the_bytes_on_disk(package: Path) -> None:
     with llq_format.open(package) as opened:
         for name, tensor in TENSORS.items():
-            found = opened.get_tensor(name)
-            assert found.dtype == np.float32
-            assert found.shape == tensor.shape
-            assert bits(found) == by_the_letter.weights(package, name)
+            actual = opened.get_tensor(name)
+            assert actual.dtype == np.float32
+            assert actual.shape == tensor.shape
+            assert bits(actual) == by_the_letter.weights(package, name)
 
 
 def test_raw_values_keep_subnormals_and_the_sign_of_zero(tmp_path: Path) -> None:
@@ -72,14 +72,14 @@ def test_blocks_are_returned_as_stored(package: Path, name: str) -> None:
     stored = TENSORS[name]
     assert isinstance(stored, PackedTensor)
     with llq_format.open(package) as opened:
-        found = opened.get_packed(name)
-    assert found.shape == stored.shape
-    assert found.dtype == stored.dtype
-    np.testing.assert_array_equal(found.packed, stored.packed)
-    np.testing.assert_array_equal(found.scales.view(np.uint16), stored.scales.view(np.uint16))
+        actual = opened.get_packed(name)
+    assert actual.shape == stored.shape
+    assert actual.dtype == stored.dtype
+    np.testing.assert_array_equal(actual.packed, stored.packed)
+    np.testing.assert_array_equal(actual.scales.view(np.uint16), stored.scales.view(np.uint16))
     if stored.zero_points is not None:
-        assert found.zero_points is not None
-        np.testing.assert_array_equal(found.zero_points, stored.zero_points)
+        assert actual.zero_points is not None
+        np.testing.assert_array_equal(actual.zero_points, stored.zero_points)
 
 
 def test_blocks_of_one_part_are_views_that_cannot_be_written_to(package: Path) -> None:
@@ -165,8 +165,8 @@ def test_a_changed_byte_is_noticed_before_its_tensor_is_returned(
     with llq_format.open(package) as opened:
         with pytest.raises(LLQError):
             opened.get_packed(name) if name in "bc" else opened.get_tensor(name)
-        for other in set(TENSORS) - {name}:
-            assert bits(opened.get_tensor(other)) == by_the_letter.weights(package, other)
+        for intact in set(TENSORS) - {name}:
+            assert bits(opened.get_tensor(intact)) == by_the_letter.weights(package, intact)
 
 
 SLOT, SCALE, ZERO, PACKED = 256, 512, 768, 1024  # offsets in a shard that holds a part of b
@@ -273,13 +273,13 @@ def test_a_shard_that_becomes_a_symbolic_link_after_opening_is_not_followed(pack
 def test_a_shard_that_is_replaced_after_opening_is_checked_anew(package: Path) -> None:
     with llq_format.open(package) as opened:
         shard = package / opened.metadata.shards[4].file
-        right = shard.read_bytes()
+        original = shard.read_bytes()
         tampering.overwrite(package, 4, 5119, b"\0", rehash=False)
-        held = opened.get_packed("c")  # maps the damaged file
-        (package / "mended").write_bytes(right)
+        tensor = opened.get_packed("c")  # maps the damaged file
+        (package / "mended").write_bytes(original)
         (package / "mended").rename(shard)
         assert bits(opened.get_tensor("d")) == by_the_letter.weights(package, "d")
-        assert bits(held.dequantize()) == by_the_letter.weights(package, "c")
+        assert bits(tensor.dequantize()) == by_the_letter.weights(package, "c")
 
 
 def test_a_shard_that_is_rewritten_after_a_tensor_was_read_is_checked_anew(package: Path) -> None:
@@ -304,9 +304,9 @@ def test_many_tensors_of_one_shard_need_one_mapping(tmp_path: Path) -> None:
     save(tmp_path / "p", {f"w{number}": blocks for number in range(50)})
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # a count
     with llq_format.open(tmp_path / "p") as opened:
-        held = [opened.get_packed(name) for name in opened]
+        tensors = [opened.get_packed(name) for name in opened]
         assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208  # a count
-    del held
+    del tensors
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  # a count
 
 
@@ -408,7 +408,7 @@ def test_claims_of_size_are_refused_without_memory_for_them(package: Path, claim
     change, rule = CLAIMS[claim]
     (package / "model-00001-of-00001.llq").write_bytes(bytes(512))
     tampering.edit(package, change)
-    found = subprocess.run(  # noqa: S603  # our own interpreter and script
+    process = subprocess.run(  # noqa: S603  # our own interpreter and script
         [sys.executable, "-c", READ_IN_LITTLE_MEMORY, str(package)],
         check=True,
         capture_output=True,
@@ -416,7 +416,7 @@ def test_claims_of_size_are_refused_without_memory_for_them(package: Path, claim
         cwd=ROOT,
         timeout=seconds(60),
     )
-    assert found.stdout.split() == [rule, rule]
+    assert process.stdout.split() == [rule, rule]
 
 
 def test_an_index_that_is_too_long_is_refused_by_its_size_alone(package: Path) -> None:

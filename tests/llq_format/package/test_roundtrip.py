@@ -26,14 +26,14 @@ def written(invented: Invented) -> Iterator[Path]:
 
 def stored_tensors(package: Package) -> dict[str, Tensor]:
     """Return the tensors as they were given to the writer; narrowing undoes the widening of f16."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name in package:
         dtype = package.entry(name).dtype
         if is_int4(dtype):
-            found[name] = package.get_packed(name)
+            tensors[name] = package.get_packed(name)
         else:
-            found[name] = package.get_tensor(name).astype(np.float16 if dtype == "f16" else np.float32)
-    return found
+            tensors[name] = package.get_tensor(name).astype(np.float16 if dtype == "f16" else np.float32)
+    return tensors
 
 
 def options_of(package: Package) -> dict[str, Any]:
@@ -71,10 +71,10 @@ def test_what_is_written_is_valid(invented: Invented) -> None:
 @given(packages())
 def test_what_is_read_and_written_again_is_the_same_byte_for_byte(invented: Invented) -> None:
     with written(invented) as directory:
-        again = directory.parent / "again"
+        copy = directory.parent / "again"
         with llq_format.open(directory) as package:
-            Invented(stored_tensors(package), options_of(package)).write(again)
-        assert tampering.contents(again) == tampering.contents(directory)
+            Invented(stored_tensors(package), options_of(package)).write(copy)
+        assert tampering.contents(copy) == tampering.contents(directory)
 
 
 @settings(max_examples=40)
@@ -82,15 +82,15 @@ def test_what_is_read_and_written_again_is_the_same_byte_for_byte(invented: Inve
 def test_what_is_read_is_what_the_bytes_mean_by_the_letter(invented: Invented) -> None:
     with written(invented) as directory, llq_format.open(directory) as package:
         for name, given_tensor in invented.tensors.items():
-            found = package.get_tensor(name)
-            bits = found.astype("<f4").view("<u4").ravel().tolist()
+            actual = package.get_tensor(name)
+            bits = actual.astype("<f4").view("<u4").ravel().tolist()
             assert bits == by_the_letter.weights(directory, name)
-            whole = (
+            dequantized = (
                 given_tensor.dequantize()
                 if isinstance(given_tensor, PackedTensor)
                 else given_tensor.astype(np.float32)
             )
-            np.testing.assert_array_equal(found.view(np.uint32), whole.view(np.uint32))
+            np.testing.assert_array_equal(actual.view(np.uint32), dequantized.view(np.uint32))
 
 
 @settings(max_examples=30)
@@ -98,11 +98,11 @@ def test_what_is_read_is_what_the_bytes_mean_by_the_letter(invented: Invented) -
 def test_every_byte_of_every_shard_belongs_to_the_preamble_or_one_part(invented: Invented) -> None:
     with written(invented) as directory:
         metadata = tampering.read(directory)
-        held: list[list[int]] = [[] for _ in metadata["shards"]]
+        occupied: list[list[int]] = [[] for _ in metadata["shards"]]
         for tensor in metadata["tensors"]:
             for part in tensor["parts"]:
-                held[part["shard"]] += range(part["offset"], part["offset"] + part["byte_length"], 256)
-        for entry, offsets in zip(metadata["shards"], held, strict=True):
+                occupied[part["shard"]] += range(part["offset"], part["offset"] + part["byte_length"], 256)
+        for entry, offsets in zip(metadata["shards"], occupied, strict=True):
             size = (directory / entry["file"]).stat().st_size
             assert sorted(offsets) == list(range(256, size, 256))
             assert size <= metadata["shard_limit"]

@@ -25,9 +25,9 @@ def test_a_file_that_the_system_does_not_read_is_no_violation(
         raise OSError(code, "the system says no")
 
     monkeypatch.setattr(os, "preadv", fail)
-    for read in (llq_format.open, llq_format.validate):
+    for function in (llq_format.open, llq_format.validate):
         with pytest.raises(OSError, match="the system says no"):
-            read(package)
+            function(package)
 
 
 def test_a_lack_of_memory_is_no_violation(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

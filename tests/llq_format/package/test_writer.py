@@ -41,10 +41,10 @@ BLOCKS = quantize(np.linspace(-1, 1, 100 * 70, dtype=np.float32).reshape(100, 70
 PLAN = TensorPlan("w", "int4_affine", (100, 70))
 
 
-def write(directory: Path, plan: TensorPlan, given: Any, **options: Any) -> Metadata:
+def write(directory: Path, plan: TensorPlan, value: Any, **options: Any) -> Metadata:
     """Write a package of one tensor."""
     with PackageWriter(directory, [plan], **options) as writer:
-        writer.add(plan.name, given)
+        writer.add(plan.name, value)
         return writer.finish()
 
 
@@ -100,14 +100,14 @@ def test_blocks_in_any_memory_and_byte_order_are_written_alike(tmp_path: Path) -
     zero_points = BLOCKS.zero_points
     assert zero_points is not None
     wide = np.repeat(BLOCKS.packed, 2, 1)[:, ::2]
-    others = [
+    orders = [
         BLOCKS,
         PackedTensor(
             BLOCKS.shape, BLOCKS.scales.astype(">f2"), zero_points, np.asfortranarray(BLOCKS.packed)
         ),
         PackedTensor(BLOCKS.shape, np.repeat(BLOCKS.scales, 2)[::2], np.repeat(zero_points, 2)[::2], wide),
     ]
-    for number, blocks in enumerate(others):
+    for number, blocks in enumerate(orders):
         save(tmp_path / f"{number}", {"w": blocks}, shard_limit=8192)
         assert tampering.contents(tmp_path / f"{number}") == tampering.contents(tmp_path / "0")
 
@@ -125,14 +125,14 @@ def test_rows_given_by_a_function_are_written_as_those_of_an_array(tmp_path: Pat
 
 
 def test_a_large_raw_tensor_is_asked_for_in_runs(tmp_path: Path) -> None:
-    asked: list[tuple[int, int]] = []
+    requests: list[tuple[int, int]] = []
 
     def rows(first: int, count: int) -> NDArray[np.float32]:
-        asked.append((first, count))
+        requests.append((first, count))
         return np.full((count, 1 << 20), first, np.float32)
 
     write(tmp_path / "p", TensorPlan("w", "f32", (9, 1 << 20)), rows)
-    assert asked == [(0, 4), (4, 4), (8, 1)]
+    assert requests == [(0, 4), (4, 4), (8, 1)]
     assert tampering.rules(tmp_path / "p") == []
 
 
@@ -172,12 +172,12 @@ def test_the_directory_can_be_read_by_others(tmp_path: Path) -> None:
 
 
 def test_progress_counts_the_bytes_of_all_parts(tmp_path: Path) -> None:
-    seen: list[int] = []
-    with PackageWriter(tmp_path / "p", [PLAN], shard_limit=8192, progress=seen.append) as writer:
+    steps: list[int] = []
+    with PackageWriter(tmp_path / "p", [PLAN], shard_limit=8192, progress=steps.append) as writer:
         writer.add("w", BLOCKS)
         metadata = writer.finish()
         assert writer.total_bytes == sum(shard.byte_length for shard in metadata.shards)
-    assert sum(seen) == writer.total_bytes - 256 * len(metadata.shards)
+    assert sum(steps) == writer.total_bytes - 256 * len(metadata.shards)
 
 
 # ---- The same bytes (LLQ-WRITE-1) ----
@@ -258,9 +258,9 @@ UNFIT: dict[str, tuple[Any, type[Exception], str]] = {
 @pytest.mark.parametrize("case", UNFIT)
 @pytest.mark.parametrize("lazily", [False, True])
 def test_unfit_blocks_are_refused_and_nothing_is_left(tmp_path: Path, case: str, lazily: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    given, error, message = UNFIT[case]
+    value, error, message = UNFIT[case]
     with nothing_left(tmp_path), pytest.raises(error, match=message):
-        write(tmp_path / "p", PLAN, (lambda _first, _count: given) if lazily else given)
+        write(tmp_path / "p", PLAN, (lambda _first, _count: value) if lazily else value)
 
 
 def test_a_code_outside_the_matrix_is_noticed_in_every_edge_block(tmp_path: Path) -> None:
@@ -288,12 +288,12 @@ UNFIT_RAW: dict[str, tuple[Any, type[Exception], str]] = {
 @pytest.mark.parametrize("case", UNFIT_RAW)
 @pytest.mark.parametrize("lazily", [False, True])
 def test_unfit_values_are_refused_and_nothing_is_left(tmp_path: Path, case: str, lazily: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    given, error, message = UNFIT_RAW[case]
+    value, error, message = UNFIT_RAW[case]
     with nothing_left(tmp_path), pytest.raises(error, match=message):
         write(
             tmp_path / "p",
             TensorPlan("w", "f16", (3, 2)),
-            (lambda _first, _count: given) if lazily else given,
+            (lambda _first, _count: value) if lazily else value,
         )
 
 
@@ -472,12 +472,12 @@ def kill_at(step: int, write_package: Callable[[], object]) -> int:
     """Run a writer in a forked process that is killed before its `step`-th operation on the file system."""
 
     def run() -> None:
-        left = [step]
+        countdown = [step]
 
         def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
             def replacement(*arguments: Any, **options: Any) -> Any:
-                left[0] -= 1
-                return die() if left[0] < 0 else operation(*arguments, **options)
+                countdown[0] -= 1
+                return die() if countdown[0] < 0 else operation(*arguments, **options)
 
             return replacement
 
@@ -497,9 +497,9 @@ def test_a_kill_before_any_operation_leaves_all_or_nothing(tmp_path: Path) -> No
         parent.mkdir()
         status = kill_at(step, lambda parent=parent: sample_packages.write_tensors(parent / "p"))  # type: ignore[misc]  # mypy sees no default in a lambda
         assert status in (0, -signal.SIGKILL)
-        there = (parent / "p" / "metadata.json").exists()
-        assert not there or tampering.contents(parent / "p") == expected
-        complete.append(there)
+        exists = (parent / "p" / "metadata.json").exists()
+        assert not exists or tampering.contents(parent / "p") == expected
+        complete.append(exists)
         if status == 0:
             break
     assert complete[-1]
@@ -659,7 +659,7 @@ def test_the_target_may_be_relative_and_the_working_directory_may_change(
 
 
 def test_the_least_limit_of_the_tests_is_the_least(tmp_path: Path) -> None:
-    for held in ({"w": tensor(1, "int4_affine", (70, 200))}, {"w": tensor(1, "f32", (3, 333))}):
-        save(tmp_path / f"{least_limit(held)}", held, shard_limit=least_limit(held))
+    for tensors in ({"w": tensor(1, "int4_affine", (70, 200))}, {"w": tensor(1, "f32", (3, 333))}):
+        save(tmp_path / f"{least_limit(tensors)}", tensors, shard_limit=least_limit(tensors))
         with pytest.raises(ShardLimitError):
-            save(tmp_path / "p", held, shard_limit=least_limit(held) - 256)
+            save(tmp_path / "p", tensors, shard_limit=least_limit(tensors) - 256)

@@ -60,12 +60,12 @@ def test_an_int8_product_is_the_exact_sum(scheme: str) -> None:
     x = rng.normal(size=(3, 130))
     q, s = quantize_int8(x)
     weights = packed.dequantize()
-    got = Int8Matrix(packed)(x)
+    actual = Int8Matrix(packed)(x)
     for token in range(3):
         for row in (0, 63, 64, 69):
             products = (Fraction(float(w)) * int(c) for w, c in zip(weights[row], q[token], strict=True))
             exact = sum(products, Fraction(0)) * Fraction(float(s[token, 0]))
-            assert math.isclose(got[token, row], exact, rel_tol=1e-12, abs_tol=1e-13)
+            assert math.isclose(actual[token, row], exact, rel_tol=1e-12, abs_tol=1e-13)
 
 
 def test_a_norm_keeps_eps_inside_the_root() -> None:

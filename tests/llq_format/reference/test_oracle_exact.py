@@ -43,10 +43,10 @@ def test_roundings_of_transformers(oracle: Oracle, monkeypatch: pytest.MonkeyPat
     """Every INT4 matmul and the head round their input, nothing else does, in the layers that state it."""
     wide = widen(monkeypatch)
     for fp16_layers in sorted({0, 1, len(oracle.case.model.layers)}):
-        found = oracle.exact_decoder(fp16_layers).prefill(oracle.tokens)
+        actual = oracle.exact_decoder(fp16_layers).prefill(oracle.tokens)
         with oracle_models.rounded_inputs(oracle.reference, wide, fp16_layers):
             expected = transformers_logits(oracle.reference, oracle.tokens)
-        assert difference(found, expected) <= TOLERANCE, fp16_layers
+        assert difference(actual, expected) <= TOLERANCE, fp16_layers
 
 
 @pytest.mark.parametrize("kv_cache", KV_CACHES)

@@ -98,18 +98,18 @@ def oracle(request: pytest.FixtureRequest, build: Callable[[str], Oracle]) -> Or
 @pytest.mark.parametrize("split", SPLITS, ids=str)
 def test_logits_in_binary64(oracle: Oracle, split: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     widen(monkeypatch)
-    found = in_pieces(oracle.decoder(), oracle.tokens, split)
-    assert difference(found, transformers_logits(oracle.reference, oracle.tokens)) <= TOLERANCE
-    assert difference(found, transformers_in_pieces(oracle.reference, oracle.tokens, split)) <= TOLERANCE
+    actual = in_pieces(oracle.decoder(), oracle.tokens, split)
+    assert difference(actual, transformers_logits(oracle.reference, oracle.tokens)) <= TOLERANCE
+    assert difference(actual, transformers_in_pieces(oracle.reference, oracle.tokens, split)) <= TOLERANCE
 
 
 def test_logits_of_transformers_as_it_is(oracle: Oracle) -> None:
-    found = oracle.decoder().prefill(oracle.tokens)
+    actual = oracle.decoder().prefill(oracle.tokens)
     bound = oracle_models.float32_bound(oracle.case.model)
-    assert difference(found, transformers_logits(oracle.reference, oracle.tokens)) <= bound
+    assert difference(actual, transformers_logits(oracle.reference, oracle.tokens)) <= bound
     single = oracle_models.in_float32(oracle.reference)
-    assert difference(found, transformers_logits(single, oracle.tokens)) <= bound
-    assert difference(found, transformers_in_pieces(single, oracle.tokens, (5, 1, 3, 15))) <= bound
+    assert difference(actual, transformers_logits(single, oracle.tokens)) <= bound
+    assert difference(actual, transformers_in_pieces(single, oracle.tokens, (5, 1, 3, 15))) <= bound
 
 
 def remainder_for_quotient(decoder: Decoder) -> None:
@@ -117,10 +117,10 @@ def remainder_for_quotient(decoder: Decoder) -> None:
     m = decoder.model
     heads = np.arange(m.num_heads).reshape(-1, m.num_kv_heads).T.ravel()  # those of one kv head side by side
     rows = (heads[:, None] * m.head_dim + np.arange(m.head_dim)).ravel()
-    others = np.arange(len(rows), len(rows) + 2 * m.num_kv_heads * m.head_dim)
+    kv_rows = np.arange(len(rows), len(rows) + 2 * m.num_kv_heads * m.head_dim)
     for layer in decoder.layers:
         qkv, output = layer.attention.qkv, layer.attention.output
-        layer.attention.qkv = reordered(qkv, np.concatenate([rows, others]))
+        layer.attention.qkv = reordered(qkv, np.concatenate([rows, kv_rows]))
         layer.attention.output = lambda x, output=output: output(x[:, np.argsort(rows)])
 
 
@@ -240,8 +240,8 @@ def test_interleaved_pairs_are_halves_with_rows_in_another_order(build: Callable
     whole_model(rope_pairing="interleaved")(interleaved)
     for layer in interleaved.layers:
         layer.attention.qkv = reordered(layer.attention.qkv, order)
-    found = interleaved.prefill(oracle.tokens)
-    assert difference(found, oracle.decoder().prefill(oracle.tokens)) <= TOLERANCE
+    actual = interleaved.prefill(oracle.tokens)
+    assert difference(actual, oracle.decoder().prefill(oracle.tokens)) <= TOLERANCE
 
 
 def test_llama3_frequencies(build: Callable[[str], Oracle]) -> None:
@@ -252,7 +252,7 @@ def test_llama3_frequencies(build: Callable[[str], Oracle]) -> None:
     assert np.all(np.abs(stored - exported) <= 16 * oracle_models.UNIT_ROUNDOFF * exported)
     unscaled = 10000.0 ** -(np.arange(12) / 12)
     ratios = stored / unscaled
-    kept, divided = np.isclose(ratios, 1, rtol=1e-6), np.isclose(ratios, 1 / 8, rtol=1e-6)
-    assert kept.any()
+    same_frequency, divided = np.isclose(ratios, 1, rtol=1e-6), np.isclose(ratios, 1 / 8, rtol=1e-6)
+    assert same_frequency.any()
     assert divided.any()
-    assert np.any(~kept & ~divided)
+    assert np.any(~same_frequency & ~divided)

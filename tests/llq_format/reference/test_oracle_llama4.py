@@ -112,18 +112,18 @@ def oracle(request: pytest.FixtureRequest, build: Callable[[str], Oracle]) -> Or
 @pytest.mark.parametrize("split", SPLITS, ids=str)
 def test_logits_in_binary64(oracle: Oracle, split: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     widen(monkeypatch)
-    found = in_pieces(oracle.decoder(), oracle.tokens, split)
-    assert difference(found, transformers_logits(oracle.reference, oracle.tokens)) <= TOLERANCE
-    assert difference(found, transformers_in_pieces(oracle.reference, oracle.tokens, split)) <= TOLERANCE
+    actual = in_pieces(oracle.decoder(), oracle.tokens, split)
+    assert difference(actual, transformers_logits(oracle.reference, oracle.tokens)) <= TOLERANCE
+    assert difference(actual, transformers_in_pieces(oracle.reference, oracle.tokens, split)) <= TOLERANCE
 
 
 def test_logits_of_transformers_as_it_is(oracle: Oracle) -> None:
-    found = oracle.decoder().prefill(oracle.tokens)
+    actual = oracle.decoder().prefill(oracle.tokens)
     bound = oracle_models.float32_bound(oracle.case.model)
-    assert difference(found, transformers_logits(oracle.reference, oracle.tokens)) <= bound
+    assert difference(actual, transformers_logits(oracle.reference, oracle.tokens)) <= bound
     single = oracle_models.in_float32(oracle.reference)
-    assert difference(found, transformers_logits(single, oracle.tokens)) <= bound
-    assert difference(found, transformers_in_pieces(single, oracle.tokens, (5, 1, 3, 15))) <= bound
+    assert difference(actual, transformers_logits(single, oracle.tokens)) <= bound
+    assert difference(actual, transformers_in_pieces(single, oracle.tokens, (5, 1, 3, 15))) <= bound
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "expert" in name or "together" in name])
@@ -225,8 +225,8 @@ def mixture(kind: type[moe.MoE]) -> Alteration:
     def alter(decoder: Decoder) -> None:
         for number, layer in enumerate(decoder.layers):
             if isinstance(layer.ffn, moe.MoE):
-                other = kind(layer.ffn.router, layer.ffn.experts, layer.ffn.shared)
-                decoder.layers[number] = replace(layer, ffn=other)
+                replacement = kind(layer.ffn.router, layer.ffn.experts, layer.ffn.shared)
+                decoder.layers[number] = replace(layer, ffn=replacement)
 
     return alter
 
@@ -297,8 +297,8 @@ def test_what_agrees_is_in_effect(name: str, build: Callable[[str], Oracle]) -> 
 
 def sliding(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
     """Return a window of the last chunk_size positions."""
-    behind = queries[:, None] - keys[None, :]
-    return (behind >= 0) & (behind < (chunk_size or np.inf))
+    distance = queries[:, None] - keys[None, :]
+    return (distance >= 0) & (distance < (chunk_size or np.inf))
 
 
 def of_position(positions: Array, temperature: Temperature) -> Array:

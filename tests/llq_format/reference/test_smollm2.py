@@ -64,7 +64,7 @@ def test_llq_run_streams_text_and_reports_figures(package: Path) -> None:
     answer = json.loads(out)
     assert status == 0
     assert len(answer["token_ids"]) == answer["tokens"] <= 3
-    again = json.loads(
+    repeated = json.loads(
         run("run", package, "Say hello.", "--chat", "--json", "--max-tokens", "3", "--temperature", "1")[1]
     )
-    assert again["text"] == answer["text"]  # the same seed, the same text
+    assert repeated["text"] == answer["text"]  # the same seed, the same text

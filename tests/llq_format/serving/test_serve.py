@@ -32,8 +32,8 @@ def url(package: Path) -> Iterator[str]:
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, bytes]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=seconds(30))
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, path, headers=named)
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, headers=fields)
     response = connection.getresponse()
     body = response.read()
     connection.close()
@@ -59,12 +59,12 @@ def test_a_file_comes_whole_with_its_type_and_length(url: str, package: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "begin", "end"),
+    ("requested", "begin", "end"),
     [("0-0", 0, 1), ("256-511", 256, 512), ("1000-", 1000, None), ("-300", -300, None)],
 )
-def test_a_range_comes_alone(url: str, package: Path, asked: str, begin: int, end: int | None) -> None:
+def test_a_range_comes_alone(url: str, package: Path, requested: str, begin: int, end: int | None) -> None:
     data = shard(package).read_bytes()
-    response, body = ask(url, f"/model/{shard(package).name}", Range=f"bytes={asked}")
+    response, body = ask(url, f"/model/{shard(package).name}", Range=f"bytes={requested}")
     assert (response.status, body) == (206, data[begin:end])
     first = begin if begin >= 0 else len(data) + begin
     expected = f"bytes {first}-{first + len(body) - 1}/{len(data)}"
@@ -134,10 +134,10 @@ def test_the_page_is_isolated_and_only_the_origin_that_was_named_may_read_from_e
     assert response.headers["cross-origin-embedder-policy"] == "require-corp"
     assert response.headers["access-control-allow-origin"] == "https://example.org"
     assert "Content-Range" in response.headers["access-control-expose-headers"]
-    other, _ = ask(url, "/model/metadata.json", Origin="https://example.com")
-    assert "access-control-allow-origin" not in other.headers
-    asked = {"Access_Control_Request_Method": "GET", "Access_Control_Request_Headers": "range,if-range"}
-    preflight, _ = ask(url, "/model/metadata.json", "OPTIONS", Origin="https://example.org", **asked)
+    refused, _ = ask(url, "/model/metadata.json", Origin="https://example.com")
+    assert "access-control-allow-origin" not in refused.headers
+    headers = {"Access_Control_Request_Method": "GET", "Access_Control_Request_Headers": "range,if-range"}
+    preflight, _ = ask(url, "/model/metadata.json", "OPTIONS", Origin="https://example.org", **headers)
     assert preflight.status == 200
 
 
@@ -174,10 +174,10 @@ def test_what_is_no_package_or_has_no_program_is_refused(tmp_path: Path) -> None
 
 
 def test_a_port_that_is_taken_is_told_with_the_remedy(package: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         result = llq("serve", package, "--no-open", "--port", str(port))
     assert result.exit_code == 1
     assert f"port {port} of 127.0.0.1 is taken" in result.stderr

@@ -65,32 +65,32 @@ def test_any_damage_to_any_file_is_noticed(invented: Invented, data: st.DataObje
         directory = Path(parent) / "package"
         invented.write(directory)
         for path in sorted(directory.iterdir()):
-            whole = path.read_bytes()
-            path.write_bytes(data.draw(damages(whole)))
+            intact = path.read_bytes()
+            path.write_bytes(data.draw(damages(intact)))
             assert errors(directory) != [], path.name
             path.unlink()
             assert errors(directory) != [], path.name
-            path.write_bytes(whole)
+            path.write_bytes(intact)
         assert errors(directory) == []
 
 
 def test_a_change_of_any_byte_of_a_small_index_is_noticed(tmp_path: Path) -> None:
     save(tmp_path / "p", {"w": np.ones(1, np.float32)}, extras={})
     path = tmp_path / "p" / "metadata.json"
-    whole = path.read_bytes()
-    for at in range(len(whole)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         assert tampering.rules(tmp_path / "p"), at
-        path.write_bytes(whole[:at] + whole[at + 1 :])
+        path.write_bytes(data[:at] + data[at + 1 :])
         assert tampering.rules(tmp_path / "p"), at
 
 
 def test_truncation_of_the_index_at_any_length_is_noticed(tmp_path: Path) -> None:
     save(tmp_path / "p", {"w": np.ones(1, np.float32)})
     path = tmp_path / "p" / "metadata.json"
-    whole = path.read_bytes()
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
         assert errors(tmp_path / "p"), length
 
 
@@ -122,10 +122,10 @@ def forgeries(draw: st.DrawFn, metadata: dict[str, Any]) -> dict[str, Any]:
     """Return metadata with one or two values replaced, nudged, removed, doubled or exchanged."""
     root = deepcopy(metadata)
     for _ in range(draw(st.integers(1, 2))):
-        there = places(root)
-        if not there:
+        locations = places(root)
+        if not locations:
             break
-        holder, key = there[draw(st.integers(0, len(there) - 1))]
+        holder, key = locations[draw(st.integers(0, len(locations) - 1))]
         value = holder[key]
         kind = draw(
             st.sampled_from(
@@ -141,8 +141,8 @@ def forgeries(draw: st.DrawFn, metadata: dict[str, Any]) -> dict[str, Any]:
         elif kind == "double" and isinstance(holder, list):
             holder.insert(key, deepcopy(value))
         elif kind == "exchange":
-            other, name = there[draw(st.integers(0, len(there) - 1))]
-            holder[key], other[name] = deepcopy(other[name]), deepcopy(value)
+            second, name = locations[draw(st.integers(0, len(locations) - 1))]
+            holder[key], second[name] = deepcopy(second[name]), deepcopy(value)
         elif kind == "unknown" and isinstance(value, dict):
             value[draw(st.sampled_from(["extras", "extensions", "x"]))] = draw(LIKE[dict])
         else:
@@ -182,11 +182,11 @@ def test_forged_bytes_of_a_shard_break_a_rule_or_mean_what_they_say(data: st.Dat
                 continue
             with llq_format.open(directory) as package:
                 try:
-                    found = package.get_tensor(tensor.name)
+                    actual = package.get_tensor(tensor.name)
                 except LLQError as error:
                     assert error.finding.rule in broken  # noqa: PT017  # the other outcome is no error
                     continue
-            assert found.view(np.uint32).ravel().tolist() == by_the_letter.weights(directory, tensor.name)
+            assert actual.view(np.uint32).ravel().tolist() == by_the_letter.weights(directory, tensor.name)
 
 
 def test_forgeries_of_the_text_that_json_parsers_take_differently_are_refused(tmp_path: Path) -> None:

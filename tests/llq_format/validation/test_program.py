@@ -89,10 +89,10 @@ def test_places_are_pointers_into_the_program_and_lines_of_the_module() -> None:
 def test_program_and_schema_forbid_what_they_do_not_name() -> None:
     schema = read_json("schema/program.schema.json")
     jsonschema.Draft202012Validator.check_schema(schema)
-    for one in (schema, *schema["$defs"].values()):
-        if one.get("type") == "object":
-            assert one["additionalProperties"] is False
-            assert set(one["required"]) == set(one["properties"])
+    for object_schema in (schema, *schema["$defs"].values()):
+        if object_schema.get("type") == "object":
+            assert object_schema["additionalProperties"] is False
+            assert set(object_schema["required"]) == set(object_schema["properties"])
 
 
 @pytest.mark.parametrize("model", ["control-model", "control-experts"])
@@ -118,19 +118,19 @@ def test_a_large_vocabulary_makes_chunks_smaller() -> None:
 def test_the_sections_of_a_module_are_those_that_executors_take() -> None:
     sections, findings = module_checks.check_module(module_bytes(), "m.wgsl")
     assert findings == []
-    assert {one.name: one.text for one in sections} == read_module(module_bytes().decode())
-    assert tuple(one.name for one in sections if one.portable) == VARIANTS[0].sections
+    assert {section.name: section.text for section in sections} == read_module(module_bytes().decode())
+    assert tuple(section.name for section in sections if section.portable) == VARIANTS[0].sections
 
 
 def test_the_file_as_it_stands_is_the_first_variant() -> None:
     """Without framing lines and what block comments hold, the module is the source of the first variant."""
-    kept, depth = [], 0
+    lines, depth = [], 0
     for line in module_bytes().decode().splitlines():
         depth += line.startswith("/*:")
         if depth == 0 and not line.startswith("//:"):
-            kept.append(line)
+            lines.append(line)
         depth -= line.endswith(":*/")
-    assert "\n".join(kept).split() == source(kernel_sections(), VARIANTS[0]).split()
+    assert "\n".join(lines).split() == source(kernel_sections(), VARIANTS[0]).split()
 
 
 def test_a_module_may_be_as_long_as_its_limit() -> None:
@@ -152,12 +152,12 @@ def test_files_beyond_their_limits_are_faults_by_their_length_alone() -> None:
 
 def test_a_shard_longer_than_a_buffer_cannot_be_named() -> None:
     """A range in a shard of more than 256 MiB, which no vector can hold."""
-    given = metadata()
-    entry = replace(given.shards[0], byte_length=(1 << 28) + 256)
-    long = replace(given, shards=(entry,))
-    found = check_files(long, MODULE, canonical(VALUE))[1]
-    assert [finding.rule for finding in found] == ["LLQ-PROG-11"] * 2
-    assert found[0].found == "a shard of 268435712 bytes"
+    description = metadata()
+    entry = replace(description.shards[0], byte_length=(1 << 28) + 256)
+    long = replace(description, shards=(entry,))
+    findings = check_files(long, MODULE, canonical(VALUE))[1]
+    assert [finding.rule for finding in findings] == ["LLQ-PROG-11"] * 2
+    assert findings[0].found == "a shard of 268435712 bytes"
 
 
 def test_a_weights_package_has_no_program_to_check() -> None:
@@ -169,7 +169,7 @@ def test_a_weights_package_has_no_program_to_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", [one for one in FAULTY if not one["setup"]], ids=lambda vector: vector["id"]
+    "vector", [vector for vector in FAULTY if not vector["setup"]], ids=lambda vector: vector["id"]
 )
 def test_an_executor_refuses_what_breaks_a_rule_before_it_asks_for_a_device(vector: dict[str, Any]) -> None:
     with llq_format.open(VECTORS / vector["path"]) as package:
@@ -202,10 +202,12 @@ def test_an_executor_refuses_damaged_weights_before_it_runs(tmp_path: Path) -> N
             data[256] ^= 1  # of the embedding
         (tmp_path / file.name).write_bytes(data)
     with llq_format.open(tmp_path) as package:
-        found = opening.executable(package)
-        device = Device(found.program, found.sections, adapter=SOFTWARE, variant="portable")
+        program_of_package = opening.executable(package)
+        device = Device(
+            program_of_package.program, program_of_package.sections, adapter=SOFTWARE, variant="portable"
+        )
         with pytest.raises(LLQError, match="LLQ-HASH-1"):
-            Executor(package, found.program, device)
+            Executor(package, program_of_package.program, device)
 
 
 @pytest.mark.gpu
@@ -245,8 +247,10 @@ def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
 @pytest.mark.gpu
 def test_a_variant_is_taken_only_where_the_device_has_its_features() -> None:
     program = Program.from_json(VALUE)
-    more = ProgramVariant("impossible", ("texture-compression-of-2040",), (), (), ("step_plain", "touch"))
-    program = replace(program, variants=(*program.variants, more))
+    impossible = ProgramVariant(
+        "impossible", ("texture-compression-of-2040",), (), (), ("step_plain", "touch")
+    )
+    program = replace(program, variants=(*program.variants, impossible))
     assert Device(program, sections(), adapter=SOFTWARE).variant.name == "packed-dot"
     with pytest.raises(DeviceError, match="cannot execute variant 'impossible'"):
         Device(program, sections(), adapter=SOFTWARE, variant="impossible")

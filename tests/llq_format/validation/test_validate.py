@@ -57,8 +57,8 @@ def make_fifo(path: Path) -> None:
 
 
 def make_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
 
 
 def make_link(path: Path) -> None:
@@ -163,9 +163,9 @@ def test_faults_of_all_later_stages_are_found_at_once_in_order(tmp_path: Path) -
     tampering.overwrite(package, 3, 300, b"\x01", rehash=False)  # HASH-1, HASH-2
     tampering.edit(package, spoil)
     (package / "stray.llq").touch()  # PKG-9
-    found = [finding.rule.removeprefix("LLQ-") for finding in validate(package)]
+    rules = [finding.rule.removeprefix("LLQ-") for finding in validate(package)]
     later = ["PKG-9", "SHARD-6", "HASH-1", "HASH-2", "HASH-2", "RAW-2"]
-    assert found == ["EXT-2", "CANON-3", "PART-1", *later]
+    assert rules == ["EXT-2", "CANON-3", "PART-1", *later]
 
 
 def test_findings_of_one_rule_are_in_order_of_place(package: Path) -> None:
@@ -245,9 +245,9 @@ def test_parts_tile_their_shard(tmp_path: Path, case: str) -> None:
     save(tmp_path / "p", {name: tensor(1, "f32", (64,)) for name in "ab"})
     change, expected = TILINGS[case]
     tampering.edit(tmp_path / "p", change)
-    found = [rule.removeprefix("LLQ-") for rule in tampering.rules(tmp_path / "p")]
-    assert [rule for rule in found if rule.startswith("PART")] == expected
-    assert found[0] == expected[0]
+    rules = [rule.removeprefix("LLQ-") for rule in tampering.rules(tmp_path / "p")]
+    assert [rule for rule in rules if rule.startswith("PART")] == expected
+    assert rules[0] == expected[0]
 
 
 @pytest.mark.parametrize("offset", [20, 23, 32, 255])
@@ -390,8 +390,8 @@ def test_a_finding_in_bytes_names_the_byte(package: Path) -> None:
 
 def test_progress_counts_every_byte_of_every_file_once(tmp_path: Path) -> None:
     metadata = sample_packages.write_model(tmp_path / "p", stem="m")
-    seen: list[int] = []
+    steps: list[int] = []
     totals: list[tuple[int, str]] = []
-    validate(tmp_path / "p", seen.append, lambda total, stem: totals.append((total, stem)))
+    validate(tmp_path / "p", steps.append, lambda total, stem: totals.append((total, stem)))
     assert totals == [(sum(entry.byte_length for entry in metadata.files), "m")]
-    assert sum(seen) == totals[0][0]
+    assert sum(steps) == totals[0][0]

@@ -66,10 +66,10 @@ def decodes(runtime: BrowserRuntime) -> bool:
     return bool(np.array_equal(runtime.decode(WORKED.package, name), np.load(expected)))
 
 
-def fetch(url: str, put: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+def fetch(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
     """Return status and body."""
-    method = "GET" if put is None else "PUT"
-    request = Request(url, put, headers, method=method)  # noqa: S310  # the suite's own server
+    method = "GET" if body is None else "PUT"
+    request = Request(url, body, headers, method=method)  # noqa: S310  # the suite's own server
     try:
         with urlopen(request, timeout=seconds(30)) as response:  # noqa: S310
             return response.status, response.read()
@@ -84,9 +84,9 @@ def test_the_page_tells_who_it_is_and_decodes(runtime: BrowserRuntime) -> None:
     checked = 0
     for vector in list(VECTORS.values())[:12]:
         for name, expected in vector.tensors.items():
-            weights, right = runtime.decode(vector.package, name), np.load(expected)
-            assert weights.shape == right.shape
-            assert np.array_equal(weights.view(np.uint32), right.view(np.uint32)), vector.id
+            weights, reference = runtime.decode(vector.package, name), np.load(expected)
+            assert weights.shape == reference.shape
+            assert np.array_equal(weights.view(np.uint32), reference.view(np.uint32)), vector.id
             checked += 1
     assert checked >= 12
 
@@ -149,8 +149,8 @@ def test_the_server_gives_nothing_without_the_token_nor_other_files(web: Path, t
         {"name": "link", "kind": "other", "size": (tmp_path / "link").lstat().st_size},
     ]
     assert fetch(folder + "file", range="bytes=1-2") == (206, b"ex")
-    others = [root + "/harness/", root + "/", folder + "link", folder + "..%2ffile", folder + "none"]
-    assert [fetch(url)[0] for url in others] == [404] * len(others)
+    missing = [root + "/harness/", root + "/", folder + "link", folder + "..%2ffile", folder + "none"]
+    assert [fetch(url)[0] for url in missing] == [404] * len(missing)
     assert fetch(folder + "file", b"other")[0] == 405
     assert fetch(urljoin(server.url, "../file/none"), b"other")[0] == 404
     runtime.close()
@@ -165,7 +165,7 @@ def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("browser:opera", "browsers are chromium, firefox, wait"),
         ("browser:chromium,port=1", "options as in"),
@@ -173,6 +173,6 @@ def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyP
         ("browser:wait,certificate=file", "comes with its key"),
     ],
 )
-def test_specs_that_cannot_be_are_told(spec: str, said: str) -> None:
-    with pytest.raises(find.UnknownRuntimeError, match=said):
+def test_specs_that_cannot_be_are_told(spec: str, message: str) -> None:
+    with pytest.raises(find.UnknownRuntimeError, match=message):
         find.find(spec, 3)

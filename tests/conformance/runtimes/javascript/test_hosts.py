@@ -56,8 +56,8 @@ def test_it_judges_packages(host: tuple[str, Runtime], tmp_path: Path) -> None:
 def test_it_computes_logits(host: tuple[str, Runtime]) -> None:
     vector = VECTORS["zero-vectors-int8"]
     tokens = vector.members["tokens"]
-    got = host[1].logits(vector.package, tokens, [len(tokens)])
-    assert np.abs(got - vector.array("expected")).max() <= vector.members["bounds"]["f32"]
+    actual = host[1].logits(vector.package, tokens, [len(tokens)])
+    assert np.abs(actual - vector.array("expected")).max() <= vector.members["bounds"]["f32"]
 
 
 @pytest.mark.parametrize("kind", ["node", "deno"])

@@ -102,24 +102,24 @@ def opened(tmp_path: Path, tensors: Stored | None = None, **changes: Any) -> Che
 
 
 def check_all(checkpoint: Checkpoint, arrays: Arrays) -> None:
-    def same(name: str, *parts: str) -> None:
-        found = checkpoint.load(name)
-        assert found.dtype == np.float32
-        assert found.flags.c_contiguous
-        np.testing.assert_array_equal(found, np.concatenate([arrays[part] for part in parts]))
+    def assert_loads(name: str, *parts: str) -> None:
+        actual = checkpoint.load(name)
+        assert actual.dtype == np.float32
+        assert actual.flags.c_contiguous
+        np.testing.assert_array_equal(actual, np.concatenate([arrays[part] for part in parts]))
 
-    same("embedding", "token_embd")
+    assert_loads("embedding", "token_embd")
     for n in range(LAYERS):
         ours, theirs = f"layers.{n}", f"blk.{n}"
-        same(f"{ours}.attention_norm", f"{theirs}.attn_norm")
-        same(f"{ours}.attention.qkv", *(f"{theirs}.attn_{x}" for x in "qkv"))
-        same(f"{ours}.attention.output", f"{theirs}.attn_output")
-        same(f"{ours}.ffn_norm", f"{theirs}.ffn_norm")
-        same(f"{ours}.ffn.gate_up", f"{theirs}.ffn_gate", f"{theirs}.ffn_up")
-        same(f"{ours}.ffn.down", f"{theirs}.ffn_down")
-    same("norm", "output_norm")
+        assert_loads(f"{ours}.attention_norm", f"{theirs}.attn_norm")
+        assert_loads(f"{ours}.attention.qkv", *(f"{theirs}.attn_{x}" for x in "qkv"))
+        assert_loads(f"{ours}.attention.output", f"{theirs}.attn_output")
+        assert_loads(f"{ours}.ffn_norm", f"{theirs}.ffn_norm")
+        assert_loads(f"{ours}.ffn.gate_up", f"{theirs}.ffn_gate", f"{theirs}.ffn_up")
+        assert_loads(f"{ours}.ffn.down", f"{theirs}.ffn_down")
+    assert_loads("norm", "output_norm")
     if "output" in arrays:
-        same("lm_head", "output")
+        assert_loads("lm_head", "output")
 
 
 def test_permutation_of_one_head() -> None:

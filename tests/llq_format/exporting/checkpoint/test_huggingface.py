@@ -49,10 +49,10 @@ def shapes(*, tied: bool = False) -> dict[str, tuple[int, ...]]:
         "mlp.up_proj": (INTERMEDIATE, H),
         "mlp.down_proj": (H, INTERMEDIATE),
     }
-    found: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (V, H), "model.norm.weight": (H,)}
+    tensors: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (V, H), "model.norm.weight": (H,)}
     for n in range(LAYERS):
-        found |= {f"model.layers.{n}.{name}.weight": shape for name, shape in layer.items()}
-    return found if tied else found | {"lm_head.weight": (V, H)}
+        tensors |= {f"model.layers.{n}.{name}.weight": shape for name, shape in layer.items()}
+    return tensors if tied else tensors | {"lm_head.weight": (V, H)}
 
 
 def weights(*, tied: bool = False) -> Arrays:
@@ -76,27 +76,27 @@ def directory_with(tmp_path: Path, arrays: Arrays, dtype: str = "F32", **changes
 def check_all(checkpoint: Checkpoint, arrays: Arrays, *, tied: bool = False) -> None:
     """Compare every tensor with the arrays that were written."""
 
-    def same(name: str, *parts: str) -> None:
-        found = checkpoint.load(name)
-        assert found.dtype == np.float32
-        assert found.flags.c_contiguous
-        np.testing.assert_array_equal(found, np.concatenate([arrays[f"{part}.weight"] for part in parts]))
+    def assert_loads(name: str, *parts: str) -> None:
+        actual = checkpoint.load(name)
+        assert actual.dtype == np.float32
+        assert actual.flags.c_contiguous
+        np.testing.assert_array_equal(actual, np.concatenate([arrays[f"{part}.weight"] for part in parts]))
 
-    same("embedding", "model.embed_tokens")
+    assert_loads("embedding", "model.embed_tokens")
     for n in range(LAYERS):
         ours, theirs = f"layers.{n}", f"model.layers.{n}"
-        same(f"{ours}.attention_norm", f"{theirs}.input_layernorm")
-        same(f"{ours}.attention.qkv", *(f"{theirs}.self_attn.{x}_proj" for x in "qkv"))
-        same(f"{ours}.attention.output", f"{theirs}.self_attn.o_proj")
-        same(f"{ours}.ffn_norm", f"{theirs}.post_attention_layernorm")
-        same(f"{ours}.ffn.gate_up", f"{theirs}.mlp.gate_proj", f"{theirs}.mlp.up_proj")
-        same(f"{ours}.ffn.down", f"{theirs}.mlp.down_proj")
-    same("norm", "model.norm")
+        assert_loads(f"{ours}.attention_norm", f"{theirs}.input_layernorm")
+        assert_loads(f"{ours}.attention.qkv", *(f"{theirs}.self_attn.{x}_proj" for x in "qkv"))
+        assert_loads(f"{ours}.attention.output", f"{theirs}.self_attn.o_proj")
+        assert_loads(f"{ours}.ffn_norm", f"{theirs}.post_attention_layernorm")
+        assert_loads(f"{ours}.ffn.gate_up", f"{theirs}.mlp.gate_proj", f"{theirs}.mlp.up_proj")
+        assert_loads(f"{ours}.ffn.down", f"{theirs}.mlp.down_proj")
+    assert_loads("norm", "model.norm")
     if tied:
         with pytest.raises(KeyError):
             checkpoint.load("lm_head")
     else:
-        same("lm_head", "lm_head")
+        assert_loads("lm_head", "lm_head")
 
 
 def test_float32_directory(tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ def test_layers_of_the_model_object_are_separate_objects(tmp_path: Path) -> None
 
 def test_inverse_frequencies_are_those_of_the_base(tmp_path: Path) -> None:
     with open_checkpoint(directory_with(tmp_path, weights())) as checkpoint:
-        found = checkpoint.load("rope.inv_freq")
-    assert found.dtype == np.float32
-    assert found.tolist() == [np.float32(math.pow(10000.0, -2 * i / D)) for i in range(D // 2)]
+        actual = checkpoint.load("rope.inv_freq")
+    assert actual.dtype == np.float32
+    assert actual.tolist() == [np.float32(math.pow(10000.0, -2 * i / D)) for i in range(D // 2)]
 
 
 def test_float16_is_read_exactly(tmp_path: Path) -> None:

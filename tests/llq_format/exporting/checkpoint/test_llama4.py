@@ -53,14 +53,14 @@ def shapes(
     experts: int = EXPERTS,
 ) -> dict[str, tuple[int, ...]]:
     """Return the tensors of a checkpoint of the text decoder, as transformers writes them."""
-    found: dict[str, tuple[int, ...]] = {
+    tensors: dict[str, tuple[int, ...]] = {
         "model.embed_tokens.weight": (V, hidden),
         "model.norm.weight": (hidden,),
         "lm_head.weight": (V, hidden),
     }
     for n in range(num_layers):
         layer = f"model.layers.{n}"
-        found |= {
+        tensors |= {
             f"{layer}.input_layernorm.weight": (hidden,),
             f"{layer}.post_attention_layernorm.weight": (hidden,),
             f"{layer}.self_attn.q_proj.weight": (HEADS * D, hidden),
@@ -69,20 +69,20 @@ def shapes(
             f"{layer}.self_attn.o_proj.weight": (hidden, HEADS * D),
         }
         ffn = f"{layer}.feed_forward"
-        whole, width = ffn, INTERMEDIATE_MLP
+        prefix, width = ffn, INTERMEDIATE_MLP
         if n in with_experts:
-            whole, width = f"{ffn}.shared_expert", size
-            found |= {
+            prefix, width = f"{ffn}.shared_expert", size
+            tensors |= {
                 f"{ffn}.router.weight": (experts, hidden),
                 f"{ffn}.experts.gate_up_proj": (experts, hidden, 2 * size),
                 f"{ffn}.experts.down_proj": (experts, size, hidden),
             }
-        found |= {
-            f"{whole}.gate_proj.weight": (width, hidden),
-            f"{whole}.up_proj.weight": (width, hidden),
-            f"{whole}.down_proj.weight": (hidden, width),
+        tensors |= {
+            f"{prefix}.gate_proj.weight": (width, hidden),
+            f"{prefix}.up_proj.weight": (width, hidden),
+            f"{prefix}.down_proj.weight": (hidden, width),
         }
-    return found
+    return tensors
 
 
 def weights(with_experts: tuple[int, ...] = WITH_EXPERTS) -> Arrays:
@@ -145,8 +145,8 @@ def multimodal_directory(directory: Path, text: dict[str, Any], **changes: Any) 
 def layers(tmp_path: Path, **changes: Any) -> list[dict[str, Any]]:
     """Return the layers of the model object, for a configuration that the weights of TEXT fit."""
     with open_checkpoint(text_directory(tmp_path, **changes)) as checkpoint:
-        found: list[dict[str, Any]] = checkpoint.model["layers"]
-        return found
+        described: list[dict[str, Any]] = checkpoint.model["layers"]
+        return described
 
 
 def check_all(checkpoint: Checkpoint, arrays: Arrays, with_experts: tuple[int, ...] = WITH_EXPERTS) -> None:
@@ -179,11 +179,11 @@ def check_all(checkpoint: Checkpoint, arrays: Arrays, with_experts: tuple[int, .
     roles = {role.name: role.shape for role in tensor_roles(Model.from_json(checkpoint.model))}
     assert list(roles) == [*expected, "rope.inv_freq"]
     for name, values in expected.items():
-        found = checkpoint.load(name)
-        assert found.dtype == np.float32
-        assert found.flags.c_contiguous
-        assert found.shape == roles[name]
-        np.testing.assert_array_equal(found, values, err_msg=name)
+        actual = checkpoint.load(name)
+        assert actual.dtype == np.float32
+        assert actual.flags.c_contiguous
+        assert actual.shape == roles[name]
+        np.testing.assert_array_equal(actual, values, err_msg=name)
 
 
 def test_text_decoder_alone(tmp_path: Path) -> None:
@@ -232,11 +232,11 @@ def test_pytorch_experts(tmp_path: Path) -> None:
 
 def test_one_expert_is_read_without_the_others(tmp_path: Path) -> None:
     hidden, size, experts = 128, 256, 64
-    found = shapes((0,), num_layers=1, hidden=hidden, size=size, experts=experts)
-    ones = {name: np.full(shape, 0x3F80, np.uint16) for name, shape in found.items()}
+    tensors = shapes((0,), num_layers=1, hidden=hidden, size=size, experts=experts)
+    weights = {name: np.full(shape, 0x3F80, np.uint16) for name, shape in tensors.items()}
     directory = text_directory(
         tmp_path,
-        ones,
+        weights,
         "BF16",
         num_hidden_layers=1,
         moe_layers=[0],
@@ -284,7 +284,7 @@ def test_model_object_is_complete(tmp_path: Path) -> None:
 
 
 def test_choices_left_out_are_those_of_transformers(tmp_path: Path) -> None:
-    left_out: dict[str, Any] = dict.fromkeys(
+    absent: dict[str, Any] = dict.fromkeys(
         (
             "rope_theta",
             "hidden_act",
@@ -299,7 +299,7 @@ def test_choices_left_out_are_those_of_transformers(tmp_path: Path) -> None:
         ),
         ...,
     )
-    directory = text_directory(tmp_path, **left_out)
+    directory = text_directory(tmp_path, **absent)
     with open_checkpoint(directory) as checkpoint:
         attentions = [layer["attention"] for layer in checkpoint.model["layers"]]
         temperature = {"attn_scale": 0.1, "floor_scale": 8192}
@@ -354,8 +354,10 @@ def test_layers_with_chunks(tmp_path: Path, changes: dict[str, Any], expected: l
 
 @pytest.mark.parametrize(("tuning", "tuned"), [(True, True), (4, True), (False, False), (0, False)])
 def test_temperature_is_true_false_or_the_old_four(tmp_path: Path, tuning: object, tuned: bool) -> None:  # noqa: FBT001
-    found = [layer["attention"]["temperature"] for layer in layers(tmp_path, attn_temperature_tuning=tuning)]
-    assert found == [None] * 3 + [{"attn_scale": 0.2, "floor_scale": 16} if tuned else None]
+    temperatures = [
+        layer["attention"]["temperature"] for layer in layers(tmp_path, attn_temperature_tuning=tuning)
+    ]
+    assert temperatures == [None] * 3 + [{"attn_scale": 0.2, "floor_scale": 16} if tuned else None]
 
 
 def test_qk_norm_can_be_absent(tmp_path: Path) -> None:
@@ -391,10 +393,10 @@ def test_llama3_scaling_of_scout(tmp_path: Path) -> None:
         "original_max_position_embeddings": 8192,
     }
     with open_checkpoint(text_directory(tmp_path, rope_scaling=scaling)) as checkpoint:
-        found = checkpoint.load("rope.inv_freq").tolist()
+        frequencies = checkpoint.load("rope.inv_freq").tolist()
     theta = [500000.0 ** (-2 * i / D) for i in range(D // 2)]
-    assert found == [np.float32(t if 2 * np.pi / t < 8192 else t / 16) for t in theta]
-    assert found[-1] == np.float32(theta[-1] / 16)
+    assert frequencies == [np.float32(t if 2 * np.pi / t < 8192 else t / 16) for t in theta]
+    assert frequencies[-1] == np.float32(theta[-1] / 16)
 
 
 def test_tied_text_decoder_needs_no_lm_head(tmp_path: Path) -> None:
@@ -546,9 +548,9 @@ def test_exported_package_is_valid(tmp_path: Path, scheme: Any) -> None:
     with llq_format.open(tmp_path / "package") as package:
         for name, theirs in (("gate_up", "gate_up_proj"), ("down", "down_proj")):
             expert = weights()[f"model.layers.3.feed_forward.experts.{theirs}"][2].T
-            found = package.get_tensor(f"layers.3.ffn.experts.2.{name}")
+            actual = package.get_tensor(f"layers.3.ffn.experts.2.{name}")
             step = package.get_packed(f"layers.3.ffn.experts.2.{name}").scales.max()
-            assert np.abs(found - expert).max() <= step / 2 * (1 + 1e-6)
+            assert np.abs(actual - expert).max() <= step / 2 * (1 + 1e-6)
         np.testing.assert_array_equal(
             package.get_tensor("layers.1.ffn.router"), weights()["model.layers.1.feed_forward.router.weight"]
         )
@@ -631,6 +633,6 @@ def test_what_transformers_saves_of_the_multimodal_model(tmp_path: Path) -> None
     }
     config = transformers.Llama4Config(text_config=tiny_text_config(transformers), vision_config=vision)
     pytest.importorskip("torch").manual_seed(7)
-    whole = transformers.Llama4ForConditionalGeneration(config)
-    whole.save_pretrained(tmp_path)
-    check_against_transformers(tmp_path, whole.language_model)
+    multimodal = transformers.Llama4ForConditionalGeneration(config)
+    multimodal.save_pretrained(tmp_path)
+    check_against_transformers(tmp_path, multimodal.language_model)

@@ -20,10 +20,10 @@ LLAMA_3_1 = {
 
 
 def inv_freq(head_dim: int = 128, **config: Any) -> list[float]:
-    found = from_config(Keys(config, "config.json"), head_dim)
-    assert found.dtype == np.float32
-    assert found.shape == (head_dim // 2,)
-    return [float(value) for value in found]
+    frequencies = from_config(Keys(config, "config.json"), head_dim)
+    assert frequencies.dtype == np.float32
+    assert frequencies.shape == (head_dim // 2,)
+    return [float(value) for value in frequencies]
 
 
 def unscaled(base: float, head_dim: int) -> list[float]:
@@ -67,27 +67,29 @@ def test_llama3_scaling() -> None:
 
 def test_llama3_scaling_has_three_bands() -> None:
     plain = unscaled(5e5, 128)
-    found = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1)
-    kept = [i for i in range(64) if found[i] == float(np.float32(plain[i]))]
-    divided = [i for i in range(64) if found[i] == float(np.float32(plain[i] / 8))]
-    between = [i for i in range(64) if plain[i] / 8 < found[i] < plain[i] and i not in kept + divided]
-    assert kept + between + divided == list(range(64))
-    assert kept
+    frequencies = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1)
+    same = [i for i in range(64) if frequencies[i] == float(np.float32(plain[i]))]
+    divided = [i for i in range(64) if frequencies[i] == float(np.float32(plain[i] / 8))]
+    between = [i for i in range(64) if plain[i] / 8 < frequencies[i] < plain[i] and i not in same + divided]
+    assert same + between + divided == list(range(64))
+    assert same
     assert between
     assert divided
 
 
 def test_llama3_scaling_with_equal_factors_is_a_step() -> None:
-    found = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1 | {"factor": 16, "high_freq_factor": 1})
+    frequencies = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1 | {"factor": 16, "high_freq_factor": 1})
     expected = [theta if 2 * math.pi / theta < 8192 else theta / 16 for theta in unscaled(5e5, 128)]
-    assert found == single(expected)
+    assert frequencies == single(expected)
 
 
 def test_llama3_step_at_exactly_its_wavelength_is_a_number() -> None:
     theta = np.array([2 * math.pi / 8192])
     assert 2 * math.pi / theta[0] == 8192
-    found = llama3(theta, factor=16, low_freq_factor=1, high_freq_factor=1, original_context_length=8192)
-    assert found.tolist() == theta.tolist()
+    frequencies = llama3(
+        theta, factor=16, low_freq_factor=1, high_freq_factor=1, original_context_length=8192
+    )
+    assert frequencies.tolist() == theta.tolist()
 
 
 def test_the_first_frequency_is_one_and_all_are_positive() -> None:

@@ -202,19 +202,19 @@ def write_tokenizer(directory: Path, *, bos: bool) -> bytes:
     return text
 
 
-def read(directory: Path, config: dict[str, Any], **files: Any) -> TokenizerFiles | None:
+def read_files(directory: Path, config: dict[str, Any], **files: Any) -> TokenizerFiles | None:
     for name, value in files.items():
         (directory / f"{name}.json").write_text(json.dumps(value))
     return huggingface_tokenizer.read(directory, Keys(config, "config.json"), len(TOKENS))
 
 
 def test_directory_without_tokenizer(tmp_path: Path) -> None:
-    assert read(tmp_path, {"bos_token_id": 0, "eos_token_id": 1}) is None
+    assert read_files(tmp_path, {"bos_token_id": 0, "eos_token_id": 1}) is None
 
 
 def test_tokenizer_json_is_taken_as_it_is(tmp_path: Path) -> None:
     text = write_tokenizer(tmp_path, bos=True)
-    files = read(tmp_path, {"bos_token_id": 0, "eos_token_id": 2})
+    files = read_files(tmp_path, {"bos_token_id": 0, "eos_token_id": 2})
     assert files == TokenizerFiles(text, 0, [2], None)
 
 
@@ -222,21 +222,21 @@ def test_tokenizer_json_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", [True, False, None])
 def test_bos_token_is_stated_if_wanted(tmp_path: Path, *, template: bool, setting: bool | None) -> None:
     write_tokenizer(tmp_path, bos=template)
-    files = read(tmp_path, {"bos_token_id": 0}, tokenizer_config={"add_bos_token": setting})
+    files = read_files(tmp_path, {"bos_token_id": 0}, tokenizer_config={"add_bos_token": setting})
     assert files is not None
-    wanted = template if setting is None else setting
-    assert files.bos_token_id == (0 if wanted else None)
+    adds_bos = template if setting is None else setting
+    assert files.bos_token_id == (0 if adds_bos else None)
 
 
 def test_bos_token_of_the_tokenizer_where_no_configuration_names_one(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos=True)
-    files = read(tmp_path, {})
+    files = read_files(tmp_path, {})
     assert files == TokenizerFiles((tmp_path / "tokenizer.json").read_bytes(), 0, [], None)
 
 
 def test_generation_config_decides_which_tokens_end_an_answer(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos=False)
-    files = read(tmp_path, {"eos_token_id": 0}, generation_config={"eos_token_id": [2, 1, 2]})
+    files = read_files(tmp_path, {"eos_token_id": 0}, generation_config={"eos_token_id": [2, 1, 2]})
     assert files is not None
     assert files.eos_token_ids == [2, 1]
 
@@ -245,7 +245,7 @@ def test_generation_config_decides_which_tokens_end_an_answer(tmp_path: Path) ->
 def test_eos_token_outside_the_vocabulary_is_refused(tmp_path: Path, eos: object) -> None:
     write_tokenizer(tmp_path, bos=False)
     with pytest.raises(CheckpointError, match=r"generation_config\.json: eos_token_id is "):
-        read(tmp_path, {}, generation_config={"eos_token_id": eos})
+        read_files(tmp_path, {}, generation_config={"eos_token_id": eos})
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_eos_token_outside_the_vocabulary_is_refused(tmp_path: Path, eos: object
 )
 def test_chat_template_of_the_tokenizer_config(tmp_path: Path, value: object, expected: str | None) -> None:
     write_tokenizer(tmp_path, bos=False)
-    files = read(tmp_path, {}, tokenizer_config={"chat_template": value})
+    files = read_files(tmp_path, {}, tokenizer_config={"chat_template": value})
     assert files is not None
     assert files.chat_template == expected
 
@@ -267,7 +267,7 @@ def test_chat_template_of_the_tokenizer_config(tmp_path: Path, value: object, ex
 def test_chat_template_file_comes_first(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos=False)
     (tmp_path / "chat_template.jinja").write_bytes("{{ b }} \u00e9\n".encode())
-    files = read(tmp_path, {}, tokenizer_config={"chat_template": "{{ a }}"})
+    files = read_files(tmp_path, {}, tokenizer_config={"chat_template": "{{ a }}"})
     assert files is not None
     assert files.chat_template == "{{ b }} \u00e9\n"
 
@@ -275,11 +275,11 @@ def test_chat_template_file_comes_first(tmp_path: Path) -> None:
 def test_broken_tokenizer_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: is not a tokenizer"):
-        read(tmp_path, {})
+        read_files(tmp_path, {})
 
 
 def test_broken_chat_template_is_named(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos=False)
     (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
     with pytest.raises(CheckpointError, match=r"chat_template\.jinja: is not UTF-8"):
-        read(tmp_path, {})
+        read_files(tmp_path, {})

@@ -105,29 +105,29 @@ def test_a_lack_of_memory_says_what_would_be_enough(package: llq_format.Package)
 
 
 def test_two_executors_share_a_device(package: llq_format.Package) -> None:
-    one, two = executor_of(package), executor_of(package)
-    alone = list(generate(one, PROMPT, 6))
-    first, second = generate(one, PROMPT, 6), generate(two, PROMPT[::-1], 6)
-    apart = list(generate(executor_of(package), PROMPT[::-1], 6))
+    left, right = executor_of(package), executor_of(package)
+    alone = list(generate(left, PROMPT, 6))
+    first, second = generate(left, PROMPT, 6), generate(right, PROMPT[::-1], 6)
+    reference = list(generate(executor_of(package), PROMPT[::-1], 6))
     pairs = list(zip(first, second, strict=True))
     assert [a for a, _ in pairs] == alone
-    assert [b for _, b in pairs] == apart
+    assert [b for _, b in pairs] == reference
 
 
 def test_memory_adds_up(package: llq_format.Package) -> None:
-    made: list[int] = []
+    sizes: list[int] = []
     device = new_device()
     create = device.gpu.create_buffer
 
     def noted(**options: Any) -> Any:
         if options["label"] != "staging":  # in the memory of the host, and gone when all is uploaded
-            made.append(options["size"])
+            sizes.append(options["size"])
         return create(**options)
 
     with mock.patch.object(device.gpu, "create_buffer", noted):
         executor = executor_of(package, device=device)
     memory = executor.memory()
-    assert sum(memory.values()) == sum(made)
+    assert sum(memory.values()) == sum(sizes)
     assert memory["weights"] == sum(shard.byte_length for shard in package.metadata.shards)
     assert (
         memory["kv_cache"] == 2 * 2 * 2 * 32 * 4 * executor.context
@@ -185,9 +185,9 @@ def test_a_damaged_program_or_module_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_packages_own_module_is_executed(package: llq_format.Package) -> None:
-    found = executable(package)
-    assert found.sections is not kernel_sections()
-    assert {name: found.sections[name] for name in kernel_sections()} == dict(kernel_sections())
+    prepared = executable(package)
+    assert prepared.sections is not kernel_sections()
+    assert {name: prepared.sections[name] for name in kernel_sections()} == dict(kernel_sections())
 
 
 def test_a_lost_device_is_told(package: llq_format.Package) -> None:

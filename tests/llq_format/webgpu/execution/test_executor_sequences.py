@@ -74,25 +74,25 @@ def test_an_end_token_ends_generation_wherever_it_is_in_the_flight(
     assert executor.position == len(PROMPT) + max(0, len(until) - 1)
 
 
-@pytest.mark.parametrize("taken", [0, 1, 3, 5])
+@pytest.mark.parametrize("count", [0, 1, 3, 5])
 def test_an_abort_leaves_the_position_and_spoils_nothing(
-    executor: Executor, expected: list[int], taken: int
+    executor: Executor, expected: list[int], count: int
 ) -> None:
     stream: Any = generate(executor, PROMPT, COUNT)
-    assert list(islice(stream, taken)) == expected[:taken]
+    assert list(islice(stream, count)) == expected[:count]
     stream.close()
-    if taken:
-        assert executor.position == len(PROMPT) + taken - 1
+    if count:
+        assert executor.position == len(PROMPT) + count - 1
         # what follows is computed as if the tokens ahead had never been
-        logits = executor.forward(expected[taken - 1 : taken])
-        assert int(logits[-1].argmax()) == expected[taken]
+        logits = executor.forward(expected[count - 1 : count])
+        assert int(logits[-1].argmax()) == expected[count]
     assert list(generate(executor, PROMPT, COUNT)) == expected
 
 
 def test_a_sequence_does_not_know_the_one_before_it(executor: Executor, expected: list[int]) -> None:
-    other = list(generate(executor, PROMPT[::-1] * 2, 4))
+    second = list(generate(executor, PROMPT[::-1] * 2, 4))
     assert list(generate(executor, PROMPT, COUNT)) == expected
-    assert list(generate(executor, PROMPT[::-1] * 2, 4)) == other
+    assert list(generate(executor, PROMPT[::-1] * 2, 4)) == second
 
 
 def test_generation_ends_where_the_context_does(executor: Executor) -> None:

@@ -140,7 +140,7 @@ def test_the_residual_stream_behind_the_binary16_layers_is_tight(
 
     ensemble = [error(residual(package, tokens, layers, disturbed(seed))) for seed in range(EXECUTIONS)]
     run = executor.program.passes["prefill"]
-    until = next(i for i, one in enumerate(run) if one.label.startswith(f"layers.{layers}."))
+    until = next(i for i, dispatch in enumerate(run) if dispatch.label.startswith(f"layers.{layers}."))
     begun = replace(executor.program, passes={**executor.program.passes, "begun": run[:until]})
     first = Executor(package, begun, executor.device, executor.context)
     first.write("tokens", np.array(tokens, np.uint32))

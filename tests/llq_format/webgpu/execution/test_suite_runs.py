@@ -34,13 +34,15 @@ def suite(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize(("adapter", "variant", "kv_cache", "selection"), RUNS)
 def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: str) -> None:
-    done = suite(f"--runtime=webgpu:adapter={adapter},variant={variant},kv_cache={kv_cache}", "-k", selection)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "conforms as " in done.stdout
+    process = suite(
+        f"--runtime=webgpu:adapter={adapter},variant={variant},kv_cache={kv_cache}", "-k", selection
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "conforms as " in process.stdout
     # all but the interface for pages, which is JavaScript's
-    assert re.findall("^not claimed +(.*)$", done.stdout, re.MULTILINE) == ([] if selection else ["api"])
-    assert f"llq-webgpu {variant} on" in done.stdout
-    assert f"KV cache     {kv_cache}" in done.stdout
+    assert re.findall("^not claimed +(.*)$", process.stdout, re.MULTILINE) == ([] if selection else ["api"])
+    assert f"llq-webgpu {variant} on" in process.stdout
+    assert f"KV cache     {kv_cache}" in process.stdout
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: 
     ],
 )
 def test_options_that_mean_nothing_are_told_in_a_line(options: str, message: str) -> None:
-    done = suite(f"--runtime=webgpu:{options}", "-k", "worked-example")
-    assert done.returncode == 4
-    assert message in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    process = suite(f"--runtime=webgpu:{options}", "-k", "worked-example")
+    assert process.returncode == 4
+    assert message in process.stdout + process.stderr
+    assert "Traceback" not in process.stdout + process.stderr

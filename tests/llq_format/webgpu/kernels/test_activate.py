@@ -77,8 +77,8 @@ def test_functions_are_accurate_to_the_last_code(flags: int) -> None:
     points = np.concatenate([np.linspace(-12, 12, 2401), [1e-6, -1e-6, 1e-3]]).astype(np.float32)
     values, error = exact(points[:, None], flags)
     _, _, scales = activate("activate_int8", points[:, None], flags)
-    found = scales.astype(np.float64) * 127
-    assert (np.abs(found - np.abs(values[:, 0])) <= error[:, 0] + np.abs(values[:, 0]) * 2.0**-21).all()
+    largest = scales.astype(np.float64) * 127
+    assert (np.abs(largest - np.abs(values[:, 0])) <= error[:, 0] + np.abs(values[:, 0]) * 2.0**-21).all()
 
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)

@@ -100,18 +100,20 @@ def test_rope(geometry: Heads, flags: int, floor_scale: int, variant: str) -> No
     assert (np.abs(q - expected) <= allowed).all()
 
     cached = (context, geometry.kv_heads, geometry.head_dim)
-    found = cache_values(keys, flags & KV_F16).reshape(cached)
+    cached_keys = cache_values(keys, flags & KV_F16).reshape(cached)
     low, high = turned[:, of_k] - error[:, of_k], turned[:, of_k] + error[:, of_k]
     if flags & KV_F16:
         low, high = low.astype(np.float16), high.astype(np.float16)
-    assert (found[where] >= low).all()
-    assert (found[where] <= high).all()
-    given = qkv[:, geometry.heads + geometry.kv_heads :]
+    assert (cached_keys[where] >= low).all()
+    assert (cached_keys[where] <= high).all()
+    value_vectors = qkv[:, geometry.heads + geometry.kv_heads :]
     stored = cache_values(values, flags & KV_F16).reshape(cached)
-    np.testing.assert_array_equal(stored[where], given.astype(np.float16) if flags & KV_F16 else given)
-    others = np.delete(np.arange(context), where)
-    assert np.isnan(stored[others]).all()
-    assert np.isnan(found[others]).all()
+    np.testing.assert_array_equal(
+        stored[where], value_vectors.astype(np.float16) if flags & KV_F16 else value_vectors
+    )
+    unwritten = np.delete(np.arange(context), where)
+    assert np.isnan(stored[unwritten]).all()
+    assert np.isnan(cached_keys[unwritten]).all()
 
 
 @dataclass(frozen=True)
@@ -181,12 +183,12 @@ def attention(  # noqa: PLR0913  # the properties of an attention
     assert np.isfinite(partials).all()
     expected, error = np.zeros(q.shape), np.zeros(q.shape)
     for t in range(tokens):
-        here = position + t
-        first = here - here % chunk_size if chunk_size else 0
+        place = position + t
+        first = place - place % chunk_size if chunk_size else 0
         for head in range(geometry.heads):
             kv = head * geometry.kv_heads // geometry.heads
-            found = attended(q[t, head], keys[: here + 1, kv], values[: here + 1, kv], first)
-            expected[t, head], error[t, head] = found.output, found.error
+            result = attended(q[t, head], keys[: place + 1, kv], values[: place + 1, kv], first)
+            expected[t, head], error[t, head] = result.output, result.error
     check_combined(geometry, partials, expected.reshape(tokens, -1), error.reshape(tokens, -1), variant)
 
 

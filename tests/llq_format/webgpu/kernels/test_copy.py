@@ -25,12 +25,12 @@ def test_embed_takes_the_rows_of_its_part(cols: int, dtype: type, variant: str) 
     tokens = np.array([3, 0, 13, 14, 4, 13, 999, 0xFFFFFFFF], np.uint32)
     x = np.full((8, cols + 2), -7, np.float32)
     part = [3, 11, cols, cols + 2, int(dtype == np.float16)]
-    *_, found = run("embed", [stored(table), tokens, x], part, [-(-cols // 256), 8], variant)
+    *_, rows = run("embed", [stored(table), tokens, x], part, [-(-cols // 256), 8], variant)
     for t, token in enumerate(tokens):
         expected = x[t].copy()
         if 3 <= token < 14:
             expected[:cols] = table[token - 3]
-        np.testing.assert_array_equal(found[t], expected)
+        np.testing.assert_array_equal(rows[t], expected)
 
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
@@ -73,7 +73,7 @@ def test_dequantize_is_exact(rows: int, cols: int, symmetric: int, variant: str)
     zero_words = np.frombuffer(zero_point.tobytes().ljust(-(-len(zero_point) // 4) * 4, b"\xff"), np.uint32)
     packed = np.stack([planes(block) for block in codes]).view(np.uint32)
     y = unused(first_row + rows, cols, dtype=np.uint32)
-    *_, found = run(
+    *_, result = run(
         "dequantize",
         [packed, halves(scale), halves(scale) if symmetric else zero_words, y],
         [rows, cols, first_row, across, first_block, symmetric],
@@ -84,5 +84,5 @@ def test_dequantize_is_exact(rows: int, cols: int, symmetric: int, variant: str)
     weights = (codes - zeros[:, None, None]) * scale[first_block:].astype(np.float64)[:, None, None]
     matrix = weights.reshape(down, across, 64, 64).transpose(0, 2, 1, 3).reshape(64 * down, 64 * across)
     expected = (matrix[:rows, :cols] + 0.0).astype(np.float32).view(np.uint32)
-    np.testing.assert_array_equal(found[first_row:], expected)
-    assert (found[:first_row] == 0xFFFFFFFF).all()
+    np.testing.assert_array_equal(result[first_row:], expected)
+    assert (result[:first_row] == 0xFFFFFFFF).all()

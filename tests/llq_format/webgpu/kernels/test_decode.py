@@ -61,8 +61,8 @@ def attention(
     expected, error = np.zeros((1, heads, head_dim)), np.zeros((1, heads, head_dim))
     for head in range(heads):
         kv, q = head * kv_heads // heads, turned[0, head] / np.sqrt(head_dim)
-        found = attended(q, keys[: position + 1, kv], values[: position + 1, kv], first)
-        expected[0, head], error[0, head] = found.output, 2 * found.error
+        result = attended(q, keys[: position + 1, kv], values[: position + 1, kv], first)
+        expected[0, head], error[0, head] = result.output, 2 * result.error
     check_combined(geometry, partials, expected.reshape(1, -1), error.reshape(1, -1), variant)
 
 

@@ -84,8 +84,8 @@ def exact_case(
 def test_exact_integers(entry: str, variant: str, shape: tuple[int, int, int], symmetric: bool) -> None:  # noqa: FBT001
     rows, cols, tokens = shape
     matrix, vectors, expected = exact_case(rows + cols, rows, cols, tokens, symmetric=symmetric)
-    got = product(entry, matrix, vectors, variant=variant)
-    assert np.array_equal(got[:tokens, :rows], expected)
+    actual = product(entry, matrix, vectors, variant=variant)
+    assert np.array_equal(actual[:tokens, :rows], expected)
 
 
 @every_variant
@@ -98,8 +98,8 @@ def test_extreme_codes(entry: str, variant: str) -> None:
         matrix = Matrix(
             codes, np.ones((1, 1), np.float16), np.full((1, 1), zero_point, np.int8), symmetric=False
         )
-        got = product(entry, matrix, vectors, variant=variant)
-        assert np.array_equal(got[:2, :64], int8_product(matrix, vectors)[0])
+        actual = product(entry, matrix, vectors, variant=variant)
+        assert np.array_equal(actual[:2, :64], int8_product(matrix, vectors)[0])
 
 
 @every_entry
@@ -127,37 +127,39 @@ def test_real_scales_within_the_error_bound(
     matrix = random_matrix(rng, rows, cols, symmetric=symmetric)
     vectors = random_int8(rng, tokens, cols)
     expected, bound = int8_product(matrix, vectors)
-    got = product(entry, matrix, vectors, variant=variant)
-    assert np.all(np.abs(got[:tokens, :rows].astype(np.float64) - expected) <= bound)
+    actual = product(entry, matrix, vectors, variant=variant)
+    assert np.all(np.abs(actual[:tokens, :rows].astype(np.float64) - expected) <= bound)
 
 
 @every_entry
 def test_only_the_rows_of_the_dispatch_are_written(entry: str) -> None:
     matrix, vectors, expected = exact_case(7, 130, 200, 3)
-    got = product(entry, matrix, vectors, first_row=64, first_block=11)
-    assert np.array_equal(got[:3, 64:194], expected)
-    assert np.all(got[:3, :64] == CANARY)
-    assert np.all(got[:3, 194:] == CANARY)
-    assert np.all(got[3:] == CANARY)
+    actual = product(entry, matrix, vectors, first_row=64, first_block=11)
+    assert np.array_equal(actual[:3, 64:194], expected)
+    assert np.all(actual[:3, :64] == CANARY)
+    assert np.all(actual[:3, 194:] == CANARY)
+    assert np.all(actual[3:] == CANARY)
 
 
 @every_entry
 def test_a_product_is_added_to_what_is_there(entry: str) -> None:
     matrix, vectors, expected = exact_case(8, 130, 200, 3, symmetric=True)
     before = np.random.default_rng(8).integers(-64, 64, (5, 133)).astype(np.float32)
-    got = product(entry, matrix, vectors, add=before)
-    assert np.array_equal(got[:3, :130], (before[:3, :130].astype(np.float64) + expected).astype(np.float32))
-    assert np.array_equal(got[:3, 130:], before[:3, 130:])
-    assert np.array_equal(got[3:], before[3:])
+    actual = product(entry, matrix, vectors, add=before)
+    assert np.array_equal(
+        actual[:3, :130], (before[:3, :130].astype(np.float64) + expected).astype(np.float32)
+    )
+    assert np.array_equal(actual[:3, 130:], before[:3, 130:])
+    assert np.array_equal(actual[3:], before[3:])
 
 
 @pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.startswith("matvec")])
 def test_an_expert_serves_only_the_tokens_that_chose_it(entry: str) -> None:
     matrix, vectors, expected = exact_case(9, 130, 200, 4)
     choice = np.array([3, 0, 3, 2], np.uint32)
-    got = product(entry, matrix, vectors, choice=choice, expert=3)
-    assert np.array_equal(got[[0, 2], :130], expected[[0, 2]])
-    assert np.all(got[[1, 3]] == CANARY)
+    actual = product(entry, matrix, vectors, choice=choice, expert=3)
+    assert np.array_equal(actual[[0, 2], :130], expected[[0, 2]])
+    assert np.all(actual[[1, 3]] == CANARY)
 
 
 @every_variant

@@ -26,8 +26,8 @@ def entry_of(dtype: Dtype, rows: int, cols: int, size: int) -> TensorEntry:
     return TensorEntry("weight", dtype, (rows, cols), (Part(0, 0, size, 0, rows, ""),))
 
 
-def bound(buffer: Any, found: ShardRange) -> dict[str, Any]:
-    return {"buffer": buffer, "offset": found.offset, "size": found.size}
+def bound(buffer: Any, section: ShardRange) -> dict[str, Any]:
+    return {"buffer": buffer, "offset": section.offset, "size": section.size}
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_int4_matrices_beyond_the_limits(entry_point: str, rows: int, cols: int)
     y = device.storage(np.full(rows, np.nan, np.float32))
     tensor = entry_of("int4_affine", rows, cols, shard.size)
     ranges = list(int4_ranges(tensor, tile.rows))
-    got = np.empty(0, np.float32)
-    for found in ranges:
-        assert found.zero_point is not None
-        assert found.packed.size <= MAX_BINDING
-        grid = (ceil_div(found.rows, tile.rows), 1)
+    actual = np.empty(0, np.float32)
+    for part in ranges:
+        assert part.zero_point is not None
+        assert part.packed.size <= MAX_BINDING
+        grid = (ceil_div(part.rows, tile.rows), 1)
         assert grid[0] <= MAX_WORKGROUPS
-        weights = [bound(buffer, part) for part in (found.packed, found.scale, found.zero_point)]
-        words = (found.rows, across, found.first_row, found.first_block, rows, across, 0, 0)
-        got = device.run(entry_point, [*weights, *inputs, choice, y], [(words, grid)])
+        weights = [bound(buffer, part) for part in (part.packed, part.scale, part.zero_point)]
+        words = (part.rows, across, part.first_row, part.first_block, rows, across, 0, 0)
+        actual = device.run(entry_point, [*weights, *inputs, choice, y], [(words, grid)])
 
     assert len(ranges) == 2
     q = vectors.q[0].reshape(across, BLOCK).astype(np.int64)
@@ -77,7 +77,7 @@ def test_int4_matrices_beyond_the_limits(entry_point: str, rows: int, cols: int)
     factor = float(vectors.scale[0])
     unit = (across + 4) * UNIT
     error_bound = factor * np.abs(terms).sum(axis=1) * (2.0**-21 + unit) / (1 - unit)
-    assert np.all(np.abs(got[:rows] - factor * terms.sum(axis=1)) <= error_bound)
+    assert np.all(np.abs(actual[:rows] - factor * terms.sum(axis=1)) <= error_bound)
 
 
 def test_a_raw_matrix_beyond_a_binding() -> None:
@@ -92,11 +92,11 @@ def test_a_raw_matrix_beyond_a_binding() -> None:
     rounded = device.storage(rounded_buffers(vectors, cols // BLOCK)[0])
     y = device.storage(np.full(rows, np.nan, np.float32))
     ranges = list(raw_ranges(entry_of("f16", rows, cols, weights.nbytes), RAW_ROWS))
-    got = np.empty(0, np.float32)
-    for found in ranges:
-        words = (found.rows, cols, found.first_row, rows, cols, 1)
-        grid = (ceil_div(found.rows, RAW_ROWS), 1)
-        got = device.run("matvec_raw", [bound(buffer, found.data), rounded, y], [(words, grid)])
+    actual = np.empty(0, np.float32)
+    for part in ranges:
+        words = (part.rows, cols, part.first_row, rows, cols, 1)
+        grid = (ceil_div(part.rows, RAW_ROWS), 1)
+        actual = device.run("matvec_raw", [bound(buffer, part.data), rounded, y], [(words, grid)])
 
     assert len(ranges) == 2
     x = vectors[0].astype(np.float64)
@@ -105,4 +105,4 @@ def test_a_raw_matrix_beyond_a_binding() -> None:
     error_bound = (
         np.tile(np.abs(some.astype(np.float64)) @ np.abs(x), ceil_div(rows, 999))[:rows] * unit / (1 - unit)
     )
-    assert np.all(np.abs(got[:rows] - expected) <= error_bound)
+    assert np.all(np.abs(actual[:rows] - expected) <= error_bound)

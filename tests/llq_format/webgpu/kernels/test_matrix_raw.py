@@ -29,8 +29,8 @@ def product(weights: Array, vectors: Array, *, variant: str = "portable", first_
     rounded, _ = rounded_buffers(vectors, stride, unused=1)
     parameters = (rows, cols, first_row, y_stride, 64 * stride, int(weights.dtype == np.float16))
     grid = (-(-rows // RAW_ROWS), tokens)
-    got = product_device(variant).run("matvec_raw", [weights, rounded, y], [(parameters, grid)])
-    return got[: y.size].reshape(y.shape)
+    actual = product_device(variant).run("matvec_raw", [weights, rounded, y], [(parameters, grid)])
+    return actual[: y.size].reshape(y.shape)
 
 
 @every_form
@@ -43,11 +43,11 @@ def test_exact_integers(form: Any, variant: str, rows: int, cols: int) -> None:
     rng = np.random.default_rng(rows * cols)
     weights = rng.integers(-15, 16, (rows, cols)).astype(form)
     vectors = rng.integers(-7, 8, (3, cols)).astype(np.float32)
-    got = product(weights, vectors, variant=variant, first_row=32)
-    assert np.array_equal(got[:3, 32 : 32 + rows], vectors @ weights.T)
-    assert np.all(got[:3, :32] == CANARY)
-    assert np.all(got[:3, 32 + rows :] == CANARY)
-    assert np.all(got[3] == CANARY)
+    actual = product(weights, vectors, variant=variant, first_row=32)
+    assert np.array_equal(actual[:3, 32 : 32 + rows], vectors @ weights.T)
+    assert np.all(actual[:3, :32] == CANARY)
+    assert np.all(actual[:3, 32 + rows :] == CANARY)
+    assert np.all(actual[3] == CANARY)
 
 
 @every_form
@@ -61,8 +61,8 @@ def test_real_values_within_the_bound_of_a_sum(form: Any, variant: str) -> None:
     expected = vectors.astype(np.float64) @ weights.astype(np.float64).T
     unit = (2056 + 8) * UNIT
     bound = unit / (1 - unit) * (np.abs(vectors).astype(np.float64) @ np.abs(weights).astype(np.float64).T)
-    got = product(weights, vectors, variant=variant)
-    assert np.all(np.abs(got[:2, :100].astype(np.float64) - expected) <= bound)
+    actual = product(weights, vectors, variant=variant)
+    assert np.all(np.abs(actual[:2, :100].astype(np.float64) - expected) <= bound)
 
 
 def test_repeated_runs_are_identical() -> None:

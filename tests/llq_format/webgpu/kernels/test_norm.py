@@ -105,11 +105,11 @@ def test_input_rounding_alone_takes_ties_to_even_or_within_the_guard_band() -> N
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 def test_binary16_rounding_is_exact_for_every_kind_of_value(variant: str) -> None:
-    every = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
-    middle = ((every[:-1].astype(np.float64) + every[1:]) / 2).astype(np.float32)  # ties
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    middle = ((halves[:-1].astype(np.float64) + halves[1:]) / 2).astype(np.float32)  # ties
     above, below = np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(0))
     odd = np.array([65504, 65519, 65520, 1e38, 3.4e38, 1e-30, 1e-40, 0], np.float32)
-    values = np.concatenate([every, middle, above, below, odd])
+    values = np.concatenate([halves, middle, above, below, odd])
     values = np.concatenate([values, -values])
     x = np.zeros((1, values.size), np.float32)
     x[0] = values
@@ -129,11 +129,11 @@ def test_block_sums_of_integers_are_exact() -> None:
 @pytest.mark.parametrize("entry", ["norm_int8", "norm_binary16"])
 def test_last_token_goes_to_row_0(entry: str) -> None:
     x, weight, _ = case(np.random.default_rng(1), 5, 100, 1)
-    every = norm(entry, x, weight, NORMALIZE, cols=100)
+    all_rows = norm(entry, x, weight, NORMALIZE, cols=100)
     last = norm(entry, x, weight, NORMALIZE | LAST, cols=100)
-    for one, found in zip(every, last, strict=True):
-        np.testing.assert_array_equal(found[0], one[4])
-        assert found[1:].tobytes() == unused(*found[1:].shape).tobytes()
+    for rows, row in zip(all_rows, last, strict=True):
+        np.testing.assert_array_equal(row[0], rows[4])
+        assert row[1:].tobytes() == unused(*row[1:].shape).tobytes()
 
 
 @pytest.mark.parametrize("variant", VARIANT_NAMES)

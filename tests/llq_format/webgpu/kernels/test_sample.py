@@ -26,9 +26,9 @@ def sample(
 
 
 def test_philox_has_its_published_values() -> None:
-    ones = 0xFFFFFFFF
+    word = 0xFFFFFFFF
     assert philox((0, 0, 0, 0), (0, 0)) == (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)
-    assert philox((ones,) * 4, (ones,) * 2) == (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)
+    assert philox((word,) * 4, (word,) * 2) == (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)
     pi = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344)
     assert philox(pi, (0xA4093822, 0x299F31D0)) == (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)
 
@@ -94,11 +94,11 @@ def test_frequencies_are_the_probabilities() -> None:
 
 def test_seed_and_position_determine_the_token() -> None:
     logits = np.random.default_rng(8).standard_normal(2000).astype(np.float32)
-    one = sample(logits, Sampling(5.0, seed=1), 50, repeats=20)
-    others = {
+    token = sample(logits, Sampling(5.0, seed=1), 50, repeats=20)
+    further = {
         sample(logits, Sampling(5.0, seed=seed), at) for seed, at in ((1, 51), (2, 50), (1 << 32 | 1, 50))
     }
-    assert len(others | {one}) == 4
+    assert len(further | {token}) == 4
 
 
 def test_extreme_logits_are_finite() -> None:

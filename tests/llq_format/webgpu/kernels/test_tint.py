@@ -22,26 +22,26 @@ _ENTRY_POINT = re.compile(r"@compute\s+@workgroup_size\([^)]*\)\s*fn (\w+)")
 def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
     """Compile modules and all their entry points in Tint, and return what it says by module."""
     install(FOLDER)
-    given = [
+    modules_to_check = [
         {
             "name": name,
             "code": code,
-            "entryPoints": {found: accesses(found) for found in _ENTRY_POINT.findall(code)},
+            "entryPoints": {entry_point: accesses(entry_point) for entry_point in _ENTRY_POINT.findall(code)},
         }
         for name, code in modules.items()
     ]
-    done = node(
+    process = node(
         ["compile_in_tint.mjs"],
         return_completed_process=True,
         cwd=FOLDER,
-        input=json.dumps(given),
+        input=json.dumps(modules_to_check),
         capture_output=True,
         text=True,
         timeout=seconds(300),
     )
-    assert done.returncode == 0, done.stderr
-    said: dict[str, list[str]] = json.loads(done.stdout)
-    return said
+    assert process.returncode == 0, process.stderr
+    errors: dict[str, list[str]] = json.loads(process.stdout)
+    return errors
 
 
 def test_tint_accepts_every_variant_and_the_file_as_it_stands() -> None:
@@ -60,6 +60,6 @@ def test_tint_accepts_every_variant_and_the_file_as_it_stands() -> None:
         ),
     }
     assert all(code != portable for code in wrong.values())
-    said = in_tint({**modules, **wrong})
-    assert {name: said[name] for name in modules} == {name: [] for name in modules}
-    assert all(said[name] for name in wrong), said
+    errors = in_tint({**modules, **wrong})
+    assert {name: errors[name] for name in modules} == {name: [] for name in modules}
+    assert all(errors[name] for name in wrong), errors

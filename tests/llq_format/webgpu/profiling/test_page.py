@@ -30,9 +30,11 @@ def test_entry_points_of_every_pass_have_a_colour_of_their_own() -> None:
         row["entry_point"] for phase in ("decode", "prefill") for row in measured()[phase]["entry_points"]
     }
     fused = {"gated_int8": "product", "hidden_int8": "rounding", "fused_attention": "attention"}
-    kinds = {entry_point: kind(entry_point) for entry_point in decoded} | {one: kind(one) for one in fused}
-    assert {one for one, found in kinds.items() if found == "rest"} <= {"embed"}
-    assert {one: kinds[one] for one in fused} == fused
+    kinds = {entry_point: kind(entry_point) for entry_point in decoded} | {
+        entry_point: kind(entry_point) for entry_point in fused
+    }
+    assert {entry_point for entry_point, group in kinds.items() if group == "rest"} <= {"embed"}
+    assert {entry_point: kinds[entry_point] for entry_point in fused} == fused
 
 
 def _pages() -> dict[str, str]:
@@ -114,9 +116,9 @@ def test_a_matrix_has_a_column_a_device_and_the_best_marked() -> None:
 
 
 def test_reports_that_differ_in_more_than_the_device_are_told_apart() -> None:
-    other = elsewhere()
-    other.value["program"]["context"] = 4096
-    matrix = merge([("a", ProfileReport(measured())), ("b", other)])
+    second = elsewhere()
+    second.value["program"]["context"] = 4096
+    matrix = merge([("a", ProfileReport(measured())), ("b", second)])
     assert matrix.warnings == ["tiny: the reports differ in context: 32, 4096"]
 
 
@@ -126,7 +128,7 @@ def test_of_two_reports_of_one_device_the_latest_counts(order: int) -> None:
     new.value["memory_usage_mb"] = 7  # type: ignore[index]  # a dict underneath
     matrix = merge([("x", new), ("y", old)][::order])
     assert len(matrix.columns) == 1
-    metric = next(one for one in METRICS if one.name == "memory_usage_mb")
+    metric = next(metric for metric in METRICS if metric.name == "memory_usage_mb")
     assert matrix.row("tiny", metric) == [7]
     assert matrix.warnings == ["tiny was measured more than once on Elsewhere 9000: the latest counts"]
 

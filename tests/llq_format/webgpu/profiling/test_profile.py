@@ -34,8 +34,8 @@ PHASES = ("decode", "prefill")
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[Executor]:
-    with tiny_executor() as made:
-        yield made
+    with tiny_executor() as executor:
+        yield executor
 
 
 def test_it_has_the_members_of_the_article_and_satisfies_the_schema() -> None:
@@ -71,7 +71,7 @@ def test_totals_are_those_of_the_dispatches(phase: str) -> None:
 def test_the_timeline_is_one_run_in_order(phase: str, executor: Executor) -> None:
     events = measured()[phase]["timeline"]
     passes = [("decode", "greedy")] if phase == "decode" else [("prefill",), ("prefill", "last")]
-    labels = [one.label for run in passes for name in run for one in executor.program.passes[name]]
+    labels = [dispatch.label for run in passes for name in run for dispatch in executor.program.passes[name]]
     assert [event["label"] for event in events] == labels
     assert events[0]["start_ms"] == 0
     starts = [event["start_ms"] for event in events]
@@ -92,8 +92,8 @@ def test_weights_of_a_token_are_all_weights_and_one_row_of_the_embedding(executo
         elif tensor.name != "rope.inv_freq":
             expected += tensor.rows * tensor.cols * {"f16": 2, "f32": 4}[tensor.dtype]
     works = work(executor.program, ("decode", "greedy"), 1)
-    padding = sum(16 for one in works if "norm" in one.operation)  # raw ranges are whole in 16 bytes
-    assert expected <= sum(one.weight_bytes for one in works) <= expected + padding
+    padding = sum(16 for work in works if "norm" in work.operation)  # raw ranges are whole in 16 bytes
+    assert expected <= sum(work.weight_bytes for work in works) <= expected + padding
 
 
 def test_of_a_mixture_the_weights_of_one_expert_count() -> None:
@@ -103,7 +103,7 @@ def test_of_a_mixture_the_weights_of_one_expert_count() -> None:
     with TemporaryDirectory() as folder:
         metadata = synth(sized.to_json(), Path(folder) / "package")
     works = work(plan(metadata), ("decode",), 1)
-    gate_up = [one.weight_bytes for one in works if one.operation == "ffn.experts.gate_up"]
+    gate_up = [work.weight_bytes for work in works if work.operation == "ffn.experts.gate_up"]
     blocks = ceil_div(2 * layer.ffn.intermediate_size, BLOCK) * ceil_div(model.hidden_size, BLOCK)
     assert gate_up == [blocks * 2051 / 4] * 8
 
@@ -132,10 +132,10 @@ def test_occupancy_weighs_dispatches_by_their_time(executor: Executor) -> None:
 def test_a_profile_leaves_the_executor_as_good_as_new(executor: Executor) -> None:
     prompt = made_up_prompt(executor, PROMPT)
     before = list(generate(executor, prompt, TOKENS))
-    told: list[str] = []
-    profiled(executor, progress=told.append)
+    messages: list[str] = []
+    profiled(executor, progress=messages.append)
     assert list(generate(executor, prompt, TOKENS)) == before
-    assert told[0] == "warming up"
+    assert messages[0] == "warming up"
 
 
 def test_what_cannot_be_profiled_is_refused(executor: Executor) -> None:
@@ -148,8 +148,8 @@ def test_what_cannot_be_profiled_is_refused(executor: Executor) -> None:
 def test_a_device_that_is_lost_midway_is_reported() -> None:
     with tiny_executor() as doomed:
 
-        def lose(what: str) -> None:
-            if what.startswith("prefill"):
+        def lose(step: str) -> None:
+            if step.startswith("prefill"):
                 doomed.device.gpu.destroy()
 
         with pytest.raises(DeviceLostError, match="was lost"):
@@ -171,8 +171,8 @@ def test_without_timestamps_layers_are_timed_by_the_wall_clock(executor: Executo
 
 
 def _distorted(monkeypatch: pytest.MonkeyPatch, change: Callable[[Span], Span]) -> None:
-    read = Stopwatch.read
-    monkeypatch.setattr(Stopwatch, "read", lambda self: [change(span) for span in read(self)])
+    original = Stopwatch.read
+    monkeypatch.setattr(Stopwatch, "read", lambda self: [change(span) for span in original(self)])
 
 
 def test_timestamps_that_stand_still_are_not_believed(
