@@ -122,7 +122,7 @@ def test_what_is_not_claimed_is_counted_as_such(suite: Suite) -> None:
     assert "skipped" not in run.output
 
 
-def test_a_wrong_decoder_is_told_its_misreading_once(suite: Suite) -> None:
+def test_the_misreading_of_a_decoder_is_reported_once(suite: Suite) -> None:
     run = suite(miniature("NibblePairs"))
     assert run.status == 1
     assert run.outcomes["decode-worked-example"] == "failed"
@@ -135,7 +135,7 @@ def test_a_wrong_decoder_is_told_its_misreading_once(suite: Suite) -> None:
     assert "DOES NOT CONFORM as decode: 3 of 3 checks not passed" in run.output
 
 
-def test_a_validator_that_does_not_look_is_told_so(suite: Suite) -> None:
+def test_a_validator_that_does_not_look_is_reported(suite: Suite) -> None:
     run = suite(miniature("AcceptsAll"))
     assert run.status == 1
     assert "3 × accepted every invalid package: does it validate at all?" in run.output
@@ -165,7 +165,7 @@ def test_time_outs_are_an_outcome_of_their_own(suite: Suite, tmp_path: Path) -> 
     assert f"2 × no answer to 'decode' within {seconds(30):g} s" in run.output
 
 
-def test_the_suite_runs_beside_pytest_timeout(suite: Suite) -> None:
+def test_the_suite_runs_together_with_pytest_timeout(suite: Suite) -> None:
     run = suite("reference", f"--timeout={seconds(250)}", f"--answer-timeout={seconds(200)}")
     assert run.status == 0, run.output
     assert f"timeout: {seconds(250)}s" in run.output
@@ -244,7 +244,7 @@ def test_processes_of_xdist_give_one_summary(suite: Suite) -> None:
     assert together.output.count("breaks     LLQ-PACK-3") == 1
 
 
-def test_the_page_lies_beside_the_report_and_is_the_same_from_processes(suite: Suite, tmp_path: Path) -> None:
+def test_the_page_is_next_to_the_report_and_is_the_same_from_processes(suite: Suite, tmp_path: Path) -> None:
     pages = []
     for arguments in ((), ("-n", "2")):
         run = suite(miniature("NibblePairs"), *arguments)
@@ -261,7 +261,7 @@ def test_a_run_without_results_leaves_no_report(suite: Suite, tmp_path: Path) ->
     assert not (tmp_path / "report").exists()
 
 
-def test_a_report_that_cannot_be_written_is_no_success(suite: Suite, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_is_not_a_success(suite: Suite, tmp_path: Path) -> None:
     (tmp_path / "report").write_text("a file")
     run = suite("reference")
     assert run.status == 4

@@ -162,7 +162,7 @@ def test_the_library_knows_none_of_its_judges() -> None:
     assert {path for path in sources("llq_format") if judges & top_levels(path)} == set()
 
 
-def test_examples_stand_on_their_own() -> None:
+def test_examples_are_self_contained() -> None:
     ours_ = {"llq_format", "conformance", "vectors", "tests", "benchmarks"}
     assert {path for path in sources("examples") if ours_ & top_levels(path)} == set()
     scripts = [*(ROOT / "examples").rglob("*.mjs"), *(ROOT / "examples").rglob("*.js")]

@@ -43,16 +43,16 @@ BEHAVIOUR = {
     ],
     "LLQ-META-8": ["llq_format/package/test_reader.py::test_extras_change_nothing"],
     "LLQ-PKG-16": [
-        "llq_format/package/test_system_failures.py::test_a_file_that_the_system_does_not_read_is_no_violation",
+        "llq_format/package/test_system_failures.py::test_a_file_that_the_system_does_not_read_is_not_a_violation",
     ],
     "LLQ-READ-1": [
-        "llq_format/package/test_reader.py::test_the_first_fault_is_that_of_the_earliest_stage",
+        "llq_format/package/test_reader.py::test_the_first_error_is_of_the_earliest_stage",
         "llq_format/package/test_reader.py::test_illegal_bytes_are_refused_by_their_rule_although_the_hashes_are_right",
         "llq_format/validation/test_damaged_packages.py::test_a_forged_index_breaks_a_rule_or_means_what_it_says",
     ],
     "LLQ-READ-2": [
         "llq_format/package/test_reader.py::test_sizes_that_would_wrap_are_refused",
-        "llq_format/package/test_reader.py::test_an_end_beyond_2_to_the_32_does_not_wrap_to_the_start",
+        "llq_format/package/test_reader.py::test_an_end_above_2_to_the_32_does_not_wrap_to_the_start",
     ],
     "LLQ-READ-3": [
         "llq_format/package/test_reader.py::test_claims_of_size_are_refused_without_memory_for_them",
@@ -68,10 +68,10 @@ BEHAVIOUR = {
         "llq_format/package/test_reader.py::test_a_shard_that_shrinks_after_opening_is_refused",
     ],
     "LLQ-READ-10": [
-        "llq_format/package/test_system_failures.py::test_a_lack_of_memory_is_no_violation",
+        "llq_format/package/test_system_failures.py::test_a_lack_of_memory_is_not_a_violation",
     ],
     "LLQ-WGSL-5": [
-        "llq_format/webgpu/kernels/test_tint.py::test_tint_accepts_every_variant_and_the_file_as_it_stands",
+        "llq_format/webgpu/kernels/test_tint.py::test_tint_accepts_every_variant_and_the_unchanged_file",
     ],
     "LLQ-PROG-22": [
         "llq_format/validation/test_program.py::test_an_executor_refuses_what_breaks_a_rule_before_it_asks_for_a_device",
@@ -115,7 +115,7 @@ BEHAVIOUR = {
         "llq_format/package/test_writer.py::test_unfit_values_are_refused_and_nothing_is_left",
         "llq_format/package/test_writer.py::test_a_weight_refused_while_quantizing_names_the_tensor",
         "llq_format/format/test_quantize.py::test_a_weight_that_is_not_finite_is_refused_by_its_place",
-        "llq_format/format/test_quantize.py::test_a_weight_beyond_every_legal_scale_is_refused_by_its_block",
+        "llq_format/format/test_quantize.py::test_a_weight_above_every_legal_scale_is_refused_by_its_block",
     ],
     **{
         f"LLQ-WRITE-{number}": [

@@ -165,7 +165,7 @@ def assert_shown(text: str, value: Fraction) -> None:
     ("heading", "head", "struct"),
     [("## Preamble", "offset", PREAMBLE), ("## PackedWeight record", "offset in the slot", SLOT)],
 )
-def test_fields_lie_where_the_tables_have_them(heading: str, head: str, struct: Any) -> None:
+def test_fields_are_where_the_tables_have_them(heading: str, head: str, struct: Any) -> None:
     rows = next(
         rows
         for rows in tables(section(chapter("records.md"), heading))

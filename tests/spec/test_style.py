@@ -44,7 +44,7 @@ def test_no_idiom_is_used_in_a_chapter(name: str) -> None:
 
 def test_no_idiom_is_used_in_a_rule_or_a_remedy() -> None:
     rules = [registry()[rule] for rule in rules_of_chapters()]
-    references = [
+    matches = [
         (rule.id, idioms(text)) for rule in rules for text in (rule.sentence, rule.remedy) if idioms(text)
     ]
     assert matches == []
@@ -84,7 +84,7 @@ def informative(heading: str, above: dict[int, bool]) -> dict[int, bool]:
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(CHAPTERS) if name != "README.md"])
-def test_what_is_no_rule_is_marked_as_informative(name: str) -> None:
+def test_what_is_not_a_rule_is_marked_as_informative(name: str) -> None:
     sections: dict[int, bool] = {}
     before: Block | None = None
     attached: Block | None = None  # the rule that tables, lists and code at this place belong to

@@ -36,7 +36,7 @@ class Invented:
             return save(directory, self.tensors, **self.options)
 
 
-def _greatest_scale_bits(zero_points: NDArray[np.int64]) -> NDArray[np.int64]:
+def _largest_scale_bits(zero_points: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the bits of the greatest scale with scale · max(|zp|, |15 − zp|) at most 65504."""
     reach = np.maximum(np.abs(zero_points), np.abs(15 - zero_points)).astype(np.float64)
     bits = (65504 / reach).astype(np.float16).view(np.uint16).astype(np.int64)
@@ -50,7 +50,7 @@ def packed_tensor(rng: np.random.Generator, shape: tuple[int, int], *, affine: b
     down, across = -(-rows // 64), -(-cols // 64)
     n = down * across
     zero_points = rng.integers(-128, 128, n) if affine else np.full(n, 8)
-    scales = rng.integers(0x0400, _greatest_scale_bits(zero_points) + 1).astype(np.uint16).view(np.float16)
+    scales = rng.integers(0x0400, _largest_scale_bits(zero_points) + 1).astype(np.uint16).view(np.float16)
     codes = np.zeros((down * 64, across * 64), np.uint8)
     codes[:rows, :cols] = rng.integers(0, 16, shape)
     blocks = codes.reshape(down, 64, across, 64).swapaxes(1, 2).reshape(n, 64, 64)

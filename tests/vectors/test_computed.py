@@ -201,7 +201,7 @@ MATVEC: dict[str, tuple[str, Callable[[Array, Array], Array]]] = {
 
 
 @pytest.mark.parametrize("how", MATVEC)
-def test_wrong_products_are_beyond_the_error_bound(how: str) -> None:
+def test_wrong_products_exceed_the_error_bound(how: str) -> None:
     format_, wrong = MATVEC[how]
     failed = []
     for vector in OF["matvec"]:
@@ -277,7 +277,7 @@ BLURRED = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_mutant_decoders_are_beyond_the_bounds(mutant: str) -> None:
+def test_mutant_decoders_exceed_the_bounds(mutant: str) -> None:
     cls, rules = MUTANTS[mutant]
     ratios: dict[str, list[tuple[float, str]]] = {"f32": [], "f16": []}
     for vector in OF["logits"]:

@@ -86,7 +86,7 @@ def test_the_kit_imports_only_the_standard_library_and_itself(path: Path) -> Non
             assert name.partition(".")[0] in {*sys.stdlib_module_names, "vectors"}
 
 
-def test_vectors_of_two_faults_name_both() -> None:
+def test_vectors_with_two_errors_name_both() -> None:
     ambiguous = [vector for vector in INVALID if "LLQ-READ-1" in vector["rules"]]
     assert all(len(vector["rules"]) == 3 for vector in ambiguous)
 

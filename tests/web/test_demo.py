@@ -135,7 +135,7 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
     assert last_answer(model) == TEXT
 
 
-def test_what_goes_wrong_on_the_way_is_told_or_mended_and_a_stored_copy_needs_no_network(page: Page) -> None:
+def test_download_failures_are_reported_or_repaired_and_a_stored_copy_needs_no_network(page: Page) -> None:
     page.route(SHARD, damage)
     page.click("#load")
     expect(page.locator("#notice-text")).to_contain_text("not what was published")
@@ -198,7 +198,7 @@ def test_times_of_layers_are_drawn_and_measuring_can_be_stopped(model: Page) -> 
     expect(model.locator("#picture tbody tr")).to_have_count(2)
 
 
-def test_a_browser_without_webgpu_is_told(browser: Browser, url: str) -> None:
+def test_a_browser_without_webgpu_is_reported(browser: Browser, url: str) -> None:
     with new_page(browser) as page:
         page.add_init_script("delete Navigator.prototype.gpu")
         page.goto(url)
@@ -206,7 +206,7 @@ def test_a_browser_without_webgpu_is_told(browser: Browser, url: str) -> None:
         expect(page.locator("#start")).to_be_hidden()
 
 
-def test_a_missing_file_is_told(page: Page) -> None:
+def test_a_missing_file_is_reported(page: Page) -> None:
     page.route(SHARD, lambda route: route.fulfill(status=404, body="not found"))
     page.click("#load")
     expect(page.locator("#notice-text")).to_contain_text("missing on the server")
@@ -231,7 +231,7 @@ def test_the_page_looks_right_before_a_model_is_loaded(page: Page) -> None:
     looks(page)
 
 
-def test_the_page_looks_right_with_an_answer_and_a_fault(model: Page) -> None:
+def test_the_page_looks_right_with_an_answer_and_an_error(model: Page) -> None:
     ask(model, PROMPT)
     model.wait_for_selector(".measured")
     ask(model, PROMPT * 600)  # more than the context holds

@@ -33,7 +33,7 @@ ALIKE = {"logits": "decode", "prefill": "decode", "last": "greedy", "sample": "g
 """Passes whose dispatches are checked like those of another pass."""
 
 
-def test_every_changed_program_is_judged_alike(tmp_path: Path, dependencies: None) -> None:  # noqa: ARG001
+def test_both_checkers_judge_every_changed_program_the_same(tmp_path: Path, dependencies: None) -> None:  # noqa: ARG001
     directory = tmp_path / "tiny"
     synth("tiny", directory, shard_limit=1 << 16)
     attach(directory, module_bytes(), program_maker())

@@ -105,14 +105,14 @@ def test_minus_zero_fails_on_the_sign_alone(vectors: Sequence[Vector]) -> None:
 
 
 @pytest.mark.parametrize("runtime", [miniatures.Noise(), miniatures.Zeros()])
-def test_what_is_no_misreading_gets_no_name(runtime: miniatures.Right, worked_example: Vector) -> None:
+def test_what_is_not_a_misreading_gets_no_name(runtime: miniatures.Right, worked_example: Vector) -> None:
     result = ask("decode", runtime, worked_example)
     assert result.outcome is Outcome.FAILED
     assert result.headline == "wrong weights"
     assert "misreading" not in result.explanation
 
 
-def test_a_wrong_shape_is_told_as_such(vectors: Sequence[Vector]) -> None:
+def test_a_wrong_shape_is_reported_as_such(vectors: Sequence[Vector]) -> None:
     vector = next(vector for vector in vectors if vector.valid and "LLQ-PACK-6" in vector.rules)
     result = ask("decode", Misread("edge blocks not cropped to the matrix"), vector)
     assert result.outcome is Outcome.FAILED
@@ -205,7 +205,7 @@ def test_declining_to_decode_what_is_broken_passes(broken_record: Vector) -> Non
     assert ask("withhold", Declines(), broken_record).outcome is Outcome.PASSED
 
 
-def test_a_hang_on_what_is_broken_is_no_refusal(broken_record: Vector) -> None:
+def test_a_hang_on_what_is_broken_is_not_a_refusal(broken_record: Vector) -> None:
     class Hangs(Sleeps):
         capabilities = frozenset({"decode", "reject"})
 
@@ -217,7 +217,7 @@ def test_results_survive_json(worked_example: Vector) -> None:
     assert Result.from_json(result.to_json()) == result
 
 
-def test_a_runtime_says_what_it_claims() -> None:
+def test_a_runtime_declares_its_claims() -> None:
     class Claims(miniatures.Right):
         capabilities = frozenset({"decodes"})
 

@@ -118,7 +118,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
 
 
 @pytest.mark.parametrize(("method", "question", "answer", "text"), BROKEN)
-def test_what_is_no_answer_breaks_the_adapter(
+def test_what_is_not_an_answer_breaks_the_adapter(
     method: str, question: tuple[Any, ...], answer: Any, text: str
 ) -> None:
     with pytest.raises(BrokenAdapter, match=text):
@@ -151,7 +151,7 @@ def test_either_legal_code_passes(int8: Vector, code: float) -> None:
     assert ask(int8, rounded(int8, code=code)).outcome is Outcome.PASSED
 
 
-def test_an_illegal_code_is_told(int8: Vector) -> None:
+def test_an_illegal_code_is_reported(int8: Vector) -> None:
     assert_explained(
         ask(int8, rounded(int8, code=-62)),
         "codes beyond the guard band",
@@ -165,11 +165,11 @@ def test_an_illegal_code_is_told(int8: Vector) -> None:
     )
 
 
-def test_a_code_that_is_no_integer_is_told(int8: Vector) -> None:
+def test_a_code_that_is_not_an_integer_is_reported(int8: Vector) -> None:
     assert_explained(ask(int8, rounded(int8, code=-63.5)), "got        C27E0000  -63.5")
 
 
-def test_a_scale_that_is_off_is_told(int8: Vector) -> None:
+def test_a_scale_that_is_off_is_reported(int8: Vector) -> None:
     assert_explained(
         ask(int8, rounded(int8, scale=2 / 127 * (1 + 2**-20))),
         "scales off by more than 2^-21",
@@ -212,7 +212,7 @@ def test_a_subnormal_binary16_may_be_flushed_and_no_other(binary16: Vector) -> N
     assert_explained(ask(binary16, Rounded(values)), "first      vector 0, element 1", "input      6.103515")
 
 
-def test_another_shape_is_told(int8: Vector, binary16: Vector) -> None:
+def test_another_shape_is_reported(int8: Vector, binary16: Vector) -> None:
     assert_explained(ask(binary16, Rounded(np.zeros((4, 1), np.float32))), "expected   the shape [1, 4]")
     wrong = Rounded(int8.array("least"), np.zeros((3, 1)))
     assert_explained(ask(int8, wrong), "wrong shape of the scales", "got        the shape [3, 1]")
@@ -230,7 +230,7 @@ def products(vector: Make) -> Vector:
     return vector("matvec", "LLQ-NUM-3", bound=np.full((2, 3), 0.25), **members)
 
 
-def test_the_first_and_the_worst_product_are_told(products: Vector) -> None:
+def test_the_first_and_the_worst_product_are_reported(products: Vector) -> None:
     actual = EXPECTED.astype(np.float32)
     actual[0, 1] += 0.5
     actual[1, 2] -= 8
@@ -260,7 +260,7 @@ def model(vector: Make) -> Vector:
     return vector("logits", "LLQ-NUM-4", tokens=[1, 2], splits=splits, expected=EXPECTED, bounds=bounds)
 
 
-def test_logits_that_depend_on_the_split_are_told(model: Vector) -> None:
+def test_logits_that_depend_on_the_split_are_reported(model: Vector) -> None:
     result = ask(model, EXPECTED, EXPECTED + 2)
     assert result.broken == ("LLQ-DEC-17", "LLQ-NUM-4")
     assert_explained(
@@ -280,7 +280,7 @@ def test_the_bound_is_that_of_the_declared_cache(model: Vector) -> None:
     assert "does the cache hold" not in ask(model, EXPECTED + 2).explanation
 
 
-def test_nan_among_logits_is_told(model: Vector) -> None:
+def test_nan_among_logits_is_reported(model: Vector) -> None:
     actual: NDArray[np.float64] = EXPECTED.copy()
     actual[1, 1] = np.nan
     result = ask(model, actual)
@@ -288,11 +288,11 @@ def test_nan_among_logits_is_told(model: Vector) -> None:
     assert_explained(result, "first      position 1, token 1", "error/bound inf")
 
 
-def test_logits_of_some_positions_alone_are_no_answer(model: Vector) -> None:
+def test_logits_of_some_positions_alone_are_not_an_answer(model: Vector) -> None:
     assert_explained(ask(model, EXPECTED[1:]), "wrong shape", "got        the shape [1, 3]")
 
 
-def test_what_is_no_number_is_beyond_every_bound() -> None:
+def test_nan_exceeds_every_bound() -> None:
     actual = np.array([np.nan, np.inf, -np.inf, 1.0])
     assert error_bound.beyond(actual, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
 
@@ -322,7 +322,7 @@ GENERATED: list[tuple[Sequence[int], str, str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("tokens", "headline", "first", "broken"), GENERATED)
-def test_the_first_step_that_differs_is_told(
+def test_the_first_step_that_differs_is_reported(
     generation: Vector, tokens: Sequence[int], headline: str, first: str, broken: tuple[str, ...]
 ) -> None:
     result = ask(generation, tokens)
@@ -331,7 +331,7 @@ def test_the_first_step_that_differs_is_told(
     assert ask(generation, np.array([7, 8, 9])).outcome is Outcome.PASSED
 
 
-def test_what_is_wrong_with_tokens_and_text_is_told(vector: Make) -> None:
+def test_what_is_wrong_with_tokens_and_text_is_reported(vector: Make) -> None:
     prompt = vector("tokenize", "LLQ-TOK-1", text="é", ids=[1, 2], decoded="é")
     assert ask(prompt, Tokenized((1, 2), "é")).outcome is Outcome.PASSED
     result = ask(prompt, Tokenized((1, 1, 2), "e"))

@@ -116,14 +116,14 @@ def test_some_vectors_leave_a_choice() -> None:
 
 
 @pytest.mark.parametrize("vector", INT8, ids=lambda v: v.id)
-def test_least_and_greatest_codes_are_those_of_the_rule(vector: Vector) -> None:
+def test_smallest_and_largest_codes_are_those_of_the_rule(vector: Vector) -> None:
     least, greatest = legal(vector.array("input"))
     np.testing.assert_array_equal(vector.array("least"), least)
     np.testing.assert_array_equal(vector.array("greatest"), greatest)
 
 
 @pytest.mark.parametrize("error", [2.0**-20, -(2.0**-20), 1.01 * 2.0**-21])
-def test_a_scale_beyond_its_error_fails(error: float) -> None:
+def test_a_scale_outside_its_error_fails(error: float) -> None:
     failures = not_passed(Codes(error), INT8)
     assert len(failures) == len([v for v in INT8 if v.array("scale").any()])
     assert all("scales off by more than 2^-21" in text for text in failures)
@@ -131,7 +131,7 @@ def test_a_scale_beyond_its_error_fails(error: float) -> None:
 
 @pytest.mark.parametrize("step", [1, -1])
 @pytest.mark.parametrize("vector", INT8, ids=lambda v: v.id)
-def test_one_code_beyond_the_band_fails(vector: Vector, step: int) -> None:
+def test_one_code_outside_the_band_fails(vector: Vector, step: int) -> None:
     x = vector.array("input")
     bound = vector.array("greatest" if step > 0 else "least")
     codes = flipped(x)

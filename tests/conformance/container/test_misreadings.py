@@ -149,7 +149,7 @@ def test_all_tensors_must_fit() -> None:
     assert explain([(tensors[0], first), (tensors[1], second)]) == {}
 
 
-def test_many_explanations_are_not_told() -> None:
+def test_many_explanations_are_not_reported() -> None:
     """A block of one code looks alike under nearly every misreading of packing."""
     part = random_part("int4_affine", 64, 64)
     part.packed[:] = 0b01010101

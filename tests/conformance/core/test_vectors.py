@@ -80,7 +80,7 @@ def test_an_index_that_proves_nothing_is_refused(
         load(index(tmp_path, *entries))
 
 
-def test_a_missing_index_is_told(tmp_path: Path) -> None:
+def test_a_missing_index_is_reported(tmp_path: Path) -> None:
     with pytest.raises(VectorsError, match=r"index.json cannot be used: FileNotFoundError"):
         load(tmp_path)
 

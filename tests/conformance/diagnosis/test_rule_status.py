@@ -64,7 +64,7 @@ def test_what_was_not_asked_is_not_passed() -> None:
     assert status_of("LLQ-ACT-1", PASSED).status is Status.NOT_ASKED
 
 
-def test_what_no_check_can_tell_says_why() -> None:
+def test_untestable_rules_give_the_reason() -> None:
     reason = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
     assert status_of("LLQ-WRITE-1", PASSED).why == reason
     untestable = {entry.rule.id for entry in rule_statuses([PASSED]) if entry.status is Status.UNTESTABLE}
@@ -79,7 +79,7 @@ def test_what_no_check_can_tell_says_why() -> None:
     assert untestable == {rule for rule, status in statuses.items() if status is Status.UNTESTABLE}
 
 
-def test_a_package_tells_of_its_first_fault_alone() -> None:
+def test_a_package_reports_only_its_first_error() -> None:
     refused = Result("refuse", ("reject",), "c", ("LLQ-REC-1", PACK), Outcome.PASSED)
     assert status_of("LLQ-REC-1", refused).status is Status.PASSED
     assert status_of("LLQ-READ-1", refused).status is Status.PASSED

@@ -115,7 +115,7 @@ os.kill(os.getpid(), 9) if "nan" in sys.argv[1] else sys.exit("no")
 """
 
 
-def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path) -> None:
+def test_a_command_is_asked_with_paths_and_a_crash_is_not_a_refusal(tmp_path: Path) -> None:
     script = tmp_path / "exporter.py"
     script.write_text(COPIER)
     command = CommandExporter(f"{sys.executable} {script} {{checkpoint}}/nan {{package}}", seconds(60))
@@ -143,7 +143,7 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_no_refusal(tmp_path: Path)
         ("conforming:nobody", "no conforming variant of the exporter is called 'nobody'"),
     ],
 )
-def test_an_exporter_that_there_is_not_is_told(spec: str, message: str) -> None:
+def test_an_unknown_exporter_is_reported(spec: str, message: str) -> None:
     with pytest.raises(UnknownExporterError, match=re.escape(message)):
         exporters.find(spec, 1)
 
@@ -160,7 +160,7 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     assert {statuses[f"LLQ-WRITE-{n}"] for n in (1, 2, 3, 5, 6, 7)} == {"passed"}
 
 
-def test_a_failure_is_told_with_its_rule_and_can_be_rerun() -> None:
+def test_a_failure_is_reported_with_its_rule_and_can_be_rerun() -> None:
     process = run_suite("--exporter=mutant:gate-up-swapped", "-k", "dense-llama-in-binary32")
     assert process.returncode == 1
     assert "breaks     LLQ-WRITE-6" in process.stdout

@@ -43,7 +43,7 @@ def test_every_rule_that_is_checked_is_broken_by_a_mutant_or_says_why_not() -> N
     assert set(WITHOUT_MUTANT) <= set(registry())
 
 
-def test_every_two_mutants_are_told_apart_by_some_question() -> None:
+def test_some_question_distinguishes_every_two_mutants() -> None:
     assert MATRIX.complete, RUN
     assert {tuple(group) for group in MATRIX.alike} == set(ALIKE), RUN
 
@@ -113,6 +113,6 @@ def test_the_cover_is_small_and_whole() -> None:
     assert build.cover(kills, {}) == ["x", "z"] or build.cover(kills, {}) == ["y", "z"]
 
 
-def test_twins_are_those_that_answer_alike() -> None:
+def test_twins_are_those_that_answer_the_same() -> None:
     first, second = {"x": ("refused", "00")}, {"x": ("refused", "01")}
     assert build.indistinguishable_mutants({"a": first, "b": second, "c": first, "d": {}}) == [("a", "c")]

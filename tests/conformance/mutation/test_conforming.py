@@ -46,6 +46,6 @@ def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
     assert [result.explanation for result in results if result.outcome is not Outcome.PASSED] == []
 
 
-def test_an_unknown_variant_is_told_near_names() -> None:
+def test_an_unknown_variant_is_reported_with_similar_names() -> None:
     with pytest.raises(UnknownVariantError, match="near are token-by-token"):
         runtime("token-by-tokens")

@@ -134,7 +134,7 @@ def test_a_pair_of_misreadings_is_named(tmp_path: Path) -> None:
     assert "nibble pairs, even column in the low nibble, and zero_point + 1" in result.headline
 
 
-def test_an_unknown_mutant_is_told_near_names() -> None:
+def test_an_unknown_mutant_is_reported_with_similar_names() -> None:
     with pytest.raises(UnknownMutantError, match="near are nibble-pairs"):
         runtime("nible-pairs")
     with pytest.raises(UnknownRuntimeError, match="no mutant is called 'x1'"):

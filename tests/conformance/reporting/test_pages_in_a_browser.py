@@ -56,7 +56,7 @@ def rules_shown(page: Page) -> list[str]:
     return visible
 
 
-def test_a_failed_rule_stands_open(page: Page, pages: Path) -> None:
+def test_a_failed_rule_is_open(page: Page, pages: Path) -> None:
     page.goto((pages / "NibblePairs.html").as_uri())
     assert page.title() == "NibblePairs 0: LLQ conformance"
     assert page.locator("#LLQ-PACK-3").get_attribute("open") is not None

@@ -56,7 +56,7 @@ def test_a_report_follows_its_schema_and_has_every_rule() -> None:
     )
 
 
-def test_every_rule_is_said_to_be_stated_where_it_is() -> None:
+def test_the_place_of_every_rule_is_correct() -> None:
     for rule in report_of()["rules"]:
         file, anchor = rule["stated"].split("#")
         chapter = (ROOT / "spec" / file).read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_digest_of_vectors_is_of_every_file_that_a_check_reads() -> None:
         assert provenance.vectors(VECTORS, fewer)["sha256"] != provenance_of_some["sha256"]
 
 
-def test_the_adapter_is_told_by_its_files() -> None:
+def test_the_adapter_is_identified_by_its_files() -> None:
     (adapter,) = report_of(Right)["runtime"]["adapter"]
     source = ROOT / "examples" / "python" / "miniatures.py"
     assert adapter == {
@@ -114,7 +114,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
         ('{"report": 1}', "is a required property"),
     ],
 )
-def test_what_is_no_report_is_refused(tmp_path: Path, contents: str, message: str) -> None:
+def test_what_is_not_a_report_is_refused(tmp_path: Path, contents: str, message: str) -> None:
     file = tmp_path / "report.json"
     file.write_text(contents)
     with pytest.raises(ReportError, match=message):
@@ -126,7 +126,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path, contents: str, message: st
 # ---- The page ----
 
 
-def test_the_page_tells_a_failure_in_full(tmp_path: Path) -> None:
+def test_the_page_shows_a_failure_in_full(tmp_path: Path) -> None:
     page = Tags(report_page(report_of(NibblePairs), tmp_path))
     for phrase in (
         "Does not conform: 4 of 4 checks not passed.",

@@ -91,7 +91,7 @@ def pid(runtime: CommandRuntime) -> str:
     return str(caught.value)
 
 
-def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, tmp_path: Path) -> None:
+def test_an_error_message_is_reported_with_the_end_of_standard_error(start: Start, tmp_path: Path) -> None:
     """The adapter answers once the suite has read what it wrote to standard error."""
     signal = tmp_path / "read"
     runtime = start(f"""
@@ -116,7 +116,7 @@ def test_an_error_message_is_told_with_the_end_of_standard_error(start: Start, t
     assert "looking for embedding" in caught.value.detail
 
 
-def test_a_hang_is_ended_and_the_next_request_starts_anew(start: Start) -> None:
+def test_a_hang_is_ended_and_the_next_request_starts_again(start: Start) -> None:
     runtime = start("def decode(request): time.sleep(3600)")
     assert runtime.capabilities
     message = rf"no answer to 'decode' within {SHORT} s; was standard output flushed\?"
@@ -133,7 +133,7 @@ def test_a_hang_is_ended_and_the_next_request_starts_anew(start: Start) -> None:
         ("raise RuntimeError('lost')", "the process ended during 'decode', exit status 1"),
     ],
 )
-def test_a_crash_is_no_answer(start: Start, death: str, message: str) -> None:
+def test_a_crash_is_not_an_answer(start: Start, death: str, message: str) -> None:
     runtime = start(f"def decode(request): {death}")
     with pytest.raises(Errored, match=f"^{message}$") as caught:
         runtime.decode(PACKAGE, "w")

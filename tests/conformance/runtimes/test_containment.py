@@ -94,7 +94,7 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("case", CRASHES)
-def test_crashes_are_told_before_the_time_limit_and_contained(
+def test_crashes_are_reported_before_the_time_limit_and_contained(
     start: Start, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, message = CRASHES[case]
@@ -108,7 +108,7 @@ def test_crashes_are_told_before_the_time_limit_and_contained(
     assert goes_on(runtime)
 
 
-def test_a_crash_at_the_start_tells_why(start: Start) -> None:
+def test_a_crash_at_the_start_reports_why(start: Start) -> None:
     runtime = start("import nowhere_to_be_found")
     with pytest.raises(BrokenAdapter, match="ended during 'hello', exit status 1") as caught:
         _ = runtime.capabilities
@@ -136,7 +136,7 @@ def test_endless_loops_are_ended(start: Start, tmp_path: Path, beginning: str, b
     assert goes_on(runtime)
 
 
-def test_no_child_is_left_behind_by_a_good_bye(start: Start, tmp_path: Path) -> None:
+def test_a_goodbye_leaves_no_child_process(start: Start, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     runtime = start(
         f"""
@@ -235,7 +235,7 @@ def test_standard_error_is_bounded_and_printable(start: Start) -> None:
     assert caught.value.detail.replace("\n", "").isprintable()
 
 
-def test_an_error_message_of_many_lines_is_told_in_one(start: Start) -> None:
+def test_an_error_message_of_many_lines_is_reported_in_one_line(start: Start) -> None:
     runtime = start(
         'def decode(request): return {"id": request["id"], "ok": False, "error": "a\\n b" * 9999}'
     )
@@ -318,6 +318,6 @@ def test_a_timer_that_already_runs_goes_on_running() -> None:
 
 
 @pytest.mark.parametrize("members", [{"info": {"name": "x"}}, {"info": None}, {"capabilities": 3}])
-def test_a_runtime_in_this_process_says_who_it_is(members: dict[str, Any]) -> None:
+def test_a_runtime_in_this_process_identifies_itself(members: dict[str, Any]) -> None:
     with pytest.raises(BrokenAdapter, match=r"^the adapter is broken: (its info is of type|a runtime has)"):
         in_process(**members)

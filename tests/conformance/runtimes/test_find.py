@@ -53,7 +53,7 @@ def test_an_installed_runtime_is_found_by_name(site: Path) -> None:
         assert "--runtime=mine" in process.stdout
 
 
-def test_an_unknown_name_is_told_with_those_that_are_installed(
+def test_an_unknown_name_is_reported_with_the_installed_names(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
@@ -82,7 +82,7 @@ def test_an_entry_point_does_not_hide_the_reference(site: Path, monkeypatch: pyt
     assert find.find("reference", 1).info.name == "llq-format"
 
 
-def test_a_command_line_that_is_none_is_told() -> None:
+def test_an_invalid_command_line_is_reported() -> None:
     with pytest.raises(UnknownRuntimeError, match="is no command line: No closing quotation"):
         find.find("cmd:node 'adapter.mjs", 1)
 

@@ -27,7 +27,7 @@ def cell(comparison: Comparison, rule: str, column: int) -> str:
     return str(next(row for row in comparison.rows if row.id == rule).cells[column])
 
 
-def test_cells_tell_level_and_counts() -> None:
+def test_cells_show_level_and_counts() -> None:
     comparison = Comparison.of([report_of(Right), report_of(NibblePairs), report_of(AcceptsAll)])
     assert [cell(comparison, "LLQ-PACK-3", column) for column in range(3)] == ["✓ 1/1", "✗ 0/4", "✓ 2/2"]
     assert [cell(comparison, "LLQ-VER-1", column) for column in range(3)] == ["–", "–", "✗ 0/1"]
@@ -74,7 +74,7 @@ def test_rules_that_only_another_edition_has_are_rows_too() -> None:
     assert comparison.rows[-1].cells[0].status == "not asked"
 
 
-def test_the_table_has_the_rules_that_tell_runtimes_apart(directories: list[Path]) -> None:
+def test_the_table_has_the_rules_that_distinguish_runtimes(directories: list[Path]) -> None:
     result = llq("compare", *directories)
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -118,7 +118,7 @@ def test_names_of_runtimes_are_text_in_the_page(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_what_is_no_report_is_told(directories: list[Path], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_report_is_reported(directories: list[Path], tmp_path: Path) -> None:
     result = llq("compare", directories[0], tmp_path)
     assert result.exit_code == 1
     assert "give a directory that --report wrote" in result.stderr

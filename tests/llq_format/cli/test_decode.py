@@ -47,7 +47,7 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(target), EXPECTED)
 
 
-def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+def test_what_is_not_a_file_is_never_replaced(tmp_path: Path) -> None:
     for target in (tmp_path, Path("/dev/null")):
         result = llq("decode", PACKAGE, "weight", "-o", target, "--force")
         assert result.exit_code == 1

@@ -126,7 +126,7 @@ def test_a_symmetric_tensor_has_no_zero_point_section(tmp_path: Path) -> None:
     assert "zero_point none: symmetric  8" in llq("dump", package, "-t", "lm_head", "-b", "0").stdout
 
 
-def test_raw_values_stand_beside_their_bytes(tmp_path: Path) -> None:
+def test_raw_values_are_next_to_their_bytes(tmp_path: Path) -> None:
     save(
         tmp_path / "raw",
         {"h": np.array([[0.5, -2.0, 6.0]], np.float16), "s": np.array([1.5, 0, -1], np.float32)},

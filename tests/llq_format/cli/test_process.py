@@ -80,7 +80,7 @@ def test_both_modules_run_the_command() -> None:
         assert process.stderr.startswith("Usage: llq explain ")
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_gives_no_traceback(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     for arguments in (["dump", package, "-t", "embedding"], ["explain"], ["--help"]):
         with start(*arguments) as process:
@@ -91,7 +91,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
             assert process.wait(seconds(60)) in (0, 1, 141)
 
 
-def test_a_closed_standard_output_is_no_traceback() -> None:
+def test_a_closed_standard_output_gives_no_traceback() -> None:
     command = f"{sys.executable} -m llq_format inspect {WORKED_EXAMPLE / 'package'} >&-"
     process = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S602
     assert process.stderr == ""

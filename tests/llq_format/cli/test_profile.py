@@ -71,7 +71,7 @@ def test_misuse(arguments: tuple[str, ...], status: int, message: str) -> None:
     assert "Traceback" not in result.output
 
 
-def test_what_is_no_profile_is_named(tmp_path: Path) -> None:
+def test_what_is_not_a_profile_is_named(tmp_path: Path) -> None:
     path = tmp_path / "metadata.json"
     path.write_text("{}")
     result = llq("profile", "--merge", path)

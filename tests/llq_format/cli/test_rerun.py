@@ -25,7 +25,7 @@ def test_every_check_of_the_vector_is_asked() -> None:
     ]
 
 
-def test_a_failure_is_explained_in_full_and_not_claimed_is_no_pass() -> None:
+def test_a_failure_is_explained_in_full_and_not_claimed_is_not_a_pass() -> None:
     result = llq("rerun", "worked-example", NIBBLES)
     assert result.exit_code == 1
     assert "FAILED  decode worked-example" in result.stdout

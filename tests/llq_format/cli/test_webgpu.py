@@ -51,7 +51,7 @@ def files(package: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in package.iterdir()}
 
 
-def test_packages_have_module_and_program_unless_told_otherwise(tmp_path: Path) -> None:
+def test_packages_have_module_and_program_unless_asked_otherwise(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     assert {"tiny.wgsl", "program.json"} <= set(files(package))
     program = json.loads((package / "program.json").read_text("utf-8"))
@@ -83,7 +83,7 @@ def test_program_makes_what_export_makes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_program_mends_a_program_and_changes_its_options(tmp_path: Path) -> None:
+def test_program_repairs_a_program_and_changes_its_options(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     before = files(package)
     (package / "program.json").write_bytes(b"{}")
@@ -163,7 +163,9 @@ def test_text_comes_from_webgpu(speaking: Path) -> None:
         (("--adapter", "lavapipe", "--context", "9999999"), "this program has 1 to"),
     ],
 )
-def test_what_cannot_run_is_told_in_a_line(speaking: Path, options: tuple[str, ...], message: str) -> None:
+def test_packages_that_cannot_run_are_reported_in_one_line(
+    speaking: Path, options: tuple[str, ...], message: str
+) -> None:
     status, out, err = run("run", speaking, "hello, hello", "--runtime", "webgpu", *options)
     assert (status, out) == (1, "")
     assert message in err

@@ -132,7 +132,7 @@ def test_a_heatmap_holds_its_numbers() -> None:
     assert palette[255].tolist() == [128, 128, 128]
 
 
-def test_columns_stand_for_errors() -> None:
+def test_columns_show_errors() -> None:
     heading, box = layer_curve("a layer's own", [0.01, 0.03], "product")
     assert heading.text == "Error a layer's own, share of energy"
     heights = [float(bar.get("height", "")) for bar in box.iter("rect")]

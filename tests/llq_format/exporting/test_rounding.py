@@ -112,7 +112,7 @@ def test_descent_never_makes_the_error_larger() -> None:
     )  # its running error is the real one
 
 
-def test_inputs_that_are_always_zero_are_no_obstacle() -> None:
+def test_inputs_that_are_always_zero_are_not_an_obstacle() -> None:
     h = hessian(80)
     h[:, 7] = h[7, :] = 0
     weights = matrix(64, 80)

@@ -10,7 +10,7 @@ from llq_format.format.placement import Placed, ShardLimitError, place
 # A raw f32 tensor of n · 64 elements is n · 256 bytes long, so these lengths are counted in units of 256.
 
 
-def test_tensors_that_fit_lie_one_behind_the_other() -> None:
+def test_tensors_that_fit_are_one_after_the_other() -> None:
     placement = place([("a", "f32", (64,)), ("b", "f16", (1,)), ("c", "int4_symmetric", (3, 3))], 1 << 20)
     assert placement.parts == (
         (Placed(0, 256, 256, 0, 64),),

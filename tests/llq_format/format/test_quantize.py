@@ -145,7 +145,7 @@ def test_a_weight_that_is_not_finite_is_refused_by_its_place(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("value", [1e39, -1e300])
-def test_a_float64_beyond_binary32_is_refused_by_its_place(scheme: Scheme, value: float) -> None:
+def test_a_float64_above_binary32_is_refused_by_its_place(scheme: Scheme, value: float) -> None:
     weights = np.ones((3, 3))
     weights[1, 2] = value
     with pytest.raises(QuantizeError, match="row 1, column 2"):
@@ -156,7 +156,7 @@ def test_a_float64_beyond_binary32_is_refused_by_its_place(scheme: Scheme, value
     ("scheme", "value"),
     [("affine", 65600), ("affine", -65600), ("affine", 3e38), ("symmetric", 57400), ("symmetric", -65600)],
 )
-def test_a_weight_beyond_every_legal_scale_is_refused_by_its_block(scheme: Scheme, value: float) -> None:
+def test_a_weight_above_every_legal_scale_is_refused_by_its_block(scheme: Scheme, value: float) -> None:
     weights = np.ones((70, 70), np.float32)
     weights[69, 69] = value
     with pytest.raises(QuantizeError, match="block row 1, block column 1"):
@@ -164,13 +164,13 @@ def test_a_weight_beyond_every_legal_scale_is_refused_by_its_block(scheme: Schem
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.bool_, np.complex64, np.longdouble, object])
-def test_weights_that_are_no_floats_are_refused(dtype: type) -> None:
+def test_weights_that_are_not_floats_are_refused(dtype: type) -> None:
     with pytest.raises(TypeError, match="float16, float32 or float64"):
         quantize(np.ones((3, 3), dtype))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 3, 3), (0, 3), (3, 0)])
-def test_weights_that_are_no_matrix_are_refused(shape: tuple[int, ...]) -> None:
+def test_weights_that_are_not_a_matrix_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="rows, cols"):
         quantize(np.ones(shape, np.float32))
 

@@ -75,7 +75,7 @@ def test_the_declaration_builds_what_the_writer_writes_and_parses_it_again(
 
 @given(SEEDS, INT4, ROWS, COLS)
 @settings(max_examples=60)
-def test_the_arrays_of_a_record_lie_in_its_sections(seed: int, dtype: str, rows: int, cols: int) -> None:
+def test_the_arrays_of_a_record_are_in_its_sections(seed: int, dtype: str, rows: int, cols: int) -> None:
     tensor = packed_tensor(np.random.default_rng(seed), (rows, cols), affine=dtype == "int4_affine")
     data = RECORDS[dtype].build(value_of(tensor, 256))
     arrays = {"scale": tensor.scales, "zero_point": tensor.zero_points, "packed": tensor.packed}

@@ -116,7 +116,7 @@ def test_json_is_read(text: bytes, value: Any) -> None:
     assert value_of(text) == value
 
 
-def test_integers_and_numbers_are_told_apart_by_how_they_are_written() -> None:
+def test_integers_and_numbers_are_distinguished_by_how_they_are_written() -> None:
     assert [type(item) for item in value_of(b"[1,1.0,1e0,-0,-0.0]")] == [int, float, float, int, float]
 
 
@@ -210,7 +210,7 @@ def test_levels_are_counted_where_they_are_open_not_in_all() -> None:
         b"1.0e999999999",
     ],
 )
-def test_a_number_beyond_binary64_or_an_integer_beyond_2_to_the_53_breaks_json_5(number: bytes) -> None:
+def test_a_number_above_binary64_or_an_integer_above_2_to_the_53_breaks_json_5(number: bytes) -> None:
     assert rules(b"[" + number + b"]") == ["LLQ-JSON-5"]
 
 
@@ -221,7 +221,7 @@ def test_a_lone_surrogate_breaks_json_6(data: bytes) -> None:
     assert rules(data) == ["LLQ-JSON-6"]
 
 
-def test_several_faults_are_all_found_in_order_of_the_rules() -> None:
+def test_several_errors_are_all_found_in_order_of_the_rules() -> None:
     data = b'{"a":"\\ud800","a":1e400,"b":12345678901234567890}\n'
     assert rules(data) == ["LLQ-JSON-2", "LLQ-JSON-3", "LLQ-JSON-5", "LLQ-JSON-5", "LLQ-JSON-6"]
 

@@ -64,7 +64,7 @@ def test_values_that_the_texts_do_not_name_are_refused(values: dict[str, Any]) -
         Finding("duplicate-member", PLACE, values)
 
 
-def test_a_code_stands_in_the_catalogue_and_belongs_to_the_rule() -> None:
+def test_a_code_is_in_the_catalogue_and_belongs_to_the_rule() -> None:
     with pytest.raises(KeyError):
         Finding("no-such-code", PLACE)
     with pytest.raises(ValueError, match="code byte-order-mark does not belong to rule LLQ-JSON-2"):

@@ -214,7 +214,7 @@ BEYOND: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("path", BEYOND)
-def test_values_beyond_what_the_schema_allows_are_refused(path: str) -> None:
+def test_values_outside_the_schema_are_refused(path: str) -> None:
     for value in BEYOND[path]:
         findings = found_in(changed(path, value))
         assert {rule for rule, _ in findings} == {"LLQ-META-5"}, value
@@ -270,7 +270,7 @@ def test_names_of_tensors_have_a_rule_of_their_own(name: str) -> None:
     assert set(found_in(changed("tensors/0/name", name))) == {("LLQ-TENSOR-1", "/tensors/0/name")}
 
 
-def test_all_faults_are_found_in_order_of_the_rules() -> None:
+def test_all_errors_are_found_in_order_of_the_rules() -> None:
     root = changed("tensors/0/name", "-")
     root["shards"][0]["file"] = ".."
     root["stem"] = ""
@@ -285,7 +285,7 @@ def test_all_faults_are_found_in_order_of_the_rules() -> None:
 
 
 @pytest.mark.parametrize("root", [[], None, "1.0", 3, True])
-def test_a_root_that_is_no_object_has_the_wrong_type(root: Any) -> None:
+def test_a_root_that_is_not_an_object_has_the_wrong_type(root: Any) -> None:
     assert found_in(root) == [("LLQ-META-3", "")]
 
 

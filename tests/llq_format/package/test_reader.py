@@ -238,14 +238,14 @@ def test_illegal_bytes_are_refused_by_their_rule_although_the_hashes_are_right(
 
 
 @pytest.mark.parametrize(("value", "good"), [(0.0, False), (-0.5, False), (1.0, True), (1.0000001, False)])
-def test_frequencies_of_rope_lie_above_0_and_at_most_at_1(tmp_path: Path, value: float, good: bool) -> None:  # noqa: FBT001  # a parameter of the test
+def test_frequencies_of_rope_are_above_0_and_at_most_1(tmp_path: Path, value: float, good: bool) -> None:  # noqa: FBT001  # a parameter of the test
     metadata = sample_packages.write_model(tmp_path / "package")
     (part,) = metadata.tensors[-1].parts
     tampering.overwrite(tmp_path / "package", 0, part.offset, np.float32(value).tobytes())
     assert tampering.rules(tmp_path / "package") == ([] if good else ["LLQ-MODEL-6"])
 
 
-def test_a_fault_is_raised_again_when_asked_again(package: Path) -> None:
+def test_an_error_is_raised_again_when_asked_again(package: Path) -> None:
     tampering.overwrite(package, 4, 5116, b"\x00\x00\xc0\x7f")
     with llq_format.open(package) as opened:
         for _ in range(2):
@@ -270,7 +270,7 @@ def test_a_shard_that_becomes_a_symbolic_link_after_opening_is_not_followed(pack
             opened.get_tensor("d")
 
 
-def test_a_shard_that_is_replaced_after_opening_is_checked_anew(package: Path) -> None:
+def test_a_shard_that_is_replaced_after_opening_is_checked_again(package: Path) -> None:
     with llq_format.open(package) as opened:
         shard = package / opened.metadata.shards[4].file
         original = shard.read_bytes()
@@ -282,7 +282,7 @@ def test_a_shard_that_is_replaced_after_opening_is_checked_anew(package: Path) -
         assert bits(tensor.dequantize()) == by_the_letter.weights(package, "c")
 
 
-def test_a_shard_that_is_rewritten_after_a_tensor_was_read_is_checked_anew(package: Path) -> None:
+def test_a_shard_that_is_rewritten_after_a_tensor_was_read_is_checked_again(package: Path) -> None:
     with llq_format.open(package) as opened:
         opened.get_tensor("d")
         tampering.overwrite(package, 4, 5116, b"\0\0\0\0", rehash=False)
@@ -331,13 +331,13 @@ FIRST: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("case", FIRST)
-def test_the_first_fault_is_that_of_the_earliest_stage(package: Path, case: str) -> None:
+def test_the_first_error_is_of_the_earliest_stage(package: Path, case: str) -> None:
     change, rule = FIRST[case]
     tampering.edit(package, change)
     assert refusal(package) == rule == tampering.rules(package)[0]
 
 
-def test_the_first_fault_of_an_unsealed_index_is_its_form(package: Path) -> None:
+def test_the_first_error_of_an_unsealed_index_is_its_form(package: Path) -> None:
     path = package / "metadata.json"
     path.write_bytes(path.read_bytes().replace(b'"stem":"model"', b'"stem":"other"'))
     assert refusal(package) == "LLQ-CANON-2"
@@ -440,6 +440,6 @@ def test_sizes_that_would_wrap_are_refused(package: Path, dtype: str, modulus: i
     assert refusal(package) == "LLQ-PART-5"
 
 
-def test_an_end_beyond_2_to_the_32_does_not_wrap_to_the_start(package: Path) -> None:
+def test_an_end_above_2_to_the_32_does_not_wrap_to_the_start(package: Path) -> None:
     tampering.edit(package, lambda value: value["tensors"][0]["parts"][0].update(offset=HUGE))
     assert refusal(package) == "LLQ-PART-6"

@@ -18,7 +18,7 @@ def package(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
-def test_a_file_that_the_system_does_not_read_is_no_violation(
+def test_a_file_that_the_system_does_not_read_is_not_a_violation(
     package: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def fail(*_: object) -> None:
@@ -30,7 +30,7 @@ def test_a_file_that_the_system_does_not_read_is_no_violation(
             function(package)
 
 
-def test_a_lack_of_memory_is_no_violation(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_is_not_a_violation(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 

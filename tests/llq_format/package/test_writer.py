@@ -87,7 +87,7 @@ def test_every_dtype_is_written_so_that_it_is_read_back(tmp_path: Path, name: st
         np.testing.assert_array_equal(package.get_tensor(name), values)
 
 
-def test_arrays_in_any_memory_and_byte_order_are_written_alike(tmp_path: Path) -> None:
+def test_arrays_in_any_memory_and_byte_order_are_written_the_same_way(tmp_path: Path) -> None:
     values = np.arange(15, dtype=np.float32).reshape(3, 5)
     wide = np.repeat(np.repeat(values, 2, 0), 2, 1)
     orders = [values, np.asfortranarray(values), wide[::2, ::2], values.astype(">f4"), values[::-1][::-1]]
@@ -96,7 +96,7 @@ def test_arrays_in_any_memory_and_byte_order_are_written_alike(tmp_path: Path) -
         assert tampering.contents(tmp_path / f"{number}") == tampering.contents(tmp_path / "0")
 
 
-def test_blocks_in_any_memory_and_byte_order_are_written_alike(tmp_path: Path) -> None:
+def test_blocks_in_any_memory_and_byte_order_are_written_the_same_way(tmp_path: Path) -> None:
     zero_points = BLOCKS.zero_points
     assert zero_points is not None
     wide = np.repeat(BLOCKS.packed, 2, 1)[:, ::2]
@@ -298,7 +298,7 @@ def test_unfit_values_are_refused_and_nothing_is_left(tmp_path: Path, case: str,
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 1.5, np.nan])
-def test_frequencies_of_a_model_beyond_0_to_1_are_refused(tmp_path: Path, value: float) -> None:
+def test_frequencies_of_a_model_outside_0_to_1_are_refused(tmp_path: Path, value: float) -> None:
     frequencies = np.array([value], np.float32)
     tensors = {**model_tensors(sample_packages.MODEL, 1), "rope.inv_freq": frequencies}
     with nothing_left(tmp_path), pytest.raises(QuantizeError, match=r"'rope.inv_freq', row 0"):
@@ -658,7 +658,7 @@ def test_the_target_may_be_relative_and_the_working_directory_may_change(
     assert tampering.rules(tmp_path / "p") == []
 
 
-def test_the_least_limit_of_the_tests_is_the_least(tmp_path: Path) -> None:
+def test_the_minimum_limit_of_the_tests_is_the_minimum(tmp_path: Path) -> None:
     for tensors in ({"w": tensor(1, "int4_affine", (70, 200))}, {"w": tensor(1, "f32", (3, 333))}):
         save(tmp_path / f"{least_limit(tensors)}", tensors, shard_limit=least_limit(tensors))
         with pytest.raises(ShardLimitError):

@@ -25,7 +25,7 @@ def _half_even(value: Fraction) -> int:
 
 
 @given(arrays.arrays(np.float64, (2, 5), elements=_VALUES))
-def test_int8_codes_are_those_of_exact_arithmetic_or_lie_in_the_guard_band(x: np.ndarray) -> None:
+def test_int8_codes_are_those_of_exact_arithmetic_or_in_the_guard_band(x: np.ndarray) -> None:
     q, s = quantize_int8(x)
     for row, codes, scale in zip(x, q, s[:, 0], strict=True):
         largest = max(abs(Fraction(v)) for v in row)

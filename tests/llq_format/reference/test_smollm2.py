@@ -27,7 +27,7 @@ def test_the_exported_model_is_valid(package: Path) -> None:
     assert llq_format.validate(package) == []
 
 
-def test_decoded_weights_lie_within_half_a_step_of_the_checkpoint(package: Path, smollm2_gguf: Path) -> None:
+def test_decoded_weights_are_within_half_a_step_of_the_checkpoint(package: Path, smollm2_gguf: Path) -> None:
     stored = {tensor.name: tensor for tensor in gguf.GGUFReader(smollm2_gguf).tensors}
     tensor = stored["blk.7.ffn_down.weight"]
     original = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)

@@ -36,7 +36,7 @@ def tokenizer(tmp_path: Path) -> TextTokenizer:
         return TextTokenizer(package)
 
 
-def test_the_beginning_token_stands_once(tokenizer: TextTokenizer) -> None:
+def test_the_beginning_token_appears_once(tokenizer: TextTokenizer) -> None:
     assert tokenizer.encode("ab").count(0) == 1
     assert tokenizer.encode("<s>ab") == tokenizer.encode("ab")
     assert tokenizer.encode("")[:1] == [0]
@@ -60,7 +60,7 @@ def test_a_chat_template_sees_messages_and_special_tokens(tokenizer: TextTokeniz
     assert tokenizer.chat([{"role": "user", "content": "hi"}]) == "<s><user>hi<a>"
 
 
-def test_what_a_package_lacks_is_said(tmp_path: Path) -> None:
+def test_what_a_package_lacks_is_reported(tmp_path: Path) -> None:
     sample_packages.write_model(tmp_path / "none", tokenizer=None)
     with llq_format.open(tmp_path / "none") as package, pytest.raises(ValueError, match="no tokenizer"):
         TextTokenizer(package)

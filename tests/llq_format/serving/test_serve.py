@@ -82,14 +82,14 @@ def test_several_ranges_come_as_parts(url: str, package: Path) -> None:
     assert [part.split(b"\r\n\r\n", 1)[1][:-2] for part in parts] == [data[:8], data[256:272]]
 
 
-def test_a_range_beyond_the_end_is_refused(url: str, package: Path) -> None:
+def test_a_range_after_the_end_is_refused(url: str, package: Path) -> None:
     size = shard(package).stat().st_size
     response, _ = ask(url, f"/model/{shard(package).name}", Range=f"bytes={size}-")
     assert response.status == 416
     assert response.headers["content-range"] == f"bytes */{size}"
 
 
-def test_validators_tell_what_has_changed(url: str, package: Path) -> None:
+def test_validators_show_what_has_changed(url: str, package: Path) -> None:
     path = f"/model/{shard(package).name}"
     response, _ = ask(url, path, "HEAD")
     etag, modified = response.headers["etag"], response.headers["last-modified"]
@@ -100,7 +100,7 @@ def test_validators_tell_what_has_changed(url: str, package: Path) -> None:
     assert ask(url, path, Range="bytes=0-9", If_Range='"other"')[0].status == 200
 
 
-def test_head_tells_the_length_and_sends_nothing(url: str, package: Path) -> None:
+def test_head_gives_the_length_and_sends_no_body(url: str, package: Path) -> None:
     response, body = ask(url, f"/model/{shard(package).name}", "HEAD")
     assert (response.status, body) == (200, b"")
     assert response.headers["content-length"] == str(shard(package).stat().st_size)
@@ -165,7 +165,7 @@ def test_the_root_leads_to_the_demo(url: str) -> None:
     assert b"<!doctype html>" in body.lower()
 
 
-def test_what_is_no_package_or_has_no_program_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_a_package_or_has_no_program_is_refused(tmp_path: Path) -> None:
     result = llq("serve", tmp_path, "--no-open")
     assert (result.exit_code, "LLQ-PKG-1" in result.stderr) == (1, True)
     result = llq("serve", tiny(tmp_path, "--no-program"), "--no-open")
@@ -173,7 +173,7 @@ def test_what_is_no_package_or_has_no_program_is_refused(tmp_path: Path) -> None
     assert "llq program" in result.stderr
 
 
-def test_a_port_that_is_taken_is_told_with_the_remedy(package: Path) -> None:
+def test_a_port_in_use_is_reported_with_the_remedy(package: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -184,14 +184,14 @@ def test_a_port_that_is_taken_is_told_with_the_remedy(package: Path) -> None:
     assert "--port 0" in result.stderr
 
 
-def test_a_host_that_is_not_this_machine_is_told(package: Path) -> None:
+def test_a_host_that_is_not_this_machine_is_reported(package: Path) -> None:
     result = llq("serve", package, "--no-open", "--host", "192.0.2.1")
     assert result.exit_code == 1
     assert "cannot serve at 192.0.2.1" in result.stderr
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM)])
-def test_it_ends_cleanly_when_told(package: Path, number: signal.Signals, status: int) -> None:
+def test_it_ends_cleanly_on_request(package: Path, number: signal.Signals, status: int) -> None:
     with start("serve", package, "--port", "0", "--no-open") as process:
         assert process.stdout
         page = re.fullmatch(r"page +(\S+)\n", process.stdout.readline().decode())

@@ -56,7 +56,7 @@ def changed(change: Callable[[Any], None]) -> Any:
     return value
 
 
-def test_all_faults_are_found_in_order_of_the_rules() -> None:
+def test_all_errors_are_found_in_order_of_the_rules() -> None:
     def break_much(value: Any) -> None:
         value["variants"][0]["features"] = ["shader-f16"]
         value["weights"]["norm"]["shard"] = 7
@@ -122,7 +122,7 @@ def test_the_sections_of_a_module_are_those_that_executors_take() -> None:
     assert tuple(section.name for section in sections if section.portable) == VARIANTS[0].sections
 
 
-def test_the_file_as_it_stands_is_the_first_variant() -> None:
+def test_the_unchanged_file_is_the_first_variant() -> None:
     """Without framing lines and what block comments hold, the module is the source of the first variant."""
     lines, depth = [], 0
     for line in module_bytes().decode().splitlines():
@@ -141,7 +141,7 @@ def test_a_module_may_be_as_long_as_its_limit() -> None:
     assert [f.rule for f in module_checks.check_module(full + b"\n", "m.wgsl")[1]] == ["LLQ-WGSL-1"]
 
 
-def test_files_beyond_their_limits_are_faults_by_their_length_alone() -> None:
+def test_files_above_their_limits_are_rejected_by_length_alone() -> None:
     long = replace(
         metadata(),
         module=FileEntry("vector.wgsl", (1 << 20) + 1, "0" * 64),

@@ -81,7 +81,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_a_directory_without_a_regular_metadata_file_is_no_package(
+def test_a_directory_without_a_regular_metadata_file_is_not_a_package(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # names of sockets are short
@@ -90,7 +90,7 @@ def test_a_directory_without_a_regular_metadata_file_is_no_package(
     assert the_finding(tmp_path / "metadata.json").rule == "LLQ-PKG-1"
 
 
-def test_a_path_that_is_no_directory_is_no_package(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_directory_is_not_a_package(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"{}")
     for path in (tmp_path / "missing", tmp_path / "file", tmp_path / "file" / "x", Path("a\0b")):
         assert the_finding(path).rule == "LLQ-PKG-1"
@@ -111,7 +111,7 @@ def test_a_shard_must_be_a_regular_file(kind: str, package: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("length", "rule"), [(0, "PKG-2"), (1, "PKG-2"), (1 << 24, "JSON-2"), (1 << 40, "PKG-2")]
 )
-def test_metadata_has_a_least_and_a_greatest_length(tmp_path: Path, length: int, rule: str) -> None:
+def test_metadata_has_a_minimum_and_a_maximum_length(tmp_path: Path, length: int, rule: str) -> None:
     (tmp_path / "metadata.json").touch()
     os.truncate(tmp_path / "metadata.json", length)
     assert the_finding(tmp_path).rule == f"LLQ-{rule}"
@@ -134,7 +134,7 @@ def test_a_stray_shard_is_found(package: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "model.llq.bak", "llq", "LICENSE", "tokenizer.json"])
-def test_other_files_may_lie_beside(package: Path, name: str) -> None:
+def test_other_files_may_be_present(package: Path, name: str) -> None:
     (package / name).write_text("x")
     assert validate(package) == []
 
@@ -149,7 +149,7 @@ def test_a_model_without_a_tokenizer_is_warned_of_and_valid(tmp_path: Path) -> N
 # ---- All findings, in order ----
 
 
-def test_faults_of_all_later_stages_are_found_at_once_in_order(tmp_path: Path) -> None:
+def test_errors_of_all_later_stages_are_found_at_once_in_order(tmp_path: Path) -> None:
     package = tmp_path / "p"
     save(package, {name: tensor(1, "f32", (64,)) for name in "abcde"}, shard_limit=512)
 
@@ -198,7 +198,7 @@ def test_the_stages_up_to_schema_end_the_checking(package: Path, stage: str) -> 
     assert tampering.rules(package) == expected
 
 
-def test_the_form_of_the_index_does_not_stand_in_the_way_of_the_rest(package: Path) -> None:
+def test_errors_in_the_form_of_the_index_do_not_hide_later_errors(package: Path) -> None:
     path = package / "metadata.json"
     path.write_bytes(json.dumps(json.loads(path.read_bytes()), indent=1).encode())
     (package / SHARD.format(1)).unlink()
@@ -259,7 +259,7 @@ def test_reserved_bytes_are_reserved_to_the_last(package: Path, offset: int) -> 
 @pytest.mark.parametrize(
     ("scale", "rules"), [(0x03FF, ["LLQ-DEQ-1"]), (0x0400, []), (0x6FFF, []), (0x7000, ["LLQ-DEQ-2"])]
 )
-def test_the_least_and_greatest_scales_are_legal(package: Path, scale: int, rules: list[str]) -> None:
+def test_the_smallest_and_largest_scales_are_legal(package: Path, scale: int, rules: list[str]) -> None:
     # 0x6FFF is 8188, and 8 times that is 65504.
     tampering.overwrite(package, 4, 512, scale.to_bytes(2, "little"))
     assert tampering.rules(package) == rules
@@ -337,7 +337,7 @@ def test_a_missing_tensor_of_a_model_hides_shapes_and_order(tmp_path: Path) -> N
     assert [rule for rule, stage in stages.items() if stage == "tensors"] == ["LLQ-TENSOR-3"]
 
 
-def test_a_missing_shard_does_not_hide_faults_in_the_others(package: Path) -> None:
+def test_a_missing_shard_does_not_hide_errors_in_the_others(package: Path) -> None:
     (package / SHARD.format(1)).unlink()
     tampering.overwrite(package, 3, 300, b"\x01", rehash=False)
     assert tampering.rules(package) == ["LLQ-PKG-6", "LLQ-REC-4", "LLQ-HASH-1", "LLQ-HASH-2"]

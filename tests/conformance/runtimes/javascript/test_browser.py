@@ -78,7 +78,7 @@ def fetch(url: str, body: bytes | None = None, **headers: str) -> tuple[int, byt
             return error.code, b""
 
 
-def test_the_page_tells_who_it_is_and_decodes(runtime: BrowserRuntime) -> None:
+def test_the_page_identifies_itself_and_decodes(runtime: BrowserRuntime) -> None:
     assert runtime.capabilities == {"decode"}
     assert str(runtime.info) == "decoder 1 (JavaScript)"
     checked = 0
@@ -91,7 +91,7 @@ def test_the_page_tells_who_it_is_and_decodes(runtime: BrowserRuntime) -> None:
     assert checked >= 12
 
 
-def test_an_error_is_told_with_what_the_page_said(runtime: BrowserRuntime, misbehaving: Path) -> None:
+def test_an_error_is_reported_with_the_output_of_the_page(runtime: BrowserRuntime, misbehaving: Path) -> None:
     with pytest.raises(Declined, match="TypeError: this cannot be") as raised:
         runtime.decode(misbehaving, "complain")
     assert "the adapter was lost" in raised.value.detail
@@ -108,13 +108,13 @@ def test_a_page_that_hangs_is_ended_and_the_next_request_gets_a_new_one(
     assert decodes(runtime)
 
 
-def test_a_page_that_is_closed_is_told_and_replaced(runtime: BrowserRuntime, misbehaving: Path) -> None:
+def test_a_page_that_is_closed_is_reported_and_replaced(runtime: BrowserRuntime, misbehaving: Path) -> None:
     with pytest.raises(Errored, match="the page was closed, or crashed, during 'decode'"):
         runtime.decode(misbehaving, "close")
     assert decodes(runtime)
 
 
-def test_answers_that_break_the_protocol_are_told(runtime: BrowserRuntime, misbehaving: Path) -> None:
+def test_answers_that_break_the_protocol_are_reported(runtime: BrowserRuntime, misbehaving: Path) -> None:
     with pytest.raises(BrokenAdapter, match="wrote no file"):
         runtime.decode(misbehaving, "silent")
     with pytest.raises(BrokenAdapter, match="not as its schema says"):
@@ -156,7 +156,7 @@ def test_the_server_gives_nothing_without_the_token_nor_other_files(web: Path, t
     runtime.close()
 
 
-def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_nobody_opens_is_reported(web: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conformance.runtimes.javascript.browser.OPENING_TIMEOUT", SHORT)
     runtime = BrowserRuntime(None, 3, web=web)
     with pytest.raises(BrokenAdapter, match="not opened by anybody"):
@@ -173,6 +173,6 @@ def test_a_page_that_nobody_opens_is_told(web: Path, monkeypatch: pytest.MonkeyP
         ("browser:wait,certificate=file", "comes with its key"),
     ],
 )
-def test_specs_that_cannot_be_are_told(spec: str, message: str) -> None:
+def test_specs_that_cannot_be_are_reported(spec: str, message: str) -> None:
     with pytest.raises(find.UnknownRuntimeError, match=message):
         find.find(spec, 3)

@@ -31,7 +31,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[tuple[str, Runtime]]:
     runtime.close()
 
 
-def test_it_tells_who_it_is(host: tuple[str, Runtime]) -> None:
+def test_it_identifies_itself(host: tuple[str, Runtime]) -> None:
     spec, runtime = host
     assert str(runtime.info).startswith(HOSTS[spec])
     assert runtime.capabilities == set(CAPABILITIES)
@@ -61,7 +61,7 @@ def test_it_computes_logits(host: tuple[str, Runtime]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["node", "deno"])
-def test_what_is_missing_is_told(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_reported(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownRuntimeError, match=f"options are as in {kind}:variant=portable"):
         find.find(f"{kind}:adapter=one", 3)
     with pytest.raises(UnknownRuntimeError, match="there is no driver manifest /none"):

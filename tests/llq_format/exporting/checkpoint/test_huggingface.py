@@ -374,7 +374,7 @@ def test_header_that_claims_to_be_huge_allocates_nothing(tmp_path: Path, length:
         tracemalloc.stop()
 
 
-def test_header_that_names_a_tensor_twice_cannot_reach_beyond_the_file(tmp_path: Path) -> None:
+def test_header_that_names_a_tensor_twice_cannot_reach_outside_the_file(tmp_path: Path) -> None:
     directory_with(tmp_path, weights())
     path = tmp_path / "model.safetensors"
     raw = path.read_bytes()
@@ -400,7 +400,7 @@ def test_directory_without_configuration(tmp_path: Path) -> None:
         open_checkpoint(tmp_path)
 
 
-def test_path_that_is_no_checkpoint(tmp_path: Path) -> None:
+def test_path_that_is_not_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file or directory"):
         open_checkpoint(tmp_path / "nowhere")
     directory_with(tmp_path, weights())

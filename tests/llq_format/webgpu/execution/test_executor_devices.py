@@ -36,12 +36,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llq_format.Pac
         yield opened
 
 
-def test_an_unknown_adapter_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_adapter_is_reported_with_the_available_adapters() -> None:
     with pytest.raises(DeviceError, match=r"no WebGPU adapter is called 'voodoo2'; there are: .*llvmpipe"):
         find_adapter("voodoo2")
 
 
-def test_no_adapter_at_all_is_told_with_what_to_install() -> None:
+def test_no_adapter_at_all_is_reported_with_what_to_install() -> None:
     with (
         mock.patch.object(wgpu.gpu, "enumerate_adapters_sync", list),
         pytest.raises(DeviceError, match="mesa-vulkan-drivers"),
@@ -190,7 +190,7 @@ def test_the_packages_own_module_is_executed(package: llq_format.Package) -> Non
     assert {name: prepared.sections[name] for name in kernel_sections()} == dict(kernel_sections())
 
 
-def test_a_lost_device_is_told(package: llq_format.Package) -> None:
+def test_a_lost_device_is_reported(package: llq_format.Package) -> None:
     executor = executor_of(package, device=new_device())
     executor.forward(PROMPT)
     executor.device.gpu.destroy()
@@ -241,7 +241,7 @@ def test_a_second_loss_is_an_error(package: llq_format.Package) -> None:
         list(stream)
 
 
-def test_what_is_planned_anew_leaves_the_packages_program_alone(package: llq_format.Package) -> None:
+def test_a_new_plan_leaves_the_packages_program_alone(package: llq_format.Package) -> None:
     assert executable(package).program.kv_cache == "f16"
     assert executable(package, kv_cache="f32").program.kv_cache == "f32"
     assert executable(package, chunk=3).program.chunk == 3

@@ -103,7 +103,7 @@ def test_generation_ends_where_the_context_does(executor: Executor) -> None:
     assert len(list(generate(executor, full, 5))) == 1
 
 
-def test_nothing_fits_behind_a_full_context(executor: Executor) -> None:
+def test_nothing_fits_after_a_full_context(executor: Executor) -> None:
     executor.start()
     executor.prefill([1] * CONTEXT)
     with pytest.raises(ContextError, match=f"{CONTEXT + 1} positions do not fit into a context of {CONTEXT}"):
@@ -123,7 +123,7 @@ def test_ids_outside_the_vocabulary_are_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize("context", [0, -1, 65])
-def test_a_context_beyond_the_programs_is_refused(package: llq_format.Package, context: int) -> None:
+def test_a_context_larger_than_the_programs_is_refused(package: llq_format.Package, context: int) -> None:
     with pytest.raises(ContextError, match="this program has 1 to 64"):
         executor_of(package, context=context)
 

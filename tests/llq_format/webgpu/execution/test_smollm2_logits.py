@@ -126,7 +126,7 @@ def _norm(x: Array, weight: Array, model: Model) -> Array:
     return normed
 
 
-def test_the_residual_stream_behind_the_binary16_layers_is_tight(
+def test_the_residual_stream_after_the_binary16_layers_is_tight(
     package: llq_format.Package, tokens: list[int], executor: Executor
 ) -> None:
     model = package.metadata.model

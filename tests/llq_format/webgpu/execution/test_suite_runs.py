@@ -55,7 +55,7 @@ def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: 
         ("adapter=", "options are as in"),
     ],
 )
-def test_options_that_mean_nothing_are_told_in_a_line(options: str, message: str) -> None:
+def test_meaningless_options_are_reported_in_one_line(options: str, message: str) -> None:
     process = suite(f"--runtime=webgpu:{options}", "-k", "worked-example")
     assert process.returncode == 4
     assert message in process.stdout + process.stderr

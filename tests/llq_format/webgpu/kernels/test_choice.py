@@ -32,7 +32,7 @@ def route(  # noqa: PLR0913  # the properties of a router
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 @pytest.mark.parametrize("flags", [0, WEIGHT_F16, ROUTER_F16, WEIGHT_F16 | ROUTER_F16])
 @pytest.mark.parametrize(("cols", "num_experts"), [(1, 1), (3, 5), (256, 16), (1000, 128)])
-def test_route_chooses_the_greatest_and_scores_it(
+def test_route_chooses_the_largest_and_scores_it(
     cols: int, num_experts: int, flags: int, variant: str
 ) -> None:
     rng = np.random.default_rng([cols, num_experts])

@@ -78,7 +78,7 @@ def test_attention_over_any_context(position: int) -> None:
 
 
 @pytest.mark.parametrize("position", [99, 100, 101, 250, 999])
-def test_attention_begins_anew_with_each_chunk(position: int) -> None:
+def test_attention_restarts_with_each_chunk(position: int) -> None:
     attention(Heads(3, 1, 32), position, chunk_size=100)
 
 

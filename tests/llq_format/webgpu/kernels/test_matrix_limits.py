@@ -37,7 +37,7 @@ def bound(buffer: Any, section: ShardRange) -> dict[str, Any]:
         ("matvec_int8", 33 * BLOCK - 5, 2048 * BLOCK),  # 32 rows of blocks are 128 MiB
     ],
 )
-def test_int4_matrices_beyond_the_limits(entry_point: str, rows: int, cols: int) -> None:
+def test_int4_matrices_above_the_limits(entry_point: str, rows: int, cols: int) -> None:
     rng = np.random.default_rng(rows)
     down, across = ceil_div(rows, BLOCK), cols // BLOCK
     codes = rng.integers(0, 16, (BLOCK, cols), np.uint8)  # every row of blocks has these; scales differ
@@ -80,7 +80,7 @@ def test_int4_matrices_beyond_the_limits(entry_point: str, rows: int, cols: int)
     assert np.all(np.abs(actual[:rows] - factor * terms.sum(axis=1)) <= error_bound)
 
 
-def test_a_raw_matrix_beyond_a_binding() -> None:
+def test_a_raw_matrix_larger_than_a_binding() -> None:
     rng = np.random.default_rng(3)
     rows, cols = 32768 + 1000, 2048  # 32768 rows are 128 MiB
     some = rng.normal(size=(999, cols)).astype(np.float16)

@@ -115,7 +115,7 @@ def test_a_matrix_has_a_column_a_device_and_the_best_marked() -> None:
     assert f"<strong>{cell(measured()['decode']['tokens_per_s'])}</strong>" in matrix_page(matrix)
 
 
-def test_reports_that_differ_in_more_than_the_device_are_told_apart() -> None:
+def test_reports_that_differ_in_more_than_the_device_are_distinguished() -> None:
     second = elsewhere()
     second.value["program"]["context"] = 4096
     matrix = merge([("a", ProfileReport(measured())), ("b", second)])
@@ -165,7 +165,7 @@ def test_best_values() -> None:
         ("\udcff".encode("utf-8", "surrogateescape"), "is no JSON"),
     ],
 )
-def test_files_that_are_no_profiles(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_files_that_are_not_profiles(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = tmp_path / "report.json"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(ProfileError, match=message):
