@@ -1,4 +1,4 @@
-"""What wheels have beyond pyproject.toml: chapters, web files; editable ones only what pytest loads."""
+"""Additions of the wheels to pyproject.toml: chapters, web files; editable ones only what pytest loads."""
 
 from pathlib import Path
 from typing import Any

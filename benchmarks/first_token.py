@@ -1,7 +1,7 @@
-"""Time to the first token over the time of the download, behind a slow server: kernels compile meanwhile.
+"""Time to the first token over the time of the download, through a slow server, while kernels compile.
 
 `python -m benchmarks.first_token PACKAGE [--megabytes-per-second R]` starts a server on this machine that
-sends so many bytes a second, loads the package in Node, and asks for one token behind five.
+sends a limited number of bytes per second, loads the package in Node, and asks for one token after five.
 To reach: 1.1. On a software adapter the prefill itself takes seconds, which the figure includes.
 """
 
@@ -22,7 +22,7 @@ TO_REACH = 1.1
 
 
 class Throttle:
-    """Lets so many bytes a second through, of all connections together."""
+    """Limits the bytes per second of all connections together."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -78,7 +78,7 @@ def server(package: Path, throttle: Throttle) -> ThreadingHTTPServer:
 
 
 def measure(package: Path, rate: float) -> dict[str, Any]:
-    """Return what Node tells, the seconds of the download, and the ratio."""
+    """Return Node's report with the seconds of the download and the ratio."""
     node = shutil.which("node")
     if node is None:
         raise FileNotFoundError("this needs Node.js 20 or newer, and npm ci in web/")

@@ -70,7 +70,7 @@ class ProductBench:
         self._times = self.device.create_buffer(size=16, usage=usage)
 
     def product(self, entry_point: str, rows: int, cols: int, tile: tuple[int, int], tokens: int = 1) -> Work:
-        """Return one product of an INT4 matrix; matrices beyond a binding are cut into equal parts."""
+        """Return one product of an INT4 matrix; matrices larger than a binding are cut into equal parts."""
         across = ceil_div(cols, 64)
         cuts = ceil_div(ceil_div(rows, 64) * across * 2048, self.buffer_bytes)
         part = rows // cuts
@@ -101,7 +101,7 @@ class ProductBench:
         return Work(pipeline, groups, self._parameters(pipeline, [steps]), grid)
 
     def microseconds(self, work: Work, runs: int) -> float:
-        """Return the time of one run of `runs` in one pass, each waiting for the one before."""
+        """Return the time of one run of `runs` in one pass, each waiting for the previous one."""
         encoder = self.device.create_command_encoder()
         timestamps = {
             "query_set": self._queries,

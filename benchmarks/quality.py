@@ -1,9 +1,9 @@
-"""How near each method comes: `python -m benchmarks.quality CHECKPOINT --text FILE --work DIR`.
+"""Quality of each quantization method: `python -m benchmarks.quality CHECKPOINT --text FILE --work DIR`.
 
-Exports the checkpoint with every method and evaluates each package; beside them ggml's Q4_0 of the same
-matrices, by the gguf package, and the original with INT8 inputs alone. Each row is kept as DIR/ROW.json, so a
-stopped run goes on where it was; --rows makes some anew. With --write DOCS the page DOCS/quality.md is
-written of the rows that are there. The text must not be the calibration's.
+Exports the checkpoint with every method and evaluates each package. It also evaluates ggml's Q4_0 of the same
+matrices, by the gguf package, and the original with INT8 inputs alone. Each row is stored as DIR/ROW.json,
+so a stopped run can continue; --rows measures some rows again. --write DOCS writes the page
+DOCS/quality.md from the stored rows. The text must not be the calibration's.
 """
 
 import argparse
@@ -43,7 +43,7 @@ EXPORTS = {
     "best": ("--method", "best"),
     "best-int4-head": ("--method", "best", "--head", "int4"),
 }
-"""Options of `llq export` by row; heads are stored as binary16 but for the last."""
+"""Options of `llq export` by row; heads are stored as binary16, except in the last row."""
 
 ROWS = ("original", *EXPORTS, "q4_0")
 SAMPLED = ("original", "rtn", "q4_0", "best")
@@ -118,7 +118,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _measure(name: str, inputs: Inputs) -> dict[str, Any]:
-    """Return what is known of a row: evaluation, seconds of the export, bytes, samples."""
+    """Return the results of a row: evaluation, seconds of the export, bytes, samples."""
     source, model = inputs.source, inputs.model
     if name not in EXPORTS:
         load = _q4_0(model, source) if name == "q4_0" else source.load
@@ -147,7 +147,7 @@ def _evaluated(model: Model, load: Load, inputs: Inputs) -> dict[str, Any]:
 
 
 def _samples(model: Model, load: Load, inputs: Inputs, *, exact: bool) -> list[str]:
-    """Return what follows each prompt."""
+    """Return the continuation of each prompt."""
     tokenizer = inputs.source.tokenizer
     assert tokenizer is not None  # noqa: S101  # the text was read with it
     texts = []
@@ -188,9 +188,12 @@ if __name__ == "__main__":
     parser.add_argument("checkpoint")
     parser.add_argument("--text", type=Path, required=True, metavar="FILE")
     parser.add_argument("--tokens", type=int, default=8192, metavar="N")
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where rows are kept")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="directory for the rows")
     parser.add_argument(
-        "--rows", type=lambda names: names.split(","), metavar="NAME,NAME", help=f"of {', '.join(ROWS)}"
+        "--rows",
+        type=lambda names: names.split(","),
+        metavar="NAME,NAME",
+        help=f"rows to measure ({', '.join(ROWS)})",
     )
     parser.add_argument("--write", type=Path, metavar="DOCS")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How the benchmarks measure: the best of several runs, alternating between what is compared."""
+"""How the benchmarks measure: the best of several runs, which alternate between the candidates."""
 
 import resource
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 
 def best_of(runs: int, candidates: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Return the least time in seconds of each candidate; they take turns, so that drift hits all alike."""
+    """Return the shortest time of each candidate, in seconds; they alternate, so drift affects all."""
     best = dict.fromkeys(candidates, float("inf"))
     for _ in range(runs):
         for name, candidate in candidates.items():
@@ -24,6 +24,6 @@ def peak_of_children_mb() -> float:
 
 
 def report(label: str, ratio: float, bound: str, *, good: bool) -> bool:
-    """Print a ratio with what it should be, and return whether it is."""
+    """Print a ratio with its goal, and return whether it reaches the goal."""
     print(f"{label:58} {ratio:8.2f}   to reach {bound:18} {'reached' if good else 'MISSED'}")
     return good

@@ -74,10 +74,10 @@ A shift above 1 fails.
 
 @dataclass(frozen=True)
 class Shift:
-    """How far one execution lies from the exact one."""
+    """The distance between one execution and the exact execution."""
 
     name: str
-    greatest: float  # greatest difference of a logit, over the greatest magnitude of an exact logit
+    greatest: float  # largest difference of a logit, over the largest magnitude of an exact logit
     divergence: float  # mean Kullback-Leibler divergence from the exact distribution, in nats
     same_top: float  # share of positions with the same top-1 token
 
@@ -141,7 +141,7 @@ def _tiny_models() -> list[str]:
 
 
 def _ratio(vector: dict[str, Any], mutations: tuple[Mutate, ...]) -> float:
-    """Return the greatest difference from the vector's expected logits, in units of its bound."""
+    """Return the largest difference from the vector's expected logits, in units of its bound."""
     expected = np.load(_VECTORS / vector["expected"])
     with llq_format.open(_VECTORS / vector["package"]) as package, mutated(mutations, {}):
         shift = np.abs(Decoder(package).prefill(vector["tokens"]) - expected).max()

@@ -62,14 +62,14 @@ def read_all(paths: list[Path]) -> None:
 
 
 def token_seconds(generation: Callable[[int], object], tokens: int) -> float:
-    """Return the seconds of a token: a long generation less one of a single token, the prefill alike."""
+    """Return the seconds of a token: a long generation minus that of one token."""
     generation(1)
     times = best_of(3, {"one": lambda: generation(1), "all": lambda: generation(tokens + 1)})
     return (times["all"] - times["one"]) / tokens
 
 
 def figures(executor: Executor, report: ProfileReport) -> None:
-    """Print what the profile has."""
+    """Print the profile."""
     value = report.value
     decode, prefill = value["decode"], value["prefill"]
     line("decode, in flight", decode["in_flight_ms"], "ms/token", f"{decode['tokens_per_s']:.1f} tokens/s")

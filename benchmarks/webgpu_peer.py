@@ -1,8 +1,8 @@
 """ONNX Runtime's WebGPU MatMulNBits, 4 bits, one vector: python -m benchmarks.webgpu_peer.
 
-Needs the packages onnx and onnxruntime-webgpu. A session's run costs much that is no matrix product, so a
+Needs the packages onnx and onnxruntime-webgpu. A session's run costs much that is not a matrix product, so a
 graph of one product is compared with one of 17, which adds them up: the difference, divided by 16, is the
-time of a product and of an addition. Run it beside benchmarks.webgpu_products, on the same device.
+time of a product and of an addition. Run it together with benchmarks.webgpu_products, on the same device.
 """
 
 import importlib

@@ -2,7 +2,7 @@
 
 For each matrix of a 7B (and a larger one) it prints the time of the kernel that the planner chooses, the
 bytes per second, and the ratio to a kernel that only reads as much: the best of passes that take turns.
---all prints every kernel for every matrix: the measurement behind llq_format/webgpu/planning/tiles.py.
+--all prints every kernel for every matrix: the measurement for llq_format/webgpu/planning/tiles.py.
 """
 
 import argparse

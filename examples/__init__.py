@@ -1,1 +1,1 @@
-"""Adapters and runtimes that show how a foreign implementation meets the suite; each stands on its own."""
+"""Adapters and runtimes that show how a foreign implementation works with the suite, each self-contained."""

@@ -1,4 +1,4 @@
-"""Write the vectors: `python -m vectors.build`, or with `--check` compare them with what is there."""
+"""Write the vectors: `python -m vectors.build`, or compare them with the stored files with `--check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The least adapter: `pytest conformance --runtime='cmd:python examples/python/minimal_adapter.py'`."""
+"""The smallest adapter: `pytest conformance --runtime='cmd:python examples/python/minimal_adapter.py'`."""
 
 import json
 import sys

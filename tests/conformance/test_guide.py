@@ -26,7 +26,7 @@ def _tutorial() -> list[tuple[str, str]]:
 
 
 def _holds(output: str, expected: str) -> bool:
-    """Return whether a line that the guide shows, with … for what it leaves out, stands in an output."""
+    """Return whether a line that the guide shows, with … for omissions, appears in an output."""
     pattern = ".*".join(re.escape(part.strip()) for part in expected.split("…"))
     return any(re.search(pattern, line) for line in output.splitlines())
 

@@ -37,7 +37,7 @@ def build(directory: Path, *options: str, source: Path = SOURCE) -> "subprocess.
 
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it as its first lines say, warnings being errors."""
+    """Build it with the command in its first lines, with warnings as errors."""
     directory = tmp_path_factory.mktemp("c")
     process = build(directory, *STRICT)
     assert process.returncode == 0, process.stderr
@@ -98,7 +98,7 @@ def test_it_passes_every_check_of_decoding_and_claims_nothing_else(adapter: Path
 
 
 def test_sanitizers_find_nothing_in_any_vector(ask: Ask, tmp_path: Path) -> None:
-    """Valid ones decode; what the broken ones hold may be refused or not, it claims no more than `decode`."""
+    """Valid packages decode; it may accept or refuse broken ones, because it claims only `decode`."""
     output = tmp_path / "output.npy"
     decoded = refused = 0
     for package in sorted(VECTORS.glob("*/*/package")):

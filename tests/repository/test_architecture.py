@@ -1,4 +1,4 @@
-"""Who may import whom, how long modules are and what they are called."""
+"""Allowed imports, maximum lengths and names of modules."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.repository import ROOT
 from tests.support.timeouts import seconds
 
 # From the ground up: a room imports from rooms above it in its list, never from its own or later ones.
-# A room is a subpackage with all of its modules, or a module beside the subpackages.
+# A room is a subpackage with all of its modules, or a module next to the subpackages.
 ROOMS = {
     "llq_format": (
         *("format", "html", "metadata", "validation", "package", "llq_format", "reference", "webgpu"),

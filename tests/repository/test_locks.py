@@ -21,7 +21,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 
 
 def declared(extra: str) -> list[Requirement]:
-    """Return what an extra requires, with what the extras that it includes require."""
+    """Return the requirements of an extra, with those of the extras that it includes."""
     requirements = [Requirement(line) for line in EXTRAS[extra]]
     own = [
         requirement

@@ -134,7 +134,7 @@ def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> N
     process = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
     assert process.returncode == 1
     assert "equals *nibble pairs, even column in the low nibble*" in process.stdout
-    assert "short test summary info" not in process.stdout  # the summary by rule stands in its place
+    assert "short test summary info" not in process.stdout  # the summary by rule replaces it
 
 
 def test_the_wheel_has_the_pages_for_browsers_once(wheel: Path) -> None:

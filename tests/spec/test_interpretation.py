@@ -196,12 +196,12 @@ def field_msb(data: bytes, index: int, bits: int) -> int:
 
 
 def transposed(e: int) -> int:
-    """Return where element e of a block lies when its elements are counted column by column."""
+    """Return the place of element e of a block if its elements are counted column by column."""
     return 64 * (e % 64) + e // 64
 
 
 def split_half(data: bytes, e: int) -> int:
-    """Return a nibble as ggml would hold it: element i of a row beside element i + 32."""
+    """Return a nibble as ggml would store it: element i of a row next to element i + 32."""
     row, col = divmod(e, 64)
     return field(data, 2 * (32 * row + col % 32) + col // 32, 4)
 
@@ -367,7 +367,7 @@ def test_weights_as_text_exceed_every_engine() -> None:
 
 
 def parameters(hidden: int, width: int, layers: int, vocab: int) -> int:
-    """Return the weights of a dense Llama with full multi-head attention, norms left out."""
+    """Return the weights of a dense Llama with full multi-head attention, without norms."""
     return layers * (4 * hidden * hidden + 3 * hidden * width) + 2 * vocab * hidden
 
 

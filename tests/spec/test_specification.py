@@ -1,4 +1,4 @@
-"""The chapters, the registry of rules, the code and the vectors say the same, joined both ways."""
+"""The chapters, the registry of rules, the code and the vectors agree, compared in both directions."""
 
 import ast
 import json
@@ -254,7 +254,7 @@ def test_the_overview_lists_every_chapter() -> None:
 
 
 def literals(folder: str) -> Counter[str]:
-    """Return how often each rule stands as a whole string in the code of a folder."""
+    """Return how often each rule appears as a whole string in the code of a folder."""
     literals: Counter[str] = Counter()
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -295,7 +295,7 @@ def test_the_library_raises_no_rule_that_a_package_cannot_break() -> None:
 
 
 def rules_of_vectors(*kinds: str) -> set[str]:
-    """Return the rules that vectors of some kinds are about: of an invalid one its first fault alone."""
+    """Return the rules of vectors of some kinds: of an invalid vector only its first error."""
     return {
         rule
         for vector in INDEX

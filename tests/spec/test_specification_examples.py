@@ -45,7 +45,7 @@ def tables(text: str) -> list[list[dict[str, str]]]:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands under a heading."""
+    """Return the text under a heading."""
     match = re.search(rf"(?s)\n{heading}(?: \(informative\))?\n(.*?)(?=\n#|\Z)", text)
     assert match, heading
     return match[1]
@@ -220,7 +220,7 @@ Facts = dict[str, Any]
 
 
 def facts_of_words(words: str) -> Facts:
-    """Return what a type column says of range, choices and presence."""
+    """Return the range, choices and presence in a type column."""
     words = re.sub(r"(?<=\d),(?=\d{3})", "", words)
     facts: Facts = {"required": not words.endswith("optional") and "as at the root" not in words}
     if ranged := re.search(r"(integer|number)s?, (\S+) to ([\de.-]+)", words):
@@ -240,7 +240,7 @@ def facts_of_words(words: str) -> Facts:
 
 
 def facts_of_schema(schema: dict[str, Any], *, required: bool) -> Facts:
-    """Return what the schema says of the same."""
+    """Return the same facts from the schema."""
     definition = resolve(schema)
     facts: Facts = {"required": required}
     numbers = resolve(definition["items"]) if "items" in definition else definition

@@ -19,7 +19,7 @@ END_OF_SENTENCE = (".", ":", "?", "!", ".)", "…")
 
 
 def text_blocks(name: str) -> Iterator[Block]:
-    """Yield the blocks of a chapter, code left out."""
+    """Yield the blocks of a chapter, without code."""
     return (block for block in blocks(CHAPTERS[name]) if block.kind != "code")
 
 

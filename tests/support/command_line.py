@@ -30,7 +30,7 @@ def llq(*arguments: str | Path) -> Result:
 
 
 def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
-    """Start a command line in a process of its own, streams piped unless `options` say otherwise."""
+    """Start a command line in a process of its own, with pipes for its streams unless `options` differ."""
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
     command = [sys.executable, "-m", "llq_format", *map(str, arguments)]
     # Started in the background, tests ignore SIGINT; the command must not inherit that.

@@ -9,7 +9,7 @@ from tests.support.invented_packages import Tensor
 
 
 def value_of(tensor: Tensor, offset: int) -> dict[str, Any]:
-    """Return what the declaration of a part builds for a tensor in one part at byte `offset` of a shard."""
+    """Return the declaration's value for a tensor in one part at byte `offset` of a shard."""
     if not isinstance(tensor, PackedTensor):
         return {"data": tensor.reshape(-1).tolist()}
     value: dict[str, Any] = {"slot": {"num_blocks": len(tensor.scales), "offset": offset + 256}}
@@ -28,6 +28,6 @@ def arrays_of(tensor: Tensor) -> dict[str, bytes]:
 
 
 def parsed_arrays(part: Any, dtype: str) -> dict[str, bytes]:
-    """Return the same of a parsed part."""
+    """Return the value of a parsed part."""
     dtypes = {"scale": "<f2", "zero_point": "i1", "packed": "u1", "data": "<f2" if dtype == "f16" else "<f4"}
     return {name: np.array(part[name], dtypes[name]).tobytes() for name in dtypes if name in part}

@@ -16,7 +16,7 @@ U = 2.0**-24
 """The unit roundoff of binary32."""
 
 NORMAL = 2.0**-14
-"""The least normal number of binary16."""
+"""The smallest normal number of binary16."""
 
 SCALE_ERROR = 2.0**-21
 
@@ -55,7 +55,7 @@ def _int8(tensor: Tensor, x: Reals) -> BoundedProducts:
 
 
 def _matrix(tensor: Tensor, reading: Reading) -> Reals:
-    """Return a matrix whose elements are the weights, or what the reading makes of what is stored."""
+    """Return a matrix whose elements are the weights, or the reading's interpretation of the stored bytes."""
     return reading.join([reading.matrix(part) for part in tensor.parts])
 
 

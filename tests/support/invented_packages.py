@@ -37,7 +37,7 @@ class Invented:
 
 
 def _largest_scale_bits(zero_points: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bits of the greatest scale with scale · max(|zp|, |15 − zp|) at most 65504."""
+    """Return the bits of the largest scale with scale · max(|zp|, |15 − zp|) at most 65504."""
     reach = np.maximum(np.abs(zero_points), np.abs(15 - zero_points)).astype(np.float64)
     bits = (65504 / reach).astype(np.float16).view(np.uint16).astype(np.int64)
     values = bits.astype(np.uint16).view(np.float16).astype(np.float64)
@@ -136,7 +136,7 @@ def model_tensors(model: Model, seed: int) -> dict[str, Tensor]:
 
 
 def least_limit(tensors: Mapping[str, Tensor]) -> int:
-    """Return the least shard_limit with which every tensor can be stored."""
+    """Return the smallest shard_limit with which every tensor can be stored."""
     least = 512
     for tensor in tensors.values():
         dtype: Dtype = (
@@ -148,7 +148,7 @@ def least_limit(tensors: Mapping[str, Tensor]) -> int:
     return least
 
 
-# What JSON holds and canonical form keeps: no integer beyond 2^53 - 1, no float that is written like one.
+# JSON values that canonical form preserves: no integer above 2^53 - 1, no float written as an integer.
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -1,6 +1,6 @@
 """Decoders that are each wrong in one way seen in the wild, as small changes of the kit's decoder."""
 
-# ruff: noqa: D102  # methods do what those do that they replace, except in what the class names
+# ruff: noqa: D102  # methods match the methods they replace, except in the difference that the class names
 
 import math
 import struct
@@ -44,7 +44,7 @@ class Scaled(Decoder):
 
 @breaks("DEC-2")
 class Parallel(Decoder):
-    """FFN beside attention."""
+    """FFN parallel to attention."""
 
     def layer(self, index: int, x: Vector) -> Vector:
         h = self.add(x, self.attention(index, self.norm(x, f"layers.{index}.attention_norm")))
@@ -173,7 +173,7 @@ class LateKeys(Decoder):
 
 
 class ChangedChoices(Decoder):
-    """A decoder that reads a layer's choices otherwise."""
+    """A decoder that changes how it reads a layer's choices."""
 
     def change(self, choices: dict[str, Any]) -> dict[str, Any]:
         return choices
@@ -338,7 +338,7 @@ class NotItself(Decoder):
 
 @breaks("DEC-11", "NUM-1")
 class NaiveSoftmax(Decoder):
-    """Softmax without subtracting the greatest score, in binary32."""
+    """Softmax without subtracting the largest score, in binary32."""
 
     def softmax(self, scores: Vector) -> Vector:
         exponentials = [math.exp(score) if score < 88.7 else math.inf for score in scores]
@@ -410,7 +410,7 @@ class TanhSilu(Decoder):
 
 
 class OtherMixture(Decoder):
-    """A mixture put together otherwise."""
+    """A mixture with another combination of experts."""
 
     def share(self, values: Vector, chosen: int) -> float:
         return functions.sigmoid(values[chosen])
@@ -455,7 +455,7 @@ class LastAmongEquals(OtherMixture):
 
 @breaks("DEC-14")
 class GreatestMagnitude(OtherMixture):
-    """The expert of the greatest magnitude."""
+    """The expert of the largest magnitude."""
 
     def choose(self, values: Vector) -> int:
         return max(range(len(values)), key=lambda index: (abs(values[index]), -index))
@@ -530,7 +530,7 @@ class NoReset(Decoder):
 
 @breaks("DEC-17", "DEC-5")
 class PositionsAnew(Decoder):
-    """Positions count anew from position 4 on."""
+    """Positions restart at position 4."""
 
     def rotations(self) -> list[tuple[float, float]]:
         position, self.position = self.position, self.position % 4
@@ -589,7 +589,7 @@ class NoClamp(Decoder):
 
 
 class OtherInt8(Decoder):
-    """INT8 inputs rounded otherwise."""
+    """INT8 inputs with another rounding."""
 
     def rounded(self, x: Vector) -> tuple[float, Sequence[int]]:
         return int8(x)
@@ -617,7 +617,7 @@ class Truncated(OtherInt8):
 
 @breaks("ACT-2")
 class MaximumForMagnitude(OtherInt8):
-    """Greatest element for greatest magnitude."""
+    """Largest element for largest magnitude."""
 
     def rounded(self, x: Vector) -> tuple[float, Sequence[int]]:
         s = max(x) / 127
@@ -679,7 +679,7 @@ class Norm16(Decoder):
 
 
 class Cache16Execution(Exact):
-    """An exact execution but for the KV cache."""
+    """An exact execution except for the KV cache."""
 
     def cached(self, values: list[float]) -> list[float]:
         return [nearest16(value) for value in values]
@@ -695,7 +695,7 @@ class Cache16(Decoder):
 
 
 class Cache8Execution(Exact):
-    """An exact execution but for the KV cache."""
+    """An exact execution except for the KV cache."""
 
     def cached(self, values: list[float]) -> list[float]:
         return [nearest8(value) for value in values]

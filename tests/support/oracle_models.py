@@ -48,9 +48,9 @@ Mode = Callable[[torch.Tensor], torch.Tensor]
 
 UNIT_ROUNDOFF = 2.0**-24
 TOLERANCE = 1e-13
-"""Of comparisons in binary64, relative to the greatest logit; what is seen is a thirtieth of it."""
+"""Of comparisons in binary64, relative to the largest logit; the observed difference is a thirtieth of it."""
 NOTICED = 1e-4
-"""What a misreading changes at the least: far more than the tolerance, and than `float32_bound`."""
+"""Minimum change by a misreading: far more than the tolerance and `float32_bound`."""
 TOKENS = 24
 SPLITS = [(TOKENS,), (1,) * TOKENS, (5, 1, 3, 15), (11, 1, 1, 1, 10), (3, 8, 8, 5)]
 """How a sequence is computed: at once, token by token, and in between."""
@@ -173,7 +173,7 @@ def _transformers_model(m: Model, rope_parameters: dict[str, Any]) -> PreTrained
 
 
 def _llama4(m: Model, common: dict[str, Any]) -> PreTrainedModel:
-    """Return a Llama 4; what differs between layers stands in lists of its configuration."""
+    """Return a Llama 4; differences between layers are in lists of its configuration."""
     attentions = [layer.attention for layer in m.layers]
     ffns = [layer.ffn for layer in m.layers]
     experts = {(ffn.intermediate_size, ffn.moe) for ffn in ffns if ffn.moe is not None}
@@ -191,7 +191,7 @@ def _llama4(m: Model, common: dict[str, Any]) -> PreTrainedModel:
         num_local_experts=1 if moe is None else moe.num_experts,
         num_experts_per_tok=1,
         moe_layers=[number for number, ffn in enumerate(ffns) if ffn.moe is not None],
-        no_rope_layers=[int(a.rope) for a in attentions],  # 1 is RoPE, whatever the name says
+        no_rope_layers=[int(a.rope) for a in attentions],  # 1 means RoPE, despite the name
         layer_types=["full_attention" if a.chunk_size is None else "chunked_attention" for a in attentions],
         attention_chunk_size=chunks.pop() if chunks else m.context_length,
         use_qk_norm=any(a.qk_norm for a in attentions),
@@ -247,7 +247,7 @@ def _state_dict(package: Package, m: Model) -> dict[str, torch.Tensor]:
 
 
 def difference(actual: Array, expected: Array) -> float:
-    """Return the greatest difference over the greatest magnitude expected."""
+    """Return the largest difference over the largest expected magnitude."""
     assert actual.shape == expected.shape  # noqa: S101  # broadcasting would hide it
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
@@ -282,7 +282,7 @@ def _cache_parameter(reference: PreTrainedModel) -> str:
 
 
 def router_margin(reference: PreTrainedModel, tokens: Sequence[int]) -> float:
-    """Return the least difference of the two greatest router logits, over all tokens and layers."""
+    """Return the smallest difference of the two largest router logits, over all tokens and layers."""
     margins: list[float] = []
 
     def look(_router: nn.Module, _inputs: object, outputs: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -314,7 +314,7 @@ def in_float32(reference: PreTrainedModel) -> PreTrainedModel:
 
 
 def float32_bound(m: Model) -> float:
-    """Return how far logits in binary32 may be off, relative to the greatest.
+    """Return how far logits in binary32 may be off, relative to the largest.
 
     Rounding errors are independent and of mean zero, so they add like a random walk: a sum of n products is
     off by √n·u, and S stages one after another by √S of that. A layer has 14 stages: norm, qkv, RoPE, scores,
@@ -377,7 +377,7 @@ def binary16_inputs(x: torch.Tensor) -> torch.Tensor:
 
 
 def int8_inputs(x: torch.Tensor) -> torch.Tensor:
-    """Round to multiples of the greatest magnitude of the last axis over 127."""
+    """Round to multiples of the largest magnitude of the last axis over 127."""
     largest = x.abs().amax(dim=-1, keepdim=True)
     codes = torch.round(torch.where(largest > 0, 127 * x / largest, 0.0))
     return codes * (largest / 127)
@@ -391,7 +391,7 @@ def rounded_inputs(reference: PreTrainedModel, wide: _WideTorch, fp16_layers: in
         return lambda _module, args: (mode(args[0]), *args[1:])
 
     def announce(mode: Mode) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-        return lambda _module, _args: setattr(wide, "round", mode)  # the experts' products are no modules
+        return lambda _module, _args: setattr(wide, "round", mode)  # the experts' products are not modules
 
     hooks = []
     for name, module in reference.named_modules():

@@ -1,4 +1,4 @@
-"""The reference behind the JSON-lines protocol, as a runtime in another language would be."""
+"""The reference with the JSON-lines protocol, as a runtime in another language would use it."""
 
 import json
 import sys

@@ -23,7 +23,7 @@ OPTIONS = {"timeout": 30, "selection": "", "vectors": "", "processes": 1}
 HOSTILE = (
     '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>&amp;\x1b[31m\x00\ud800'
 )
-"""What a runtime may write to its standard error, to the harm of who writes it into a page."""
+"""Standard error of a runtime that is harmful if it is written into a page unescaped."""
 
 
 class Hostile(AcceptsAll):

@@ -51,7 +51,7 @@ def _adapters() -> list[str]:
 
 
 def _output(command: Sequence[str]) -> str:
-    """Return what a command prints, "" if it fails."""
+    """Return the output of a command, "" if it fails."""
     environment = {**os.environ, "NO_COLOR": "1"}
     process = subprocess.run(  # noqa: S603  # programs that the tests use too
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, env=environment

@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-m", "pytest", "conformance", "-p", "no:cacheprovide
 def run_suite(
     *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the suite; an adapter on a busy machine has time to answer, unless the arguments say otherwise."""
+    """Run the suite; an adapter on a busy machine has time to answer, unless the arguments set a limit."""
     return subprocess.run(  # noqa: S603  # our own suite
         [*COMMAND, f"--answer-timeout={seconds(30):g}", *arguments],
         cwd=cwd,

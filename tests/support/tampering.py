@@ -35,7 +35,7 @@ def edit(package: Path, change: Change) -> None:
 
 
 def overwrite(package: Path, shard: int, offset: int, data: bytes, *, rehash: bool = True) -> None:
-    """Overwrite bytes of a shard; with `rehash` the hashes of parts and shards are those of the new bytes."""
+    """Overwrite bytes of a shard; with `rehash` the hashes of parts and shards match the new bytes."""
     entry = read(package)["shards"][shard]
     path = package / entry["file"]
     content = bytearray(path.read_bytes())
@@ -57,7 +57,7 @@ def _rehash(package: Path, value: dict[str, Any]) -> None:
 
 
 def rules(package: Path) -> list[str]:
-    """Return the rules of severity `error` that a package breaks, the first fault first."""
+    """Return the rules of severity `error` that a package breaks, the first error first."""
     return [finding.rule for finding in validate(package) if finding.severity == "error"]
 
 

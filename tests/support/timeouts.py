@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], object], limit: float = 30) -> None:
 
 @contextmanager
 def short_limit(runtime: Limited) -> Iterator[None]:
-    """Give a runtime the short time limit within the block, which asks only what is never answered."""
+    """Give a runtime the short time limit within the block, whose requests are never answered."""
     usual, runtime.timeout = runtime.timeout, SHORT
     try:
         yield

@@ -3,7 +3,7 @@
 import os
 
 UNLOCKED = bool(os.environ.get("LLQ_UNLOCKED"))
-"""Whether the packages are not those of the lock, as in `make test-newest` and `make test-lowest`."""
+"""Whether the packages differ from the lock, as in `make test-newest` and `make test-lowest`."""
 
 _OURS = "llq_format|llq_conformance|conformance|vectors|tests|examples|benchmarks|__main__"
 
@@ -17,7 +17,7 @@ DEPRECATIONS = (
 FILTERS = (
     rf"default:::(?!({_OURS})(\.|$))",
     *DEPRECATIONS,
-    # Of numbers and of files and threads left behind: these are ours, whatever module they are attributed to.
+    # Of numbers and of files and threads that stay open: these are ours, in any module that they name.
     "error::RuntimeWarning",
     "error::ResourceWarning",
     "error::pytest.PytestUnraisableExceptionWarning",

@@ -1,4 +1,4 @@
-"""The vectors of computation: right by second computations, and tight enough to tell wrong runtimes."""
+"""The vectors of computation: right by second computations, and tight enough to detect wrong runtimes."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""The example of section 5.3 of the founding article, run in Node as it stands there."""
+"""The example of section 5.3 of the founding article, run unchanged in Node."""
 
 import json
 import os

@@ -214,7 +214,7 @@ def test_a_missing_file_is_reported(page: Page) -> None:
 
 
 def looks(page: Page) -> None:
-    """Hold the page as it is, in each width and scheme: nothing cut off, unlabelled or too pale."""
+    """Check the page as shown, in each width and scheme: nothing cut off, unlabelled or too pale."""
     for width in (320, 390, 768, 1280):
         page.set_viewport_size(ViewportSize(width=width, height=800))
         for scheme in ("light", "dark"):
@@ -261,7 +261,7 @@ def test_the_keyboard_goes_through_the_page_in_its_order(model: Page) -> None:
 
 
 def test_the_articles_own_page_answers(browser: Browser, package: Path, tmp_path: Path) -> None:
-    """Sections 6.5 and 6.6: the page as it stands there, but for the cast, at the addresses that it names."""
+    """Sections 6.5 and 6.6: the page unchanged except for the cast, at the addresses that it names."""
     copy = shutil.copytree(package, tmp_path / "article")
     attach(copy, module_bytes(), program_maker())
     stem = re.escape(next(copy.glob("*.wgsl")).stem)

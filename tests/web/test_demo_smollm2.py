@@ -1,4 +1,4 @@
-"""The real SmolLM2 on the demo page, in Chromium on a software adapter: `--demo`, for it takes minutes.
+"""The real SmolLM2 on the demo page, in Chromium on a software adapter: `--demo`, because it takes minutes.
 
 INT8 rounding makes legal executions of this model choose other words (docs/tolerance.md), so its text says
 little. With the inputs of all its layers in binary16 they agree, and the page has to write what the reference
@@ -60,7 +60,7 @@ def package(smollm2_package: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def text(package: Path) -> str:
-    """Provide what the reference writes, whatever its KV cache holds."""
+    """Provide the reference's text, for either type of its KV cache."""
     with llq_format.open(package) as opened:
         tokenizer = TextTokenizer(opened)
         prompt = tokenizer.encode(PROMPT)

@@ -25,7 +25,7 @@ MODULES = _modules()
 
 
 def imports(module: str, *, types: bool) -> set[str]:
-    """Return the modules that a module of `web/src` imports, and those of its types."""
+    """Return the modules that a module of `web/src` imports, including those of its types."""
     text = MODULES[module]
     code = _COMMENT.sub("", text)
     names = [*(first or second for first, second in _STATIC.findall(code)), *_DYNAMIC.findall(code)]

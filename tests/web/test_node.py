@@ -117,7 +117,7 @@ def test_both_executors_run_the_same_dispatches(tmp_path: Path) -> None:
 
 
 def dispatch_list(executor: Executor) -> dict[str, Any]:
-    """Return what the executor in Python dispatches, as `web/node/dispatch_list.mjs` prints it."""
+    """Return the dispatches of the executor in Python, as `web/node/dispatch_list.mjs` prints it."""
     slots = [
         b"".join(map(_word, slot)).ljust(SLOT_BYTES, b"\0").hex() for slot in executor.program.parameters
     ]
@@ -136,7 +136,7 @@ def dispatch_list(executor: Executor) -> dict[str, Any]:
 
 
 def _bound(executor: Executor, name: str) -> list[Any]:
-    bound = executor._binding(name)  # noqa: SLF001  # what a bind group was made of
+    bound = executor._binding(name)  # noqa: SLF001  # the resources of a bind group
     return [bound["buffer"].label, bound["buffer"].size, bound["offset"], bound["size"]]
 
 

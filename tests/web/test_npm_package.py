@@ -54,7 +54,7 @@ def tarball(tmp_path_factory: pytest.TempPathFactory, dependencies: None) -> Pat
 
 @pytest.fixture(scope="module")
 def project(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack it into a project of its own, beside the packages that it depends on."""
+    """Unpack it into a project of its own, next to the packages that it depends on."""
     project = tmp_path_factory.mktemp("project")
     modules = project / "node_modules"
     modules.mkdir()

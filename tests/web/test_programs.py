@@ -94,7 +94,7 @@ def _changed(program: Json) -> Iterator[Json]:
 
 
 def _paths(program: Json) -> list[tuple[Any, ...]]:
-    """Return the path of one value of each kind: names and indices below the top are alike."""
+    """Return the path of one value of each kind, in which names and indices below the top are equal."""
     kinds: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def visit(value: Json, path: tuple[Any, ...]) -> None:
@@ -111,7 +111,7 @@ def _paths(program: Json) -> list[tuple[Any, ...]]:
 
 
 def _kind(path: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a path without what is alike: names of resources, indices, and passes below their members."""
+    """Return a path without names of resources, indices, and passes below their members."""
     steps = ["*" if isinstance(step, int) else step for step in path]
     if len(path) > 1 and path[0] in {"weights", "buffers", "pipelines"}:
         steps[1] = "*"

@@ -1,4 +1,4 @@
-"""The vectors, one function each, in files named after what they are about."""
+"""The vectors, one function each, in files named after their subjects."""
 
 from vectors.cases import (
     activations,

@@ -19,7 +19,7 @@ PATH = (
 )
 SCRIPT = Script(BPE, PATH, BEGIN)
 TEXT = " world é,日-🦙!\n"
-"""What the model puts behind the prompt, and nothing after it."""
+"""The tokens that the model generates after the prompt, and nothing after them."""
 
 HERE = "package/"
 LOAD: dict[str, Json] = {"do": "load", "url": HERE, "rule": "LLQ-API-1", "expect": {}}
@@ -42,18 +42,18 @@ def inference(
 
 
 def loaded(*steps: dict[str, Json]) -> Interface:
-    """Return steps with a model, for which nothing goes wrong and that leave it as it was."""
+    """Return steps with a model, which all succeed and leave the model unchanged."""
     return Interface(SCRIPT, [SHARED, *steps])
 
 
 def fails(rule: str, code: str | Sequence[str], broken: Sequence[str] = ()) -> dict[str, Json]:
-    """Return what is expected of a call that has to fail: rule to blame, the error's codes and rules."""
+    """Return the expectation for a call that must fail: its rule, and the error's codes and rules."""
     codes = [code] if isinstance(code, str) else list(code)
     return {"rule": f"LLQ-API-{rule}", "expect": {"code": codes, "rules": list(broken)}}
 
 
 def aborted(rule: str) -> dict[str, Json]:
-    """Return what is expected of a call that is aborted."""
+    """Return the expectation for a call that is aborted."""
     return {"rule": f"LLQ-API-{rule}", "expect": {"reason": True}}
 
 

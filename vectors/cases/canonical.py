@@ -98,7 +98,7 @@ def digest(value: str) -> Package:
 
 
 def redigested(text: bytes, digested: bytes) -> Sealed:
-    """Return the control whose digest is that of some bytes."""
+    """Return the control with the digest of some bytes."""
     sealed = control_raw().seal()
     sealed.files["metadata.json"] = text[:11] + digest_of(digested).encode() + text[75:]
     return sealed

@@ -9,7 +9,7 @@ from vectors.kit.program import with_program
 from vectors.kit.registry import valid
 from vectors.kit.tensor import Int4, Raw
 
-# Where things lie in the shard of `control`.
+# Offsets in the shard of `control`.
 BIAS = 256
 SLOT = 512
 SCALE = SLOT + 256

@@ -127,7 +127,7 @@ def dense_llama_with_spare_tensors() -> Exportable:
 
 
 def extreme(name: str, rows: Rows) -> Rows:
-    """Put what is hard to round into some tensors."""
+    """Put values that are hard to round into some tensors."""
     if name.endswith("ffn.up"):
         return [[0.0] * len(row) for row in rows]
     if name.endswith("attention.v"):

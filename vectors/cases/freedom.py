@@ -1,4 +1,4 @@
-"""Valid: what metadata may hold besides what decoding needs."""
+"""Valid: metadata that decoding does not need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ACUTE_COMPOSED, ACUTE_DECOMPOSED = "\u00e9", "e\u0301"
 
 
 def nested(levels: int) -> Any:
-    """Return an array in an array and so on, so many levels deep."""
+    """Return nested arrays of a given depth."""
     return [nested(levels - 1)] if levels > 1 else []
 
 

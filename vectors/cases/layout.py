@@ -1,4 +1,4 @@
-"""Invalid: stage parts, shards and where parts lie in them."""
+"""Invalid: stage parts, shards and the places of parts in them."""
 
 from __future__ import annotations
 

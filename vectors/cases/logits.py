@@ -41,7 +41,7 @@ def dense(width: int = 32, attention: dict[str, Any] | None = None, **ffn: Any) 
 
 
 def with_raw(suffix: str, value: Callable[[int, float], float]) -> Callable[[Tensor], Tensor]:
-    """Return what replaces binary16 values of tensors by a function of their index and what they are."""
+    """Return a function that replaces binary16 values of tensors by a function of index and value."""
 
     def change(tensor: Tensor) -> Tensor:
         if not tensor.name.endswith(suffix) or not isinstance(tensor, Raw):
@@ -285,7 +285,7 @@ def llama_4_binary16() -> Logits:
 
 
 # The model of far_positions: one head of two elements, so one angle, of a period of 7 positions. A query
-# attends to two keys in its chunk, 7 positions apart, with scores equal but for errors of the angles.
+# attends to two keys in its chunk, 7 positions apart, with scores that differ only by errors of the angles.
 KEY, OTHER_KEY, QUERY, FILLER = 0, 1, 2, 3
 EMBEDDING = ((1.0, 0.6, 0, 0), (1.0, 0, 0, 0.6), (0, 0, 1.0, 0.6), (0, 0, 0, 1.0))
 QKV = {(0, 2): 15, (2, 0): 11, (3, 0): 11, (4, 1): 15}  # code less zero_point, by row and column

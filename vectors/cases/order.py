@@ -1,4 +1,4 @@
-"""Invalid: packages of two faults, which of them a reader MUST name (READ-1)."""
+"""Invalid: packages with two errors, of which a reader MUST name the first (READ-1)."""
 
 from __future__ import annotations
 

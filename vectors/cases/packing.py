@@ -1,4 +1,4 @@
-"""Valid: where each code of a block lies, and which block is which."""
+"""Valid: the place of each code in a block, and the order of the blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def worked_example() -> Package:
 
 
 def alone(code: int, row: int, column: int, shape: tuple[int, int]) -> Package:
-    """Return a block that is zero but for one element."""
+    """Return a block that is zero except for one element."""
     weight = Int4(
         "weight",
         shape,

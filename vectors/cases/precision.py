@@ -1,4 +1,4 @@
-"""Logits that tell binary16 from binary32 inside a decoder, also where the KV cache holds binary16."""
+"""Logits that distinguish binary16 from binary32 inside a decoder, even if the KV cache holds binary16."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ LAYER = "/model/layers/0"
 
 
 def owner(pointer: str) -> Package:
-    """Return the control that has what a pointer points to."""
+    """Return the control that has the member at a pointer."""
     if "moe/" in pointer or "temperature/" in pointer:
         return control_experts()
     if pointer.startswith("/model"):

@@ -17,13 +17,13 @@ def nearest32(x: float) -> float:
 
 
 def nearest16(x: float) -> float:
-    """Return a number rounded to binary16: to nearest, ties to even, and to +-65504 beyond that."""
+    """Return a number rounded to binary16: to nearest, ties to even, and to +-65504 above it."""
     clamped = max(-GREATEST16, min(GREATEST16, x))
     return float(struct.unpack("<e", struct.pack("<e", clamped))[0])
 
 
 def steps(x: Sequence[float]) -> tuple[float, list[float]]:
-    """Return the scale of a vector, and 127 x / max|x|: what is rounded to INT8."""
+    """Return the scale of a vector, and 127 x / max|x|, which is rounded to INT8."""
     greatest = max(map(abs, x))
     if greatest == 0:
         return 0.0, [0.0] * len(x)
@@ -37,7 +37,7 @@ def int8(x: Sequence[float], rounding: Callable[[float], int] = round) -> tuple[
 
 
 def legal_codes(x: Sequence[float]) -> list[tuple[int, int]]:
-    """Return the least and the greatest code of each element that ACT-4 and ACT-5 allow, exactly."""
+    """Return the smallest and the largest code of each element that ACT-4 and ACT-5 allow, exactly."""
     greatest = max(abs(Fraction(value)) for value in x)
     if greatest == 0:
         return [(0, 0)] * len(x)

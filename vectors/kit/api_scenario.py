@@ -1,4 +1,4 @@
-"""What is asked of the JavaScript interface: calls, in order, and what has to come of each."""
+"""Questions to the JavaScript interface: calls, in order, and the expected result of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Inference:
         return self.text(tokens, "replace"), len(tokens), "length" if len(tokens) == most else "stop"
 
     def text(self, tokens: Sequence[int], errors: str) -> str:
-        """Return what tokens stand for, special ones left out; `errors` is about characters cut short."""
+        """Return the text of tokens without special tokens; `errors` is about characters cut short."""
         pieces = self.script.bpe.pieces
         return b"".join(pieces[token] for token in tokens if token < len(pieces)).decode(errors=errors)
 
@@ -70,7 +70,7 @@ class Inference:
         return {**call, **members, "rule": f"LLQ-API-{rule}", "expect": expected}
 
     def begun(self, rule: str, end: str, **members: Json) -> dict[str, Json]:
-        """Return a stream that is not read to its end: what came has to begin the answer."""
+        """Return a stream that is not read to its end: the text received must begin the answer."""
         text, _, _ = self.answer()
         expected = {"begins": text, "finishReason": end, **({"reason": True} if "abort" in members else {})}
         call = {"do": "stream", "prompt": self.prompt, "options": dict(self.options)}
@@ -79,14 +79,14 @@ class Inference:
 
 @dataclass(frozen=True)
 class Interface:
-    """Steps, and how files are served: `faults` is a list of what the server does wrong."""
+    """Steps, and how files are served: `faults` is a list of the server's faults."""
 
     script: Script
     steps: Sequence[dict[str, Json]]
     faults: Sequence[dict[str, Json]] = ()
 
     def answer(self, _home: str) -> Answer:
-        """Return the steps; all vectors share one package, with its vocabulary beside it."""
+        """Return the steps; all vectors share one package, with its vocabulary next to it."""
         files = packaged(HOME, package_of(self.script).seal().files)
         model = json.loads(self.script.bpe.json())["model"]
         vocab = json.dumps(model["vocab"], ensure_ascii=False, indent=1) + "\n"

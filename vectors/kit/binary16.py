@@ -6,7 +6,7 @@ from fractions import Fraction
 
 
 def value(bits: int) -> Fraction:
-    """Return the finite number that 16 bits stand for; the sign of zero is lost."""
+    """Return the finite number that 16 bits represent; the sign of zero is lost."""
     sign = -1 if bits >> 15 else 1
     exponent = bits >> 10 & 0x1F
     fraction = bits & 0x3FF

@@ -16,10 +16,10 @@ def exactly(value: Fraction) -> int:
     exponent = value.numerator.bit_length() - value.denominator.bit_length()
     if Fraction(2) ** exponent > value:
         exponent -= 1
-    exponent = max(exponent, -126)  # below it lie the subnormals
+    exponent = max(exponent, -126)  # below it are the subnormals
     significand = value / Fraction(2) ** (exponent - 23)
     if significand.denominator != 1 or exponent > 127:
-        raise ValueError(f"{value} is no binary32")
+        raise ValueError(f"{value} is not a binary32 number")
     if significand < 2**23:
         return sign | significand.numerator
     return sign | exponent + 127 << 23 | significand.numerator - 2**23

@@ -18,7 +18,7 @@ def pack(code: Callable[[int, int], int]) -> bytes:
         for column in range(SIDE):
             q = code(row, column)
             if not 0 <= q <= 15:
-                raise ValueError(f"{q} is no code")
+                raise ValueError(f"{q} is not a code")
             element = SIDE * row + column
             byte, shift = element >> 2, 2 * (element & 3)
             packed[byte] |= (q & 3) << shift

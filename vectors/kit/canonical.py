@@ -32,7 +32,7 @@ def number(value: float) -> str:
         return "0"
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     written = "".join(map(str, digits))
-    point = len(written) + int(exponent)  # the decimal point stands behind so many digits
+    point = len(written) + int(exponent)  # the number of digits before the decimal point
     if len(written) <= point <= 21:
         body = written.ljust(point, "0")
     elif 0 < point <= 21:

@@ -1,4 +1,4 @@
-"""Checkpoints of tiny models, and what a package of each has to hold: the originals of an exporter's vectors.
+"""Checkpoints of tiny models, and the contents of a package of each: the originals of an exporter's vectors.
 
 A model's tensors are filled piece by piece (q, k, v, gate, up), each with a range of its own, so that no two
 can be taken for each other; a package holds them fused.
@@ -35,7 +35,7 @@ RANGES = {
     "up": (-1.3, 1.9),
     "down": (-1.5, 1.7),
 }
-"""Least and greatest value of each kind of matrix, but for the embedding before a division by √cols."""
+"""Smallest and largest value of each kind of matrix, before a division by √cols except for the embedding."""
 
 
 def pieces(model: dict[str, Json]) -> Iterator[tuple[str, tuple[int, ...], str]]:
@@ -76,7 +76,7 @@ def unchanged(_name: str, rows: Rows) -> Rows:
 
 @dataclass(frozen=True)
 class Original:
-    """A model as a checkpoint stores it; `change` alters what is stored of a piece, `dtype` chooses how."""
+    """A model as a checkpoint stores it; `change` alters stored values, `dtype` chooses their type."""
 
     model: dict[str, Json]
     dtype: Dtype = lambda _name: "F32"
@@ -227,7 +227,7 @@ def two_files(tensors: dict[str, Tensor], config: dict[str, Json]) -> dict[str, 
 
 
 def gguf_file(original: Original, **changes: Value) -> bytes:
-    """Return the GGUF file of a dense Llama, some of its keys changed; rows of q and k lie in pairs."""
+    """Return the GGUF file of a dense Llama, some of its keys changed; rows of q and k are in pairs."""
     model = original.model
     heads = {"attention.q": model["num_heads"], "attention.k": model["num_kv_heads"]}
     tensors = {}

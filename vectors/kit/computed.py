@@ -29,7 +29,7 @@ KINDS = ("activations", "matvec", "logits", "generate", "tokenize", "export", "a
 
 @dataclass(frozen=True)
 class Computed:
-    """One vector: what it is, which rules it is about, and what it asks."""
+    """One vector: its description, its rules and its question."""
 
     id: str
     kind: str

@@ -1,4 +1,4 @@
-"""The decoder, one position at a time, by the letter of chapter Decoder, in binary64."""
+"""The decoder, one position at a time, exactly as chapter Decoder specifies it, in binary64."""
 
 from __future__ import annotations
 

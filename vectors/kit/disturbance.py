@@ -1,6 +1,7 @@
 """Executions of a model: the exact one, and legal ones whose operations are off by as much as they may be.
 
-A method stands for a kind of operation: it is given the exact result, and what the legal error depends on.
+Each method represents a kind of operation. Its arguments are the exact result, and the values on which
+the legal error depends.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Exact:
         return self.decisions[-1]
 
     def expert(self, values: Sequence[float]) -> int:
-        """Choose the greatest value, the lowest index among equals."""
+        """Choose the largest value, the lowest index among equals."""
         chosen = max(range(len(values)), key=lambda index: (values[index], -index))
         less = [values[chosen] - value for value in values if value < values[chosen]]
         self.router_margin = min([self.router_margin, *less])
@@ -41,7 +42,7 @@ class Exact:
         return y
 
     def norm(self, y: list[float]) -> list[float]:
-        """Return what a norm yields."""
+        """Return the result of a norm."""
         return y
 
     def rotation(self, cos_sin: tuple[float, float]) -> tuple[float, float]:
@@ -57,7 +58,7 @@ class Exact:
         return value
 
     def softmax(self, weights: list[float], _below: Sequence[float]) -> list[float]:
-        """Return softmax weights, given by how much each score is below the greatest."""
+        """Return softmax weights, given by how much each score is below the largest."""
         return weights
 
     def silu(self, value: float, _z: float) -> float:
@@ -112,7 +113,7 @@ class Disturbed(Exact):
         return self.off(cos_sin[0], TRIGONOMETRIC), self.off(cos_sin[1], TRIGONOMETRIC)
 
     def sum(self, total: float, terms: Sequence[float]) -> float:
-        """Disturb within the bound of a sum of so many products."""
+        """Disturb within the bound of a sum of a number of products."""
         return self.off(total, (len(terms) + 8) * U * sum(map(abs, terms)))
 
     def factor(self, value: float) -> float:

@@ -31,14 +31,14 @@ def run(model: dict[str, Any], weights: Weights, tokens: Sequence[int], executio
 
 
 def distance(actual: list[Vector], exact: list[Vector]) -> float:
-    """Return the greatest difference of any logit."""
+    """Return the largest difference of any logit."""
     pairs = zip(actual, exact, strict=True)
     return max(abs(a - b) for left, right in pairs for a, b in zip(left, right, strict=True))
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The bounds for both kinds of KV cache, and how many executions of the first kind decided otherwise."""
+    """The bounds for both kinds of KV cache, and how many executions with the first decided differently."""
 
     f32: float
     f16: float

@@ -1,4 +1,4 @@
-"""Vectors for exporters: a checkpoint, and what a package of it has to hold, or that it has to be refused."""
+"""Vectors for exporters: a checkpoint, and the contents of its package, or that it must be refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def array(rows: Rows, shape: tuple[int, ...]) -> bytes:
 
 @dataclass(frozen=True)
 class Exportable:
-    """A checkpoint that a package can hold: the files of its directory, or one with a name of its own."""
+    """A checkpoint that a package can hold: the files of its directory, or a single named file."""
 
     original: Original
     files: Files
@@ -69,7 +69,7 @@ class Exportable:
         return stored
 
     def logits(self, tokens: list[int]) -> list[list[float]]:
-        """Return what the checkpoint computes, activations being rounded to binary16."""
+        """Return the results of the checkpoint, with activations rounded to binary16."""
         model = {**self.original.model, "activations": {"fp16_layers": len(self.original.model["layers"])}}
         decoder = Decoder(model, Weights(self.tensors()), Exact())
         return [decoder.step(token) for token in tokens]
@@ -100,7 +100,7 @@ class Exportable:
 
 @dataclass(frozen=True)
 class Refusable:
-    """A checkpoint to refuse; `names`: what a message may call the tensor that is to blame, if one is."""
+    """A checkpoint to refuse; `names`: names that a message may use for the tensor at fault."""
 
     files: Files
     names: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Refusable:
 
 
 def checkpoint_path(home: str, files: Files) -> str:
-    """Return the path by which an exporter is told the checkpoint: a GGUF file, or a directory."""
+    """Return the path of the checkpoint for an exporter: a GGUF file, or a directory."""
     (first, *further) = files
     return f"{home}/checkpoint/{first}" if not further and first.endswith(".gguf") else f"{home}/checkpoint"
 

@@ -32,7 +32,7 @@ def field(key: str, value: Value) -> bytes:
 
 
 def gguf(metadata: dict[str, Value], tensors: dict[str, Tensor]) -> bytes:
-    """Return the file of some tensors; their dimensions stand in it last one first."""
+    """Return the file of some tensors; it stores their dimensions in reverse order."""
     head = MAGIC + struct.pack("<IQQ", VERSION, len(tensors), len(metadata))
     head += b"".join(field(key, value) for key, value in metadata.items())
     data = b""

@@ -16,7 +16,7 @@ LEAST_NORMAL_16 = 2.0**-14
 
 @dataclass(frozen=True)
 class Block:
-    """The part of a matrix row that lies in one block: its scale, first column, and codes less zero_point."""
+    """The part of a matrix row in one block: its scale, first column, and codes less zero_point."""
 
     scale: float
     first: int
@@ -29,7 +29,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix by rows; `counted` is what the error bound of binary16 inputs counts for each element."""
+    """A matrix by rows; `counted` is each element's share in the error bound of binary16 inputs."""
 
     weights: list[list[float]]
     counted: list[list[float]]

@@ -27,7 +27,7 @@ def npy64(shape: tuple[int, ...], values: Iterable[float]) -> bytes:
 
 
 def header(descr: str, shape: tuple[int, ...]) -> bytes:
-    """Return what stands before the data, which begin on a multiple of 64."""
+    """Return the header; the data after it begin on a multiple of 64."""
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
     text = text.ljust(-(-(len(text) + 11) // 64) * 64 - 11) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text

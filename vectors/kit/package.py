@@ -30,7 +30,7 @@ def digest_of(data: bytes | bytearray) -> str:
 
 @dataclass
 class Sealed:
-    """The files of a package, and what has to be done to a copy of them that git cannot hold."""
+    """The files of a package, and the changes to a copy of them that git cannot store."""
 
     files: dict[str, bytes]
     tensors: list[Tensor] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Sealed:
 
 @dataclass
 class Package:
-    """A package under construction; its hashes are always those of its bytes."""
+    """A package under construction; its hashes always match its bytes."""
 
     metadata: dict[str, Json]
     names: list[str]
@@ -80,7 +80,7 @@ class Package:
         return self.hash()
 
     def resize(self, byte_length: int, index: int = 0) -> Package:
-        """Cut or lengthen a shard, and let its preamble, its entry and the hashes say so."""
+        """Cut or lengthen a shard, and update its preamble, its entry and the hashes."""
         data = self.shards[index]
         self.shards[index] = data[:byte_length].ljust(byte_length, b"\0")
         self.metadata["shards"][index]["byte_length"] = byte_length
@@ -103,7 +103,7 @@ class Package:
         return self
 
     def respell(self, old: str | bytes, new: str | bytes) -> Package:
-        """Write a piece of metadata.json otherwise than canonically, the digest fitting the result."""
+        """Write a piece of metadata.json in a form that is not canonical, with the matching digest."""
         old = old.encode() if isinstance(old, str) else old
         new = new.encode() if isinstance(new, str) else new
         self.spellings.append((old, new))

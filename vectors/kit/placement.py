@@ -1,4 +1,4 @@
-"""Which rows of which tensor lie in which shard: the placement procedure of chapter Canonical encoding."""
+"""The rows of each tensor in each shard: the placement procedure of chapter Canonical encoding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Layout = list[list[Run]]
 
 
 def uncut(*tensors: Tensor) -> list[Run]:
-    """Return a shard that holds tensors uncut, one behind the other."""
+    """Return a shard that holds uncut tensors, one after the other."""
     return [Run(tensor, 0, tensor.shape[0]) for tensor in tensors]
 
 
@@ -51,7 +51,7 @@ def place(tensors: list[Tensor], shard_limit: int) -> Layout:
 
 
 def greatest(tensor: Tensor, rows: int, room: int) -> int:
-    """Return how many of the rows that are left go into a room: all, or else whole units."""
+    """Return how many of the remaining rows fit into the room: all, or else whole units."""
     if tensor.length(rows) <= room:
         return rows
     units = (rows - 1) // tensor.unit

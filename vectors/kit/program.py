@@ -60,7 +60,7 @@ MODULE = (
 
 
 def variant(name: str, sections: list[str], **members: list[str]) -> dict[str, Json]:
-    """Return a variant that needs nothing but what is given."""
+    """Return a variant with the given requirements only."""
     return {"name": name, "features": [], "language": [], "directives": [], "sections": sections, **members}
 
 

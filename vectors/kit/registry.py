@@ -20,7 +20,7 @@ VECTORS: list[Vector] = []
 
 @dataclass(frozen=True)
 class Vector:
-    """One vector: what it is, which rules it is about, and how it is made."""
+    """One vector: its description, its rules and the function that makes it."""
 
     id: str
     kind: str
@@ -71,5 +71,5 @@ def valid(
 
 
 def invalid(*rules: str, cases: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
-    """Mark a function that makes a package whose first fault is of the first of the rules."""
+    """Mark a function that makes a package whose first error breaks the first of the rules."""
     return register("invalid", rules, cases, ())

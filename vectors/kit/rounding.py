@@ -17,7 +17,7 @@ Rows = Sequence[Sequence[float]]
 
 
 def flat(rows: Rows) -> list[float]:
-    """Return rows one behind the other."""
+    """Return rows one after the other."""
     return [value for row in rows for value in row]
 
 
@@ -29,7 +29,7 @@ class Activations:
     rows: Rows
 
     def answer(self, home: str) -> Answer:
-        """Return the inputs, and what they are rounded to."""
+        """Return the inputs and their rounded values."""
         rows = [[nearest32(value) for value in row] for row in self.rows]
         shape = (len(rows), len(rows[0]))
         arrays = {"input": npy32(shape, flat(rows))}
@@ -64,7 +64,7 @@ class Matvec:
             else:
                 s, q = int8(row)
                 if legal_codes(row) != [(code, code) for code in q]:
-                    raise ValueError(f"{home}: an input lies in the guard band")
+                    raise ValueError(f"{home}: an input is in the guard band")
                 products.append(of.times8(s, q))
         shape = (len(rows), self.tensor.shape[0])
         arrays = {

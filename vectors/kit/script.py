@@ -1,4 +1,4 @@
-"""A model that says a text known beforehand, with a tokenizer: for what is asked in text, not in ids."""
+"""A model that generates a known text, with a tokenizer: for questions in text instead of ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = Any
 WIDTH = 64
 QUIET = {"output": 2.0**-8, "down": 2.0**-8}  # the layers hardly count: each token alone decides the next
 CLEAR = 3.0
-"""By how much the greatest logit is to exceed the others: INT8 and binary16 move logits by hundredths."""
+"""Minimum gap between the largest logit and the others: INT8 and binary16 move logits by hundredths."""
 
 TEMPLATE = (
     "{% for message in messages %}{{ message.role }}:{{ message.content }}{{ eos_token }}{% endfor %}"
@@ -35,10 +35,10 @@ def embedding(token: int, column: int) -> float:
 
 
 def scripted(path: Sequence[int], vocab_size: int) -> Subject:
-    """Return a model that puts each token of a path behind the one before it."""
+    """Return a model that generates each token of a path after the previous one."""
     before = {then: token for token, then in pairwise(path)}
     if len(before) != len(path) - 1 or len(set(path)) != len(path):
-        raise ValueError("a token may stand in a path once")
+        raise ValueError("a token may appear in a path once")
 
     def raw(tensor: Tensor) -> Tensor:
         if not isinstance(tensor, Raw) or tensor.name not in {"embedding", "lm_head"}:
@@ -77,7 +77,7 @@ class Script:
         return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special))
 
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
-        """Return what the chat template makes of messages."""
+        """Return the messages as the chat template renders them."""
         end = self.bpe.special[self.eos - len(self.bpe.pieces)]
         return (
             "".join(f"{message['role']}:{message['content']}{end}" for message in messages) + "<|im_start|>"
@@ -86,12 +86,12 @@ class Script:
 
 @cache
 def answer_ids(script: Script, prompt: tuple[int, ...]) -> tuple[int, ...]:
-    """Return what the model puts behind a prompt, the end token left out; every choice is a clear one."""
+    """Return the ids that the model generates for a prompt, without the end token; every choice is clear."""
     subject = script.subject()
     generate = Generate(subject, prompt, len(script.path), [script.eos])
     ids, logits = generate.choices(Weights(subject.tensors()))
     if min(map(gap, logits)) < CLEAR:
-        raise ValueError(f"a choice by {min(map(gap, logits))}")
+        raise ValueError(f"the smallest gap between logits is {min(map(gap, logits))}, below {CLEAR}")
     return tuple(ids)
 
 

@@ -20,7 +20,7 @@ Json = Any
 
 
 def unchanged(tensor: Tensor) -> Tensor:
-    """Return a tensor as it is."""
+    """Return a tensor unchanged."""
     return tensor
 
 
@@ -43,14 +43,14 @@ class Subject:
 
 
 def gap(logits: Vector) -> float:
-    """Return by how much the greatest logit exceeds the greatest other one, equal ones left out."""
+    """Return by how much the largest logit exceeds the largest different one."""
     distinct = sorted(set(logits))
     return distinct[-1] - distinct[-2] if len(distinct) > 1 else 0.0
 
 
 @dataclass(frozen=True)
 class Logits:
-    """The logits of a sequence. With a margin, no legal execution decides otherwise than the exact one."""
+    """The logits of a sequence. With a margin, every legal execution decides as the exact execution does."""
 
     subject: Subject
     tokens: Sequence[int]
@@ -66,14 +66,14 @@ class Logits:
         if execution.int8_margin < (self.int8_margin or 0) or execution.router_margin < (
             self.router_margin or 0
         ):
-            raise ValueError(f"margins {execution.int8_margin}, {execution.router_margin}")
+            raise ValueError(f"insufficient margins: {execution.int8_margin}, {execution.router_margin}")
         return weights, result
 
     def bounds(self, weights: Weights, result: Run) -> Bounds:
         """Measure the bounds, and check that margins keep decisions as they are."""
         limits = bounds(self.subject.model, weights, self.tokens, result)
         if self.int8_margin is not None and limits.crossings:
-            raise ValueError(f"{limits.crossings} legal executions decide otherwise")
+            raise ValueError(f"{limits.crossings} legal executions decide differently")
         return limits
 
     def answer(self, home: str) -> Answer:
@@ -108,7 +108,7 @@ class Logits:
 
 @dataclass(frozen=True)
 class Generate:
-    """Greedy generation, which no legal execution continues otherwise."""
+    """Greedy generation, which every legal execution continues in the same way."""
 
     subject: Subject
     tokens: Sequence[int]
@@ -131,7 +131,7 @@ class Generate:
         return ids, logits
 
     def answer(self, home: str) -> Answer:
-        """Return what is generated, its margin and the package."""
+        """Return the generated ids, their margin and the package."""
         weights = Weights(self.subject.tensors())
         ids, logits = self.choices(weights)
         sequence = [*self.tokens, *ids]

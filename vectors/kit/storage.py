@@ -67,12 +67,12 @@ FORMATS: dict[str, Callable[[Sequence[float]], tuple[bytes, list[float]]]] = {
     "Q8_0": lambda values: in_blocks(q8_0, values),
     "Q4_1": lambda values: in_blocks(q4_1, values),
 }
-"""From values to bytes, and to the values that these stand for."""
+"""From values to bytes, and to the values that the bytes represent."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor as a file holds it: the bytes of each row, and the values that they stand for."""
+    """A tensor as a file holds it: the bytes of each row, and the values that they represent."""
 
     dtype: str
     shape: tuple[int, ...]

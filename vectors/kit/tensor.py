@@ -18,7 +18,7 @@ ALIGNMENT = 256
 
 
 def align(length: int) -> int:
-    """Return the least multiple of 256 that is not below a length."""
+    """Return the smallest multiple of 256 that is not below a length."""
     return -(-length // ALIGNMENT) * ALIGNMENT
 
 
@@ -47,15 +47,15 @@ class Int4:
 
     @property
     def dtype(self) -> str:
-        """Return int4_affine, or int4_symmetric where there are no zero points."""
+        """Return int4_affine, or int4_symmetric if there are no zero points."""
         return "int4_symmetric" if self.zero_point is None else "int4_affine"
 
     def blocks(self, num_rows: int) -> int:
-        """Return the number of blocks of so many rows."""
+        """Return the number of blocks of a number of rows."""
         return -(-num_rows // 64) * -(-self.shape[1] // 64)
 
     def length(self, num_rows: int) -> int:
-        """Return the byte length of a record of so many rows."""
+        """Return the byte length of a record of a number of rows."""
         n = self.blocks(num_rows)
         zero_points = 0 if self.zero_point is None else align(n)
         return 256 + align(2 * n) + zero_points + 2048 * n
@@ -63,7 +63,7 @@ class Int4:
     def part(self, first_row: int, num_rows: int, offset: int) -> bytes:
         """Return the record of a run of rows that begins at an offset of its shard."""
         grid = [(i, j) for i in range(-(-num_rows // 64)) for j in range(-(-self.shape[1] // 64))]
-        above = first_row // 64  # block rows of the matrix that lie in earlier parts
+        above = first_row // 64  # block rows of the matrix in earlier parts
         record = padded(struct.pack("<4I", 64, 64, len(grid), offset + 256))
         record += padded(b"".join(struct.pack("<H", self.scale(above + i, j)) for i, j in grid))
         if self.zero_point is not None:
@@ -104,7 +104,7 @@ class Raw:
         return prod(self.shape[1:])
 
     def length(self, num_rows: int) -> int:
-        """Return the byte length of a part of so many rows."""
+        """Return the byte length of a part of a number of rows."""
         return align(num_rows * self.row * (2 if self.dtype == "f16" else 4))
 
     def part(self, first_row: int, num_rows: int, _offset: int) -> bytes:

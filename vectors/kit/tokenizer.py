@@ -18,7 +18,7 @@ Json = Any
 
 
 def alphabet() -> list[str]:
-    """Return the character that stands for each byte: itself where visible, else one from U+0100 on."""
+    """Return the character that represents each byte: itself if visible, else one from U+0100 on."""
     visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = [byte for byte in range(256) if byte not in visible]
     return [chr(byte) if byte in visible else chr(0x100 + hidden.index(byte)) for byte in range(256)]
@@ -70,7 +70,7 @@ class Bpe:
         return len(self.pieces) + self.special.index(text)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, in which the texts of special tokens stand for those."""
+        """Return the ids of a text, in which the texts of special tokens become special tokens."""
         ids: list[int] = []
         for part in re.split("(" + "|".join(map(re.escape, self.special)) + ")", text):
             ids += [self.special_id(part)] if part in self.special else self.merge(part.encode())
@@ -88,7 +88,7 @@ class Bpe:
             parts[place : place + 2] = [parts[place] + parts[place + 1]]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids, special tokens left out."""
+        """Return the text of ids without special tokens."""
         pieces = self.pieces
         return b"".join(pieces[token] for token in ids if token < len(pieces)).decode()
 
@@ -130,7 +130,7 @@ class Tokenize:
     bos: str | None
 
     def answer(self, home: str) -> Answer:
-        """Return the ids, and the text that they stand for."""
+        """Return the ids and their text."""
         ids = self.bpe.encode(self.text)
         bos = None if self.bos is None else self.bpe.special_id(self.bos)
         if bos is not None and ids[:1] != [bos]:

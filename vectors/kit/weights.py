@@ -70,7 +70,7 @@ class Style:
         return Raw(name, dtype, shape, lambda index: bits(between(seed, index, least, greatest)))
 
     def int4(self, name: str, shape: tuple[int, int], seed: int, last: str) -> Int4:
-        """Return an INT4 matrix that keeps the size of what it is multiplied with."""
+        """Return an INT4 matrix that preserves the magnitude of its inputs."""
         scale = self.gains.get(last, 1.0) / (SPREAD * math.sqrt(shape[1]))
         affine = self.dtypes.get(last, "int4_affine") == "int4_affine"
         count = len(self.zero_points)
@@ -88,7 +88,7 @@ class Style:
 def filled(
     model: dict[str, Any], seed: int, style: Style, replace: Replace = lambda tensor: tensor
 ) -> list[Tensor]:
-    """Return the tensors that a model calls for, each as it is or replaced."""
+    """Return the tensors that a model requires, each unchanged or replaced."""
     tensors: list[Tensor] = []
     for name, shape, role in table(model):
         last = name.rpartition(".")[2]

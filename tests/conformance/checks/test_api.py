@@ -1,4 +1,4 @@
-"""The suite's questions about the JavaScript interface tell right implementations from wrong ones."""
+"""The suite's questions about the JavaScript interface distinguish right implementations from wrong ones."""
 
 import shlex
 import shutil
@@ -83,7 +83,7 @@ TRIED = (
 
 
 class Interfaces(CommandRuntime):
-    """Implementations of the interface in one process; `name` says which is asked."""
+    """Implementations of the interface in one process; `name` selects one."""
 
     name = "control"
 

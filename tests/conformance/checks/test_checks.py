@@ -1,4 +1,4 @@
-"""The checks of the conformance suite, run in-process: they pass what is right and explain what is wrong."""
+"""The checks of the conformance suite, run in-process: they accept right answers and explain wrong ones."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The checks of computed answers: over both kinds of adapters, and what they say of wrong answers."""
+"""The checks of computed answers: over both kinds of adapters, and their messages about wrong answers."""
 
 import shlex
 import sys
@@ -65,7 +65,7 @@ def ask(vector: Vector, *answers: Any) -> Result:
 
 
 def assert_explained(result: Result, *texts: str) -> None:
-    """Check that a failure cites the vector's rules, each with its sentence, and says all of this."""
+    """Check that a failure cites the vector's rules, each with its sentence, and contains the texts."""
     assert result.outcome is Outcome.FAILED
     for rule in result.rules:
         assert registry()[rule].sentence in result.explanation
@@ -139,7 +139,7 @@ def int8(vector: Make) -> Vector:
 
 
 def rounded(vector: Vector, **changes: float) -> Rounded:
-    """Return legal codes and scales, but for `code` in the first place and `scale` in the last."""
+    """Return legal codes and scales, except for `code` in the first place and `scale` in the last."""
     codes, scales = vector.array("least"), vector.array("scale")
     codes[0, 1] = changes.get("code", codes[0, 1])
     scales[2] = changes.get("scale", scales[2])

@@ -45,7 +45,7 @@ def ask(runtime: Any, vector: Vector) -> Result:
 
 
 def not_passed(runtime: Any, vectors: Sequence[Vector]) -> list[str]:
-    """Return what was not passed, explained."""
+    """Return the explanations of checks that did not pass."""
     results = [ask(runtime, vector) for vector in vectors]
     assert all(result.outcome is not Outcome.NOT_CLAIMED for result in results)
     return [result.explanation for result in results if result.outcome is not Outcome.PASSED]
@@ -74,7 +74,7 @@ def largest(x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def legal(x: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the greatest legal code of each element, in exact arithmetic (ACT-5)."""
+    """Return the smallest and the largest legal code of each element, in exact arithmetic (ACT-5)."""
     least, greatest = np.zeros(x.shape), np.zeros(x.shape)
     for vector, number in enumerate(x):
         most = Fraction(float(np.abs(number).max()))
@@ -190,7 +190,7 @@ def test_the_example_of_the_guide_is_real() -> None:
 
 
 class Off:
-    """Answers what is expected, off by so many times the bound."""
+    """Returns the expected answer with an error that is a multiple of the bound."""
 
     capabilities = frozenset({"matvec"})
     info = Info("off")

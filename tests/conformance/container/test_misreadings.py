@@ -1,4 +1,4 @@
-"""Misreadings are recognised by what they yield, each one on the vectors as a whole."""
+"""Misreadings are recognised by their results, each one on all vectors together."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 DECODE = CHECKS[0]
 FEW = 5
-"""Vectors of so many tensors are models; they take time and tell no misreadings apart."""
+"""Vectors with this number of tensors are models; they take time and distinguish no misreadings."""
 
 
 @cache
@@ -105,7 +105,7 @@ def misread(name: str) -> Reading:
 
 
 def random_part(dtype: str, rows: int, cols: int) -> Part:
-    """Return a part of random codes, scales and zero points, whatever hashes may say."""
+    """Return a part of random codes, scales and zero points; its hashes may be wrong."""
     random = np.random.default_rng(rows * 1000 + cols)
     n = -(-rows // 64) * -(-cols // 64)
     scales = np.zeros(256 * -(-2 * n // 256), np.uint8)
@@ -150,7 +150,7 @@ def test_all_tensors_must_fit() -> None:
 
 
 def test_many_explanations_are_not_reported() -> None:
-    """A block of one code looks alike under nearly every misreading of packing."""
+    """A block of one code looks the same under nearly every misreading of packing."""
     part = random_part("int4_affine", 64, 64)
     part.packed[:] = 0b01010101
     tensor = Tensor("w", "int4_affine", (64, 64), (part,))

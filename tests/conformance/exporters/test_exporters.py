@@ -90,7 +90,7 @@ def test_the_reference_passes() -> None:
 
 @pytest.mark.parametrize(("method", "claim"), [("gptq", "weights"), ("awq", "model"), ("best", "model")])
 def test_methods_that_calibrate_pass(method: MethodName, claim: str, tmp_path: Path) -> None:
-    """Each for what it may claim: `gptq` leaves rows where they are, the others scale or mix them."""
+    """Each with its possible claim: `gptq` leaves rows where they are, the others scale or mix them."""
     np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 8, 256))
 
     def write(checkpoint: Path, package: Path) -> None:

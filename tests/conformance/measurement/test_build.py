@@ -1,4 +1,4 @@
-"""The kill matrix and the quick set are those of the mutants and vectors that there are."""
+"""The kill matrix and the quick set match the current mutants and vectors."""
 
 import random
 from pathlib import Path
@@ -33,7 +33,7 @@ ALIKE = {
     ("binary16-throughout", "binary16-layers-taken-for-2"): "it takes a model of three layers whose third is "
     "INT8, counts, and follows another INT8 layer: INT8 layers that count blur those behind them"
 }
-"""Mutants that give the same answers wherever they are caught, and why no vector tells them apart."""
+"""Mutants that give the same answers wherever they are caught, and why no vector distinguishes them."""
 
 
 def test_every_rule_that_is_checked_is_broken_by_a_mutant_or_says_why_not() -> None:

@@ -26,11 +26,11 @@ BLURRED = {
     "softmax-in-binary16": "weights of the softmax in binary16 move logits as a cache in binary16 does",
     "kv-cache-undeclared-binary16": "with a binary16 KV cache it is not wrong",
 }
-"""Mutants of logits that no vector tells from a legal runtime whose KV cache holds binary16."""
+"""Mutants of logits that no vector distinguishes from a legal runtime whose KV cache holds binary16."""
 
 
 def concerned(check: str, rule: str | None = None) -> list[Vector]:
-    """Return the vectors of a check, those about a rule first, the slowest left out."""
+    """Return the vectors of a check, those about a rule first, without the slowest."""
     concerned = [v for v in LOADED if BY_NAME[check].concerns(v) and v.id != SLOW]
     return sorted(concerned, key=lambda vector: rule is not None and rule not in vector.rules)
 
@@ -102,7 +102,7 @@ NAMED = [n for n, mutant in MUTANTS.items() if mutant.check in ("activations", "
 
 @pytest.mark.parametrize("name", NAMED)
 def test_failures_of_mutants_name_them(name: str, tmp_path: Path) -> None:
-    """Some failure names it, alone or beside a mutant that computes the same; none names another only."""
+    """Some failure names it, alone or with a mutant that computes the same; none names another only."""
     mutant = MUTANTS[name]
     failed = [r for r in results(name, mutant.check, None, tmp_path) if r.outcome is Outcome.FAILED]
     explained = [result for result in failed if result.misreadings]
@@ -142,7 +142,7 @@ def test_an_unknown_mutant_is_reported_with_similar_names() -> None:
 
 
 def test_nothing_stays_replaced() -> None:
-    """After every mutant was asked, the reference is what it was."""
+    """After the runs of all mutants, the reference is unchanged."""
     from conformance.runtimes.reference import Reference  # noqa: PLC0415 - after the mutants
 
     (vector,) = (vector for vector in LOADED if vector.id == "int8-without-pattern")

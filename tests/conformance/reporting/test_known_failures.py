@@ -1,4 +1,4 @@
-"""`--known-failures`: what is listed does not fail a run, is never called passed, and may not go stale."""
+"""`--known-failures`: a listed failure does not fail a run, never counts as passed, and must not be stale."""
 
 import json
 import subprocess
@@ -105,7 +105,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_list_is_renewed_from_a_run(tmp_path: Path) -> None:
-    """What fails on keeps its reason, what passes goes, what was not asked stays, what is new is added."""
+    """Entries that still fail keep their reason, passing ones go, those not run stay, new ones are added."""
     not_asked = {**ENTRY, "vector": "other", "since": "1.0"}
     passes = {**ENTRY, "vector": "passing"}
     failures = KnownFailures.load(listed(tmp_path, ENTRY, passes, not_asked))

@@ -1,4 +1,4 @@
-"""Reports: the JSON and what it says of its making, the page and what it must not let through."""
+"""Reports: the JSON with its provenance, and the page, which must escape hostile text."""
 
 import base64
 import hashlib

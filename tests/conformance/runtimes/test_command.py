@@ -92,7 +92,7 @@ def pid(runtime: CommandRuntime) -> str:
 
 
 def test_an_error_message_is_reported_with_the_end_of_standard_error(start: Start, tmp_path: Path) -> None:
-    """The adapter answers once the suite has read what it wrote to standard error."""
+    """The adapter answers once the suite has read its standard error."""
     signal = tmp_path / "read"
     runtime = start(f"""
         def decode(request):
@@ -281,7 +281,7 @@ def test_accepting_with_rules_contradicts_itself(start: Start) -> None:
 
 
 def test_children_of_the_adapter_end_with_it(start: Start, tmp_path: Path) -> None:
-    """A shell or a package manager between suite and runtime must not leave the runtime behind."""
+    """A shell or a package manager between suite and runtime must not leave the runtime running."""
     pid = tmp_path / "pid"
     runtime = start(f"""
         import subprocess
@@ -375,7 +375,7 @@ def test_schemas_accept_the_example_and_nothing_around_it(name: str) -> None:
 
 
 def test_the_guide_shows_the_messages_as_they_are() -> None:
-    """Every message of ADAPTERS.md that stands on a line of its own is valid."""
+    """Every message of ADAPTERS.md on a line of its own is valid."""
     guide = (ROOT / "conformance" / "ADAPTERS.md").read_text(encoding="utf-8")
     examples = [json.loads(line) for line in guide.splitlines() if line.startswith('{"')]
     for message in examples:

@@ -1,4 +1,4 @@
-"""Whatever an adapter does, the suite goes on: it is ended, its children too, and told what it did."""
+"""The suite survives every adapter: it ends the adapter and its children, and reports what happened."""
 
 import itertools
 import os
@@ -199,7 +199,7 @@ def test_garbage_on_standard_output_is_quoted_briefly(start: Start, case: str) -
 
 
 def test_a_flood_between_requests_fills_no_memory(start: Start) -> None:
-    """What is not read stays in the pipe, and the next request tells of it."""
+    """Unread data stays in the pipe, and the next request reports it."""
     runtime = start(
         """
         def decode(request):

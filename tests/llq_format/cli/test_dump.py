@@ -188,7 +188,7 @@ def test_parts_that_leave_holes_overlap_or_have_another_length_are_pointed_out(t
 
     def move(value: dict[str, Any]) -> None:
         value["tensors"][1]["parts"][0]["offset"] += (
-            256  # attention_norm: a hole before it, an overlap behind
+            256  # attention_norm: a hole before it, an overlap after it
         )
         value["tensors"][13]["parts"][0]["byte_length"] += 256
 

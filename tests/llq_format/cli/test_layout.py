@@ -52,7 +52,7 @@ def test_fields_of_fixed_structures_follow_each_other() -> None:
 
 
 def evaluated(formula: int | str, count: int) -> int:
-    """Return the value of an offset or size for so many blocks or values."""
+    """Return the value of an offset or size for a number of blocks or values."""
     names = {"align": by_the_letter.align, "num_blocks": count, "num_values": count}
     return int(eval(str(formula), names))  # noqa: S307  # our own formulas
 
@@ -96,7 +96,7 @@ def test_the_definition_reads_shards_as_the_reference_does() -> None:
 
 
 def read_with_kaitai(text: str, shards: list[dict[str, Any]]) -> Any:
-    """Compile a definition and return it with what it reads of shards: see read_shards.mjs."""
+    """Compile a definition and return it with the fields that it reads from shards: see read_shards.mjs."""
     install(KAITAI)
     process = node(
         ["read_shards.mjs"],

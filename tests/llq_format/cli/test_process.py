@@ -1,4 +1,4 @@
-"""The command as a process: help, versions, pipes, interrupts, and what it imports."""
+"""The command as a process: help, versions, pipes, interrupts and imports."""
 
 import os
 import re

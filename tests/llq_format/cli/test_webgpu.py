@@ -25,7 +25,7 @@ pytestmark = pytest.mark.gpu
 
 @pytest.fixture(scope="module")
 def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a small model with a tokenizer, that of a vector."""
+    """Write a small model with the tokenizer of a vector."""
     vectors = json.loads((VECTORS / "index.json").read_text("utf-8"))["vectors"]
     source = next(VECTORS / v["package"] for v in vectors if v["kind"] == "tokenize")
     tokenizer = TokenizerFiles((source / "tokenizer.json").read_bytes(), None, (), None)

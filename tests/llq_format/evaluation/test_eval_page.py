@@ -88,7 +88,7 @@ def test_a_matrix_of_another_model_has_no_error(checkpoint: Path, tmp_path: Path
 
 
 def test_continuations_are_those_of_the_reference_decoder(checkpoint: Path, tmp_path: Path) -> None:
-    """But for ties: where an INT8 input lies at a boundary, binary32 may round it to the other side."""
+    """Except for ties: if an INT8 input is at a boundary, binary32 may round it to the other side."""
     export(checkpoint, tmp_path / "p", program=None)
     with llq_format.open(tmp_path / "p") as package:
         model = package.metadata.model

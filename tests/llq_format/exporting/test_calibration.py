@@ -1,4 +1,4 @@
-"""Calibration: the text as token ids, what is recorded of it, and scaling by it."""
+"""Calibration: the text as token ids, its record in the package, and scaling by it."""
 
 import json
 from pathlib import Path

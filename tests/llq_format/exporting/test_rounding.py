@@ -1,4 +1,4 @@
-"""Rounders: the error of products falls from one to the next, and what they return is legal."""
+"""Rounders: the error of products falls from one to the next, and their results are legal."""
 
 from functools import partial
 from itertools import pairwise
@@ -71,7 +71,7 @@ def test_what_a_rounder_returns_can_be_written(name: str, scheme: Scheme, calibr
 
 
 def test_plain_feedback_matches_a_column_by_column_computation() -> None:
-    """The article's method in its slow form: after each column the rest is solved anew."""
+    """The article's method in its slow form: after each column the rest is solved again."""
     weights, h = matrix(64, 64), damped(hessian(64))
     grid = search(weights, np.diag(h), "affine")
     scale, zero = float(grid.scales[0, 0]), float(grid.zero_points[0, 0])
@@ -81,11 +81,11 @@ def test_plain_feedback_matches_a_column_by_column_computation() -> None:
         rounded[:, column] = scale * (np.clip(np.rint(current[:, column] / scale) + zero, 0, 15) - zero)
         pending = order[step + 1 :]
         residual = (weights - rounded)[:, order[: step + 1]]
-        if len(pending):  # the rest that makes the products' error least, given what is rounded
+        if len(pending):  # the rest that minimizes the products' error, given the rounded columns
             coupling = h[np.ix_(order[: step + 1], pending)] @ np.linalg.inv(h[np.ix_(pending, pending)])
             current[:, pending] = weights[:, pending] + residual @ coupling
     actual = error_feedback(weights, hessian(64), "affine", rounds=0).dequantize()
-    assert np.mean(actual == rounded.astype(np.float32)) > 0.999  # float32 may tip a tie, and what follows it
+    assert np.mean(actual == rounded.astype(np.float32)) > 0.999  # float32 may tip a tie
 
 
 def test_descent_never_makes_the_error_larger() -> None:

@@ -65,7 +65,7 @@ def matrices(draw: st.DrawFn, greatest: float) -> Weights:
     elif kind == "ties":
         weights = rng.integers(-15, 16, shape) / 2
     weights *= draw(st.sampled_from([1.0, -1.0]))
-    exponent = draw(st.integers(-46, 0))  # from subnormal binary32 to the greatest legal weights
+    exponent = draw(st.integers(-46, 0))  # from subnormal binary32 to the largest legal weights
     largest = np.abs(weights).max() or 1.0
     weights *= greatest * 10.0**exponent / largest
     return weights.astype(draw(st.sampled_from([np.float16, np.float32, np.float64])))

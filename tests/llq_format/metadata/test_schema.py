@@ -1,4 +1,4 @@
-"""The schema of the metadata: which rule each fault breaks, and where."""
+"""The schema of the metadata: the rule that each error breaks, and its place."""
 
 import json
 from copy import deepcopy
@@ -78,7 +78,7 @@ FREE = ("extras", "extensions", "tensors/0/extras", "tensors/0/extensions")
 
 
 def members(value: Any, path: str = "") -> dict[str, Any]:
-    """Return every value under a root by its pointer without the first slash, free-form objects left out."""
+    """Return every value under a root by its pointer without the first slash, except in free-form objects."""
     nested: dict[str, Any] = {}
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:

@@ -1,4 +1,4 @@
-"""Packages read: exact values, the first fault, nothing returned unchecked, no memory for claims."""
+"""Packages read: exact values, the first error, nothing returned unchecked, no memory for claims."""
 
 import os
 import resource
@@ -310,7 +310,7 @@ def test_many_tensors_of_one_shard_need_one_mapping(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  # a count
 
 
-# ---- The first fault ----
+# ---- The first error ----
 
 
 def spoil_names(value: dict[str, Any]) -> None:

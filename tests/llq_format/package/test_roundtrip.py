@@ -1,4 +1,4 @@
-"""Whatever package is invented: it is valid, reads as the spec says, and is written again byte for byte."""
+"""Every invented package is valid, reads as the spec says, and is written again byte for byte."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

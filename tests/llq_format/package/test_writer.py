@@ -521,7 +521,7 @@ def test_a_kill_before_any_operation_of_overwriting_loses_neither_package(tmp_pa
         assert status in (0, -signal.SIGKILL)
         if target.exists():
             assert tampering.contents(target) in (old, new)
-        else:  # between two renames both lie complete beside it
+        else:  # between two renames both are complete next to it
             homes = [path.parent for path in target.parent.rglob("metadata.json")]
             assert sorted(map(tampering.contents, homes), key=len) == sorted([old, new], key=len)
         if status == 0:

@@ -115,7 +115,7 @@ def test_logits_of_transformers_as_it_is(oracle: Oracle) -> None:
 def remainder_for_quotient(decoder: Decoder) -> None:
     """Let query head j read key-value head j mod kv_heads."""
     m = decoder.model
-    heads = np.arange(m.num_heads).reshape(-1, m.num_kv_heads).T.ravel()  # those of one kv head side by side
+    heads = np.arange(m.num_heads).reshape(-1, m.num_kv_heads).T.ravel()  # heads of one kv head are adjacent
     rows = (heads[:, None] * m.head_dim + np.arange(m.head_dim)).ravel()
     kv_rows = np.arange(len(rows), len(rows) + 2 * m.num_kv_heads * m.head_dim)
     for layer in decoder.layers:

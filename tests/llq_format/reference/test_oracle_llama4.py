@@ -37,7 +37,7 @@ from tests.support.oracle_models import (
 pytestmark = pytest.mark.slow
 
 ROUTER_MARGIN = 0.02
-"""What keeps the routers' two greatest logits apart, far above binary32 rounding; seeds are chosen for it."""
+"""Minimum gap of the routers' two largest logits, far above binary32 rounding; seeds are chosen for it."""
 PLAIN = {"rope_type": "default", "rope_theta": 500000.0}
 # As in Scout, a step: frequencies of wavelengths above 32 positions are divided, with nothing between.
 STEP = {
@@ -147,7 +147,7 @@ def to_layers(choose: Callable[[Attention], bool], **changes: Any) -> Alteration
 
 
 def without_rope(config: Attention) -> bool:
-    """Return whether the layer has no RoPE."""
+    """Return whether the layer lacks RoPE."""
     return not config.rope
 
 
@@ -210,7 +210,7 @@ class SharedScaled(moe.MoE):
 
 
 class SecondBest(moe.MoE):
-    """Takes the expert of the second greatest value."""
+    """Takes the expert of the second largest value."""
 
     def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
         """Return the chosen experts and their scores."""
@@ -220,7 +220,7 @@ class SecondBest(moe.MoE):
 
 
 def mixture(kind: type[moe.MoE]) -> Alteration:
-    """Compute mixtures otherwise."""
+    """Compute mixtures with another kind of FFN."""
 
     def alter(decoder: Decoder) -> None:
         for number, layer in enumerate(decoder.layers):

@@ -19,7 +19,7 @@ MASK = 0xFFFFFFFF
 
 
 def by_the_letter(logits: Sequence[float], sampling: Sampling, u: Fraction) -> int:
-    """Return what the six steps give, one after another, for a random number."""
+    """Return the result of the six steps, one after another, for a random number."""
     ranked = sorted(range(len(logits)), key=lambda i: (-logits[i], i))
     ranked = ranked[: sampling.top_k or len(ranked)]
     greatest = logits[ranked[0]]

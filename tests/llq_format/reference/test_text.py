@@ -53,7 +53,7 @@ def test_a_stream_never_ends_within_a_character(tokenizer: TextTokenizer) -> Non
     assert "".join(pieces) == text
     assert [piece for piece in pieces if piece] == ["a", "🦙", "é"]
     unfinished = tokenizer.encode("🦙")[:-1]
-    assert "".join(tokenizer.stream(unfinished)) == "\ufffd"  # what came is shown in the end
+    assert "".join(tokenizer.stream(unfinished)) == "\ufffd"  # the incomplete character is shown in the end
 
 
 def test_a_chat_template_sees_messages_and_special_tokens(tokenizer: TextTokenizer) -> None:

@@ -1,4 +1,4 @@
-"""`llq serve`: ranges, types, validators, headers, and what it refuses."""
+"""`llq serve`: ranges, types, validators, headers and refusals."""
 
 import http.client
 import re

@@ -29,7 +29,7 @@ OPENED = ("read", "json", "version", "schema", "canonical", "model", "tensors", 
 
 
 def errors(directory: Path) -> list[str]:
-    """Return the rules that a package breaks; the reader must agree about the first fault."""
+    """Return the rules that a package breaks; the reader must agree about the first error."""
     rules = tampering.rules(directory)
     early = [rule for rule in rules if find(rule).stage in OPENED]
     try:
@@ -184,7 +184,7 @@ def test_forged_bytes_of_a_shard_break_a_rule_or_mean_what_they_say(data: st.Dat
                 try:
                     actual = package.get_tensor(tensor.name)
                 except LLQError as error:
-                    assert error.finding.rule in broken  # noqa: PT017  # the other outcome is no error
+                    assert error.finding.rule in broken  # noqa: PT017  # the other outcome is not an error
                     continue
             assert actual.view(np.uint32).ravel().tolist() == by_the_letter.weights(directory, tensor.name)
 

@@ -1,4 +1,4 @@
-"""Validation: all findings of a package, in order, each at its place; stages that stand in the way of others.
+"""Validation: all findings of a package, in order, each at its place; stages that stop others.
 
 The rules one by one are tested by the vectors.
 """

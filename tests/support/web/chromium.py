@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support.timeouts import milliseconds
 
 ANSWER = 120.0
-"""Seconds in which a page does what is waited for: the CPU compiles its kernels."""
+"""Time limit for a page in seconds: the CPU compiles its kernels."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 @contextmanager
 def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
-    """Provide a page in a browser that has stored nothing; options: those of a context."""
+    """Provide a page in a browser that has stored nothing; options: options of the context."""
     context = browser.new_context(**options)
     context.set_default_timeout(milliseconds(ANSWER))
     yield context.new_page()

@@ -1,4 +1,4 @@
-"""The demo page in Chromium: started, opened, loaded and asked."""
+"""The demo page in Chromium: start, open, load and ask."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ READY = "body[data-state=ready]"
 def opened(browser: Browser, url: str, *, limit: float = ANSWER) -> Iterator[Page]:
     """Provide the page, in a browser that has stored nothing; requests must go to the server alone.
 
-    limit: seconds in which the page does what is waited for, on an idle machine.
+    limit: time limit for the page in seconds, on an idle machine.
     """
     faults: list[str] = []
     with new_page(browser, viewport=ViewportSize(width=1280, height=800)) as page:
@@ -28,7 +28,7 @@ def opened(browser: Browser, url: str, *, limit: float = ANSWER) -> Iterator[Pag
         yield page
     failures = [fault for fault in faults if not fault.startswith(("data:", url))]
     if failures:
-        raise AssertionError(f"the page failed, or asked elsewhere: {failures}")
+        raise AssertionError(f"the page failed, or requested another server: {failures}")
 
 
 def load(page: Page) -> None:
@@ -38,7 +38,7 @@ def load(page: Page) -> None:
 
 
 def ask(page: Page, text: str) -> None:
-    """Ask greedily, with the text continued as it is, once the last answer is complete."""
+    """Ask for a greedy continuation of the text without a template, once the last answer is complete."""
     page.wait_for_selector(READY)
     page.eval_on_selector("#temperature", "it => { it.value = 0; it.dispatchEvent(new Event('input')) }")
     page.uncheck("#chat")

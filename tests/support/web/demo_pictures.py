@@ -23,7 +23,7 @@ ANSWER = 900.0  # seconds: a real model on a software adapter takes seconds a to
 
 
 def pictures(page: Page, folder: Path, state: str) -> None:
-    """Write `STATE-WIDTH-SCHEME.png` of the page as it is, in each width and scheme."""
+    """Write `STATE-WIDTH-SCHEME.png` of the page in its current state, in each width and scheme."""
     for width in WIDTHS:
         for scheme in SCHEMES:
             page.set_viewport_size({"width": width, "height": 800})
@@ -71,7 +71,7 @@ def talk(browser: Browser, url: str, folder: Path, *, chat: bool) -> None:
 
 
 def faults(browser: Browser, url: str, folder: Path) -> None:
-    """Take pictures of what is said when something is wrong."""
+    """Take pictures of the page's error messages."""
 
     def missing(route: Route) -> None:
         route.fulfill(status=404, body="not found")

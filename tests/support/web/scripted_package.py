@@ -1,4 +1,4 @@
-"""A package whose model says a text known beforehand, with a program, for pages to load."""
+"""A package whose model generates a known text, with a program, for pages to load."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One dispatch of a kernel on a device with WebGPU's default limits, and what it leaves in its buffers."""
+"""One dispatch of a kernel on a device with WebGPU's default limits, and the contents of its buffers."""
 
 import struct
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _CALLS = {"gated_int8": ("activate", "matvec_int8")}
 """Sections with entry points of their own whose functions a section calls."""
 
 _MARGIN = 256
-"""Bytes of NaN behind each binding's data, within the binding."""
+"""Bytes of NaN after each binding's data, within the binding."""
 
 VARIANT_NAMES = tuple(variant.name for variant in VARIANTS)
 

@@ -46,7 +46,7 @@ class Matrix:
         return pack(np.ascontiguousarray(blocks)).view(np.uint32).reshape(-1, 512)
 
     def per_block(self, first_block: int = 0) -> tuple[Array, Array]:
-        """Return the scale and zero_point sections; `first_block` blocks of NaN and of 127 stand before."""
+        """Return the scale and zero_point sections; `first_block` blocks of NaN and of 127 precede them."""
         before = np.full(first_block, np.nan, np.float16)
         scale = np.concatenate([before, self.scale.reshape(-1)])
         zero_point = np.concatenate([np.full(first_block, 127, np.int8), self.zero_point.reshape(-1)])
@@ -83,7 +83,7 @@ class Int8Vectors:
     def buffers(self, stride: int, *, unused: int = 0) -> tuple[Array, Array, Array]:
         """Return codes u32 [N, stride, 16] in INT8 order, sums i32 [N, stride] and scales f32 [N].
 
-        Blocks beyond the vectors', and `unused` vectors after the last, hold what must not be used.
+        Blocks after the vectors', and `unused` vectors after the last, hold what must not be used.
         """
         tokens, cols = self.q.shape
         across = -(-cols // 64)
@@ -110,7 +110,7 @@ def random_int8(
 def int8_product(matrix: Matrix, vectors: Int8Vectors) -> tuple[Array, Array]:
     """Return the product in binary64 [tokens, rows] and its error bound, from exact block dot products.
 
-    The error of binary64, 2^-53 relative to M, is no part of the error bound's 2^-21.
+    The error of binary64, 2^-53 relative to M, is not part of the error bound's 2^-21.
     """
     edges = range(0, matrix.cols, 64)
     differences = matrix.differences()

@@ -22,7 +22,7 @@ PROMPT, TOKENS, REPETITIONS = 5, 3, 2
 
 @contextmanager
 def tiny_executor(geometry: str = "tiny", chunk: int = 4) -> Iterator[Executor]:
-    """Provide an executor of a synthetic model, which prefills so many tokens at once."""
+    """Provide an executor of a synthetic model, with the number of tokens that it prefills at once."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "package"
         synth(geometry, path)

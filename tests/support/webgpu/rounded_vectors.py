@@ -8,7 +8,7 @@ from tests.support.webgpu.kernel_bench import Array
 Float64 = NDArray[np.float64]
 
 GUARD = 2.0**-13
-"""How far a code may be from the exact quotient beyond one half (ACT-5)."""
+"""How far a code may be from the exact quotient in addition to one half (ACT-5)."""
 
 
 def codes_of(words: Array) -> NDArray[np.int64]:
@@ -22,7 +22,7 @@ def codes_of(words: Array) -> NDArray[np.int64]:
 
 
 def check_int8(values: Float64, error: Float64, words: Array, sums: Array, scale: float) -> None:
-    """Assert that codes, sums and scale are those of a vector that is `values` but for `error` (absolute).
+    """Assert that codes, sums and scale are those of a vector that is `values` within `error` (absolute).
 
     values: float64 [cols]; words: u32 [blocks, 16]; sums: i32 [blocks].
     """
@@ -44,7 +44,7 @@ def check_int8(values: Float64, error: Float64, words: Array, sums: Array, scale
 
 
 def check_binary16(values: Float64, error: Float64, rounded: Array, sums: Array) -> None:
-    """Assert that rounded [blocks * 64] and sums [blocks] are those of `values` but for `error`."""
+    """Assert that rounded [blocks * 64] and sums [blocks] are those of `values` within `error`."""
     cols = len(values)
     assert not np.isnan(rounded).any()  # noqa: S101
     np.testing.assert_array_equal(rounded[cols:], 0)

@@ -42,7 +42,7 @@ class Sampling:
 
 
 def sampled_weights(logits: Array, settings: Sampling, slack: float = 0.0) -> Array:
-    """Return the weights of all ids [vocab], 0 for those not kept; slack: added to top_p, relative."""
+    """Return the weights of all ids [vocab], 0 for those excluded; slack: relative addition to top_p."""
     wide = logits.astype(np.float64) + 0.0
     order = np.argsort(-wide, kind="stable")
     if settings.temperature < 2.0**-60:
@@ -71,7 +71,7 @@ def uniform(position: int, seed: int) -> float:
 
 
 def legal(logits: Array, settings: Sampling, position: int, rounding: float = 2.0**-18) -> set[int]:
-    """Return the tokens that may be chosen: one, or those beside a boundary that lies within rounding."""
+    """Return the tokens that may be chosen: one, or those next to a boundary that is within rounding."""
     u = uniform(position, settings.seed)
     return {
         draw(weights, min(max(u + side, 0.0), 1 - 2.0**-24))

@@ -1,4 +1,4 @@
-"""`--runtime=browser:…`: the protocol with a page, and what a page does that does not keep to it."""
+"""`--runtime=browser:…`: the protocol with a page, and pages that violate it."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a package whose tensors are called after what the page does when it is asked for them."""
+    """Write a package whose tensors are named after the page's reaction to a request for them."""
     directory = tmp_path_factory.mktemp("misbehaving") / "package"
     names = ("chatty", "close", "complain", "hang", "loop", "silent")
     llq_format.save(directory, {name: np.ones((1, 1), np.float32) for name in names})

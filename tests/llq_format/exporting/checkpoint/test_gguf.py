@@ -1,4 +1,4 @@
-"""GGUF files: values, the order of rows, and what is refused."""
+"""GGUF files: values, the order of rows and refusals."""
 
 import struct
 import tracemalloc
@@ -123,7 +123,7 @@ def check_all(checkpoint: Checkpoint, arrays: Arrays) -> None:
 
 
 def test_permutation_of_one_head() -> None:
-    """The formula above says what it should: the halves of a head become neighbours."""
+    """The formula above is correct: the halves of a head become neighbours."""
     assert permute(np.arange(8)[:, None], 1)[:, 0].tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
@@ -354,7 +354,7 @@ def key_value(kind: int, payload: bytes) -> bytes:
         key_value(77, b""),
         struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**64 - 1),
         struct.pack("<4sIQQ", b"GGUF", 3, 2**64 - 1, 0),
-        struct.pack("<4sIQQQ1sI", b"GGUF", 3, 1, 0, 1, b"x", 2**32 - 1),  # a tensor of so many dimensions
+        struct.pack("<4sIQQQ1sI", b"GGUF", 3, 1, 0, 1, b"x", 2**32 - 1),  # number of dimensions of a tensor
         struct.pack("<4sIQQQ1sIQQIQ", b"GGUF", 3, 1, 0, 1, b"x", 2, 2**32, 2**32, 0, 0),  # product wraps to 0
         struct.pack("<4sIQQQ1sIQIQ", b"GGUF", 3, 1, 0, 1, b"x", 1, 2**62, 0, 0),
         struct.pack("<4sIQQQ1sIQIQ", b"GGUF", 3, 1, 0, 1, b"x", 1, 32, 0, 2**64 - 1),

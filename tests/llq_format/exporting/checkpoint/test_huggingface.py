@@ -1,4 +1,4 @@
-"""Hugging Face directories: what `load` gives is what the files hold, and what is wrong is named."""
+"""Hugging Face directories: `load` returns the values of the files, and errors name the cause."""
 
 import json
 import math

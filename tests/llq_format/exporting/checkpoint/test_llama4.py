@@ -150,7 +150,7 @@ def layers(tmp_path: Path, **changes: Any) -> list[dict[str, Any]]:
 
 
 def check_all(checkpoint: Checkpoint, arrays: Arrays, with_experts: tuple[int, ...] = WITH_EXPERTS) -> None:
-    """Compare every tensor with the fused arrays, those of experts column by column."""
+    """Compare every tensor with the fused arrays, and experts column by column."""
     expected: Arrays = {"embedding": arrays["model.embed_tokens.weight"]}
     for n in range(LAYERS):
         ours, theirs = f"layers.{n}", f"model.layers.{n}"

@@ -1,4 +1,4 @@
-"""Tokenizers: the one that a directory holds, and the one that is rebuilt from a GGUF file."""
+"""Tokenizers: from a directory, and rebuilt from a GGUF file."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ TOKENS = [*SPECIAL, *byte_symbols(), *JOINED, "[keep  me]"]
 
 
 def metadata(**changes: Any) -> Keys:
-    """Return what a GGUF file says of a small byte-level BPE."""
+    """Return the GGUF keys of a small byte-level BPE."""
     types = [CONTROL] * 3 + [NORMAL] * (len(TOKENS) - 4) + [USER_DEFINED]
     values = {
         "model": "gpt2",

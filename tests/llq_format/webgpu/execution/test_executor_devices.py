@@ -1,4 +1,4 @@
-"""Devices of the executor: which is taken, what it holds, its labels, and what happens when it is lost."""
+"""Devices of the executor: choice, memory, labels and loss."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +65,7 @@ def test_a_variant_that_the_adapter_lacks_is_refused() -> None:
 
 @contextmanager
 def swapped(section: str, old: str, new: str) -> Iterator[Executable]:
-    """Let one of our kernels be wrong: those of others are not tested."""
+    """Break one of our kernels: the self-test does not test those of others."""
     sections = dict(kernel_sections())
     assert old in sections[section]
     sections[section] = sections[section].replace(old, new)

@@ -1,4 +1,4 @@
-"""Sequences on the WebGPU executor: chunks, tokens in flight, ends, and what comes after an abort."""
+"""Sequences on the WebGPU executor: chunks, tokens in flight, ends, and the state after an abort."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -83,7 +83,7 @@ def test_an_abort_leaves_the_position_and_spoils_nothing(
     stream.close()
     if count:
         assert executor.position == len(PROMPT) + count - 1
-        # what follows is computed as if the tokens ahead had never been
+        # later tokens are computed as without the tokens ahead
         logits = executor.forward(expected[count - 1 : count])
         assert int(logits[-1].argmax()) == expected[count]
     assert list(generate(executor, PROMPT, COUNT)) == expected

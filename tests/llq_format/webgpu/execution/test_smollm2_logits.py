@@ -1,7 +1,7 @@
 """The real SmolLM2 on lavapipe against the exact reference: no further from it than legal executions are.
 
 INT8 rounding makes legal executions of so deep a model differ visibly (docs/tolerance.md), so no single logit
-can be bounded tightly. Two statistics can: the residual stream behind the binary16 layers, and the mean KL
+can be bounded tightly. Two statistics can: the residual stream after the binary16 layers, and the mean KL
 divergence of all positions. Each bound comes from an ensemble of legal executions, the reference with every
 operation disturbed within its accuracy: the ensemble's mean and six of its standard deviations.
 """
@@ -106,7 +106,7 @@ def test_the_divergence_sees_mutants(legal: Legal, name: str) -> None:
 
 
 def residual(package: llq_format.Package, tokens: list[int], layers: int, *mutations: Mutate) -> Array:
-    """Return the reference's residual stream behind the first layers, float64 [tokens, hidden_size]."""
+    """Return the reference's residual stream after the first layers, float64 [tokens, hidden_size]."""
     with mutated(mutations, {}):
         decoder = Decoder(package)
         decoder.layers = decoder.layers[:layers]
@@ -135,7 +135,7 @@ def test_the_residual_stream_after_the_binary16_layers_is_tight(
     exact = residual(package, tokens, layers)
 
     def error(x: Array) -> float:
-        """Return the greatest root mean square error of a position, relative to its residual stream."""
+        """Return the largest root mean square error of a position, relative to its residual stream."""
         return float((np.linalg.norm(x - exact, axis=-1) / np.linalg.norm(exact, axis=-1)).max())
 
     ensemble = [error(residual(package, tokens, layers, disturbed(seed))) for seed in range(EXECUTIONS)]

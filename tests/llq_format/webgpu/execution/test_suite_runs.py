@@ -1,7 +1,7 @@
 """The conformance suite passes on lavapipe and on SwiftShader, in every variant that they have.
 
 An adapter that is absent fails these tests: `.ci/system-packages` installs both. The whole suite runs once
-for each adapter; the other variants and KV caches are asked what they compute.
+for each adapter; the other variants and KV caches run the computing checks only.
 """
 
 import re

@@ -34,7 +34,7 @@ def exact(hidden: Array, flags: int) -> tuple[Float64, Float64]:
 def activate(
     entry: str, hidden: Array, flags: int, variant: str = "portable", repeats: int = 1
 ) -> tuple[Array, ...]:
-    """Run an activation over hidden [tokens, rows] and return what it wrote."""
+    """Run an activation over hidden [tokens, rows] and return its output."""
     tokens, rows = hidden.shape
     cols = rows // 2 if flags & GATED else rows
     blocks = -(-cols // 64)
@@ -73,7 +73,7 @@ def test_extreme_inputs_give_finite_results(flags: int) -> None:
 
 @pytest.mark.parametrize("flags", [0, GELU])
 def test_functions_are_accurate_to_the_last_code(flags: int) -> None:
-    # With the greatest value chosen, codes show values to 1/127 only; the scale shows one to 2^-21.
+    # With the largest value chosen, codes show values to 1/127 only; the scale shows one to 2^-21.
     points = np.concatenate([np.linspace(-12, 12, 2401), [1e-6, -1e-6, 1e-3]]).astype(np.float32)
     values, error = exact(points[:, None], flags)
     _, _, scales = activate("activate_int8", points[:, None], flags)

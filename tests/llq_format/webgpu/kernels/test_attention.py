@@ -38,7 +38,7 @@ def cache_words(values: Array, kv_f16: int) -> Array:
 
 
 def cache_values(words: Array, kv_f16: int) -> Array:
-    """Return what a KV cache of words holds."""
+    """Return the values in a KV cache of words."""
     return words.view(np.float16).astype(np.float32) if kv_f16 else words.view(np.float32)
 
 
@@ -193,7 +193,7 @@ def attention(  # noqa: PLR0913  # the properties of an attention
 
 
 def check_combined(geometry: Heads, partials: Array, expected: Float64, error: Float64, variant: str) -> None:
-    """Run both combines and check what they round."""
+    """Run both combines and check their rounded outputs."""
     tokens, splits = partials.shape[0], partials.shape[2]
     blocks = -(-geometry.heads * geometry.head_dim // 64)
     parameters = [geometry.heads, geometry.head_dim, splits, blocks + 1]

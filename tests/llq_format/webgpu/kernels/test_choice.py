@@ -1,4 +1,4 @@
-"""route, argmax and choose: the greatest, the lowest index among equals."""
+"""route, argmax and choose: the largest, the lowest index among equals."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_greedy_choice(vocab: int, variant: str) -> None:
     rng = np.random.default_rng(vocab)
     for case in range(4):
         logits = rng.standard_normal(vocab).astype(np.float32)
-        if case == 1:  # several greatest ones, far apart
+        if case == 1:  # several largest ones, far apart
             logits[rng.integers(0, vocab, 5)] = 9
         if case == 2:
             logits[:] = -3e38

@@ -25,7 +25,7 @@ CANARY = np.float32(12345.678)
 every_entry = pytest.mark.parametrize("entry", ENTRIES)
 
 
-def product(  # noqa: PLR0913  # what a dispatch may vary by
+def product(  # noqa: PLR0913  # parameters of a dispatch
     entry: str,
     matrix: Matrix,
     vectors: Array,
@@ -86,7 +86,7 @@ def test_each_column_has_its_own_code(entry: str) -> None:
     matrix, _, _ = exact_case(5, 70, 130, 1)
     for edge in range(0, 130, 65):
         vectors = np.zeros((65, 130), np.float32)
-        vectors[np.arange(65), np.arange(edge, edge + 65)] = 65504  # column edge + t, the greatest binary16
+        vectors[np.arange(65), np.arange(edge, edge + 65)] = 65504  # column edge + t, the largest binary16
         assert np.array_equal(product(entry, matrix, vectors)[:65, :70], binary16_product(matrix, vectors)[0])
 
 

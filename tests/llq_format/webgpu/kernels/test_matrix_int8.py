@@ -28,7 +28,7 @@ every_entry = pytest.mark.parametrize("entry", ENTRIES)
 every_variant = pytest.mark.parametrize("variant", ["portable", "packed-dot"])
 
 
-def product(  # noqa: PLR0913  # what a dispatch may vary by
+def product(  # noqa: PLR0913  # parameters of a dispatch
     entry: str,
     matrix: Matrix,
     vectors: Int8Vectors,

@@ -33,7 +33,7 @@ def bound(buffer: Any, section: ShardRange) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("entry_point", "rows", "cols"),
     [
-        ("matvec_int8_r8", MAX_WORKGROUPS * 8 + 77, 64),  # one more dispatch for the rows beyond the limit
+        ("matvec_int8_r8", MAX_WORKGROUPS * 8 + 77, 64),  # one more dispatch for the rows above the limit
         ("matvec_int8", 33 * BLOCK - 5, 2048 * BLOCK),  # 32 rows of blocks are 128 MiB
     ],
 )

@@ -24,7 +24,7 @@ def norm(  # noqa: PLR0913  # the properties of a norm
     variant: str = "portable",
     repeats: int = 1,
 ) -> list[Array]:
-    """Run a norm over x [tokens, stride] and return what it wrote, NaN where it wrote nothing."""
+    """Run a norm over x [tokens, stride] and return its output, NaN where it wrote nothing."""
     tokens, stride = x.shape
     blocks = -(-cols // 64) + 1  # one more than the vector has
     rows = 1 if flags & LAST else tokens

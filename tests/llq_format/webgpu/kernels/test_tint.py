@@ -20,7 +20,7 @@ _ENTRY_POINT = re.compile(r"@compute\s+@workgroup_size\([^)]*\)\s*fn (\w+)")
 
 
 def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
-    """Compile modules and all their entry points in Tint, and return what it says by module."""
+    """Compile modules and all their entry points in Tint, and return its errors by module."""
     install(FOLDER)
     modules_to_check = [
         {

@@ -1,4 +1,4 @@
-"""Profiles: what they measure adds up, clocks that misbehave are noticed, everything has its label."""
+"""Profiles: measurements add up, faulty clocks are noticed, everything has its label."""
 
 import math
 from collections.abc import Callable, Iterator
