@@ -436,7 +436,7 @@ def test_the_index_of_7_3_counts_bytes_where_it_indexes_words() -> None:
     for block in range(5):
         assert article_word_index(block, 0) == block * BLOCK_BYTES
         assert article_word_index(block, 0) == 4 * block * BLOCK_WORDS
-    assert article_word_index(1, 0) // BLOCK_WORDS == 4, "block 1 is read where block 4 lies"
+    assert article_word_index(1, 0) // BLOCK_WORDS == 4, "block 1 is read at the place of block 4"
 
 
 def test_one_word_a_thread_does_not_load_a_block() -> None:

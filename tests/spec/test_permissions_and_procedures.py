@@ -130,11 +130,11 @@ SHOWN_BY = {
     "LLQ-PROG-39": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
     "LLQ-PROG-40": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
     "LLQ-PROG-41": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
-    "LLQ-PROG-42": [f"{TEST_PROGRAM}::test_each_dispatch_sees_what_those_before_it_wrote"],
+    "LLQ-PROG-42": [f"{TEST_PROGRAM}::test_each_dispatch_sees_the_writes_of_earlier_dispatches"],
     "LLQ-PROG-43": [f"{SEQUENCES}::test_tokens_in_flight_are_those_of_single_steps"],
     "LLQ-PROG-44": [
         f"{SEQUENCES}::test_logits_are_the_reference_decoders",
-        f"{SEQUENCES}::test_a_sequence_does_not_know_the_one_before_it",
+        f"{SEQUENCES}::test_a_sequence_does_not_depend_on_the_previous_sequence",
     ],
     "LLQ-PROG-45": [
         f"{SEQUENCES}::test_chunks_of_any_size_give_the_same_tokens",
@@ -147,7 +147,7 @@ SHOWN_BY = {
     ],
     "LLQ-PROG-48": [f"{SEQUENCES}::test_tokens_in_flight_are_those_of_single_steps"],
     "LLQ-PROG-49": [
-        f"{DEVICES}::test_generation_goes_on_after_one_loss",
+        f"{DEVICES}::test_generation_continues_after_one_loss",
         f"{DEVICES}::test_a_second_loss_is_an_error",
     ],
     "LLQ-PROG-51": [f"{SEQUENCES}::test_draws_repeat_with_their_seed_and_differ_without"],

@@ -79,18 +79,18 @@ BEHAVIOUR = {
         "llq_format/validation/test_program.py::test_an_executor_refuses_damaged_weights_before_it_runs",
     ],
     "LLQ-PROG-23": [
-        "llq_format/validation/test_program.py::test_each_dispatch_sees_what_those_before_it_wrote",
+        "llq_format/validation/test_program.py::test_each_dispatch_sees_the_writes_of_earlier_dispatches",
     ],
     "LLQ-PROG-24": [
-        "llq_format/validation/test_program.py::test_a_variant_is_taken_only_where_the_device_has_its_features",
+        "llq_format/validation/test_program.py::test_a_variant_is_chosen_only_if_the_device_has_its_features",
     ],
     "LLQ-PROG-32": [
-        "llq_format/validation/test_program.py::test_a_variant_is_taken_only_where_the_device_has_its_features",
+        "llq_format/validation/test_program.py::test_a_variant_is_chosen_only_if_the_device_has_its_features",
         "llq_format/webgpu/execution/test_executor_devices.py::test_a_variant_that_computes_wrongly_is_passed_over",
     ],
     "LLQ-PROG-50": [
-        "llq_format/webgpu/execution/test_executor_devices.py::test_generation_goes_on_after_one_loss",
-        "llq_format/webgpu/execution/test_executor_devices.py::test_a_lack_of_memory_says_what_would_be_enough",
+        "llq_format/webgpu/execution/test_executor_devices.py::test_generation_continues_after_one_loss",
+        "llq_format/webgpu/execution/test_executor_devices.py::test_a_lack_of_memory_reports_the_memory_needed",
     ],
     "LLQ-GEN-9": [
         "llq_format/reference/test_sampled_choice.py::test_what_is_negative_or_not_finite_is_refused",

@@ -122,7 +122,7 @@ def test_the_rejected_readings_give_the_bytes_that_the_table_shows() -> None:
         first, *further = row["byte 0 of the example's block would be"].split(", ")
         assert row["reading"].startswith(name)
         assert first == f"{first_byte():02X}"
-        assert first != correct or further, "a byte further on tells the readings apart"
+        assert first != correct or further, "a later byte distinguishes the readings"
 
 
 # ---- Dequantization ----
@@ -319,7 +319,7 @@ LIMITS = (
 def limits_of(schema: dict[str, Any]) -> set[int]:
     """Return the numbers that a schema states for a value, its items and its members.
 
-    Items that have a table or list of their own are left out: references, and the slots of `parameters`.
+    Items that have a table or list of their own are omitted: references, and the slots of `parameters`.
     """
     own = {schema[keyword] for keyword in LIMITS if keyword in schema}
     members, items = schema.get("additionalProperties"), schema.get("items", {})

@@ -1,4 +1,4 @@
-"""Packages of npm that tests need, installed beside them from their lock file."""
+"""Packages of npm that tests need, installed next to them from their lock file."""
 
 from pathlib import Path
 

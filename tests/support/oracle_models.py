@@ -1,6 +1,6 @@
 """Tiny random models twice: as LLQ packages, and with the same weights in Hugging Face transformers.
 
-Weights are drawn, quantized and written as a package; what the package decodes to is loaded into the
+Weights are drawn, quantized and written as a package; the decoded weights are loaded into the
 transformers model, so that both sides compute with equal numbers and every difference is one of the decoder.
 """
 
@@ -166,7 +166,7 @@ def _transformers_model(m: Model, rope_parameters: dict[str, Any]) -> PreTrained
     (ffn,) = {layer.ffn for layer in m.layers}
     config = LlamaConfig(**common, intermediate_size=ffn.intermediate_size, hidden_act=ffn.activation)
     llama = LlamaForCausalLM(config)
-    if not ffn.gated:  # transformers has no Llama without gates: Nemotron's FFN is down(act(up x))
+    if not ffn.gated:  # transformers lacks a Llama without gates: Nemotron's FFN is down(act(up x))
         for layer in llama.model.layers:
             layer.mlp = NemotronMLP(config)  # type: ignore[no-untyped-call]  # transformers' omission
     return llama
@@ -319,7 +319,7 @@ def float32_bound(m: Model) -> float:
     Rounding errors are independent and of mean zero, so they add like a random walk: a sum of n products is
     off by √n·u, and S stages one after another by √S of that. A layer has 14 stages: norm, qkv, RoPE, scores,
     softmax, values, output, sum, norm, gate_up, activation, product, down, sum; norm and head follow. As one
-    rounding's standard deviation is near 0.4 u, and sums are computed in blocks, the greatest error of some
+    rounding's standard deviation is near 0.4 u, and sums are computed in blocks, the largest error of some
     thousand logits, which is a few deviations, stays below this too.
     """
     longest = max(m.hidden_size, m.num_heads * m.head_dim, *(_sizes(layer.ffn) for layer in m.layers))
@@ -344,7 +344,7 @@ class _WideTorch(ModuleType):
         return getattr(torch, name)
 
     def bmm(self, inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Multiply; the experts of Llama 4 are the one place that calls it."""
+        """Multiply; only the experts of Llama 4 call it."""
         return torch.bmm(inputs if self.round is None else self.round(inputs), weights)
 
 

@@ -307,7 +307,7 @@ def test_a_loop_in_this_process_is_ended() -> None:
         runtime.validate(PACKAGE)
 
 
-def test_a_timer_that_already_runs_goes_on_running() -> None:
+def test_a_timer_that_already_runs_continues() -> None:
     before = signal.setitimer(signal.ITIMER_REAL, 1000)
     try:
         in_process(validate=lambda *_: Verdict()).validate(PACKAGE)

@@ -208,7 +208,9 @@ def test_a_part_in_no_shard_is_a_message(tmp_path: Path) -> None:
     assert "LLQ-PART-3" in result.stderr
 
 
-def test_a_metadata_that_is_not_canonical_does_not_stop_it_and_one_without_sense_does(tmp_path: Path) -> None:
+def test_metadata_that_is_not_canonical_does_not_stop_it_but_metadata_without_meaning_does(
+    tmp_path: Path,
+) -> None:
     package = tiny(tmp_path)
     file = package / "metadata.json"
     file.write_bytes(json.dumps(json.loads(file.read_bytes()), indent=1).encode())

@@ -29,7 +29,7 @@ def test_a_package_is_measured(tmp_path: Path) -> None:
         assert label in result.stdout
 
 
-def test_json_on_standard_output_is_all_there_is(tmp_path: Path) -> None:
+def test_standard_output_contains_only_json(tmp_path: Path) -> None:
     result = llq("profile", tiny(tmp_path), *FEW, "--json", "-")
     assert check(json.loads(result.stdout)) == []
 

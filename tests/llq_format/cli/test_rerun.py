@@ -34,7 +34,7 @@ def test_a_failure_is_explained_in_full_and_not_claimed_is_not_a_pass() -> None:
     assert llq("rerun", "version-2-0", NIBBLES).exit_code == 1
 
 
-def test_a_set_up_is_made_for_the_vector() -> None:
+def test_a_setup_is_created_for_the_vector() -> None:
     result = llq("rerun", "metadata-is-a-fifo")
     assert result.exit_code == 0, result.output
 

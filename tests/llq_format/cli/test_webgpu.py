@@ -121,7 +121,7 @@ def test_a_link_to_a_package_is_not_replaced(tmp_path: Path) -> None:
     assert "is a link" in result.stderr
 
 
-def test_packages_are_made_and_programs_planned_without_wgpu(tmp_path: Path) -> None:
+def test_packages_are_written_and_programs_planned_without_wgpu(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['wgpu'] = None; from llq_format.cli import main; "
         f"sys.argv = ['llq', 'synth', 'tiny', {str(tmp_path / 'p')!r}]; main()"

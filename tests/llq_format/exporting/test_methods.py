@@ -132,7 +132,7 @@ def test_options_that_would_do_nothing_are_refused(checkpoint: Path, tmp_path: P
     assert not (tmp_path / "p").exists()
 
 
-def test_a_stopped_export_goes_on(
+def test_a_stopped_export_continues(
     checkpoint: Path, ids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounded: list[int] = []
@@ -158,7 +158,7 @@ def test_a_stopped_export_goes_on(
     assert not (tmp_path / ".p.layers").exists()
 
 
-def test_layers_of_another_export_are_not_taken(
+def test_layers_of_another_export_are_not_reused(
     checkpoint: Path, ids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = Calibrated.layer

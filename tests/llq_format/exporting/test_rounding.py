@@ -48,7 +48,7 @@ def error(weights: NDArray[np.float32], rounded: NDArray[np.float32], h: NDArray
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("shape", [(128, 192), (100, 130)])
-def test_every_rounder_is_better_than_the_one_before(shape: tuple[int, int], scheme: Scheme) -> None:
+def test_every_rounder_is_better_than_the_previous_rounder(shape: tuple[int, int], scheme: Scheme) -> None:
     weights, h = matrix(*shape), hessian(shape[1])
     errors = [error(weights, round_(weights, h, scheme).dequantize(), h) for round_ in ROUNDERS.values()]
     assert all(after < before for before, after in pairwise(errors)), errors

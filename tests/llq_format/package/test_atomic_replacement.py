@@ -57,7 +57,7 @@ def break_off(file: IO[bytes], error: type[BaseException]) -> NoReturn:
 
 @pytest.mark.parametrize("before", [{}, {"f": b"old"}], ids=["absent", "present"])
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_an_error_leaves_what_was_there(
+def test_an_error_leaves_the_old_file(
     tmp_path: Path, before: dict[str, bytes], error: type[BaseException]
 ) -> None:
     for name, data in before.items():

@@ -161,7 +161,7 @@ def test_other_files_are_written_named_and_hashed(tmp_path: Path) -> None:
     assert llq_format.validate(tmp_path / "p") == []
 
 
-def test_directories_above_are_made(tmp_path: Path) -> None:
+def test_parent_directories_are_created(tmp_path: Path) -> None:
     save(tmp_path / "new" / "and" / "p", {"w": ONES})
     assert tampering.rules(tmp_path / "new" / "and" / "p") == []
 

@@ -54,8 +54,8 @@ def test_any_split_gives_the_same_logits(oracle: Oracle, kv_cache: KVPrecision) 
     """Within the tolerance, and by experience bit by bit.
 
     Sums of other shapes are taken in another order and differ by 2^-53 or so, which the rounding of the next
-    input erases, the last time before the head. Only a value that lies within that of a rounding boundary
-    could tell two splits apart: with some 10^5 rounded values a chance of one in 10^9.
+    input erases, the last time before the head. Only a value within that distance of a rounding boundary
+    could distinguish two splits: with some 10^5 rounded values a chance of one in 10^9.
     """
     decoder = oracle.exact_decoder(1, kv_cache)
     expected = decoder.prefill(oracle.tokens)
@@ -66,7 +66,7 @@ def test_any_split_gives_the_same_logits(oracle: Oracle, kv_cache: KVPrecision) 
 def test_rounding_moves_logits_a_little(oracle: Oracle) -> None:
     """By what independent errors of the rounded inputs add up to, within a factor of four.
 
-    An INT8 code is off by 1/√12 of a step, and a vector's greatest magnitude is about 2.7 times its root mean
+    An INT8 code is off by 1/√12 of a step, and a vector's largest magnitude is about 2.7 times its root mean
     square, so an input is off by 2.7 / (127·√12); one in binary16 by some 2^-12. Four inputs a layer add up
     like a random walk, those of binary16 with the head's.
     """

@@ -1,7 +1,7 @@
-"""Damaged and forged packages: every changed byte is noticed, and nothing but findings comes out.
+"""Damaged and forged packages: every changed byte is noticed, and the only results are findings.
 
 Digest and hashes leave no byte unprotected, so a change by accident is always an error. A change with a new
-digest makes another package: it breaks a rule, or it is one that reads as its own bytes mean by the letter.
+digest makes another package: it breaks a rule, or it reads exactly as its own bytes specify.
 """
 
 import json

@@ -226,7 +226,7 @@ def test_an_executor_runs_kernels_that_it_has_never_seen() -> None:
 
 
 @pytest.mark.gpu
-def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
+def test_each_dispatch_sees_the_writes_of_earlier_dispatches() -> None:
     """100 dispatches of target(i) = (source(i) & 255) + 1, from x to y and back, in one pass."""
     value = deepcopy(VALUE)
     value["weights"] = {}
@@ -245,7 +245,7 @@ def test_each_dispatch_sees_what_those_before_it_wrote() -> None:
 
 
 @pytest.mark.gpu
-def test_a_variant_is_taken_only_where_the_device_has_its_features() -> None:
+def test_a_variant_is_chosen_only_if_the_device_has_its_features() -> None:
     program = Program.from_json(VALUE)
     impossible = ProgramVariant(
         "impossible", ("texture-compression-of-2040",), (), (), ("step_plain", "touch")

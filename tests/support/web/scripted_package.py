@@ -15,7 +15,7 @@ def scripted_package(directory: Path) -> Path:
     """Write the package and return its path."""
     prompt = (BPE.special_id(BEGIN), *BPE.encode(PROMPT))
     if BPE.decode(answer_ids(SCRIPT, prompt)) != TEXT:
-        raise ValueError("the model says another text")
+        raise ValueError("the model generates another text")
     package = directory / "scripted"
     package.mkdir()
     for name, data in package_of(SCRIPT).seal().files.items():

@@ -111,7 +111,7 @@ class Bench:
 
     def _read(self, name: str, buffer: Any, data: Array) -> Array:
         content = np.frombuffer(self.device.queue.read_buffer(buffer), np.uint8)
-        assert (content[data.nbytes :] == 0xFF).all(), f"{name} was written behind its end"  # noqa: S101
+        assert (content[data.nbytes :] == 0xFF).all(), f"{name} was written past its end"  # noqa: S101
         return content[: data.nbytes].view(data.dtype).reshape(data.shape).copy()
 
 
@@ -121,7 +121,7 @@ def bench(variant: str, adapter: str | None = None) -> Bench:
     return Bench(variant, adapter)
 
 
-def run(  # noqa: PLR0913  # what a dispatch is made of
+def run(  # noqa: PLR0913  # the parameters of a dispatch
     entry_point: str,
     bindings: Sequence[Array],
     parameters: Sequence[float],
@@ -130,10 +130,10 @@ def run(  # noqa: PLR0913  # what a dispatch is made of
     *,
     repeats: int = 1,
 ) -> list[Array]:
-    """Dispatch a kernel and return what each binding then holds, in order.
+    """Dispatch a kernel and return the contents of each binding afterwards, in order.
 
-    parameters: int for u32, float for f32; grid: one to three dimensions. repeats: dispatch so many
-    times on the same data, and raise AssertionError where results are not the same bits each time.
+    parameters: int for u32, float for f32; grid: one to three dimensions. repeats: dispatch that many
+    times on the same data, and raise AssertionError if results are not the same bits each time.
     """
     x, y, z = (*grid, 1, 1)[:3]
     device = bench(variant)

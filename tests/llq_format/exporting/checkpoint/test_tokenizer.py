@@ -155,7 +155,7 @@ def test_every_token_that_ends_an_answer_is_stated_once() -> None:
     assert rebuilt(eos_token_id=None)[0].eos_token_ids == []
 
 
-def test_chat_template_is_taken() -> None:
+def test_chat_template_is_used() -> None:
     keys = metadata()
     assert gguf_tokenizer.read(keys, len(TOKENS)).chat_template is None
     keys = Keys({**keys.values, "tokenizer.chat_template": "{{ x }}"}, "m.gguf")

@@ -95,7 +95,7 @@ def test_the_self_test_sees_a_wrong_alternative(section: str, old: str, new: str
         open_device(wrong, adapter=ADAPTER, variant="portable")
 
 
-def test_a_lack_of_memory_says_what_would_be_enough(package: llq_format.Package) -> None:
+def test_a_lack_of_memory_reports_the_memory_needed(package: llq_format.Package) -> None:
     device = new_device()
     with (
         mock.patch.object(device, "buffer", side_effect=DeviceError("no memory for 'x'")),
@@ -218,7 +218,7 @@ class Losing:
 
 @pytest.mark.parametrize("sampling", [None, Sampling(1.5, seed=11)], ids=["greedy", "drawn"])
 @pytest.mark.parametrize("after", [1, 4])
-def test_generation_goes_on_after_one_loss(
+def test_generation_continues_after_one_loss(
     package: llq_format.Package, sampling: Sampling | None, after: int
 ) -> None:
     undisturbed = list(generate(executor_of(package), PROMPT, 8, (), sampling))

@@ -89,7 +89,7 @@ def test_an_abort_leaves_the_position_and_spoils_nothing(
     assert list(generate(executor, PROMPT, COUNT)) == expected
 
 
-def test_a_sequence_does_not_know_the_one_before_it(executor: Executor, expected: list[int]) -> None:
+def test_a_sequence_does_not_depend_on_the_previous_sequence(executor: Executor, expected: list[int]) -> None:
     second = list(generate(executor, PROMPT[::-1] * 2, 4))
     assert list(generate(executor, PROMPT, COUNT)) == expected
     assert list(generate(executor, PROMPT[::-1] * 2, 4)) == second

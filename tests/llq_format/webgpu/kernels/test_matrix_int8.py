@@ -142,7 +142,7 @@ def test_only_the_rows_of_the_dispatch_are_written(entry: str) -> None:
 
 
 @every_entry
-def test_a_product_is_added_to_what_is_there(entry: str) -> None:
+def test_a_product_is_added_to_the_present_values(entry: str) -> None:
     matrix, vectors, expected = exact_case(8, 130, 200, 3, symmetric=True)
     before = np.random.default_rng(8).integers(-64, 64, (5, 133)).astype(np.float32)
     actual = product(entry, matrix, vectors, add=before)

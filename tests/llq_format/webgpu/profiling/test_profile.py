@@ -180,7 +180,7 @@ def test_constant_timestamps_are_rejected(executor: Executor, monkeypatch: pytes
     assert profiled(executor)["timing"]["method"] == "wall-clock"
 
 
-def test_of_a_rounded_clock_means_are_taken(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_means_are_reported_for_a_rounded_clock(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     tick = stopwatch.tick_ns(executor.device)
     step = round(100_000 / tick)
     _distorted(monkeypatch, lambda span: Span(span.begin // step * step, span.end // step * step))
