@@ -112,7 +112,7 @@ SHOWN_BY = {
     "LLQ-TOK-3": [
         f"{TEST_TEXT}::test_a_chat_template_sees_messages_and_special_tokens",
     ],
-    "LLQ-WGSL-6": [f"{TEST_PROGRAM}::test_the_file_as_it_stands_is_the_first_variant"],
+    "LLQ-WGSL-6": [f"{TEST_PROGRAM}::test_the_unchanged_file_is_the_first_variant"],
     "LLQ-WGSL-7": ["test llq_format/webgpu/execution/test_suite_runs.py::test_the_suite_passes"],
     "LLQ-PROG-25": ["variant float32-shuffled"],
     "LLQ-PROG-26": [
@@ -122,7 +122,7 @@ SHOWN_BY = {
     ],
     "LLQ-PROG-28": ["vector load-fails-for-no-shard", "vector model-loaded-by-the-directory"],
     "LLQ-PROG-30": ["vector control-files"],
-    "LLQ-PROG-31": [f"{TEST_PROGRAM}::test_the_file_as_it_stands_is_the_first_variant"],
+    "LLQ-PROG-31": [f"{TEST_PROGRAM}::test_the_unchanged_file_is_the_first_variant"],
     "LLQ-PROG-33": [f"{TEST_PROGRAM}::test_an_executor_runs_kernels_that_it_has_never_seen"],
     "LLQ-PROG-35": [f"{DEVICES}::test_memory_adds_up"],
     "LLQ-PROG-36": [f"{SEQUENCES}::test_the_rotary_table_reaches_the_end_of_the_context"],
@@ -138,7 +138,7 @@ SHOWN_BY = {
     ],
     "LLQ-PROG-45": [
         f"{SEQUENCES}::test_chunks_of_any_size_give_the_same_tokens",
-        f"{SEQUENCES}::test_nothing_fits_behind_a_full_context",
+        f"{SEQUENCES}::test_nothing_fits_after_a_full_context",
     ],
     "LLQ-PROG-46": [f"{SEQUENCES}::test_logits_are_the_reference_decoders"],
     "LLQ-PROG-47": [
