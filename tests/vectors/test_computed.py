@@ -24,6 +24,8 @@ from vectors.kit.disturbance import Exact
 from vectors.kit.ensemble import Run
 from vectors.kit.sequences import Logits
 
+pytestmark = pytest.mark.slow
+
 INDEX: list[dict[str, Any]] = json.loads((VECTORS / "index.json").read_text())["vectors"]
 OF: dict[str, list[dict[str, Any]]] = {kind: [v for v in INDEX if v["kind"] == kind] for kind in KINDS}
 

@@ -23,6 +23,7 @@ RULES: list[dict[str, Any]] = REGISTRY["rules"]
 VALIDATION = REGISTRY["stages"][: REGISTRY["stages"].index("decode")]
 
 
+@pytest.mark.slow
 def test_regeneration_is_byte_identical() -> None:
     assert build.differences() == []
 

@@ -6,6 +6,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import llq_format
 from llq_format.metadata.canonical_json import canonical
 from llq_format.package.attach_program import attach
@@ -14,6 +16,8 @@ from llq_format.validation.module import check_module
 from llq_format.validation.program import check_program, check_program_text
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.web.test_node import dependencies, node
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["dependencies"]  # the fixture that installs npm's packages
 

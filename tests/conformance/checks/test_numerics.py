@@ -28,6 +28,8 @@ from tests.support.error_bounds import bounded_products
 from tests.support.repository import ROOT
 from tests.support.timeouts import seconds
 
+pytestmark = pytest.mark.slow
+
 COMPUTED = ("activations", "matvec", "logits", "generate", "tokenize")
 BY_NAME = {check.name: check for check in CHECKS}
 LOADED = load(VECTORS)

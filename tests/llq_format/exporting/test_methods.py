@@ -19,6 +19,8 @@ from llq_format.reference import Decoder
 from tests.llq_format.cli.test_export import digest_of, write_checkpoint
 from tests.support.command_line import llq
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:

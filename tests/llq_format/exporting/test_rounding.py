@@ -16,6 +16,8 @@ from llq_format.format.placement import place
 from llq_format.format.quantize import QuantizeError, Scheme
 from llq_format.package.record_writer import TensorPlan, part_data, rows_of
 
+pytestmark = pytest.mark.slow
+
 ROUNDERS: dict[str, Rounder] = {
     "nearest": nearest,
     "nearest_weighted": nearest_weighted,

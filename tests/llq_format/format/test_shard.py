@@ -16,6 +16,8 @@ from llq_format.metadata.metadata import Part, TensorEntry
 from tests.support.declared_values import arrays_of, parsed_arrays, value_of
 from tests.support.invented_packages import Invented, Tensor, packages
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_preamble_has_its_fields_where_the_table_has_them() -> None:
     data = PREAMBLE.build(

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 import llq_format
@@ -14,6 +15,8 @@ from llq_format import Package, PackageWriter, PackedTensor, TensorPlan, Tokeniz
 from llq_format.format.layout import is_int4
 from tests.support import by_the_letter, sample_packages, tampering
 from tests.support.invented_packages import Invented, Tensor, packages
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

@@ -488,6 +488,7 @@ def kill_at(step: int, write_package: Callable[[], object]) -> int:
     return in_child(run)
 
 
+@pytest.mark.slow
 def test_a_kill_before_any_operation_leaves_all_or_nothing(tmp_path: Path) -> None:
     sample_packages.write_tensors(tmp_path / "expected")
     expected = tampering.contents(tmp_path / "expected")
@@ -507,6 +508,7 @@ def test_a_kill_before_any_operation_leaves_all_or_nothing(tmp_path: Path) -> No
     assert len(complete) > 10
 
 
+@pytest.mark.slow
 def test_a_kill_before_any_operation_of_overwriting_loses_neither_package(tmp_path: Path) -> None:
     sample_packages.write_tensors(tmp_path / "new")
     save(tmp_path / "old", {"w": ONES})

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from llq_format import LLQError, save
 from llq_format.metadata.rules import find
 from tests.support import by_the_letter, sample_packages, tampering
 from tests.support.invented_packages import Invented, packages
+
+pytestmark = pytest.mark.slow
 
 OPENED = ("read", "json", "version", "schema", "canonical", "model", "tensors", "parts", "files")
 """The stages that `open` checks."""

@@ -115,6 +115,7 @@ def check_texts(finding: Finding) -> None:
     assert set(document["values"]) == FINDING_CODES[finding.code].names
 
 
+@pytest.mark.slow
 def test_every_code_is_reported_for_a_vector_or_a_case(tmp_path: Path) -> None:
     reported = set(CASES)
     for vector in load():
