@@ -49,14 +49,14 @@ def _dense(  # noqa: PLR0913  # one argument a figure of a published configurati
     )
 
 
-def _llama4(layers: int, experts: int, every: int, *, qk_norm: bool) -> Model:
+def _llama4(layers: int, experts: int, interval: int, *, qk_norm: bool) -> Model:
     """Return a Llama 4 with experts in every `every`-th layer and no RoPE in every fourth."""
     chunked = Attention(rope=True, qk_norm=qk_norm, chunk_size=8192, temperature=None)
     nope = Attention(rope=False, qk_norm=False, chunk_size=None, temperature=Temperature(0.1, 8192))
     moe = FFN("silu", gated=True, intermediate_size=8192, moe=MoE(experts, 8192))
     dense = FFN("silu", gated=True, intermediate_size=16384, moe=None)
     stack = tuple(
-        Layer(nope if number % 4 == 0 else chunked, moe if number % every == 0 else dense)
+        Layer(nope if number % 4 == 0 else chunked, moe if number % interval == 0 else dense)
         for number in range(1, layers + 1)
     )
     return Model(
@@ -125,18 +125,18 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
     progress: called with numbers of bytes as they are written.
     Raises KeyError, ValueError, FileExistsError, ShardLimitError, LLQError or UnplannableError.
     """
-    chosen = geometry(model)
+    target = geometry(model)
     if layers is not None:
-        if not 1 <= layers <= len(chosen.layers):
-            raise ValueError(f"layers is 1 to {len(chosen.layers)} for this geometry, not {layers}")
-        chosen = replace(chosen, layers=chosen.layers[:layers], fp16_layers=min(chosen.fp16_layers, layers))
+        if not 1 <= layers <= len(target.layers):
+            raise ValueError(f"layers is 1 to {len(target.layers)} for this geometry, not {layers}")
+        target = replace(target, layers=target.layers[:layers], fp16_layers=min(target.fp16_layers, layers))
     int4: Literal["int4_affine", "int4_symmetric"] = "int4_affine" if scheme == "affine" else "int4_symmetric"
-    roles = list(tensor_roles(chosen))
+    roles = list(tensor_roles(target))
     plans = [TensorPlan(role.name, _dtype(role, int4), role.shape) for role in roles]
     stem = model if isinstance(model, str) else "synthetic"
     options: dict[str, Any] = {
         "stem": stem,
-        "model": chosen,
+        "model": target,
         "shard_limit": shard_limit,
         "overwrite": overwrite,
         **package_files(program),

@@ -71,8 +71,8 @@ app.command("compare")(compare.compare)
 app.command("profile")(profile.profile)
 
 
-def _version(*, asked: bool) -> None:
-    if asked:
+def _version(*, show: bool) -> None:
+    if show:
         from importlib import metadata  # noqa: PLC0415  # takes longer than all of this module
 
         try:
@@ -90,7 +90,7 @@ def _llq(
         bool,
         typer.Option(
             "--version",
-            callback=lambda asked: _version(asked=asked),
+            callback=lambda show: _version(show=show),
             is_eager=True,
             help="Print the versions of the package and of the format.",
         ),

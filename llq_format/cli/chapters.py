@@ -26,7 +26,7 @@ class Statement:
 def statements() -> Mapping[str, Statement]:
     """Return the statement of every rule, by rule id."""
     folder = specification_path("README.md").parent
-    return {rule: found for path in sorted(folder.glob("*.md")) for rule, found in _statements(path)}
+    return {rule: statement for path in sorted(folder.glob("*.md")) for rule, statement in _statements(path)}
 
 
 def _statements(path: Path) -> Iterator[tuple[str, Statement]]:
@@ -40,10 +40,10 @@ def _statements(path: Path) -> Iterator[tuple[str, Statement]]:
         rule = _RULE.match(block)
         if rule:
             text: list[str] = []
-            for _, after in blocks[index + 1 :]:
-                if after.startswith("#") or _RULE.match(after):
+            for _, block_text in blocks[index + 1 :]:
+                if block_text.startswith("#") or _RULE.match(block_text):
                     break
-                text.append(after)
+                text.append(block_text)
             yield rule[1], Statement(path.name, line, chapter, section, tuple(text))
 
 

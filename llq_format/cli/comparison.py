@@ -69,20 +69,20 @@ def tensor_differences(
 
 def tensor_difference(a: Package, b: Package, name: str) -> TensorDifference | None:
     """Return how a tensor differs, or None."""
-    left, right = a.entry(name), b.entry(name)
-    members = tuple(_members(_description(left), _description(right), ""))
-    if not members and [part.sha256 for part in left.parts] == [part.sha256 for part in right.parts]:
+    entry_a, right = a.entry(name), b.entry(name)
+    members = tuple(_members(_description(entry_a), _description(right), ""))
+    if not members and [part.sha256 for part in entry_a.parts] == [part.sha256 for part in right.parts]:
         return None
-    if left.shape != right.shape:
+    if entry_a.shape != right.shape:
         return TensorDifference(name, members, None, {})
     blocks: dict[str, list[int]] = {}
-    if is_int4(left.dtype) and is_int4(right.dtype):
+    if is_int4(entry_a.dtype) and is_int4(right.dtype):
         packed = [_packed(package, name) for package in (a, b)]
         blocks = _blocks(*packed)
-        bands = _packed_bands(packed, left.rows, left.cols, blocks)
+        bands = _packed_bands(packed, entry_a.rows, entry_a.cols, blocks)
     else:
-        bands = _raw_bands([_decoded(package, name) for package in (a, b)], left)
-    weights = _weights(bands, prod(left.shape))
+        bands = _raw_bands([_decoded(package, name) for package in (a, b)], entry_a)
+    weights = _weights(bands, prod(entry_a.shape))
     if not members and not weights.differing and not blocks:
         return None
     return TensorDifference(name, members, weights, blocks)
@@ -130,7 +130,7 @@ def _blocks(a: PackedTensor, b: PackedTensor) -> dict[str, list[int]]:
         "zero_point": zeros[0] != zeros[1],
         "codes": np.array([not np.array_equal(x, y) for x, y in zip(a.packed, b.packed, strict=True)]),
     }
-    return {what: np.flatnonzero(where).tolist() for what, where in differing.items() if where.any()}
+    return {kind: np.flatnonzero(where).tolist() for kind, where in differing.items() if where.any()}
 
 
 Band = tuple[int, NDArray[np.float32], NDArray[np.float32]]
@@ -161,9 +161,9 @@ def _weights(bands: Iterator[Band], total: int) -> Weights:
         unlike = a.view(np.uint32) != b.view(np.uint32)
         if unlike.any():
             differing += int(unlike.sum())
-            apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
-            where = int(apart.argmax())
-            if apart.flat[where] > largest:
+            errors = np.abs(a.astype(np.float64) - b.astype(np.float64))
+            where = int(errors.argmax())
+            if errors.flat[where] > largest:
                 row, col = divmod(where, a.shape[1])
-                largest, at = float(apart.flat[where]), (first + row, col)
+                largest, at = float(errors.flat[where]), (first + row, col)
     return Weights(differing, total, largest, *at)

@@ -61,12 +61,12 @@ class _WebGPU:
         from llq_format.webgpu.execution.opening import executable, executor_on, open_device  # noqa: PLC0415
         from llq_format.webgpu.execution.session import Session  # noqa: PLC0415
 
-        found = executable(package)
-        self.context: int | None = context or min(found.program.context_length, positions)
+        files = executable(package)
+        self.context: int | None = context or min(files.program.context_length, positions)
 
         def make() -> Executor:
-            device = open_device(found, adapter=adapter, variant=variant)
-            return executor_on(package, found, device, self.context)
+            device = open_device(files, adapter=adapter, variant=variant)
+            return executor_on(package, files, device, self.context)
 
         self._session = Session(make)
 

@@ -41,22 +41,24 @@ def tensor_bytes(tensor: TensorEntry) -> int:
 
 def sizes_by_kind(metadata: Metadata) -> list[Size]:
     """Return the size of each dtype that the package uses."""
-    found = [
+    sizes = [
         _size(dtype, (t for t in metadata.tensors if t.dtype == dtype), overhead=0)
         for dtype in get_args(Dtype)
     ]
-    return [size for size in found if size.tensors]
+    return [size for size in sizes if size.tensors]
 
 
 def total_size(metadata: Metadata) -> Size:
     """Return the size of all shards, preambles included."""
-    held = sum(tensor_bytes(tensor) for tensor in metadata.tensors)
+    payload_bytes = sum(tensor_bytes(tensor) for tensor in metadata.tensors)
     return _size(
-        "total", metadata.tensors, overhead=sum(shard.byte_length for shard in metadata.shards) - held
+        "total",
+        metadata.tensors,
+        overhead=sum(shard.byte_length for shard in metadata.shards) - payload_bytes,
     )
 
 
 def _size(kind: str, tensors: Iterable[TensorEntry], overhead: int) -> Size:
-    chosen = list(tensors)
-    weights = sum(prod(tensor.shape) for tensor in chosen)
-    return Size(kind, len(chosen), weights, sum(map(tensor_bytes, chosen)) + overhead)
+    entries = list(tensors)
+    weights = sum(prod(tensor.shape) for tensor in entries)
+    return Size(kind, len(entries), weights, sum(map(tensor_bytes, entries)) + overhead)

@@ -69,12 +69,15 @@ def print_fields(console: Console, fields: Iterable[tuple[str, str]], indent: in
 
 
 def print_table(
-    console: Console, head: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[int] = (0,)
+    console: Console,
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    left_columns: Sequence[int] = (0,),
 ) -> None:
     """Print columns, those numbered in `left` flush left, the others flush right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, name in enumerate(head):
-        justify: Literal["left", "right"] = "left" if number in left else "right"
+        justify: Literal["left", "right"] = "left" if number in left_columns else "right"
         table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=False)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
@@ -122,10 +125,10 @@ class ProgressBar:
             self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=period)
             self._task: Any = None
 
-    def start(self, total: int, what: str) -> None:
+    def start(self, total: int, description: str) -> None:
         """Begin: so many bytes, or layers, of that."""
         if self._bar is not None:
-            self._task = self._bar.add_task(printable(what), total=total)
+            self._task = self._bar.add_task(printable(description), total=total)
 
     def advance(self, count: int) -> None:
         """Note that so many more are done."""

@@ -47,7 +47,7 @@ def block_maps(
     turn = rotation(checkpoint.load("embedding"), package.get_tensor("embedding"))
     for number, layer in enumerate(model.layers):
         stored = _binary32(stored_model.layer(number))
-        found = (
+        expected = (
             {}
             if turn is None
             else layer_as_stored(model, layer.ffn, _binary32(originals.layer(number)), stored, turn)
@@ -56,7 +56,7 @@ def block_maps(
         for name in package:
             if name.startswith(prefix) and is_int4(package.entry(name).dtype):
                 short = name.removeprefix(prefix)
-                yield _map(package, name, stored[short], found.get(short))
+                yield _map(package, name, stored[short], expected.get(short))
         on_layer(1)
     if "lm_head" in package and is_int4(package.entry("lm_head").dtype):
         norm, head = (tensor.astype(np.float32) for tensor in originals.head())

@@ -30,8 +30,8 @@ def rotation(original: Floats, stored: Floats) -> Floats | None:
     if relative_error(original, stored) < _SAME_EMBEDDING**2:
         return np.eye(original.shape[1], dtype=np.float32)
     turn, strengths = _procrustes(original, stored)
-    told = strengths[-1] > _SAME_EMBEDDING**2 * strengths[0]
-    return turn if told and relative_error(original, stored @ turn.T) < _SAME_EMBEDDING**2 else None
+    distinct = strengths[-1] > _SAME_EMBEDDING**2 * strengths[0]
+    return turn if distinct and relative_error(original, stored @ turn.T) < _SAME_EMBEDDING**2 else None
 
 
 def layer_as_stored(model: Model, ffn: FFN, original: Weights, stored: Weights, turn: Floats) -> Weights:
@@ -43,7 +43,7 @@ def layer_as_stored(model: Model, ffn: FFN, original: Weights, stored: Weights, 
     """
     qkv = through_norm(original["attention.qkv"], original["attention_norm"], stored["attention_norm"], turn)
     first = model.num_heads * model.head_dim + model.num_kv_heads * model.head_dim
-    found = {
+    matrices = {
         "attention.qkv": np.concatenate(
             [
                 _rows_fitted(qkv[:first], stored["attention.qkv"][:first]),
@@ -57,11 +57,11 @@ def layer_as_stored(model: Model, ffn: FFN, original: Weights, stored: Weights, 
     rotated, output_rotated = _values_turned(model, values, turned, output)
     if relative_error(turned, rotated) < relative_error(turned, fitted):
         fitted, output = rotated, output_rotated
-    found["attention.qkv"][first:] = fitted
-    found["attention.output"] = _rows_fitted(output.T, stored["attention.output"].T).T
+    matrices["attention.qkv"][first:] = fitted
+    matrices["attention.output"] = _rows_fitted(output.T, stored["attention.output"].T).T
     for prefix in _dense_networks(ffn):
-        _dense_as_stored(prefix, ffn, original, stored, turn, found)
-    return found
+        _dense_as_stored(prefix, ffn, original, stored, turn, matrices)
+    return matrices
 
 
 def through_norm(matrix: Floats, norm: Floats, stored_norm: Floats, turn: Floats) -> Floats:
@@ -71,7 +71,7 @@ def through_norm(matrix: Floats, norm: Floats, stored_norm: Floats, turn: Floats
 
 
 def _dense_as_stored(  # noqa: PLR0913, PLR0917  # what a network consists of
-    prefix: str, ffn: FFN, original: Weights, stored: Weights, turn: Floats, found: dict[str, Floats]
+    prefix: str, ffn: FFN, original: Weights, stored: Weights, turn: Floats, matrices: dict[str, Floats]
 ) -> None:
     first = f"{prefix}.{'gate_up' if ffn.gated else 'up'}"
     rows = through_norm(original[first], original["ffn_norm"], stored["ffn_norm"], turn)
@@ -79,10 +79,10 @@ def _dense_as_stored(  # noqa: PLR0913, PLR0917  # what a network consists of
     size = down.shape[1]
     order = _order(rows[:size], stored[first][:size])
     gate, up = rows[:size][order], rows[-size:][order]
-    found[first] = _rows_fitted(up, stored[first][-size:])
+    matrices[first] = _rows_fitted(up, stored[first][-size:])
     if ffn.gated:
-        found[first] = np.concatenate([gate, found[first]])
-    found[f"{prefix}.down"] = _rows_fitted(down[:, order].T, stored[f"{prefix}.down"].T).T
+        matrices[first] = np.concatenate([gate, matrices[first]])
+    matrices[f"{prefix}.down"] = _rows_fitted(down[:, order].T, stored[f"{prefix}.down"].T).T
 
 
 def _order(original: Floats, stored: Floats) -> NDArray[np.intp]:
@@ -93,8 +93,8 @@ def _order(original: Floats, stored: Floats) -> NDArray[np.intp]:
         return in_place
     cosines = b @ a.T
     order = cosines.argmax(axis=1)
-    told = len(np.unique(order)) == len(order) and cosines.max(axis=1).mean() > _ALIKE
-    return order if told else in_place
+    distinct = len(np.unique(order)) == len(order) and cosines.max(axis=1).mean() > _ALIKE
+    return order if distinct else in_place
 
 
 def _values_turned(model: Model, values: Floats, stored: Floats, output: Floats) -> tuple[Floats, Floats]:

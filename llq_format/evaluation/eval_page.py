@@ -66,11 +66,11 @@ def _figures(report: Report) -> ET.Element:
     """Return the headline: what a runtime makes of the package."""
     score = report["exact"]
     estimates = [
-        ("perplexity", _shown(score["perplexity"], "{:.2f}")),
-        ("change", _shown(score["change"], "{:+.1%}")),
-        ("KL divergence, nats", _shown(score["divergence"], "{:.3f}")),
+        ("perplexity", _estimate_text(score["perplexity"], "{:.2f}")),
+        ("change", _estimate_text(score["change"], "{:+.1%}")),
+        ("KL divergence, nats", _estimate_text(score["divergence"], "{:.3f}")),
         ("its 99th percentile, nats", (f"{score['divergence_99']:.2f}", "")),
-        ("same top token", _shown(score["same_top"], "{:.1%}")),
+        ("same top token", _estimate_text(score["same_top"], "{:.1%}")),
     ]
     return figures(
         (name, [element("dd", value), element("dd", interval, class_="interval")])
@@ -83,7 +83,7 @@ def _both(report: Report) -> list[ET.Element]:
     names = ("perplexity", "change", "KL divergence, nats", "same top token")
     columns = ("exact", "weights")
     rows = [
-        (name, *(" ".join(_shown(report[column][key], form)) for column in columns))
+        (name, *(" ".join(_estimate_text(report[column][key], form)) for column in columns))
         for name, (key, form) in zip(names, forms.items(), strict=True)
     ]
     rows.insert(
@@ -94,27 +94,28 @@ def _both(report: Report) -> list[ET.Element]:
         "The figures above are of the package as runtimes execute it: weights in INT4, inputs of matrices "
         "rounded to binary16 or INT8. Brackets hold 95 % intervals over the sequences of the text"
     )
-    alone = report["sequences"] == 1
-    ending = "; a single sequence has none." if alone else "."
+    single = report["sequences"] == 1
+    ending = "; a single sequence has none." if single else "."
     return [element("p", note + ending, class_="note"), table(head, rows, "Both executions")]
 
 
 def _layers(layers: Sequence[Report]) -> list[ET.Element]:
     title = element("h2", "Error of each layer")
-    own = [layer["own"] for layer in layers]
-    if None in own:
+    own_errors = [layer["own"] for layer in layers]
+    if None in own_errors:
         words = "The package's coordinates were not recognised, so its layers cannot be compared one by one."
         return [title, element("p", words)]
-    worst = max(range(len(own)), key=own.__getitem__)
+    worst = max(range(len(own_errors)), key=own_errors.__getitem__)
     words = (
-        f"Layer {worst} hurts most: {own[worst]:.2%} of the energy of what it adds to the residual stream is "
-        f"error, given the original's stream. After the last layer {layers[-1]['accumulated']:.2%} of the "
-        "stream's energy is error. Inputs are not rounded here."
+        f"Layer {worst} has the largest error. Given the original's residual stream, "
+        f"{own_errors[worst]:.2%} of the energy of its contribution is error. After the last layer, "
+        f"{layers[-1]['accumulated']:.2%} of the stream's energy is error. "
+        "The inputs of matrices are not rounded here."
     )
     return [
         title,
         element("p", words),
-        *layer_curve("a layer's own", own, "product"),
+        *layer_curve("a layer's own", own_errors, "product"),
         *layer_curve("of the stream behind it", [layer["accumulated"] for layer in layers], "attention"),
     ]
 
@@ -122,10 +123,10 @@ def _layers(layers: Sequence[Report]) -> list[ET.Element]:
 def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
     if not maps:
         return []
-    left_out = len(maps) - MOST_MAPS // 2
+    omitted = len(maps) - MOST_MAPS // 2
     largest = sorted(maps, key=lambda matrix: -(matrix.error or 0))[: MOST_MAPS // 2]
     names = {matrix.name for matrix in largest}
-    shown = [matrix for matrix in maps if matrix.name in names]
+    pictured = [matrix for matrix in maps if matrix.name in names]
     parts = [
         element("h2", "Blocks"),
         element(
@@ -135,10 +136,10 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
             class_="note",
         ),
     ]
-    if left_out > 0:
-        words = f"{left_out} of {len(maps)} matrices with the least error are not shown."
+    if omitted > 0:
+        words = f"{omitted} of {len(maps)} matrices with the least error are not shown."
         parts.append(element("p", words, class_="note"))
-    errors = {matrix.name: matrix.errors for matrix in shown if matrix.errors is not None}
+    errors = {matrix.name: matrix.errors for matrix in pictured if matrix.errors is not None}
     if errors:
         parts += _maps(
             "Error of each block",
@@ -147,13 +148,13 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
             errors,
             "{:.1%}",
         )
-    if len(errors) < len(shown):
+    if len(errors) < len(pictured):
         words = (
-            f"Of {len(shown) - len(errors)} of {len(shown)} matrices the coordinates were not recognised, so "
-            "their weights cannot be compared."
+            f"The coordinates of {len(pictured) - len(errors)} of {len(pictured)} matrices were not "
+            "recognised, so their weights cannot be compared."
         )
         parts.append(element("p", words, class_="note"))
-    scales = {matrix.name: matrix.scales.astype(np.float64) for matrix in shown}
+    scales = {matrix.name: matrix.scales.astype(np.float64) for matrix in pictured}
     return parts + _maps(
         "Scale of each block",
         "the step from one code to the next, as a weight; on a logarithmic axis",
@@ -164,18 +165,18 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
 
 
 def _maps(
-    title: str, what: str, values: Mapping[str, Any], form: str, *, logarithmic: bool = False
+    title: str, explanation: str, values: Mapping[str, Any], form: str, *, logarithmic: bool = False
 ) -> list[ET.Element]:
     """Return small multiples, a row of pictures for each kind of matrix."""
-    drawn = {name: np.log2(value) if logarithmic else value for name, value in values.items()}
-    flat = np.concatenate([value.ravel() for value in drawn.values()])
+    pictured = {name: np.log2(value) if logarithmic else value for name, value in values.items()}
+    flat = np.concatenate([value.ravel() for value in pictured.values()])
     low, high = (float(end) for end in np.quantile(flat, (_EDGE, 1 - _EDGE)))
     ends = [form.format(2**end if logarithmic else end) for end in (low, high)]
     rows: dict[str, list[ET.Element]] = {}
-    for name, value in drawn.items():
+    for name, value in pictured.items():
         layer, kind = _split(name)
-        given = values[name]
-        span = f"{form.format(given.min())} to {form.format(given.max())}"
+        matrix_values = values[name]
+        span = f"{form.format(matrix_values.min())} to {form.format(matrix_values.max())}"
         down, across = value.shape
         picture = element(
             "img",
@@ -195,7 +196,7 @@ def _maps(
     )
     return [
         element("h3", title),
-        element("p", f"{what[0].upper()}{what[1:]}.", class_="note"),
+        element("p", f"{explanation[0].upper()}{explanation[1:]}.", class_="note"),
         bar,
         *(
             part
@@ -216,10 +217,10 @@ def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
         "Beginnings taken from the text, continued with the top-1 token each time; the package computes "
         "as runtimes do. A small difference early on leads elsewhere: this shows fluency, not equality."
     )
-    shown = []
+    sections = []
     for sample in samples:
         texts = [("original", sample.original), ("package", sample.package), ("the text itself", sample.text)]
-        shown.append(
+        sections.append(
             element(
                 "section",
                 element("p", sample.prompt, class_="prompt"),
@@ -231,7 +232,7 @@ def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
                 class_="sample",
             )
         )
-    return [title, element("p", note, class_="note"), *shown]
+    return [title, element("p", note, class_="note"), *sections]
 
 
 def _particulars(report: Report) -> list[ET.Element]:
@@ -257,7 +258,7 @@ def _split(name: str) -> tuple[str, str]:
     return layer, kind
 
 
-def _shown(estimate: Report, form: str) -> tuple[str, str]:
+def _estimate_text(estimate: Report, form: str) -> tuple[str, str]:
     """Return a figure and its interval as text."""
     value = form.format(estimate["value"])
     if estimate["low"] is None or not math.isfinite(estimate["high"]):

@@ -104,7 +104,7 @@ def evaluate_weights(  # noqa: PLR0913  # two models and what is asked
     for number, layer in enumerate(model.layers):
         weights = {name: value.astype(np.float32) for name, value in source.layer(number).items()}
         config = original.layers[number]
-        after = run_layer(original, config, weights, inv_freq[0], x, multiply=multiplied_by(weights))
+        exact_output = run_layer(original, config, weights, inv_freq[0], x, multiply=multiplied_by(weights))
         stored = _layer_of(model, load, number)
         multiplies = {
             "weights": multiplied_by(stored),
@@ -112,15 +112,15 @@ def evaluate_weights(  # noqa: PLR0913  # two models and what is asked
         }
         own = None
         if layer_errors and turn is not None:
-            given = x @ turn
-            added = run_layer(model, layer, stored, inv_freq[1], given, multiply=multiplies["weights"])
-            own = relative_error(after - x, (added - given) @ turn.T)
+            stored_input = x @ turn
+            added = run_layer(model, layer, stored, inv_freq[1], stored_input, multiply=multiplies["weights"])
+            own = relative_error(exact_output - x, (added - stored_input) @ turn.T)
         for name, multiply in multiplies.items():
             streams[name] = run_layer(model, layer, stored, inv_freq[1], streams[name], multiply=multiply)
         if layer_errors:
-            total = None if turn is None else relative_error(after, streams["weights"] @ turn.T)
+            total = None if turn is None else relative_error(exact_output, streams["weights"] @ turn.T)
             errors.append(LayerError(own, total))
-        x = after
+        x = exact_output
         on_step(1)
     norm, head = source.head()
     reference = final_norm(original, norm, x), head.astype(np.float32)
@@ -144,22 +144,22 @@ def _scores(  # noqa: PLR0913, PLR0917  # two models and what they computed
     hidden["exact"] = round_binary16(hidden["exact"]).astype(np.float32)
     shape = (len(tokens), tokens.shape[1] - 1)
     losses = np.empty(shape)
-    found = {name: Positions(np.empty(shape), np.empty(shape), np.empty(shape, np.bool_)) for name in hidden}
+    scores = {name: Positions(np.empty(shape), np.empty(shape), np.empty(shape, np.bool_)) for name in hidden}
     for number, ids in enumerate(tokens):
         for start in range(0, shape[1], _POSITIONS):
             part = slice(start, min(start + _POSITIONS, shape[1]))
-            each, following = np.arange(part.stop - start), ids[start + 1 : part.stop + 1]
+            indices, following = np.arange(part.stop - start), ids[start + 1 : part.stop + 1]
             log_p = log_softmax(reference[0][number, part] @ reference[1].T)
             p, top = np.exp(log_p), log_p.argmax(axis=-1)
-            losses[number, part] = -log_p[each, following]
-            for name, positions in found.items():
+            losses[number, part] = -log_p[indices, following]
+            for name, positions in scores.items():
                 log_q = log_softmax(hidden[name][number, part] @ head.T)
-                positions.losses[number, part] = -log_q[each, following]
+                positions.losses[number, part] = -log_q[indices, following]
                 positions.same[number, part] = log_q.argmax(axis=-1) == top
                 np.subtract(log_p, log_q, out=log_q)
                 positions.divergences[number, part] = np.einsum("tv,tv->t", p, log_q)
         on_step(1)
-    return losses, {name: positions.score(losses) for name, positions in found.items()}
+    return losses, {name: positions.score(losses) for name, positions in scores.items()}
 
 
 def _check_same(original: Model, model: Model) -> None:

@@ -19,10 +19,10 @@ def heatmap(values: NDArray[np.floating], low: float, high: float) -> str:
 
     Values that are not finite are grey.
     """
-    known = np.isfinite(values)
+    finite = np.isfinite(values)
     span = high - low if high > low else 1.0
-    shares = np.clip((np.where(known, values, low) - low) / span, 0, 1)
-    indices = np.where(known, np.rint(shares * (_COLOURS - 1)), _COLOURS).astype(np.uint8)
+    shares = np.clip((np.where(finite, values, low) - low) / span, 0, 1)
+    indices = np.where(finite, np.rint(shares * (_COLOURS - 1)), _COLOURS).astype(np.uint8)
     rows = b"".join(b"\0" + row.tobytes() for row in indices)  # filter 0 before each row
     down, across = values.shape
     png = b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -10,13 +10,13 @@ from llq_format.html.svg import columns
 _LINES = 4
 
 
-def layer_curve(what: str, errors: Sequence[float], kind: str) -> list[ET.Element]:
+def layer_curve(description: str, errors: Sequence[float], kind: str) -> list[ET.Element]:
     """Return a picture of relative errors by layer; `kind` is the class that gives its colour."""
     top = _above(max(errors))
     chart = columns(
         [error / top for error in errors],
         [f"layer {layer}: {error:.3%}" for layer, error in enumerate(errors)],
-        f"error {what} by layer, from {min(errors):.3%} to {max(errors):.3%}",
+        f"error {description} by layer, from {min(errors):.3%} to {max(errors):.3%}",
         kind,
         _LINES,
     )
@@ -29,7 +29,7 @@ def layer_curve(what: str, errors: Sequence[float], kind: str) -> list[ET.Elemen
         for place in places
     ]
     return [
-        element("h3", f"Error {what}, share of energy"),
+        element("h3", f"Error {description}, share of energy"),
         element(
             "div",
             axis,

@@ -29,14 +29,14 @@ def beginnings(
     size = length - (bos is not None)
     if tokens.shape[1] < length:
         return np.empty((0, length), np.int64)
-    chosen = []
+    passages = []
     for number in sorted({0, len(tokens) // 2, len(tokens) - 1}):
         ids = tokens[number, bos is not None :]
         starts = (at + 1 for at, token in enumerate(ids[: len(ids) - size]) if ends_sentence(int(token)))
         start = next(starts, 0)
         passage = ids[start : start + size]
-        chosen.append(passage if bos is None else np.concatenate([[bos], passage]))
-    return np.stack(chosen)
+        passages.append(passage if bos is None else np.concatenate([[bos], passage]))
+    return np.stack(passages)
 
 
 def continuations(  # noqa: PLR0913  # a model and how it writes

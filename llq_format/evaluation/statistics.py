@@ -96,17 +96,17 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
     return shifted
 
 
-def relative_error(exact: Floats, found: Floats) -> float:
+def relative_error(exact: Floats, approximate: Floats) -> float:
     """Return the squared norm of the difference over that of `exact`."""
     energy = float(np.square(exact, dtype=np.float64).sum())
-    return float(np.square(found - exact, dtype=np.float64).sum()) / energy if energy else 0.0
+    return float(np.square(approximate - exact, dtype=np.float64).sum()) / energy if energy else 0.0
 
 
-def _exponential(of: Estimate) -> Estimate:
-    low, high = (None if end is None else math.exp(end) for end in (of.low, of.high))
-    return Estimate(math.exp(of.value), low, high)
+def _exponential(value: Estimate) -> Estimate:
+    low, high = (None if end is None else math.exp(end) for end in (value.low, value.high))
+    return Estimate(math.exp(value.value), low, high)
 
 
-def _less_one(of: Estimate) -> Estimate:
-    low, high = (None if end is None else end - 1 for end in (of.low, of.high))
-    return Estimate(of.value - 1, low, high)
+def _less_one(value: Estimate) -> Estimate:
+    low, high = (None if end is None else end - 1 for end in (value.low, value.high))
+    return Estimate(value.value - 1, low, high)

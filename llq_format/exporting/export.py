@@ -71,7 +71,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     UnplannableError for a model that WebGPU's default limits cannot hold.
     """
     with open_checkpoint(checkpoint) as source:
-        given = Model.from_json(source.model)
+        source_model = Model.from_json(source.model)
         provenance = {
             **source.provenance,
             "source_sha256": source_sha256(Path(checkpoint)),
@@ -79,24 +79,28 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             "scheme": scheme,
         }
         recipe = RECIPES.get(method)
-        transformed = TransformedModel(given, source.load, recipe.transforms(given, seed) if recipe else ())
+        transformed = TransformedModel(
+            source_model, source.load, recipe.transforms(source_model, seed) if recipe else ()
+        )
         model = transformed.model
         if head == "int4" and model.tied_embeddings:
             raise ValueError(
                 "the embedding is the head, and an embedding is stored raw: leave --head int4 out; "
                 "only method best gives the model a head of its own"
             )
-        read = None
+        tokenized = None
         if recipe:
-            read = calibration(os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length)
-            provenance |= {"seed": seed, **read.to_json()}
+            tokenized = calibration(
+                os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length
+            )
+            provenance |= {"seed": seed, **tokenized.to_json()}
         chosen_head = head or ("f16" if transformed.untied else "int4")
         plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
-        chosen = stem or _stem(Path(checkpoint))
+        stem_name = stem or _stem(Path(checkpoint))
         with PackageWriter(
             directory,
             plans,
-            stem=chosen,
+            stem=stem_name,
             shard_limit=shard_limit,
             model=model,
             tokenizer=source.tokenizer,
@@ -106,29 +110,31 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             **package_files(program),
         ) as writer:
             if on_total is not None:
-                on_total(writer.total_bytes, chosen)
-            if recipe is None or read is None:
+                on_total(writer.total_bytes, stem_name)
+            if recipe is None or tokenized is None:
                 for plan in plans:
                     _add(writer, source, plan, METHODS["rtn"][scheme])
                 return writer.finish()
-            _check_weights(source, given, embedding)
+            _check_weights(source, source_model, embedding)
             inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
             calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
             target = Path(os.path.abspath(directory))  # noqa: PTH100  # as the writer does
-            saved = SavedLayers(
+            saved_layers = SavedLayers(
                 target.with_name(f".{target.name}.layers"), {**provenance, "format": VERSION_TEXT}
             )
             try:
                 writer.add("embedding", transformed.embedding())
                 if on_start is not None:
-                    on_start(len(model.layers), chosen)
-                _add_layers(writer, calibrated, saved, read.tokens, on_layer or (lambda _count: None))
+                    on_start(len(model.layers), stem_name)
+                _add_layers(
+                    writer, calibrated, saved_layers, tokenized.tokens, on_layer or (lambda _count: None)
+                )
                 _add_end(writer, calibrated, plans)
                 metadata = writer.finish()
             except Exception:  # what fails leaves nothing (LLQ-WRITE-7); what is stopped may go on
-                saved.remove()
+                saved_layers.remove()
                 raise
-            saved.remove()
+            saved_layers.remove()
             return metadata
 
 
@@ -154,18 +160,18 @@ def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
 def _add_layers(
     writer: PackageWriter,
     calibrated: Calibrated,
-    saved: SavedLayers,
+    saved_layers: SavedLayers,
     tokens: NDArray[np.int64],
     on_layer: Callable[[int], None],
 ) -> None:
     """Round and write all layers, first those that a stopped export has left."""
-    done, streams = saved.streams() or (0, first_streams(calibrated.source, tokens))
+    layers_done, streams = saved_layers.streams() or (0, first_streams(calibrated.source, tokens))
     calibrated.streams = streams
-    on_layer(done)
+    on_layer(layers_done)
     for number in range(len(calibrated.source.model.layers)):
-        layer = saved.layer(number) if number < done else calibrated.layer(number)
-        if number >= done:
-            saved.save(number, layer, calibrated.streams)
+        layer = saved_layers.layer(number) if number < layers_done else calibrated.layer(number)
+        if number >= layers_done:
+            saved_layers.save(number, layer, calibrated.streams)
             on_layer(1)
         for name, tensor in layer.items():
             writer.add(f"layers.{number}.{name}", tensor)
@@ -178,8 +184,10 @@ def _add_end(writer: PackageWriter, calibrated: Calibrated, plans: list[TensorPl
         if plan.name == "norm":
             writer.add("norm", norm)
         elif plan.name == "lm_head":
-            read = calibrated.head(norm, head)
-            writer.add("lm_head", calibrated.rounded_head(norm, read) if is_int4(plan.dtype) else read)
+            tokenized = calibrated.head(norm, head)
+            writer.add(
+                "lm_head", calibrated.rounded_head(norm, tokenized) if is_int4(plan.dtype) else tokenized
+            )
         elif plan.name == INV_FREQ and calibrated.inv_freq is not None:
             writer.add(INV_FREQ, calibrated.inv_freq)
 

@@ -63,11 +63,11 @@ def fields(structure: Struct) -> Mapping[str, Field]:
     """Return the fields of a structure of fixed size, by name and in order."""
     result: dict[str, Field] = {}
     offset = 0
-    for named in structure.subcons:
-        assert named.name is not None  # noqa: S101  # every field of ours has a name
-        size = named.sizeof()
-        value = bare(named).value if isinstance(bare(named), Fixed) else None
-        result[named.name] = Field(named.name, offset, size, type_name(named), value, named.docs)
+    for member in structure.subcons:
+        assert member.name is not None  # noqa: S101  # every field of ours has a name
+        size = member.sizeof()
+        value = bare(member).value if isinstance(bare(member), Fixed) else None
+        result[member.name] = Field(member.name, offset, size, type_name(member), value, member.docs)
         offset += size
     return MappingProxyType(result)
 
@@ -96,17 +96,17 @@ class Member:
 
 def members(part: Struct) -> tuple[Member, ...]:
     """Return the members of the declaration of a part, in order."""
-    return tuple(_member(named) for named in part.subcons)
+    return tuple(_member(member) for member in part.subcons)
 
 
-def _member(named: "Construct[Any, Any]") -> Member:
-    assert named.name is not None  # noqa: S101  # every member of ours has a name
-    declared = bare(named)
+def _member(member: "Construct[Any, Any]") -> Member:
+    assert member.name is not None  # noqa: S101  # every member of ours has a name
+    declared = bare(member)
     if not isinstance(declared, Aligned):
-        return Member(named.name, named, named.sizeof(), 1, 1, named.docs)
+        return Member(member.name, member, member.sizeof(), 1, 1, member.docs)
     array: Any = declared.subcon
     modulus: Any = declared.modulus
-    return Member(named.name, array.subcon, array.subcon.sizeof(), array.count, modulus, named.docs)
+    return Member(member.name, array.subcon, array.subcon.sizeof(), array.count, modulus, member.docs)
 
 
 def bare(declared: Any) -> Any:

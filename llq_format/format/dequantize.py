@@ -90,22 +90,22 @@ def _decode(blocks: _Blocks, weights: NDArray[np.float32], bands: range) -> None
         band = weights[i * BLOCK : (i + 1) * BLOCK]
         for j in range(0, blocks.across, run):
             k = min(run, blocks.across - j)
-            held = slice(i * blocks.across + j, i * blocks.across + j + k)
+            run_blocks = slice(i * blocks.across + j, i * blocks.across + j + k)
             # The rows of the run's blocks side by side, low and high bytes: [64, 16·k] each.
-            beside = planes[: 2 * BLOCK * k].reshape(2, BLOCK, k)
-            np.copyto(beside, blocks.plane_rows[held].transpose(1, 2, 0))
-            low, high = beside.view(np.uint8).reshape(2, -1)
-            pair, which, four = pairs[: len(low)], index[: len(low)], quads[: len(low)]
+            plane_rows = planes[: 2 * BLOCK * k].reshape(2, BLOCK, k)
+            np.copyto(plane_rows, blocks.plane_rows[run_blocks].transpose(1, 2, 0))
+            low, high = plane_rows.view(np.uint8).reshape(2, -1)
+            pair, indices, four = pairs[: len(low)], index[: len(low)], quads[: len(low)]
             np.copyto(pair, high)
             np.left_shift(pair, 8, out=pair)
             np.bitwise_or(pair, low, out=pair)
-            np.copyto(which, pair)
-            np.take(_four_codes(), which, out=four, mode="wrap")  # none wraps; with `raise` take would copy
+            np.copyto(indices, pair)
+            np.take(_four_codes(), indices, out=four, mode="wrap")  # none wraps; with `raise` take would copy
             codes = four.view(np.float32).reshape(BLOCK, k * BLOCK)
-            codes -= np.repeat(blocks.zero_point[held], BLOCK)
+            codes -= np.repeat(blocks.zero_point[run_blocks], BLOCK)
             into = band[:, j * BLOCK : (j + k) * BLOCK]
             height, width = into.shape
-            np.multiply(codes[:height, :width], np.repeat(blocks.scale[held], BLOCK)[:width], out=into)
+            np.multiply(codes[:height, :width], np.repeat(blocks.scale[run_blocks], BLOCK)[:width], out=into)
 
 
 def check_blocks(
@@ -120,12 +120,13 @@ def check_blocks(
     arrays = [("scales", scales, np.float16, (n,)), ("packed", packed, np.uint8, (n, BLOCK_BYTES))]
     if zero_points is not None:
         arrays.append(("zero_points", zero_points, np.int8, (n,)))
-    for name, array, dtype, wanted in arrays:
+    for name, array, dtype, expected in arrays:
         if array.dtype.newbyteorder("=") != dtype:
             raise TypeError(f"{name} must be an array of {np.dtype(dtype)}, not of {array.dtype}")
-        if array.shape != wanted:
+        if array.shape != expected:
             raise ValueError(
-                f"{name} of a matrix of shape {list(shape)} has shape {list(wanted)}, not {list(array.shape)}"
+                f"{name} of a matrix of shape {list(shape)} has shape {list(expected)}, "
+                f"not {list(array.shape)}"
             )
 
 

@@ -119,7 +119,7 @@ def quantize(
         raise TypeError(f"weights are float16, float32 or float64, not {weights.dtype}")
     if weights.ndim != 2 or 0 in weights.shape:
         raise ValueError(f"weights have shape [rows, cols], not {list(weights.shape)}")
-    chosen = METHODS["rtn"][scheme] if method is None else method
+    rounding = METHODS["rtn"][scheme] if method is None else method
     rows, cols = weights.shape
     down, across = block_grid(rows, cols)
     bands = []
@@ -129,7 +129,7 @@ def quantize(
         padded = np.zeros((BLOCK, across * BLOCK), np.float32)
         padded[: len(band), :cols] = band
         blocks = padded.reshape(BLOCK, across, BLOCK).transpose(1, 0, 2)
-        scales, zero_points, codes = chosen(blocks)
+        scales, zero_points, codes = rounding(blocks)
         _check_range(scales, zero_points, i)
         bands.append((scales, zero_points, pack(_zero_outside(codes, len(band), cols))))
     zeros = [z for _, z, _ in bands if z is not None]
@@ -152,10 +152,10 @@ def _check_finite(band: NDArray[np.floating], first_row: int) -> None:
 
 
 def _check_range(scales: NDArray[np.float16], zero_points: NDArray[np.int8] | None, i: int) -> None:
-    bad = np.flatnonzero(~(largest_weight(scales, zero_points) <= LARGEST_WEIGHT))
-    if bad.size:
+    excess = np.flatnonzero(~(largest_weight(scales, zero_points) <= LARGEST_WEIGHT))
+    if excess.size:
         raise QuantizeError(
-            f"the block at block row {i}, block column {bad[0]} holds weights too large for 4-bit codes: "
+            f"the block at block row {i}, block column {excess[0]} holds weights too large for 4-bit codes: "
             f"scale · |q − zero_point| would be above {LARGEST_WEIGHT:.0f}"
         )
 

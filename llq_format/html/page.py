@@ -13,14 +13,14 @@ def page(title: str, body: Iterable[ET.Element], style: str = "") -> str:
     content = "\n".join(ET.tostring(node, encoding="unicode", method="html") for node in body)
     heading = ET.tostring(element("title", title), encoding="unicode", method="html")
     parts = {"{{title}}": heading, "{{style}}": read("llq_format.html", "page.css") + style}
-    before, template = "", read("llq_format.html", "page.html")
+    output, template = "", read("llq_format.html", "page.html")
     for mark, text in {
         **parts,
         "{{body}}": content,
     }.items():  # in order, so that no text is searched for marks
         head, template = template.split(mark)
-        before += head + text
-    return before + template
+        output += head + text
+    return output + template
 
 
 @cache

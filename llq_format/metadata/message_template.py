@@ -50,11 +50,11 @@ class _Renderer(string.Formatter):
         if format_spec.startswith("# "):
             return f"{value} {format_spec[2:]}{'' if value == 1 else 's'}"
         if format_spec in ("or", ","):
-            return _joined(value, " or " if format_spec == "or" else ", ")
+            return _join(value, " or " if format_spec == "or" else ", ")
         return str(super().format_field(value, format_spec))
 
 
-def _joined(items: Sequence[Any], separator: str) -> str:
+def _join(items: Sequence[Any], separator: str) -> str:
     return separator.join(item if isinstance(item, str) else json.dumps(item) for item in items)
 
 

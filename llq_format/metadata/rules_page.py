@@ -24,13 +24,13 @@ _STAGE_WORDS = {
 @cache
 def chapters() -> dict[str, str]:
     """Return the chapter file (`packing.md`) that states each rule, by rule id."""
-    found: dict[str, str] = {}
+    chapters: dict[str, str] = {}
     for path in sorted(specification_path("README.md").parent.glob("*.md")):
         for rule_id in re.findall(
             r"^\*\*\[(LLQ-[A-Z]+-\d+)\]\*\*", path.read_text(encoding="utf-8"), re.MULTILINE
         ):
-            found[rule_id] = path.name
-    return found
+            chapters[rule_id] = path.name
+    return chapters
 
 
 def render() -> str:

@@ -94,10 +94,10 @@ def _findings(error: ValidationError, file: str | None, rule: str) -> Iterator[F
     schema: Any = error.schema
     place = Place(pointer=pointer(error.absolute_path), file=file)
     if keyword == "additionalProperties":
-        known = schema["properties"]
-        for name in sorted(set(instance) - set(known)):
+        properties = schema["properties"]
+        for name in sorted(set(instance) - set(properties)):
             where = Place(pointer=pointer([*error.absolute_path, name]), file=file)
-            yield Finding("unknown-member", where, {"name": name, "known": sorted(known)}, rule)
+            yield Finding("unknown-member", where, {"name": name, "known": sorted(properties)}, rule)
     elif keyword == "required":
         missing = [name for name in expected if name not in instance]
         if f"{missing[0]!r} is a required property" == error.message:  # one error comes for each missing name

@@ -104,9 +104,9 @@ def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Ite
     yield bytes(span.end - span.size)
 
 
-def _check_shape(plan: TensorPlan, found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if found != wanted:
-        raise ValueError(f"tensor {plan.name!r} has shape {list(found)}, planned was {list(wanted)}")
+def _check_shape(plan: TensorPlan, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        raise ValueError(f"tensor {plan.name!r} has shape {list(shape)}, planned was {list(expected)}")
 
 
 def _check_values(
@@ -118,13 +118,13 @@ def _check_values(
     of_model: bool,
 ) -> None:
     """Raise QuantizeError for values that break LLQ-RAW-2 or LLQ-MODEL-6."""
-    good, wanted = np.isfinite(stored), f"finite {plan.dtype} value"
+    valid, expected = np.isfinite(stored), f"finite {plan.dtype} value"
     if of_model and plan.name == INV_FREQ:
-        good, wanted = (stored > 0) & (stored <= 1), "value above 0 and at most 1"
-    if not good.all():
-        row, *col = np.argwhere(~good)[0]
+        valid, expected = (stored > 0) & (stored <= 1), "value above 0 and at most 1"
+    if not valid.all():
+        row, *col = np.argwhere(~valid)[0]
         where = f"row {first_row + row}" + (f", column {col[0]}" if col else "")
-        raise QuantizeError(f"{where}: {values[(row, *col)]} is no {wanted}")
+        raise QuantizeError(f"{where}: {values[(row, *col)]} is no {expected}")
 
 
 def _check_legal(packed: PackedTensor) -> None:
@@ -136,6 +136,6 @@ def _check_legal(packed: PackedTensor) -> None:
         raise QuantizeError(f"the weights of a block exceed {LARGEST_WEIGHT:.0f}")
     rows, cols = packed.shape
     blocks = packed.packed.reshape(*block_grid(rows, cols), BLOCK_BYTES)
-    below, beside = outside_mask(rows % BLOCK or BLOCK, BLOCK), outside_mask(BLOCK, cols % BLOCK or BLOCK)
-    if (blocks[-1] & below).any() or (blocks[:, -1] & beside).any():
+    below, right = outside_mask(rows % BLOCK or BLOCK, BLOCK), outside_mask(BLOCK, cols % BLOCK or BLOCK)
+    if (blocks[-1] & below).any() or (blocks[:, -1] & right).any():
         raise QuantizeError("a code outside the matrix is not 0")

@@ -161,15 +161,15 @@ class PackageWriter:
 
     def _planned(self) -> Metadata:
         """Return the metadata as planned; hashes, still unknown, stand as zeros."""
-        nothing = "0" * 64
+        zero_hash = "0" * 64
         parts = tuple(
-            tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, nothing) for p in placed)
+            tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, zero_hash) for p in placed)
             for placed in self._placement.parts
         )
         count = len(self._placement.shard_bytes)
         stem = self._metadata.stem
         shards = tuple(
-            FileEntry(shard_name(stem, i, count), size, nothing)
+            FileEntry(shard_name(stem, i, count), size, zero_hash)
             for i, size in enumerate(self._placement.shard_bytes)
         )
         return self._with_entries(shards, parts)
@@ -187,8 +187,8 @@ class PackageWriter:
     def _with_entries(self, shards: tuple[FileEntry, ...], parts: tuple[tuple[Part, ...], ...]) -> Metadata:
         """Return the metadata with these shards and parts and the entries of all other files."""
         tensors = tuple(
-            TensorEntry(plan.name, plan.dtype, plan.shape, held, extras=plan.extras)
-            for plan, held in zip(self._plans, parts, strict=True)
+            TensorEntry(plan.name, plan.dtype, plan.shape, tensor_parts, extras=plan.extras)
+            for plan, tensor_parts in zip(self._plans, parts, strict=True)
         )
         names = {
             "tokenizer": "tokenizer.json",

@@ -26,8 +26,8 @@ class KVCache:
 
     def extend(self, keys: Array, values: Array) -> tuple[Array, Array]:
         """Append the keys and values of new positions and return all of them, as float64 (LLQ-NUM-2)."""
-        for held, new in ((self.keys, keys), (self.values, values)):
-            held[:] = [np.concatenate([*held, new.astype(self.precision)])]
+        for cache, new in ((self.keys, keys), (self.values, values)):
+            cache[:] = [np.concatenate([*cache, new.astype(self.precision)])]
         return self.keys[0].astype(np.float64), self.values[0].astype(np.float64)
 
 

@@ -92,10 +92,10 @@ def _ffn(config: FFN, raw: Weights, x: Floats, multiply: Multiply) -> Floats:
     """Return the feed-forward network's output for vectors x [n, hidden]."""
     if config.moe is None:
         return _network(config, "ffn", None, multiply)(x)
-    chosen, scores = route(raw["ffn.router"].astype(x.dtype), x)
+    experts, scores = route(raw["ffn.router"].astype(x.dtype), x)
     y = _network(config, "ffn.shared", None, multiply)(x)
     for expert in range(config.moe.num_experts):
-        tokens = np.flatnonzero(chosen == expert)
+        tokens = np.flatnonzero(experts == expert)
         if len(tokens):
             network = _network(config, f"ffn.experts.{expert}", tokens, multiply)
             y[tokens] += network(scores[tokens, None] * x[tokens])

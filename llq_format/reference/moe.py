@@ -16,8 +16,8 @@ def route(router: Array, x: Array) -> tuple[NDArray[np.intp], Array]:
     router: the router's weights, [num_experts, hidden].
     """
     values = x @ router.T
-    chosen = values.argmax(axis=-1)  # the first among equals
-    return chosen, sigmoid(values[np.arange(len(x)), chosen])
+    experts = values.argmax(axis=-1)  # the first among equals
+    return experts, sigmoid(values[np.arange(len(x)), experts])
 
 
 class MoE:
@@ -31,9 +31,9 @@ class MoE:
 
     def __call__(self, x: Array) -> Array:
         """Return moe(x), float64 [tokens, hidden]."""
-        chosen, scores = self.route(x)
+        experts, scores = self.route(x)
         routed = np.empty_like(x)
-        for token, expert in enumerate(chosen):
+        for token, expert in enumerate(experts):
             routed[token] = self.experts[expert]((scores[token] * x[token])[None])[0]
         return self.shared(x) + routed
 

@@ -50,10 +50,10 @@ def choose(logits: Array, sampling: Sampling, position: int) -> int:
         sums = np.cumsum(weights)
         count = int(np.searchsorted(sums, top_p * sums[-1])) + 1
         ranked, weights = ranked[:count], weights[:count]
-    kept = np.argsort(ranked)
-    sums = np.cumsum(weights[kept])
+    order = np.argsort(ranked)
+    sums = np.cumsum(weights[order])
     reached = int(np.searchsorted(sums, uniform(sampling.seed, position) * sums[-1], side="right"))  # 6
-    return int(ranked[kept[min(reached, len(kept) - 1)]])
+    return int(ranked[order[min(reached, len(order) - 1)]])
 
 
 def uniform(seed: int, position: int) -> float:

@@ -46,16 +46,16 @@ class TextTokenizer:
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """Yield the text of tokens as they come, never a part of a character."""
         ids: list[int] = []
-        shown = ""
+        emitted = ""
         for token in tokens:
             ids.append(token)
             text = self.decode(ids)
             if not text.endswith(_UNFINISHED):
-                yield text[len(shown) :]
-                shown = text
-        rest = self.decode(ids)[len(shown) :]
-        if rest:
-            yield rest
+                yield text[len(emitted) :]
+                emitted = text
+        remainder = self.decode(ids)[len(emitted) :]
+        if remainder:
+            yield remainder
 
     def chat(self, messages: Sequence[dict[str, str]]) -> str:
         """Return the prompt of chat messages, `{"role": …, "content": …}` each, by the package's template.

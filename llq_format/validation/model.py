@@ -17,13 +17,13 @@ def check_model(metadata: Metadata) -> Iterator[Finding]:
 
 
 def _extensions(metadata: Metadata) -> Iterator[Finding]:
-    used = set(metadata.extensions_used or ())
-    named = [(f"/extensions_required/{i}", name) for i, name in enumerate(metadata.extensions_required or ())]
-    named += [(f"/extensions/{name}", name) for name in metadata.extensions or ()]
+    listed = set(metadata.extensions_used or ())
+    names = [(f"/extensions_required/{i}", name) for i, name in enumerate(metadata.extensions_required or ())]
+    names += [(f"/extensions/{name}", name) for name in metadata.extensions or ()]
     for index, tensor in enumerate(metadata.tensors):
-        named += [(f"/tensors/{index}/extensions/{name}", name) for name in tensor.extensions or ()]
-    for pointer, name in named:
-        if name not in used:
+        names += [(f"/tensors/{index}/extensions/{name}", name) for name in tensor.extensions or ()]
+    for pointer, name in names:
+        if name not in listed:
             yield Finding("extension-unlisted", Place(pointer=pointer), {"name": name})
 
 

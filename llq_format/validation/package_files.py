@@ -17,10 +17,10 @@ CHUNK_BYTES = 1 << 18  # read at a time: fits a second-level cache, whatever the
 
 def package_directory(path: str | os.PathLike[str]) -> Path:
     """Return the directory that a path names: the directory itself, or its metadata.json or .wgsl module."""
-    named = Path(path)
-    if not named.is_dir() and (named.name == FILE_NAME or named.suffix == ".wgsl"):
-        return named.parent
-    return named
+    candidate = Path(path)
+    if not candidate.is_dir() and (candidate.name == FILE_NAME or candidate.suffix == ".wgsl"):
+        return candidate.parent
+    return candidate
 
 
 def kind_of(mode: int) -> str:
@@ -79,13 +79,13 @@ class PackageFile:
 
     def read_into(self, into: memoryview, offset: int) -> None:
         """Fill a buffer with the bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends."""
-        done = 0
-        while done < len(into):
-            count = os.preadv(self._descriptor, [into[done:]], offset + done)
+        position = 0
+        while position < len(into):
+            count = os.preadv(self._descriptor, [into[position:]], offset + position)
             if count == 0:
-                place = Place(file=self.name, offset=offset + done)
-                raise fail("file-ends-early", place, {"missing": len(into) - done})
-            done += count
+                place = Place(file=self.name, offset=offset + position)
+                raise fail("file-ends-early", place, {"missing": len(into) - position})
+            position += count
 
     def close(self) -> None:
         """Close the file."""

@@ -68,13 +68,13 @@ def _shard_lengths(metadata: Metadata) -> Iterator[Finding]:
 
 def _tiling(metadata: Metadata) -> list[Finding]:
     """Return the breaches of LLQ-PART-6 to LLQ-PART-9: parts lie inside, share nothing and leave nothing."""
-    held: list[list[tuple[Part, Place]]] = [[] for _ in metadata.shards]
+    parts_by_shard: list[list[tuple[Part, Place]]] = [[] for _ in metadata.shards]
     for t, tensor in enumerate(metadata.tensors):
         for p, part in enumerate(tensor.parts):
             place = Place(pointer=f"/tensors/{t}/parts/{p}/offset", tensor=tensor.name)
-            held[part.shard].append((part, place))
+            parts_by_shard[part.shard].append((part, place))
     findings: list[Finding] = []
-    for index, (shard, parts) in enumerate(zip(metadata.shards, held, strict=True)):
+    for index, (shard, parts) in enumerate(zip(metadata.shards, parts_by_shard, strict=True)):
         end, previous = PREAMBLE_BYTES, "the preamble"
         for part, place in sorted(parts, key=lambda item: item[0].offset):
             stop = part.offset + part.byte_length

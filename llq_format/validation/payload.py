@@ -16,7 +16,10 @@ from llq_format.validation.package_files import PackageFile
 
 SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
 _EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
-_ONE = {"f16": 0x3C00, "f32": 0x3F800000}  # bits of 1.0; the bits of positive values are ordered as they are
+_ONE_IN = {
+    "f16": 0x3C00,
+    "f32": 0x3F800000,
+}  # bits of 1.0; the bits of positive values are ordered as they are
 
 
 def check_blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
@@ -33,11 +36,11 @@ def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Find
         return Place(file=file.name, offset=part.offset + scale.item_offset(block), tensor=tensor.name)
 
     bits = np.frombuffer(file.read(part.offset + scale.offset, scale.size), f"<u{scale.item_bytes}")
-    bad = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
-    if bad.size:
-        b = int(bad[0])
+    invalid = np.flatnonzero((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX))
+    if invalid.size:
+        b = int(invalid[0])
         bounds = {"minimum": f"{SCALE_BITS_MIN:04X}", "maximum": f"{SCALE_BITS_MAX:04X}"}
-        values = {"bits": f"{bits[b]:04X}", "block": b, "blocks": bad.size, **bounds}
+        values = {"bits": f"{bits[b]:04X}", "block": b, "blocks": invalid.size, **bounds}
         yield Finding("scale-out-of-range", scale_of(b), values)
     zero_points = None
     if zero_point is not None:
@@ -46,12 +49,12 @@ def _blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Find
     usable = (bits >= SCALE_BITS_MIN) & (bits <= SCALE_BITS_MAX)
     scales = np.where(usable, bits, np.uint16(SCALE_BITS_MIN)).astype(bits.dtype).view(scale.dtype)
     largest = largest_weight(scales, zero_points)
-    bad = np.flatnonzero(largest > LARGEST_WEIGHT)
-    if bad.size:
-        b = int(bad[0])
+    invalid = np.flatnonzero(largest > LARGEST_WEIGHT)
+    if invalid.size:
+        b = int(invalid[0])
         zero = ZERO_POINT_SYMMETRIC if zero_points is None else int(zero_points[b])
         product = {"scale": float(scales[b]), "zero_point": zero, "weight": float(largest[b])}
-        limit = {"block": b, "blocks": bad.size, "maximum": int(LARGEST_WEIGHT)}
+        limit = {"block": b, "blocks": invalid.size, "maximum": int(LARGEST_WEIGHT)}
         yield Finding("weight-too-large", scale_of(b), product | limit)
 
 
@@ -70,9 +73,9 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
         mask = np.concatenate(
             [np.tile(outside_mask(rows, BLOCK), across - first - 1), outside_mask(rows, width)]
         )
-        bad = np.flatnonzero(blocks & mask)
-        if bad.size:
-            at = int(bad[0])
+        invalid = np.flatnonzero(blocks & mask)
+        if invalid.size:
+            at = int(invalid[0])
             place = Place(file=file.name, offset=start + at, tensor=tensor.name)
             block = i * across + first + at // BLOCK_BYTES
             bits = {"byte": f"{blocks[at]:02X}", "mask": f"{mask[at]:02X}"}
@@ -98,8 +101,8 @@ class RawValues:
         not_finite = (bits & exponent) == exponent
         broken = {"raw-value-not-finite": not_finite}
         if self._frequencies:
-            beyond = (bits == 0) | (bits > _ONE[self._tensor.dtype])
-            broken["frequency-out-of-range"] = ~not_finite & beyond
+            out_of_range = (bits == 0) | (bits > _ONE_IN[self._tensor.dtype])
+            broken["frequency-out-of-range"] = ~not_finite & out_of_range
         for code, where in broken.items():
             if code not in self._first_bad and where.any():
                 at = int(where.argmax())

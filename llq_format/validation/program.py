@@ -76,12 +76,12 @@ def _variants(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
             path = ("variants", 0, member)
             yield _finding("first-variant-not-portable", path, requirements=variants[0][member])
     names = Counter(variant["name"] for variant in variants)
-    known = {section.name for section in sections}
+    section_names = {section.name for section in sections}
     for number, variant in enumerate(variants):
         if names[variant["name"]] > 1:
             yield _finding("variant-name-repeated", ("variants", number, "name"), name=variant["name"])
         for at, name in enumerate(variant["sections"]):
-            if name not in known:
+            if name not in section_names:
                 where = ("variants", number, "sections", at)
                 yield _finding("variant-section-unknown", where, section=name)
     portable = [section.name for section in sections if section.portable]
@@ -92,9 +92,9 @@ def _variants(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
 
 
 def _entry_points(value: Json, sections: Sequence[Section]) -> Iterator[Finding]:
-    held = {section.name: section.entry_points for section in sections}
+    entry_points = {section.name: section.entry_points for section in sections}
     for variant in value["variants"]:
-        count = Counter(name for section in variant["sections"] for name in held.get(section, ()))
+        count = Counter(name for section in variant["sections"] for name in entry_points.get(section, ()))
         for name in value["pipelines"]:
             if count[name] != 1:
                 path = ("pipelines", name)

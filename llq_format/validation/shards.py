@@ -74,7 +74,7 @@ def _zeros(
     code: str, file: PackageFile, data: bytes, offset: int, tensor: str | None = None
 ) -> Iterator[Finding]:
     """Yield one finding, at the first byte that is not zero."""
-    rest = data.lstrip(b"\0")
-    if rest:
-        place = Place(file=file.name, offset=offset + len(data) - len(rest), tensor=tensor)
-        yield Finding(code, place, {"byte": f"{rest[0]:02X}"})
+    tail = data.lstrip(b"\0")
+    if tail:
+        place = Place(file=file.name, offset=offset + len(data) - len(tail), tensor=tensor)
+        yield Finding(code, place, {"byte": f"{tail[0]:02X}"})

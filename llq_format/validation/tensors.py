@@ -34,12 +34,12 @@ def check_tensors(metadata: Metadata) -> list[Finding]:
 def _names(metadata: Metadata) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for index, tensor in enumerate(metadata.tensors):
-        other = first.setdefault(tensor.name.lower(), index)
-        if other != index:
+        first_index = first.setdefault(tensor.name.lower(), index)
+        if first_index != index:
             place = Place(pointer=f"/tensors/{index}/name", tensor=tensor.name)
-            name = metadata.tensors[other].name
+            name = metadata.tensors[first_index].name
             code = "tensor-name-repeated" if name == tensor.name else "tensor-name-differs-in-case"
-            yield Finding(code, place, {"first": other, "first_name": name})
+            yield Finding(code, place, {"first": first_index, "first_name": name})
 
 
 def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding]:
@@ -48,18 +48,18 @@ def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding
     The metadata of a hostile package may call for billions of tensors in a few bytes.
     """
     assert metadata.model is not None  # noqa: S101  # the caller's condition, for the type checker
-    held = {tensor.name: index for index, tensor in enumerate(metadata.tensors)}
+    indices = {tensor.name: index for index, tensor in enumerate(metadata.tensors)}
     missing = 0
     for role in tensor_roles(metadata.model):
         roles.append(role)
-        if role.name not in held:
+        if role.name not in indices:
             missing += 1
             yield Finding("tensor-missing", Place(pointer="/tensors"), {"name": role.name})
         if missing == _MOST_MISSING:
             return
-    wanted = {role.name for role in roles}
-    for name, index in held.items():
-        if name not in wanted:
+    role_names = {role.name for role in roles}
+    for name, index in indices.items():
+        if name not in role_names:
             place = Place(pointer=f"/tensors/{index}/name", tensor=name)
             yield Finding("tensor-superfluous", place, {"name": name})
 

@@ -59,9 +59,9 @@ def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
     findings: list[Finding] = []
     for entry in metadata.files:
         findings += check_file(directory, entry.file, entry.byte_length)
-    named = {entry.file for entry in metadata.files}
+    listed_files = {entry.file for entry in metadata.files}
     for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are wanted, not paths
-        if name.lower().endswith(".llq") and name not in named:
+        if name.lower().endswith(".llq") and name not in listed_files:
             findings.append(Finding("stray-shard", Place(file=ascii(name)[1:-1])))
     if metadata.model is not None and metadata.tokenizer is None:
         findings.append(Finding("tokenizer-missing", Place(pointer="")))
@@ -96,12 +96,12 @@ def _contents(
     broken_tensors = {
         finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
     }
-    held: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
+    parts_by_shard: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
     tiled = not any(finding.rule in RULES_BEFORE_TILING for finding in earlier)
     for tensor in metadata.tensors:
         if tiled and tensor.name not in broken_tensors:
             for part in tensor.parts:
-                held[metadata.shards[part.shard].file].append((tensor, part))
+                parts_by_shard[metadata.shards[part.shard].file].append((tensor, part))
     if on_total is not None:
         sizes = (entry.byte_length for entry in metadata.files if entry.file not in broken_files)
         on_total(sum(sizes), metadata.stem)
@@ -112,7 +112,7 @@ def _contents(
             if entry.file in broken_files:
                 continue
             if index < len(metadata.shards):  # the longer task first, so that the threads end together
-                parts = held[entry.file]
+                parts = parts_by_shard[entry.file]
                 running.append(pool.submit(_shard_findings, metadata, directory, index, parts))
             running.append(pool.submit(_file_findings, directory, entry, progress))
         return [finding for future in running for finding in future.result()]

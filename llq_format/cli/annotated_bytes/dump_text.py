@@ -72,9 +72,9 @@ def block_text(tensor: TensorEntry, block: Block, shard: ShardBytes) -> Iterator
 
 def _ranges(ranges: Iterable[Range], shard: ShardBytes) -> Iterator[str]:
     for item in ranges:
-        shown, value = content(item, shard)
-        more = " …" if shown and item.size > shown.count(" ") + 1 else ""
-        yield f"{item.offset:>10} {item.size:>10}  {item.name:<13}  {shown + more:<25}  {value}"
+        hexadecimal, value = content(item, shard)
+        ellipsis = " …" if hexadecimal and item.size > hexadecimal.count(" ") + 1 else ""
+        yield f"{item.offset:>10} {item.size:>10}  {item.name:<13}  {hexadecimal + ellipsis:<25}  {value}"
 
 
 def _block_line(block: Block, shard: ShardBytes) -> str:

@@ -115,8 +115,8 @@ def _fields(fields: Mapping[str, Field], start: int) -> Iterator[Range]:
 
 def content(range_: Range, shard: ShardBytes) -> tuple[str, str]:
     """Return the first bytes of a range in hexadecimal, and in words what it says."""
-    whole = range_.kind in ("magic", "integer", "zeros")
-    data = shard.read(range_.offset, range_.size if whole else min(range_.size, _SHOWN_BYTES))
+    complete = range_.kind in ("magic", "integer", "zeros")
+    data = shard.read(range_.offset, range_.size if complete else min(range_.size, _SHOWN_BYTES))
     return data[:_SHOWN_BYTES].hex(" ").upper(), _value(range_, data) if data else GONE
 
 
@@ -126,6 +126,6 @@ def _value(range_: Range, data: bytes) -> str:
     if range_.kind == "magic":
         return "LLQ's magic" if data == MAGIC else "not LLQ's magic"
     if range_.kind == "zeros":
-        rest = data.lstrip(b"\0")
-        return f"not zero at byte {range_.offset + len(data) - len(rest)}" if rest else "zeros"
+        tail = data.lstrip(b"\0")
+        return f"not zero at byte {range_.offset + len(data) - len(tail)}" if tail else "zeros"
     return range_.kind

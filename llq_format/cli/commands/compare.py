@@ -26,7 +26,7 @@ def compare(
         typer.Option("-o", "--output", metavar="FILE", help="Write a page.", show_default=False),
     ] = None,
     json: Json = False,
-    every: Annotated[bool, typer.Option("--all", help="Print rules that all keep, too.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Print rules that all keep, too.")] = False,
 ) -> None:
     """Put conformance reports of runtimes side by side.
 
@@ -37,15 +37,15 @@ def compare(
 
     Exit status: 0 done, 1 failed, 2 misuse.
     """
-    found = suite("reporting.comparison").Comparison.read(reports)
-    for warning in found.warnings:
+    comparison = suite("reporting.comparison").Comparison.read(reports)
+    for warning in comparison.warnings:
         print_line(stderr(), f"warning: {warning}")
     if output:
-        page = suite("reporting.html.comparison_page").comparison_page(found, output.parent)
+        page = suite("reporting.html.comparison_page").comparison_page(comparison, output.parent)
         with replace_file(output) as file:
             file.write(page.encode())
     if json:
-        print_json(found.to_json())
+        print_json(comparison.to_json())
     elif not output:
-        print_table(stdout(), *found.table(every=every))
+        print_table(stdout(), *comparison.table(every=show_all))
         print_line(stdout(), suite("reporting.comparison").SIGNS_LEGEND, lead="  ")

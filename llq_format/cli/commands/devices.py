@@ -41,4 +41,4 @@ def devices(*, json: Json = False) -> None:
         return
     head = ("name", "type", "backend", "features", "variants")
     cells = [[row[h] if isinstance(row[h], str) else ", ".join(row[h]) for h in head] for row in rows]
-    print_table(stdout(), head, cells, left=range(len(head)))
+    print_table(stdout(), head, cells, left_columns=range(len(head)))

@@ -44,16 +44,16 @@ def diff(
     """
     with reported(MISUSE):
         with about(a):
-            left = llq_format.open(a)
+            package_a = llq_format.open(a)
         with about(b):
-            right = llq_format.open(b)
-        with left, right:
-            found = _compare(left, right)
+            package_b = llq_format.open(b)
+        with package_a, package_b:
+            differences = _compare(package_a, package_b)
         if json:
-            print_json(found.to_json())
+            print_json(differences.to_json())
         else:
-            found.print(stdout(), show_all=show_all)
-    if found.different:
+            differences.print(stdout(), show_all=show_all)
+    if differences.different:
         raise typer.Exit(DIFFERENT)
 
 
@@ -98,7 +98,7 @@ class _Differences:
         if self.members:
             print_heading(console, "metadata")
             for member in self.members:
-                print_line(console, _shown(member, show_all=show_all), lead="  ")
+                print_line(console, _member_text(member, show_all=show_all), lead="  ")
         for where, package, names in (("a", self.a, self.only_a), ("b", self.b, self.only_b)):
             if names:
                 print_heading(console, f"only in {where}")
@@ -106,30 +106,34 @@ class _Differences:
                 for name in names[:most]:
                     entry = package.entry(name)
                     print_line(console, f"{name}: {entry.dtype} {list(entry.shape)}", lead="  ")
-                _print_rest(console, len(names) - most)
+                _print_omitted(console, len(names) - most)
         if self.tensors:
             print_heading(console, "tensors that differ")
             most = len(self.tensors) if show_all else _MOST_TENSORS
             for tensor in self.tensors[:most]:
                 _print_tensor(console, tensor, show_all=show_all)
-            _print_rest(console, len(self.tensors) - most)
+            _print_omitted(console, len(self.tensors) - most)
         console.print()
-        alone = "".join(f", {len(n)} only in {w}" for w, n in (("a", self.only_a), ("b", self.only_b)) if n)
-        print_line(console, f"different: {len(self.tensors)} of {self.shared} tensors in both differ{alone}")
+        unshared = "".join(
+            f", {len(n)} only in {w}" for w, n in (("a", self.only_a), ("b", self.only_b)) if n
+        )
+        print_line(
+            console, f"different: {len(self.tensors)} of {self.shared} tensors in both differ{unshared}"
+        )
 
 
 def _compare(a: Package, b: Package) -> _Differences:
-    found = _Differences(a, b)
-    if found.same_digest:
-        return found
-    found.members = metadata_differences(a.metadata, b.metadata)
+    differences = _Differences(a, b)
+    if differences.same_digest:
+        return differences
+    differences.members = metadata_differences(a.metadata, b.metadata)
     with ProgressBar() as bar:
         bar.start(sum(tensor_bytes(a.entry(name)) for name in a if name in b), "comparing")
-        found.tensors = [t for t in tensor_differences(a, b, bar.advance) if t is not None]
-    return found
+        differences.tensors = [t for t in tensor_differences(a, b, bar.advance) if t is not None]
+    return differences
 
 
-def _shown(member: Member, *, show_all: bool) -> str:
+def _member_text(member: Member, *, show_all: bool) -> str:
     values = []
     for value in (member.a, member.b):
         text = ABSENT if value == ABSENT else json_module.dumps(value)
@@ -140,7 +144,9 @@ def _shown(member: Member, *, show_all: bool) -> str:
 
 def _print_tensor(console: Console, tensor: TensorDifference, *, show_all: bool) -> None:
     print_line(console, tensor.name, lead="  ")
-    fields = [(m.pointer.lstrip("/"), _shown(m, show_all=show_all).split(": ", 1)[1]) for m in tensor.members]
+    fields = [
+        (m.pointer.lstrip("/"), _member_text(m, show_all=show_all).split(": ", 1)[1]) for m in tensor.members
+    ]
     w = tensor.weights
     if w is None:
         fields.append(("weights", "not compared: the shapes differ"))
@@ -149,15 +155,15 @@ def _print_tensor(console: Console, tensor: TensorDifference, *, show_all: bool)
         fields.append(("weights", f"{share}, by at most {w.largest:.6g}, at row {w.row}, column {w.col}"))
     else:
         fields.append(("weights", "the same"))
-    for what, numbers in tensor.blocks.items():
+    for kind, numbers in tensor.blocks.items():
         runs = spans(numbers).split(", ")
         most = len(runs) if show_all else _MOST_BLOCKS
         listed = ", ".join(runs[:most]) + (", …" if len(runs) > most else "")
         count = f"{len(numbers):,} block{'' if len(numbers) == 1 else 's'}"
-        fields.append((what, f"differ{'s' if what != 'codes' else ''} in {count}: {listed}"))
+        fields.append((kind, f"differ{'s' if kind != 'codes' else ''} in {count}: {listed}"))
     print_fields(console, fields, indent=4)
 
 
-def _print_rest(console: Console, count: int) -> None:
+def _print_omitted(console: Console, count: int) -> None:
     if count > 0:
         print_line(console, f"… {count:,} more (--all)", lead="  ")

@@ -142,9 +142,9 @@ def _tensor_json(entry: TensorEntry, shards: list[ShardBytes]) -> dict[str, Any]
 def _piece_json(piece: Piece, shard: ShardBytes) -> dict[str, Any]:
     ranges = []
     for item in piece.ranges:
-        shown, value = content(item, shard)
+        hexadecimal, value = content(item, shard)
         place = {"name": item.name, "offset": item.offset, "size": item.size}
-        ranges.append({**place, "bytes": shown, "value": value})
+        ranges.append({**place, "bytes": hexadecimal, "value": value})
     return {
         "tensor": piece.tensor.name if piece.tensor else None,
         "part": piece.part,

@@ -74,23 +74,26 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         model = package.metadata.model
         if model is None:
             raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
-        own = package.metadata.tokenizer is not None
-        with open_checkpoint(against, tokenizer=not own) as checkpoint, ProgressBar("layers") as bar:
+        has_tokenizer = package.metadata.tokenizer is not None
+        with (
+            open_checkpoint(against, tokenizer=not has_tokenizer) as checkpoint,
+            ProgressBar("layers") as bar,
+        ):
             tokenizer = _tokenizer(package) or checkpoint.tokenizer
-            read = calibration(text, tokenizer, model.vocab_size, model.context_length, tokens)
+            tokenized = calibration(text, tokenizer, model.vocab_size, model.context_length, tokens)
             layers = len(model.layers)
             of_page = layers + 2 * _FOLLOWING if html is not None else 0
-            bar.start(layers + len(read.tokens) + of_page, path.name)
-            found = compare(package, checkpoint, read.tokens, bar.advance)
+            bar.start(layers + len(tokenized.tokens) + of_page, path.name)
+            evaluation = compare(package, checkpoint, tokenized.tokens, bar.advance)
             report = {
                 "path": str(path),
                 "checkpoint": str(against),
-                "text": read.source,
-                "text_sha256": read.sha256,
-                **found.to_json(),
+                "text": tokenized.source,
+                "text_sha256": tokenized.sha256,
+                **evaluation.to_json(),
             }
             if html is not None:
-                page = _page(report, package, checkpoint, read, tokenizer, bar)
+                page = _page(report, package, checkpoint, tokenized, tokenizer, bar)
     if html is not None:
         with replace_file(html) as file:
             file.write(page.encode())
@@ -116,7 +119,7 @@ def _page(  # noqa: PLR0913, PLR0917  # all that is shown
     report: dict[str, Any],
     package: "Package",
     checkpoint: "Checkpoint",
-    read: "Calibration",
+    tokenized: "Calibration",
     tokenizer: "TokenizerFiles | None",
     bar: ProgressBar,
 ) -> str:
@@ -127,17 +130,17 @@ def _page(  # noqa: PLR0913, PLR0917  # all that is shown
 
     maps = list(block_maps(package, checkpoint, bar.advance))
     samples, why_none = written_samples(
-        package, checkpoint, read.tokens, tokenizer, _PROMPT, _FOLLOWING, bar.advance
+        package, checkpoint, tokenized.tokens, tokenizer, _PROMPT, _FOLLOWING, bar.advance
     )
     extras = package.metadata.extras
     provenance = extras.get("provenance") if isinstance(extras, dict) else None
-    named = {
+    page_report = {
         **report,
         "name": package.directory.resolve().name,
         "against": Path(report["checkpoint"]).resolve().name,
         "provenance": provenance if isinstance(provenance, dict) else {},
     }
-    return eval_page(named, maps, samples, why_none)
+    return eval_page(page_report, maps, samples, why_none)
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -171,10 +174,10 @@ def _print(report: dict[str, Any]) -> None:
 
 
 def _with_interval(estimate: dict[str, Any], form: str) -> str:
-    shown = form.format(estimate["value"])
+    estimate_text = form.format(estimate["value"])
     if estimate["low"] is None:
-        return shown
-    return f"{shown} [{form.format(estimate['low'])}, {form.format(estimate['high'])}]"
+        return estimate_text
+    return f"{estimate_text} [{form.format(estimate['low'])}, {form.format(estimate['high'])}]"
 
 
 def _error(value: float | None) -> str:

@@ -35,14 +35,14 @@ def explain(
 
     Example: llq explain | grep -i scale
     """
-    chosen = list(registry().values()) if rule is None else [_find(rule)]
+    rules = list(registry().values()) if rule is None else [_find(rule)]
     if json:
-        entries = [_as_json(entry, statements().get(entry.id)) for entry in chosen]
+        entries = [_as_json(entry, statements().get(entry.id)) for entry in rules]
         print_json(entries if rule is None else entries[0])
     elif rule is None:
-        _print_all(stdout(), chosen)
+        _print_all(stdout(), rules)
     else:
-        _print_rule(stdout(), chosen[0], statements().get(chosen[0].id))
+        _print_rule(stdout(), rules[0], statements().get(rules[0].id))
 
 
 def _print_findings(console: Console, codes: tuple[FindingCode, ...]) -> None:
@@ -117,8 +117,8 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
     ]
     if statement is not None:
         section = f", section {statement.section}" if statement.section else ""
-        where = f"chapter {statement.chapter}{section} (spec/{statement.file}, line {statement.line})"
-        fields.append(("stated in", where))
+        place = f"chapter {statement.chapter}{section} (spec/{statement.file}, line {statement.line})"
+        fields.append(("stated in", place))
     print_fields(console, fields)
     _print_findings(console, codes_of(rule.id))
     for block in () if statement is None else statement.text:

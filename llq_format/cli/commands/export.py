@@ -82,10 +82,10 @@ def export(  # noqa: PLR0913  # one argument an option
     from llq_format.exporting.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
 
     if method == "rtn" and (calibration is not None or seed is not None):
-        given = "--seed" if calibration is None else "--calibration"
+        option = "--seed" if calibration is None else "--calibration"
         raise typer.BadParameter(
             "rtn, the default of --method, does not use it: add --method best, or leave it out.",
-            param_hint=f"'{given}'",
+            param_hint=f"'{option}'",
         )
     check_replaceable(directory, force=force)
     layered = method != "rtn"

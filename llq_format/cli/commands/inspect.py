@@ -39,9 +39,9 @@ def inspect(path: PackagePath, *, json: Json = False, show_all: All = False) -> 
 
 def files_by_kind(metadata: Metadata) -> list[tuple[str, str, int, str]]:
     """Return (kind, name, byte_length, sha256) of every file that the metadata names."""
-    others = {"tokenizer": metadata.tokenizer, "module": metadata.module, "program": metadata.program}
+    file_entries = {"tokenizer": metadata.tokenizer, "module": metadata.module, "program": metadata.program}
     entries = [("shard", shard) for shard in metadata.shards]
-    entries += [(kind, entry) for kind, entry in others.items() if entry is not None]
+    entries += [(kind, entry) for kind, entry in file_entries.items() if entry is not None]
     return [(kind, entry.file, entry.byte_length, entry.sha256) for kind, entry in entries]
 
 
@@ -93,14 +93,14 @@ def _print_human(console: Console, metadata: Metadata, metadata_bytes: int, *, s
         ],
     )
     files = [("metadata", "metadata.json", metadata_bytes), *(file[:3] for file in files_by_kind(metadata))]
-    _print_list(console, "files", ("kind", "file", "bytes"), files, show_all=show_all, left=(0, 1))
+    _print_list(console, "files", ("kind", "file", "bytes"), files, show_all=show_all, left_columns=(0, 1))
     _print_list(
         console,
         "tensors",
         ("name", "dtype", "shape", "parts", "bytes"),
         [_tensor_row(tensor) for tensor in metadata.tensors],
         show_all=show_all,
-        left=(0, 1),
+        left_columns=(0, 1),
     )
 
 
@@ -133,7 +133,7 @@ def _print_list(  # noqa: PLR0913  # what a table consists of
     rows: Sequence[Sequence[object]],
     *,
     show_all: bool,
-    left: Sequence[int],
+    left_columns: Sequence[int],
 ) -> None:
     """Print a table whose middle is folded if it is long."""
     print_heading(console, f"{title} ({len(rows):,})")
@@ -141,4 +141,4 @@ def _print_list(  # noqa: PLR0913  # what a table consists of
     if hidden > 1:
         fold = (f"… {hidden:,} more (--all)", *("" for _ in head[1:]))
         rows = [*rows[:_HEAD], fold, *rows[-_TAIL:]]
-    print_table(console, head, rows, left)
+    print_table(console, head, rows, left_columns)

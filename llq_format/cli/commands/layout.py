@@ -49,7 +49,9 @@ def _print_tables() -> None:
     for structure in structures():
         console.print()
         print_line(console, f"{structure.name}: {structure.title}", "bold")
-        print_table(console, ("field", "offset", "type", "size", "value"), _rows(structure), left=(0, 2, 4))
+        print_table(
+            console, ("field", "offset", "type", "size", "value"), _rows(structure), left_columns=(0, 2, 4)
+        )
 
 
 def _rows(structure: Structure) -> list[tuple[object, ...]]:

@@ -105,9 +105,9 @@ def _measured(  # noqa: PLR0913, PLR0917  # the options
         prompt = made_up_prompt(executor, prompt_tokens)
         console = stderr()
 
-        def progress(what: str) -> None:
+        def progress(activity: str) -> None:
             if console.is_terminal:
-                print_line(console, f"{what} …", "dim")
+                print_line(console, f"{activity} …", "dim")
 
         return profile(executor, prompt, tokens, progress=progress)
 
@@ -129,7 +129,7 @@ def _write(json: Path | None, html: Path | None, value: Mapping[str, Any], page:
 def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool) -> None:
     decode, prefill, device = value["decode"], value["prefill"], value["device"]
     print_line(console, f"{value['model']['name']} on {device['adapter']}", "bold")
-    host, whole = decode["host_ms"], prefill["host_ms"]["wall"]
+    host, prefill_ms = decode["host_ms"], prefill["host_ms"]["wall"]
     fields = [
         ("variant", f"{value['program']['variant']}, KV cache {value['program']['kv_cache']}"),
         ("times", f"{value['timing']['statistic']}s, {value['timing']['method']}"),
@@ -149,7 +149,7 @@ def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool)
         ),
         (
             "prefill",
-            f"{cell(prefill['tokens_per_s'])} tokens/s: {prefill['tokens']} tokens in {cell(whole)} ms",
+            f"{cell(prefill['tokens_per_s'])} tokens/s: {prefill['tokens']} tokens in {cell(prefill_ms)} ms",
         ),
         (
             "memory",
@@ -163,7 +163,7 @@ def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool)
     ]
     print_fields(console, fields)
     print_heading(console, "one token")
-    print_table(console, ("layer", "ms", ""), _layer_rows(decode, show_all=show_all), left=(0, 2))
+    print_table(console, ("layer", "ms", ""), _layer_rows(decode, show_all=show_all), left_columns=(0, 2))
     for phase, title in ((decode, "operations of a token"), (prefill, "operations of the prefill")):
         _print_operations(console, phase, title, show_all=show_all)
 
@@ -171,10 +171,10 @@ def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool)
 def _layer_rows(decode: Mapping[str, Any], *, show_all: bool) -> list[Sequence[str]]:
     """Return layers and what is none, with bars; the middle of many layers is folded."""
     layers = [(str(number), ms) for number, ms in enumerate(decode["block_times_ms"])]
-    others = list(decode.get("other_times_ms", {}).items())
-    most = max((ms or 0 for _, ms in (*layers, *others)), default=0) or 1
+    other_times = list(decode.get("other_times_ms", {}).items())
+    most = max((ms or 0 for _, ms in (*layers, *other_times)), default=0) or 1
     rows: list[Sequence[str]] = [
-        (name, cell(ms), "█" * round(_BAR * (ms or 0) / most)) for name, ms in (*layers, *others)
+        (name, cell(ms), "█" * round(_BAR * (ms or 0) / most)) for name, ms in (*layers, *other_times)
     ]
     hidden = len(layers) - _HEAD - _TAIL
     if hidden > 1 and not show_all:
@@ -183,7 +183,7 @@ def _layer_rows(decode: Mapping[str, Any], *, show_all: bool) -> list[Sequence[s
 
 
 def _print_operations(console: Console, phase: Mapping[str, Any], title: str, *, show_all: bool) -> None:
-    found = phase["operations"]
+    operations = phase["operations"]
     rows = [
         (
             row["operation"],
@@ -192,12 +192,12 @@ def _print_operations(console: Console, phase: Mapping[str, Any], title: str, *,
             row["dispatches"],
             cell(row["weight_gb_per_s"]),
         )
-        for row in (found if show_all else found[:_OPERATIONS])
+        for row in (operations if show_all else operations[:_OPERATIONS])
     ]
     print_heading(console, title)
     print_table(console, ("operation", "ms", "share", "dispatches", "GB/s"), rows)
-    if len(rows) < len(found):
-        print_line(console, f"… {len(found) - len(rows)} more (--all)", lead="  ")
+    if len(rows) < len(operations):
+        print_line(console, f"… {len(operations) - len(rows)} more (--all)", lead="  ")
 
 
 def _print_matrix(console: Console, matrix: ProfileMatrix) -> None:

@@ -38,15 +38,15 @@ def program(
 
     Example: llq program llama --kv-cache f32 --chunk 64 --json
     """
-    made: list[bytes] = []
+    programs: list[bytes] = []
 
     def make(metadata: Metadata) -> bytes:
-        made.append(program_maker(ProgramOptions(chunk, kv_cache))(metadata))
-        return made[-1]
+        programs.append(program_maker(ProgramOptions(chunk, kv_cache))(metadata))
+        return programs[-1]
 
     with about(path):
         metadata = attach(path, module_bytes(), make)
-    planned = Program.from_json(parse(made[0])[0])
+    planned = Program.from_json(parse(programs[0])[0])
     positions = min(context or CONTEXT, planned.context_length)
     memory = _memory(metadata, planned, positions)
     dispatches = {name: len(run) for name, run in planned.passes.items()}

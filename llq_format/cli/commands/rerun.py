@@ -46,7 +46,7 @@ def rerun(  # noqa: PLR0913  # one argument an option
     """
     engine = suite("reporting.rerun")
     console = stdout()
-    passed, bad = False, False
+    passed, failed = False, False
     home = vectors or engine.VECTORS
     try:
         if exporter is None:
@@ -58,12 +58,12 @@ def rerun(  # noqa: PLR0913  # one argument an option
             for line in engine.result_text(result).split("\n"):
                 console.print(printable(line), soft_wrap=True)
             passed |= result.outcome == "passed"
-            bad |= result.outcome.bad
+            failed |= result.outcome.bad
     except engine.MISUSE as error:
         raise typer.BadParameter(printable(str(error))) from error
     except engine.NoAnswerError as error:
         for line in error.detail.split("\n"):
             stderr().print(printable(line), soft_wrap=True)
         raise ValueError(str(error)) from error
-    if bad or not passed:
+    if failed or not passed:
         raise typer.Exit(FAILED)

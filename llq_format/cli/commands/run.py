@@ -71,7 +71,7 @@ def run(  # noqa: PLR0913  # one argument an option
             generator = webgpu_generator(package, len(ids) + max_tokens, adapter, variant, context)
         else:
             generator = reference_generator(package)
-        progress = _Progress(shown=not json)
+        progress = _Progress(visible=not json)
         with closing(generator.tokens(ids, max_tokens, tokenizer.entry.eos_token_ids, sampling)) as stream:
             try:
                 for piece in tokenizer.stream(map(progress.note, stream)):
@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913  # one argument an option
 class _Progress:
     """The tokens that came, and when."""
 
-    shown: bool
+    visible: bool
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     start: float = field(default_factory=time.perf_counter)
@@ -116,7 +116,7 @@ class _Progress:
     def show(self, piece: str) -> None:
         """Print a piece of text."""
         self.pieces.append(piece)
-        if self.shown:
+        if self.visible:
             sys.stdout.write("".join(c if c in "\n\t" else printable(c) for c in piece))
             sys.stdout.flush()
 
@@ -126,15 +126,15 @@ class _Progress:
             return "interrupted"
         if len(self.tokens) == max_tokens:
             return "length"
-        full = context is not None and prompt_tokens + len(self.tokens) > context
-        return "context" if full else "stop"
+        context_full = context is not None and prompt_tokens + len(self.tokens) > context
+        return "context" if context_full else "stop"
 
     def times(self) -> dict[str, float | None]:
         """Return the seconds to the first token, and the tokens a second after it."""
         if self.first is None or self.last is None:
             return {"first_token_seconds": None, "tokens_per_second": None}
-        after = self.last - self.first
-        rate = round((len(self.tokens) - 1) / after, 2) if after > 0 else None
+        duration = self.last - self.first
+        rate = round((len(self.tokens) - 1) / duration, 2) if duration > 0 else None
         return {"first_token_seconds": round(self.first - self.start, 3), "tokens_per_second": rate}
 
 

@@ -67,8 +67,8 @@ def serve(  # noqa: PLR0913  # one argument an option
             print_json({"url": url, "model": f"{url}model/", "path": str(directory), "stem": metadata.stem})
         else:
             size = sum(entry.byte_length for entry in metadata.files) / 1e6
-            package_said = f"{url}model/ ({metadata.stem}, {size:,.1f} MB)"
-            print_fields(stdout(), [("page", url), ("package", package_said)], indent=0)
+            package_text = f"{url}model/ ({metadata.stem}, {size:,.1f} MB)"
+            print_fields(stdout(), [("page", url), ("package", package_text)], indent=0)
             print_line(stderr(), "Ctrl-C ends it", "dim")
         sys.stdout.flush()
         if open_ and not json and sys.stdout.isatty():

@@ -21,8 +21,8 @@ from llq_format.webgpu.planning.planner import CHUNK
 from llq_format.webgpu.planning.program_files import ProgramOptions
 
 
-def _list(*, asked: bool) -> None:
-    if asked:
+def _list(*, show: bool) -> None:
+    if show:
         for name, model in GEOMETRIES.items():
             print_line(stdout(), name, "bold")
             figures = (
@@ -60,7 +60,7 @@ def synth(  # noqa: PLR0913  # one argument an option
         bool,
         typer.Option(
             "--list",
-            callback=lambda asked: _list(asked=asked),
+            callback=lambda show: _list(show=show),
             is_eager=True,
             help="List the geometries by name.",
         ),

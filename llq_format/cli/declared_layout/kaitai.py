@@ -73,25 +73,29 @@ def _parameters(part: Struct) -> dict[str, Any]:
 
 
 def _sequence(structure: Any, types: dict[str, Any]) -> list[Attribute]:
-    return [attribute for named in structure.subcons for attribute in _attributes(named, types)]
+    return [attribute for member in structure.subcons for attribute in _attributes(member, types)]
 
 
-def _attributes(named: Any, types: dict[str, Any]) -> Iterator[Attribute]:
+def _attributes(member: Any, types: dict[str, Any]) -> Iterator[Attribute]:
     """Yield a field, and the padding that follows it if there can be any; structures are added to `types`."""
-    doc = {"doc": named.docs} if named.docs else {}
-    inner = bare(named)
+    doc = {"doc": member.docs} if member.docs else {}
+    inner = bare(member)
     if not isinstance(inner, Aligned):
-        yield {"id": named.name, **_type(named, types), **doc}
+        yield {"id": member.name, **_type(member, types), **doc}
         return
     array: Any = inner.subcon
     count = ".".join(name for name in count_path(array.count) if name != "_params")
     repeat = {"repeat": "expr", "repeat-expr": count}
-    yield {"id": named.name, **_type(array.subcon, types), **repeat, **doc}
+    yield {"id": member.name, **_type(array.subcon, types), **repeat, **doc}
     modulus: Any = inner.modulus
     size = array.subcon.sizeof()
     if size % modulus:
         padding = f"({modulus} - {size} * {count} % {modulus}) % {modulus}"
-        yield {"id": f"{named.name}_padding", "size": padding, "doc": f"Zeros up to a multiple of {modulus}."}
+        yield {
+            "id": f"{member.name}_padding",
+            "size": padding,
+            "doc": f"Zeros up to a multiple of {modulus}.",
+        }
 
 
 def _type(declared: Any, types: dict[str, Any]) -> Attribute:

@@ -44,8 +44,8 @@ def scale_columns(
             tensors[name] *= scales
             tensors[f"{prefix}.gate_up"][len(scales) :] /= scales[:, None]
     output = output_of(model, tensors)
-    matrix, read = tensors["attention.output"], inputs["attention.output"]
-    scales = _best_scales([matrix], read, scheme, output.shape[1:]).reshape(output.shape[1:])
+    matrix, output_inputs = tensors["attention.output"], inputs["attention.output"]
+    scales = _best_scales([matrix], output_inputs, scheme, output.shape[1:]).reshape(output.shape[1:])
     output *= scales
     values_of(model, tensors)[...] /= scales[:, 0, :, None]  # one for all heads that read a value
     _scale_norm(tensors, "attention_norm", ["attention.qkv"], inputs["attention.qkv"], scheme)
@@ -78,12 +78,12 @@ def _best_scales(
         )
     magnitudes, norms = _floored(magnitudes), _floored(np.sqrt(squares))
     energies = np.diag(inputs.hessian)
-    tried = []
+    candidates = []
     for a, b in _POWERS:
         scales = magnitudes**a / norms**b
         scales /= np.sqrt(scales.max() * scales.min())
-        tried.append((sum(_error(matrix, scales, energies, scheme) for matrix in sampled), scales))
-    return np.asarray(min(tried, key=lambda pair: pair[0])[1])
+        candidates.append((sum(_error(matrix, scales, energies, scheme) for matrix in sampled), scales))
+    return np.asarray(min(candidates, key=lambda pair: pair[0])[1])
 
 
 def _error(matrix: NDArray[np.float32], scales: Array, energies: Array, scheme: Scheme) -> float:
@@ -93,11 +93,11 @@ def _error(matrix: NDArray[np.float32], scales: Array, energies: Array, scheme: 
 
 def _sample(matrix: Array) -> NDArray[np.float32]:
     """Return a few block rows of a matrix, float32 [rows, cols], evenly spread."""
-    whole = len(matrix) // BLOCK
-    if whole <= _BANDS:
+    full_bands = len(matrix) // BLOCK
+    if full_bands <= _BANDS:
         return matrix.astype(np.float32)
-    chosen = np.linspace(0, whole - 1, _BANDS).astype(int)
-    bands = matrix[: whole * BLOCK].reshape(whole, BLOCK, -1)[chosen]
+    indices = np.linspace(0, full_bands - 1, _BANDS).astype(int)
+    bands = matrix[: full_bands * BLOCK].reshape(full_bands, BLOCK, -1)[indices]
     return np.asarray(bands.reshape(-1, matrix.shape[1]), np.float32)
 
 

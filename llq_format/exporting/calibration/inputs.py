@@ -13,10 +13,10 @@ _RUN = 4096  # vectors summed in float32 before float64 takes over
 
 def gram(x: Floats, y: Floats | None = None) -> NDArray[np.float64]:
     """Return Σ x yᵀ over vectors, float64 [cols of x, cols of y]; y is x by default."""
-    other = x if y is None else y
-    total = np.zeros((x.shape[1], other.shape[1]))
+    right = x if y is None else y
+    total = np.zeros((x.shape[1], right.shape[1]))
     for first in range(0, len(x), _RUN):
-        total += x[first : first + _RUN].T @ other[first : first + _RUN]
+        total += x[first : first + _RUN].T @ right[first : first + _RUN]
     return total
 
 

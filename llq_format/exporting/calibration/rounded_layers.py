@@ -70,8 +70,8 @@ class Calibrated:
         weights = head.astype(np.float32)
         if not self.recipe.corrected:
             return weights
-        original, own = self._ends(norm)
-        return _corrected(weights, original, own, gram(own))
+        original, rounded = self._ends(norm)
+        return _corrected(weights, original, rounded, gram(rounded))
 
     def rounded_head(self, norm: Array, head: NDArray[np.float32]) -> PackedTensor:
         """Round what `head` returned for what reaches it; its rows are rounded in runs."""
@@ -91,8 +91,8 @@ class Calibrated:
     def _ends(self, norm: Array) -> tuple[Floats, Floats]:
         """Return what reaches the head in both streams, [tokens, hidden]."""
         reached = final_norm(self.source.model, norm, self.streams)
-        original, own = np.split(reached.reshape(-1, reached.shape[-1]), 2)
-        return original, own
+        original, rounded = np.split(reached.reshape(-1, reached.shape[-1]), 2)
+        return original, rounded
 
 
 def first_streams(source: TransformedModel, tokens: NDArray[np.int64]) -> Floats:
@@ -105,7 +105,7 @@ class _Rounding:
     """The multiplication by a layer's matrices, each rounded when its inputs arrive."""
 
     def __init__(self, calibrated: Calibrated, number: int, tensors: Tensors) -> None:
-        self._of, self._number, self._tensors = calibrated, number, tensors
+        self._calibrated, self._number, self._tensors = calibrated, number, tensors
         self._packed: RoundedLayer = {}
         self._tokens = calibrated.streams.shape[0] * calibrated.streams.shape[1]
         self._shared: NDArray[np.float64] | None = None
@@ -114,32 +114,32 @@ class _Rounding:
         """Return W x of the original for the first stream's vectors, and of the rounded for the second's."""
         weights = self._tensors[name].astype(np.float32)
         if tokens is None:
-            original, own = np.split(x, 2)
+            original, stream = np.split(x, 2)
         else:
             first = int(np.searchsorted(tokens, self._tokens // 2))
-            original, own = x[:first], x[first:]
-        hessian = gram(own) if len(own) else None
+            original, stream = x[:first], x[first:]
+        hessian = gram(stream) if len(stream) else None
         if name.endswith("shared.gate_up"):
             self._shared = hessian
         target = weights
-        if self._of.recipe.corrected and tokens is None and hessian is not None:
-            target = _corrected(weights, original, own, hessian)
+        if self._calibrated.recipe.corrected and tokens is None and hessian is not None:
+            target = _corrected(weights, original, stream, hessian)
         rounded = self._round(name, target, hessian)
         y = np.empty((len(x), len(weights)), np.float32)
         np.matmul(original, weights.T, out=y[: len(original)])
-        np.matmul(own, rounded.T, out=y[len(original) :])
+        np.matmul(stream, rounded.T, out=y[len(original) :])
         if tokens is None:
             difference = y[len(original) :] - y[: len(original)]
             energy = float(np.square(y[: len(original)]).sum(dtype=np.float64))
             error = float(np.square(difference).sum(dtype=np.float64))
-            self._of.report(f"layers.{self._number}.{name}", error / energy if energy else 0.0)
+            self._calibrated.report(f"layers.{self._number}.{name}", error / energy if energy else 0.0)
         return y
 
     def _round(
         self, name: str, target: NDArray[np.float32], hessian: NDArray[np.float64] | None
     ) -> NDArray[np.float32]:
         try:
-            packed = self._of.recipe.rounder(target, hessian, self._of.scheme)
+            packed = self._calibrated.recipe.rounder(target, hessian, self._calibrated.scheme)
         except QuantizeError as error:
             raise QuantizeError(f"tensor 'layers.{self._number}.{name}': {error}") from None
         self._packed[name] = packed
@@ -153,19 +153,19 @@ class _Rounding:
             if name.endswith("norm") or name == "ffn.router":
                 self._packed[name] = tensor.astype(np.float32)
             else:  # what enters gate and up of an expert is a multiple of what enters the shared one's
-                known = self._shared if name.endswith("gate_up") else None
-                self._round(name, tensor.astype(np.float32), known)
+                hessian = self._shared if name.endswith("gate_up") else None
+                self._round(name, tensor.astype(np.float32), hessian)
         return {name: self._packed[name] for name in self._tensors}
 
 
 def _corrected(
-    weights: NDArray[np.float32], original: Floats, own: Floats, hessian: NDArray[np.float64]
+    weights: NDArray[np.float32], original: Floats, rounded: Floats, hessian: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return weights whose products with the rounded stream are nearer to the original's products.
 
     With X the original's inputs and Y the rounded stream's, least squares gives W + W (X − Y)ᵀ Y (Yᵀ Y)⁻¹.
     """
-    drift = gram(original - own, own)
+    drift = gram(original - rounded, rounded)
     change = np.linalg.solve(damped(hessian), drift.T).T
     return (weights + _CORRECTION * (weights @ change.astype(np.float32))).astype(np.float32)
 

@@ -29,20 +29,20 @@ class SavedLayers:
         """Take over what a stopped export with an equal key has left, or begin anew."""
         self.directory = directory
         text = json.dumps(key, sort_keys=True)
-        held = directory / _KEY
-        if not held.is_file() or held.read_text("utf-8") != text:
+        key_file = directory / _KEY
+        if not key_file.is_file() or key_file.read_text("utf-8") != text:
             self.remove()
             directory.mkdir(parents=True)
-            with replace_file(held) as file:
+            with replace_file(key_file) as file:
                 file.write(text.encode())
 
     def streams(self) -> tuple[int, Floats] | None:
         """Return how many layers are done and the activations after them, or None if there are none."""
-        found = sorted(self.directory.glob("streams-*.npy"))
-        if not found:
+        files = sorted(self.directory.glob("streams-*.npy"))
+        if not files:
             return None
-        count = int(found[-1].stem.removeprefix("streams-"))
-        return count, np.load(found[-1], allow_pickle=False)
+        count = int(files[-1].stem.removeprefix("streams-"))
+        return count, np.load(files[-1], allow_pickle=False)
 
     def layer(self, number: int) -> RoundedLayer:
         """Return a layer that is done."""
@@ -72,8 +72,8 @@ class SavedLayers:
         if not os.path.lexists(self.directory):
             return
         names = {path.name for path in self.directory.iterdir()} if self.directory.is_dir() else {""}
-        known = ("layer-", "streams-", _KEY, ".layer-", ".streams-", f".{_KEY}")
-        if self.directory.is_symlink() or not all(name.startswith(known) for name in names):
+        prefixes = ("layer-", "streams-", _KEY, ".layer-", ".streams-", f".{_KEY}")
+        if self.directory.is_symlink() or not all(name.startswith(prefixes) for name in names):
             raise FileExistsError(f"{self.directory} is not what an export left: remove it yourself")
         shutil.rmtree(self.directory)
 

@@ -41,7 +41,7 @@ class Calibration:
 
 
 def calibration(
-    given: str | Path,
+    text_source: str | Path,
     tokenizer: TokenizerFiles | None,
     vocab_size: int,
     context_length: int,
@@ -53,7 +53,7 @@ def calibration(
     tokenizer: the checkpoint's, needed for text. Of more than `most_tokens` the first are taken.
     Raises ValueError for a text that is too short, ids outside the vocabulary, or text without a tokenizer.
     """
-    path = None if given == BUILTIN else Path(given)
+    path = None if text_source == BUILTIN else Path(text_source)
     data = (
         resources.files(__package__).joinpath("builtin.txt").read_bytes()
         if path is None
@@ -64,10 +64,10 @@ def calibration(
     elif tokenizer is None:
         raise ValueError("there is no tokenizer to read a text with: give token ids, in a file IDS.npy")
     else:
-        text = _text_of(data, given)
+        text = _text_of(data, text_source)
         ids = np.asarray(token_ids(tokenizer.tokenizer_json, text), np.int64)
     if len(ids) < _FEWEST_TOKENS:
-        raise ValueError(f"{given}: {len(ids)} tokens are too few: give {_FEWEST_TOKENS} or more")
+        raise ValueError(f"{text_source}: {len(ids)} tokens are too few: give {_FEWEST_TOKENS} or more")
     bos = None if tokenizer is None else tokenizer.bos_token_id
     return Calibration(
         sequences(ids[:most_tokens], min(SEQUENCE, context_length), bos),
@@ -78,19 +78,19 @@ def calibration(
 
 def sequences(ids: NDArray[np.int64], length: int, bos: int | None) -> NDArray[np.int64]:
     """Cut ids into sequences of one length, each begun by `bos` if there is one; a rest is dropped."""
-    taken = length if bos is None else length - 1
-    count = max(1, len(ids) // taken)
-    taken = min(taken, len(ids))
-    rows = ids[: count * taken].reshape(count, taken)
+    step = length if bos is None else length - 1
+    count = max(1, len(ids) // step)
+    step = min(step, len(ids))
+    rows = ids[: count * step].reshape(count, step)
     return rows if bos is None else np.concatenate([np.full((count, 1), bos), rows], axis=1)
 
 
-def _text_of(data: bytes, given: str | Path) -> str:
+def _text_of(data: bytes, text_source: str | Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{given}: byte {error.start} is no UTF-8: give UTF-8 text, or token ids in an .npy"
+            f"{text_source}: byte {error.start} is no UTF-8: give UTF-8 text, or token ids in an .npy"
         ) from error
 
 

@@ -85,8 +85,8 @@ def _chat_template(directory: Path, settings: Keys) -> str | None:
             raise CheckpointError(f"{path}: is not UTF-8: {error}") from error
     value = settings.get("chat_template")
     if isinstance(value, list):  # several templates with names
-        named = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
-        value = named.get("default")
+        templates = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
+        value = templates.get("default")
     if value is not None and not isinstance(value, str):
         raise settings.error("chat_template", "is neither a string nor a list of templates with names")
     return value

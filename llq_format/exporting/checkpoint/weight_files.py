@@ -64,11 +64,11 @@ def open_weights(directory: Path) -> TensorSource:
         index = directory / f"{file}.index.json"
         if index.is_file():
             return Shards(index, opener)
-    found = sorted(path.name for path in directory.iterdir())
-    shown = ", ".join(found[:10]) + (", ..." if len(found) > 10 else "")
+    names = sorted(path.name for path in directory.iterdir())
+    listing = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     raise CheckpointError(
         f"{directory}: holds no weights: expected model.safetensors or pytorch_model.bin, "
-        f"or one of them with .index.json, and found {shown}",
+        f"or one of them with .index.json, and found {listing}",
     )
 
 

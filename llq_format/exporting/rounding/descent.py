@@ -47,10 +47,10 @@ class Fit:
         moved = (new - self.scales[:, j]).astype(np.float64)
         widest = np.maximum(np.abs(self._zeros[:, j]), np.abs(15 - self._zeros[:, j]))
         better = (moved * (2 * slope - moved * curve) > 0) & (new * widest <= LARGEST_WEIGHT)
-        taken: Floats = np.where(better, moved, 0).astype(np.float32)
+        steps_taken: Floats = np.where(better, moved, 0).astype(np.float32)
         self.scales = self.scales.copy()
-        self.scales[:, j] += taken
-        shift = self._of_rows(taken)
+        self.scales[:, j] += steps_taken
+        shift = self._of_rows(steps_taken)
         self._error[columns] -= shift * steps
         gradient -= shift * curved
 

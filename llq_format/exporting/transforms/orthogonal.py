@@ -17,6 +17,6 @@ def orthogonal(size: int, rng: np.random.Generator) -> Array:
         hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
     odd = size // power
     q, r = np.linalg.qr(rng.standard_normal((odd, odd)))
-    rest = q * np.sign(np.diag(r))
+    odd_factor = q * np.sign(np.diag(r))
     signs = rng.choice([-1.0, 1.0], size)
-    return np.asarray(np.kron(hadamard / np.sqrt(power), rest) * signs)
+    return np.asarray(np.kron(hadamard / np.sqrt(power), odd_factor) * signs)

@@ -40,10 +40,10 @@ def adapters() -> list[Any]:
     with _vulkan_environment():
         _leave_opengl_out()
         try:
-            found = list(wgpu.gpu.enumerate_adapters_sync())
+            candidates = list(wgpu.gpu.enumerate_adapters_sync())
         except RuntimeError as error:
             raise DeviceError(f"no WebGPU adapter: {error}") from None
-    usable = [adapter for adapter in found if adapter.info["backend_type"] != "OpenGL"]
+    usable = [adapter for adapter in candidates if adapter.info["backend_type"] != "OpenGL"]
     return sorted(usable, key=_preference)
 
 
@@ -66,18 +66,18 @@ def find_adapter(name: str | None) -> Any:
             raise DeviceError(f"there is no driver manifest {name}")
         os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = name  # read by the Vulkan loader
         name = None
-    found = adapters()
-    if not found:
+    available = adapters()
+    if not available:
         raise DeviceError(
             "no WebGPU adapter: there is no GPU driver; without a GPU, install a software one, such as "
             "Debian's mesa-vulkan-drivers"
         )
-    wanted = "" if name is None else _OTHER_NAMES.get(name.lower(), name.lower())
-    for adapter in found:
+    pattern = "" if name is None else _OTHER_NAMES.get(name.lower(), name.lower())
+    for adapter in available:
         info = adapter.info
-        if wanted in f"{info['device']} {info['description']} {info['backend_type']}".lower():
+        if pattern in f"{info['device']} {info['description']} {info['backend_type']}".lower():
             return adapter
-    names = ", ".join(adapter_name(adapter) for adapter in found)
+    names = ", ".join(adapter_name(adapter) for adapter in available)
     raise DeviceError(f"no WebGPU adapter is called {name!r}; there are: {names}")
 
 
@@ -113,11 +113,11 @@ def _vulkan_environment() -> Iterator[None]:
     The loader reads these variables when the first adapter of a process is asked for; those that the user has
     set stand.
     """
-    wanted = {"XDG_RUNTIME_DIR": tempfile.gettempdir()}
+    variables = {"XDG_RUNTIME_DIR": tempfile.gettempdir()}
     manifests = [path for folder in _CHROMIUM if (path := Path(folder) / _MANIFEST).is_file()]
     if manifests and not {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"} & set(os.environ):
-        wanted["VK_ADD_DRIVER_FILES"] = str(manifests[0])
-    added = {name: value for name, value in wanted.items() if name not in os.environ}
+        variables["VK_ADD_DRIVER_FILES"] = str(manifests[0])
+    added = {name: value for name, value in variables.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

@@ -106,9 +106,9 @@ class Device:
                 {
                     "binding": number,
                     "visibility": wgpu.ShaderStage.COMPUTE,
-                    "buffer": {"type": kinds[one], "min_binding_size": 0},
+                    "buffer": {"type": kinds[access], "min_binding_size": 0},
                 }
-                for number, one in enumerate(key)
+                for number, access in enumerate(key)
             ]
             self._layouts[key] = self.gpu.create_bind_group_layout(label=" ".join(key), entries=entries)
         return self._layouts[key]

@@ -31,7 +31,7 @@ class Prepared:
         """Note what each run would look up again: debug group, handles, and the grid of one token."""
         objects = (self.pipeline, self.bindings, self.parameters)
         object.__setattr__(self, "group", sys.intern(group_of(self.dispatch)))
-        object.__setattr__(self, "handles", tuple(one._internal for one in objects))  # noqa: SLF001
+        object.__setattr__(self, "handles", tuple(resource._internal for resource in objects))  # noqa: SLF001
         object.__setattr__(self, "grid", self.dispatch.grid(1))
 
 
@@ -46,23 +46,23 @@ def encode(compute_pass: Any, dispatches: Iterable[Prepared], tokens: int) -> No
         lib.wgpuComputePassEncoderSetBindGroup,
         lib.wgpuComputePassEncoderDispatchWorkgroups,
     )
-    nothing = ffi.NULL
+    null = ffi.NULL
     last_pipeline = last_parameters = group = None
-    for one in dispatches:
-        if one.group is not group:
+    for prepared in dispatches:
+        if prepared.group is not group:
             if group is not None:
                 lib.wgpuComputePassEncoderPopDebugGroup(encoder)
-            group = one.group
+            group = prepared.group
             lib.wgpuComputePassEncoderPushDebugGroup(encoder, _string(group)[0])
-        pipeline, bindings, parameters = one.handles
+        pipeline, bindings, parameters = prepared.handles
         if pipeline is not last_pipeline:
             last_pipeline = pipeline
             set_pipeline(encoder, pipeline)
-        set_bind_group(encoder, 0, bindings, 0, nothing)
+        set_bind_group(encoder, 0, bindings, 0, null)
         if parameters is not last_parameters:
             last_parameters = parameters
-            set_bind_group(encoder, 1, parameters, 0, nothing)
-        dispatch(encoder, *(one.grid if tokens == 1 else one.dispatch.grid(tokens)))
+            set_bind_group(encoder, 1, parameters, 0, null)
+        dispatch(encoder, *(prepared.grid if tokens == 1 else prepared.dispatch.grid(tokens)))
     if group is not None:
         lib.wgpuComputePassEncoderPopDebugGroup(encoder)
 
@@ -82,6 +82,6 @@ def wait(device: Any, index: int) -> None:
 def _string(text: str) -> tuple[Any, Any]:
     """Return a WGPUStringView and the bytes that it points to, which have to live as long."""
     data = text.encode()
-    kept = ffi.from_buffer(data)
-    view = ffi.new("WGPUStringView *", {"data": kept, "length": len(data)})
-    return view[0], (view, kept)
+    buffer = ffi.from_buffer(data)
+    view = ffi.new("WGPUStringView *", {"data": buffer, "length": len(data)})
+    return view[0], (view, buffer)

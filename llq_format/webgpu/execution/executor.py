@@ -16,7 +16,7 @@ from llq_format.webgpu.execution.weights import STORAGE, Weights
 from llq_format.webgpu.planning.program import SLOT_BYTES, Dispatch, Program, ShardRange
 
 _STATE_WORDS = 64
-CHOSEN = 2
+CHOSEN_WORD = 2
 """The word of `state` that holds the token chosen last."""
 
 
@@ -70,10 +70,10 @@ class Executor:
         for chunk in self._chunks(tokens):
             with self.device.failures():
                 self._write_chunk(chunk)
-                one = len(chunk) == 1
-                self._submit(("decode",) if one else ("prefill", "logits"), len(chunk))
+                single = len(chunk) == 1
+                self._submit(("decode",) if single else ("prefill", "logits"), len(chunk))
             self.position += len(chunk)
-            logits = self.read("logits" if one else "all_logits", len(chunk) * self._vocab)
+            logits = self.read("logits" if single else "all_logits", len(chunk) * self._vocab)
             runs.append(logits.reshape(len(chunk), -1))
         return np.concatenate(runs)
 
@@ -105,7 +105,7 @@ class Executor:
                 f"{self.position + len(ids)} positions do not fit into a context of {self.context}"
             )
         for first in range(0, len(ids), self.program.chunk):
-            yield [int(one) for one in ids[first : first + self.program.chunk]]
+            yield [int(token) for token in ids[first : first + self.program.chunk]]
 
     def _write_chunk(self, chunk: Sequence[int]) -> None:
         queue = self.device.gpu.queue
@@ -148,9 +148,13 @@ class Executor:
         return Prepared(dispatch, pipeline, bindings, self._parameter_groups[slot])
 
     def _binding(self, name: str) -> dict[str, Any]:
-        found = self.program.weights.get(name)
-        if isinstance(found, ShardRange):
-            return {"buffer": self._shards[found.shard], "offset": found.offset, "size": found.size}
+        shard_range = self.program.weights.get(name)
+        if isinstance(shard_range, ShardRange):
+            return {
+                "buffer": self._shards[shard_range.shard],
+                "offset": shard_range.offset,
+                "size": shard_range.size,
+            }
         buffer = self.resource(name)
         return {"buffer": buffer, "offset": 0, "size": buffer.size}
 

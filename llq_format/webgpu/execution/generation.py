@@ -11,7 +11,7 @@ import wgpu
 
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution.encoding import submit, wait
-from llq_format.webgpu.execution.executor import CHOSEN, Executor
+from llq_format.webgpu.execution.executor import CHOSEN_WORD, Executor
 
 IN_FLIGHT = 4
 """Tokens that are encoded before the first of them is read: the device never waits for the host."""
@@ -33,7 +33,7 @@ class _Step:
         self.staging.map_async("READ_NOSYNC").sync_wait()
         data = np.frombuffer(self.staging.read_mapped(copy=True), np.uint32)
         self.staging.unmap()
-        return int(data[CHOSEN])
+        return int(data[CHOSEN_WORD])
 
 
 def generate(

@@ -41,40 +41,41 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
     """
     metadata = package.metadata
     if metadata.module is not None and metadata.program is not None:
-        found = _own(package, metadata.module, metadata.program)
-        program = found.program
+        files = _package_files(package, metadata.module, metadata.program)
+        program = files.program
         if chunk in (None, program.chunk) and kv_cache in (None, program.kv_cache):
-            return found
+            return files
     planned = plan(metadata, chunk=chunk or CHUNK, kv_cache=kv_cache or "f16")
     return Executable(planned, kernel_sections())
 
 
-def open_device(found: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
+def open_device(files: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
     """Return a device for a variant, after its self-test, which needs the kernels of this implementation.
 
     A module of other kernels is taken as it is.
     adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
     Raises DeviceError if there is no such adapter or variant, or the device computes wrongly with it.
     """
-    chosen = find_adapter(adapter)
-    names = [v.name for v in found.program.variants]
+    gpu_adapter = find_adapter(adapter)
+    names = [v.name for v in files.program.variants]
     if variant not in (BEST, *names):
         raise DeviceError(f"no variant {variant!r}; the program has {', '.join(names)}")
-    wanted = (
-        [v.name for v in reversed(found.program.variants) if supports(chosen, v)]
+    names_to_try = (
+        [v.name for v in reversed(files.program.variants) if supports(gpu_adapter, v)]
         if variant == BEST
         else [variant]
     )
-    for name in wanted:
-        device = Device(found.program, found.sections, adapter=adapter, variant=name)
-        device.prepare(found.program.pipelines)  # while the self-test runs
-        if found.sections != kernel_sections() or computes_rightly(device):
+    for name in names_to_try:
+        device = Device(files.program, files.sections, adapter=adapter, variant=name)
+        device.prepare(files.program.pipelines)  # while the self-test runs
+        if files.sections != kernel_sections() or computes_rightly(device):
             return device
         device.gpu.destroy()
-    tried = ", ".join(wanted) or "none has the features"
-    raise DeviceError(
-        f"{chosen.info['device']} executes no variant rightly: {tried}; its driver may need an update"
-    )
+    gpu = gpu_adapter.info["device"]
+    if not names_to_try:
+        raise DeviceError(f"{gpu} lacks the WebGPU features of every variant of the program")
+    variants = ", ".join(names_to_try)
+    raise DeviceError(f"{gpu} fails the self-test of every variant ({variants}): update the graphics driver")
 
 
 def open_executor(  # noqa: PLR0913  # one argument an option of `llq run`
@@ -92,31 +93,31 @@ def open_executor(  # noqa: PLR0913  # one argument an option of `llq run`
     chunk, kv_cache: those of the package's program, unless given.
     Raises DeviceError, LLQError for damaged files, ContextError, UnplannableError, ValueError.
     """
-    found = executable(package, chunk=chunk, kv_cache=kv_cache)
-    with Weights(package, found.program) as weights:  # checked while the device is opened
-        device = open_device(found, adapter=adapter, variant=variant)
-        return executor_on(package, found, device, context, weights)
+    files = executable(package, chunk=chunk, kv_cache=kv_cache)
+    with Weights(package, files.program) as weights:  # checked while the device is opened
+        device = open_device(files, adapter=adapter, variant=variant)
+        return executor_on(package, files, device, context, weights)
 
 
 def executor_on(
     package: Package,
-    found: Executable,
+    files: Executable,
     device: Device,
     context: int | None = None,
     weights: Weights | None = None,
 ) -> Executor:
     """Return an executor on an open device. Raises DeviceError, which says what memory would be enough."""
     try:
-        executor = Executor(package, found.program, device, context, weights)
+        executor = Executor(package, files.program, device, context, weights)
         for run in _GENERATION:
-            for dispatch in found.program.passes[run]:
+            for dispatch in files.program.passes[run]:
                 for name in dispatch.bindings:
-                    if name in found.program.buffers:
+                    if name in files.program.buffers:
                         executor.resource(name)
     except DeviceLostError:
         raise
     except DeviceError as error:
-        needed = device_bytes(package, found.program, context)
+        needed = device_bytes(package, files.program, context)
         raise DeviceError(
             f"{error}; all buffers together take {needed / 1e6:.0f} MB, and a shorter context takes less"
         ) from None
@@ -130,7 +131,7 @@ def device_bytes(package: Package, program: Program, context: int | None = None)
     return shards + sum(buffer.size(positions) for buffer in program.buffers.values())
 
 
-def _own(package: Package, module: FileEntry, program: FileEntry) -> Executable:
+def _package_files(package: Package, module: FileEntry, program: FileEntry) -> Executable:
     """Return the package's own files, after stage `program`. Raises LLQError with the first fault."""
     findings = check_sizes(package.metadata)
     if not findings:

@@ -68,8 +68,8 @@ def computes_rightly(device: Device) -> bool:
     for name, data in test.inputs.items():
         executor.write(name, data)
     executor.run("operation", 1)
-    got = executor.read("y", BLOCK).astype(np.float64)
-    return bool(np.abs(got - test.expected).max() <= test.tolerance)
+    output = executor.read("y", BLOCK).astype(np.float64)
+    return bool(np.abs(output - test.expected).max() <= test.tolerance)
 
 
 def _program(inputs: dict[str, NDArray[Any]]) -> Program:
@@ -97,7 +97,7 @@ def _program(inputs: dict[str, NDArray[Any]]) -> Program:
         variants=program_variants(),
         weights={},
         buffers={name: Buffer("activation", size) for name, size in sizes.items()},
-        pipelines={one.entry_point: accesses(one.entry_point) for one in (norm, product)},
+        pipelines={dispatch.entry_point: accesses(dispatch.entry_point) for dispatch in (norm, product)},
         parameters=make.parameters.table(),
         passes={"operation": (norm, product)},
     )

@@ -30,12 +30,12 @@ class Session:
         one, and generation goes on: a draw depends on the seed and the position alone. Raises DeviceLostError
         at the second loss, and what `generate` raises.
         """
-        given: list[int] = []
+        emitted: list[int] = []
         while True:
-            rest = max_tokens - len(given)
+            remaining = max_tokens - len(emitted)
             try:
-                for token in generate(self.executor, [*prompt, *given], rest, eos_token_ids, sampling):
-                    given.append(token)
+                for token in generate(self.executor, [*prompt, *emitted], remaining, eos_token_ids, sampling):
+                    emitted.append(token)
                     yield token
             except DeviceLostError:
                 self.losses += 1

@@ -40,7 +40,7 @@ class Weights:
         Raises LLQError for the first damaged part, DeviceError where memory is short.
         """
         shards = self._package.metadata.shards
-        buffers = [device.buffer(f"shard {n}", one.byte_length, STORAGE) for n, one in enumerate(shards)]
+        buffers = [device.buffer(f"shard {n}", shard.byte_length, STORAGE) for n, shard in enumerate(shards)]
         files = [PackageFile(self._package.directory / shard.file) for shard in shards]
         try:
             with device.failures():
@@ -70,10 +70,12 @@ class Weights:
 def parts_of(package: Package, program: Program) -> Iterator[tuple[TensorEntry, Part]]:
     """Yield the parts that hold a byte of the program's weights, in the order of their shards."""
     ranges: dict[int, list[tuple[int, int]]] = {}
-    for found in program.weights.values():
-        ranges.setdefault(found.shard, []).append((found.offset, found.offset + found.size))
+    for shard_range in program.weights.values():
+        ranges.setdefault(shard_range.shard, []).append(
+            (shard_range.offset, shard_range.offset + shard_range.size)
+        )
     parts = [(tensor, part) for tensor in package.metadata.tensors for part in tensor.parts]
-    for tensor, part in sorted(parts, key=lambda one: (one[1].shard, one[1].offset)):
+    for tensor, part in sorted(parts, key=lambda pair: (pair[1].shard, pair[1].offset)):
         end = part.offset + part.byte_length
         if any(first < end and part.offset < stop for first, stop in ranges.get(part.shard, ())):
             yield tensor, part

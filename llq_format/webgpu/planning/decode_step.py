@@ -49,10 +49,10 @@ def gates(make: Dispatches, name: str, config: FFN, form: Form) -> bool:
 def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
     """Yield gate_up with its activation, and the rounding of what it leaves."""
     tensor, size = make.tensors[f"{prefix}.gate_up"], config.intermediate_size
-    (found,) = int4_ranges(tensor, GATES)
+    (row_range,) = int4_ranges(tensor, GATES)
     flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | (config.activation == "gelu") * GATED_GELU
-    bindings = (*make.int4_weights(found), *ROUNDED["int8"], "hidden", "peaks")
-    words = (size, ceil_div(tensor.cols, BLOCK), 0, found.first_block, size, make.blocks_stride, flags, 0)
+    bindings = (*make.int4_weights(row_range), *ROUNDED["int8"], "hidden", "peaks")
+    words = (size, ceil_div(tensor.cols, BLOCK), 0, row_range.first_block, size, make.blocks_stride, flags, 0)
     yield make.dispatch(tensor.name, "gated_int8", bindings, words, (size // GATES, 1, 1))
     yield make.dispatch(
         f"{prefix}.hidden",

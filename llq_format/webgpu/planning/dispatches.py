@@ -64,13 +64,13 @@ class Dispatches:
     ) -> Dispatch:
         """Return a norm and rounding; scored: times the router's score; last: of the last token alone."""
         tensor = self.tensors[name]
-        (found,) = raw_ranges(tensor, MAX_BINDING)
+        (row_range,) = raw_ranges(tensor, MAX_BINDING)
         flags = NORMALIZE | (tensor.dtype == "f16") * WEIGHT_F16 | scored * SCORED | last * LAST
         hidden = tensor.rows
         return self.dispatch(
             name + ".scored" * scored,
             f"norm_{form}",
-            ("x", self.weight(name, found.data), "score", "state", *ROUNDED[form]),
+            ("x", self.weight(name, row_range.data), "score", "state", *ROUNDED[form]),
             (hidden, hidden, self.blocks_stride, flags, float(eps)),
             (1 if last else EACH_TOKEN, shares(hidden, tokens), 1),
         )
@@ -119,7 +119,7 @@ class Dispatches:
         *,
         add: bool = False,
         expert: int | None = None,
-        one: bool = False,
+        single_vector: bool = False,
     ) -> Iterator[Dispatch]:
         """Yield the dispatches of one INT4 product, one for each range of its rows.
 
@@ -131,51 +131,51 @@ class Dispatches:
         flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | add * ADD | (expert is not None) * CHOSEN
         blocks = ceil_div(tensor.cols, BLOCK)
         third = "choice" if tile.tokens == 1 else "state"
-        for found in int4_ranges(tensor, tile.rows):
+        for row_range in int4_ranges(tensor, tile.rows):
             yield self.dispatch(
-                found.name,
+                row_range.name,
                 tile.entry_point,
-                (*self.int4_weights(found), *ROUNDED[form], third, y),
+                (*self.int4_weights(row_range), *ROUNDED[form], third, y),
                 (
-                    found.rows,
+                    row_range.rows,
                     blocks,
-                    found.first_row,
-                    found.first_block,
+                    row_range.first_row,
+                    row_range.first_block,
                     y_stride,
                     self.blocks_stride,
                     flags,
                     expert or 0,
                 ),
-                (ceil_div(found.rows, tile.rows), 1 if one else PerTokens(tile.tokens), 1),
+                (ceil_div(row_range.rows, tile.rows), 1 if single_vector else PerTokens(tile.tokens), 1),
             )
 
     def raw(self, name: str, y: str, y_stride: int, tokens: Dimension) -> Iterator[Dispatch]:
         """Yield the dispatches of one product of a raw matrix with binary16 inputs."""
         tensor = self.tensors[name]
-        for found in raw_ranges(tensor, RAW_ROWS):
+        for row_range in raw_ranges(tensor, RAW_ROWS):
             parameters = (
-                found.rows,
+                row_range.rows,
                 tensor.cols,
-                found.first_row,
+                row_range.first_row,
                 y_stride,
                 self.blocks_stride * BLOCK,
                 int(tensor.dtype == "f16"),
             )
-            bindings = (self.weight(found.name, found.data), "rounded", y)
-            grid = (ceil_div(found.rows, RAW_ROWS), tokens, 1)
-            yield self.dispatch(f"{found.name}.product", "matvec_raw", bindings, parameters, grid)
+            bindings = (self.weight(row_range.name, row_range.data), "rounded", y)
+            grid = (ceil_div(row_range.rows, RAW_ROWS), tokens, 1)
+            yield self.dispatch(f"{row_range.name}.product", "matvec_raw", bindings, parameters, grid)
 
-    def int4_weights(self, found: Int4Range) -> tuple[str, str, str]:
+    def int4_weights(self, row_range: Int4Range) -> tuple[str, str, str]:
         """Name the sections of a range: packed, scale, and zero_point or scale again where there is none."""
-        scale = self.weight(f"{found.name}.scale", found.scale)
+        scale = self.weight(f"{row_range.name}.scale", row_range.scale)
         zero_point = scale
-        if found.zero_point is not None:
-            zero_point = self.weight(f"{found.name}.zero_point", found.zero_point)
-        return self.weight(f"{found.name}.packed", found.packed), scale, zero_point
+        if row_range.zero_point is not None:
+            zero_point = self.weight(f"{row_range.name}.zero_point", row_range.zero_point)
+        return self.weight(f"{row_range.name}.packed", row_range.packed), scale, zero_point
 
-    def weight(self, name: str, found: ShardRange) -> str:
+    def weight(self, name: str, shard_range: ShardRange) -> str:
         """Name a range of a shard, and return the name."""
-        if self.weights.setdefault(name, found) != found:
+        if self.weights.setdefault(name, shard_range) != shard_range:
             raise ValueError(f"two ranges are called {name!r}")
         return name
 

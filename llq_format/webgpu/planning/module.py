@@ -17,11 +17,11 @@ _SECTION = re.compile(r"^(//|/\*): begin (\w+)\n(.*?)^(?://: end \2|end \2 :\*/)
 def kernel_sections() -> Mapping[str, str]:
     """Return the text of each section by name, as the kernel files hold them."""
     folder = files("llq_format.webgpu") / "kernels"
-    named = {
+    files_by_name = {
         entry.name.removesuffix(".wgsl"): entry for entry in folder.iterdir() if entry.name.endswith(".wgsl")
     }
-    wanted = dict.fromkeys(name for variant in VARIANTS for name in variant.sections)
-    return {name: named[name].read_text(encoding="utf-8") for name in wanted}
+    names = dict.fromkeys(name for variant in VARIANTS for name in variant.sections)
+    return {name: files_by_name[name].read_text(encoding="utf-8") for name in names}
 
 
 def write_module(sections: Mapping[str, str]) -> str:

@@ -23,12 +23,19 @@ def decode_program(metadata: Metadata, name: str) -> Program:
     blocks = ceil_div(tensor.cols, BLOCK)
     dispatches = []
     if is_int4(tensor.dtype):
-        for found in int4_ranges(tensor):
-            bindings = (*make.int4_weights(found), "y")
+        for row_range in int4_ranges(tensor):
+            bindings = (*make.int4_weights(row_range), "y")
             symmetric = (tensor.dtype == "int4_symmetric") * SYMMETRIC
-            words = (found.rows, tensor.cols, found.first_row, blocks, found.first_block, symmetric)
-            grid = (ceil_div(tensor.cols, BLOCK), ceil_div(found.rows, BLOCK), 1)
-            dispatches.append(make.dispatch(found.name, "dequantize", bindings, words, grid))
+            words = (
+                row_range.rows,
+                tensor.cols,
+                row_range.first_row,
+                blocks,
+                row_range.first_block,
+                symmetric,
+            )
+            grid = (ceil_div(tensor.cols, BLOCK), ceil_div(row_range.rows, BLOCK), 1)
+            dispatches.append(make.dispatch(row_range.name, "dequantize", bindings, words, grid))
     else:
         for raw in raw_ranges(tensor):
             count = raw.rows * tensor.cols
@@ -47,7 +54,7 @@ def rounding_program(form: Form, vectors: int, cols: int) -> Program:
 
 def product_program(metadata: Metadata, name: str, form: Form, vectors: int) -> Program:
     """Return the program that rounds `x`, [vectors, cols], and multiplies a matrix: `y`, [vectors, rows]."""
-    tensor = next(one for one in metadata.tensors if one.name == name)
+    tensor = next(entry for entry in metadata.tensors if entry.name == name)
     make = Dispatches(metadata, ceil_div(tensor.cols, BLOCK))
     dispatches = [_rounding(make, form, tensor.cols)]
     if is_int4(tensor.dtype):
@@ -99,7 +106,7 @@ def _program(make: Dispatches, dispatches: list[Dispatch], sizes: dict[str, int]
             "state": Buffer("state", 256),
             **{name: Buffer("activation", size) for name, size in sizes.items()},
         },
-        pipelines={one.entry_point: accesses(one.entry_point) for one in dispatches},
+        pipelines={entry.entry_point: accesses(entry.entry_point) for entry in dispatches},
         parameters=make.parameters.table(),
         passes={OPERATION: tuple(dispatches)},
     )

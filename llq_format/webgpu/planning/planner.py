@@ -87,7 +87,7 @@ class _Planner:
             "sample": tuple(self._sample()),
             "decode": (*self._layers(1), *last),
         }
-        used = {dispatch.entry_point for run in passes.values() for dispatch in run}
+        entry_points = {dispatch.entry_point for run in passes.values() for dispatch in run}
         buffers = self.sizes.buffers()
         return Program(
             chunk=self.chunk,
@@ -96,7 +96,7 @@ class _Planner:
             variants=program_variants(),
             weights=self.make.weights,
             buffers=buffers,
-            pipelines={entry: accesses(entry) for entry in sorted(used)},
+            pipelines={entry: accesses(entry) for entry in sorted(entry_points)},
             parameters=self.make.parameters.table(),
             passes=passes,
         )
@@ -111,19 +111,19 @@ class _Planner:
 
     def _embed(self) -> Iterator[Dispatch]:
         tensor = self.make.tensors["embedding"]
-        for found in raw_ranges(tensor, MAX_BINDING):  # rows are looked up, not spread over workgroups
+        for row_range in raw_ranges(tensor, MAX_BINDING):  # rows are looked up, not spread over workgroups
             parameters = (
-                found.first_row,
-                found.rows,
+                row_range.first_row,
+                row_range.rows,
                 tensor.cols,
                 self.model.hidden_size,
                 int(tensor.dtype == "f16"),
             )
             grid = (ceil_div(tensor.cols, EMBED_COLS), EACH_TOKEN, 1)
             yield self.make.dispatch(
-                found.name,
+                row_range.name,
                 "embed",
-                (self.make.weight(found.name, found.data), "tokens", "x"),
+                (self.make.weight(row_range.name, row_range.data), "tokens", "x"),
                 parameters,
                 grid,
             )
@@ -224,7 +224,12 @@ class _Planner:
         tensor = self.make.tensors["embedding" if model.tied_embeddings else "lm_head"]
         if is_int4(tensor.dtype):
             yield from self.make.int4(
-                tensor.name, "binary16", logits, model.vocab_size, 1 if last else self.chunk, one=last
+                tensor.name,
+                "binary16",
+                logits,
+                model.vocab_size,
+                1 if last else self.chunk,
+                single_vector=last,
             )
             return
         yield from self.make.raw(tensor.name, logits, model.vocab_size, 1 if last else EACH_TOKEN)

@@ -108,14 +108,16 @@ class Program:
             "context_length": self.context_length,
             "kv_cache": self.kv_cache,
             "variants": [_lists(asdict(variant)) for variant in self.variants],
-            "weights": {name: asdict(found) for name, found in self.weights.items()},
+            "weights": {name: asdict(shard_range) for name, shard_range in self.weights.items()},
             "buffers": {name: asdict(buffer) for name, buffer in self.buffers.items()},
             "pipelines": {name: list(access) for name, access in self.pipelines.items()},
             "parameters": [
                 [{"f32": word} if isinstance(word, float) else word for word in slot]
                 for slot in self.parameters
             ],
-            "passes": {name: [_dispatch_json(one) for one in run] for name, run in self.passes.items()},
+            "passes": {
+                name: [_dispatch_json(dispatch) for dispatch in run] for name, run in self.passes.items()
+            },
         }
 
     @classmethod
@@ -126,14 +128,14 @@ class Program:
             value["context_length"],
             value["kv_cache"],
             tuple(ProgramVariant(**_tuples(variant)) for variant in value["variants"]),
-            {name: ShardRange(**found) for name, found in value["weights"].items()},
+            {name: ShardRange(**shard_range) for name, shard_range in value["weights"].items()},
             {name: Buffer(**buffer) for name, buffer in value["buffers"].items()},
             {name: tuple(access) for name, access in value["pipelines"].items()},
             tuple(
                 tuple(float(word["f32"]) if isinstance(word, dict) else word for word in slot)
                 for slot in value["parameters"]
             ),
-            {name: tuple(_dispatch(one) for one in run) for name, run in value["passes"].items()},
+            {name: tuple(_dispatch(dispatch) for dispatch in run) for name, run in value["passes"].items()},
         )
 
     def to_bytes(self) -> bytes:

@@ -47,19 +47,19 @@ def int4_ranges(tensor: TensorEntry, rows_per_workgroup: int = BLOCK) -> Iterato
     if limit == 0:
         raise ValueError(f"tensor {tensor.name!r}: one block row of {tensor.cols} columns exceeds a binding")
     for number, part in enumerate(tensor.parts):
-        found = {
+        section_ranges = {
             section.name: ShardRange(part.shard, part.offset + section.offset, section.end - section.offset)
             for section in sections(tensor.dtype, part.num_rows, tensor.cols)
         }
         down = ceil_div(part.num_rows, BLOCK)
         for first in range(0, down, limit):
             count = min(limit, down - first)
-            offset = found["packed"].offset + first * across * BLOCK_BYTES
+            offset = section_ranges["packed"].offset + first * across * BLOCK_BYTES
             yield Int4Range(
                 _numbered(tensor, number, first),
                 ShardRange(part.shard, offset, count * across * BLOCK_BYTES),
-                found["scale"],
-                found.get("zero_point"),
+                section_ranges["scale"],
+                section_ranges.get("zero_point"),
                 part.first_row + first * BLOCK,
                 min(count * BLOCK, part.num_rows - first * BLOCK),
                 first * across,

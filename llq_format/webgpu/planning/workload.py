@@ -42,8 +42,8 @@ def work(program: Program, passes: Iterable[str], tokens: int) -> list[Work]:
     dispatches = [dispatch for name in passes for dispatch in program.passes[name]]
     experts: defaultdict[int | None, set[str]] = defaultdict(set)
     for dispatch in dispatches:
-        if found := _EXPERT.search(dispatch.label):
-            experts[layer_of(dispatch.label)].add(found[1])
+        if match := _EXPERT.search(dispatch.label):
+            experts[layer_of(dispatch.label)].add(match[1])
     works = []
     for dispatch in dispatches:
         layer = layer_of(dispatch.label)
@@ -60,8 +60,8 @@ def work(program: Program, passes: Iterable[str], tokens: int) -> list[Work]:
 
 def layer_of(label: str) -> int | None:
     """Return the decoder layer of a label, or None."""
-    found = _LAYER.match(label)
-    return int(found[1]) if found else None
+    match = _LAYER.match(label)
+    return int(match[1]) if match else None
 
 
 def operation_of(label: str) -> str:
@@ -74,9 +74,9 @@ def occupancy(works: Sequence[Work], times: Sequence[float | None]) -> float:
 
     times: of each dispatch; where any is missing all count alike.
     """
-    known = [time for time in times if time is not None]
-    weights = known if len(known) == len(works) and sum(known) > 0 else [1.0] * len(works)
-    filled = (min(1.0, one.workgroups / FULL_WORKGROUPS) for one in works)
+    measured = [time for time in times if time is not None]
+    weights = measured if len(measured) == len(works) and sum(measured) > 0 else [1.0] * len(works)
+    filled = (min(1.0, dispatch.workgroups / FULL_WORKGROUPS) for dispatch in works)
     return sum(weight * part for weight, part in zip(weights, filled, strict=True)) / sum(weights)
 
 
@@ -103,21 +103,21 @@ def _weight_bytes(program: Program, dispatch: Dispatch, tokens: int) -> float:
     bound = {name: program.weights[name] for name in dispatch.bindings if name in program.weights}
     if dispatch.entry_point == "embed":  # one row a token, from the one range that holds it
         _, _, cols, _, f16, *_ = program.parameters[dispatch.parameters]
-        size = sum(found.size for found in bound.values())
+        size = sum(shard_range.size for shard_range in bound.values())
         ranges = sum(
             program.weights[name].size
-            for one in program.passes["decode"]
-            if one.entry_point == "embed"
-            for name in one.bindings
+            for embed in program.passes["decode"]
+            if embed.entry_point == "embed"
+            for name in embed.bindings
             if name in program.weights
         )
         return tokens * cols * _ITEM_BYTES[int(f16)] * size / ranges
     total = 0
-    for name, found in bound.items():
+    for name, shard_range in bound.items():
         tensor, _, section = name.rpartition(".")
         packed = bound.get(f"{tensor}.packed")
         if packed is None or section == "packed":
-            total += found.size
+            total += shard_range.size
         else:  # the whole section is bound, and read for the blocks of this range alone
             total += _RECORD_ITEM_BYTES[section] * (packed.size // _RECORD_ITEM_BYTES["packed"])
     return total

@@ -79,7 +79,7 @@ class Clock:
 
     def alone(self, steps: Sequence[Step]) -> dict[str, float]:
         """Run and wait, with nothing else in flight; return ms by what the host did."""
-        spent = {"encode": 0.0, "submit": 0.0}
+        host_ms = {"encode": 0.0, "submit": 0.0}
         begin = time.perf_counter()
         for step in steps:
             self._write(step)
@@ -87,12 +87,12 @@ class Clock:
             commands = self._encoded(step)
             encoded = time.perf_counter()
             self._executor.device.gpu.queue.submit([commands])
-            spent["submit"] += 1000 * (time.perf_counter() - encoded)
-            spent["encode"] += 1000 * (encoded - start)
+            host_ms["submit"] += 1000 * (time.perf_counter() - encoded)
+            host_ms["encode"] += 1000 * (encoded - start)
         waiting = time.perf_counter()
         self._wait()
         end = time.perf_counter()
-        return {**spent, "wait": 1000 * (end - waiting), "wall": 1000 * (end - begin)}
+        return {**host_ms, "wait": 1000 * (end - waiting), "wall": 1000 * (end - begin)}
 
     def in_flight(self, steps: Sequence[Step]) -> float:
         """Run step after step and wait at the end alone; return ms."""
@@ -165,14 +165,14 @@ class Clock:
         key = (Step(step.passes, step.tokens), cut)
         if key not in self._slices:
             works = work(self._executor.program, step.passes, step.tokens)
-            prepared = [one for name in step.passes for one in self._executor.prepared(name)]
+            prepared = [dispatch for name in step.passes for dispatch in self._executor.prepared(name)]
             names = {
                 "whole": [" ".join(step.passes)] * len(works),
-                "group": [one.group for one in works],
-                "dispatch": [f"{number} {one.dispatch.label}" for number, one in enumerate(works)],
+                "group": [item.group for item in works],
+                "dispatch": [f"{number} {item.dispatch.label}" for number, item in enumerate(works)],
             }[cut]
             pairs = groupby(zip(names, prepared, strict=True), key=lambda pair: pair[0])
-            self._slices[key] = [(name, [one for _, one in run]) for name, run in pairs]
+            self._slices[key] = [(name, [dispatch for _, dispatch in run]) for name, run in pairs]
         return self._slices[key]
 
     def _spans(self, step: Step, cut: Cut) -> list[Span]:

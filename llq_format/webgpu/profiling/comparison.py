@@ -21,21 +21,21 @@ class Metric:
 
 
 def _member(*path: str) -> Callable[[Mapping[str, Any]], float | None]:
-    def found(report: Mapping[str, Any]) -> float | None:
+    def value_at(report: Mapping[str, Any]) -> float | None:
         value: Any = report
         for name in path:
             value = value.get(name) if isinstance(value, Mapping) else None
         return value if isinstance(value, int | float) else None
 
-    return found
+    return value_at
 
 
 def _blocks(combine: Callable[[list[float]], float]) -> Callable[[Mapping[str, Any]], float | None]:
-    def found(report: Mapping[str, Any]) -> float | None:
+    def combined(report: Mapping[str, Any]) -> float | None:
         times = [time for time in report["block_times_ms"] if time is not None]
         return combine(times) if times else None
 
-    return found
+    return combined
 
 
 METRICS = (
@@ -114,10 +114,10 @@ class ProfileMatrix:
 
 def best(values: Sequence[float | None], better: str) -> float | None:
     """Return the best of several values, None if there is none that is better than another."""
-    known = [value for value in values if value is not None]
-    if better == "neither" or len(set(known)) < 2:
+    measured = [value for value in values if value is not None]
+    if better == "neither" or len(set(measured)) < 2:
         return None
-    return max(known) if better == "more" else min(known)
+    return max(measured) if better == "more" else min(measured)
 
 
 def merge(reports: Iterable[tuple[str, ProfileReport]]) -> ProfileMatrix:
@@ -134,18 +134,19 @@ def merge(reports: Iterable[tuple[str, ProfileReport]]) -> ProfileMatrix:
         if column not in merged.columns:
             merged.columns.append(column)
         if column in row:
-            told = f"{model} was measured more than once on {column.device}"
-            merged.warnings.append(f"{told}: the latest counts")
+            repeated = f"{model} was measured more than once on {column.device}"
+            merged.warnings.append(f"{repeated}: the latest report is used")
             if str(row[column].get("date", "")) > str(value.get("date", "")):
                 continue
         row[column] = value
     merged.columns.sort()
     for model, row in merged.models.items():
-        for what, path in _CONDITIONS.items():
-            known = sorted({str(found) for one in row.values() if (found := _at(one, *path)) is not None})
-            if len(known) > 1:
-                told = ", ".join(one[:12] for one in known)
-                merged.warnings.append(f"{model}: the reports differ in {what}: {told}")
+        for condition, path in _CONDITIONS.items():
+            members = (_at(value, *path) for value in row.values())
+            values = sorted({str(member) for member in members if member is not None})
+            if len(values) > 1:
+                listing = ", ".join(text[:12] for text in values)
+                merged.warnings.append(f"{model}: the reports differ in {condition}: {listing}")
     return merged
 
 
@@ -161,7 +162,7 @@ def cell(value: float | None) -> str:
 def _column(name: str, value: Mapping[str, Any]) -> Column:
     software = value.get("software", {})
     runtime = " ".join(str(software[part]) for part in ("runtime", "version", "webgpu") if part in software)
-    driver = " ".join(str(found) for part in ("driver", "backend") if (found := _at(value, "device", part)))
+    driver = " ".join(str(member) for part in ("driver", "backend") if (member := _at(value, "device", part)))
     return Column(
         str(_at(value, "device", "adapter") or name),
         str(_at(value, "program", "variant") or ""),
@@ -171,7 +172,7 @@ def _column(name: str, value: Mapping[str, Any]) -> Column:
 
 
 def _at(value: Mapping[str, Any], *path: str) -> Any:
-    found: Any = value
+    member: Any = value
     for name in path:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+        member = member.get(name) if isinstance(member, Mapping) else None
+    return member

@@ -34,7 +34,7 @@ def profile_page(report: ProfileReport) -> str:
             *_timeline(value, "decode", "One token of decode"),
             *_timeline(value, "prefill", f"Prefill of {value['prefill']['tokens']} tokens"),
             *_blocks(value),
-            *_rest(value),
+            *_host_time(value),
             *_operations(value, "decode", "a token"),
             *_operations(value, "prefill", "the prompt"),
             *_entry_points(value),
@@ -110,8 +110,8 @@ def _timeline(value: Report, phase: str, title: str) -> list[ET.Element]:
     legend = element("ul", kinds, class_="legend")
     note = "Every dispatch in a compute pass of its own; bands are layers. Point at a bar for its figures."
     picture = timeline_picture(value[phase]["timeline"], title)
-    shown = [element("p", note, class_="note"), legend] if value[phase]["timeline"] else []
-    return [element("h2", title), *shown, picture]
+    details = [element("p", note, class_="note"), legend] if value[phase]["timeline"] else []
+    return [element("h2", title), *details, picture]
 
 
 def _blocks(value: Report) -> list[ET.Element]:
@@ -134,7 +134,7 @@ def _blocks(value: Report) -> list[ET.Element]:
     return [element("h2", "Layers, one token of decode"), chart, ends]
 
 
-def _rest(value: Report) -> list[ET.Element]:
+def _host_time(value: Report) -> list[ET.Element]:
     """Return what a token is spent on when the host waits for each, and when it does not."""
     decode = value["decode"]
     host, gpu = decode["host_ms"], decode["gpu_ms"]
@@ -156,8 +156,8 @@ def _rest(value: Report) -> list[ET.Element]:
     if "in_flight_ms" in decode:
         words += f" With all tokens in flight it takes {cell(decode['in_flight_ms'])} ms."
     blocks = sum(time or 0 for time in value["block_times_ms"])
-    others = sum(time or 0 for time in decode.get("other_times_ms", {}).values())
-    sums = f"On the device: {cell(gpu)} ms in one pass, {cell(blocks + others)} ms in a pass for each layer"
+    other_ms = sum(time or 0 for time in decode.get("other_times_ms", {}).values())
+    sums = f"On the device: {cell(gpu)} ms in one pass, {cell(blocks + other_ms)} ms in a pass for each layer"
     if decode.get("dispatches_ms") is not None:
         sums += f", {cell(decode['dispatches_ms'])} ms in a pass for each dispatch"
     return [
@@ -169,7 +169,7 @@ def _rest(value: Report) -> list[ET.Element]:
     ]
 
 
-def _operations(value: Report, phase: str, what: str) -> list[ET.Element]:
+def _operations(value: Report, phase: str, subject: str) -> list[ET.Element]:
     head = ("operation", "ms", "share", "dispatches", "workgroups", "GB/s of weights", "entry points")
     rows = [
         (
@@ -183,15 +183,15 @@ def _operations(value: Report, phase: str, what: str) -> list[ET.Element]:
         )
         for row in value[phase]["operations"]
     ]
-    title = f"Operations of {what}"
+    title = f"Operations of {subject}"
     return [element("h2", title), table(head, rows, title)]
 
 
 def _entry_points(value: Report) -> list[ET.Element]:
-    found: dict[str, dict[str, Report]] = {}
+    rows_by_kernel: dict[str, dict[str, Report]] = {}
     for phase in ("decode", "prefill"):
         for row in value[phase].get("entry_points", ()):
-            found.setdefault(row["entry_point"], {})[phase] = row
+            rows_by_kernel.setdefault(row["entry_point"], {})[phase] = row
     head = ("kernel", "decode, ms", "decode, GB/s", "prefill, ms", "prefill, GB/s")
     rows = [
         (
@@ -202,7 +202,7 @@ def _entry_points(value: Report) -> list[ET.Element]:
                 for member in ("ms", "weight_gb_per_s")
             ),
         )
-        for name, phases in found.items()
+        for name, phases in rows_by_kernel.items()
     ]
     return [element("h2", "Kernels"), table(head, rows, "Kernels")]
 
@@ -211,15 +211,18 @@ def _particulars(value: Report) -> list[ET.Element]:
     memory = {f"memory: {name}": f"{count / 1e6:,.3f} MB" for name, count in value["memory_bytes"].items()}
     groups: Sequence[Mapping[str, Any]] = [
         memory,
-        {"occupancy": value["occupancy"]["of"], **_named(value["occupancy"], skip=("of",))},
-        *(_named(value[name], skip=("description",)) for name in ("device", "model", "program", "software")),
-        _named(value["timing"], skip=("description",)),
+        {"occupancy": value["occupancy"]["of"], **_labelled(value["occupancy"], skip=("of",))},
+        *(
+            _labelled(value[name], skip=("description",))
+            for name in ("device", "model", "program", "software")
+        ),
+        _labelled(value["timing"], skip=("description",)),
     ]
     values = ((name, str(text)) for group in groups for name, text in group.items())
     return [element("h2", "Particulars"), fields(values)]
 
 
-def _named(members: Mapping[str, Any], skip: Sequence[str]) -> dict[str, str]:
+def _labelled(members: Mapping[str, Any], skip: Sequence[str]) -> dict[str, str]:
     return {
         name.replace("_", " "): f"{item:,}" if isinstance(item, int) else str(item)
         for name, item in members.items()

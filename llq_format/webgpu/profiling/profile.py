@@ -91,20 +91,20 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
     executor.start()
     works = decode.works
     memory = executor.memory()
-    method, said = _METHODS[clock.timestamps]
+    method, method_text = _METHODS[clock.timestamps]
     value = {
         "format": FORMAT,
         "version": VERSION,
         "block_times_ms": decode.value["block_times_ms"],
         "memory_usage_mb": round(sum(memory.values()) / 1e6, 3),
-        "workgroup_occupancy": round(occupancy(works, [one.typical_ms for one in decode.timed]), 4),
+        "workgroup_occupancy": round(occupancy(works, [dispatch.typical_ms for dispatch in decode.timed]), 4),
         "occupancy": {
             "of": OCCUPANCY,
             "full_workgroups": FULL_WORKGROUPS,
         },
         "timing": {
             "method": method,
-            "description": said,
+            "description": method_text,
             "statistic": "mean" if clock.rounded else "median",
             "tick_ns": clock.tick_ns,
             "quantum_ns": rounded(clock.quantum_ns),
@@ -158,7 +158,7 @@ def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
     for _ in range(min(WARM_UP, tokens)):
         clock.alone([step])
     begin()
-    alone = [clock.alone([step]) for _ in range(tokens)]
+    isolated = [clock.alone([step]) for _ in range(tokens)]
     progress(f"decoding {tokens} tokens, all in flight")
     begin()
     in_flight = clock.in_flight([step] * tokens) / tokens
@@ -170,7 +170,7 @@ def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
             clock.measure([step], cut)
         begin()
         measured[cut] = [clock.measure([step], cut) for _ in range(tokens)]
-    phase = _phase(executor, clock, [step], alone, measured)
+    phase = _phase(executor, clock, [step], isolated, measured)
     phase.value["in_flight_ms"] = rounded(in_flight)
     phase.value["tokens_per_s"] = rounded(1000 / in_flight)
     phase.value["first_position"] = position
@@ -191,12 +191,12 @@ def _prefill(
         for number, chunk in enumerate(chunks)
     ]
     progress(f"prefill of {len(prompt)} tokens")
-    alone = [clock.alone(steps) for _ in range(repetitions)]
+    isolated = [clock.alone(steps) for _ in range(repetitions)]
     measured: dict[Cut, list[Measured]] = {}
     for cut in clock.cuts:
         progress(f"prefill of {len(prompt)} tokens, timing each {cut}")
         measured[cut] = [clock.measure(steps, cut) for _ in range(repetitions)]
-    phase = _phase(executor, clock, steps, alone, measured)
+    phase = _phase(executor, clock, steps, isolated, measured)
     wall = phase.value["host_ms"]["wall"]
     phase.value["tokens_per_s"] = rounded(1000 * len(prompt) / wall) if wall else None
     phase.value["first_position"] = 0
@@ -207,24 +207,24 @@ def _phase(
     executor: Executor,
     clock: Clock,
     steps: Sequence[Step],
-    alone: Sequence[dict[str, float]],
+    isolated: Sequence[dict[str, float]],
     measured: Mapping[Cut, list[Measured]],
 ) -> _Phase:
     """Return the members that both phases have."""
-    works = [one for step in steps for one in work(executor.program, step.passes, step.tokens)]
-    groups = [one.group for one in works]
+    works = [item for step in steps for item in work(executor.program, step.passes, step.tokens)]
+    groups = [item.group for item in works]
     times = clock.typical(measured["group"])
     by_group: dict[str, float | None] = {}
     for name, time in zip(clock.names(steps, "group"), times, strict=True):
-        known = by_group.get(name, 0.0)
-        by_group[name] = None if time is None or known is None else known + time
-    layers = list(dict.fromkeys(one.layer for one in works if one.layer is not None))
+        total_ms = by_group.get(name, 0.0)
+        by_group[name] = None if time is None or total_ms is None else total_ms + time
+    layers = list(dict.fromkeys(item.layer for item in works if item.layer is not None))
     blocks = [by_group.pop(f"layers.{layer}") for layer in layers]
     timed = _timed(clock, works, measured.get("dispatch", []))
     gpu = clock.total(measured["whole"]) if "whole" in measured else None
-    weight_bytes = round(sum(one.weight_bytes for one in works))
-    host_ms = {name: rounded(statistics.median(one[name] for one in alone)) for name in alone[0]}
-    single = [one.typical_ms for one in timed]
+    weight_bytes = round(sum(item.weight_bytes for item in works))
+    host_ms = {name: rounded(statistics.median(run[name] for run in isolated)) for name in isolated[0]}
+    single = [dispatch.typical_ms for dispatch in timed]
     value = {
         "dispatches": len(works),
         "gpu_ms": rounded(gpu),
@@ -255,17 +255,17 @@ def _timed(clock: Clock, works: Sequence[Work], measured: Sequence[Measured]) ->
         starts, durations = pictured.starts, pictured.durations
     return [
         Timed(
-            one.dispatch.label,
-            one.operation,
-            one.dispatch.entry_point,
-            one.layer,
-            one.workgroups,
-            one.weight_bytes,
+            item.dispatch.label,
+            item.operation,
+            item.dispatch.entry_point,
+            item.layer,
+            item.workgroups,
+            item.weight_bytes,
             start,
             duration,
             usual,
         )
-        for one, start, duration, usual in zip(works, starts, durations, typical, strict=True)
+        for item, start, duration, usual in zip(works, starts, durations, typical, strict=True)
     ]
 
 

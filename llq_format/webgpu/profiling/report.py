@@ -79,24 +79,24 @@ class Timed:
 
 def totals(timed: Sequence[Timed], member: Literal["operation", "entry_point"]) -> list[dict[str, Any]]:
     """Return the totals of dispatches of the same operation or entry point, the longest first."""
-    other = "entry_point" if member == "operation" else "operation"
+    other_member = "entry_point" if member == "operation" else "operation"
     kinds: dict[str, list[Timed]] = {}
-    for one in timed:
-        kinds.setdefault(getattr(one, member), []).append(one)
-    whole = sum(one.typical_ms or 0 for one in timed)
+    for dispatch in timed:
+        kinds.setdefault(getattr(dispatch, member), []).append(dispatch)
+    total_ms = sum(dispatch.typical_ms or 0 for dispatch in timed)
     rows = []
-    for name, ones in kinds.items():
-        known = all(one.typical_ms is not None for one in ones)
-        ms = sum(one.typical_ms or 0 for one in ones) if known else None
-        weight_bytes = round(sum(one.weight_bytes for one in ones))
+    for name, dispatches in kinds.items():
+        complete = all(dispatch.typical_ms is not None for dispatch in dispatches)
+        ms = sum(dispatch.typical_ms or 0 for dispatch in dispatches) if complete else None
+        weight_bytes = round(sum(dispatch.weight_bytes for dispatch in dispatches))
         rows.append(
             {
                 member: name,
-                f"{other}s": sorted({getattr(one, other) for one in ones}),
-                "dispatches": len(ones),
-                "workgroups": sum(one.workgroups for one in ones),
+                f"{other_member}s": sorted({getattr(dispatch, other_member) for dispatch in dispatches}),
+                "dispatches": len(dispatches),
+                "workgroups": sum(dispatch.workgroups for dispatch in dispatches),
                 "ms": rounded(ms),
-                "share": rounded(ms / whole) if ms is not None and whole else None,
+                "share": rounded(ms / total_ms) if ms is not None and total_ms else None,
                 "weight_bytes": weight_bytes,
                 "weight_gb_per_s": gb_per_s(weight_bytes, ms),
             }
@@ -108,16 +108,16 @@ def timeline(timed: Sequence[Timed]) -> list[dict[str, Any]]:
     """Return the dispatches of the pictured run that were timed."""
     return [
         {
-            "label": one.label,
-            "operation": one.operation,
-            "entry_point": one.entry_point,
-            "layer": one.layer,
-            "workgroups": one.workgroups,
-            "start_ms": rounded(one.start_ms),
-            "duration_ms": rounded(one.duration_ms),
+            "label": dispatch.label,
+            "operation": dispatch.operation,
+            "entry_point": dispatch.entry_point,
+            "layer": dispatch.layer,
+            "workgroups": dispatch.workgroups,
+            "start_ms": rounded(dispatch.start_ms),
+            "duration_ms": rounded(dispatch.duration_ms),
         }
-        for one in timed
-        if one.start_ms is not None and one.duration_ms is not None
+        for dispatch in timed
+        if dispatch.start_ms is not None and dispatch.duration_ms is not None
     ]
 
 

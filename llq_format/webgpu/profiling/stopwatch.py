@@ -88,13 +88,13 @@ def elapsed(begin: int, end: int, most: float) -> int | None:
     return None
 
 
-def quantum(spans: Sequence[Span], known: int = 0) -> int:
+def quantum(spans: Sequence[Span], divisor: int = 0) -> int:
     """Return the coarsest step, in ticks, that all timestamps are multiples of; 0 if there is but one time.
 
     known: the step of other timestamps, 0 if there were none. Browsers round to 100 µs by default.
     """
     ticks = [tick for span in spans for tick in (span.begin, span.end)]
-    return math.gcd(known, *(tick - ticks[0] for tick in ticks))
+    return math.gcd(divisor, *(tick - ticks[0] for tick in ticks))
 
 
 def typical(samples: Sequence[float | None], *, rounded: bool) -> float | None:
@@ -102,7 +102,7 @@ def typical(samples: Sequence[float | None], *, rounded: bool) -> float | None:
 
     The median of times rounded to a step is a multiple of that step; their mean comes near the true time.
     """
-    found = [sample for sample in samples if sample is not None]
-    if not found:
+    measured = [sample for sample in samples if sample is not None]
+    if not measured:
         return None
-    return float(np.mean(found) if rounded else np.median(found))
+    return float(np.mean(measured) if rounded else np.median(measured))

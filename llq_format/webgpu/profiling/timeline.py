@@ -40,10 +40,12 @@ _BEGINNINGS = {
 
 def kind(entry_point: str) -> str:
     """Return the class of an entry point."""
-    return next((found for start, found in _BEGINNINGS.items() if entry_point.startswith(start)), "rest")
+    return next(
+        (kind_name for start, kind_name in _BEGINNINGS.items() if entry_point.startswith(start)), "rest"
+    )
 
 
-def timeline_picture(events: Sequence[Mapping[str, Any]], what: str) -> ET.Element:
+def timeline_picture(events: Sequence[Mapping[str, Any]], description: str) -> ET.Element:
     """Return the picture of a timeline's events, which may be none.
 
     what: says what of, for those who cannot see it.
@@ -58,7 +60,7 @@ def timeline_picture(events: Sequence[Mapping[str, Any]], what: str) -> ET.Eleme
     height = LANE * len(lanes)
     picture = drawing(
         (_WIDTH, height),
-        f"{what}: {len(events)} dispatches in {len(lanes)} lanes, {span:.3f} ms",
+        f"{description}: {len(events)} dispatches in {len(lanes)} lanes, {span:.3f} ms",
         _bands(events, span, height),
         [line(LANE * number, _WIDTH) for number in range(1, len(lanes))],
         [_bar(event, span, LANE * rows[event["operation"]]) for event in events],
@@ -71,7 +73,7 @@ def timeline_picture(events: Sequence[Mapping[str, Any]], what: str) -> ET.Eleme
         aria_label="lanes, with milliseconds",
     )
     grid = element("div", names, picture, element("div", "ms", class_="corner"), _axis(span), class_="lanes")
-    return scrolling(what, grid, class_="timeline")
+    return scrolling(description, grid, class_="timeline")
 
 
 def _bar(event: Mapping[str, Any], span: float, top: float) -> ET.Element:

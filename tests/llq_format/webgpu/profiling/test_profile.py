@@ -238,7 +238,7 @@ def test_elapsed_ticks(begin: int, end: int, ticks: int | None) -> None:
 
 def test_the_step_of_a_clock() -> None:
     assert quantum([Span(700, 900), Span(1100, 1300)]) == 200
-    assert quantum([Span(700, 900)], known=30) == 10
+    assert quantum([Span(700, 900)], divisor=30) == 10
     assert quantum([Span(5, 5)]) == 0
 
 
