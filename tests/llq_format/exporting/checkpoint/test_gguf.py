@@ -293,7 +293,7 @@ def test_divisors_that_make_no_frequencies_are_refused(tmp_path: Path, divisor: 
         ({"llama__expert_count": 8}, r"llama\.expert_count is not 0"),
         ({"llama__logit_scale": 0.5}, r"llama\.logit_scale is not known"),
         ({"llama__rope__scaling__type": "yarn"}, r"llama\.rope\.scaling\.type is 'yarn'"),
-        ({"llama__rope__dimension_count": 8}, r"llama\.rope\.dimension_count is 8, and a head has 16"),
+        ({"llama__rope__dimension_count": 8}, r"llama\.rope\.dimension_count is 8, but the head width is 16"),
         ({"llama__attention__value_length": 8}, r"llama\.attention\.value_length is 8"),
         (
             {"llama__attention__head_count": [4, 4]},
