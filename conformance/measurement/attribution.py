@@ -3,19 +3,21 @@
 Each mutant is asked the questions of its lowest check that catch it, and what its failures name is compared
 with it. Those that compute are asked twice: as they are, and with the arithmetic of another runtime (every
 operation off by as much as a legal one may be), for a foreign runtime never equals ours bit for bit. Verdicts
-are those of the kill matrix. It writes the table docs/mutants.md.
+are those of the kill matrix. It writes `attribution.json`, from which the site makes its table of mutants.
 """
 
+import json
 import os
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from ..core.check import Outcome, Result
 from ..core.file_replacement import replace_file
@@ -24,12 +26,14 @@ from ..core.vectors import Vector
 from ..diagnosis.causes import common_misreading, common_verdict
 from ..diagnosis.rule_status import CHECKS_BEFORE_RETURNING
 from ..mutation.conforming.over_reference import disturbed
-from ..mutation.kill_matrix import saved
+from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
 from ..runtimes.in_process import InProcessRuntime
 from .build import VERDICTS, questions
 
-PAGE = Path(__file__).parents[2] / "docs" / "mutants.md"
+MEASURED = Path(__file__).parent / "attribution.json"
+"""What was measured last, by the name of the mutant: an attribution for each arithmetic."""
+
 COMPUTED = ("activations", "matvec", "logits", "generate")
 FOREIGN = Mutant("foreign", "", "", (), disturbed(7))
 """Nothing wrong, but the arithmetic of another runtime."""
@@ -60,7 +64,7 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
 
     Those that do not catch it, as the kill matrix has it, are not asked again; verdicts are the matrix's.
     """
-    mutant, matrix = MUTANTS[name], saved()
+    mutant, matrix = MUTANTS[name], saved_matrix()
     asked = InProcessRuntime(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
     said = matrix.headlines.get(name)
     results = []
@@ -113,12 +117,39 @@ def _named_titles(
         yield from (list(result.misreadings) for result in failed if "equals" in result.headline)
 
 
-def attributions_of(name: str) -> tuple[Attribution, Attribution | None]:
+Attributions = tuple[Attribution, Attribution | None]
+"""What a mutant is called as it is and, if it computes, in the arithmetic of a foreign runtime."""
+
+
+def attributions_of(name: str) -> Attributions:
     """Return what a mutant is called, as it is and, if it computes, as a foreign runtime."""
     return measure(name), measure(name, foreign=True) if MUTANTS[name].check in COMPUTED else None
 
 
-def table(found: dict[str, tuple[Attribution, Attribution | None]]) -> str:
+def save(attributions: dict[str, Attributions], path: Path = MEASURED) -> None:
+    """Write the attributions of all mutants, one mutant a line."""
+    lines = [
+        f" {json.dumps(name)}: {json.dumps([asdict(entry) for entry in pair if entry])}"
+        for name, pair in attributions.items()
+    ]
+    replace_file(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def saved(path: Path = MEASURED) -> dict[str, Attributions]:
+    """Return the attributions that were measured last, by the name of the mutant."""
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return {name: _attributions(*pair) for name, pair in entries.items()}
+
+
+def _attributions(own: dict[str, Any], foreign: dict[str, Any] | None = None) -> Attributions:
+    return _attribution(own), _attribution(foreign) if foreign else None
+
+
+def _attribution(entry: dict[str, Any]) -> Attribution:
+    return Attribution(**entry | {"others": tuple(entry["others"])})
+
+
+def table(found: dict[str, Attributions]) -> str:
     """Return the page."""
     nameable = [name for name in found if not MUTANTS[name].unnamed]
     lines = [
@@ -153,7 +184,7 @@ def _yes_or_no(attribution: Attribution) -> str:
 
 
 def _rates(
-    found: dict[str, tuple[Attribution, Attribution | None]], nameable: Sequence[str]
+    found: dict[str, Attributions], nameable: Sequence[str]
 ) -> Iterator[str]:
     yield "| seen by | mutants | named rightly | wrongly | foreign | named rightly | wrongly |"
     yield "|---|---|---|---|---|---|---|"
@@ -177,19 +208,18 @@ def _counts(attributions: Sequence[Attribution]) -> list[str]:
 
 
 def main() -> int:
-    """Measure, write the page and print its first table."""
+    """Measure, write the file and print the rates."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     groups = [[n for n in MUTANTS if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # one process has computed all that one needs
         parts = list(pool.map(_all, groups))
     found = {name: one for part in parts for name, one in part.items()}
-    text = table({name: found[name] for name in MUTANTS})
-    replace_file(PAGE, text)
+    save({name: found[name] for name in MUTANTS})
     sys.stdout.writelines(line + "\n" for line in _rates(found, [n for n in found if not MUTANTS[n].unnamed]))
     return 0
 
 
-def _all(names: Sequence[str]) -> dict[str, tuple[Attribution, Attribution | None]]:
+def _all(names: Sequence[str]) -> dict[str, Attributions]:
     return {name: attributions_of(name) for name in names}
 
 

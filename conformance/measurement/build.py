@@ -1,8 +1,7 @@
 """Which check of which vector catches which mutant: `python -m conformance.measurement.build` computes it.
 
 It writes `quick.json`: the matrix, the smallest set found of questions that catches every mutant, which
-`--quick` asks, the mutants that no question tells apart, and what validators said wrongly; and the page of
-the matrix. `--jobs N` uses that many processes; `--most N` leaves each mutant alone once N questions caught
+`--quick` asks, the mutants that no question tells apart, and what validators said wrongly. `--jobs N` uses that many processes; `--most N` leaves each mutant alone once N questions caught
 it: the matrix is not complete then.
 """
 
@@ -169,15 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.measurement.build", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--most", type=int, help="stop with a mutant when so many questions caught it")
-    parser.add_argument("--page-only", action="store_true", help="only write the page anew")
     chosen = parser.parse_args(arguments)
-    from . import kill_page  # noqa: PLC0415 - it reads what this module writes
-
-    if not chosen.page_only:
-        found = sweep(list(MUTANTS), chosen.jobs, chosen.most)
-        save(matrix(found, complete=chosen.most is None))
+    save(matrix(sweep(list(MUTANTS), chosen.jobs, chosen.most), complete=chosen.most is None))
     made = saved()
-    kill_page.write(made)
     survivors = [name for name, caught_by in made.kills.items() if not caught_by]
     sys.stdout.write(f"{len(made.kills)} mutants, {len(made.quick)} questions in the quick set\n")
     sys.stdout.write(f"not caught: {', '.join(survivors) or 'none'}\n")

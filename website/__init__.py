@@ -1,0 +1,1 @@
+"""The site of LLQ: the specification, a page for each rule, guides and measurements, built into static pages."""

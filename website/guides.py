@@ -1,0 +1,53 @@
+"""The guides: Markdown files of the repository, each a page of the site."""
+
+import re
+import shutil
+from pathlib import Path
+
+from website.chapters import CHAPTERS
+from website.markdown import adapted, image_path, write as write_page
+from website.places import GUIDES, ROOT, SPECIFICATION
+
+_IMAGE = re.compile(r"!\[[^\]]*\]\(([^)#:]+)\)")
+
+
+def write(pages: Path) -> None:
+    """Write the Markdown of all guides and the images that they show."""
+    for source, page in GUIDES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        write_page(pages, page, adapted(text, source, page) + (_contents() if page == "index" else ""))
+    copy_images(pages, list(GUIDES))
+
+
+def copy_images(pages: Path, sources: list[str]) -> None:
+    """Copy the images that Markdown files of the repository show to the sources of the site."""
+    for source in sources:
+        for target in _IMAGE.findall((ROOT / source).read_text(encoding="utf-8")):
+            file = (ROOT / source).parent / target
+            copy = pages / image_path(file.resolve().relative_to(ROOT).as_posix())
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+
+
+def _contents() -> str:
+    """Return the table of contents of the site, which the side bar shows."""
+    guides = [page for page in GUIDES.values() if page != "index"]
+    return "".join(
+        (
+            _tree("Specification", [f"On one page <{SPECIFICATION}/index>", *_chapters()]),
+            _tree("Rules", ["All rules <rules/index>"]),
+            _tree("Guides", guides),
+            _tree("Measurements", ["measurements/" + name for name in _MEASUREMENTS]),
+        )
+    )
+
+
+_MEASUREMENTS = ("kill-matrix", "mutants", "conforming-variants", "runtimes", "profile-h200")
+
+
+def _chapters() -> list[str]:
+    return [f"{SPECIFICATION}/{name}" for name in CHAPTERS]
+
+
+def _tree(caption: str, entries: list[str]) -> str:
+    return "\n".join(("", "```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```", ""))
