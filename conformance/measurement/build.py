@@ -1,8 +1,9 @@
 """Which check of which vector catches which mutant: `python -m conformance.measurement.build` computes it.
 
 It writes `quick.json`: the matrix, the smallest set found of questions that catches every mutant, which
-`--quick` asks, the mutants that no question tells apart, and what validators said wrongly. `--jobs N` uses that many processes; `--most N` leaves each mutant alone once N questions caught
-it: the matrix is not complete then.
+`--quick` asks, the mutants that no question tells apart, and what validators said wrongly. `--jobs N` uses
+that many processes; `--most N` leaves each mutant alone once N questions caught it: the matrix is not
+complete then.
 """
 
 import argparse

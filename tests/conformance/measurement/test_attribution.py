@@ -90,6 +90,17 @@ def test_the_summary_names_the_mutant_once() -> None:
     )
 
 
-def test_the_page_has_a_line_for_each_mutant() -> None:
-    text = attribution.PAGE.read_text(encoding="utf-8")
+def test_the_attributions_are_those_of_the_mutants_that_there_are() -> None:
+    assert list(attribution.saved()) == list(MUTANTS), "run `python -m conformance.measurement.attribution`"
+
+
+def test_the_table_has_a_line_for_each_mutant() -> None:
+    text = attribution.table(attribution.saved())
     assert [name for name in MUTANTS if f"| `{name}` |" not in text] == []
+
+
+def test_the_attributions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    own = attribution.Attribution(3, 2, 1, "LLQ-DEC-1", ("another",))
+    attributions = {"a": (own, None), "b": (own, attribution.Attribution(1, 1, 0, "LLQ-DEC-2"))}
+    attribution.save(attributions, tmp_path / "attribution.json")
+    assert attribution.saved(tmp_path / "attribution.json") == attributions

@@ -8,7 +8,7 @@ import pytest
 from conformance.core.check import Outcome
 from conformance.core.rules import registry
 from conformance.diagnosis import recognition
-from conformance.measurement import build, kill_page
+from conformance.measurement import build
 from conformance.mutation.kill_matrix import KillMatrix, save, saved
 from conformance.mutation.mutants import MUTANTS, runtime
 from conformance.mutation.quick import quick
@@ -102,10 +102,6 @@ def test_the_matrix_is_read_as_it_was_written(tmp_path: Path) -> None:
     )
     save(matrix, tmp_path / "quick.json")
     assert saved(tmp_path / "quick.json") == matrix
-
-
-def test_the_page_is_that_of_the_matrix() -> None:
-    assert kill_page.PAGE.read_text(encoding="utf-8") == kill_page.page(MATRIX), RUN
 
 
 def test_the_cover_is_small_and_whole() -> None:
