@@ -1,1 +1,1 @@
-"""The site of LLQ: the specification, a page for each rule, guides and measurements, built into static pages."""
+"""The site of LLQ: the specification, a page for each rule, guides and measurements, as static pages."""

@@ -19,8 +19,9 @@ no-search: true
 # LLQ 1.0 on one page
 
 The whole specification.
-Each rule has an anchor of its own, such as [LLQ-PACK-3](#LLQ-PACK-3); the id of a rule links to the page of the rule.
-The [chapters](overview.md) have pages of their own, and [all rules](../rules/index.md) are listed in the order of checking.
+Each rule has an anchor of its own, such as LLQ-PACK-3; the id links to the page of the rule.
+The [chapters](overview.md) have pages of their own.
+[All rules](../rules/index.md) are listed in the order of checking.
 """
 
 
@@ -41,8 +42,8 @@ def _file(chapter: str) -> str:
 
 
 def _one_page() -> str:
-    """Return all chapters but the list of rules, which has a page of its own, with links between them as anchors."""
-    parts = [_ONE_PAGE.replace("[LLQ-PACK-3](#LLQ-PACK-3)", "LLQ-PACK-3")]
+    """Return all chapters except the list of rules, with links between them as links within the page."""
+    parts = [_ONE_PAGE]
     for chapter in CHAPTERS:
         if chapter != "rules":
             text = (_SPEC / _file(chapter)).read_text(encoding="utf-8")
@@ -53,12 +54,13 @@ def _one_page() -> str:
 
 
 def _as_anchor(link: re.Match[str], chapter: str) -> str:
-    """Return a link of a chapter as a link within the page, to a figure, to the list of rules or to a file."""
+    """Return a link of a chapter as a link within the page, or to a figure, a file or the list of rules."""
     path, _, fragment = link["target"].partition("#")
     if link["target"].startswith(("http://", "https://")):
         return link[0]
     if link["image"]:
-        return f"![{link['text']}]({markdown.relative(markdown.image_path(f'spec/{path}'), f'{SPECIFICATION}/index')})"
+        image = markdown.relative(markdown.image_path(f"spec/{path}"), f"{SPECIFICATION}/index")
+        return f"![{link['text']}]({image})"
     if path == "rules.md":
         return f"[{link['text']}](rules.md)"
     if f"spec/{path}" in extra_files():

@@ -4,8 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+from website import markdown
 from website.chapters import CHAPTERS
-from website.markdown import adapted, image_path, write as write_page
 from website.places import GUIDES, ROOT, SPECIFICATION
 
 _IMAGE = re.compile(r"!\[[^\]]*\]\(([^)#:]+)\)")
@@ -15,7 +15,9 @@ def write(pages: Path) -> None:
     """Write the Markdown of all guides and the images that they show."""
     for source, page in GUIDES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        write_page(pages, page, adapted(text, source, page) + (_contents() if page == "index" else ""))
+        markdown.write(
+            pages, page, markdown.adapted(text, source, page) + (_contents() if page == "index" else "")
+        )
     copy_images(pages, list(GUIDES))
 
 
@@ -24,7 +26,7 @@ def copy_images(pages: Path, sources: list[str]) -> None:
     for source in sources:
         for target in _IMAGE.findall((ROOT / source).read_text(encoding="utf-8")):
             file = (ROOT / source).parent / target
-            copy = pages / image_path(file.resolve().relative_to(ROOT).as_posix())
+            copy = pages / markdown.image_path(file.resolve().relative_to(ROOT).as_posix())
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
 

@@ -1,10 +1,10 @@
-"""Bytes of packages as rows of hexadecimal digits: a first look at a shard, and what differs between two files."""
+"""Bytes of packages as rows of hexadecimal digits: the first of a shard, or what differs in two files."""
 
 import difflib
 import json
 from collections.abc import Iterator
 
-from website.html import Html, element
+from conformance.reporting.html.markup import Html, element, text
 
 ROW = 16
 MAX_ROWS = 6
@@ -28,13 +28,15 @@ def difference(before: bytes, after: bytes) -> Html:
     first, last_before, last_after = differing_range(before, after)
     start = first - first % ROW
     offsets = range(start, max(last_before, last_after) + 1, ROW)
-    shown = [offset for offset in offsets if before[offset : offset + ROW] != after[offset : offset + ROW]][:MAX_ROWS]
+    shown = [offset for offset in offsets if before[offset : offset + ROW] != after[offset : offset + ROW]][
+        :MAX_ROWS
+    ]
     lines = list(_changes(before, after, shown))
     if last_after < first:
-        text = f"{last_before - first + 1} bytes are missing from byte {first}"
+        extent = f"{last_before - first + 1} bytes are missing from byte {first}"
     else:
-        text = f"bytes {first} to {last_after} differ" if last_after > first else f"byte {first} differs"
-    return Html(element("p", f"{text}:") + element("pre", *lines))
+        extent = f"bytes {first} to {last_after} differ" if last_after > first else f"byte {first} differs"
+    return text(element("p", f"{extent}:"), element("pre", *lines))
 
 
 def differing_range(before: bytes, after: bytes) -> tuple[int, int, int]:
@@ -49,21 +51,23 @@ def differing_range(before: bytes, after: bytes) -> tuple[int, int, int]:
 
 def json_difference(before: bytes, after: bytes) -> Html | None:
     """Return the lines that differ if both are JSON and say something else; hashes are left out."""
-    texts = []
-    for data in (before, after):
-        try:
-            texts.append(json.dumps(json.loads(data), indent=1, ensure_ascii=False).splitlines())
-        except (ValueError, RecursionError):
-            return None
+    try:
+        old, new = (_lines(data) for data in (before, after))
+    except (ValueError, RecursionError):
+        return None
     lines = [
         line
-        for line in difflib.unified_diff(*texts, n=1, lineterm="")
+        for line in difflib.unified_diff(old, new, n=1, lineterm="")
         if not line.startswith(("---", "+++", "@@")) and not any(hashed in line for hashed in _HASHED)
     ]
     changed = any(line.startswith(("+", "-")) for line in lines)
     if not changed or not all(line.isprintable() for line in lines):
         return None
     return element("pre", *(_change(_cut(line)) for line in lines[:MAX_LINES]))
+
+
+def _lines(data: bytes) -> list[str]:
+    return json.dumps(json.loads(data), indent=1, ensure_ascii=False).splitlines()
 
 
 def _changes(before: bytes, after: bytes, offsets: list[int]) -> Iterator[Html]:
@@ -76,13 +80,13 @@ def _changes(before: bytes, after: bytes, offsets: list[int]) -> Iterator[Html]:
 def _rows(data: bytes, offsets: list[int], sign: str) -> Iterator[str]:
     for offset in offsets:
         row = data[offset : offset + ROW]
-        text = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in row)
-        yield f"{sign}{offset:6d}  {row.hex(' ').upper():<{3 * ROW - 1}}  {text}"
+        characters = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in row)
+        yield f"{sign}{offset:6d}  {row.hex(' ').upper():<{3 * ROW - 1}}  {characters}"
 
 
 def _change(line: str) -> Html:
     kind = {"+": "ins", "-": "del"}.get(line[:1])
-    return Html(element(kind, line) + "\n") if kind else Html(element("span", line) + "\n")
+    return text(element(kind, line) if kind else line, "\n")
 
 
 def _cut(line: str) -> str:

@@ -4,10 +4,19 @@ from collections.abc import Sequence
 
 from conformance.mutation.kill_matrix import KillMatrix
 from conformance.mutation.mutants import MUTANTS
-from website.html import Html, block, element
+from conformance.reporting.html.markup import Html, element, text
+from website import markdown
 from website.places import page_of_rule
 
-_HEAD = ("mutant", "title, as failures name it", "rule", "seen by", "killed by", "questions", "in the quick set")
+_HEAD = (
+    "mutant",
+    "title, as failures name it",
+    "rule",
+    "seen by",
+    "killed by",
+    "questions",
+    "in the quick set",
+)
 
 
 def page(matrix: KillMatrix) -> str:
@@ -16,17 +25,21 @@ def page(matrix: KillMatrix) -> str:
     return "\n".join(
         (
             "# The kill matrix\n",
-            f"{len(matrix.kills)} mutants, which are runtimes that are wrong in one thing each, and which of "
+            f"{len(matrix.kills)} mutants, which are runtimes that are wrong in one thing each.",
             f"{len(matrix.questions)} questions of the suite kill them{_limit(matrix)}.",
             "A bar holds a mark for each question that kills the mutant, in alphabetical order.",
             "Marks of the quick set are orange.",
             "`python -m conformance.measurement.build` computes the matrix.",
             "`pytest conformance --runtime=mutant:NAME` asks one mutant.\n",
             f"{_alike(matrix)}\n",
-            block(_table(matrix)),
+            markdown.html_block(_table(matrix)),
             "## The quick set\n",
             f"{quick} questions that kill every mutant: `pytest conformance --quick`.\n",
-            block(element("ul", *(element("li", element("code", name)) for name in matrix.quick), class_="chosen")),
+            markdown.html_block(
+                element(
+                    "ul", *(element("li", element("code", name)) for name in matrix.quick), class_="chosen"
+                )
+            ),
         )
     )
 
@@ -40,15 +53,20 @@ def _alike(matrix: KillMatrix) -> str:
     if not matrix.complete:
         return ""
     groups = "; ".join(" and ".join(f"`{name}`" for name in group) for group in matrix.alike)
-    return "Every two mutants give different answers to some question." + (f" Exceptions: {groups}." if groups else "")
+    return "Every two mutants give different answers to some question." + (
+        f" Exceptions: {groups}." if groups else ""
+    )
 
 
 def _table(matrix: KillMatrix) -> Html:
-    label = Html("Filter by name, title, rule or capability <input type=\"search\" id=\"kill-filter\" autocomplete=\"off\">")
+    search = element("input", type="search", id="kill-filter", autocomplete="off")
     head = element("tr", *(element("th", name, scope="col") for name in _HEAD))
     rows = (_row(name, killed_by, matrix) for name, killed_by in matrix.kills.items())
     table = element("table", element("thead", head), element("tbody", *rows), class_="kills")
-    return Html(element("label", label, class_="kill-filter") + element("div", table, class_="table-wrapper"))
+    return text(
+        element("label", "Filter by name, title, rule or capability ", search, class_="kill-filter"),
+        element("div", table, class_="table-wrapper"),
+    )
 
 
 def _row(name: str, killed_by: frozenset[str], matrix: KillMatrix) -> Html:

@@ -24,9 +24,7 @@ def adapted(text: str, source: str, page: str) -> str:
 
 def with_links(text: str, replace: Callable[[re.Match[str]], str]) -> str:
     """Return Markdown with every link and image outside code blocks replaced."""
-    return "\n".join(
-        line if fenced else _LINK.sub(replace, line) for fenced, line in lines_with_fences(text)
-    )
+    return "\n".join(line if fenced else _LINK.sub(replace, line) for fenced, line in lines_with_fences(text))
 
 
 def lines_with_fences(text: str) -> Iterator[tuple[bool, str]]:
@@ -55,6 +53,11 @@ def deeper(text: str, levels: int, label: Callable[[str], str] | None = None) ->
 def slug(heading: str) -> str:
     """Return the anchor that Markdown renderers give to a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower().replace("`", "")).strip().replace(" ", "-")
+
+
+def html_block(html: str) -> str:
+    """Return Markdown that holds HTML as it is."""
+    return f"```{{raw}} html\n{html}\n```\n"
 
 
 def _adapted_link(link: re.Match[str], source: str, page: str) -> str:

@@ -7,8 +7,8 @@ from conformance.exporters.variants.conforming import CONFORMING as CONFORMING_E
 from conformance.measurement import attribution
 from conformance.mutation.conforming import CONFORMING, runtime
 from conformance.mutation.kill_matrix import saved
+from conformance.reporting.html.markup import element
 from website import kill_matrix, markdown
-from website.html import element
 
 
 def write(pages: Path) -> None:

@@ -43,7 +43,10 @@ def pages() -> Mapping[str, str]:
 @cache
 def extra_files() -> Mapping[str, str]:
     """Return the path on the site of each file of the repository that pages link to as it is."""
-    specification = [*sorted((ROOT / "spec").rglob("*.json")), *sorted((ROOT / "spec" / "figures").glob("*.svg"))]
+    specification = [
+        *sorted((ROOT / "spec").rglob("*.json")),
+        *sorted((ROOT / "spec" / "figures").glob("*.svg")),
+    ]
     named = {
         f"spec/{path.relative_to(ROOT / 'spec')}": f"{SPECIFICATION}/{path.relative_to(ROOT / 'spec')}"
         for path in specification

@@ -1,19 +1,19 @@
-"""The reports of this repository's runtimes, as far as `make runtimes` has written them, and their comparison."""
+"""The reports of this repository's runtimes, which `make runtimes` writes, and their comparison."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from conformance.reporting.html.markup import element
 from website import markdown
-from website.html import element
 from website.places import ROOT, SPECIFICATION
 
 _REPORTS = ROOT / "reports"
 RUNTIMES = ("reference", "webgpu", "node", "deno", "browser-chromium", "browser-firefox")
 """The runtimes that `make runtimes` asks, by the names of their reports."""
 
-_CHAPTER = re.compile(r'href="(?:\.\./)+spec/(\w+)\.md"')
+_CHAPTER = re.compile(r'href="(?:\.\./)+spec/(\w+)\.md(#[^"]*)?"')
 
 
 def write(pages: Path, files: Path, reports: Path = _REPORTS) -> None:
@@ -29,7 +29,7 @@ def _copy(source: Path, target: Path, root: str) -> None:
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text(encoding="utf-8")
-        target.write_text(_CHAPTER.sub(rf'href="{root}/{SPECIFICATION}/\1.html"', text), encoding="utf-8")
+        target.write_text(_CHAPTER.sub(rf'href="{root}/{SPECIFICATION}/\1.html\2"', text), encoding="utf-8")
 
 
 def _page(reports: Path) -> Iterator[str]:
@@ -37,14 +37,19 @@ def _page(reports: Path) -> Iterator[str]:
     yield "`make runtimes` runs the conformance suite in each runtime and writes the reports.\n"
     yield "| runtime | report | checks |\n|---|---|---|"
     for name in RUNTIMES:
-        yield f"| {name} | {_link(reports / name / 'index.html', f'../reports/{name}/index.html')} | {_checks(reports / name)} |"
+        link = _link(reports / name / "index.html", f"../reports/{name}/index.html")
+        yield f"| {name} | {link} | {_checks(reports / name)} |"
     yield ""
     comparison = _link(reports / "runtimes.html", "../reports/runtimes.html")
     yield f"The comparison of all runtimes, rule by rule: {comparison}.\n"
 
 
 def _link(file: Path, address: str) -> str:
-    return element("a", "report" if "index" in address else "comparison", href=address) if file.is_file() else "absent"
+    return (
+        element("a", "report" if "index" in address else "comparison", href=address)
+        if file.is_file()
+        else "absent"
+    )
 
 
 def _checks(report: Path) -> str:

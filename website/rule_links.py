@@ -16,7 +16,14 @@ from website.places import SPECIFICATION, page_of_rule
 
 _STATED = re.compile(r"\[(LLQ-[A-Z]+-\d+)\]")
 _NAMED = re.compile(r"\b(?:LLQ-)?([A-Z]+[A-Z0-9]*-\d+)\b")
-_UNLINKED = (nodes.literal, nodes.literal_block, nodes.reference, addnodes.pending_xref, nodes.title, nodes.raw)
+_UNLINKED = (
+    nodes.literal,
+    nodes.literal_block,
+    nodes.reference,
+    addnodes.pending_xref,
+    nodes.title,
+    nodes.raw,
+)
 
 
 class StatedRules(SphinxTransform):
@@ -30,8 +37,7 @@ class StatedRules(SphinxTransform):
             return
         for paragraph in list(self.document.findall(nodes.paragraph)):
             first = paragraph.children[0] if paragraph.children else None
-            stated = _STATED.fullmatch(first.astext()) if isinstance(first, nodes.strong) else None
-            if stated:
+            if isinstance(first, nodes.strong) and (stated := _STATED.fullmatch(first.astext())):
                 paragraph["ids"].append(stated[1])
                 paragraph["classes"].append("rule")
                 page = f"{page_of_rule(stated[1])}.html"
@@ -41,7 +47,7 @@ class StatedRules(SphinxTransform):
 
 
 class NamedRules(SphinxTransform):
-    """Makes every rule that is named in a sentence a link: within the specification to its anchor, else to its page."""
+    """Makes every name of a rule a link: within the specification to its anchor, elsewhere to its page."""
 
     default_priority = 220
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from conformance.mutation.kill_matrix import saved
 from conformance.mutation.mutants import MUTANTS
+from conformance.reporting.html.markup import element
 from llq_format.cli.chapters import Statement, statements
 from llq_format.metadata.finding_codes import codes_of
 from llq_format.metadata.rules import Rule, registry
 from website import markdown, vectors
-from website.html import block, element
 from website.places import SPECIFICATION, page_of_rule
 
 NAMED_QUESTIONS = 5
@@ -39,7 +39,9 @@ def _list(rules: list[Rule]) -> str:
     for stage in dict.fromkeys(rule.stage for rule in rules):
         lines += ["", f"## {stage}", "", "| rule | kind | sentence |", "|---|---|---|"]
         lines += [
-            f"| [{rule.id}]({rule.id}.md) | {rule.kind} | {_cell(rule.sentence)} |" for rule in rules if rule.stage == stage
+            f"| [{rule.id}]({rule.id}.md) | {rule.kind} | {_cell(rule.sentence)} |"
+            for rule in rules
+            if rule.stage == stage
         ]
     return "\n".join(lines) + "\n"
 
@@ -63,7 +65,7 @@ def _facts(rule: Rule, statement: Statement) -> Iterator[str]:
     place = f"{statement.chapter}, section {statement.section}" if statement.section else statement.chapter
     link = element("a", place, href=f"../{SPECIFICATION}/{chapter}.html#{rule.id}")
     whole = element("a", "on one page", href=f"../{SPECIFICATION}/index.html#{rule.id}")
-    yield "| | |\n|---|---|"
+    yield "| property | value |\n|---|---|"
     yield f"| kind | {rule.kind} |"
     yield f"| stage | {rule.stage} |"
     yield f"| severity | {rule.severity} |"
@@ -85,7 +87,10 @@ def _findings(rule: Rule) -> Iterator[str]:
     yield "## Where it is checked\n"
     codes = codes_of(rule.id)
     if not codes:
-        yield CLASSES_OF_STAGE.get(rule.stage, f"Stage *{rule.stage}*; no finding has a code for this rule.") + "\n"
+        yield (
+            CLASSES_OF_STAGE.get(rule.stage, f"Stage *{rule.stage}*; no finding has a code for this rule.")
+            + "\n"
+        )
         return
     yield f"Validators check this rule in stage *{rule.stage}*. `llq validate` reports these findings:\n"
     yield "| code | found | expected |\n|---|---|---|"
@@ -101,10 +106,11 @@ def _vectors(rule: Rule) -> Iterator[str]:
         yield "No vector names this rule.\n"
     for entry in entries:
         first = entry["rules"][0]
-        yield f"* <span id=\"vector-{entry['id']}\">**{entry['id']}**</span> ({entry['kind']}): {_text(entry['description'])}\n"
+        name = f'<span id="vector-{entry["id"]}">**{entry["id"]}**</span>'
+        yield f"* {name} ({entry['kind']}): {_text(entry['description'])}\n"
         if first == rule.id:
             details = vectors.details(entry)
-            yield _indented(block(details)) if details else ""
+            yield _indented(markdown.html_block(details)) if details else ""
         else:
             link = element("a", first, href=f"{first}.html#vector-{entry['id']}")
             yield f"  Shown with {link}.\n"
@@ -122,7 +128,8 @@ def _mutants(rule: Rule) -> Iterator[str]:
         questions = sorted(kills.get(mutant.name, ()))
         named = ", ".join(f"`{question}`" for question in questions[:NAMED_QUESTIONS])
         rest = len(questions) - NAMED_QUESTIONS
-        yield f"| `{mutant.name}` | {_cell(mutant.title)} | {named}{f' and {rest} more' if rest > 0 else ''} |"
+        more = f" and {rest} more" if rest > 0 else ""
+        yield f"| `{mutant.name}` | {_cell(mutant.title)} | {named}{more} |"
     yield "\n[The kill matrix](../measurements/kill-matrix.md) has all mutants.\n"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from conformance.reporting.html.markup import Html, element
 from website.hex_view import beginning, difference, json_difference
-from website.html import Html, element
 from website.places import ROOT
 
 _DATA = ROOT / "vectors" / "data"
@@ -28,7 +28,11 @@ def by_rule() -> Mapping[str, list[Entry]]:
     for entry in entries:
         for rule in entry["rules"]:
             table.setdefault(rule, []).append(entry)
-    return {rule: sorted(found, key=lambda entry, rule=rule: entry["rules"][0] != rule) for rule, found in table.items()}  # type: ignore[misc]
+    return {rule: _first_about(rule, found) for rule, found in table.items()}
+
+
+def _first_about(rule: str, entries: list[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: bool(entry["rules"][0] != rule))
 
 
 def details(entry: Entry) -> Html:
@@ -45,7 +49,11 @@ def details(entry: Entry) -> Html:
 
 def _of_valid(entry: Entry) -> Html:
     shards = [data for name, data in _files(entry["path"]).items() if name.lower().endswith(".llq")]
-    return _folded("First bytes of the first shard", element("pre", beginning(shards[0]))) if shards else Html("")
+    return (
+        _folded("First bytes of the first shard", element("pre", beginning(shards[0])))
+        if shards
+        else Html("")
+    )
 
 
 def _of_invalid(entry: Entry) -> Html:
@@ -59,7 +67,9 @@ def _of_invalid(entry: Entry) -> Html:
     if len(names) > 1 and _only_hashes(original.get("metadata.json"), files.get("metadata.json")):
         names.remove("metadata.json")
     views = [
-        Html(element("p", element("code", name)) + _file_difference(original.get(name), files.get(name), name))
+        Html(
+            element("p", element("code", name)) + _file_difference(original.get(name), files.get(name), name)
+        )
         for name in names
     ]
     title = f"Difference from the valid vector {control}"
@@ -82,7 +92,7 @@ def _only_hashes(before: bytes | None, after: bytes | None) -> bool:
 
 
 def nearest(path: str) -> tuple[str, Files, Files] | None:
-    """Return the valid vector whose package differs least, with the files of both; None for packages without files."""
+    """Return the valid vector whose package differs least, with the files of both; None without files."""
     files = _files(path)
     if not files:
         return None
@@ -95,11 +105,15 @@ def _controls() -> Mapping[str, Files]:
     """Return the files of the valid vectors that invalid ones are changes of, by id."""
     entries = json.loads((_DATA / "index.json").read_text(encoding="utf-8"))["vectors"]
     valid = {entry["id"]: _files(entry["path"]) for entry in entries if entry["kind"] == "valid"}
-    return {name: files for name, files in valid.items() if name.startswith("control") or "program.json" in files}
+    return {
+        name: files for name, files in valid.items() if name.startswith("control") or "program.json" in files
+    }
 
 
 def _distance(control: Files, files: Files) -> int:
-    return sum(_bytes_that_differ(control.get(name, b""), files.get(name, b"")) for name in {*control, *files})
+    return sum(
+        _bytes_that_differ(control.get(name, b""), files.get(name, b"")) for name in {*control, *files}
+    )
 
 
 def _bytes_that_differ(one: bytes, other: bytes) -> int:

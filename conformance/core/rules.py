@@ -7,6 +7,7 @@ from functools import cache
 from .data import data
 
 RULES = data("spec") / "rules.json"
+SITE = data("spec") / "site.json"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ def registry() -> dict[str, Rule]:
     """Return all rules by id, in order of checking."""
     entries = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
     return {entry["id"]: Rule(**entry | {"classes": tuple(entry["classes"])}) for entry in entries}
+
+
+def address(rule: str) -> str | None:
+    """Return the address of the page of a rule on the built site, or None if the site has no address."""
+    base: str = json.loads(SITE.read_text(encoding="utf-8"))["address"]
+    return f"{base.rstrip('/')}/rules/{rule}.html" if base else None
 
 
 def quote(rule: str) -> str:

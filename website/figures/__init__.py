@@ -1,4 +1,4 @@
-"""The figures of the specification, drawn from data where they show data: `python -m website.figures` writes them."""
+"""The figures of the specification, drawn from golden vectors: `python -m website.figures` writes them."""
 
 from collections.abc import Callable, Mapping
 

@@ -7,6 +7,8 @@ from typing import Literal
 Tone = Literal["plain", "blue", "amber", "green", "red", "faint"]
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+"""x, y, width and height of a rectangle."""
 
 _STYLE = """
 svg { color-scheme: light dark; }
@@ -51,11 +53,11 @@ class Drawing:
         self._title, self._description = title, description
         self._parts: list[str] = []
 
-    def box(self, x: float, y: float, width: float, height: float, tone: Tone = "plain", *, corner: float = 4) -> None:
+    def box(self, box: Box, tone: Tone = "plain", *, corner: float = 4) -> None:
         """Add a rectangle."""
-        self._parts.append(
-            f'<rect class="{tone}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{corner:g}"/>'
-        )
+        x, y, width, height = box
+        place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
+        self._parts.append(f'<rect class="{tone}" {place} rx="{corner:g}"/>')
 
     def text(  # noqa: PLR0913 - what a text has
         self, x: float, y: float, text: str, *, kind: str = "", anchor: Anchor = "start", size: float = 14
@@ -68,11 +70,10 @@ class Drawing:
         )
         self._parts.append(f'<text x="{x:g}" y="{y:g}"{attributes}>{escape(text, quote=False)}</text>')
 
-    def labelled_box(  # noqa: PLR0913 - a box and its lines
-        self, x: float, y: float, width: float, height: float, lines: Sequence[str], tone: Tone = "plain", kind: str = ""
-    ) -> None:
+    def labelled_box(self, box: Box, lines: Sequence[str], tone: Tone = "plain", kind: str = "") -> None:
         """Add a rectangle with lines of text in its middle; the first line is the strongest."""
-        self.box(x, y, width, height, tone)
+        self.box(box, tone)
+        x, y, width, height = box
         top = y + height / 2 - 9 * (len(lines) - 1) + 5
         for number, line in enumerate(lines):
             style = ("bold " + kind).strip() if number == 0 else "dim"
@@ -87,11 +88,15 @@ class Drawing:
     def svg(self) -> str:
         """Return the whole drawing."""
         width, height = self._size
+        attributes = (
+            'xmlns="http://www.w3.org/2000/svg"',
+            f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"',
+            'font-family="system-ui, sans-serif" font-size="14"',
+            'role="img" aria-labelledby="title description"',
+        )
         return "\n".join(
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-                f'height="{height}" font-family="system-ui, sans-serif" font-size="14" role="img" '
-                'aria-labelledby="title description">',
+                f"<svg {' '.join(attributes)}>",
                 f'<title id="title">{escape(self._title)}</title>',
                 f'<desc id="description">{escape(self._description)}</desc>',
                 f"<style>{_STYLE}</style>",

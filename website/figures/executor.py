@@ -42,9 +42,13 @@ def draw() -> str:
     token = _group(drawing, last, "after the last chunk", _LAST)
     end = _group(drawing, token, "for each token", _TOKEN)
     _loop(drawing, token, end - _GAP, "loop")
-    drawing.arrow((_LEFT, token + _STEP + 25), (_LEFT - 50, token + _STEP + 25), (_LEFT - 50, token + 2 * _STEP + 4))
+    drawing.arrow(
+        (_LEFT, token + _STEP + 25), (_LEFT - 50, token + _STEP + 25), (_LEFT - 50, token + 2 * _STEP + 4)
+    )
     for number, line in enumerate(("the end: a token of", "eos_token_ids,", "or max_tokens")):
-        drawing.text(_LEFT - 24, token + 2 * _STEP + 20 + 16 * number, line, kind="dim", anchor="end", size=12)
+        drawing.text(
+            _LEFT - 24, token + 2 * _STEP + 20 + 16 * number, line, kind="dim", anchor="end", size=12
+        )
     return drawing.svg()
 
 
@@ -53,7 +57,9 @@ def _group(drawing: Drawing, top: float, title: str, steps: tuple[tuple[str, str
     drawing.text(_LEFT - 16, top + 30, title, kind="dim", anchor="end", size=13)
     for number, (name, below) in enumerate(steps):
         y = top + _STEP * number
-        drawing.labelled_box(_LEFT, y, _WIDTH, _STEP - 12, [name, below], "amber" if name.startswith("Run") else "blue")
+        drawing.labelled_box(
+            (_LEFT, y, _WIDTH, _STEP - 12), [name, below], "amber" if name.startswith("Run") else "blue"
+        )
         if number < len(steps) - 1:
             drawing.arrow((_MIDDLE, y + _STEP - 12), (_MIDDLE, y + _STEP - 1))
     end = top + _STEP * len(steps) - 12
@@ -64,6 +70,8 @@ def _group(drawing: Drawing, top: float, title: str, steps: tuple[tuple[str, str
 
 def _loop(drawing: Drawing, top: float, end: float, label: str) -> None:
     """Draw the way back from the last step of a group to its first."""
-    drawing.arrow((_RIGHT, end - 25), (_RIGHT + 30, end - 25), (_RIGHT + 30, top + 25), (_RIGHT + 2, top + 25))
+    drawing.arrow(
+        (_RIGHT, end - 25), (_RIGHT + 30, end - 25), (_RIGHT + 30, top + 25), (_RIGHT + 2, top + 25)
+    )
     for number, word in enumerate(label.split()):
         drawing.text(_RIGHT + 38, (top + end) / 2 + 16 * number, word, kind="dim", size=12)

@@ -72,7 +72,7 @@ def _area(comparison: Comparison, name: str, rows: list[Row], directory: Path) -
 
 
 def _row(row: Row, directory: Path) -> Html:
-    link = spec_link({"stated": row.stated}, directory)
+    link = spec_link(row.id, row.stated, directory)
     rule = element(
         "details",
         element("summary", row.id, element("span", quoted(row.sentence), class_="short", aria_hidden="true")),

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ...core.check import Outcome, Result
-from ...core.rules import RULES
+from ...core.rules import RULES, address
 from ...diagnosis.causes import attributed, causes
 from ...diagnosis.rule_status import Status, concerned
 from ..report import Report, target
@@ -29,11 +29,13 @@ def report_page(report: Report, directory: Path) -> str:
     return _Page(report, directory).html()
 
 
-def spec_link(rule: Mapping[str, str], directory: Path) -> str | None:
-    """Return the way from a directory to the chapter that states a rule, where there are chapters."""
-    if not rule["stated"]:
+def spec_link(rule: str, stated: str, directory: Path) -> str | None:
+    """Return the address of a rule on the site, or else the way from a directory to its chapter, if any."""
+    if site := address(rule):
+        return site
+    if not stated:
         return None
-    return f"{Path(os.path.relpath(RULES.parent.resolve(), directory.resolve())).as_posix()}/{rule['stated']}"
+    return f"{Path(os.path.relpath(RULES.parent.resolve(), directory.resolve())).as_posix()}/{stated}"
 
 
 class _Page:
@@ -163,7 +165,7 @@ class _Page:
         wrong = [result for result, blamed in asked if blamed]
         others = [result for result, blamed in asked if not blamed and result.outcome is not Outcome.PASSED]
         silent = [result for result, _ in about if result.outcome is Outcome.NOT_CLAIMED]
-        link = spec_link(rule, self.directory)
+        link = spec_link(name, rule["stated"], self.directory)
         count = f"{len(passed)}/{len(asked)}" if asked else ""
         said = f"{len(passed)} of {len(asked)} checks passed" if asked else None
         summary = element(

@@ -12,6 +12,8 @@ from llq_format.cli.options import Json
 from llq_format.cli.terminal import print_fields, print_heading, print_json, print_line, printable, stdout
 from llq_format.metadata.finding_codes import FindingCode, codes_of
 from llq_format.metadata.rules import Rule, registry
+from llq_format.metadata.site import rule_address
+from llq_format.metadata.specification import specification_path
 
 _LIST_ITEM = re.compile(r"(\*|\d+\.) ")
 _MARK = re.compile(r"^\*\*(Note|Example|Rationale):\*\*")
@@ -27,6 +29,7 @@ def explain(
         ),
     ] = None,
     *,
+    url: Annotated[bool, typer.Option("--url", help="Print the address of the rule alone.")] = False,
     json: Json = False,
 ) -> None:
     """Print a rule, its notes, its remedy and its finding codes.
@@ -36,9 +39,14 @@ def explain(
     Example: llq explain part-4
 
     Example: llq explain | grep -i scale
+
+    Example: llq explain part-4 --url
     """
     rules = list(registry().values()) if rule is None else [_find(rule)]
-    if json:
+    if url:
+        for entry in rules:
+            stdout().print(_address(entry), soft_wrap=True, highlight=False)
+    elif json:
         entries = [_as_json(entry, statements().get(entry.id)) for entry in rules]
         print_json(entries if rule is None else entries[0])
     elif rule is None:
@@ -56,6 +64,12 @@ def _print_findings(console: Console, codes: tuple[FindingCode, ...]) -> None:
             [(code.name, f"found {code.found.plain}, expected {code.expected.plain}") for code in codes],
             indent=4,
         )
+
+
+def _address(rule: Rule) -> str:
+    """Return the address of the page of a rule, or of the file of its chapter if the site has no address."""
+    chapter = specification_path(statements()[rule.id].file)
+    return rule_address(rule.id) or chapter.as_uri()
 
 
 def _find(text: str) -> Rule:

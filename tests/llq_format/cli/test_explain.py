@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from llq_format.metadata import site
 from llq_format.metadata.finding_codes import FINDING_CODES
 from tests.support.command_line import llq, on_terminal
 from tests.support.repository import ROOT
@@ -97,3 +98,12 @@ def test_on_a_terminal_paragraphs_fit() -> None:
         status, _, plain = on_terminal("explain", *arguments)
         assert status == 0
         assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_the_address_is_the_page_of_the_site_or_else_the_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    chapter = (ROOT / "spec" / "records.md").as_uri()
+    monkeypatch.setattr(site, "read_json", lambda _: {"address": ""})
+    assert llq("explain", "part-4", "--url").stdout == f"{chapter}\n"
+    for address in ("https://llq.example", "https://llq.example/"):
+        monkeypatch.setattr(site, "read_json", lambda _, address=address: {"address": address})
+        assert llq("explain", "part-4", "--url").stdout == "https://llq.example/rules/LLQ-PART-4.html\n"
