@@ -36,7 +36,7 @@ class StatedRules(SphinxTransform):
         if not self.env.docname.startswith(f"{SPECIFICATION}/"):
             return
         for paragraph in list(self.document.findall(nodes.paragraph)):
-            first = paragraph.children[0] if paragraph.children else None
+            first = next((child for child in paragraph.children if child.astext()), None)
             if isinstance(first, nodes.strong) and (stated := _STATED.fullmatch(first.astext())):
                 paragraph["ids"].append(stated[1])
                 paragraph["classes"].append("rule")
