@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from website import chapters, guides, measurements, reports, rule_pages
+from website import accessibility, chapters, guides, measurements, reports, rule_pages
 from website.places import ROOT, extra_files
 
 _WEBSITE = Path(__file__).parent
@@ -31,6 +31,7 @@ def build(output: Path) -> None:
     sphinx.build()
     if sphinx.statuscode:
         raise RuntimeError("Sphinx failed: see the warnings above")
+    accessibility.complete(output)
     shutil.rmtree(work)
 
 

@@ -48,7 +48,9 @@ _MEASUREMENTS = ("kill-matrix", "mutants", "conforming-variants", "runtimes", "p
 
 
 def _chapters() -> list[str]:
-    return [f"{SPECIFICATION}/{name}" for name in CHAPTERS]
+    """Return the chapters; the first, whose title is that of the specification, is called the overview."""
+    first, *others = (f"{SPECIFICATION}/{name}" for name in CHAPTERS)
+    return [f"Overview <{first}>", *others]
 
 
 def _tree(caption: str, entries: list[str]) -> str:

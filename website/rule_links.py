@@ -58,7 +58,7 @@ class NamedRules(SphinxTransform):
             if rule:
                 link.parent.replace(link, self._link(rule, link.astext()))
         for text in list(self.document.findall(nodes.Text)):
-            if not _is_within(text, _UNLINKED) and _NAMED.search(text.astext()):
+            if not _is_within(text, _UNLINKED) and not _follows_html(text) and _NAMED.search(text.astext()):
                 text.parent.replace(text, list(self._pieces(text.astext())))
 
     def _pieces(self, text: str) -> Iterator[nodes.Node]:
@@ -97,6 +97,13 @@ def _is_within(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:
         if isinstance(node, kinds):
             return True
     return False
+
+
+def _follows_html(text: nodes.Text) -> bool:
+    """Return whether a text follows an element of HTML, such as the beginning of a link."""
+    siblings = text.parent.children
+    position = next(number for number, node in enumerate(siblings) if node is text)
+    return position > 0 and isinstance(siblings[position - 1], nodes.raw)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 // Boxes that scroll sideways must be reachable by keyboard.
 document.addEventListener("DOMContentLoaded", () => {
   const update = () => {
-    for (const box of document.querySelectorAll(".table-wrapper, .content pre")) {
+    for (const box of document.querySelectorAll(".table-wrapper, .content pre, .content p:has(> img)")) {
       if (box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
       } else {
