@@ -1,4 +1,4 @@
-"""Valid packages of random weights, of any size and streamed: for load tests and benchmarks."""
+"""Valid packages of random weights, of any size, for load tests and benchmarks."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from llq_format.webgpu.planning.program_files import PROGRAM, ProgramOptions, pa
 _ROPE = Attention(rope=True, qk_norm=False, chunk_size=None, temperature=None)
 
 
-def _dense(  # noqa: PLR0913  # one argument a figure of a published configuration
+def _dense(  # noqa: PLR0913  # one argument for each number of a published configuration
     *,
     layers: int,
     hidden: int,
@@ -50,7 +50,7 @@ def _dense(  # noqa: PLR0913  # one argument a figure of a published configurati
 
 
 def _llama4(layers: int, experts: int, interval: int, *, qk_norm: bool) -> Model:
-    """Return a Llama 4 with experts in every `every`-th layer and no RoPE in every fourth."""
+    """Return a Llama 4 with experts in every `interval`-th layer and no RoPE in every fourth."""
     chunked = Attention(rope=True, qk_norm=qk_norm, chunk_size=8192, temperature=None)
     nope = Attention(rope=False, qk_norm=False, chunk_size=None, temperature=Temperature(0.1, 8192))
     moe = FFN("silu", gated=True, intermediate_size=8192, moe=MoE(experts, 8192))
@@ -86,7 +86,7 @@ GEOMETRIES: Mapping[str, Model] = {
     "llama-4-scout": _llama4(48, 16, 1, qk_norm=True),
     "llama-4-maverick": _llama4(48, 128, 2, qk_norm=False),
 }
-"""Models by name; the figures are those of their published configurations."""
+"""Models by name, with the numbers of their published configurations."""
 
 
 def geometry(value: str | Mapping[str, Any]) -> Model:
@@ -119,8 +119,8 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
 ) -> Metadata:
     """Write a package of random weights, deterministic for a seed, and return its metadata.
 
-    model: a name in GEOMETRIES or a `model` object; layers: keep so many layers only.
-    program: how the program is planned that is written with its WGSL module; None leaves both out.
+    model: a name in GEOMETRIES or a `model` object; layers: number of layers to keep.
+    program: options of the program, which is written with its WGSL module; None omits both.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     progress: called with numbers of bytes as they are written.
     Raises KeyError, ValueError, FileExistsError, ShardLimitError, LLQError or UnplannableError.
@@ -128,7 +128,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
     target = geometry(model)
     if layers is not None:
         if not 1 <= layers <= len(target.layers):
-            raise ValueError(f"layers is 1 to {len(target.layers)} for this geometry, not {layers}")
+            raise ValueError(f"layers must be 1 to {len(target.layers)} for this geometry, not {layers}")
         target = replace(target, layers=target.layers[:layers], fp16_layers=min(target.fp16_layers, layers))
     int4: Literal["int4_affine", "int4_symmetric"] = "int4_affine" if scheme == "affine" else "int4_symmetric"
     roles = list(tensor_roles(target))
@@ -158,7 +158,7 @@ def _dtype(role: TensorRole, int4: Dtype) -> Dtype:
 
 
 def _random_rows(plan: TensorPlan, rng: np.random.Generator) -> Rows:
-    """Return a rows function; weights have a standard deviation near 0.02, norms lie near 1."""
+    """Return a rows function; weights have a standard deviation near 0.02, norms are near 1."""
     cols = rows_cols(plan.shape)[1]
 
     streams = rng.spawn(3)  # one a section, so that the weights do not depend on where a tensor is cut

@@ -1,7 +1,7 @@
-"""The `llq` command; one module a subcommand.
+"""The `llq` command, with one module for each subcommand.
 
-Exit status of all commands: 0 done, 1 failed (one message on stderr), 2 misuse, 130 interrupted.
-`llq diff` has statuses of its own, as diff(1) does.
+Exit status of all commands: 0 success, 1 failure (one message on stderr), 2 usage error, 130 interrupted.
+`llq diff` has its own exit statuses, like diff(1).
 """
 
 import os
@@ -38,7 +38,7 @@ from llq_format.format.layout import VERSION_TEXT
 
 
 class _Commands(TyperGroup):
-    """The subcommands, with every failure that the library knows reported instead of raised."""
+    """The group of subcommands; it reports every failure that the library knows instead of raising it."""
 
     def invoke(self, ctx: Any) -> Any:
         with reported():
@@ -73,7 +73,7 @@ app.command("profile")(profile.profile)
 
 def _version(*, show: bool) -> None:
     if show:
-        from importlib import metadata  # noqa: PLC0415  # takes longer than all of this module
+        from importlib import metadata  # noqa: PLC0415  # takes longer to import than this module
 
         try:
             package = metadata.version("llq-format")
@@ -92,17 +92,24 @@ def _llq(
             "--version",
             callback=lambda show: _version(show=show),
             is_eager=True,
-            help="Print the versions of the package and of the format.",
+            help="Print the version of llq-format and of the LLQ format, and exit.",
         ),
     ] = False,
 ) -> None:
-    """LLQ: INT4 Llama weights that WebGPU executes as stored.
+    """Create, check, inspect and run LLQ packages.
 
-    PATH is a package's directory, its metadata.json or its .wgsl module.
+    LLQ stores the weights of Llama models in INT4 so that WebGPU executes them as stored. PATH denotes a
+    package: its directory, its metadata.json or its .wgsl module.
 
-    Example: llq export SmolLM2-135M smollm2, then llq validate smollm2
+    Example: llq export SmolLM2-135M smollm2
 
-    Exit status: 0 done, 1 failed, 2 misuse, 130 interrupted.
+    Example: llq validate smollm2
+
+    Example: llq run smollm2 "The capital of France is"
+
+    `llq COMMAND --help` describes a command.
+
+    Exit status: 0 success, 1 failure, 2 usage error, 130 interrupted.
     """
 
 
@@ -110,16 +117,14 @@ def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by the shell
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # open to the end
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # stays open until exit
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a terminal that lacks a character shows its escape
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows an escape
     with reported():
         app(prog_name="llq")
 
 
 def _terminate(number: int, _frame: object) -> None:
-    """Leave through every `finally`, so that a killed export leaves no partial package either."""
+    """Exit through every `finally` block, so that a killed export leaves no partial package."""
     sys.exit(128 + number)

@@ -1,4 +1,4 @@
-"""Where each rule stands in the chapters of the specification, and what is said after it there."""
+"""The statement of each rule in the chapters of the specification, with the text that follows it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ def _statements(path: Path) -> Iterator[tuple[str, Statement]]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of the headings, paragraphs, tables and fenced blocks; lines count from 1."""
+    """Yield (line, text) of headings, paragraphs, tables and fenced blocks; the first line is 1."""
     start, lines, fenced = 0, list[str](), False
     for number, line in enumerate([*text.splitlines(), ""], 1):
         fenced ^= line.startswith("```")

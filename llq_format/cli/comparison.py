@@ -1,4 +1,4 @@
-"""What differs between two packages."""
+"""The differences between two packages."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _BAND = 1024  # rows compared at a time
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of the metadata that differs; values are as in JSON, or `absent`."""
+    """A member of the metadata that differs; its values are JSON values or `absent`."""
 
     pointer: str
     a: Any
@@ -31,7 +31,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How the decoded weights of two tensors of one shape differ: how many do, how far at most, and where."""
+    """Differences of the decoded weights of two tensors of equal shape: number, maximum and its place."""
 
     differing: int
     total: int
@@ -42,7 +42,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class TensorDifference:
-    """How a tensor of both packages differs; `blocks` has the numbers of blocks by what differs in them."""
+    """Differences of a tensor of both packages; `blocks` maps each kind of difference to block numbers."""
 
     name: str
     members: tuple[Member, ...]
@@ -51,7 +51,7 @@ class TensorDifference:
 
 
 def metadata_differences(a: Metadata, b: Metadata) -> list[Member]:
-    """Return the members that differ, without digest, shards and tensors: those follow from the rest."""
+    """Return the members that differ, except digest, shards and tensors: these are derived."""
     left, right = a.to_json(), b.to_json()
     for derived in ("digest", "shards", "tensors"):
         left.pop(derived), right.pop(derived)
@@ -61,14 +61,14 @@ def metadata_differences(a: Metadata, b: Metadata) -> list[Member]:
 def tensor_differences(
     a: Package, b: Package, advance: Callable[[int], None]
 ) -> Iterator[TensorDifference | None]:
-    """Yield, for each tensor of both packages, how it differs or None. Every byte compared is checked."""
+    """Yield the difference of each common tensor, or None. Every compared byte is checked."""
     for name in (name for name in a if name in b):
         yield tensor_difference(a, b, name)
         advance(tensor_bytes(a.entry(name)))
 
 
 def tensor_difference(a: Package, b: Package, name: str) -> TensorDifference | None:
-    """Return how a tensor differs, or None."""
+    """Return the difference of a tensor, or None."""
     entry_a, right = a.entry(name), b.entry(name)
     members = tuple(_members(_description(entry_a), _description(right), ""))
     if not members and [part.sha256 for part in entry_a.parts] == [part.sha256 for part in right.parts]:
@@ -95,7 +95,7 @@ def _description(tensor: TensorEntry) -> dict[str, Any]:
 
 
 def _members(a: Any, b: Any, pointer: str) -> Iterator[Member]:
-    """Yield the smallest members in which two JSON values differ."""
+    """Yield the innermost members in which two JSON values differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         for name in sorted(a.keys() | b.keys()):
             step = name.replace("~", "~0").replace("/", "~1")
@@ -118,7 +118,7 @@ def _decoded(package: Package, name: str) -> NDArray[np.float32]:
 
 
 def _blocks(a: PackedTensor, b: PackedTensor) -> dict[str, list[int]]:
-    """Return the numbers of the blocks that differ, by what differs in them."""
+    """Return the numbers of the blocks that differ, by kind of difference."""
     zeros = [
         np.full(len(tensor.scales), ZERO_POINT_SYMMETRIC, np.int8)
         if tensor.zero_points is None
@@ -134,13 +134,13 @@ def _blocks(a: PackedTensor, b: PackedTensor) -> dict[str, list[int]]:
 
 
 Band = tuple[int, NDArray[np.float32], NDArray[np.float32]]
-"""First row, and those rows of either tensor, float32 [rows, cols]."""
+"""The number of the first row, and these rows of both tensors, float32 [rows, cols]."""
 
 
 def _packed_bands(
     tensors: list[PackedTensor], rows: int, cols: int, blocks: dict[str, list[int]]
 ) -> Iterator[Band]:
-    """Yield the block rows in which some block differs, decoded."""
+    """Yield the decoded block rows in which a block differs."""
     across = block_grid(rows, cols)[1]
     for i in sorted({block // across for numbers in blocks.values() for block in numbers}):
         count = min(BLOCK, rows - i * BLOCK)
@@ -155,7 +155,7 @@ def _raw_bands(arrays: list[NDArray[np.float32]], tensor: TensorEntry) -> Iterat
 
 
 def _weights(bands: Iterator[Band], total: int) -> Weights:
-    """Compare bit for bit: zeros of different sign differ, by nothing."""
+    """Compare bit by bit: zeros of different sign count as different, with difference 0."""
     differing, largest, at = 0, 0.0, (0, 0)
     for first, a, b in bands:
         unlike = a.view(np.uint32) != b.view(np.uint32)

@@ -1,6 +1,6 @@
-"""What goes wrong becomes one message on stderr and an exit status, never a traceback.
+"""Failures as one message on stderr and an exit status, never a traceback.
 
-A message names the rule, the place, what was found, what was expected and the remedy where a rule is broken.
+For a violated rule, the message names the rule, the place, the found and expected values and the remedy.
 """
 
 import os
@@ -19,14 +19,14 @@ FAILED, MISUSE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141  # the last two as she
 
 @contextmanager
 def reported(status: int = FAILED) -> Iterator[None]:
-    """Turn the failures of a block into a message and SystemExit; also flushes stdout at its end."""
+    """Turn the failures of a block into a message and SystemExit; flush stdout at the end."""
     try:
         try:
             yield
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        _say("interrupted; nothing unfinished is left behind")
+        _print_message("interrupted: no unfinished files remain")
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         _discard_stdout()
@@ -35,7 +35,7 @@ def reported(status: int = FAILED) -> Iterator[None]:
         print_finding(stderr(), error.finding, lead=f"llq: {_subjects(error)}")
         raise SystemExit(status) from None
     except (ValueError, OSError, MemoryError, DeviceError) as error:
-        _say(_subjects(error) + _words(error))
+        _print_message(_subjects(error) + _words(error))
         if isinstance(error, OSError):
             _discard_stdout()
         raise SystemExit(status) from None
@@ -43,7 +43,7 @@ def reported(status: int = FAILED) -> Iterator[None]:
 
 @contextmanager
 def about(subject: object) -> Iterator[None]:
-    """Let failures of a block name their subject: the package, where a command has several."""
+    """Let failures of a block name their subject, such as one of several packages."""
     try:
         yield
     except (ValueError, OSError, MemoryError, DeviceError) as error:
@@ -52,7 +52,7 @@ def about(subject: object) -> Iterator[None]:
 
 
 def print_finding(console: Console, finding: Finding, lead: str = "") -> None:
-    """Print a finding: severity, rule and place, then what was found and expected, and the remedy."""
+    """Print a finding: severity, rule and place, then the found and expected values and the remedy."""
     style = "bold red" if finding.severity == "error" else "bold yellow"
     print_line(console, f"{lead}{finding.severity} {finding.rule} at {finding.where}", style)
     print_fields(
@@ -61,24 +61,24 @@ def print_finding(console: Console, finding: Finding, lead: str = "") -> None:
     )
 
 
-def _say(message: str) -> None:
+def _print_message(message: str) -> None:
     print_line(stderr(), message, lead="llq: ")
 
 
 def _subjects(error: BaseException) -> str:
-    """Return what `about` noted, outermost first."""
+    """Return the subjects that `about` recorded, outermost first."""
     return "".join(f"{note}: " for note in reversed(getattr(error, "__notes__", ())))
 
 
 def _discard_stdout() -> None:
-    """Send what is still to be written nowhere, so that the flush at exit does not fail again."""
-    with suppress(OSError):  # stdout is no file in tests
+    """Discard pending output, so that the flush at exit does not fail again."""
+    with suppress(OSError):  # stdout is not a file in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _words(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return "not enough memory; the package may be in order, this machine cannot hold what was asked for"
+        return "not enough memory on this machine (the package may be valid)"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

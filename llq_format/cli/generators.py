@@ -1,4 +1,4 @@
-"""What generates the tokens of `llq run`: the reference decoder, or WebGPU."""
+"""The generators of `llq run`: the reference decoder and WebGPU."""
 
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
@@ -8,15 +8,15 @@ from llq_format.package.reader import Package
 
 
 class TokenGenerator(Protocol):
-    """A runtime with a package loaded. context: positions that it holds, None for no limit of its own."""
+    """A runtime with a loaded package. context: capacity in positions; None if the runtime has no limit."""
 
     context: int | None
 
     def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
-        """Yield the tokens that follow a prompt; to be closed."""
+        """Yield the tokens that follow a prompt. The caller closes the generator."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what a report tells of the runtime."""
+        """Return the properties of the runtime for the report."""
 
 
 def reference_generator(package: Package) -> TokenGenerator:

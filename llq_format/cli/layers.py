@@ -1,4 +1,4 @@
-"""The layers of a model in words, equal ones together."""
+"""The layers of a model in words; equal layers are grouped."""
 
 from rich.console import Console
 
@@ -7,7 +7,7 @@ from llq_format.metadata.model import Layer, Model
 
 
 def print_layers(console: Console, model: Model) -> None:
-    """Print which layers do what, a line or more for each kind, in order of first appearance."""
+    """Print each kind of layer with its layer numbers, in order of first appearance."""
     groups: dict[Layer, list[int]] = {}
     for number, layer in enumerate(model.layers):
         groups.setdefault(layer, []).append(number)
@@ -16,7 +16,7 @@ def print_layers(console: Console, model: Model) -> None:
 
 
 def spans(numbers: list[int]) -> str:
-    """Return ascending numbers with runs folded: `0-2, 4-6, 9`."""
+    """Return ascending numbers with runs shortened: `0-2, 4-6, 9`."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -42,6 +42,6 @@ def _words(layer: Layer) -> str:
     else:
         words.append(
             f"MoE of {ffn.moe.num_experts} experts {gate}{ffn.activation} {ffn.intermediate_size} "
-            f"beside a shared one of {ffn.moe.shared_intermediate_size}"
+            f"and a shared expert of {ffn.moe.shared_intermediate_size}"
         )
     return ", ".join(words)

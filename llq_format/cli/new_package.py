@@ -1,4 +1,4 @@
-"""What the commands that make a package share: what they may replace, and what they say at their end."""
+"""Shared steps of the commands that create a package: the check for replacement and the summary."""
 
 import os
 from collections.abc import Iterator
@@ -14,32 +14,34 @@ from llq_format.webgpu.planning.planner import UnplannableError
 def check_replaceable(directory: Path, *, force: bool) -> None:
     """Raise FileExistsError if a directory exists, unless it is a package and may be replaced.
 
-    A package is a directory of files alone, metadata.json among them, so no mistyped path is emptied.
+    A package is a directory that contains metadata.json and no directories. The check protects a directory
+    whose path was mistyped.
     """
     if not os.path.lexists(directory):
         return
     if not force:
-        raise FileExistsError(f"{directory} exists; --force replaces it")
+        raise FileExistsError(f"{directory} already exists: use --force to replace it")
     if directory.is_symlink() or not directory.is_dir():
-        raise FileExistsError(f"{directory} is no directory and will not be replaced")
+        raise FileExistsError(f"{directory} is not a directory and will not be replaced")
     entries = list(directory.iterdir())
     if directory / FILE_NAME not in entries or any(entry.is_dir() for entry in entries):
         raise FileExistsError(
-            f"{directory} is not just a package and will not be replaced; remove it yourself"
+            f"{directory} is not a package, or contains directories, and will not be replaced: remove "
+            "it manually"
         )
 
 
 @contextmanager
 def hint_at_no_program() -> Iterator[None]:
-    """Tell of --no-program where a block raises UnplannableError."""
+    """Mention --no-program in an UnplannableError that the block raises."""
     try:
         yield
     except UnplannableError as error:
-        raise UnplannableError(f"{error}; --no-program writes the weights alone") from None
+        raise UnplannableError(f"{error}; use --no-program to write the weights only") from None
 
 
 def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
-    """Print where the package is, its digest and its sizes."""
+    """Print the path, the digest and the sizes of a package."""
     total = total_size(metadata)
     if json:
         print_json(
@@ -58,6 +60,6 @@ def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
         ("package", str(directory)),
         ("digest", metadata.digest),
         ("weights", f"{total.weights:,}: {kinds}"),
-        ("size", f"{total.byte_length:,} bytes in {shards}, {total.bits_per_weight:.3f} bits a weight"),
+        ("size", f"{total.byte_length:,} bytes in {shards}, {total.bits_per_weight:.3f} bits per weight"),
     ]
     print_fields(stdout(), fields, indent=0)

@@ -1,4 +1,4 @@
-"""How large a package is, by kind of tensor."""
+"""The size of a package, by kind of tensor."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from llq_format.metadata.metadata import Metadata, TensorEntry
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Tensors of one kind: how many, with how many weights, in how many bytes of shards."""
+    """The number of tensors of one kind, of their weights and of their bytes in shards."""
 
     kind: str
     tensors: int
@@ -20,11 +20,11 @@ class Size:
 
     @property
     def bits_per_weight(self) -> float:
-        """Stored bits a weight, padding and scales included."""
+        """Stored bits per weight, including padding and scales."""
         return 8 * self.byte_length / self.weights
 
     def to_json(self) -> dict[str, Any]:
-        """Return the size with its members by name."""
+        """Return the members of the size by name."""
         return {
             "kind": self.kind,
             "tensors": self.tensors,
@@ -49,7 +49,7 @@ def sizes_by_kind(metadata: Metadata) -> list[Size]:
 
 
 def total_size(metadata: Metadata) -> Size:
-    """Return the size of all shards, preambles included."""
+    """Return the size of all shards, including their preambles."""
     payload_bytes = sum(tensor_bytes(tensor) for tensor in metadata.tensors)
     return _size(
         "total",

@@ -1,7 +1,7 @@
-"""What reaches the terminal: text made safe and folded to its width, JSON, and a progress bar on stderr.
+"""Output: text that is safe and folded to the width of the terminal, JSON, and a progress bar on stderr.
 
-Colour and folding are for terminals alone; a pipe or file gets plain, unfolded lines. Nothing here interprets
-rich's markup, and `printable` stands between text from files and the screen.
+Only terminals get colour and folded lines; pipes and files get plain, unfolded lines. The markup of rich is
+disabled, and `printable` escapes text from files.
 """
 
 import json
@@ -15,16 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_UNFOLDED = 1_000_000  # columns of what is no terminal
+_UNFOLDED = 1_000_000  # columns of an output that is not a terminal
 
 
 def stdout() -> Console:
-    """Return the console of what was asked for."""
+    """Return the console for results."""
     return _console(sys.stdout)
 
 
 def stderr() -> Console:
-    """Return the console of everything else."""
+    """Return the console for messages."""
     return _console(sys.stderr)
 
 
@@ -41,12 +41,12 @@ def _console(stream: IO[str]) -> Console:
 
 
 def printable(text: str) -> str:
-    """Return text with every character that a terminal would obey, or not show, as its escape."""
+    """Return text in which control characters and unprintable characters are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def print_line(console: Console, text: str = "", style: str = "", *, lead: str = "") -> None:
-    """Print `lead` and text; on a terminal the text is folded at words, below its own beginning."""
+    """Print `lead` and text; on a terminal, fold the text at spaces and indent it to its start."""
     safe, lead = printable(text), printable(lead)
     if console.width < _UNFOLDED:
         lines = textwrap.wrap(safe, max(20, console.width - len(lead)), break_on_hyphens=False) or [""]
@@ -55,13 +55,13 @@ def print_line(console: Console, text: str = "", style: str = "", *, lead: str =
 
 
 def print_heading(console: Console, text: str) -> None:
-    """Print the title of a section, an empty line before it."""
+    """Print an empty line and the title of a section."""
     console.print()
     print_line(console, text, "bold")
 
 
 def print_fields(console: Console, fields: Iterable[tuple[str, str]], indent: int = 2) -> None:
-    """Print labelled texts, one a line, labels in a column."""
+    """Print labelled texts, one per line, with the labels in a column."""
     items = list(fields)
     width = max((len(label) for label, _ in items), default=0)
     for label, text in items:
@@ -74,7 +74,7 @@ def print_table(
     rows: Iterable[Sequence[object]],
     left_columns: Sequence[int] = (0,),
 ) -> None:
-    """Print columns, those numbered in `left` flush left, the others flush right."""
+    """Print a table: the columns in `left_columns` are left-aligned, the others right-aligned."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, name in enumerate(head):
         justify: Literal["left", "right"] = "left" if number in left_columns else "right"
@@ -100,13 +100,13 @@ def print_json(value: Any) -> None:
 
 
 class ProgressBar:
-    """A bar of bytes or layers on stderr, only if that is a terminal; may be advanced from any thread."""
+    """A progress bar of bytes or layers on stderr, if stderr is a terminal; any thread may advance it."""
 
     def __init__(self, unit: Literal["bytes", "layers"] = "bytes") -> None:
         console = stderr()
         self._bar: Any = None
         if console.is_terminal:
-            from rich.progress import (  # noqa: PLC0415  # only where there is something to show
+            from rich.progress import (  # noqa: PLC0415  # only for terminals
                 BarColumn,
                 DownloadColumn,
                 MofNCompleteColumn,
@@ -121,17 +121,19 @@ class ProgressBar:
                 DownloadColumn() if unit == "bytes" else MofNCompleteColumn(),
                 TimeRemainingColumn(),
             )
-            period = 30 if unit == "bytes" else 600  # seconds that the speed is a mean of: a layer takes long
+            period = (
+                30 if unit == "bytes" else 600
+            )  # seconds over which the speed is averaged: a layer takes long
             self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=period)
             self._task: Any = None
 
     def start(self, total: int, description: str) -> None:
-        """Begin: so many bytes, or layers, of that."""
+        """Start the bar with a total number of bytes or layers."""
         if self._bar is not None:
             self._task = self._bar.add_task(printable(description), total=total)
 
     def advance(self, count: int) -> None:
-        """Note that so many more are done."""
+        """Add to the number of finished bytes or layers."""
         if self._bar is not None:
             self._bar.advance(self._task, count)
 

@@ -4,12 +4,12 @@ from importlib.util import find_spec
 
 
 def require_wgpu() -> None:
-    """Load wgpu, and keep its log from the terminal: what goes wrong is raised, and told once.
+    """Import wgpu and silence its log: errors are raised, so they are reported once.
 
-    Raises ValueError with what to install where there is no wgpu.
+    Raises ValueError that names the package to install if wgpu is missing.
     """
     if find_spec("wgpu") is None:
-        raise ValueError("this needs WebGPU: pip install 'llq-format[webgpu]'")
+        raise ValueError("this command requires WebGPU: pip install 'llq-format[webgpu]'")
     from llq_format.webgpu.execution.adapters import silence_log  # noqa: PLC0415  # an extra
 
     silence_log()

@@ -1,4 +1,4 @@
-"""How near a package is to the checkpoint that it was made of: what `llq eval` computes."""
+"""The evaluation of a package against its checkpoint, as in `llq eval`."""
 
 from llq_format.evaluation.blocks import BlockMap, block_maps
 from llq_format.evaluation.evaluate import Evaluation, evaluate, evaluate_weights

@@ -1,4 +1,4 @@
-"""What every block of a package looks like: its scale, and how far its weights are from the original's."""
+"""The scale and the error of every block of a package."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from llq_format.package.reader import Package
 from llq_format.reference.batch import Floats
 
 _STRANGE = 0.8
-"""Share of a matrix's energy; an error beyond it says that the coordinates were not found."""
+"""Share of a matrix's energy; a larger error means that the coordinates were not recognised."""
 
 
 @dataclass(frozen=True)
 class BlockMap:
-    """The blocks of an INT4 tensor, [down, across] each.
+    """Maps of the blocks of an INT4 tensor, each [down, across].
 
     scales: float32; errors: norm of stored minus original weights over that of the original ones, float64,
     in the coordinates of the package; None where those were not found. error: the same of the whole tensor.
@@ -35,13 +35,13 @@ class BlockMap:
 def block_maps(
     package: Package, checkpoint: Checkpoint, on_layer: Callable[[int], None] = lambda _count: None
 ) -> Iterator[BlockMap]:
-    """Yield the map of every INT4 tensor of a model package, a layer in memory at a time.
+    """Yield the map of every INT4 tensor of a model package, with one layer in memory at a time.
 
     on_layer: called after each layer, with 1. Raises ValueError for a package without a model.
     """
     model = package.metadata.model
     if model is None:
-        raise ValueError("this package holds tensors but no model: there is no layer to map")
+        raise ValueError("this package has no model: block maps require a model package")
     originals = TransformedModel(Model.from_json(checkpoint.model), checkpoint.load, [])
     stored_model = TransformedModel(model, package.get_tensor, [])
     turn = rotation(checkpoint.load("embedding"), package.get_tensor("embedding"))
@@ -78,7 +78,7 @@ def _map(package: Package, name: str, stored: Floats, original: Floats | None) -
 
 
 def _sums(values: Floats) -> NDArray[np.float64]:
-    """Return the sum over each block of a matrix, [down, across]."""
+    """Return the sum of each block of a matrix, [down, across]."""
     rows, cols = (np.arange(0, size, BLOCK) for size in values.shape)
     return np.asarray(np.add.reduceat(np.add.reduceat(values.astype(np.float64), rows, 0), cols, 1))
 

@@ -1,7 +1,7 @@
-"""The original's weights in the coordinates of a package, whatever changes it made that keep the function.
+"""The original weights in the coordinates of a package, after changes that keep the function of the model.
 
 Exporters fold norms, rotate the residual stream and the values, put channels in another order and move
-factors between matrices. What was done is found in the weights themselves: no provenance is asked for.
+factors between matrices. The changes are inferred from the weights; no provenance is needed.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from llq_format.metadata.model import FFN, Model
 from llq_format.reference.batch import Floats
 
 _SAME_EMBEDDING = 0.01
-"""Relative difference up to which embeddings count as one, rotated: binary16 makes less than a thousandth."""
+"""Maximum relative difference of equal embeddings after rotation; binary16 causes less than 0.001."""
 
 _ALIKE = 0.8
-"""Mean cosine of rows from which an order of channels is recognised."""
+"""Minimum mean cosine of rows for which an order of channels is recognised."""
 
 Weights = Mapping[str, Floats]
 
@@ -25,7 +25,7 @@ Weights = Mapping[str, Floats]
 def rotation(original: Floats, stored: Floats) -> Floats | None:
     """Return the orthogonal R, float32 [hidden, hidden], with stored = original R, of two embeddings.
 
-    None if there is none, or if the rows of the embedding are too few to tell it.
+    None if no such matrix exists, or if the rows of the embedding are too few to determine it.
     """
     if relative_error(original, stored) < _SAME_EMBEDDING**2:
         return np.eye(original.shape[1], dtype=np.float32)
@@ -35,7 +35,7 @@ def rotation(original: Floats, stored: Floats) -> Floats | None:
 
 
 def layer_as_stored(model: Model, ffn: FFN, original: Weights, stored: Weights, turn: Floats) -> Weights:
-    """Return what the matrices of a layer would be in the package if none of them were rounded.
+    """Return the unrounded matrices of a layer in the coordinates of the package.
 
     original, stored: the tensors of the layer by their names without `layers.N.`, float32; turn: the
     rotation of the residual stream. Each row of queries, keys, values and `up`, and each column that reads
@@ -70,7 +70,7 @@ def through_norm(matrix: Floats, norm: Floats, stored_norm: Floats, turn: Floats
     return np.asarray(((matrix * norm) @ turn) / safe)
 
 
-def _dense_as_stored(  # noqa: PLR0913, PLR0917  # what a network consists of
+def _dense_as_stored(  # noqa: PLR0913, PLR0917  # the parts of a network
     prefix: str, ffn: FFN, original: Weights, stored: Weights, turn: Floats, matrices: dict[str, Floats]
 ) -> None:
     first = f"{prefix}.{'gate_up' if ffn.gated else 'up'}"
@@ -86,7 +86,7 @@ def _dense_as_stored(  # noqa: PLR0913, PLR0917  # what a network consists of
 
 
 def _order(original: Floats, stored: Floats) -> NDArray[np.intp]:
-    """Return which row of the original each stored row is; all in place where that is not told."""
+    """Return the original row of each stored row; the identity if the order is not recognised."""
     a, b = _unit(original), _unit(stored)
     in_place = np.arange(len(a))
     if np.einsum("ij,ij->i", a, b).mean() > _ALIKE:
@@ -111,7 +111,7 @@ def _values_turned(model: Model, values: Floats, stored: Floats, output: Floats)
 
 
 def _procrustes(original: Floats, stored: Floats) -> tuple[Floats, Floats]:
-    """Return the orthogonal R nearest to stored = original R, float32, and the singular values behind it."""
+    """Return the orthogonal R nearest to stored = original R, float32, and the singular values."""
     u, strengths, vt = np.linalg.svd((original.T @ stored).astype(np.float64))
     return (u @ vt).astype(np.float32), strengths
 

@@ -1,4 +1,4 @@
-"""An evaluation as a self-contained page: figures, layers, blocks, and what both models write."""
+"""An evaluation as a self-contained page: scores, layers, blocks, and samples of text."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from llq_format.html.elements import element, fields, figures, scrolling, table
 from llq_format.html.page import page, read
 
 MOST_MAPS = 1200
-"""Pictures of blocks on a page; of more matrices those with the greatest error are shown."""
+"""Maximum number of block pictures on a page; the matrices with the largest error are shown."""
 
 _EDGE = 0.005  # share of blocks at either end of a scale of colours that are clipped
 _PIXELS = 6  # of the screen, for a block
@@ -25,7 +25,7 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt and what follows: in the text itself, by the original and by the package."""
+    """A prompt and what follows: in original text, by the original and by the package."""
 
     prompt: str
     text: str
@@ -36,7 +36,7 @@ class Sample:
 def eval_page(report: Report, maps: Sequence[BlockMap], samples: Sequence[Sample], no_samples: str) -> str:
     """Return the page of a report of `llq eval`.
 
-    no_samples: why there are none, if there are none.
+    no_samples: the reason if there are no samples.
     """
     title = f"{report['name']} against {report['against']}"
     return page(
@@ -63,14 +63,14 @@ def eval_page(report: Report, maps: Sequence[BlockMap], samples: Sequence[Sample
 
 
 def _figures(report: Report) -> ET.Element:
-    """Return the headline: what a runtime makes of the package."""
+    """Return the main scores, for execution as in a runtime."""
     score = report["exact"]
     estimates = [
         ("perplexity", _estimate_text(score["perplexity"], "{:.2f}")),
         ("change", _estimate_text(score["change"], "{:+.1%}")),
         ("KL divergence, nats", _estimate_text(score["divergence"], "{:.3f}")),
         ("its 99th percentile, nats", (f"{score['divergence_99']:.2f}", "")),
-        ("same top token", _estimate_text(score["same_top"], "{:.1%}")),
+        ("same top-1 token", _estimate_text(score["same_top"], "{:.1%}")),
     ]
     return figures(
         (name, [element("dd", value), element("dd", interval, class_="interval")])
@@ -80,7 +80,7 @@ def _figures(report: Report) -> ET.Element:
 
 def _both(report: Report) -> list[ET.Element]:
     forms = {"perplexity": "{:.3f}", "change": "{:+.1%}", "divergence": "{:.4f}", "same_top": "{:.1%}"}
-    names = ("perplexity", "change", "KL divergence, nats", "same top token")
+    names = ("perplexity", "change", "KL divergence, nats", "same top-1 token")
     columns = ("exact", "weights")
     rows = [
         (name, *(" ".join(_estimate_text(report[column][key], form)) for column in columns))
@@ -89,7 +89,7 @@ def _both(report: Report) -> list[ET.Element]:
     rows.insert(
         3, ("its 99th percentile, nats", *(f"{report[column]['divergence_99']:.4f}" for column in columns))
     )
-    head = ("", "inputs rounded, as runtimes do", "INT4 weights alone")
+    head = ("", "inputs rounded as in runtimes", "INT4 weights alone")
     note = (
         "The figures above are of the package as runtimes execute it: weights in INT4, inputs of matrices "
         "rounded to binary16 or INT8. Brackets hold 95 % intervals over the sequences of the text"
@@ -115,8 +115,10 @@ def _layers(layers: Sequence[Report]) -> list[ET.Element]:
     return [
         title,
         element("p", words),
-        *layer_curve("a layer's own", own_errors, "product"),
-        *layer_curve("of the stream behind it", [layer["accumulated"] for layer in layers], "attention"),
+        *layer_curve("of each layer alone", own_errors, "product"),
+        *layer_curve(
+            "of the residual stream after each layer", [layer["accumulated"] for layer in layers], "attention"
+        ),
     ]
 
 
@@ -131,13 +133,13 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
         element("h2", "Blocks"),
         element(
             "p",
-            "A cell is a block of 64 × 64 weights, rows of them from top to bottom. Colours are the same in "
-            "all pictures of a kind; half a per cent of the blocks at either end is clipped.",
+            "A cell is a block of 64 × 64 weights; block rows run from top to bottom. Colours are equal in "
+            "all pictures of a kind; the lowest and the highest 0.5 % of the blocks are clipped.",
             class_="note",
         ),
     ]
     if omitted > 0:
-        words = f"{omitted} of {len(maps)} matrices with the least error are not shown."
+        words = f"{omitted} of {len(maps)} matrices are not shown: those with the smallest errors."
         parts.append(element("p", words, class_="note"))
     errors = {matrix.name: matrix.errors for matrix in pictured if matrix.errors is not None}
     if errors:
@@ -157,7 +159,7 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
     scales = {matrix.name: matrix.scales.astype(np.float64) for matrix in pictured}
     return parts + _maps(
         "Scale of each block",
-        "the step from one code to the next, as a weight; on a logarithmic axis",
+        "the difference of the weights of consecutive codes, on a logarithmic scale",
         scales,
         "{:.2g}",
         logarithmic=True,
@@ -167,7 +169,7 @@ def _blocks(maps: Sequence[BlockMap]) -> list[ET.Element]:
 def _maps(
     title: str, explanation: str, values: Mapping[str, Any], form: str, *, logarithmic: bool = False
 ) -> list[ET.Element]:
-    """Return small multiples, a row of pictures for each kind of matrix."""
+    """Return small pictures, in a row for each kind of matrix."""
     pictured = {name: np.log2(value) if logarithmic else value for name, value in values.items()}
     flat = np.concatenate([value.ravel() for value in pictured.values()])
     low, high = (float(end) for end in np.quantile(flat, (_EDGE, 1 - _EDGE)))
@@ -210,16 +212,17 @@ def _maps(
 
 
 def _samples(samples: Sequence[Sample], why_none: str) -> list[ET.Element]:
-    title = element("h2", "What both write")
+    title = element("h2", "Samples of text")
     if not samples:
         return [title, element("p", why_none)]
     note = (
-        "Beginnings taken from the text, continued with the top-1 token each time; the package computes "
-        "as runtimes do. A small difference early on leads elsewhere: this shows fluency, not equality."
+        "Each model continues prompts from the text with the top-1 token at every step. The package runs "
+        "as in a runtime. An early small difference changes all later text, so the samples show fluency, not "
+        "equality."
     )
     sections = []
     for sample in samples:
-        texts = [("original", sample.original), ("package", sample.package), ("the text itself", sample.text)]
+        texts = [("original", sample.original), ("package", sample.package), ("original text", sample.text)]
         sections.append(
             element(
                 "section",
@@ -248,7 +251,7 @@ def _particulars(report: Report) -> list[ET.Element]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return the label of a picture and the kind of matrix, of a tensor's name."""
+    """Return the label of a picture and the kind of matrix for a tensor name."""
     if not name.startswith("layers."):
         return "", name
     _, layer, kind = name.split(".", 2)
@@ -259,7 +262,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _estimate_text(estimate: Report, form: str) -> tuple[str, str]:
-    """Return a figure and its interval as text."""
+    """Return an estimate and its interval as text."""
     value = form.format(estimate["value"])
     if estimate["low"] is None or not math.isfinite(estimate["high"]):
         return value, ""

@@ -1,7 +1,7 @@
-"""A package and its checkpoint over the same text, a layer of each in memory at a time.
+"""The evaluation of a package and its checkpoint on one text, with one layer of each in memory at a time.
 
-All is computed in binary32. The residual streams are compared in the original's coordinates: where the
-package was rotated, its embedding tells how.
+Computation is in binary32. The residual streams are compared in the original's coordinates: if the package
+was rotated, its embedding reveals the rotation.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ Load = Callable[[str], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class LayerError:
-    """Squared error over squared norm, of a layer of the package with unrounded inputs.
+    """Squared error divided by squared norm, for a layer of the package with unrounded inputs.
 
     own: of what the layer adds to the residual stream, both given the original's stream; accumulated: of the
     stream after it. None where the package's coordinates are not known.
@@ -42,7 +42,7 @@ class LayerError:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of a package; `weights` with unrounded inputs of matrices, `exact` with inputs as specified."""
+    """Scores of a package; `weights` with unrounded inputs of matrices, `exact` with inputs as specified."""
 
     tokens: int
     sequences: int
@@ -71,14 +71,14 @@ def evaluate(
 
     tokens: [sequences, positions], at least 2 of them a sequence. on_step: called after each layer, and after
     each sequence whose logits were compared, with 1.
-    Raises ValueError for a package of another model, LLQError for a faulty one.
+    Raises ValueError for a package of another model, LLQError for an invalid package.
     """
     if package.metadata.model is None:
-        raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
+        raise ValueError("this package has no model: an evaluation requires a model package")
     return evaluate_weights(package.metadata.model, package.get_tensor, checkpoint, tokens, on_step)
 
 
-def evaluate_weights(  # noqa: PLR0913  # two models and what is asked
+def evaluate_weights(  # noqa: PLR0913  # two models and the options
     model: Model,
     load: Load,
     checkpoint: Checkpoint,
@@ -129,7 +129,7 @@ def evaluate_weights(  # noqa: PLR0913  # two models and what is asked
     return Evaluation(tokens.size, len(tokens), perplexity, scores, errors)
 
 
-def _scores(  # noqa: PLR0913, PLR0917  # two models and what they computed
+def _scores(  # noqa: PLR0913, PLR0917  # two models and their results
     model: Model,
     load: Load,
     tokens: NDArray[np.int64],
@@ -167,12 +167,12 @@ def _check_same(original: Model, model: Model) -> None:
         if getattr(model, name) != getattr(original, name):
             raise ValueError(
                 f"the package's {name} is {getattr(model, name)} and the checkpoint's "
-                f"{getattr(original, name)}: give the checkpoint that it was made of"
+                f"{getattr(original, name)}: use the checkpoint that the package was exported from"
             )
     if len(model.layers) != len(original.layers):
         raise ValueError(
             f"the package has {len(model.layers)} layers and the checkpoint {len(original.layers)}: "
-            "give the checkpoint that it was made of"
+            "use the checkpoint that the package was exported from"
         )
     shapes = {role.name: role.shape for role in tensor_roles(original)}
     for role in tensor_roles(model):
@@ -180,7 +180,7 @@ def _check_same(original: Model, model: Model) -> None:
             theirs = list(shapes[role.name]) if role.name in shapes else "not there"
             raise ValueError(
                 f"{role.name} is {list(role.shape)} in the package and {theirs} in the checkpoint: "
-                "give the checkpoint that it was made of"
+                "use the checkpoint that the package was exported from"
             )
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of numbers: a PNG of 256 colours, one pixel a number."""
+"""Small pictures of numbers: PNG images with 256 colours and one pixel per number."""
 
 import base64
 import struct
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ANCHORS = np.array([(38, 34, 98), (40, 92, 150), (44, 146, 140), (150, 196, 84), (252, 236, 120)])
-"""From the least to the greatest: darker to lighter throughout, so that it reads without colour too."""
+"""Colours from the minimum (dark) to the maximum (light), so that pictures are readable without colour."""
 
 _ABSENT = (128, 128, 128)
-_COLOURS = 255  # and one for what is absent
+_COLOURS = 255  # and one colour for absent values
 
 
 def heatmap(values: NDArray[np.floating], low: float, high: float) -> str:
-    """Return an image of values [down, across] as a data URI; from low to high, what lies beyond is clipped.
+    """Return an image of values [down, across] as a data URI; values outside low to high are clipped.
 
     Values that are not finite are grey.
     """
@@ -38,7 +38,7 @@ def heatmap(values: NDArray[np.floating], low: float, high: float) -> str:
 
 
 def legend() -> str:
-    """Return an image of all colours, from the least to the greatest, as a data URI."""
+    """Return an image of all colours, from the minimum to the maximum, as a data URI."""
     return heatmap(np.arange(_COLOURS, dtype=np.float64)[None], 0, _COLOURS - 1)
 
 

@@ -11,7 +11,7 @@ _LINES = 4
 
 
 def layer_curve(description: str, errors: Sequence[float], kind: str) -> list[ET.Element]:
-    """Return a picture of relative errors by layer; `kind` is the class that gives its colour."""
+    """Return a picture of relative errors by layer; `kind` is the CSS class of its colour."""
     top = _above(max(errors))
     chart = columns(
         [error / top for error in errors],
@@ -45,7 +45,7 @@ def _middle(place: int, count: int) -> str:
 
 
 def _above(value: float) -> float:
-    """Return the least of 1, 2, 4 or 8 times a power of ten that is not below a value."""
+    """Return the smallest of 1, 2, 4 or 8 times a power of ten that is at least a value."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

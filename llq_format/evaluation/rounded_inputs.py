@@ -10,7 +10,7 @@ from llq_format.reference.batch import Floats, Multiply
 
 
 def rounded_inputs(weights: Mapping[str, Floats], *, int8: bool) -> Multiply:
-    """Return the multiplication by weights, inputs rounded as INT4 matmuls have it (LLQ-ACT-1, LLQ-ACT-2)."""
+    """Return the multiplication by weights with inputs rounded for INT4 matmuls (LLQ-ACT-1, LLQ-ACT-2)."""
 
     def multiply(name: str, x: Floats, tokens: NDArray[np.intp] | None) -> Floats:  # noqa: ARG001
         if not int8:

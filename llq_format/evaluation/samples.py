@@ -1,4 +1,4 @@
-"""Text that a model writes after a prompt, the top-1 token each time, to be read beside another's."""
+"""Text that a model generates from a prompt, with the top-1 token at every step."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,7 +14,7 @@ from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_la
 Load = Callable[[str], NDArray[np.floating]]
 
 LARGEST = 2_000_000_000
-"""Weights of a model whose samples are still made: all its layers are in memory in binary32."""
+"""Maximum number of weights of a model for samples: all its layers are in memory in binary32."""
 
 
 def beginnings(
@@ -22,8 +22,8 @@ def beginnings(
 ) -> NDArray[np.int64]:
     """Return passages of `length` tokens out of the first, middle and last sequence, [passages, length].
 
-    tokens: [sequences, positions], each begun by `bos` if there is one. A passage begins behind the first
-    token that ends a sentence, or at the sequence's beginning; `bos` stands before it. Fewer than three where
+    tokens: [sequences, positions], each begun by `bos` if there is one. A passage begins after the first
+    token that ends a sentence, or at the start of the sequence, and follows `bos`. Fewer than three where
     there are fewer sequences; none where they are too short.
     """
     size = length - (bos is not None)
@@ -39,7 +39,7 @@ def beginnings(
     return np.stack(passages)
 
 
-def continuations(  # noqa: PLR0913  # a model and how it writes
+def continuations(  # noqa: PLR0913  # a model and its options
     model: Model,
     load: Load,
     prompts: NDArray[np.int64],

@@ -1,6 +1,6 @@
-"""Figures with their 95 % intervals.
+"""Estimates with their 95 % intervals.
 
-Tokens of a sequence hang together, so sequences are the sample: an interval is that of the mean of the
+Tokens of a sequence are correlated, so sequences are the sample: an interval is that of the mean of the
 sequences' means, by Student's distribution. It says what another text of the kind might give.
 """
 
@@ -18,7 +18,7 @@ _NORMAL = 1.959964  # the 97.5 % quantile of the normal distribution
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and the ends of its interval; both None for a single sequence."""
+    """An estimate and the ends of its interval; both ends are None for a single sequence."""
 
     value: float
     low: float | None
@@ -27,7 +27,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Score:
-    """How an execution compares with the original's.
+    """Scores of an execution compared with the original's.
 
     perplexity: of the text; change: its ratio to the original's, less 1, paired by sequence; divergence: the
     mean Kullback-Leibler divergence from the original's distribution, in nats; divergence_99: its 99th
@@ -97,7 +97,7 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
 
 
 def relative_error(exact: Floats, approximate: Floats) -> float:
-    """Return the squared norm of the difference over that of `exact`."""
+    """Return the squared norm of the difference, divided by the squared norm of `exact`."""
     energy = float(np.square(exact, dtype=np.float64).sum())
     return float(np.square(approximate - exact, dtype=np.float64).sum()) / energy if energy else 0.0
 

@@ -1,4 +1,4 @@
-"""What a checkpoint and its package write after the same beginnings, as text."""
+"""Text samples that a checkpoint and its package generate from the same prompts."""
 
 import math
 from collections.abc import Callable
@@ -26,18 +26,21 @@ def written_samples(  # noqa: PLR0913, PLR0917  # two models and a text
     following: int,
     on_token: Callable[[int], None] = lambda _count: None,
 ) -> tuple[list[Sample], str]:
-    """Return at most three samples, or none and the reason.
+    """Return at most three samples, or no samples and the reason.
 
     tokens: [sequences, positions], where beginnings of `prompt` tokens are taken from; `following` tokens
     are written after each, by either; on_token: called after each of these, with 1.
     """
     model = package.metadata.model
     if model is None:
-        raise ValueError("this package holds tensors but no model: it writes nothing")
+        raise ValueError("this package has no model: text samples require a model package")
     if tokenizer is None:
-        return [], "Neither the package nor the checkpoint has a tokenizer, so there is no text to show."
+        return [], "Neither the package nor the checkpoint has a tokenizer, so no text can be shown."
     if sum(math.prod(role.shape) for role in tensor_roles(model)) > LARGEST:
-        return [], f"Samples are made of models of up to {LARGEST:,} weights, which fit into memory."
+        return (
+            [],
+            f"Samples are generated only for models of up to {LARGEST:,} weights, which fit into memory.",
+        )
     data, bos = tokenizer.tokenizer_json, tokenizer.bos_token_id
     passages = beginnings(
         tokens, bos, prompt + following, lambda token: text_of(data, [token]).rstrip().endswith(_ENDS)

@@ -1,4 +1,4 @@
-"""From a checkpoint to a package: one tensor in memory at a time, or one layer where text calibrates it."""
+"""The exporter: writes a package from a checkpoint, with one tensor or one layer in memory at a time."""
 
 import os
 import re
@@ -58,12 +58,12 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     in float32 depend on the processor. With `rtn` memory stays near one tensor in float32, otherwise near a
     layer in float64 and the activations of the calibration.
     method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
-    `calibrate`, see `calibration`, and keep layers that are done in `.NAME.layers` beside the target, from
-    where the same call goes on if it was interrupted or killed; one that fails leaves nothing.
+    `calibrate`, see `calibration`, and save finished layers in `.NAME.layers` next to the target. After an
+    interruption, the same call resumes; a failed call leaves nothing.
     seed: of the random rotations.
-    head: how an lm_head is stored, by default as INT4, and as binary16 where it was tied to the embedding.
+    head: number format of lm_head, by default INT4, or binary16 if it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
-    program: how the program is planned that is written with its WGSL module; None leaves both out.
+    program: options of the program, which is written with its WGSL module; None omits both.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     on_start: called with the number of layers and the stem before the first is rounded, of methods that
     calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
@@ -85,8 +85,8 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
         model = transformed.model
         if head == "int4" and model.tied_embeddings:
             raise ValueError(
-                "the embedding is the head, and an embedding is stored raw: leave --head int4 out; "
-                "only method best gives the model a head of its own"
+                "this model has tied embeddings, and an embedding cannot be INT4: remove --head int4, "
+                "or use --method best, which unties the head"
             )
         tokenized = None
         if recipe:
@@ -131,7 +131,9 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
                 )
                 _add_end(writer, calibrated, plans)
                 metadata = writer.finish()
-            except Exception:  # what fails leaves nothing (LLQ-WRITE-7); what is stopped may go on
+            except (
+                Exception
+            ):  # a failed export leaves nothing (LLQ-WRITE-7); an interrupted export may resume
                 saved_layers.remove()
                 raise
             saved_layers.remove()
@@ -139,9 +141,9 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
 
 
 def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
-    """Refuse weights that no package holds, by name (LLQ-WRITE-3), before the first layer is run.
+    """Refuse weights that a package cannot store, by name (LLQ-WRITE-3), before the first layer is run.
 
-    Methods that mix weights would spread one over many, and find it late.
+    Methods that mix weights would spread such a weight and detect it late.
     """
     for role in tensor_roles(model):
         weights = np.atleast_2d(source.load(role.name))
@@ -164,7 +166,7 @@ def _add_layers(
     tokens: NDArray[np.int64],
     on_layer: Callable[[int], None],
 ) -> None:
-    """Round and write all layers, first those that a stopped export has left."""
+    """Write all layers: first the layers saved by an interrupted export, then newly rounded layers."""
     layers_done, streams = saved_layers.streams() or (0, first_streams(calibrated.source, tokens))
     calibrated.streams = streams
     on_layer(layers_done)
@@ -178,7 +180,7 @@ def _add_layers(
 
 
 def _add_end(writer: PackageWriter, calibrated: Calibrated, plans: list[TensorPlan]) -> None:
-    """Write what comes after the layers."""
+    """Write the tensors after the layers."""
     norm, head = calibrated.source.head()
     for plan in plans:
         if plan.name == "norm":
@@ -197,7 +199,7 @@ def _ropes(model: Model) -> bool:
 
 
 def _plan(role: TensorRole, scheme: Scheme, head: Head, embedding: Raw) -> TensorPlan:
-    """Return how a tensor is stored: matrices as INT4, the embedding as asked, the small rest as f32."""
+    """Return the plan of a tensor: INT4 for matrices, the requested type for the embedding, else f32."""
     dtype: Dtype = "f32"
     if role.name == "embedding":
         dtype = embedding
@@ -209,7 +211,7 @@ def _plan(role: TensorRole, scheme: Scheme, head: Head, embedding: Raw) -> Tenso
 
 
 def _add(writer: PackageWriter, source: Checkpoint, plan: TensorPlan, rounder: Any) -> None:
-    """Load, quantize and write one tensor; its float32 form is gone when this returns."""
+    """Load, quantize and write one tensor; its float32 form is released on return."""
     weights = source.load(plan.name)
     if not is_int4(plan.dtype):
         writer.add(plan.name, weights)

@@ -1,1 +1,1 @@
-"""The bytes of the format: layout, packing and dequantization. This room imports nothing of ours."""
+"""The bytes of the format: layout, packing and dequantization. This room imports no other room."""

@@ -1,4 +1,4 @@
-"""What construct lacks for declarations of the layout: fixed fields, padded sections, offsets of fields."""
+"""Additions to construct for the layout: fixed fields, padded sections, offsets of fields."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ TYPES = {"H": "u16", "L": "u32", "Q": "u64", "b": "i8", "e": "binary16", "f": "b
 """The specification's names of number types, by construct's format letter; little-endian (LLQ-DEQ-6)."""
 
 
-class Fixed(Subconstruct):  # type: ignore[type-arg]  # generic in its stubs alone
+class Fixed(Subconstruct):  # type: ignore[type-arg]  # generic only in its stubs
     """A field with one legal value.
 
-    Parsing returns what is there, so that the rules can judge it. Building writes the legal value, and raises
+    Parsing returns any value, so that the rules can check it. Building writes the legal value, and raises
     ConstError for any other.
     """
 
@@ -27,7 +27,7 @@ class Fixed(Subconstruct):  # type: ignore[type-arg]  # generic in its stubs alo
 
     def _build(self, obj: Any, stream: Any, context: Any, path: Any) -> Any:
         if obj is not None and obj != self.value:
-            raise ConstError(f"expected {self.value!r}, not {obj!r}", path=path)
+            raise ConstError(f"expected {self.value!r}, found {obj!r}", path=path)
         return super()._build(self.value, stream, context, path)
 
 

@@ -1,4 +1,4 @@
-"""Codes to weights: scale · (q − zero_point), exactly (spec: Dequantization).
+"""Exact dequantization of codes: scale · (q − zero_point) (spec: Dequantization).
 
 The product is exact in binary32, so every order of evaluation gives the same bits. A byte of each plane holds
 the same four elements, so the two bytes together index a table of four codes: one look-up decodes four.
@@ -54,7 +54,7 @@ def dequantize(
     n = down * across
     weights = np.empty(shape, np.float32) if out is None else out
     if weights.shape != (rows, cols) or weights.dtype != np.float32:
-        raise ValueError(f"out is float32 {list(shape)}, not {weights.dtype} {list(weights.shape)}")
+        raise ValueError(f"out must be float32 {list(shape)}, not {weights.dtype} {list(weights.shape)}")
     blocks = _Blocks(
         scales.astype(np.float32),
         np.full(n, ZERO_POINT_SYMMETRIC, np.float32)
@@ -64,7 +64,7 @@ def dequantize(
         across,
     )
     workers = 1 if n < _BLOCKS_WORTH_THREADS else min(down, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:  # NumPy lets go of the interpreter while it computes
+    with ThreadPoolExecutor(workers) as pool:  # NumPy releases the interpreter lock while it computes
         list(pool.map(lambda first: _decode(blocks, weights, range(first, down, workers)), range(workers)))
     return weights
 
@@ -80,7 +80,7 @@ class _Blocks:
 
 
 def _decode(blocks: _Blocks, weights: NDArray[np.float32], bands: range) -> None:
-    """Decode some bands of 64 rows, a run of blocks at a time, in buffers that are allocated once."""
+    """Decode bands of 64 rows, one run of blocks at a time, in buffers that are allocated once."""
     run = min(_RUN, blocks.across)
     planes = np.empty(2 * BLOCK * run, _SIXTEEN_BYTES)
     pairs = np.empty(BLOCK * 16 * run, np.uint16)
@@ -114,7 +114,7 @@ def check_blocks(
     packed: NDArray[np.uint8],
     shape: tuple[int, int],
 ) -> None:
-    """Raise TypeError or ValueError unless the arrays are those of a matrix's blocks, in any byte order."""
+    """Raise TypeError or ValueError unless types and shapes are right; any byte order is accepted."""
     n = math.prod(block_grid(*shape))
     arrays: list[tuple[str, NDArray[Any], type, tuple[int, ...]]]
     arrays = [("scales", scales, np.float16, (n,)), ("packed", packed, np.uint8, (n, BLOCK_BYTES))]
@@ -125,7 +125,7 @@ def check_blocks(
             raise TypeError(f"{name} must be an array of {np.dtype(dtype)}, not of {array.dtype}")
         if array.shape != expected:
             raise ValueError(
-                f"{name} of a matrix of shape {list(shape)} has shape {list(expected)}, "
+                f"{name} of a matrix of shape {list(shape)} must have shape {list(expected)}, "
                 f"not {list(array.shape)}"
             )
 

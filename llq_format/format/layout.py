@@ -1,4 +1,4 @@
-"""The sizes that the layout is made of, and how many blocks a matrix has (spec: Shards and records).
+"""The sizes of the layout, and the number of blocks of a matrix (spec: Shards and records).
 
 `shard`, `record` and `raw_tensor` declare the layout with construct; `sections` has the ranges of a part.
 """
@@ -28,12 +28,12 @@ Dtype = Literal["int4_affine", "int4_symmetric", "f16", "f32"]
 
 
 def ceil_div(a: int, b: int) -> int:
-    """Return the smallest integer not below a / b."""
+    """Return the smallest integer that is at least a / b."""
     return -(-a // b)
 
 
 def align(n: int) -> int:
-    """Return the smallest multiple of ALIGNMENT not below n."""
+    """Return the smallest multiple of ALIGNMENT that is at least n."""
     return ceil_div(n, ALIGNMENT) * ALIGNMENT
 
 
@@ -49,5 +49,5 @@ def rows_cols(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def block_grid(rows: int, cols: int) -> tuple[int, int]:
-    """Return how many blocks cover a matrix, down and across."""
+    """Return the number of blocks of a matrix, down and across."""
     return ceil_div(rows, BLOCK), ceil_div(cols, BLOCK)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from llq_format.format.layout import BLOCK, BLOCK_BYTES, PLANE_BYTES
 
-_SHIFTS = np.array([0, 2, 4, 6], dtype=np.uint8)  # element e lies at bits 2·(e & 3) of byte e >> 2
+_SHIFTS = np.array([0, 2, 4, 6], dtype=np.uint8)  # element e is at bits 2·(e & 3) of byte e >> 2
 
 
 def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -18,11 +18,11 @@ def pack(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises TypeError for another dtype, ValueError for another shape or a code above 15.
     """
     if codes.dtype != np.uint8:
-        raise TypeError(f"codes are uint8, not {codes.dtype}: convert them with astype(numpy.uint8)")
+        raise TypeError(f"codes must be uint8, not {codes.dtype}: convert them with astype(numpy.uint8)")
     if codes.shape[-2:] != (BLOCK, BLOCK):
-        raise ValueError(f"codes have shape [..., 64, 64], not {list(codes.shape)}")
+        raise ValueError(f"codes must have shape [..., 64, 64], not {list(codes.shape)}")
     if codes.size and codes.max() > 15:
-        raise ValueError(f"codes are 0 to 15, not {codes.max()}")
+        raise ValueError(f"codes must be 0 to 15, not {codes.max()}")
     leading = codes.shape[:-2]
     quads = np.ascontiguousarray(codes).reshape(*leading, PLANE_BYTES, 4)
     low = np.bitwise_or.reduce((quads & 3) << _SHIFTS, axis=-1)
@@ -38,9 +38,9 @@ def unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Raises TypeError for another dtype, ValueError for another shape.
     """
     if packed.dtype != np.uint8:
-        raise TypeError(f"packed bytes are uint8, not {packed.dtype}")
+        raise TypeError(f"packed bytes must be uint8, not {packed.dtype}")
     if packed.shape[-1:] != (BLOCK_BYTES,):
-        raise ValueError(f"packed bytes have shape [..., 2048], not {list(packed.shape)}")
+        raise ValueError(f"packed bytes must have shape [..., 2048], not {list(packed.shape)}")
     leading = packed.shape[:-1]
     planes = packed.reshape(*leading, 2, PLANE_BYTES, 1)
     pairs = (planes >> _SHIFTS) & 3  # [..., plane, byte, element within byte]
@@ -50,7 +50,7 @@ def unpack(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @cache
 def outside_mask(height: int, width: int) -> NDArray[np.uint8]:
-    """Return uint8 [2048], one where a bit belongs to an element beyond `height` rows or `width` columns."""
+    """Return uint8 [2048] with the bits of elements outside `height` rows and `width` columns set."""
     codes = np.full((BLOCK, BLOCK), 15, np.uint8)
     codes[:height, :width] = 0
     return pack(codes)

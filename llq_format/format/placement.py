@@ -1,4 +1,4 @@
-"""Where parts go: the placement procedure (spec: Canonical encoding, Placement; rule LLQ-CANON-4)."""
+"""The placement of parts: the placement procedure (spec: Canonical encoding, Placement; rule LLQ-CANON-4)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ShardLimitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a part lies."""
+    """The place of a part."""
 
     shard: int
     offset: int
@@ -33,7 +33,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where all parts lie: for each tensor its parts, for each shard its byte length."""
+    """The places of all parts: the parts of each tensor and the byte length of each shard."""
 
     parts: tuple[tuple[Placed, ...], ...]
     shard_bytes: tuple[int, ...]
@@ -42,7 +42,7 @@ class Placement:
 def place(tensors: Iterable[tuple[str, str, tuple[int, ...]]], shard_limit: int) -> Placement:
     """Place tensors, given as (name, dtype, shape) in canonical order.
 
-    Raises ShardLimitError where a tensor cannot be stored with that limit.
+    Raises ShardLimitError if a tensor cannot be stored with this limit.
     """
     lengths: list[int] = []
     placed: list[tuple[Placed, ...]] = []
@@ -70,7 +70,7 @@ def place(tensors: Iterable[tuple[str, str, tuple[int, ...]]], shard_limit: int)
 
 
 def _rows_that_fit(dtype: str, rows: int, cols: int, room: int) -> int:
-    """Return the greatest number of rows that fit: all, or else a multiple of the unit; 0 if none do."""
+    """Return the maximum number of rows that fit: all rows, or a multiple of the unit, or 0."""
     if part_bytes(dtype, rows, cols) <= room:
         return rows
     unit = BLOCK if is_int4(dtype) else 1

@@ -1,4 +1,4 @@
-"""Weights to codes, block by block (informative: the spec fixes decoding alone).
+"""Quantization of weights, block by block (informative: the specification defines only decoding).
 
 A method is a function from a band of blocks to scales, zero points and codes; `METHODS` names them.
 """
@@ -66,7 +66,7 @@ None, and codes uint8 [k, 64, 64]."""
 
 
 def _scales(steps: NDArray[np.float64]) -> NDArray[np.float16]:
-    """Return the least legal scale not below each step, float16.
+    """Return the smallest legal scale that is at least each step, float16.
 
     Rounding upward keeps every weight of the block within half a step of a code.
     """
@@ -90,7 +90,7 @@ def round_affine(blocks: Blocks) -> Quantized:
 
 
 def round_symmetric(blocks: Blocks) -> Quantized:
-    """Round to nearest with zero_point 8: codes 0 to 15 stand for −8 to 7 steps."""
+    """Round to nearest with zero_point 8: codes 0 to 15 denote −8 to 7 steps."""
     wide = blocks.astype(np.float64)
     scales = _scales(np.maximum(wide.max(axis=(1, 2)) / 7, -wide.min(axis=(1, 2)) / 8))
     codes = np.rint(wide / scales.astype(np.float64)[:, None, None]) + ZERO_POINT_SYMMETRIC
@@ -108,17 +108,17 @@ def quantize(
 ) -> PackedTensor:
     """Quantize a matrix in 64 × 64 blocks.
 
-    weights: float16, float32 or float64 [rows, cols], any memory order. A band of 64 rows is worked on at a
-    time, so memory beyond the result is small.
+    weights: float16, float32 or float64 [rows, cols], any memory order. One band of 64 rows is processed at a
+    time, so additional memory is small.
     method: how a band is quantized; rounding to nearest in the scheme by default.
     Returns a PackedTensor that satisfies LLQ-DEQ-1, LLQ-DEQ-2 and LLQ-PACK-1.
     Raises TypeError for another dtype, ValueError for another shape, QuantizeError for a weight that is not
     finite or that no legal scale represents.
     """
     if weights.dtype.kind != "f" or weights.dtype.itemsize > 8:
-        raise TypeError(f"weights are float16, float32 or float64, not {weights.dtype}")
+        raise TypeError(f"weights must be float16, float32 or float64, not {weights.dtype}")
     if weights.ndim != 2 or 0 in weights.shape:
-        raise ValueError(f"weights have shape [rows, cols], not {list(weights.shape)}")
+        raise ValueError(f"weights must have shape [rows, cols], not {list(weights.shape)}")
     rounding = METHODS["rtn"][scheme] if method is None else method
     rows, cols = weights.shape
     down, across = block_grid(rows, cols)

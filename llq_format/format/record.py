@@ -34,7 +34,7 @@ PLANES = Struct(
 PLANE_FIELDS = fields(PLANES)
 
 
-class Codes(Adapter):  # type: ignore[type-arg]  # generic in its stubs alone
+class Codes(Adapter):  # type: ignore[type-arg]  # generic only in its stubs
     """The codes of a block, uint8 [64, 64], each 0 to 15, stored as two planes."""
 
     def _decode(self, obj: Any, _context: Any, _path: Any) -> NDArray[np.uint8]:

@@ -42,7 +42,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A section whatever the number of its items; `repeated` if every block or value has an item."""
+    """A section with any number of items; `repeated` if every block or value has an item."""
 
     name: str
     item: str
@@ -70,7 +70,7 @@ def _kinds(dtype: str) -> tuple[_Kind, ...]:
 
 @lru_cache(1 << 12)
 def sections(dtype: str, rows: int, cols: int) -> tuple[Section, ...]:
-    """Return the sections of a part of that many rows and columns, in order; they tile it.
+    """Return the sections of a part of that many rows and columns, in order; they tile the part.
 
     An INT4 part has slot, scale, zero_point (int4_affine only) and packed; a raw part has data.
     """

@@ -7,7 +7,7 @@ Child = ET.Element | str
 
 
 def element(tag: str, *children: Child | Iterable[Child], **attributes: str | float) -> ET.Element:
-    """Return an element; `class_` and `aria_label` stand for class and aria-label, text is escaped later."""
+    """Return an element; `class_` and `aria_label` denote class and aria-label, text is escaped later."""
     parent = ET.Element(tag, {_name(name): _text(value) for name, value in attributes.items()})
     for child in children:
         for node in [child] if isinstance(child, str | ET.Element) else child:

@@ -1,1 +1,1 @@
-"""metadata.json as typed values, the JSON that it is written in, and the rules that a package can break."""
+"""metadata.json as typed values, its JSON form, and the rules for packages."""

@@ -1,4 +1,4 @@
-"""JSON as LLQ has it: a strict parser and the RFC 8785 form (spec: Metadata, JSON; Canonical encoding)."""
+"""The JSON of LLQ: a strict parser and the RFC 8785 form (spec: Metadata, JSON; Canonical encoding)."""
 
 import json
 import math
@@ -11,7 +11,9 @@ from llq_format.metadata.findings import Finding, Place
 
 MAX_DEPTH = 32
 MAX_INTEGER = (1 << 53) - 1
-_MAX_DIGITS = 400  # longer literals are refused unread: no number below 2^1024 needs more before its point
+_MAX_DIGITS = (
+    400  # longer literals are refused unread: numbers below 2^1024 have fewer digits before the point
+)
 _WHITE_SPACE = " \t\n\r"
 # Possessive, so that a string of 16 MiB leaves no places to come back to.
 _BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -25,8 +27,8 @@ def canonical(value: Any) -> bytes:
 def parse(data: bytes, file: str = "metadata.json") -> tuple[Any, list[Finding]]:
     """Parse one JSON text strictly.
 
-    Returns the value and the findings of stage `json`, in order; the value means something only if there is
-    no finding. Floats are numbers with fraction or exponent, ints are those without.
+    Returns the value and the findings of stage `json`, in order; the value is valid only without findings.
+    Floats are numbers with fraction or exponent, ints are those without.
     """
     try:
         text = data.decode("utf-8")
@@ -43,7 +45,7 @@ def parse(data: bytes, file: str = "metadata.json") -> tuple[Any, list[Finding]]
 
 
 def _too_deep(text: str) -> int | None:
-    """Return where a bracket opens level 33, or None; brackets are counted before any grammar is checked."""
+    """Return the offset of a bracket that opens level 33, or None. Brackets are counted before parsing."""
     depth = 0
     for token in _BRACKET_OR_STRING.finditer(text):
         if token[0] in "[{":
@@ -60,7 +62,7 @@ def _byte_offset(text: str, index: int) -> int:
 
 
 class _Parser:
-    """The standard library's parser with hooks for what it lets pass."""
+    """The standard library's parser with hooks for errors that it accepts."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -115,7 +117,7 @@ class _Parser:
         raise json.JSONDecodeError(f"{literal} is not JSON", literal, 0)
 
     def _check_strings(self, value: Any) -> None:
-        """Check a string or the strings of an array; those of an object were checked when it was made."""
+        """Check a string or the strings of an array; the strings of objects are already checked."""
         if isinstance(value, list):
             for item in value:
                 self._check_strings(item)

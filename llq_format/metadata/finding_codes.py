@@ -1,11 +1,11 @@
-"""The catalogue of finding codes: every kind of violation, its rules, and the texts of its findings."""
+"""The catalogue of finding codes: each kind of violation, its rules and the texts of its findings."""
 
 from dataclasses import dataclass
 
 from llq_format.metadata.message_template import MessageTemplate
 
 REFERRING_RULES = frozenset({"LLQ-PROG-2"})
-"""Rules that apply other rules to another file; their findings name the other rule too."""
+"""Rules that apply other rules to another file; their findings name both rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class FindingCode:
     """A kind of violation.
 
     name: stable, in kebab-case, unique in the catalogue.
-    rules: the rules that this violation breaks, one rule for most codes; a finding breaks one of them.
+    rules: the rules that this violation breaks, a single rule for most codes. A finding breaks one rule.
     """
 
     name: str
@@ -282,10 +282,10 @@ FINDING_CODES: dict[str, FindingCode] = {
 
 
 def find_code(name: str) -> FindingCode:
-    """Return the code of that name. Raises KeyError if there is none."""
+    """Return the code with a name. Raises KeyError if the name is unknown."""
     return FINDING_CODES[name]
 
 
 def codes_of(rule: str) -> tuple[FindingCode, ...]:
-    """Return the codes of the findings that break a rule, none for a rule that no package breaks."""
+    """Return the codes of the findings of a rule; empty if no package can violate the rule."""
     return tuple(code for code in FINDING_CODES.values() if rule in code.rules)

@@ -11,7 +11,7 @@ from llq_format.metadata.rules import Rule, Severity, find
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a finding is: a JSON pointer into metadata.json, or a file and perhaps a place in it.
+    """The place of a finding: a JSON pointer into metadata.json, or a file with an optional place in it.
 
     The place in a file is a byte offset, a line (from 1) of the module, or a pointer into program.json.
     """
@@ -23,7 +23,7 @@ class Place:
     line: int | None = None
 
     def __str__(self) -> str:
-        """Return the place as people read it."""
+        """Return the place as text."""
         if self.pointer is not None:
             text = f"{self.file or 'metadata.json'}#{self.pointer}"
         elif self.line is not None:
@@ -61,7 +61,7 @@ class Finding:
     rule: str = ""
 
     def __post_init__(self) -> None:
-        """Check the values, and set the rule where none is given."""
+        """Check the values, and set the default rule."""
         kind = find_code(self.code)
         object.__setattr__(self, "rule", self.rule or kind.rules[0])
         if self.rule not in kind.rules:
@@ -107,7 +107,7 @@ class Finding:
         return f"{self.rule}: {self.where}: found {self.found}, expected {self.expected}. {self.remedy}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as `spec/schema/findings.schema.json` has it."""
+        """Return the finding as JSON (`spec/schema/findings.schema.json`)."""
         return {
             "rule": self.rule,
             "code": self.code,
@@ -121,7 +121,7 @@ class Finding:
 
 
 class LLQError(ValueError):
-    """A package breaks a rule, or what should become one cannot; `finding` says which rule and where."""
+    """A violation by a package, or by a package to be written; `finding` has the rule and the place."""
 
     def __init__(self, finding: Finding) -> None:
         """Make the error of a finding."""
@@ -130,5 +130,5 @@ class LLQError(ValueError):
 
 
 def fail(code: str, where: Place, values: Mapping[str, Any] | None = None) -> LLQError:
-    """Return the error of one finding, to be raised."""
+    """Return an error with one finding."""
     return LLQError(Finding(code, where, values or {}))

@@ -13,7 +13,7 @@ _PARSER = string.Formatter()
 class MessageTemplate:
     """A text with fields `{name}`, `{name!a}`, `{name:# noun}`, `{name:or}` and `{name:,}`.
 
-    `!a` quotes a value from an untrusted file, `# noun` adds a noun in the right number, `or` and `,` join a
+    `!a` quotes a value from an untrusted file, `# noun` adds a noun, `or` and `,` join a
     list.
     """
 
@@ -34,7 +34,7 @@ class MessageTemplate:
         return "".join(pieces)
 
     def render(self, values: Mapping[str, Any]) -> str:
-        """Return the text with the values in place of the fields."""
+        """Return the text with its fields replaced by values."""
         return _Renderer().vformat(self.text, (), values)
 
 
@@ -59,13 +59,13 @@ def _join(items: Sequence[Any], separator: str) -> str:
 
 
 def shown(value: Any, limit: int = 80) -> str:
-    """Return a JSON value from an untrusted file as short printable ASCII, so that no terminal obeys it."""
+    """Return a JSON value from an untrusted file as short printable ASCII, without control characters."""
     text = ascii(value) if isinstance(value, str) else json.dumps(value).replace("\x7f", "\\u007f")
     return text if len(text) <= limit else f"{text[: limit - 1]}… ({len(text)} characters)"
 
 
 def portable(value: Any, limit: int = 80) -> Any:
-    """Return a JSON value that any JSON parser reads: without lone surrogates, and short.
+    """Return a short JSON value without lone surrogates, which any JSON parser reads.
 
     A longer string is cut to `limit` characters, a longer array or object becomes the beginning of its text.
     """

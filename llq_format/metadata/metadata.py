@@ -24,7 +24,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Tokenizer(FileEntry):
-    """tokenizer.json and what the model needs to know of it."""
+    """tokenizer.json and its properties for the model."""
 
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """A tensor: its name, dtype, shape and where its rows are."""
+    """A tensor: its name, dtype, shape and the places of its rows."""
 
     name: str
     dtype: Dtype
@@ -67,7 +67,7 @@ class TensorEntry:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The index of a package; field by field the root object of metadata.json."""
+    """The index of a package; its fields match the root object of metadata.json."""
 
     stem: str
     shard_limit: int
@@ -85,12 +85,12 @@ class Metadata:
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
-        """Every file that the metadata names."""
+        """All files that the metadata lists."""
         return (*self.shards, *(f for f in (self.tokenizer, self.module, self.program) if f is not None))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Make metadata of a root object that satisfies the schema."""
+        """Create metadata from a root object that satisfies the schema."""
         members: dict[str, Any] = {name: item for name, item in value.items() if name != "version"}
         members["shards"] = tuple(FileEntry(**entry) for entry in value["shards"])
         members["tensors"] = tuple(_tensor(entry) for entry in value["tensors"])
@@ -108,7 +108,7 @@ class Metadata:
         return cls(**members)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the root object; members that are None are left out."""
+        """Return the root object; members that are None are omitted."""
         value = _without_none(asdict(self))
         value["tensors"] = [_without_none(tensor) for tensor in value["tensors"]]
         if self.model is not None:
@@ -125,7 +125,7 @@ class Metadata:
 
 
 def digest(value: dict[str, Any]) -> str:
-    """Return the digest of a root object, whatever digest it holds (rule LLQ-CANON-2)."""
+    """Return the digest of a root object; its member `digest` is ignored (rule LLQ-CANON-2)."""
     return hashlib.sha256(canonical({**value, "digest": _NO_DIGEST})).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The `model` object of the metadata, and the tensors that it calls for (spec: Metadata, Model)."""
+"""The `model` object of the metadata, and its tensors (spec: Metadata, Model)."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What the attention of one layer does."""
+    """The attention of one layer."""
 
     rope: bool
     qk_norm: bool
@@ -31,7 +31,7 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class MoE:
-    """A top-1 mixture of experts beside one shared expert."""
+    """A top-1 mixture of experts with one shared expert."""
 
     num_experts: int
     shared_intermediate_size: int
@@ -39,7 +39,7 @@ class MoE:
 
 @dataclass(frozen=True, slots=True)
 class FFN:
-    """What the feed-forward network of one layer does."""
+    """The feed-forward network of one layer."""
 
     activation: Literal["silu", "gelu"]
     gated: bool
@@ -57,7 +57,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the decoder computes; field by field the `model` object of metadata.json."""
+    """The decoder; its fields match the `model` object of metadata.json."""
 
     vocab_size: int
     hidden_size: int
@@ -73,7 +73,7 @@ class Model:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Make a model of a `model` object that satisfies the schema."""
+        """Create a model from a `model` object that satisfies the schema."""
         members = {name: item for name, item in value.items() if name not in ("activations", "layers")}
         layers = tuple(_layer(layer) for layer in value["layers"])
         return cls(**members, fp16_layers=value["activations"]["fp16_layers"], layers=layers)
@@ -97,7 +97,7 @@ def _layer(value: dict[str, Any]) -> Layer:
 
 @dataclass(frozen=True, slots=True)
 class TensorRole:
-    """A tensor that a model calls for: its name, shape and the dtypes that it may have."""
+    """A tensor of a model: its name, its shape and its allowed dtypes."""
 
     name: str
     shape: tuple[int, ...]

@@ -8,15 +8,15 @@ from typing import Literal
 from llq_format.metadata.specification import read_json
 
 Kind = Literal["requirement", "recommendation", "permission", "procedure"]
-"""What a rule is; a procedure is a MUST that is defined by steps or a table."""
+"""Kinds of rules; a procedure is a MUST that is defined by steps or a table."""
 
 Severity = Literal["error", "warning", "none"]
-"""How a violation counts; a permission cannot be violated and has severity `none`."""
+"""Severities of violations; a permission cannot be violated and has severity `none`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `order` is its rank in `spec/rules.md`, which decides the first error."""
+    """A rule; `order` is its rank in `spec/rules.md`, which decides the first error."""
 
     id: str
     kind: Kind
@@ -39,9 +39,9 @@ def registry() -> Mapping[str, Rule]:
 
 
 def find(rule_id: str) -> Rule:
-    """Return the rule of that id; the prefix `LLQ-` and the case of letters may be left out.
+    """Return the rule with an id; the prefix `LLQ-` is optional, and case does not matter.
 
-    Raises KeyError if there is none.
+    Raises KeyError for an unknown id.
     """
     key = rule_id.upper()
     return registry()[key if key.startswith("LLQ-") else f"LLQ-{key}"]

@@ -1,4 +1,4 @@
-"""The files of `spec/` that the code reads: the registry of rules and the JSON Schemas."""
+"""The files of `spec/` that the code uses: the registry of rules and the JSON Schemas."""
 
 import json
 from pathlib import Path

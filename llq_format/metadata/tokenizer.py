@@ -1,4 +1,4 @@
-"""The tokenizer of a package, on its way from a checkpoint."""
+"""The tokenizer of a package, read from a checkpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFiles:
-    """tokenizer.json as bytes, and what the metadata says of it.
+    """tokenizer.json as bytes, and its description in the metadata.
 
-    `bos_token_id` is the token that begins a text, or None if the model wants none. `eos_token_ids` are the
+    `bos_token_id` is the token that begins a text, or None if the model uses none. `eos_token_ids` are the
     tokens that end an answer, without repetition. `chat_template` is Jinja.
     """
 

@@ -1,1 +1,1 @@
-"""Packages on disk: the reader, the writer that mirrors it, and the replacement of directories."""
+"""Packages on disk: the reader, the writer, and the atomic replacement of directories."""

@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all: written next to their place, flushed, renamed."""
+"""Atomic replacement of files and directories: written next to the target, flushed, renamed."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ from typing import IO
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """Provide a file to write that takes its name, and the place of an older file, once it is complete.
+    """Provide a file to write, which replaces an older file once it is complete.
 
-    An error within the block leaves the older file as it was. The mode is that of any new file, by the umask.
+    An error within the block leaves the older file unchanged. The mode is that of any new file, by the umask.
     """
     partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
     file = partial.open("xb")
@@ -55,7 +55,7 @@ def sync_directory(path: Path) -> None:
 def put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
     """Rename a finished directory to its name (LLQ-WRITE-2).
 
-    An older package there is set aside first and removed last.
+    An older package is renamed first and removed last.
     """
     if not (overwrite and os.path.lexists(target)):
         target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory

@@ -1,4 +1,4 @@
-"""Module and program put into a package that exists: the shards stay as they are, byte for byte."""
+"""A new module and a new program for an existing package; the bytes of its shards do not change."""
 
 import hashlib
 import os
@@ -20,22 +20,22 @@ PROGRAM_NAME = "program.json"
 
 
 def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metadata], bytes]) -> Metadata:
-    """Give the package at `path` a module and a program, in place of those that it has.
+    """Replace or add the module and the program of the package at `path`.
 
-    The directory is made anew, with links to all files that stay, and takes the place of the old one when it
-    is whole (LLQ-WRITE-2). A module or program that is missing or damaged is no obstacle.
-    program: makes program.json of the metadata.
-    Raises LLQError with the first fault of the package, FileExistsError where the directory holds directories
+    A new directory with links to all other files replaces the old directory when it is complete
+    (LLQ-WRITE-2). The old module and program may be missing or damaged.
+    program: returns program.json for the metadata.
+    Raises LLQError with the first error of the package, FileExistsError where the directory holds directories
     or is a symbolic link.
     """
     directory = Path(os.path.abspath(package_directory(path)))  # noqa: PTH100  # keeps symbolic links
     metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
     _raise_first(findings)
-    assert metadata is not None  # noqa: S101  # no finding, so there is metadata
+    assert metadata is not None  # noqa: S101  # without findings there is metadata
     bare = replace(metadata, module=None, program=None)
     _raise_first([*check_index(bare), *check_directory(bare, directory)])
     if directory.is_symlink() or any(entry.is_dir() for entry in directory.iterdir()):
-        raise FileExistsError(f"{directory} is a link or holds directories, so it is not replaced")
+        raise FileExistsError(f"{directory} is a link or contains directories, and will not be replaced")
     files = {module_name(metadata.stem): module, PROGRAM_NAME: program(bare)}
     entries = [FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
     sealed = replace(metadata, module=entries[0], program=entries[1]).sealed()
@@ -44,7 +44,7 @@ def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metad
 
 
 def _put(directory: Path, files: dict[str, bytes]) -> None:
-    """Replace or add files of a directory, all at once."""
+    """Replace or add files of a directory, atomically."""
     partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
     try:
         for entry in directory.iterdir():
@@ -61,7 +61,7 @@ def _put(directory: Path, files: dict[str, bytes]) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Link a file, or copy it where the file system has no links."""
+    """Link a file, or copy it if the file system does not support links."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError:

@@ -1,4 +1,4 @@
-"""Packages read: `open` checks the index, tensors are checked and decoded when they are first asked for."""
+"""The reader: `open` checks the index; tensors are checked and decoded at their first use."""
 
 import os
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from llq_format.validation.validate import check_directory, check_index, check_p
 
 
 class Package:
-    """A package opened for reading; made by `open`. Use it as a context manager or call `close`."""
+    """A package opened for reading, created by `open`. Use it as a context manager or call `close`."""
 
     def __init__(self, directory: Path, metadata: Metadata, data: bytes) -> None:
-        """Keep what `open` has checked."""
+        """Store the checked metadata."""
         self.directory = directory
         self.metadata = metadata
         self.metadata_bytes = data
@@ -40,7 +40,7 @@ class Package:
         return list(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is a tensor of that name."""
+        """Return whether the package has a tensor with a name."""
         return name in self._entries
 
     def __len__(self) -> int:
@@ -52,10 +52,10 @@ class Package:
         return iter(self._entries)
 
     def entry(self, name: str) -> TensorEntry:
-        """Return the metadata of a tensor. Raises KeyError if there is none of that name."""
+        """Return the metadata of a tensor. Raises KeyError for an unknown name."""
         if name not in self._entries:
             raise KeyError(
-                f"no tensor {name!r}; the package has {len(self._entries)}, among them {next(iter(self))!r}"
+                f"no tensor {name!r}; the package has {len(self._entries)}, such as {next(iter(self))!r}"
             )
         return self._entries[name]
 
@@ -83,7 +83,7 @@ class Package:
         """
         entry = self.entry(name)
         if not is_int4(entry.dtype):
-            raise TypeError(f"tensor {name!r} is {entry.dtype}, stored raw: use get_tensor")
+            raise TypeError(f"tensor {name!r} is a raw tensor ({entry.dtype}): use get_tensor")
         parts = [_block_arrays(self._sections(entry, part)) for part in entry.parts]
         if len(parts) == 1:
             scales, zero_points, packed = parts[0]
@@ -95,7 +95,7 @@ class Package:
         return PackedTensor((entry.rows, entry.cols), scales, zero_points, packed)
 
     def read_file(self, entry: FileEntry) -> bytes:
-        """Return the bytes of a file of the package; raises LLQError unless its hash is right."""
+        """Return the bytes of a file of the package. Raises LLQError if its hash is wrong."""
         with PackageFile(self.directory / entry.file) as file:
             _raise_first(list(check_file_hash(entry, file)))
             return file.read(0, entry.byte_length)
@@ -106,7 +106,7 @@ class Package:
             self._check(entry, part, file)
 
     def close(self) -> None:
-        """Forget what was checked; arrays that are views of shards stay valid."""
+        """Close the files; arrays that are views of shards stay valid."""
         self._checked.clear()
 
     def __enter__(self) -> Self:
@@ -122,8 +122,8 @@ class Package:
     def _sections(self, entry: TensorEntry, part: Part) -> dict[str, NDArray[Any]]:
         """Return the items of a part's sections by name, as views of the mapped shard.
 
-        Every byte of them was checked, once, in the very file that is mapped: a shard that is replaced or
-        rewritten while the package is open is checked anew. Raises LLQError with the first fault.
+        Every byte of them was checked, once, in the mapped file: a shard that is replaced or rewritten while
+        the package is open is checked again. Raises LLQError with the first error.
         """
         with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
             self._check(entry, part, file)
@@ -159,8 +159,8 @@ def _raise_first(findings: list[Finding]) -> None:
 def open(path: str | os.PathLike[str]) -> Package:  # noqa: A001  # the name that readers of formats have
     """Open the package at `path`: a directory, its metadata.json or its .wgsl module.
 
-    Checks all stages up to `files`; the bytes of a tensor are checked when it is first asked for.
-    Raises LLQError with the first fault.
+    Checks all stages up to `files`; the bytes of a tensor are checked at its first use.
+    Raises LLQError with the first error.
     """
     directory = package_directory(path)
     data = read_metadata(directory, MAX_BYTES)

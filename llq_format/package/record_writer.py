@@ -1,4 +1,4 @@
-"""The bytes of a part, made of blocks or values; what no reader would accept is refused (LLQ-WRITE-3)."""
+"""The bytes of a part, from blocks or values; illegal values are refused (LLQ-WRITE-3)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from llq_format.format.sections import sections
 from llq_format.metadata.model import INV_FREQ
 from llq_format.validation.payload import SCALE_BITS_MAX, SCALE_BITS_MIN
 
-_ROWS_BYTES = 1 << 24  # raw tensors are asked for in runs of rows of about this size
+_ROWS_BYTES = 1 << 24  # raw tensors are requested in runs of rows of about this size
 Rows = Callable[[int, int], "PackedTensor | NDArray[np.floating]"]
 """From (first_row, num_rows) to those rows of a tensor, packed or raw as the plan says."""
 
@@ -67,10 +67,10 @@ def _record(plan: TensorPlan, placed: Placed, rows: Rows) -> Iterator[Any]:
     try:
         packed = rows(placed.first_row, placed.num_rows)
     except QuantizeError as error:
-        raise QuantizeError(f"in its rows from {placed.first_row}: {error}") from error
+        raise QuantizeError(f"in the rows from {placed.first_row}: {error}") from error
     if not isinstance(packed, PackedTensor) or packed.dtype != plan.dtype:
         raise TypeError(
-            f"tensor {plan.name!r} was planned as {plan.dtype}: give a PackedTensor of that dtype"
+            f"tensor {plan.name!r} was planned as {plan.dtype}: pass a PackedTensor of this dtype"
         )
     cols = rows_cols(plan.shape)[1]
     _check_shape(plan, tuple(packed.shape), (placed.num_rows, cols))
@@ -95,7 +95,7 @@ def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Ite
         count = min(run, end - first)
         values = rows(first, count)
         if isinstance(values, PackedTensor) or values.dtype.kind != "f":
-            raise TypeError(f"tensor {plan.name!r} was planned as {plan.dtype}: give an array of floats")
+            raise TypeError(f"tensor {plan.name!r} was planned as {plan.dtype}: pass an array of floats")
         _check_shape(plan, values.shape, (count, *plan.shape[1:]))
         with np.errstate(over="ignore"):  # overflow shows as an infinity, refused below
             stored = np.ascontiguousarray(values, span.dtype)
@@ -106,7 +106,9 @@ def _raw(plan: TensorPlan, placed: Placed, rows: Rows, *, of_model: bool) -> Ite
 
 def _check_shape(plan: TensorPlan, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
     if shape != expected:
-        raise ValueError(f"tensor {plan.name!r} has shape {list(shape)}, planned was {list(expected)}")
+        raise ValueError(
+            f"tensor {plan.name!r} has shape {list(shape)}, but its planned shape is {list(expected)}"
+        )
 
 
 def _check_values(
@@ -124,7 +126,7 @@ def _check_values(
     if not valid.all():
         row, *col = np.argwhere(~valid)[0]
         where = f"row {first_row + row}" + (f", column {col[0]}" if col else "")
-        raise QuantizeError(f"{where}: {values[(row, *col)]} is no {expected}")
+        raise QuantizeError(f"{where}: {values[(row, *col)]} is not a {expected}")
 
 
 def _check_legal(packed: PackedTensor) -> None:
@@ -133,7 +135,7 @@ def _check_legal(packed: PackedTensor) -> None:
     if ((bits < SCALE_BITS_MIN) | (bits > SCALE_BITS_MAX)).any():
         raise QuantizeError("a scale is not a positive normal binary16")
     if (largest_weight(packed.scales, packed.zero_points) > LARGEST_WEIGHT).any():
-        raise QuantizeError(f"the weights of a block exceed {LARGEST_WEIGHT:.0f}")
+        raise QuantizeError(f"the weights of a block exceed the maximum of {LARGEST_WEIGHT:.0f}")
     rows, cols = packed.shape
     blocks = packed.packed.reshape(*block_grid(rows, cols), BLOCK_BYTES)
     below, right = outside_mask(rows % BLOCK or BLOCK, BLOCK), outside_mask(BLOCK, cols % BLOCK or BLOCK)

@@ -1,6 +1,6 @@
-"""Packages written: the mirror of `llq_format.package.reader`, tensor by tensor in canonical order.
+"""The writer: writes a package tensor by tensor in canonical order.
 
-Everything goes into a temporary directory beside the target, is flushed to disk and renamed last
+All files are written to a temporary directory next to the target, is flushed to disk and renamed last
 (LLQ-WRITE-2), so that an interrupted writer leaves no package.
 """
 
@@ -42,9 +42,9 @@ from llq_format.validation.validate import check_index
 
 
 class PackageWriter:
-    """Writes a package; use it as a context manager: `add` every planned tensor in order, then `finish`."""
+    """A writer of a package, used as a context manager: `add` all planned tensors in order, then `finish`."""
 
-    def __init__(  # noqa: PLR0913  # one argument a member of the metadata
+    def __init__(  # noqa: PLR0913  # one argument for each member of the metadata
         self,
         directory: str | os.PathLike[str],
         tensors: Iterable[TensorPlan],
@@ -59,7 +59,7 @@ class PackageWriter:
         overwrite: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Plan the package; nothing is written yet.
+        """Plan the package; no file is written yet.
 
         directory: the package's directory, which must not exist unless `overwrite`.
         tensors: all tensors, in canonical order.
@@ -101,7 +101,7 @@ class PackageWriter:
         return sum(self._placement.shard_bytes)
 
     def __enter__(self) -> Self:
-        """Make the temporary directory."""
+        """Create the temporary directory."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{self.directory.name}.partial-"
         self._partial = Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory.parent))
@@ -110,7 +110,7 @@ class PackageWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove what was not finished."""
+        """Remove an unfinished package."""
         if self._shard is not None:
             self._shard.abandon()
         if self._partial is not None:
@@ -129,7 +129,7 @@ class PackageWriter:
         plan, placed = self._plans[self._next], self._placement.parts[self._next]
         rows = tensor if callable(tensor) else rows_of(plan, tensor)
         self._check_whole()
-        self._failed = True  # unless all of it is written
+        self._failed = True  # unless the whole tensor is written
         self._parts.append(tuple(self._write_part(plan, part, rows) for part in placed))
         self._failed = False
         self._next += 1
@@ -141,7 +141,7 @@ class PackageWriter:
         """
         self._check_whole()
         if self._next < len(self._plans):
-            raise ValueError(f"tensor {self._plans[self._next].name!r} was planned and not added")
+            raise ValueError(f"tensor {self._plans[self._next].name!r} was planned but not added")
         assert self._partial is not None  # noqa: S101  # finish is called within the with block
         self._close_shard()
         metadata = self._with_entries(tuple(self._shards), tuple(self._parts)).sealed()
@@ -157,10 +157,10 @@ class PackageWriter:
 
     def _check_whole(self) -> None:
         if self._failed:
-            raise ValueError("a tensor could not be written, and its shard is spoilt: begin again")
+            raise ValueError("a tensor failed, so its shard is incomplete: create a new PackageWriter")
 
     def _planned(self) -> Metadata:
-        """Return the metadata as planned; hashes, still unknown, stand as zeros."""
+        """Return the planned metadata, with zeros for the unknown hashes."""
         zero_hash = "0" * 64
         parts = tuple(
             tuple(Part(p.shard, p.offset, p.byte_length, p.first_row, p.num_rows, zero_hash) for p in placed)
@@ -175,7 +175,7 @@ class PackageWriter:
         return self._with_entries(shards, parts)
 
     def _check_plan(self) -> None:
-        """Raise the first fault of the metadata as planned."""
+        """Raise the first error of the planned metadata."""
         data = self._planned().to_bytes()
         if len(data) > MAX_BYTES:
             raise metadata_size(len(data), MAX_BYTES)
@@ -254,7 +254,7 @@ class PackageWriter:
 
 
 class _ShardWriter:
-    """One shard being written, hashed on the way."""
+    """A shard that is being written and hashed."""
 
     def __init__(self, path: Path, index: int) -> None:
         self.index = index
@@ -276,13 +276,13 @@ class _ShardWriter:
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
-    """Raise FileExistsError if something is there that may not be replaced."""
+    """Raise FileExistsError if the target exists and must not be replaced."""
     if not os.path.lexists(target):
         return
     if not overwrite:
-        raise FileExistsError(f"{target} exists; remove it, or ask to overwrite it")
+        raise FileExistsError(f"{target} already exists: remove it, or pass overwrite=True")
     if not (target / FILE_NAME).is_file():
-        raise FileExistsError(f"{target} is not a package, so it is not overwritten; remove it yourself")
+        raise FileExistsError(f"{target} is not a package and will not be replaced: remove it manually")
 
 
 def save(
@@ -295,7 +295,7 @@ def save(
     tensors: PackedTensor for INT4, float16 or float32 arrays for raw tensors, which keep their dtype. With
     a `model` among the options they are put into the model's order, otherwise in order of name.
     options: as for PackageWriter.
-    Raises TypeError for an array of another dtype: convert it on purpose, with astype.
+    Raises TypeError for an array of another dtype: convert it explicitly, with astype.
     """
     plans = {
         name: TensorPlan(name, _dtype_of(name, tensor), tuple(tensor.shape))
@@ -305,7 +305,9 @@ def save(
     order = (
         sorted(plans) if model is None else [role.name for role in tensor_roles(model) if role.name in plans]
     )
-    order += [name for name in plans if name not in set(order)]  # what the model does not call for is refused
+    order += [
+        name for name in plans if name not in set(order)
+    ]  # tensors that are not in the model are refused
     with PackageWriter(directory, [plans[name] for name in order], **options) as writer:
         for name in order:
             writer.add(name, tensors[name])
@@ -318,5 +320,5 @@ def _dtype_of(name: str, tensor: PackedTensor | NDArray[np.floating]) -> Dtype:
     kinds: dict[tuple[str, int], Dtype] = {("f", 2): "f16", ("f", 4): "f32"}
     key = (tensor.dtype.kind, tensor.dtype.itemsize)
     if key not in kinds:
-        raise TypeError(f"tensor {name!r} is {tensor.dtype}: give float16, float32 or a PackedTensor")
+        raise TypeError(f"tensor {name!r} is {tensor.dtype}: pass float16, float32 or a PackedTensor")
     return kinds[key]

@@ -1,4 +1,4 @@
-"""The decoder as the specification has it, in NumPy: every rounding in its place, all else in binary64.
+"""The decoder of the specification in NumPy: rounded as specified, otherwise in binary64.
 
 `Decoder(llq_format.open(path)).prefill(token_ids)` gives logits, float64 [tokens, vocab_size].
 """

@@ -1,4 +1,4 @@
-"""What enters a matmul is rounded first (spec: Activations)."""
+"""Rounding of the inputs of matmuls (spec: Activations)."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,8 +1,8 @@
 """The decoder over many sequences at once, a layer at a time, its matrices multiplied by the caller.
 
-What the exporter and the evaluation need: they decide which weights multiply, and see what enters each
-matrix. All is computed in the dtype of the activations, float32 or float64; a layer's weights alone are
-needed at a time. The caller rounds inputs, if it wants to (LLQ-ACT-1, LLQ-ACT-2).
+The exporter and the evaluation use it: they select the weights and observe the inputs of each matrix. All is
+computed in the dtype of the activations, float32 or float64; a layer's weights alone are needed at a time.
+The caller rounds inputs, if it wants to (LLQ-ACT-1, LLQ-ACT-2).
 """
 
 import math
@@ -26,7 +26,7 @@ Weights = Mapping[str, Floats]
 
 
 class Multiply(Protocol):
-    """How a matrix is multiplied."""
+    """A multiplication by a matrix."""
 
     def __call__(self, name: str, x: Floats, tokens: NDArray[np.intp] | None) -> Floats:
         """Return y = W x for vectors x [n, cols], as [n, rows]; W is the layer's matrix `name`.
@@ -40,7 +40,7 @@ def multiplied_by(weights: Weights) -> Multiply:
     return lambda name, x, _tokens: x @ weights[name].T
 
 
-def run_layer(  # noqa: PLR0913  # what a layer consists of
+def run_layer(  # noqa: PLR0913  # the parts of a layer
     model: Model, layer: Layer, raw: Weights, inv_freq: Floats | None, x: Floats, *, multiply: Multiply
 ) -> Floats:
     """Return the residual stream after a layer, [sequences, tokens, hidden], which is x before it.
@@ -60,7 +60,7 @@ def run_layer(  # noqa: PLR0913  # what a layer consists of
 
 
 def final_norm(model: Model, weight: Floats, x: Floats) -> Floats:
-    """Return what enters the head, [sequences, tokens, hidden]."""
+    """Return the input of the head, [sequences, tokens, hidden]."""
     return _norm(x, weight, model.rms_norm_eps)
 
 

@@ -38,16 +38,16 @@ class DecoderLayer:
 class Decoder:
     """The decoder of a model package.
 
-    mode: `exact` rounds what the specification rounds; `float` rounds nothing, to be held against other
+    mode: `exact` rounds what the specification rounds; `float` rounds nothing, for comparison with other
     implementations of the architecture.
     """
 
     def __init__(
         self, package: Package, mode: Literal["exact", "float"] = "exact", kv_cache: KVPrecision = "float64"
     ) -> None:
-        """Decode all weights. Raises ValueError for a package without a model, LLQError for faults."""
+        """Decode all weights. Raises ValueError without a model, LLQError for an invalid package."""
         if package.metadata.model is None:
-            raise ValueError("this package holds tensors but no model: there is nothing to run")
+            raise ValueError("this package has no model: the decoder requires a model package")
         self.model: Model = package.metadata.model
         self.kv_cache: KVPrecision = kv_cache
         self._package = package
@@ -65,7 +65,7 @@ class Decoder:
     def forward(self, tokens: Iterable[int], sequence: Sequence) -> Array:
         """Compute the next positions of a sequence and return their logits, float64 [tokens, vocab_size].
 
-        One token is decode, several are prefill: the numbers are the same however a sequence is split.
+        One token is a decode step, several are a prefill. Splitting a sequence does not change the results.
         Raises ValueError for a token id outside the vocabulary.
         """
         return self.head(self.hidden(tokens, sequence))
@@ -75,7 +75,7 @@ class Decoder:
         ids = np.fromiter(tokens, np.int64)
         if ids.size and (ids.min() < 0 or ids.max() >= self.model.vocab_size):
             raise ValueError(
-                f"token ids are 0 to {self.model.vocab_size - 1}, not {ids.min()} to {ids.max()}"
+                f"token ids must be 0 to {self.model.vocab_size - 1}, not {ids.min()} to {ids.max()}"
             )
         eps = self.model.rms_norm_eps
         positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Tokens one after another (spec: Decoder, Generation)."""
+"""Generation of tokens (spec: Decoder, Generation)."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def generate(
     sequence = decoder.start()
     tokens = prompt
     for position in range(len(prompt), len(prompt) + max_tokens):
-        last = decoder.hidden(tokens, sequence)[-1:]  # logits are wanted at the last position alone
+        last = decoder.hidden(tokens, sequence)[-1:]  # logits are needed only at the last position
         logits = decoder.head(last)[0]
         token = choose(logits, sampling, position)
         if token in eos_token_ids:

@@ -11,7 +11,7 @@ from llq_format.format.quantize import PackedTensor
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
 
 Precision = Literal["int8", "binary16", "float"]
-"""How a matmul's input is rounded; `float` not at all, which only serves comparison with oracles."""
+"""Roundings of a matmul's input; `float` does not round, for comparison with oracles."""
 
 
 class Matrix(Protocol):
@@ -22,7 +22,7 @@ class Matrix(Protocol):
 
 
 class FloatMatrix:
-    """Weights in binary64; inputs rounded to binary16, or not at all."""
+    """Weights in binary64; inputs rounded to binary16, or not rounded."""
 
     def __init__(self, weights: NDArray[np.float32], precision: Literal["binary16", "float"]) -> None:
         """Keep the weights, float32 [rows, cols], as float64."""
@@ -54,7 +54,9 @@ class Int8Matrix:
         self._codes = grid.reshape(self._across, self._down * BLOCK, BLOCK).astype(
             np.float32
         )  # [across, rows, 64]
-        self._codes[-1, :, self._cols - (self._across - 1) * BLOCK :] = 0  # nothing outside the matrix counts
+        self._codes[-1, :, self._cols - (self._across - 1) * BLOCK :] = (
+            0  # codes outside the matrix do not count
+        )
         self._scales = packed.scales.astype(np.float64).reshape(self._down, self._across).T  # [across, down]
 
     def __call__(self, x: Array) -> Array:

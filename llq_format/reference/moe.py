@@ -11,17 +11,17 @@ from llq_format.reference.ops import sigmoid
 
 
 def route(router: Array, x: Array) -> tuple[NDArray[np.intp], Array]:
-    """Return the chosen expert of each token, int [tokens], and its score, [tokens] (LLQ-DEC-14).
+    """Return the selected expert of each token, int [tokens], and its score, [tokens] (LLQ-DEC-14).
 
     router: the router's weights, [num_experts, hidden].
     """
     values = x @ router.T
-    experts = values.argmax(axis=-1)  # the first among equals
+    experts = values.argmax(axis=-1)  # the first of equal values
     return experts, sigmoid(values[np.arange(len(x)), experts])
 
 
 class MoE:
-    """One shared expert beside one chosen of many."""
+    """One shared expert and one routed expert."""
 
     def __init__(self, router: Array, experts: Sequence[FFN], shared: FFN) -> None:
         """Keep the router's weights, float64 [num_experts, hidden], and the experts."""

@@ -15,7 +15,7 @@ def rms_norm(x: Array, weight: Array | None, eps: float) -> Array:
 
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + e^−z)."""
-    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))  # no overflow, whatever z
+    return np.asarray(np.exp(-np.logaddexp(0.0, -z)))  # no overflow for any z
 
 
 def silu(z: Array) -> Array:
@@ -36,7 +36,7 @@ ACTIVATIONS = {"silu": silu, "gelu": gelu}
 
 
 def softmax(scores: Array) -> Array:
-    """Return the softmax along the last axis; −inf stands for what is masked."""
+    """Return the softmax along the last axis; masked values are −inf."""
     weights = np.asarray(scores - scores.max(axis=-1, keepdims=True))
     np.exp(weights, out=weights)  # in place: the scores of a long sequence fill much memory
     weights /= weights.sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""How a token is drawn from logits (spec: Execution program, Sampled choice)."""
+"""Sampling of a token from logits (spec: Execution program, Sampled choice)."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 from llq_format.reference.activations import Array
 
 COLDEST = 2.0**-60
-"""Temperatures below are 0: the greatest logit is taken."""
+"""Smaller temperatures count as 0: the largest logit is selected."""
 
 _MASK = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is chosen from logits: temperature 0 is greedy, top_k None or 0 and top_p 1 keep all.
+    """The parameters of sampling: temperature 0 is greedy; top_k None or 0 and top_p 1 keep all tokens.
 
     seed: of 64 bits; the same seed, logits and position give the same token.
     Raises ValueError for a temperature or top_p that is negative or not finite, and a negative top_k.
@@ -27,12 +27,12 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what section Sampled choice refuses."""
+        """Refuse values that section Sampled choice forbids."""
         for name, value in (("temperature", self.temperature), ("top_p", self.top_p)):
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is a finite number, 0 or more, not {value}")
+                raise ValueError(f"{name} must be a finite number of at least 0, not {value}")
         if self.top_k is not None and self.top_k < 0:
-            raise ValueError(f"top_k is 0, for all, or more, not {self.top_k}")
+            raise ValueError(f"top_k must be at least 0 (0 keeps all tokens), not {self.top_k}")
 
 
 def choose(logits: Array, sampling: Sampling, position: int) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from llq_format.metadata.metadata import Tokenizer as TokenizerEntry
 from llq_format.package.reader import Package
 
-_UNFINISHED = "\ufffd"  # what the tokenizers library shows for the first bytes of a character
+_UNFINISHED = "\ufffd"  # text that the tokenizers library returns for an incomplete character
 
 
 class TextTokenizer:
@@ -22,14 +22,14 @@ class TextTokenizer:
 
         entry = package.metadata.tokenizer
         if entry is None:
-            raise ValueError("this package has no tokenizer: give token ids, or export it with a tokenizer")
+            raise ValueError("this package has no tokenizer: use token ids, or export it with a tokenizer")
         self.entry: TokenizerEntry = entry
         data = package.read_file(entry)
         try:
             self._tokenizer: Any = Tokenizer.from_buffer(data)
-        except Exception as error:  # the library raises nothing narrower
+        except Exception as error:  # the library raises no more specific class
             raise ValueError(
-                f"{entry.file} is no tokenizer that the tokenizers library reads: {error}"
+                f"{entry.file}: the tokenizers library cannot read this tokenizer: {error}"
             ) from error
 
     def encode(self, text: str) -> list[int]:
@@ -39,12 +39,12 @@ class TextTokenizer:
         return ids if bos is None or ids[:1] == [bos] else [bos, *ids]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of token ids, special tokens left out."""
+        """Return the text of token ids, without special tokens."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return text
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
-        """Yield the text of tokens as they come, never a part of a character."""
+        """Yield the text of tokens as they arrive, in complete characters."""
         ids: list[int] = []
         emitted = ""
         for token in tokens:
@@ -66,7 +66,7 @@ class TextTokenizer:
         from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415  # an extra
 
         if self.entry.chat_template is None:
-            raise ValueError("this package has no chat template: give a plain prompt")
+            raise ValueError("this package has no chat template: use a plain prompt")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _refuse
         special = {"bos_token": self._token(self.entry.bos_token_id)}
@@ -83,13 +83,13 @@ class TextTokenizer:
 
 
 def token_ids(tokenizer_json: bytes, text: str) -> list[int]:
-    """Return the ids of a text, no special tokens added; raises ValueError for an unreadable tokenizer."""
+    """Return the ids of a text without special tokens; raises ValueError for an unreadable tokenizer."""
     ids: list[int] = _library_tokenizer(tokenizer_json).encode(text, add_special_tokens=False).ids
     return ids
 
 
 def text_of(tokenizer_json: bytes, ids: Sequence[int]) -> str:
-    """Return the text of token ids, special tokens left out; raises ValueError as `token_ids` does."""
+    """Return the text of token ids, without special tokens; raises ValueError as `token_ids` does."""
     text: str = _library_tokenizer(tokenizer_json).decode(list(ids), skip_special_tokens=True)
     return text
 
@@ -99,8 +99,8 @@ def _library_tokenizer(tokenizer_json: bytes) -> Any:
 
     try:
         return Tokenizer.from_buffer(tokenizer_json)
-    except Exception as error:  # the library raises nothing narrower
-        raise ValueError(f"the tokenizers library does not read tokenizer.json: {error}") from error
+    except Exception as error:  # the library raises no more specific class
+        raise ValueError(f"the tokenizers library cannot read tokenizer.json: {error}") from error
 
 
 def _refuse(message: str) -> str:

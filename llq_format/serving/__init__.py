@@ -1,1 +1,1 @@
-"""A package and the demo page behind HTTP, for browsers (`llq serve`; extra `serve`)."""
+"""An HTTP server for a package and the demo page (`llq serve`; extra `serve`)."""

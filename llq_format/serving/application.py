@@ -21,10 +21,10 @@ ISOLATION = (
     (b"cross-origin-embedder-policy", b"require-corp"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 )
-"""Headers of an isolated page, whose clock is precise to 5 µs instead of 100, as profile() wants it."""
+"""Headers of an isolated page, whose clock has a precision of 5 µs instead of 100 µs, for profile()."""
 
 PUBLIC = ("demo", "dist")
-"""The folders of the web files that browsers get: the page, and the bundle."""
+"""The folders of web files that are served: the page, and the bundle."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
@@ -39,7 +39,7 @@ def application(
 ) -> Starlette:
     """Return an application for a package's directory with its metadata, and the folder of the web files.
 
-    Pages of `origins` may read it from elsewhere. Requests to other `hosts` are refused: a page that names
+    Pages of `origins` may read the package. Requests to other `hosts` are refused: a page that names
     this machine by a name of its own could read a private model.
     """
     names = {FILE_NAME, *(entry.file for entry in metadata.files)}

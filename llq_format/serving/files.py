@@ -1,4 +1,4 @@
-"""Files behind HTTP: byte ranges and validators by starlette; types, names and pace as packages need them."""
+"""Files over HTTP, with byte ranges and validators by starlette, and media types for packages."""
 
 import os
 from collections.abc import Collection
@@ -42,7 +42,7 @@ class Files(StaticFiles):
         self._names = names
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Return the full path and status of a file; of nothing that is not to be served."""
+        """Return the full path and status of a file, if the file may be served."""
         if self._names is not None and path not in self._names:
             return "", None
         return super().lookup_path(path)
@@ -54,12 +54,12 @@ class Files(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """Return the file, or that it has not changed since the client got it."""
+        """Return the file, or status 304 if the client's copy is current."""
         suffix = Path(full_path).suffix
         response = _File(
             full_path,
             status_code,
-            {"cache-control": "no-cache"},  # kept, and asked about: a new export has the same names
+            {"cache-control": "no-cache"},  # cached, but revalidated: a new export has the same names
             TYPES.get(suffix) or guess_type(full_path)[0] or "application/octet-stream",
             stat_result=stat_result,
         )

@@ -1,4 +1,4 @@
-"""An application on a port: bound before anything is said, left on Ctrl-C without a word too many."""
+"""An application on a port, which is bound before any output and closed by Ctrl-C."""
 
 import errno
 import socket
@@ -9,13 +9,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GRACE = 1
-"""Seconds that downloads have to end once the server is told to."""
+"""Time for downloads to finish when the server stops, in seconds."""
 
 
 def listening(host: str, port: int) -> socket.socket:
     """Return a bound socket; port 0 is any free one.
 
-    Raises ValueError, with what to do, where the address cannot be had.
+    Raises ValueError with a remedy if the address is unavailable.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -28,11 +28,11 @@ def listening(host: str, port: int) -> socket.socket:
             bound.close()
             raise
     except socket.gaierror as error:
-        raise ValueError(f"--host {host} is no address of this machine: {error.strerror}") from error
+        raise ValueError(f"--host {host} is not an address of this machine: {error.strerror}") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            remedy = "give another one as --port N, or any free one with --port 0"
-            raise ValueError(f"port {port} of {host} is taken by another program; {remedy}") from error
+            remedy = "use --port N for another port, or --port 0 for a free port"
+            raise ValueError(f"port {port} of {host} is used by another program: {remedy}") from error
         raise ValueError(f"cannot serve at {host}, port {port}: {error.strerror}") from error
     return bound
 

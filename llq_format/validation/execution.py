@@ -21,12 +21,12 @@ def check_execution(metadata: Metadata, directory: Path, broken_files: set[str |
         return []
     try:
         return _findings(metadata, directory)
-    except LLQError as error:  # a file that became shorter meanwhile
+    except LLQError as error:  # the file became shorter in the meantime
         return [error.finding]
 
 
 def check_sizes(metadata: Metadata) -> list[Finding]:
-    """Return the breaches of limits on the lengths of both files, so that no memory is taken for them."""
+    """Return the violations of limits on the lengths of both files, so that large files are not read."""
     findings = []
     if metadata.module is not None and metadata.module.byte_length > module.MAX_BYTES:
         findings.append(module_size(metadata.module.byte_length, metadata.module.file))
@@ -39,10 +39,10 @@ def check_files(metadata: Metadata, module_data: bytes, program_data: bytes) -> 
     """Return the value of program.json, and the findings of stage `program` in the bytes of both files.
 
     The value satisfies the schema if there is no finding. metadata: has a model and a module.
-    Raises ValueError where it has not.
+    Raises ValueError otherwise.
     """
     if metadata.model is None or metadata.module is None:
-        raise ValueError("only a package with a model and a module has a program")
+        raise ValueError("a program requires a package with a model and a module")
     sections, findings = check_module(module_data, metadata.module.file)
     value, in_program = check_program_text(program_data)
     return value, findings + (in_program or _together(value, metadata, sections, findings))
@@ -61,7 +61,7 @@ def _findings(metadata: Metadata, directory: Path) -> list[Finding]:
 def _together(
     value: Any, metadata: Metadata, sections: tuple[Section, ...], in_module: list[Finding]
 ) -> list[Finding]:
-    """Check the program against module and metadata, where the module can be told apart."""
+    """Check the program against module and metadata, if the module has valid sections."""
     if any(finding.rule in ("LLQ-WGSL-1", "LLQ-WGSL-2") for finding in in_module) or metadata.model is None:
         return []
     return check_program(value, metadata, metadata.model, sections)

@@ -14,9 +14,9 @@ Progress = Callable[[int], None]
 def check_part_hash(
     tensor: TensorEntry, part: Part, file: PackageFile, see: Callable[[memoryview], None] | None = None
 ) -> Iterator[Finding]:
-    """Yield a finding if the bytes of a part are not those that the metadata hashed.
+    """Yield a finding if the hash of a part differs from the metadata.
 
-    `see` is shown every piece of the part on the way, so that it is read once.
+    `see` receives every piece of the part, so that the part is read once.
     """
     sha256 = _sha256(file, part.offset, part.byte_length, see)
     if sha256 != part.sha256:
@@ -27,7 +27,7 @@ def check_part_hash(
 def check_file_hash(
     entry: FileEntry, file: PackageFile, progress: Progress | None = None
 ) -> Iterator[Finding]:
-    """Yield a finding if the bytes of a file are not those that the metadata hashed."""
+    """Yield a finding if the hash of a file differs from the metadata."""
     see = None if progress is None else lambda piece: progress(len(piece))
     sha256 = _sha256(file, 0, entry.byte_length, see)
     if sha256 != entry.sha256:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llq_format.metadata.findings import Finding, Place
 
 MAX_BYTES = 1 << 20
-MAX_INVOCATIONS, MAX_DEPTH = 256, 64  # of a workgroup, and in its third dimension
+MAX_INVOCATIONS, MAX_DEPTH = 256, 64  # invocations of a workgroup, and in its third dimension
 _FOREIGN = re.compile(rb"[^\n\x20-\x7E]")
 _BEGIN = re.compile(r"(//|/\*): begin ([a-z][a-z0-9_]{0,63})")
 _COMMENT_MARK = re.compile(r"/\*|\*/")
@@ -23,7 +23,7 @@ _ENTRY_POINT = re.compile(
 class Section:
     """A section of the module: its text, and the line (from 1) that its text begins on.
 
-    portable: whether it stands outside comments, and so belongs to the module as it stands.
+    portable: whether it is outside comments, and therefore belongs to the module itself.
     """
 
     name: str
@@ -38,9 +38,9 @@ class Section:
 
 
 def check_module(data: bytes, file: str) -> tuple[tuple[Section, ...], list[Finding]]:
-    """Return the sections of a module of at most MAX_BYTES, and the breaches of rules LLQ-WGSL-1 to 4.
+    """Return the sections of a module of at most MAX_BYTES, and the violations of rules LLQ-WGSL-1 to 4.
 
-    The sections mean something only if there is no finding of LLQ-WGSL-1 or LLQ-WGSL-2.
+    The sections are valid only without findings of LLQ-WGSL-1 and LLQ-WGSL-2.
     """
     if not data or len(data) > MAX_BYTES:
         return (), [module_size(len(data), file)]

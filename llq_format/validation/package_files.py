@@ -12,7 +12,7 @@ from llq_format.metadata.findings import Finding, LLQError, Place, fail
 from llq_format.metadata.metadata import FILE_NAME
 
 MIN_METADATA_BYTES = 2
-CHUNK_BYTES = 1 << 18  # read at a time: fits a second-level cache, whatever the file's size
+CHUNK_BYTES = 1 << 18  # bytes to read at a time: fits into a second-level cache
 
 
 def package_directory(path: str | os.PathLike[str]) -> Path:
@@ -36,14 +36,14 @@ def kind_of(mode: int) -> str:
 
 
 FileIdentity = tuple[int, int, int, int]
-"""What tells a file and its content, as far as the system knows: device, number, length, time of change."""
+"""The identity of a file and its content: device, inode, length and times of change."""
 
 
 class PackageFile:
     """A regular file of known length, read by position; never a link, FIFO or device."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises OSError if it is missing, no regular file, or a symbolic link."""
+        """Open the file. Raises OSError if it is missing, not a regular file, or a symbolic link."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self.name = path.name
         self._descriptor = os.open(path, flags)
@@ -60,13 +60,13 @@ class PackageFile:
             raise OSError(f"{path.name} is a {kind_of(status.st_mode)}, not a regular file")
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return `size` bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends before."""
+        """Return `size` bytes from `offset`. Raises LLQError (LLQ-PKG-8) if the file ends before."""
         data = bytearray(size)
         self.read_into(memoryview(data), offset)
         return bytes(data)
 
     def chunks(self, offset: int, size: int) -> Iterator[memoryview]:
-        """Yield the bytes from `offset` on in bounded pieces, `size` in all; each is gone with the next."""
+        """Yield `size` bytes from `offset` in bounded pieces; each piece is valid until the next."""
         buffer = memoryview(bytearray(min(CHUNK_BYTES, size)))
         for start in range(offset, offset + size, CHUNK_BYTES):
             piece = buffer[: min(CHUNK_BYTES, offset + size - start)]
@@ -74,11 +74,11 @@ class PackageFile:
             yield piece
 
     def map(self) -> mmap.mmap:
-        """Return the file mapped for reading; the mapping outlives the file's being closed."""
+        """Return the file mapped for reading; the mapping stays valid after the file is closed."""
         return mmap.mmap(self._descriptor, self.byte_length, access=mmap.ACCESS_READ)
 
     def read_into(self, into: memoryview, offset: int) -> None:
-        """Fill a buffer with the bytes from `offset` on. Raises LLQError (LLQ-PKG-8) if the file ends."""
+        """Fill a buffer with the bytes from `offset`. Raises LLQError (LLQ-PKG-8) if the file ends."""
         position = 0
         while position < len(into):
             count = os.preadv(self._descriptor, [into[position:]], offset + position)

@@ -1,4 +1,4 @@
-"""Stage `parts`: where parts lie, from the metadata alone."""
+"""Stage `parts`: the places of parts, from the metadata alone."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from llq_format.metadata.metadata import Metadata, Part, TensorEntry
 _SHARD_MIN = PREAMBLE_BYTES + ALIGNMENT  # bytes: the shortest part is one section
 
 RULES_BEFORE_TILING = frozenset({"LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1"})
-"""Only where these hold does it mean something to ask whether parts tile their shards."""
+"""Rules that must hold before the tiling of shards can be checked."""
 
 
 def check_parts(metadata: Metadata) -> list[Finding]:
@@ -67,7 +67,7 @@ def _shard_lengths(metadata: Metadata) -> Iterator[Finding]:
 
 
 def _tiling(metadata: Metadata) -> list[Finding]:
-    """Return the breaches of LLQ-PART-6 to LLQ-PART-9: parts lie inside, share nothing and leave nothing."""
+    """Return the violations of LLQ-PART-6 to LLQ-PART-9: parts tile shards without overlaps and gaps."""
     parts_by_shard: list[list[tuple[Part, Place]]] = [[] for _ in metadata.shards]
     for t, tensor in enumerate(metadata.tensors):
         for p, part in enumerate(tensor.parts):
@@ -112,7 +112,7 @@ def _placement(metadata: Metadata) -> Iterator[Finding]:
                 where = Place(pointer=f"/tensors/{t}/parts/{p}", tensor=tensor.name)
                 expected_values = {f"expected_{name}": value for name, value in expected_span.items()}
                 yield Finding("part-misplaced", where, span | expected_values)
-                return  # what follows is shifted, not wrong by itself
+                return  # later parts are only shifted
 
 
 def _span(part: Part | Placed) -> dict[str, int]:

@@ -15,15 +15,15 @@ from llq_format.metadata.model import INV_FREQ
 from llq_format.validation.package_files import PackageFile
 
 SCALE_BITS_MIN, SCALE_BITS_MAX = 0x0400, 0x7BFF  # the positive, normal, finite binary16 values
-_EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # all set: not finite
+_EXPONENT_BITS = {"f16": 0x7C00, "f32": 0x7F800000}  # a value with all bits set is not finite
 _ONE_IN = {
     "f16": 0x3C00,
     "f32": 0x3F800000,
-}  # bits of 1.0; the bits of positive values are ordered as they are
+}  # bits of 1.0; the order of positive values is the order of their bits
 
 
 def check_blocks(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
-    """Yield the breaches of LLQ-DEQ-1, LLQ-DEQ-2 and LLQ-PACK-1 in one INT4 part."""
+    """Yield the violations of LLQ-DEQ-1, LLQ-DEQ-2 and LLQ-PACK-1 in one INT4 part."""
     yield from _blocks(tensor, part, file)
     yield from _codes_outside(tensor, part, file)
 
@@ -84,7 +84,7 @@ def _codes_outside(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterat
 
 
 class RawValues:
-    """The values of one raw part, shown piece by piece; notes the first value of each finding code."""
+    """A check of the values of one raw part, piece by piece; records the first value of each finding code."""
 
     def __init__(self, metadata: Metadata, tensor: TensorEntry, part: Part) -> None:
         self._tensor, self._part = tensor, part
@@ -95,7 +95,7 @@ class RawValues:
         self._first_bad: dict[str, tuple[int, int]] = {}  # code: element of the part, bits
 
     def see(self, piece: memoryview) -> None:
-        """Look at the next bytes of the part."""
+        """Check the next bytes of the part."""
         bits = np.frombuffer(piece[: self._left], f"<u{self._item}")
         exponent = _EXPONENT_BITS[self._tensor.dtype]
         not_finite = (bits & exponent) == exponent
@@ -111,7 +111,7 @@ class RawValues:
         self._left -= bits.nbytes
 
     def findings(self, file: PackageFile) -> Iterator[Finding]:
-        """Yield at most one finding a rule, of LLQ-RAW-2 and LLQ-MODEL-6."""
+        """Yield at most one finding per rule, of LLQ-RAW-2 and LLQ-MODEL-6."""
         for code, (at, bits) in self._first_bad.items():
             row, col = divmod(at, self._tensor.cols)
             offset = self._part.offset + at * self._item

@@ -26,9 +26,9 @@ Json = Any
 
 
 def check_program_text(data: bytes) -> tuple[Json, list[Finding]]:
-    """Return the value of program.json, and the breaches of rules LLQ-PROG-1 to LLQ-PROG-4.
+    """Return the value of program.json, and the violations of rules LLQ-PROG-1 to LLQ-PROG-4.
 
-    The value means something only if there is no finding.
+    The value is valid only without findings.
     """
     if not 2 <= len(data) <= MAX_BYTES:
         return None, [program_size(len(data))]
@@ -50,7 +50,7 @@ def program_size(size: int) -> Finding:
 def check_program(
     value: Json, metadata: Metadata, model: Model, sections: Sequence[Section]
 ) -> list[Finding]:
-    """Return the breaches of rules LLQ-PROG-5 to LLQ-PROG-21, in order.
+    """Return the violations of rules LLQ-PROG-5 to LLQ-PROG-21, in order.
 
     value: satisfies the schema; sections: of a module without findings.
     """
@@ -129,7 +129,7 @@ def _buffers(value: Json) -> Iterator[Finding]:
 
 
 def _known_buffers(value: Json, model: Model) -> Iterator[Finding]:
-    """Check what the executor reads and writes itself, and the context."""
+    """Check the resources that the executor itself reads and writes, and the context."""
     sizes = {
         "state": _STATE_BYTES,
         "sampling": _STATE_BYTES,

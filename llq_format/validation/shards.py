@@ -12,7 +12,7 @@ from llq_format.validation.package_files import PackageFile
 
 
 def check_preamble(metadata: Metadata, index: int, file: PackageFile) -> Iterator[Finding]:
-    """Yield the breaches of LLQ-SHARD-2 to LLQ-SHARD-6 in the preamble of shard `index`."""
+    """Yield the violations of LLQ-SHARD-2 to LLQ-SHARD-6 in the preamble of shard `index`."""
     preamble = PREAMBLE.parse(file.read(0, PREAMBLE_BYTES))
 
     def at(field: str) -> Place:
@@ -41,7 +41,7 @@ def check_preamble(metadata: Metadata, index: int, file: PackageFile) -> Iterato
 
 
 def check_part_layout(tensor: TensorEntry, part: Part, file: PackageFile) -> Iterator[Finding]:
-    """Yield the breaches of LLQ-REC-1 to LLQ-REC-5 and LLQ-RAW-1 in one part."""
+    """Yield the violations of LLQ-REC-1 to LLQ-REC-5 and LLQ-RAW-1 in one part."""
     if is_int4(tensor.dtype):
         yield from _slot(tensor, part, file)
     code = "record-padding-not-zero" if is_int4(tensor.dtype) else "raw-padding-not-zero"

@@ -27,7 +27,7 @@ def check_tensors(metadata: Metadata) -> list[Finding]:
         if tensor.name != name:
             place = Place(pointer=f"/tensors/{index}/name")
             findings.append(Finding("tensor-out-of-order", place, {"name": tensor.name, "expected": name}))
-            break  # what follows is shifted, not wrong by itself
+            break  # later tensors are only shifted
     return findings
 
 
@@ -47,7 +47,7 @@ def _membership(metadata: Metadata, roles: list[TensorRole]) -> Iterator[Finding
 
     The metadata of a hostile package may call for billions of tensors in a few bytes.
     """
-    assert metadata.model is not None  # noqa: S101  # the caller's condition, for the type checker
+    assert metadata.model is not None  # noqa: S101  # a condition of the caller, for the type checker
     indices = {tensor.name: index for index, tensor in enumerate(metadata.tensors)}
     missing = 0
     for role in tensor_roles(metadata.model):

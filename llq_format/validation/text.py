@@ -24,7 +24,7 @@ def check_text(data: bytes) -> tuple[Metadata | None, list[Finding]]:
 
 
 def check_version(value: Any) -> list[Finding]:
-    """Return the findings of stage `version`; what is no version or list at all is left to the schema."""
+    """Return the findings of stage `version`; stage `schema` reports values of a wrong type."""
     if not isinstance(value, dict):
         return []
     findings = []

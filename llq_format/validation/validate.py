@@ -26,12 +26,12 @@ def validate(
     progress: Progress | None = None,
     on_total: Callable[[int, str], None] | None = None,
 ) -> list[Finding]:
-    """Return every finding of the package at `path`, the first fault first; valid if none is an error.
+    """Return every finding of the package at `path`, in order; the package is valid if none is an error.
 
     path: a package's directory, its metadata.json or its .wgsl module.
     progress: called with numbers of bytes as files are hashed, from other threads.
     on_total: called with the number of bytes to be hashed and the stem before the first is.
-    Raises OSError only where the system refuses to read (permissions, a failing disk).
+    Raises OSError only if the system refuses to read (permissions, a failing disk).
     """
     directory = package_directory(path)
     try:
@@ -60,7 +60,7 @@ def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
     for entry in metadata.files:
         findings += check_file(directory, entry.file, entry.byte_length)
     listed_files = {entry.file for entry in metadata.files}
-    for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are wanted, not paths
+    for name in sorted(os.listdir(directory)):  # noqa: PTH208  # names are needed, not paths
         if name.lower().endswith(".llq") and name not in listed_files:
             findings.append(Finding("stray-shard", Place(file=ascii(name)[1:-1])))
     if metadata.model is not None and metadata.tokenizer is None:
@@ -87,10 +87,10 @@ def _contents(
     progress: Progress | None,
     on_total: Callable[[int, str], None] | None,
 ) -> list[Finding]:
-    """Return the findings inside files, where earlier ones do not stand in the way.
+    """Return the findings inside files, as far as earlier findings allow.
 
-    A file is hashed in one thread and its parts in another, so that hashing every byte twice takes the time
-    of once.
+    A file is hashed in one thread and its parts in another, so that hashing every byte twice takes no longer
+    than hashing it once.
     """
     broken_files = _broken_files(earlier)
     broken_tensors = {
@@ -117,11 +117,11 @@ def _contents(
             running.append(pool.submit(_file_findings, directory, entry, progress))
         return [finding for future in running for finding in future.result()]
     finally:
-        pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the files in hand
+        pool.shutdown(cancel_futures=True)  # an interrupted validation ends with the current files
 
 
 def _broken_files(findings: list[Finding]) -> set[str | None]:
-    """Return the names of files that are not there as the metadata says: their content means nothing."""
+    """Return the names of missing or unsuitable files, whose content is not checked."""
     return {finding.where.file for finding in findings if finding.rule in _ABOUT_FILES}
 
 

@@ -1,1 +1,1 @@
-"""The bytes of shards with a name for every range, for `llq dump`."""
+"""The bytes of shards with named ranges, for `llq dump`."""

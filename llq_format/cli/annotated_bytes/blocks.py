@@ -1,4 +1,4 @@
-"""The blocks of an INT4 tensor, one by one: where their bytes are and what they say."""
+"""The blocks of an INT4 tensor: the places of their bytes and their values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from llq_format.format.record import PLANE_FIELDS
 from llq_format.format.sections import sections
 from llq_format.metadata.metadata import TensorEntry
 
-_ROW_BYTES = PLANE_BYTES // BLOCK  # of a row of a block in a plane
+_ROW_BYTES = PLANE_BYTES // BLOCK  # bytes of a row of a block in a plane
 _SCALE = next(section for section in sections("int4_affine", 1, 1) if section.name == "scale")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Block `number` of a tensor, which is (i, j) of a part, and where in the shard its bytes are."""
+    """Block `number` of a tensor, which is (i, j) of a part, and the offsets of its bytes in the shard."""
 
     number: int
     part: int
@@ -52,13 +52,13 @@ def blocks(tensor: TensorEntry) -> Iterator[Block]:
 
 
 def block_count(tensor: TensorEntry) -> int:
-    """Return how many blocks the parts of a tensor hold."""
+    """Return the number of blocks in the parts of a tensor."""
     grids = (block_grid(part.num_rows, tensor.cols) for part in tensor.parts)
     return sum(down * across for down, across in grids)
 
 
 def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
-    """Return the bits of a block's scale, in hexadecimal, and its value; None where the file has ended."""
+    """Return the bits of a block's scale, in hexadecimal, and its value; None beyond the end of the file."""
     data = shard.read(block.scale_at, _SCALE.item_bytes)
     if len(data) < _SCALE.item_bytes:
         return None
@@ -66,7 +66,7 @@ def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
 
 
 def zero_point_of(block: Block, shard: ShardBytes) -> int | None:
-    """Return a block's zero_point, 8 if the tensor is symmetric; None where the file has ended."""
+    """Return a block's zero_point, 8 if the tensor is symmetric; None beyond the end of the file."""
     if block.zero_point_at is None:
         return ZERO_POINT_SYMMETRIC
     data = shard.read(block.zero_point_at, 1)
@@ -75,7 +75,7 @@ def zero_point_of(block: Block, shard: ShardBytes) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class BlockRow:
-    """A row of a block: 16 bytes of each plane and their 64 codes, None where the file has ended."""
+    """A row of a block: 16 bytes of each plane and their 64 codes; None beyond the end of the file."""
 
     row: int
     low_at: int
@@ -107,7 +107,7 @@ def rows_of(block: Block, shard: ShardBytes) -> list[BlockRow]:
 
 
 def block_json(block: Block, shard: ShardBytes) -> dict[str, Any]:
-    """Return a block's place, scale and zero_point; what the file no longer holds is null."""
+    """Return a block's place, scale and zero_point; values beyond the end of the file are null."""
     scale, zero_point = scale_of(block, shard), zero_point_of(block, shard)
     return {
         "block": block.number,

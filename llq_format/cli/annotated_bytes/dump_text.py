@@ -11,7 +11,7 @@ from llq_format.format.layout import BLOCK, is_int4
 from llq_format.format.raw_tensor import RAW_ITEM_BYTES
 from llq_format.metadata.metadata import Part, TensorEntry
 
-_RUN_BYTES = 1 << 16  # of raw data, read at a time
+_RUN_BYTES = 1 << 16  # bytes of raw data to read at a time
 _BLOCK_HEAD = "  block  part      i      j       scale  bits  zero_point  packed at"
 _HEAD = f"{'offset':>10} {'bytes':>10}  {'range':<13}  content"
 
@@ -22,7 +22,7 @@ def pieces_text(pieces: Iterable[Piece], shard: ShardBytes) -> Iterator[str]:
     yield _HEAD
     end = 0
     for piece in pieces:
-        yield piece.title + (f" (overlaps what ends at byte {end})" if piece.offset < end else "")
+        yield piece.title + (f" (overlaps the range that ends at byte {end})" if piece.offset < end else "")
         yield from _ranges(piece.ranges, shard)
         end = max(end, piece.end)
     yield ""
@@ -36,7 +36,7 @@ def tensor_text(tensor: TensorEntry, shards: list[ShardBytes]) -> Iterator[str]:
         yield from pieces_text([piece], shard)
         length = piece.end - piece.offset
         if length != part.byte_length:
-            yield f"The metadata says that this part has {part.byte_length} bytes, not {length} (LLQ-PART-5)."
+            yield f"byte_length of this part is {part.byte_length}; expected {length} (LLQ-PART-5)"
             yield ""
         if not is_int4(tensor.dtype):
             yield from _values(tensor, part, shard)
@@ -47,7 +47,7 @@ def tensor_text(tensor: TensorEntry, shards: list[ShardBytes]) -> Iterator[str]:
 
 
 def block_text(tensor: TensorEntry, block: Block, shard: ShardBytes) -> Iterator[str]:
-    """Yield the lines of a block: what it covers, scale, zero_point, and row by row planes and codes."""
+    """Yield the lines of a block: place, scale and zero_point, then the planes and codes of each row."""
     first_row = tensor.parts[block.part].first_row + block.i * BLOCK
     first_col = block.j * BLOCK
     yield f"{tensor.name}: {tensor.dtype}, block {block.number}"
@@ -86,7 +86,7 @@ def _block_line(block: Block, shard: ShardBytes) -> str:
 
 
 def _values(tensor: TensorEntry, part: Part, shard: ShardBytes) -> Iterator[str]:
-    """Yield the values of a raw part, two a line."""
+    """Yield the values of a raw part, two per line."""
     size = RAW_ITEM_BYTES[tensor.dtype]
     total = part.num_rows * tensor.cols * size
     yield f"{'offset':>10}  {'bytes':<23}  {'row, column':<15} values"

@@ -1,4 +1,4 @@
-"""The named byte ranges of shards, as the metadata lays them out, whatever the bytes say."""
+"""The named byte ranges of shards, from the metadata alone."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ _SHOWN_BYTES = 8  # of a range
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes `offset` to `offset + size - 1` of a shard; `kind` says how to read them."""
+    """Bytes `offset` to `offset + size - 1` of a shard; `kind` specifies how to read them."""
 
     name: str
-    kind: str  # magic, integer, zeros, or in words what the bytes are
+    kind: str  # magic, integer, zeros, or a description of the bytes
     offset: int
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The preamble or a part: what it is, where it begins and ends, and the ranges that tile it."""
+    """The preamble or a part: its title, start and end, and the ranges that tile it."""
 
     title: str
     ranges: tuple[Range, ...]
@@ -35,12 +35,12 @@ class Piece:
 
     @property
     def offset(self) -> int:
-        """Where it begins."""
+        """The offset of the first byte."""
         return self.ranges[0].offset
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """The offset after the last byte."""
         return self.ranges[-1].offset + self.ranges[-1].size
 
 
@@ -50,7 +50,7 @@ def preamble() -> Piece:
 
 
 def part_piece(tensor: TensorEntry, index: int) -> Piece:
-    """Return a part of a tensor, its length computed from dtype, rows and columns."""
+    """Return a part of a tensor; its length follows from dtype, rows and columns."""
     part = tensor.parts[index]
     rows = f"rows {part.first_row} to {part.first_row + part.num_rows - 1} of {tensor.rows}"
     title = f"{tensor.name}: {tensor.dtype}, part {index}, {rows}"
@@ -58,7 +58,7 @@ def part_piece(tensor: TensorEntry, index: int) -> Piece:
 
 
 def shard_pieces(metadata: Metadata, shard: int) -> list[Piece]:
-    """Return preamble and parts of a shard in order of offset, and what no part claims."""
+    """Return the preamble, the parts and the unclaimed bytes of a shard, in order of offset."""
     parts = [
         part_piece(tensor, index)
         for tensor in metadata.tensors
@@ -78,7 +78,7 @@ def shard_pieces(metadata: Metadata, shard: int) -> list[Piece]:
 
 
 def _unclaimed(start: int, end: int) -> Piece:
-    return Piece("in no part", (Range("unused", "bytes that no part claims", start, end - start),))
+    return Piece("in no part", (Range("unused", "bytes of no part", start, end - start),))
 
 
 def _part_ranges(tensor: TensorEntry, part: Part) -> Iterator[Range]:
@@ -96,7 +96,7 @@ def _part_ranges(tensor: TensorEntry, part: Part) -> Iterator[Range]:
 
 
 def _contents(section: Section, matrix: str) -> str:
-    """Return in words what a section holds; of a raw tensor, `matrix`."""
+    """Return a description of the contents of a section; for a raw tensor, of `matrix`."""
     if section.name == "data":
         return matrix
     plural = "s" if section.item == "block" else ""
@@ -114,7 +114,7 @@ def _fields(fields: Mapping[str, Field], start: int) -> Iterator[Range]:
 
 
 def content(range_: Range, shard: ShardBytes) -> tuple[str, str]:
-    """Return the first bytes of a range in hexadecimal, and in words what it says."""
+    """Return the first bytes of a range in hexadecimal, and its value in words."""
     complete = range_.kind in ("magic", "integer", "zeros")
     data = shard.read(range_.offset, range_.size if complete else min(range_.size, _SHOWN_BYTES))
     return data[:_SHOWN_BYTES].hex(" ").upper(), _value(range_, data) if data else GONE

@@ -1,4 +1,4 @@
-"""The bytes of a shard as far as they go: a missing or cut file gives fewer, never an error."""
+"""The bytes of a shard; a missing or truncated file returns fewer bytes, never an error."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from llq_format.validation.package_files import PackageFile
 
 
 class ShardBytes:
-    """A shard that may be damaged; `problem` says in words what is wrong with the file, if anything."""
+    """A shard that may be damaged; `problem` describes the problem of the file, if any."""
 
     def __init__(self, directory: Path, entry: FileEntry) -> None:
         self.name = entry.file
@@ -19,10 +19,10 @@ class ShardBytes:
             self.problem = f"cannot be read: {error.strerror or error}"
             return
         if self._file.byte_length != entry.byte_length:
-            self.problem = f"is {self._file.byte_length:,} bytes long, not {entry.byte_length:,}"
+            self.problem = f"is {self._file.byte_length:,} bytes long; expected {entry.byte_length:,}"
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return the bytes from `offset` on, fewer than `size` where the file ends before."""
+        """Return up to `size` bytes from `offset`, fewer if the file ends."""
         if self._file is None:
             return b""
         available = max(0, min(size, self._file.byte_length - offset))

@@ -1,4 +1,4 @@
-"""`llq compare`: runtimes side by side, from their conformance reports."""
+"""`llq compare`: a comparison of runtimes, from their conformance reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,26 +16,30 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="REPORT",
-            help="Directories that pytest conformance --report wrote, or their report.json.",
+            help="Directories written by `pytest conformance --report`, or their report.json files.",
             show_default=False,
         ),
     ],
     *,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write a page.", show_default=False),
+        typer.Option("-o", "--output", metavar="FILE", help="HTML page to write.", show_default=False),
     ] = None,
     json: Json = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Print rules that all keep, too.")] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Include the rules that every runtime satisfies.")
+    ] = False,
 ) -> None:
-    """Put conformance reports of runtimes side by side.
+    """Compare runtimes by their conformance reports.
 
-    Without -o and --json a table is printed: per capability the share of checks passed, per area the rules
-    kept, and the rules that some runtime breaks.
+    Prints a table unless -o or --json is given. The table lists the share of passed checks for each
+    capability, the satisfied rules for each area, and every rule that a runtime violates.
+
+    Example: llq compare reports/a reports/b
 
     Example: llq compare reports/a reports/b -o comparison.html
 
-    Exit status: 0 done, 1 failed, 2 misuse.
+    Exit status: 0 success, 1 failure, 2 usage error.
     """
     comparison = suite("reporting.comparison").Comparison.read(reports)
     for warning in comparison.warnings:

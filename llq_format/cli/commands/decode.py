@@ -1,4 +1,4 @@
-"""`llq decode`: one tensor as an .npy file."""
+"""`llq decode`: a tensor as an .npy file."""
 
 import stat
 import sys
@@ -21,29 +21,32 @@ from llq_format.package.reader import Package
 
 def decode(
     path: PackagePath,
-    tensor: Annotated[str, typer.Argument(metavar="TENSOR", help="Name of a tensor.", show_default=False)],
+    tensor: Annotated[str, typer.Argument(metavar="TENSOR", help="Name of the tensor.", show_default=False)],
     output: Annotated[
         Path,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE.npy",
-            help="Where to write; - is standard output.",
+            help="File to write; - writes to standard output.",
             show_default=False,
         ),
     ],
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Decode a tensor exactly, to a NumPy file of binary32 values.
+    """Decode a tensor and write its weights to a NumPy file.
 
-    Every byte of the tensor is checked first. The file appears whole or not at all.
+    The weights are exact binary32 values. The command checks every byte of the tensor first. If it fails,
+    it writes no file.
 
     Example: llq decode smollm2 layers.0.attention.qkv -o qkv.npy
     """
     to_stdout = str(output) == "-"
     if to_stdout and sys.stdout.isatty():
-        raise typer.BadParameter("this is a terminal; give a file or a pipe.", param_hint="-o")
+        raise typer.BadParameter(
+            "standard output is a terminal: name a file, or redirect the output", param_hint="-o"
+        )
     if not to_stdout:
         _check_target(output, force=force)
     with about(path), llq_format.open(path) as package:
@@ -57,31 +60,35 @@ def decode(
 
 
 def tensor_of(package: Package, name: str) -> NDArray[np.float32]:
-    """Return a tensor. Raises ValueError with the names nearest to an unknown one."""
+    """Return a tensor. Raises ValueError with similar names if the name is unknown."""
     check_name(name, package.keys())
     return package.get_tensor(name)
 
 
 def check_name(name: str, names: list[str]) -> None:
-    """Raise ValueError with the nearest names if `name` is none of `names`."""
+    """Raise ValueError with similar names if `name` is not in `names`."""
     if name not in names:
         near = get_close_matches(name, names, n=5, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"llq inspect --all lists all {len(names)}"
-        raise ValueError(f"no tensor named {printable(name)}; {hint}")
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"`llq inspect --all` lists all {len(names)} names"
+        )
+        raise ValueError(f"tensor {printable(name)} not found: {hint}")
 
 
 def _check_target(path: Path, *, force: bool) -> None:
-    """Raise FileExistsError for a file that must not be replaced; devices and directories never are."""
+    """Raise FileExistsError for a path that must not be replaced. Devices and directories never are."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise FileNotFoundError(f"there is no directory {path.parent}") from None
+            raise FileNotFoundError(f"directory {path.parent} not found") from None
         return
     if not stat.S_ISREG(mode):
-        raise FileExistsError(f"{path} is no regular file and will not be replaced")
+        raise FileExistsError(f"{path} is not a regular file and will not be replaced")
     if not force:
-        raise FileExistsError(f"{path} exists; --force replaces it")
+        raise FileExistsError(f"{path} already exists: use --force to replace it")
 
 
 def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:

@@ -11,9 +11,11 @@ _FEATURES = ("shader-f16", "subgroups", "timestamp-query")
 
 
 def devices(*, json: Json = False) -> None:
-    """List WebGPU adapters and the variants they can execute.
+    """List WebGPU adapters and the kernel variants they support.
 
-    The preferred one stands first. Give a part of a name to `llq run --adapter`. Needs the extra `webgpu`.
+    The preferred adapter is listed first. Pass a name, or a part of it, to `llq run --adapter`.
+
+    Requires the extra `webgpu`: pip install 'llq-format[webgpu]'
 
     Example: llq devices
 
@@ -37,7 +39,11 @@ def devices(*, json: Json = False) -> None:
         print_json(rows)
         return
     if not rows:
-        print_line(stdout(), "no WebGPU adapter: Debian's mesa-vulkan-drivers has one without a GPU")
+        print_line(
+            stdout(),
+            "no WebGPU adapter found: without a GPU, install a software adapter, such as Debian's "
+            "mesa-vulkan-drivers",
+        )
         return
     head = ("name", "type", "backend", "features", "variants")
     cells = [[row[h] if isinstance(row[h], str) else ", ".join(row[h]) for h in head] for row in rows]

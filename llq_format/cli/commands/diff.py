@@ -1,4 +1,4 @@
-"""`llq diff`: what differs between two packages."""
+"""`llq diff`: the differences between two packages."""
 
 import json as json_module
 from dataclasses import asdict
@@ -24,23 +24,23 @@ from llq_format.cli.terminal import ProgressBar, print_fields, print_heading, pr
 from llq_format.package.reader import Package
 
 DIFFERENT = 1
-_MOST_TENSORS, _MOST_BLOCKS, _MOST_CHARACTERS = 20, 8, 60  # shown where lists and values are folded
+_MOST_TENSORS, _MOST_BLOCKS, _MOST_CHARACTERS = 20, 8, 60  # limits where lists and values are shortened
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="A package.", show_default=False)],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another package.", show_default=False)],
+    a: Annotated[Path, typer.Argument(metavar="A", help="First package.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Second package.", show_default=False)],
     *,
     json: Json = False,
     show_all: All = False,
 ) -> None:
     """Compare two packages: metadata, tensors, weights and blocks.
 
-    Packages of one digest are the same by definition and are not read further.
+    Packages with equal digests are identical, so their shards are not read.
 
-    Example: llq diff smollm2 smollm2-other
+    Example: llq diff smollm2 smollm2-symmetric
 
-    Exit status: 0 the same, 1 different, 2 trouble.
+    Exit status: 0 identical, 1 different, 2 error.
     """
     with reported(MISUSE):
         with about(a):
@@ -58,7 +58,7 @@ def diff(
 
 
 class _Differences:
-    """All that differs between packages `a` and `b`."""
+    """The differences between packages `a` and `b`."""
 
     def __init__(self, a: Package, b: Package) -> None:
         self.a, self.b = a, b
@@ -75,7 +75,7 @@ class _Differences:
         return not self.same_digest
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything; blocks in full."""
+        """Return all differences, with every block number."""
         return {
             "same": not self.different,
             "a": {"path": str(self.a.directory), "digest": self.a.metadata.digest},
@@ -88,12 +88,12 @@ class _Differences:
         }
 
     def print(self, console: Console, *, show_all: bool) -> None:
-        """Print everything, long lists folded unless `show_all`."""
+        """Print the differences; long lists are shortened unless `show_all` is true."""
         fields = [("a", f"{self.a.directory}  {self.a.metadata.digest[:16]}…")]
         fields.append(("b", f"{self.b.directory}  {self.b.metadata.digest[:16]}…"))
         print_fields(console, fields, indent=0)
         if not self.different:
-            print_line(console, f"same: one digest, {self.shared} tensors")
+            print_line(console, f"identical: equal digests, {self.shared} tensors")
             return
         if self.members:
             print_heading(console, "metadata")
@@ -108,7 +108,7 @@ class _Differences:
                     print_line(console, f"{name}: {entry.dtype} {list(entry.shape)}", lead="  ")
                 _print_omitted(console, len(names) - most)
         if self.tensors:
-            print_heading(console, "tensors that differ")
+            print_heading(console, "different tensors")
             most = len(self.tensors) if show_all else _MOST_TENSORS
             for tensor in self.tensors[:most]:
                 _print_tensor(console, tensor, show_all=show_all)
@@ -118,7 +118,7 @@ class _Differences:
             f", {len(n)} only in {w}" for w, n in (("a", self.only_a), ("b", self.only_b)) if n
         )
         print_line(
-            console, f"different: {len(self.tensors)} of {self.shared} tensors in both differ{unshared}"
+            console, f"different: {len(self.tensors)} of {self.shared} common tensors differ{unshared}"
         )
 
 
@@ -149,12 +149,12 @@ def _print_tensor(console: Console, tensor: TensorDifference, *, show_all: bool)
     ]
     w = tensor.weights
     if w is None:
-        fields.append(("weights", "not compared: the shapes differ"))
+        fields.append(("weights", "not compared: different shapes"))
     elif w.differing:
         share = f"{w.differing:,} of {w.total:,} differ ({w.differing / w.total:.2%})"
         fields.append(("weights", f"{share}, by at most {w.largest:.6g}, at row {w.row}, column {w.col}"))
     else:
-        fields.append(("weights", "the same"))
+        fields.append(("weights", "identical"))
     for kind, numbers in tensor.blocks.items():
         runs = spans(numbers).split(", ")
         most = len(runs) if show_all else _MOST_BLOCKS

@@ -1,4 +1,4 @@
-"""`llq dump`: the bytes of shards, every range named."""
+"""`llq dump`: the annotated bytes of shards."""
 
 import sys
 from collections.abc import Iterator
@@ -27,7 +27,13 @@ def dump(
     *,
     tensor: Annotated[
         str | None,
-        typer.Option("--tensor", "-t", metavar="NAME", help="Dump one tensor.", show_default=False),
+        typer.Option(
+            "--tensor",
+            "-t",
+            metavar="NAME",
+            help="Name of a tensor: print only its bytes.",
+            show_default=False,
+        ),
     ] = None,
     block: Annotated[
         int | None,
@@ -36,24 +42,25 @@ def dump(
             "-b",
             metavar="N",
             min=0,
-            help="Dump one block of the tensor, code by code.",
+            help="Number of a block of the tensor: print its codes.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Print the bytes of shards in hexadecimal, every range named.
+    """Print the bytes of shards in hexadecimal, with annotations.
 
-    Ranges are where the metadata says that they are; nothing but the metadata is checked, so that damaged
-    shards can be looked at. With --tensor, also every block, or every value of a raw tensor; with --block,
-    that block's scale, zero_point, plane rows and codes.
+    Each byte range is printed with its name and meaning, at the offset that metadata.json gives. Only
+    metadata.json is checked, so damaged shards can be printed. --tensor lists the blocks of an INT4 tensor,
+    or the values of a raw tensor. --block prints the scale, the zero_point, the plane rows and the codes of
+    a block.
 
     Example: llq dump smollm2 | less
 
     Example: llq dump smollm2 --tensor layers.0.attention.qkv --block 3
     """
     if block is not None and tensor is None:
-        raise typer.BadParameter("a block is one of a tensor: give --tensor too.", param_hint="--block")
+        raise typer.BadParameter("a block belongs to a tensor: add --tensor NAME", param_hint="--block")
     directory = package_directory(path)
     with about(path):
         metadata = _metadata(directory)
@@ -75,7 +82,7 @@ def dump(
 
 
 def _metadata(directory: Path) -> Metadata:
-    """Return the metadata if it can be made out at all. Raises LLQError with the first fault if not."""
+    """Return the metadata if it can be parsed. Raises LLQError with the first error otherwise."""
     metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
     if metadata is None:
         raise LLQError(min(findings, key=lambda finding: finding.order))
@@ -92,17 +99,17 @@ def _check_shards(entry: TensorEntry, metadata: Metadata) -> None:
     for index, part in enumerate(entry.parts):
         if part.shard >= len(metadata.shards):
             raise ValueError(
-                f"part {index} of {entry.name} is said to be in shard {part.shard}, and there are "
+                f"part {index} of {entry.name} has shard {part.shard}; expected a number less than "
                 f"{len(metadata.shards)} (LLQ-PART-3)"
             )
 
 
 def _dump_block(entry: TensorEntry, number: int, shards: list[ShardBytes], *, json: bool) -> None:
     if not is_int4(entry.dtype):
-        raise typer.BadParameter(f"{entry.name} is {entry.dtype}, which has no blocks.", param_hint="--block")
+        raise typer.BadParameter(f"{entry.name} is {entry.dtype}, which has no blocks", param_hint="--block")
     count = block_count(entry)
     if number >= count:
-        raise typer.BadParameter(f"{entry.name} has blocks 0 to {count - 1}.", param_hint="--block")
+        raise typer.BadParameter(f"{entry.name} has blocks 0 to {count - 1}", param_hint="--block")
     block = next(block for block in blocks(entry) if block.number == number)
     shard = shards[entry.parts[block.part].shard]
     if json:

@@ -1,4 +1,4 @@
-"""`llq eval`: how near a package is to the checkpoint that it was made of."""
+"""`llq eval`: the differences between a package and the checkpoint that it was exported from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from llq_format.metadata.tokenizer import TokenizerFiles
     from llq_format.package.reader import Package
 
-_NAMES = {"weights": "INT4 weights, inputs as they are", "exact": "inputs rounded too, as runtimes do"}
+_NAMES = {
+    "weights": "INT4 weights, inputs not rounded",
+    "exact": "INT4 weights, inputs rounded as in runtimes",
+}
 _PROMPT, _FOLLOWING = 32, 48  # tokens of a sample on the page
 
 
@@ -36,28 +39,29 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         Path,
         typer.Option(
             metavar="CHECKPOINT",
-            help="What the package was made of: a Hugging Face directory, or a GGUF file.",
+            help="Original checkpoint: a Hugging Face directory or a GGUF file.",
             show_default=False,
         ),
     ],
     text: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="UTF-8 text, or token ids in an .npy.", show_default=False),
+        typer.Option(metavar="FILE", help="Text in UTF-8, or token ids in an .npy file.", show_default=False),
     ],
     tokens: Annotated[
-        int, typer.Option(metavar="N", min=32, help="Read so many tokens at most, in sequences of 512.")
+        int, typer.Option(metavar="N", min=32, help="Maximum number of tokens to read, in sequences of 512.")
     ] = 4096,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Write a page with pictures.", show_default=False),
+        typer.Option("--html", metavar="FILE", help="HTML report to write.", show_default=False),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Measure how near a package, of any exporter, is to its checkpoint.
+    """Measure the quality loss of a package against its checkpoint.
 
-    Perplexity, divergence from the original, share of equal top-1 tokens, error of each layer.
-    Intervals are of 95 %, over the sequences of the text. The text must not have calibrated the package.
-    The page shows these, the scale and the error of every block, and what both models write.
+    Prints the perplexity, the divergence from the original model, the share of equal top-1 tokens and the
+    error of each layer, with 95 % confidence intervals over the sequences of the text. Use a text that did
+    not calibrate the package. The HTML report adds the scale and the error of each block, and samples of
+    text that both models generate. The package may come from any exporter.
 
     Example: llq eval smollm2 --against SmolLM2-135M-Instruct --text story.txt
 
@@ -69,11 +73,11 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     from llq_format.package.reader import open as open_package  # noqa: PLC0415
 
     if html is not None and not html.parent.is_dir():
-        raise typer.BadParameter(f"{html.parent} is no directory.", param_hint="'--html'")
+        raise typer.BadParameter(f"directory {html.parent} not found", param_hint="'--html'")
     with about(path), open_package(path) as package:
         model = package.metadata.model
         if model is None:
-            raise ValueError("this package holds tensors but no model: there is nothing to evaluate")
+            raise ValueError("this package has no model: `llq eval` requires a model package")
         has_tokenizer = package.metadata.tokenizer is not None
         with (
             open_checkpoint(against, tokenizer=not has_tokenizer) as checkpoint,
@@ -115,7 +119,7 @@ def _tokenizer(package: "Package") -> "TokenizerFiles | None":
     )
 
 
-def _page(  # noqa: PLR0913, PLR0917  # all that is shown
+def _page(  # noqa: PLR0913, PLR0917  # the contents of the page
     report: dict[str, Any],
     package: "Package",
     checkpoint: "Checkpoint",
@@ -123,7 +127,7 @@ def _page(  # noqa: PLR0913, PLR0917  # all that is shown
     tokenizer: "TokenizerFiles | None",
     bar: ProgressBar,
 ) -> str:
-    """Return the page; `bar` is advanced by one a layer, and by one a token that either model writes."""
+    """Return the page. `bar` advances by one for each layer and each generated token."""
     from llq_format.evaluation import block_maps  # noqa: PLC0415
     from llq_format.evaluation.eval_page import eval_page  # noqa: PLC0415
     from llq_format.evaluation.written_text import written_samples  # noqa: PLC0415
@@ -162,10 +166,13 @@ def _print(report: dict[str, Any]) -> None:
                 ("change", _with_interval(score["change"], "{:+.1%}")),
                 ("KL divergence", _with_interval(score["divergence"], "{:.4f}") + " nats"),
                 ("99th percentile", f"{score['divergence_99']:.4f} nats"),
-                ("same top token", _with_interval(score["same_top"], "{:.1%}")),
+                ("same top-1 token", _with_interval(score["same_top"], "{:.1%}")),
             ],
         )
-    print_heading(console, "Error of each layer, relative: of what it adds, and of the stream after it")
+    print_heading(
+        console,
+        "Relative error of each layer: of its contribution (own), and of the residual stream after it",
+    )
     print_table(
         console,
         ("layer", "own", "accumulated"),

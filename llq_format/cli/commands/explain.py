@@ -21,15 +21,17 @@ def explain(
     rule: Annotated[
         str | None,
         typer.Argument(
-            metavar="RULE", help="Id of a rule, such as LLQ-PART-4 or part-4.", show_default=False
+            metavar="RULE",
+            help="Rule id, such as LLQ-PART-4 or part-4; all rules if omitted.",
+            show_default=False,
         ),
     ] = None,
     *,
     json: Json = False,
 ) -> None:
-    """Print a rule, its notes, how to fix a violation, and the codes of its findings.
+    """Print a rule, its notes, its remedy and its finding codes.
 
-    Without RULE, all rules are listed in order of checking.
+    Without RULE, the command lists all rules in the order in which they are checked.
 
     Example: llq explain part-4
 
@@ -48,7 +50,7 @@ def explain(
 def _print_findings(console: Console, codes: tuple[FindingCode, ...]) -> None:
     if codes:
         console.print()
-        print_line(console, "findings, by code", lead="  ")
+        print_line(console, "finding codes", lead="  ")
         print_fields(
             console,
             [(code.name, f"found {code.found.plain}, expected {code.expected.plain}") for code in codes],
@@ -57,13 +59,13 @@ def _print_findings(console: Console, codes: tuple[FindingCode, ...]) -> None:
 
 
 def _find(text: str) -> Rule:
-    """Return the rule that a text names, as it stands in the specification or with less."""
+    """Return the rule with an id, written as in the specification or abbreviated."""
     key = text.strip("[]*").upper().replace(" ", "-").replace("_", "-")
     key = key if key.startswith("LLQ-") else f"LLQ-{key}"
     if key not in registry():
         near = get_close_matches(key, registry(), n=4, cutoff=0.7)
-        hint = f"did you mean {' or '.join(near)}?" if near else "llq explain lists them all."
-        raise typer.BadParameter(f"there is no rule {printable(text)}; {hint}", param_hint="RULE")
+        hint = f"did you mean {' or '.join(near)}?" if near else "`llq explain` lists all rules"
+        raise typer.BadParameter(f"rule {printable(text)} not found: {hint}", param_hint="RULE")
     return registry()[key]
 
 
@@ -127,7 +129,7 @@ def _print_rule(console: Console, rule: Rule, statement: Statement | None) -> No
 
 
 def _print_block(console: Console, block: str) -> None:
-    """Print a block of a chapter: tables and code line by line, items of lists and notes as paragraphs."""
+    """Print a block of a chapter: tables and code line by line, list items and notes as paragraphs."""
     lines = block.splitlines()
     if block.startswith(("|", "```")):
         for line in lines:

@@ -17,43 +17,49 @@ from llq_format.webgpu.planning.program_files import ProgramOptions
 def export(  # noqa: PLR0913  # one argument an option
     checkpoint: Annotated[
         Path,
-        typer.Argument(
-            metavar="CHECKPOINT", help="A Hugging Face directory, or a GGUF file.", show_default=False
-        ),
+        typer.Argument(metavar="CHECKPOINT", help="Hugging Face directory or GGUF file.", show_default=False),
     ],
     directory: NewDirectory,
     *,
     scheme: Scheme = "affine",
     method: Annotated[
         Literal["rtn", "awq", "gptq", "best"],
-        typer.Option(help="How codes are chosen; all but rtn, rounding to nearest, read a text."),
+        typer.Option(
+            help="Rounding method: rtn rounds to nearest; awq, gptq and best read a calibration text."
+        ),
     ] = "rtn",
     calibration: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The text that they read: UTF-8 text, token ids in an .npy, or builtin, the default.",
+            help="Calibration text for awq, gptq and best: UTF-8 text, token ids in an .npy file, or "
+            "builtin (default: builtin).",
             show_default=False,
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=0, help="Of the random rotations of best, by default 0.", show_default=False
+            metavar="N",
+            min=0,
+            help="Seed for the random rotations of --method best (default: 0).",
+            show_default=False,
         ),
     ] = None,
     head: Annotated[
         Literal["int4", "f16"] | None,
         typer.Option(
-            help="How lm_head is stored, by default int4, but f16 if best untied it.", show_default=False
+            help="Number format of lm_head (default: int4; f16 if --method best unties it from the "
+            "embedding).",
+            show_default=False,
         ),
     ] = None,
-    embedding: Annotated[Literal["f16", "f32"], typer.Option(help="How the embedding is stored.")] = "f16",
+    embedding: Annotated[Literal["f16", "f32"], typer.Option(help="Number format of the embedding.")] = "f16",
     stem: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="First part of file names; made from CHECKPOINT if absent.",
+            help="First part of the file names (default: derived from CHECKPOINT).",
             show_default=False,
         ),
     ] = None,
@@ -64,12 +70,16 @@ def export(  # noqa: PLR0913  # one argument an option
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Quantize a checkpoint to INT4 and write it as a package.
+    """Quantize a checkpoint to INT4 and write an LLQ package.
 
-    The package appears whole or not at all; the same checkpoint and options give the same bytes.
+    The same checkpoint and options produce the same bytes. If the command fails, it writes no package.
 
-    awq scales columns by their inputs, gptq rounds with error feedback, best rotates the weights first and
-    unties a tied head. Layers that are done are kept beside DIR until its end: the same command goes on.
+    The methods: rtn rounds to nearest and is the fastest. awq scales columns by the magnitude of their
+    inputs. gptq rounds with error feedback. best rotates the weights, unties a tied head and then rounds
+    with error feedback; it has the smallest quality loss.
+
+    With awq, gptq and best, finished layers are saved next to DIR. To resume an interrupted export, run the
+    same command again.
 
     Example: llq export SmolLM2-135M-Instruct smollm2
 
@@ -77,14 +87,14 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export model.gguf model --method best --calibration my-text.txt
 
-    Then llq eval model --against model.gguf --text other-text.txt tells what was lost.
+    To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
-    from llq_format.exporting.export import export as write  # noqa: PLC0415  # reads checkpoints, which others do not
+    from llq_format.exporting.export import export as write  # noqa: PLC0415  # only this command reads checkpoints
 
     if method == "rtn" and (calibration is not None or seed is not None):
         option = "--seed" if calibration is None else "--calibration"
         raise typer.BadParameter(
-            "rtn, the default of --method, does not use it: add --method best, or leave it out.",
+            "--method rtn (the default) does not use this option: add --method best, or remove the option",
             param_hint=f"'{option}'",
         )
     check_replaceable(directory, force=force)
@@ -112,6 +122,8 @@ def export(  # noqa: PLR0913  # one argument an option
     except KeyboardInterrupt:
         if not layered:
             raise
-        print_line(stderr(), "interrupted; layers that are done are kept for the same command", lead="llq: ")
+        print_line(
+            stderr(), "interrupted: finished layers are saved; run the same command to resume", lead="llq: "
+        )
         raise typer.Exit(INTERRUPTED) from None
     print_summary(directory, metadata, json=json)

@@ -1,4 +1,4 @@
-"""`llq inspect`: what a package holds."""
+"""`llq inspect`: the contents of a package."""
 
 import json as json_module
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from llq_format.format.layout import VERSION_TEXT
 from llq_format.metadata.metadata import Metadata, TensorEntry
 from llq_format.metadata.model import Model
 
-_HEAD, _TAIL = 14, 3  # rows that a folded list keeps at either end
+_HEAD, _TAIL = 14, 3  # rows at the start and the end of a shortened list
 
 
 def inspect(path: PackagePath, *, json: Json = False, show_all: All = False) -> None:
-    """Show a package's model, sizes, files and tensors.
+    """Print the model, sizes, files and tensors of a package.
 
-    The index is checked, the shards are not read: llq validate does that.
+    The command checks metadata.json but does not read the shards. To check them, use `llq validate`.
 
     Example: llq inspect smollm2
 
@@ -38,7 +38,7 @@ def inspect(path: PackagePath, *, json: Json = False, show_all: All = False) -> 
 
 
 def files_by_kind(metadata: Metadata) -> list[tuple[str, str, int, str]]:
-    """Return (kind, name, byte_length, sha256) of every file that the metadata names."""
+    """Return (kind, name, byte_length, sha256) of every file that the metadata lists."""
     file_entries = {"tokenizer": metadata.tokenizer, "module": metadata.module, "program": metadata.program}
     entries = [("shard", shard) for shard in metadata.shards]
     entries += [(kind, entry) for kind, entry in file_entries.items() if entry is not None]
@@ -126,7 +126,7 @@ def _print_model(console: Console, model: Model) -> None:
     print_layers(console, model)
 
 
-def _print_list(  # noqa: PLR0913  # what a table consists of
+def _print_list(  # noqa: PLR0913  # the parts of a table
     console: Console,
     title: str,
     head: Sequence[str],
@@ -135,7 +135,7 @@ def _print_list(  # noqa: PLR0913  # what a table consists of
     show_all: bool,
     left_columns: Sequence[int],
 ) -> None:
-    """Print a table whose middle is folded if it is long."""
+    """Print a table; rows in the middle of a long table are omitted."""
     print_heading(console, f"{title} ({len(rows):,})")
     hidden = 0 if show_all else max(0, len(rows) - _HEAD - _TAIL)
     if hidden > 1:

@@ -1,4 +1,4 @@
-"""`llq layout`: the layout of shards, as the reader and the writer have it."""
+"""`llq layout`: the layout of shards that the reader and the writer use."""
 
 import sys
 from dataclasses import asdict
@@ -17,21 +17,21 @@ from llq_format.format.layout import ALIGNMENT, VERSION_TEXT
 def layout(
     *,
     kaitai: Annotated[
-        bool, typer.Option("--kaitai", help="Print a Kaitai Struct definition (.ksy) instead.")
+        bool, typer.Option("--kaitai", help="Print a Kaitai Struct definition (.ksy).")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Print the byte layout of shards: fields, offsets, types and sizes.
+    """Print the byte layout of shards: fields, offsets, types, sizes.
 
-    The layout comes from the declarations that the reader and the writer use. With
-    --kaitai, it is a Kaitai Struct definition, for parsers in other languages.
+    The output is generated from the declarations that the reader and the writer use. --kaitai prints a
+    Kaitai Struct definition, from which parsers in many languages can be generated.
 
     Example: llq layout
 
     Example: llq layout --kaitai > llq_shard.ksy
     """
     if kaitai and json:
-        raise typer.BadParameter("a definition is YAML: leave out --json.", param_hint="--kaitai")
+        raise typer.BadParameter("a Kaitai Struct definition is YAML: remove --json", param_hint="--kaitai")
     if kaitai:
         sys.stdout.write(yaml_text(definition()))
     elif json:
@@ -44,8 +44,10 @@ def layout(
 
 def _print_tables() -> None:
     console = stdout()
-    print_line(console, f"LLQ {VERSION_TEXT} shards: a preamble, then parts; integers are little-endian.")
-    print_line(console, f"align(x) is the smallest multiple of {ALIGNMENT} not below x; zeros fill the gap.")
+    print_line(console, f"LLQ {VERSION_TEXT} shard: a preamble, then parts. Integers are little-endian.")
+    print_line(
+        console, f"align(x) is the smallest multiple of {ALIGNMENT} that is at least x. The padding is zeros."
+    )
     for structure in structures():
         console.print()
         print_line(console, f"{structure.name}: {structure.title}", "bold")

@@ -1,4 +1,4 @@
-"""`llq profile`: where the time of a token goes; profiles of several devices side by side."""
+"""`llq profile`: time per layer and operation of a token, on one device or several."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from llq_format.webgpu.profiling.comparison import METRICS, ProfileMatrix, cell,
 from llq_format.webgpu.profiling.page import matrix_page, profile_page
 from llq_format.webgpu.profiling.report import ProfileReport
 
-_HEAD, _TAIL = 14, 3  # layers that a folded list keeps at either end
+_HEAD, _TAIL = 14, 3  # layers at the start and the end of a shortened list
 _OPERATIONS = 12
 _BAR = 40
 
@@ -31,42 +31,60 @@ _BAR = 40
 def profile(  # noqa: PLR0913  # one argument an option
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="The package; with --merge, profiles.", show_default=False),
+        typer.Argument(metavar="PATH", help="Package; with --merge, JSON profiles.", show_default=False),
     ],
     *,
     adapter: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Part of an adapter's name, or a driver's .json.", show_default=False
+            metavar="NAME",
+            help="Part of an adapter's name (`llq devices` lists them), or the .json manifest of a driver.",
+            show_default=False,
         ),
     ] = None,
-    variant: Annotated[str, typer.Option(metavar="NAME", help="Variant of the program.")] = "best",
-    prompt_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Tokens of the prefill.")] = 128,
-    tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Tokens to decode behind it.")] = 16,
+    variant: Annotated[
+        str, typer.Option(metavar="NAME", help="Kernel variant; best selects the last variant that works.")
+    ] = "best",
+    prompt_tokens: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of tokens to prefill.")
+    ] = 128,
+    tokens: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of tokens to decode after the prefill.")
+    ] = 16,
     context: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Positions of the KV cache; 2048 or the program's.", show_default=False
+            metavar="N",
+            min=1,
+            help="Capacity of the KV cache, in positions (default: 2048, or the maximum of the "
+            "program if smaller).",
+            show_default=False,
         ),
     ] = None,
     json: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write JSON; - is standard output.", show_default=False),
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="JSON profile to write; - writes to standard output.",
+            show_default=False,
+        ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page.", show_default=False)
+        Path | None, typer.Option("--html", metavar="FILE", help="HTML report to write.", show_default=False)
     ] = None,
     merge_reports: Annotated[
-        bool, typer.Option("--merge", help="Make one matrix of the JSON of several devices.")
+        bool, typer.Option("--merge", help="Merge the JSON profiles of several devices into one matrix.")
     ] = False,
     show_all: All = False,
 ) -> None:
-    """Measure a package on a WebGPU device.
+    """Measure the speed of a package on a WebGPU device.
 
-    Told are the times of layers and operations, memory, and the host's own time.
+    Reports time per layer and operation, memory use and host overhead. The prompt consists of synthetic
+    tokens, because the times hardly depend on the tokens. The HTML report shows every dispatch of one token
+    and of the prefill on a timeline.
 
-    The prompt is of made-up tokens: times hardly depend on which they are. Without --json - a summary is
-    printed; the page shows every dispatch of one token and of the prefill on a time line.
+    Requires the extra `webgpu`: pip install 'llq-format[webgpu]'
 
     Example: llq profile smollm2 --prompt-tokens 32 --tokens 8 --json a.json --html a.html
 
@@ -80,14 +98,16 @@ def profile(  # noqa: PLR0913  # one argument an option
             _print_matrix(stdout(), matrix)
         return
     if len(paths) != 1:
-        raise typer.BadParameter("one package is profiled at a time; --merge takes several profiles.")
+        raise typer.BadParameter(
+            "expected one package: profile packages one at a time; --merge accepts several JSON profiles"
+        )
     report = _measured(paths[0], adapter, variant, prompt_tokens, tokens, context)
     _write(json, html, report.to_json(), profile_page(report) if html else "")
     if str(json) != "-":
         _print_report(stdout(), report.value, show_all=show_all)
 
 
-def _measured(  # noqa: PLR0913, PLR0917  # the options
+def _measured(  # noqa: PLR0913, PLR0917  # the options of the command
     path: Path, adapter: str | None, variant: str, prompt_tokens: int, tokens: int, context: int | None
 ) -> ProfileReport:
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
@@ -98,7 +118,7 @@ def _measured(  # noqa: PLR0913, PLR0917  # the options
     except ModuleNotFoundError as error:
         if error.name != "wgpu":
             raise
-        raise ValueError("profiling needs wgpu: pip install 'llq-format[webgpu]'") from None
+        raise ValueError("`llq profile` requires wgpu: pip install 'llq-format[webgpu]'") from None
 
     with about(path), open_package(path) as package:
         executor = open_executor(package, adapter=adapter, variant=variant, context=context)
@@ -135,17 +155,17 @@ def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool)
         ("times", f"{value['timing']['statistic']}s, {value['timing']['method']}"),
         (
             "decode",
-            f"{cell(decode['tokens_per_s'])} tokens/s, {cell(decode['in_flight_ms'])} ms a token in flight",
+            f"{cell(decode['tokens_per_s'])} tokens/s, {cell(decode['in_flight_ms'])} ms per pipelined token",
         ),
         (
-            "alone",
+            "one token",
             f"{cell(host['wall'])} ms: "
             + ", ".join(f"{part} {cell(host[part])}" for part in ("encode", "submit", "wait")),
         ),
-        ("device", f"{cell(decode['gpu_ms'])} ms a token in {decode['dispatches']} dispatches"),
+        ("device", f"{cell(decode['gpu_ms'])} ms per token in {decode['dispatches']} dispatches"),
         (
             "weights",
-            f"{decode['weight_bytes'] / 1e6:,.1f} MB a token, {cell(decode['weight_gb_per_s'])} GB/s",
+            f"{decode['weight_bytes'] / 1e6:,.1f} MB per token, {cell(decode['weight_gb_per_s'])} GB/s",
         ),
         (
             "prefill",
@@ -158,18 +178,18 @@ def _print_report(console: Console, value: Mapping[str, Any], *, show_all: bool)
         ),
         (
             "occupancy",
-            f"{value['workgroup_occupancy']:.2f}, an estimate from the program: mean fill of dispatches",
+            f"{value['workgroup_occupancy']:.2f}, estimated from the program: mean over all dispatches",
         ),
     ]
     print_fields(console, fields)
-    print_heading(console, "one token")
+    print_heading(console, "layers of one token")
     print_table(console, ("layer", "ms", ""), _layer_rows(decode, show_all=show_all), left_columns=(0, 2))
-    for phase, title in ((decode, "operations of a token"), (prefill, "operations of the prefill")):
+    for phase, title in ((decode, "operations of one token"), (prefill, "operations of the prefill")):
         _print_operations(console, phase, title, show_all=show_all)
 
 
 def _layer_rows(decode: Mapping[str, Any], *, show_all: bool) -> list[Sequence[str]]:
-    """Return layers and what is none, with bars; the middle of many layers is folded."""
+    """Return rows of layers and other groups, with bars; the middle of a long list is omitted."""
     layers = [(str(number), ms) for number, ms in enumerate(decode["block_times_ms"])]
     other_times = list(decode.get("other_times_ms", {}).items())
     most = max((ms or 0 for _, ms in (*layers, *other_times)), default=0) or 1
@@ -219,5 +239,5 @@ def _print_matrix(console: Console, matrix: ProfileMatrix) -> None:
 
 
 def _letter(number: int) -> str:
-    """Return A to Z, then A1 and so on."""
+    """Return A to Z, then A1 to Z1, and so on."""
     return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")

@@ -1,4 +1,4 @@
-"""`llq program`: the WGSL module and the execution program of a package, made anew."""
+"""`llq program`: a new WGSL module and a new execution program for a package."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.program_files import ProgramOptions, module_bytes, program_maker
 
 CONTEXT = 2048
-"""The context that memory is stated for, or the program's greatest where that is less."""
+"""Context for which memory use is reported, unless the maximum of the program is smaller."""
 
 
 def program(
@@ -26,13 +26,20 @@ def program(
     chunk: Chunk = CHUNK,
     context: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="State memory for so many positions.", show_default=False),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Context for which to report memory use, in positions (default: 2048, or the "
+            "maximum of the program if smaller).",
+            show_default=False,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write the WGSL module and program.json of a package.
+    """Write a new WGSL module and a new program.json for a package.
 
-    Shards stay as they are; the package has a new digest. Packages get both when they are made.
+    The shards do not change, but the digest of the package does. `llq export` and `llq synth` already write
+    both files; use this command to add them to a package that lacks them, or to change their options.
 
     Example: llq program smollm2
 
@@ -68,7 +75,7 @@ def program(
         ("digest", metadata.digest),
         ("variants", ", ".join(figures["variants"])),
         ("dispatches", ", ".join(f"{name} {count}" for name, count in dispatches.items())),
-        ("prefill", f"up to {planned.chunk} tokens at once"),
+        ("prefill", f"up to {planned.chunk} tokens per step"),
         ("context", f"up to {planned.context_length:,} positions, KV cache {planned.kv_cache}"),
         (
             "memory",
@@ -80,7 +87,7 @@ def program(
 
 
 def _memory(metadata: Metadata, planned: Program, positions: int) -> dict[str, int]:
-    """Return bytes on the device by purpose, as `Executor.memory` tells them when all buffers are made."""
+    """Return the bytes on the device by purpose, equal to `Executor.memory` after all buffers are created."""
     memory = {"weights": sum(shard.byte_length for shard in metadata.shards)}
     for buffer in planned.buffers.values():
         memory[buffer.purpose] = memory.get(buffer.purpose, 0) + buffer.size(positions)

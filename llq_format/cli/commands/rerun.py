@@ -1,4 +1,4 @@
-"""`llq rerun`: one vector of the conformance suite asked again."""
+"""`llq rerun`: one vector of the conformance suite, run again."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,38 +11,44 @@ from llq_format.cli.terminal import printable, stderr, stdout
 
 
 def rerun(  # noqa: PLR0913  # one argument an option
-    vector: Annotated[str, typer.Argument(metavar="ID", help="Id of a vector.", show_default=False)],
+    vector: Annotated[str, typer.Argument(metavar="ID", help="Id of the vector.", show_default=False)],
     *,
     runtime: Annotated[
-        str, typer.Option(metavar="SPEC", help="The runtime, as for pytest conformance.")
+        str, typer.Option(metavar="SPEC", help="Runtime, as for `pytest conformance`.")
     ] = "reference",
     exporter: Annotated[
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="An exporter, as for pytest conformance; RUNTIME then judges its packages.",
+            help="Exporter, as for `pytest conformance`; the runtime then checks its packages.",
             show_default=False,
         ),
     ] = None,
     exporter_claims: Annotated[
         Literal["model", "weights", "rounding"] | None,
-        typer.Option(help="What the exporter keeps, as for pytest conformance.", show_default=False),
+        typer.Option(help="Claims of the exporter, as for `pytest conformance`.", show_default=False),
     ] = None,
     answer_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.001, help="Time limit of one answer.")
+        float, typer.Option(metavar="SECONDS", min=0.001, help="Time limit for one answer, in seconds.")
     ] = 30.0,
     vectors: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Other vectors than the suite's own.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="Directory of vectors, instead of the vectors of the suite.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Ask a runtime or an exporter about one vector.
+    """Run one conformance vector again on a runtime or an exporter.
+
+    Prints the full report of each check, with the input, the expected value and the actual value.
 
     Example: llq rerun worked-example --runtime='cmd:node adapter.mjs'
 
     Example: llq rerun gguf-of-q8-0 --exporter='cmd:llq export {checkpoint} {package}'
 
-    Exit status: 0 passed, 1 not passed or nothing claimed, 2 misuse.
+    Exit status: 0 passed, 1 failed or not claimed, 2 usage error.
     """
     engine = suite("reporting.rerun")
     console = stdout()

@@ -1,4 +1,4 @@
-"""`llq run`: text from a package, computed by the reference decoder or by WebGPU."""
+"""`llq run`: text generation with the reference decoder or WebGPU."""
 
 import sys
 import time
@@ -18,37 +18,65 @@ Runtime = Literal["reference", "webgpu"]
 
 def run(  # noqa: PLR0913  # one argument an option
     path: PackagePath,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to continue, or to answer.")],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="Text to continue, or with --chat a message to answer.")
+    ],
     *,
-    chat: Annotated[bool, typer.Option("--chat", help="Answer, by the package's chat template.")] = False,
-    max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Stop after so many tokens.")] = 128,
-    temperature: Annotated[float, typer.Option(metavar="T", min=0.0, help="0 is greedy.")] = 0.0,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Apply the chat template of the package to PROMPT.")
+    ] = False,
+    max_tokens: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Maximum number of tokens to generate.")
+    ] = 128,
+    temperature: Annotated[
+        float,
+        typer.Option(metavar="T", min=0.0, help="Sampling temperature; 0 always selects the top-1 token."),
+    ] = 0.0,
     top_k: Annotated[
-        int | None, typer.Option(metavar="K", min=1, help="Keep the K most probable tokens.")
+        int | None, typer.Option(metavar="K", min=1, help="Sample from the K most probable tokens only.")
     ] = None,
-    top_p: Annotated[float, typer.Option(metavar="P", min=0.0, max=1.0, help="Keep probability P.")] = 1.0,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="The same seed, the same text.")] = 0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="Sample from the most probable tokens whose probabilities add up to P.",
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Random seed; the same seed produces the same text.")
+    ] = 0,
     runtime: Annotated[
-        Runtime, typer.Option(help="The exact reference decoder, or WebGPU (extra `webgpu`).")
+        Runtime,
+        typer.Option(help="Runtime: the exact reference decoder, or WebGPU (requires the extra `webgpu`)."),
     ] = "reference",
     adapter: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Part of an adapter's name; see llq devices.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Part of an adapter's name; `llq devices` lists the names.",
+            show_default=False,
+        ),
     ] = None,
     variant: Annotated[
-        str, typer.Option(metavar="NAME", help="Variant of the WGSL module; best is the last that works.")
+        str, typer.Option(metavar="NAME", help="Kernel variant; best selects the last variant that works.")
     ] = "best",
     context: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Positions of the KV cache; as needed if absent.", show_default=False
+            metavar="N",
+            min=1,
+            help="Capacity of the KV cache, in positions (default: as needed).",
+            show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Generate text, as it comes.
+    """Generate text from a prompt.
 
-    Afterwards it tells the time to the first token, and how many a second came after it.
+    Prints the text as it is generated. Then prints the time to the first token and the speed in tokens per
+    second on standard error.
 
     Example: llq run smollm2 "The capital of France is" --max-tokens 20
 
@@ -57,7 +85,7 @@ def run(  # noqa: PLR0913  # one argument an option
     Example: llq run smollm2 "Once upon a time" --runtime webgpu --adapter lavapipe
     """
     if runtime == "reference" and (adapter, variant, context) != (None, "best", None):
-        raise typer.BadParameter("--adapter, --variant and --context need --runtime webgpu")
+        raise typer.BadParameter("--adapter, --variant and --context require --runtime webgpu")
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
     from llq_format.reference.generation import Sampling  # noqa: PLC0415
     from llq_format.reference.text import TextTokenizer  # noqa: PLC0415
@@ -96,7 +124,7 @@ def run(  # noqa: PLR0913  # one argument an option
 
 @dataclass
 class _Progress:
-    """The tokens that came, and when."""
+    """The generated tokens and their times."""
 
     visible: bool
     tokens: list[int] = field(default_factory=list)
@@ -107,7 +135,7 @@ class _Progress:
     interrupted: bool = False
 
     def note(self, token: int) -> int:
-        """Note a token that has come now."""
+        """Record a token that was just generated."""
         self.last = time.perf_counter()
         self.first = self.first or self.last
         self.tokens.append(token)
@@ -121,7 +149,7 @@ class _Progress:
             sys.stdout.flush()
 
     def finish_reason(self, max_tokens: int, context: int | None, prompt_tokens: int) -> str:
-        """Return why there are no more tokens."""
+        """Return the reason why generation stopped."""
         if self.interrupted:
             return "interrupted"
         if len(self.tokens) == max_tokens:
@@ -130,7 +158,7 @@ class _Progress:
         return "context" if context_full else "stop"
 
     def times(self) -> dict[str, float | None]:
-        """Return the seconds to the first token, and the tokens a second after it."""
+        """Return the seconds to the first token and the tokens per second after it."""
         if self.first is None or self.last is None:
             return {"first_token_seconds": None, "tokens_per_second": None}
         duration = self.last - self.first
@@ -141,13 +169,13 @@ class _Progress:
 def _sentence(figures: dict[str, Any]) -> str:
     parts = [f"{figures['tokens']} tokens"]
     if figures["first_token_seconds"] is not None:
-        parts.append(f"the first after {figures['first_token_seconds']:.2f} s")
+        parts.append(f"first token after {figures['first_token_seconds']:.2f} s")
     if figures["tokens_per_second"] is not None:
-        parts.append(f"then {figures['tokens_per_second']} tokens/s")
+        parts.append(f"{figures['tokens_per_second']} tokens/s after it")
     if figures["finish_reason"] in ("context", "interrupted"):
-        parts.append("the context is full" if figures["finish_reason"] == "context" else "interrupted")
+        parts.append("the KV cache is full" if figures["finish_reason"] == "context" else "interrupted")
     if "adapter" in figures:
         parts.append(f"{figures['variant']} on {figures['adapter']}")
     if figures.get("devices_lost"):
-        parts.append("the device was lost once and opened anew")
+        parts.append("the device was lost once and reopened")
     return ", ".join(parts)

@@ -39,16 +39,22 @@ def synth(  # noqa: PLR0913  # one argument an option
         str,
         typer.Argument(
             metavar="GEOMETRY",
-            help="A name that --list lists, or a JSON file with a `model` object.",
+            help="Name of a geometry (--list prints the names), or a JSON file with a `model` object.",
             show_default=False,
         ),
     ],
     directory: NewDirectory,
     *,
     scheme: Scheme = "affine",
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the random weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")] = 0,
     layers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Keep the first N layers only.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Number of layers to write, from the first (default: all).",
+            show_default=False,
+        ),
     ] = None,
     shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
     no_program: NoProgram = False,
@@ -62,13 +68,14 @@ def synth(  # noqa: PLR0913  # one argument an option
             "--list",
             callback=lambda show: _list(show=show),
             is_eager=True,
-            help="List the geometries by name.",
+            help="List the names of the geometries and exit.",
         ),
     ] = False,
 ) -> None:
     """Write a valid package of random weights.
 
-    The same seed gives the same bytes. For load tests and benchmarks.
+    Such packages serve load tests and benchmarks. The same geometry, options and seed produce the same
+    bytes.
 
     Example: llq synth tiny tiny
 
@@ -93,15 +100,15 @@ def synth(  # noqa: PLR0913  # one argument an option
 
 
 def _geometry(text: str) -> str | Mapping[str, Any]:
-    """Return a name of GEOMETRIES, or the `model` object of a file."""
+    """Return a name in GEOMETRIES, or the `model` object of a file."""
     if text in GEOMETRIES:
         return text
     path = Path(text)
     if not path.is_file():
         near = get_close_matches(text, GEOMETRIES, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "llq synth --list lists the names."
+        hint = f"did you mean {' or '.join(near)}?" if near else "`llq synth --list` lists the names"
         raise typer.BadParameter(
-            f"{printable(text)} is neither a geometry nor a file; {hint}", param_hint="GEOMETRY"
+            f"{printable(text)} is neither a geometry nor a file: {hint}", param_hint="GEOMETRY"
         )
     value, findings = parse(path.read_bytes(), path.name)
     if findings:
@@ -109,4 +116,4 @@ def _geometry(text: str) -> str | Mapping[str, Any]:
     match value:
         case {"model": dict(model)}:
             return model
-    raise ValueError(f"{path}: expected a JSON object with a member `model`, as metadata.json has one")
+    raise ValueError(f"{path}: expected a JSON object with a member `model`, as in metadata.json")

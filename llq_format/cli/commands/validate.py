@@ -17,7 +17,9 @@ def validate(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH", help="Packages: directories that hold metadata.json.", show_default=False
+            metavar="PATH",
+            help="Packages: their directories, metadata.json files or .wgsl modules.",
+            show_default=False,
         ),
     ],
     *,
@@ -25,14 +27,14 @@ def validate(
 ) -> None:
     """Check packages against every rule and print all findings.
 
-    Each finding names its rule (`llq explain RULE` says more), its place, what was found and expected.
-    --json prints an array as spec/schema/findings.schema.json says.
+    A finding names the rule, the place, what was found, what was expected and how to fix it.
+    `llq explain RULE` prints the rule. The output of --json follows spec/schema/findings.schema.json.
 
     Example: llq validate smollm2
 
     Example: llq validate --json smollm2 llama | jq '.[].valid'
 
-    Exit status: 0 all valid, 1 not all valid, 2 misuse.
+    Exit status: 0 all packages are valid, 1 a package is invalid, 2 usage error.
     """
     console = stdout()
     results: list[tuple[str, list[Finding]]] = []
@@ -57,7 +59,7 @@ def _is_valid(findings: list[Finding]) -> bool:
 
 
 def _as_json(path: str, findings: list[Finding]) -> dict[str, object]:
-    """Return one entry as `spec/schema/findings.schema.json` has it."""
+    """Return one entry of the JSON output (`spec/schema/findings.schema.json`)."""
     return {
         "path": path,
         "valid": _is_valid(findings),

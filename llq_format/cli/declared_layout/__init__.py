@@ -1,1 +1,1 @@
-"""The layout of shards as its declarations have it: as a table, and in the language of Kaitai Struct."""
+"""The declared layout of shards, as a table and as a Kaitai Struct definition."""

@@ -1,4 +1,4 @@
-"""The layout as a Kaitai Struct definition, from the same declarations."""
+"""The declared layout as a Kaitai Struct definition."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from llq_format.format.shard import PARTS, PREAMBLE, PREAMBLE_BYTES
 _CODES = BLOCK * BLOCK  # of a block
 
 _NUMBERS = {"H": "u2", "L": "u4", "Q": "u8", "b": "s1", "e": "binary16", "f": "f4"}
-"""Kaitai's names of number types, by construct's format letter; binary16 is ours."""
+"""Kaitai's names of number types, by construct's format letter; binary16 is defined here."""
 
 _BINARY16 = {
     "doc": "A finite number of IEEE 754 binary16, which Kaitai Struct lacks.",
@@ -66,7 +66,7 @@ def definition() -> dict[str, Any]:
 
 
 def _parameters(part: Struct) -> dict[str, Any]:
-    """Return `params` of a part whose number of items the part itself does not hold."""
+    """Return `params` of a part that does not contain its number of items."""
     paths = [count_path(member.count) for member in members(part) if callable(member.count)]
     names = [path[-1] for path in paths if path[0] == "_params"]
     return {"params": [{"id": name, "type": "u8"} for name in names]} if names else {}
@@ -77,7 +77,7 @@ def _sequence(structure: Any, types: dict[str, Any]) -> list[Attribute]:
 
 
 def _attributes(member: Any, types: dict[str, Any]) -> Iterator[Attribute]:
-    """Yield a field, and the padding that follows it if there can be any; structures are added to `types`."""
+    """Yield a field and any padding after it; structures are added to `types`."""
     doc = {"doc": member.docs} if member.docs else {}
     inner = bare(member)
     if not isinstance(inner, Aligned):
@@ -99,7 +99,7 @@ def _attributes(member: Any, types: dict[str, Any]) -> Iterator[Attribute]:
 
 
 def _type(declared: Any, types: dict[str, Any]) -> Attribute:
-    """Return the members of an attribute that say how to read it."""
+    """Return the members of an attribute that specify its type."""
     inner = bare(declared)
     if isinstance(inner, Fixed):
         return _fixed(inner, types)
@@ -127,7 +127,7 @@ def _fixed(field: Fixed, types: dict[str, Any]) -> Attribute:
 
 
 def _bits_of_codes() -> dict[str, Attribute]:
-    """Return an array of numbers for each plane: of every code, the bits that the plane holds."""
+    """Return an array of numbers for each plane: the bits of every code in this plane."""
     low, high = PLANE_FIELDS
     code = f"{low}_bits[e] + 4 * {high}_bits[e]"
     return {

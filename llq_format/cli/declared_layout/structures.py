@@ -11,7 +11,7 @@ from llq_format.format.shard import PARTS, PREAMBLE_FIELDS
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A field: `offset` from the structure's start and `size`, in bytes; `value` if only one is legal."""
+    """A field: its `offset` in the structure and `size`, in bytes, and its `value` if it is fixed."""
 
     field: str
     offset: int | str
@@ -23,7 +23,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A structure, its fields in order."""
+    """A structure with its fields in order."""
 
     name: str
     title: str
@@ -47,11 +47,11 @@ def structures() -> tuple[Structure, ...]:
 
 
 def _row(field: Field) -> Row:
-    return Row(field.name, field.offset, field.type, field.size, _shown(field), field.docs)
+    return Row(field.name, field.offset, field.type, field.size, _value_text(field), field.docs)
 
 
-def _shown(field: Field) -> str | None:
-    """Return the one legal value of a field as the specification writes it."""
+def _value_text(field: Field) -> str | None:
+    """Return the only legal value of a field, written as in the specification."""
     if field.type == "zeros":
         return "0"
     return field.value.hex(" ").upper() if isinstance(field.value, bytes) else _text(field.value)
@@ -62,7 +62,7 @@ def _text(value: Any) -> str | None:
 
 
 def _rows(part: tuple[Member, ...]) -> Iterator[Row]:
-    """Yield the rows of a part. In formulas align(x) is the smallest multiple of 256 not below x."""
+    """Yield the rows of a part. In formulas, align(x) is the smallest multiple of 256 that is at least x."""
     fixed = 0
     terms: list[str] = []
     for member in part:

@@ -1,11 +1,11 @@
-"""JSON values as YAML in block style, which is how definitions for Kaitai Struct are read."""
+"""JSON values as YAML in block style, for Kaitai Struct definitions."""
 
 import json
 import re
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
-_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}  # YAML has other values for these
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}  # YAML reads these as other values
 
 
 def yaml_text(value: Any, indent: str = "") -> str:

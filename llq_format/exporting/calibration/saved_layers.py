@@ -1,4 +1,4 @@
-"""Rounded layers kept in files beside the target, so that an export that was stopped goes on where it was."""
+"""Rounded layers in files next to the target, so that an interrupted export can resume."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ _KEY = "export.json"
 class SavedLayers:
     """A directory with one file a layer, and the activations after the last of them.
 
-    A file is there whole or not at all. Files of another export, by its key, are removed.
+    Files are complete or absent. Files of another export, by its key, are removed.
     """
 
     def __init__(self, directory: Path, key: Mapping[str, Any]) -> None:
-        """Take over what a stopped export with an equal key has left, or begin anew."""
+        """Reuse the layers of an interrupted export with an equal key, or start with none."""
         self.directory = directory
         text = json.dumps(key, sort_keys=True)
         key_file = directory / _KEY
@@ -37,7 +37,7 @@ class SavedLayers:
                 file.write(text.encode())
 
     def streams(self) -> tuple[int, Floats] | None:
-        """Return how many layers are done and the activations after them, or None if there are none."""
+        """Return the number of finished layers and the activations after them, or None without any."""
         files = sorted(self.directory.glob("streams-*.npy"))
         if not files:
             return None
@@ -45,13 +45,13 @@ class SavedLayers:
         return count, np.load(files[-1], allow_pickle=False)
 
     def layer(self, number: int) -> RoundedLayer:
-        """Return a layer that is done."""
+        """Return a finished layer."""
         with np.load(self._file(number), allow_pickle=False) as arrays:
             names = dict.fromkeys(key.rsplit("/", 1)[0] for key in arrays)
             return {name: _tensor(name, arrays) for name in names}
 
     def save(self, number: int, layer: RoundedLayer, streams: Floats) -> None:
-        """Keep a layer and the activations after it, which take the place of those before."""
+        """Save a layer and the activations after it, which replace the earlier activations."""
         arrays: dict[str, NDArray[Any]] = {}
         for name, tensor in layer.items():
             if isinstance(tensor, PackedTensor):
@@ -68,13 +68,15 @@ class SavedLayers:
         (self.directory / f"streams-{number:05}.npy").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the directory and what is in it; raises FileExistsError for one that holds other files."""
+        """Remove the directory and its files. Raises FileExistsError if it contains other files."""
         if not os.path.lexists(self.directory):
             return
         names = {path.name for path in self.directory.iterdir()} if self.directory.is_dir() else {""}
         prefixes = ("layer-", "streams-", _KEY, ".layer-", ".streams-", f".{_KEY}")
         if self.directory.is_symlink() or not all(name.startswith(prefixes) for name in names):
-            raise FileExistsError(f"{self.directory} is not what an export left: remove it yourself")
+            raise FileExistsError(
+                f"{self.directory} contains files that are not saved layers: remove it manually"
+            )
         shutil.rmtree(self.directory)
 
     def _file(self, number: int) -> Path:

@@ -1,11 +1,11 @@
-"""The text that the exporter looks at, as token ids.
+"""The calibration text as token ids.
 
 `builtin.txt` (135 kB) mixes, in pieces of a few thousand characters, what is surely in the public domain
 with what was written for this project. In the public domain: chapters of Jane Austen's Pride and Prejudice
 (1813), Emma (1815), Northanger Abbey and Persuasion (both 1817); lines of John Milton's Paradise Lost (1667);
 scenes of William Shakespeare's As You Like It (1623). This project's own: tales, dialogues, questions and
 answers, instructions, reports, lessons, lists, tables, programs and a few lines of other languages, and
-excerpts of its specification and its code. It is never evaluated on.
+excerpts of its specification and its code. It is never used for evaluation.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from llq_format.reference.text import token_ids
 
 BUILTIN = "builtin"
 SEQUENCE = 512
-"""Tokens of a sequence: long enough for attention to be what it is in use, and short for its square."""
+"""Tokens per sequence: long enough for realistic attention, short enough for its quadratic cost."""
 
 MOST_TOKENS = 24576
 _FEWEST_TOKENS = 32
@@ -29,14 +29,14 @@ _FEWEST_TOKENS = 32
 
 @dataclass(frozen=True)
 class Calibration:
-    """Token ids, int64 [sequences, tokens], and where they come from."""
+    """Token ids, int64 [sequences, tokens], and their source."""
 
     tokens: NDArray[np.int64]
     source: str
     sha256: str
 
     def to_json(self) -> dict[str, str | int]:
-        """Return what the metadata says of it."""
+        """Return its description for the metadata."""
         return {"calibration": self.source, "calibration_sha256": self.sha256, "tokens": self.tokens.size}
 
 
@@ -49,7 +49,7 @@ def calibration(
 ) -> Calibration:
     """Return the token ids of a text, in sequences of at most 512.
 
-    given: `builtin`, a file of UTF-8 text, or an .npy file of token ids, one-dimensional integers.
+    text_source: `builtin`, a file of UTF-8 text, or an .npy file of token ids, one-dimensional integers.
     tokenizer: the checkpoint's, needed for text. Of more than `most_tokens` the first are taken.
     Raises ValueError for a text that is too short, ids outside the vocabulary, or text without a tokenizer.
     """
@@ -62,12 +62,14 @@ def calibration(
     if path is not None and path.suffix == ".npy":
         ids = _ids_of(path, vocab_size)
     elif tokenizer is None:
-        raise ValueError("there is no tokenizer to read a text with: give token ids, in a file IDS.npy")
+        raise ValueError(
+            "a text requires a tokenizer, which this checkpoint lacks: use token ids in an .npy file"
+        )
     else:
         text = _text_of(data, text_source)
         ids = np.asarray(token_ids(tokenizer.tokenizer_json, text), np.int64)
     if len(ids) < _FEWEST_TOKENS:
-        raise ValueError(f"{text_source}: {len(ids)} tokens are too few: give {_FEWEST_TOKENS} or more")
+        raise ValueError(f"{text_source}: {len(ids)} tokens; expected at least {_FEWEST_TOKENS}")
     bos = None if tokenizer is None else tokenizer.bos_token_id
     return Calibration(
         sequences(ids[:most_tokens], min(SEQUENCE, context_length), bos),
@@ -77,7 +79,7 @@ def calibration(
 
 
 def sequences(ids: NDArray[np.int64], length: int, bos: int | None) -> NDArray[np.int64]:
-    """Cut ids into sequences of one length, each begun by `bos` if there is one; a rest is dropped."""
+    """Cut ids into sequences of one length, each begun by `bos` if there is one; a remainder is dropped."""
     step = length if bos is None else length - 1
     count = max(1, len(ids) // step)
     step = min(step, len(ids))
@@ -90,7 +92,7 @@ def _text_of(data: bytes, text_source: str | Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{text_source}: byte {error.start} is no UTF-8: give UTF-8 text, or token ids in an .npy"
+            f"{text_source}: byte {error.start} is not UTF-8: use text in UTF-8, or token ids in an .npy file"
         ) from error
 
 
@@ -98,9 +100,11 @@ def _ids_of(path: Path, vocab_size: int) -> NDArray[np.int64]:
     try:
         ids = np.load(path, allow_pickle=False)
     except ValueError as error:
-        raise ValueError(f"{path} is no .npy file of token ids; a text has another suffix") from error
+        raise ValueError(f"{path} is not an .npy file of token ids (rename a text file)") from error
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise ValueError(f"{path}: holds {ids.dtype} {list(ids.shape)}, not a list of token ids")
+        raise ValueError(
+            f"{path}: contains {ids.dtype} {list(ids.shape)}; expected one dimension of integers"
+        )
     if ids.size and (ids.min() < 0 or ids.max() >= vocab_size):
-        raise ValueError(f"{path}: token ids are 0 to {vocab_size - 1}, not {ids.min()} to {ids.max()}")
+        raise ValueError(f"{path}: token ids must be 0 to {vocab_size - 1}, not {ids.min()} to {ids.max()}")
     return np.asarray(ids, np.int64)

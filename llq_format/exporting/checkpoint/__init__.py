@@ -21,9 +21,9 @@ __all__ = ["Checkpoint", "CheckpointError", "open_checkpoint"]
 def open_checkpoint(path: str | os.PathLike[str], *, tokenizer: bool = True) -> Checkpoint:
     """Open a Hugging Face directory or a GGUF file.
 
-    When this returns, every tensor that the model calls for is known to be there, in its shape and in a
-    supported type, and no weight has been read. With `tokenizer` false the checkpoint's tokenizer is not
-    looked at, and `Checkpoint.tokenizer` is None. Raises CheckpointError.
+    When this returns, every tensor of the model exists, in its shape and in a supported type, and no weight
+    has been read. With `tokenizer` false the checkpoint's tokenizer is not read, and
+    `Checkpoint.tokenizer` is None. Raises CheckpointError.
     """
     path = Path(path)
     try:
@@ -39,10 +39,10 @@ def open_checkpoint(path: str | os.PathLike[str], *, tokenizer: bool = True) -> 
         if error.name not in {"gguf", "safetensors", "tokenizers"}:
             raise
         raise CheckpointError(
-            f"reading a checkpoint needs the package {error.name}: pip install 'llq-format[checkpoint]'",
+            f"reading a checkpoint requires the package {error.name}: pip install 'llq-format[checkpoint]'",
         ) from None
     if path.is_file():
         raise CheckpointError(
-            f"{path}: expected a .gguf file, or the directory that holds config.json and the weights",
+            f"{path}: expected a .gguf file, or a directory with config.json and the weights",
         )
     raise CheckpointError(f"{path}: no such file or directory")

@@ -1,10 +1,10 @@
-"""A checkpoint as the exporter sees it: a model, its tensors by their LLQ names, and its tokenizer.
+"""A checkpoint for the exporter: a model, its tensors by their LLQ names, and its tokenizer.
 
-Three things meet here, and know nothing of each other:
+It joins three parts that are independent of each other:
 
 * an `Architecture` says which tensors of the checkpoint make up which tensor of the package,
 * a `TensorSource` reads tensors of the checkpoint by the names that it has there,
-* `Checkpoint` checks the one against the other, and stacks what the source reads.
+* `Checkpoint` checks the source against the architecture, and stacks the tensors that the source reads.
 """
 
 import re
@@ -22,12 +22,12 @@ Float32Array = npt.NDArray[np.float32]
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be exported: what was found, what was expected, how to mend it."""
+    """A checkpoint that cannot be exported; the message names the found and expected values and the fix."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Which matrix is meant of a tensor [length, cols, rows] that stacks matrices, each transposed."""
+    """The position of a matrix in a tensor [length, cols, rows] of stacked, transposed matrices."""
 
     index: int
     length: int
@@ -59,7 +59,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a family of models makes of a checkpoint's configuration.
+    """The architecture that a family of models derives from a checkpoint's configuration.
 
     `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
@@ -76,7 +76,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """What a file's header says of a tensor; `dtype` is the file format's own name of it."""
+    """The description of a tensor in the header of a file; `dtype` is the name in the file format."""
 
     file: str
     dtype: str
@@ -90,17 +90,17 @@ class TensorSource(Protocol):
     """`safetensors`, `pytorch` or `gguf`."""
 
     dtypes: frozenset[str]
-    """The types that `read` understands."""
+    """The types that `read` supports."""
 
     @property
     def tensors(self) -> Mapping[str, StoredTensor]:
-        """Every tensor of the files, by its name there."""
+        """Every tensor of the files, by its name in the files."""
 
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out`, of the piece's shape and C-contiguous, with its values."""
 
     def close(self) -> None:
-        """Give the files back."""
+        """Close the files."""
 
 
 class Checkpoint:
@@ -110,10 +110,10 @@ class Checkpoint:
     """The object `model` of metadata.json, complete."""
 
     tokenizer: TokenizerFiles | None
-    """None if the checkpoint has no tokenizer, or none was asked for."""
+    """None if the checkpoint has no tokenizer, or if the tokenizer was not requested."""
 
     provenance: dict[str, Any]
-    """`format`, `architecture`, and `tensor_types`: how many tensors the files hold of which type."""
+    """`format`, `architecture`, and `tensor_types`: the number of tensors of each type."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Checkpoint:
         source: TensorSource,
         tokenizer: TokenizerFiles | None,
     ) -> None:
-        """Check that `source` has what `architecture` calls for; raises CheckpointError."""
+        """Check that `source` contains the tensors of `architecture`; raises CheckpointError."""
         _check_tensors(architecture, source)
         self._architecture = architecture
         self._source: TensorSource | None = source
@@ -138,11 +138,11 @@ class Checkpoint:
     def load(self, name: str) -> Float32Array:
         """Return the tensor of that LLQ name: float32, C-contiguous, in the model's shape.
 
-        The array is the caller's own. NaN and infinities are passed on as they are. Raises KeyError for a
-        name that the model does not call for.
+        The array is the caller's own. NaN and infinities are returned unchanged. Raises KeyError for a
+        name that is not in the model.
         """
         if self._source is None:
-            raise ValueError("this checkpoint is closed")
+            raise ValueError("the checkpoint is closed")
         if name == "rope.inv_freq":
             return self._architecture.inv_freq.copy()
         pieces = self._architecture.pieces[name]
@@ -156,7 +156,7 @@ class Checkpoint:
         return tensor
 
     def close(self) -> None:
-        """Give the files back; `load` fails from now on."""
+        """Close the files; `load` fails afterwards."""
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -171,18 +171,17 @@ class Checkpoint:
 
 
 def check_piece(piece: Piece, source: TensorSource) -> None:
-    """Raise CheckpointError unless `source` holds that tensor in that shape, in a type that it can read."""
+    """Raise CheckpointError unless `source` contains the tensor in this shape and in a supported type."""
     stored = source.tensors.get(piece.name)
     if stored is None:
         raise CheckpointError(
-            f"the checkpoint has no tensor {piece.name}, which its configuration calls for: "
-            "is the download complete?",
+            f"tensor {piece.name} not found, but the configuration requires it: is the download complete?",
         )
     where = f"{stored.file}: tensor {piece.name}"
     if stored.shape != piece.stored_shape:
         raise CheckpointError(
             f"{where} has shape {list(stored.shape)}, "
-            f"and its configuration calls for {list(piece.stored_shape)}",
+            f"but its configuration requires {list(piece.stored_shape)}",
         )
     if stored.dtype not in source.dtypes:
         raise CheckpointError(
@@ -197,16 +196,14 @@ def _all_pieces(architecture: Architecture) -> Iterator[Piece]:
 
 
 def _check_tensors(architecture: Architecture, source: TensorSource) -> None:
-    """Compare the headers of the files with what the model calls for, before anything is read."""
-    called_for = set()
+    """Compare the headers of the files with the tensors of the model, before any weight is read."""
+    required = set()
     for piece in _all_pieces(architecture):
-        called_for.add(piece.name)
+        required.add(piece.name)
         check_piece(piece, source)
     for name in source.tensors:
-        if name not in called_for and not any(
-            re.fullmatch(ignored, name) for ignored in architecture.ignored
-        ):
+        if name not in required and not any(re.fullmatch(ignored, name) for ignored in architecture.ignored):
             raise CheckpointError(
-                f"{source.tensors[name].file}: tensor {name} has no place in a {architecture.name} model, "
-                "and leaving it out would change what the model computes",
+                f"{source.tensors[name].file}: tensor {name} is unknown in a {architecture.name} "
+                "model; without it, the model would compute different results",
             )

@@ -1,6 +1,6 @@
 """A GGUF file, memory-mapped, through the reader of the gguf package.
 
-Rows of the q and k projections lie in another order than in a Hugging Face checkpoint, where RoPE rotates
+Rows of the q and k projections are in a different order than in a Hugging Face checkpoint, where RoPE rotates
 elements (i, i + D/2) of a head of width D. Conversion to GGUF moves them to (2i, 2i + 1), because ggml
 rotates neighbours; `read` moves them back.
 """
@@ -31,10 +31,12 @@ FAMILIES: dict[str, Callable[[Keys, TensorSource], Architecture]] = {"llama": ll
 """By `general.architecture`."""
 
 _ELEMENTS_AT_A_TIME = 2**20
-"""So many are dequantized at a time: 4 MiB of float32, and as much again inside the gguf package."""
+"""Values to dequantize at a time: 4 MiB of float32, and the same amount inside the gguf package."""
 
 _MOST_READS = 4_000_000
-"""Of header fields. A vocabulary of 262,144 tokens needs 2 million; each takes some 400 bytes of memory."""
+"""Maximum number of reads in a header; each takes about 400 bytes of memory.
+
+A vocabulary of 262,144 tokens needs 2 million reads."""
 
 
 class GgufFile:
@@ -52,7 +54,7 @@ class GgufFile:
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from error
         except (OSError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
-            raise CheckpointError(f"{path}: is not a readable GGUF file: {error}") from error
+            raise CheckpointError(f"{path}: not a readable GGUF file: {error}") from error
         self.tensors = {
             tensor.name: StoredTensor(
                 path.name, tensor.tensor_type.name, tuple(map(int, reversed(tensor.shape)))
@@ -73,12 +75,12 @@ class GgufFile:
             _separate_halves(out, piece.rotary_heads)
 
     def close(self) -> None:
-        """Unmap the file, once nobody looks at it any more."""
+        """Unmap the file once it has no more views."""
         self._stored = {}
 
 
 class _BoundedReader(GGUFReader):
-    """The package's reader, which takes fields beyond the end of the file for empty, made to refuse them."""
+    """The reader of the gguf package, changed to refuse fields beyond the end of the file."""
 
     _reads = 0
 
@@ -89,15 +91,15 @@ class _BoundedReader(GGUFReader):
         count: int = 1,
         override_order: Literal["I", "S", "<"] | None = None,  # noqa: ARG002 (only little-endian files get so far)
     ) -> npt.NDArray[Any]:
-        """Return `count` numbers at `offset`; every access of the reader to the file comes through here."""
+        """Return `count` numbers at `offset`; the reader accesses the file only through this method."""
         if self.byte_order != "I":
-            raise CheckpointError("is big-endian; convert the model to a little-endian GGUF file")
+            raise CheckpointError("is big-endian: convert the model to a little-endian GGUF file")
         self._reads += 1
         if self._reads > _MOST_READS:
             raise CheckpointError(f"has a header of more than {_MOST_READS} fields")
         start, count = int(offset), int(count)
         if start + count * np.dtype(dtype).itemsize > self.data.size:
-            raise CheckpointError(f"ends at byte {self.data.size}, before its contents do; download it again")
+            raise CheckpointError(f"ends early, at byte {self.data.size}: download it again")
         return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
 
 
@@ -111,14 +113,16 @@ def open_gguf(path: Path, *, tokenizer: bool) -> Checkpoint:
             "general.architecture", f"is {name!r}; supported are {', '.join(map(repr, FAMILIES))}"
         )
     if metadata.integer("split.count", 0, 2**16, 1) > 1:
-        raise metadata.error("split.count", "is above 1: join the files first, with llama-gguf-split --merge")
+        raise metadata.error(
+            "split.count", "is above 1: merge the files first, with llama-gguf-split --merge"
+        )
     architecture = FAMILIES[name](metadata, source)
     files = gguf_tokenizer.read(metadata, architecture.model["vocab_size"]) if tokenizer else None
     return Checkpoint(architecture, source, files)
 
 
 def _contents(field: ReaderField) -> Any:
-    """Return the value of a field; binary32 as the shortest decimal that stands for it, so 1e-05 is 1e-05."""
+    """Return the value of a field; a binary32 value is returned as its shortest decimal, such as 1e-05."""
     contents = field.contents()
     if field.types == [GGUFValueType.FLOAT32]:
         return float(str(np.float32(contents)))

@@ -1,7 +1,7 @@
 """The tokenizer of a GGUF file, rebuilt as a Hugging Face tokenizer.json.
 
-GGUF stores the tokens, their types and the merges of byte-level BPE, but of the pre-tokenizer, which cuts a
-text into words, only a name. What each name stands for is written down here.
+GGUF stores the tokens, their types and the merges of byte-level BPE, but only the name of the pre-tokenizer,
+which splits a text into words. This module defines the meaning of each name.
 """
 
 from tokenizers import AddedToken, Regex, Tokenizer
@@ -14,7 +14,7 @@ from llq_format.exporting.checkpoint.keys import Keys
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 CONTROL, USER_DEFINED = 3, 4
-"""Token types: those with a meaning to the model alone, and plain text that is never cut."""
+"""Token types: control tokens, and plain text that is never split."""
 
 _GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
 _LLAMA3_WORDS = (
@@ -25,7 +25,7 @@ _LLAMA3_NAMES = frozenset({"llama-bpe", "llama3", "llama-v3"})
 
 
 def _pre_tokenizers() -> dict[str, list[PreTokenizer]]:
-    """Return the steps that each value of `tokenizer.ggml.pre` stands for."""
+    """Return the steps that each value of `tokenizer.ggml.pre` denotes."""
     bytes_only = ByteLevel(add_prefix_space=False, use_regex=False)
     gpt2 = ByteLevel(add_prefix_space=False, use_regex=True)
     return {
@@ -48,13 +48,13 @@ def read(metadata: Keys, vocab_size: int) -> TokenizerFiles:
     if kind != "gpt2":
         raise metadata.error(
             "tokenizer.ggml.model",
-            f"is {kind!r}, and only byte-level BPE ('gpt2') can be rebuilt from GGUF: "
+            f"is {kind!r}, but only byte-level BPE ('gpt2') can be rebuilt from GGUF: "
             "export the original checkpoint with its tokenizer.json, or export without tokenizer",
         )
     tokens = metadata.array("tokenizer.ggml.tokens", str)
     if len(tokens) > vocab_size:
         raise metadata.error(
-            "tokenizer.ggml.tokens", f"has {len(tokens)} tokens, and the embedding {vocab_size} rows"
+            "tokenizer.ggml.tokens", f"has {len(tokens)} tokens, but the embedding has {vocab_size} rows"
         )
     bos = _token_id(metadata, "bos", tokens) if _wants_bos(metadata) else None
     ends = (_token_id(metadata, name, tokens) for name in ("eos", "eot", "eom"))
@@ -95,20 +95,20 @@ def _rebuild(metadata: Keys, tokens: list[str], bos: int | None) -> Tokenizer:
 
 
 def _merges(metadata: Keys, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
-    """Return the pairs in order of rank; a space, which no byte-level token has, stands between the two."""
+    """Return the pairs in order of rank; a space, which no byte-level token has, separates the two tokens."""
     merges = []
     for rank, merge in enumerate(metadata.array("tokenizer.ggml.merges", str)):
         left, _, right = merge.partition(" ")
         if not {left, right, left + right} <= vocabulary.keys():
             raise metadata.error(
-                "tokenizer.ggml.merges", f"joins at rank {rank} what are no tokens: {merge!r}"
+                "tokenizer.ggml.merges", f"has a merge of unknown tokens at rank {rank}: {merge!r}"
             )
         merges.append((left, right))
     return merges
 
 
 def _added_tokens(metadata: Keys, tokens: list[str]) -> list[AddedToken]:
-    """Return the tokens that are found in a text before it is cut into words."""
+    """Return the tokens that are matched in a text before it is split into words."""
     types = metadata.array("tokenizer.ggml.token_type", int)
     if len(types) != len(tokens):
         raise metadata.error("tokenizer.ggml.token_type", f"has {len(types)} types for {len(tokens)} tokens")
@@ -120,7 +120,7 @@ def _added_tokens(metadata: Keys, tokens: list[str]) -> list[AddedToken]:
 
 
 def _wants_bos(metadata: Keys) -> bool:
-    """Say whether a text begins with the BOS token; without the key, the pre-tokenizer's custom decides."""
+    """Return whether a text begins with the BOS token; without the key, the pre-tokenizer decides."""
     custom = metadata.string("tokenizer.ggml.pre", "") in _LLAMA3_NAMES
     return metadata.boolean("tokenizer.ggml.add_bos_token", default=custom)
 

@@ -1,4 +1,4 @@
-"""A Hugging Face directory: config.json, weights, and perhaps a tokenizer."""
+"""A Hugging Face directory: config.json, weights, and an optional tokenizer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from llq_format.exporting.checkpoint.weight_files import open_weights
 
 @dataclass(frozen=True)
 class Family:
-    """What a `model_type` means.
+    """The meaning of a `model_type`.
 
     `class_name` is the one class that `architectures` may name. `read` makes the architecture, of the
     configuration of the text decoder and the weights. `text_config` finds that configuration where it is not
@@ -60,6 +60,6 @@ def _family(config: Keys) -> Family:
     if config.get("quantization_config") is not None:
         raise config.error(
             "quantization_config",
-            "is present: these weights are quantized already; start from the original checkpoint",
+            "is present: these weights are already quantized: export the original checkpoint",
         )
     return family

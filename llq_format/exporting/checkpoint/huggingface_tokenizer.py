@@ -1,4 +1,4 @@
-"""The tokenizer of a Hugging Face directory: tokenizer.json as it is, and what other files say of its use."""
+"""The tokenizer of a Hugging Face directory: tokenizer.json unchanged, and its settings from other files."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ def read(directory: Path, config: Keys, vocab_size: int) -> TokenizerFiles | Non
     tokenizer_json = path.read_bytes()
     try:
         tokenizer = Tokenizer.from_buffer(tokenizer_json)
-    except Exception as error:  # the library raises no narrower class
-        raise CheckpointError(f"{path}: is not a tokenizer in the tokenizers format: {error}") from error
+    except Exception as error:  # the library raises no more specific class
+        raise CheckpointError(
+            f"{path}: not a tokenizer in the format of the tokenizers library: {error}"
+        ) from error
     settings = _optional(directory / "tokenizer_config.json")
     generation = _optional(directory / "generation_config.json")
     return TokenizerFiles(
@@ -41,10 +43,10 @@ def _bos_token_id(
     config: Keys,
     vocab_size: int,
 ) -> int | None:
-    """Return the token that begins a text, if this model wants one.
+    """Return the token that begins a text, if the model uses such a token.
 
     Most configurations name one, whether or not the model was trained with it. What decides is
-    `add_bos_token` of tokenizer_config.json, or, where that is silent, whether tokenizer.json puts a token
+    `add_bos_token` of tokenizer_config.json, or, if that is absent, whether tokenizer.json puts a token
     before a text.
     """
     prefix = _prefix(tokenizer)
@@ -88,5 +90,5 @@ def _chat_template(directory: Path, settings: Keys) -> str | None:
         templates = {entry.get("name"): entry.get("template") for entry in value if isinstance(entry, dict)}
         value = templates.get("default")
     if value is not None and not isinstance(value, str):
-        raise settings.error("chat_template", "is neither a string nor a list of templates with names")
+        raise settings.error("chat_template", "is neither a string nor a list of named templates")
     return value

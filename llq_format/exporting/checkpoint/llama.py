@@ -1,4 +1,4 @@
-"""Dense Llama: how its configuration and its tensors are called in checkpoints, and what LLQ calls them.
+"""Dense Llama: the names of its configuration and its tensors in checkpoints and in LLQ.
 
 A family of models is one such file: functions from a Hugging Face configuration, or from GGUF metadata, to an
 `Architecture`.
@@ -53,7 +53,7 @@ GGUF_NAMES = {
 GGUF_ROPE_FACTORS = "rope_freqs.weight"
 
 ACTIVATIONS = {"silu": "silu", "swish": "silu", "gelu": "gelu"}
-"""Names in Hugging Face configurations; their `gelu` is the exact one."""
+"""Names in Hugging Face configurations; their `gelu` is the exact gelu."""
 
 GGUF_KEYS = frozenset(
     {
@@ -79,7 +79,7 @@ GGUF_KEYS = frozenset(
         "vocab_size",
     }
 )
-"""Keys under `llama.` that are understood here; any other may change what the model computes."""
+"""Known keys under `llama.`; an unknown key may change the results of the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class Llama:
         }
 
     def pieces(self, names: Mapping[str, str]) -> dict[str, tuple[Piece, ...]]:
-        """Return what each tensor of the package is made of, in canonical order."""
+        """Return the pieces of each tensor of the package, in canonical order."""
         hidden, wide = self.hidden_size, self.intermediate_size
         attention, key_value = self.num_heads * self.head_dim, self.num_kv_heads * self.head_dim
         tensors: dict[str, tuple[Piece, ...]] = {}
@@ -156,7 +156,7 @@ def from_huggingface(config: Keys, _source: TensorSource) -> Architecture:
     """Return the architecture of a config.json with `model_type` llama; raises CheckpointError."""
     for key in ("attention_bias", "mlp_bias"):
         if config.boolean(key, default=False):
-            raise config.error(key, "is true: matrices of LLQ have no bias")
+            raise config.error(key, "is true, but LLQ does not support biases")
     activation = config.string("hidden_act", "silu")
     if activation not in ACTIVATIONS:
         raise config.error(
@@ -190,10 +190,10 @@ def from_gguf(metadata: Keys, source: TensorSource) -> Architecture:
     """Return the architecture of a GGUF file with `general.architecture` llama; raises CheckpointError."""
     for key in metadata.values:
         if key.startswith("llama.") and key.removeprefix("llama.") not in GGUF_KEYS:
-            raise metadata.error(key, "is not known to this exporter, and may change what the model computes")
+            raise metadata.error(key, "is unknown to this exporter and may change the results of the model")
     if metadata.integer("llama.expert_count", 0, 2**16, 0) != 0:
         raise metadata.error(
-            "llama.expert_count", "is not 0: this is a mixture of experts, not a dense Llama"
+            "llama.expert_count", "is not 0: mixtures of experts in GGUF files are not supported"
         )
     embedding = source.tensors.get(GGUF_NAMES["embedding"])
     vocab_size = embedding.shape[0] if embedding is not None and embedding.shape else 0
@@ -203,7 +203,7 @@ def from_gguf(metadata: Keys, source: TensorSource) -> Architecture:
     for key in ("llama.attention.value_length", "llama.rope.dimension_count"):
         if metadata.integer(key, 1, 4096, head_dim) != head_dim:
             raise metadata.error(
-                key, f"is {metadata.get(key)}, and a head has {head_dim} elements: LLQ has one width"
+                key, f"is {metadata.get(key)}, but the head width is {head_dim}; LLQ requires equal widths"
             )
     llama = Llama(
         vocab_size=metadata.integer("llama.vocab_size", 1, 2**24, vocab_size),
@@ -254,6 +254,6 @@ def _gguf_rope_factors(source: TensorSource, head_dim: int) -> Float32Array:
     if not np.all((factors >= 1) & (factors <= rope.HIGHEST_FACTOR)):
         raise CheckpointError(
             f"{source.tensors[piece.name].file}: tensor {piece.name} divides RoPE frequencies by "
-            f"{factors.min():g} to {factors.max():g}, not by numbers from 1 to {rope.HIGHEST_FACTOR:g}",
+            f"{factors.min():g} to {factors.max():g}, instead of 1 to {rope.HIGHEST_FACTOR:g}",
         )
     return factors

@@ -1,4 +1,4 @@
-"""Llama 4, its text decoder: how its configuration and its tensors are called in Hugging Face checkpoints.
+"""The text decoder of Llama 4: the names of its configuration and its tensors in Hugging Face checkpoints.
 
 Layers differ in three ways, each with its own list in the configuration: RoPE or none, full or chunked
 attention, and a mixture of experts or one wide FFN.
@@ -33,7 +33,7 @@ def text_config(config: Keys) -> Keys:
     inner = text.boolean("tie_word_embeddings", default=False)
     if config.boolean("tie_word_embeddings", default=inner) != inner:
         raise config.error(
-            "tie_word_embeddings", "and that of text_config contradict each other: keep the right one"
+            "tie_word_embeddings", "and the value in text_config differ: keep the correct value"
         )
     return text
 
@@ -41,7 +41,7 @@ def text_config(config: Keys) -> Keys:
 def from_huggingface(config: Keys, source: TensorSource) -> Architecture:
     """Return the architecture of a configuration with `model_type` llama4_text; raises CheckpointError."""
     if config.boolean("attention_bias", default=False):
-        raise config.error("attention_bias", "is true: matrices of LLQ have no bias")
+        raise config.error("attention_bias", "is true, but LLQ does not support biases")
     if config.string("hidden_act", "silu") != "silu":
         raise config.error("hidden_act", f"is {config.get('hidden_act')!r}; supported is 'silu'")
     hidden_size = config.integer("hidden_size", 1, 2**20)
@@ -76,7 +76,7 @@ def from_huggingface(config: Keys, source: TensorSource) -> Architecture:
 
 
 def _attentions(config: Keys, num_layers: int) -> list[Attention]:
-    """Return what the attention of each layer does."""
+    """Return the attention of each layer."""
     ropes = _ropes(config, num_layers)
     chunked = _chunked(config, ropes)
     chunk_size = _chunk_size(config)
@@ -94,7 +94,7 @@ def _attentions(config: Keys, num_layers: int) -> list[Attention]:
 
 
 def _ropes(config: Keys, num_layers: int) -> list[bool]:
-    """Return which layers have RoPE: those with a 1 in `no_rope_layers`, whatever its name says.
+    """Return which layers have RoPE: those with a 1 in `no_rope_layers`, despite the name of the key.
 
     Without that list, or with an empty one, every fourth layer has none.
     """
@@ -141,7 +141,7 @@ def _temperature(config: Keys) -> Temperature | None:
 
 
 def _ffns(config: Keys, num_layers: int) -> list[FFN]:
-    """Return what the FFN of each layer does."""
+    """Return the FFN of each layer."""
     with_experts = _layers_with_experts(config, num_layers)
     return [
         _mixture(config, len(with_experts)) if n in with_experts else _dense(config)
@@ -155,7 +155,7 @@ def _dense(config: Keys) -> FFN:
 
 
 def _mixture(config: Keys, num_layers: int) -> FFN:
-    """Return a mixture of experts, which so many layers have; the shared expert is as wide as the others."""
+    """Return the mixture of experts of `num_layers` layers; all experts are equally wide."""
     size = config.integer("intermediate_size", 1, 2**22)
     moe = MoE(_num_experts(config, num_layers), shared_intermediate_size=size)
     return FFN("silu", gated=True, intermediate_size=size, moe=moe)
@@ -169,15 +169,15 @@ def _layers_with_experts(config: Keys, num_layers: int) -> set[int]:
 
 
 def _num_experts(config: Keys, num_layers: int) -> int:
-    """Return the number of experts in each of so many layers."""
+    """Return the number of experts of each of `num_layers` layers."""
     per_token = config.integer("num_experts_per_tok", 1, 2**31 - 1, 1)
     if per_token != 1:
-        raise config.error("num_experts_per_tok", f"is {per_token}: LLQ has one expert a token")
+        raise config.error("num_experts_per_tok", f"is {per_token}; LLQ supports one expert per token")
     num_experts = config.integer("num_local_experts", 1, 4096)
     if 2 * num_experts * num_layers > _MOST_TENSORS:
         raise config.error(
             "num_local_experts",
-            f"is {num_experts} in {num_layers} layers, and a package has at most {_MOST_TENSORS} tensors",
+            f"is {num_experts} in {num_layers} layers, more than {_MOST_TENSORS} tensors",
         )
     return num_experts
 
@@ -185,14 +185,14 @@ def _num_experts(config: Keys, num_layers: int) -> int:
 def _one_a_layer(config: Keys, key: str, kind: type, num_layers: int) -> list[Any]:
     array = config.array(key, kind)
     if len(array) != num_layers:
-        raise config.error(key, f"has {len(array)} elements, and the model {num_layers} layers")
+        raise config.error(key, f"has {len(array)} elements, but the model has {num_layers} layers")
     return array
 
 
 def _pieces(model: Model, prefix: str, stored: Collection[str]) -> Pieces:
-    """Return what each tensor of the package is made of, in canonical order.
+    """Return the pieces of each tensor of the package, in canonical order.
 
-    prefix: what stands before the checkpoint's names; stored: all of them.
+    prefix: the prefix of the checkpoint's names; stored: all names.
     """
     hidden, vocab = model.hidden_size, model.vocab_size
     query, key_value = model.num_heads * model.head_dim, model.num_kv_heads * model.head_dim
@@ -215,7 +215,7 @@ def _pieces(model: Model, prefix: str, stored: Collection[str]) -> Pieces:
 
 
 def _ffn_pieces(ours: str, theirs: str, ffn: FFN, hidden: int, stored: Collection[str]) -> Pieces:
-    """Return the pieces of one FFN; experts lie in two tensors together, or in three each."""
+    """Return the pieces of one FFN; experts are stored in two common tensors, or in three tensors each."""
     size = ffn.intermediate_size
     if ffn.moe is None:
         return _gated(ours, theirs, size, hidden)

@@ -24,15 +24,15 @@ class PytorchFile:
             self._torch: Any = import_module("torch")
         except ModuleNotFoundError as error:
             raise CheckpointError(
-                f"{path}: reading this file needs torch: pip install 'llq-format[torch]', "
-                "or take the checkpoint's .safetensors files",
+                f"{path}: reading this file requires torch: pip install 'llq-format[torch]', "
+                "or use the .safetensors files of the checkpoint",
             ) from error
         try:
             state: Any = self._torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path}: is not a file of weights that torch can map: {error}") from error
+            raise CheckpointError(f"{path}: torch cannot map this file as weights: {error}") from error
         if not isinstance(state, dict):
-            raise CheckpointError(f"{path}: holds no dictionary of tensors")
+            raise CheckpointError(f"{path}: not a dictionary of tensors")
         for name, tensor in state.items():
             self._check(path, name, tensor)
         self._state: dict[str, Any] = state
@@ -42,14 +42,14 @@ class PytorchFile:
         }
 
     def _check(self, path: Path, name: object, tensor: Any) -> None:
-        """Refuse what is no plain tensor, and shapes that the file has no bytes for."""
+        """Refuse values that are not plain tensors, and shapes that exceed the bytes of the file."""
         if not isinstance(tensor, self._torch.Tensor) or tensor.layout != self._torch.strided:
             raise CheckpointError(f"{path}: {name} is not a plain tensor")
         if prod(tensor.shape) * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, all of which binary32 represents exactly."""
+        """Fill `out` with the piece's values, which binary32 represents exactly."""
         self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ Float64Array = npt.NDArray[np.float64]
 
 DEFAULT_BASE = 10000.0
 HIGHEST_BASE = 1e30
-"""Far above any model's (the highest known is 1e7), and so low that no frequency rounds to 0."""
+"""Maximum base: far above known models (at most 1e7), and low enough that no frequency rounds to 0."""
 
 HIGHEST_FACTOR = 1e6
 
@@ -32,7 +32,7 @@ def llama3(
     high_freq_factor: float,
     original_context_length: int,
 ) -> Float64Array:
-    """Return theta for a longer context: high frequencies as they are, low ones divided by `factor`.
+    """Return theta for a longer context: high frequencies unchanged, low frequencies divided by `factor`.
 
     With equal factors there is no band between the two, but a step.
     """
@@ -60,7 +60,7 @@ def from_config(config: Keys, head_dim: int, default_base: float = DEFAULT_BASE)
     _refuse_partial(config)
     old, new = config.section("rope_scaling"), config.section("rope_parameters")
     if old is not None and new is not None and old.values != new.values:
-        raise config.error("rope_scaling", "and rope_parameters contradict each other: keep the right one")
+        raise config.error("rope_scaling", "and rope_parameters differ: keep the correct value")
     section = new or old
     theta = frequencies(_base(config, section, default_base), head_dim)
     if section is None:
@@ -87,16 +87,18 @@ def from_config(config: Keys, head_dim: int, default_base: float = DEFAULT_BASE)
 
 
 def _base(config: Keys, section: Keys | None, default: float) -> float:
-    """Return the base, which may stand in either place."""
+    """Return the base, from either place."""
     outer = config.number("rope_theta", 1, HIGHEST_BASE, default)
     if section is None or section.get("rope_theta") is None:
         return outer
     inner = section.number("rope_theta", 1, HIGHEST_BASE)
     if config.get("rope_theta") is not None and inner != outer:
-        raise section.error("rope_theta", f"is {inner:g}, but rope_theta is {outer:g}: keep the right one")
+        raise section.error(
+            "rope_theta", f"is {inner:g}, but rope_theta is {outer:g}: keep the correct value"
+        )
     return inner
 
 
 def _refuse_partial(keys: Keys) -> None:
     if keys.get("partial_rotary_factor", 1) != 1:
-        raise keys.error("partial_rotary_factor", "is not 1: LLQ rotates whole heads")
+        raise keys.error("partial_rotary_factor", "is not 1, but LLQ rotates all elements of a head")

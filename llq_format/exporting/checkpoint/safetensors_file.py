@@ -1,7 +1,7 @@
 """Tensors of a .safetensors file, memory-mapped.
 
-The safetensors library checks the file: that the header is not too long, that no tensor lies outside the file
-or over another, that sizes fit shapes. It cannot give bfloat16 to numpy, so the bytes are taken from the file
+The safetensors library checks the file: that the header is not too long, that tensors are inside the file and
+do not overlap, that sizes fit shapes. It cannot give bfloat16 to numpy, so the bytes are taken from the file
 here, at the offsets of the header:
 
     u64 length of the header | header: {name: {dtype, shape, data_offsets: [begin, end]}} | data
@@ -39,7 +39,7 @@ class SafetensorsFile:
             self._data = np.memmap(path, np.uint8, mode="r")[8 + header_length :]
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(
-                f"{path}: is not a complete safetensors file: {error}; download it again",
+                f"{path}: not a complete safetensors file ({error}): download it again",
             ) from error
         header.pop("__metadata__", None)
         self.tensors = {
@@ -49,7 +49,7 @@ class SafetensorsFile:
         self._offsets = {name: entry["data_offsets"][0] for name, entry in header.items()}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, all of which binary32 represents exactly."""
+        """Fill `out` with the piece's values, which binary32 represents exactly."""
         stored = self.tensors[piece.name]
         tensor = np.frombuffer(
             self._data,
@@ -66,5 +66,5 @@ class SafetensorsFile:
             out[...] = values
 
     def close(self) -> None:
-        """Unmap the file, once nobody looks at it any more."""
+        """Unmap the file once it has no more views."""
         del self._data

@@ -21,7 +21,7 @@ _OPENERS: dict[str, Callable[[Path], TensorSource]] = {
     "model.safetensors": SafetensorsFile,
     "pytorch_model.bin": PytorchFile,
 }
-"""In order of preference; beside each its index, with `.index.json` at the end of the name."""
+"""In order of preference; the index of each is next to it, with `.index.json` at the end of the name."""
 
 
 class Shards:
@@ -36,10 +36,10 @@ class Shards:
             if file not in self._files:
                 path = index.parent / file
                 if not path.is_file():
-                    raise CheckpointError(f"{index}: names the file {file}, which is missing: download it")
+                    raise CheckpointError(f"{index}: file {file} not found: download it")
                 self._files[file] = opener(path)
             if name not in self._files[file].tensors:
-                raise CheckpointError(f"{index}: tensor {name} should be in {file}, and is not")
+                raise CheckpointError(f"{index}: tensor {name} not found in {file}")
             self.tensors[name] = self._files[file].tensors[name]
         first = next(iter(self._files.values()))
         self.format = first.format
@@ -67,15 +67,15 @@ def open_weights(directory: Path) -> TensorSource:
     names = sorted(path.name for path in directory.iterdir())
     listing = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
     raise CheckpointError(
-        f"{directory}: holds no weights: expected model.safetensors or pytorch_model.bin, "
-        f"or one of them with .index.json, and found {listing}",
+        f"{directory}: no weights found: expected model.safetensors or pytorch_model.bin, "
+        f"or one of these with .index.json; found {listing}",
     )
 
 
 def _weight_map(index: Path) -> dict[str, str]:
     section = read_json(index).section("weight_map")
     if section is None or not section.values:
-        raise CheckpointError(f"{index}: has no weight_map")
+        raise CheckpointError(f"{index}: member weight_map not found")
     for name, file in section.values.items():
         if not isinstance(file, str) or file != Path(file).name or "\\" in file or "\0" in file:
             raise section.error(name, f"is {file!r}, not the name of a file in the directory")

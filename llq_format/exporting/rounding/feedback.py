@@ -14,7 +14,7 @@ from llq_format.format.layout import BLOCK
 from llq_format.format.quantize import PackedTensor, Scheme
 
 DAMPING = 0.01
-"""Of the mean of the Hessian's diagonal, added to it: inputs that the calibration never saw weigh so much."""
+"""Share of the mean of the Hessian's diagonal that is added to it, for inputs that calibration never saw."""
 
 
 def damped(hessian: Hessian, damping: float = DAMPING) -> Hessian:

@@ -11,9 +11,10 @@ from llq_format.metadata.model import Model
 class BalancedChannels:
     """Row c of `up` times s and column c of `down` over s, so that both have one norm; sorted by it.
 
-    Blocks then hold channels of a kind. Where there is a gate, blocks of about one norm form a group, as many
-    groups as a group has blocks, sorted by the norm of the gate's rows. A channel of a gated network keeps
-    its gate as it is; one of an ungated network is not rescaled, since its activation stands between.
+    Blocks then hold channels of a kind. With a gate, blocks of similar norm form a group, and the number of
+    groups equals the number of blocks per group; each group is sorted by the norm of the gate's rows. A
+    channel of a gated network keeps its gate as it is; one of an ungated network is not rescaled, because its
+    activation is in between.
     """
 
     unties = False

@@ -39,4 +39,6 @@ class RotatedResidual:
 
 def _check_ones(tensors: Tensors, norm: str) -> None:
     if not (tensors[norm] == 1).all():
-        raise ValueError(f"{norm} has weights other than 1: fold the norms before the residual is rotated")
+        raise ValueError(
+            f"{norm} has weights other than 1: fold the norms before rotating the residual stream"
+        )

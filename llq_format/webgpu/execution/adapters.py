@@ -1,4 +1,4 @@
-"""The adapters of this machine: GPUs, and the software adapters that stand in for one."""
+"""The adapters of this machine: GPUs and software adapters."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ _ORDER = {"DiscreteGPU": 0, "IntegratedGPU": 1, "VirtualGPU": 2, "CPU": 3}
 _WGPU_NAMES = {"subgroups": "subgroup"}  # names of features in wgpu-native that differ from WebGPU's
 
 _OTHER_NAMES = {"lavapipe": "llvmpipe"}
-"""What an adapter is called by people, and what it calls itself."""
+"""Common names of adapters, and the names that the adapters report."""
 
 # Chromium ships SwiftShader with a manifest that the Vulkan loader does not look for.
 _CHROMIUM = (
@@ -35,22 +35,22 @@ _MANIFEST = "vk_swiftshader_icd.json"
 def adapters() -> list[Any]:
     """Return the adapters of this machine, the preferred one first: GPUs before software adapters.
 
-    Raises DeviceError where wgpu-native cannot look for any.
+    Raises DeviceError if wgpu-native cannot search for adapters.
     """
     with _vulkan_environment():
         _leave_opengl_out()
         try:
             candidates = list(wgpu.gpu.enumerate_adapters_sync())
         except RuntimeError as error:
-            raise DeviceError(f"no WebGPU adapter: {error}") from None
+            raise DeviceError(f"no WebGPU adapter found: {error}") from None
     usable = [adapter for adapter in candidates if adapter.info["backend_type"] != "OpenGL"]
     return sorted(usable, key=_preference)
 
 
 @cache
 def _leave_opengl_out() -> None:
-    """Have wgpu look for Vulkan, Metal and Direct3D 12 alone: half a second is spent on OpenGL otherwise."""
-    with suppress(RuntimeError):  # the process has used wgpu before
+    """Limit wgpu to Vulkan, Metal and Direct3D 12: OpenGL would take half a second."""
+    with suppress(RuntimeError):  # the process already used wgpu
         set_instance_extras(backends=["Primary"])
 
 
@@ -59,17 +59,17 @@ def find_adapter(name: str | None) -> Any:
 
     name: in any case; `lavapipe` is another word for llvmpipe, and `swiftshader` is found where Chromium is
     installed; or the path of a Vulkan driver's manifest (.json), which is then the only driver that this
-    process loads. Raises DeviceError where there is none.
+    process loads. Raises DeviceError if there is no such adapter.
     """
     if name is not None and name.endswith(".json"):
         if not Path(name).is_file():
-            raise DeviceError(f"there is no driver manifest {name}")
+            raise DeviceError(f"driver manifest {name} not found")
         os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = name  # read by the Vulkan loader
         name = None
     available = adapters()
     if not available:
         raise DeviceError(
-            "no WebGPU adapter: there is no GPU driver; without a GPU, install a software one, such as "
+            "no WebGPU adapter found: install a GPU driver, or without a GPU a software adapter, such as "
             "Debian's mesa-vulkan-drivers"
         )
     pattern = "" if name is None else _OTHER_NAMES.get(name.lower(), name.lower())
@@ -78,21 +78,21 @@ def find_adapter(name: str | None) -> Any:
         if pattern in f"{info['device']} {info['description']} {info['backend_type']}".lower():
             return adapter
     names = ", ".join(adapter_name(adapter) for adapter in available)
-    raise DeviceError(f"no WebGPU adapter is called {name!r}; there are: {names}")
+    raise DeviceError(f"no WebGPU adapter matches {name!r}; the adapters are: {names}")
 
 
 def silence_log() -> None:
-    """Keep wgpu from logging errors: they are raised as well."""
+    """Silence the error log of wgpu: its errors are also raised."""
     logging.getLogger("wgpu").setLevel(logging.CRITICAL)
 
 
 def adapter_name(adapter: Any) -> str:
-    """Return what an adapter calls itself, and the interface that it is reached by."""
+    """Return the name of an adapter and its backend."""
     return f"{adapter.info['device']} ({adapter.info['backend_type']})"
 
 
 def wgpu_feature(name: str) -> str:
-    """Return wgpu-native's name of a feature of WebGPU."""
+    """Return the wgpu-native name of a WebGPU feature."""
     return _WGPU_NAMES.get(name, name)
 
 
@@ -108,10 +108,10 @@ def _preference(adapter: Any) -> tuple[int, bool]:
 
 @contextmanager
 def _vulkan_environment() -> Iterator[None]:
-    """Tell the Vulkan loader of SwiftShader, and keep drivers from complaining of a session without a screen.
+    """Add SwiftShader to the Vulkan loader, and prevent driver warnings in sessions without a screen.
 
-    The loader reads these variables when the first adapter of a process is asked for; those that the user has
-    set stand.
+    The loader reads these variables when a process first requests an adapter; variables that the user has set
+    are kept.
     """
     variables = {"XDG_RUNTIME_DIR": tempfile.gettempdir()}
     manifests = [path for folder in _CHROMIUM if (path := Path(folder) / _MANIFEST).is_file()]

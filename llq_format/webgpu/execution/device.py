@@ -11,7 +11,7 @@ from llq_format.webgpu.execution.adapters import find_adapter, supports, wgpu_fe
 from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
 from llq_format.webgpu.planning.program import SLOT_BYTES, Program, ProgramVariant
 
-# What WebGPU promises on every device; wgpu would otherwise hand out the adapter's own, larger ones.
+# WebGPU's default limits; wgpu would otherwise use the larger limits of the adapter.
 DEFAULT_LIMITS = {
     "max-storage-buffer-binding-size": 128 << 20,
     "max-buffer-size": 256 << 20,
@@ -30,7 +30,7 @@ _NAGA_REFUSES = {"enable subgroups;"}  # it has the functions without the direct
 
 
 class Device:
-    """A device and its pipelines, made when they are first asked for; programs may share it."""
+    """A device and its pipelines, which are created at their first use; programs may share it."""
 
     def __init__(
         self,
@@ -56,7 +56,9 @@ class Device:
                 label="llq", required_features=features, required_limits=DEFAULT_LIMITS
             )
         except RuntimeError as error:
-            raise DeviceError(f"{self.name} gives no device with WebGPU's default limits: {error}") from None
+            raise DeviceError(
+                f"{self.name} provides no device with WebGPU's default limits: {error}"
+            ) from None
         directives = [line for line in self.variant.directives if line not in _NAGA_REFUSES]
         text = "\n".join([*directives, *(sections[name] for name in self.variant.sections)])
         self._module = self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=text)
@@ -75,12 +77,12 @@ class Device:
 
     @property
     def name(self) -> str:
-        """Return what the adapter calls itself."""
+        """Return the name of the adapter."""
         return str(self.adapter.info["device"])
 
     @property
     def lost(self) -> bool:
-        """Return whether the device went away: whatever is asked of it then fails."""
+        """Return whether the device was lost; all its operations then fail."""
         try:
             self.gpu.create_buffer(label="probe", size=4, usage=wgpu.BufferUsage.COPY_DST).destroy()
         except wgpu.GPUError as error:
@@ -89,7 +91,7 @@ class Device:
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Turn what goes wrong within a block into DeviceLostError if the device was lost."""
+        """Turn failures of a block into DeviceLostError if the device was lost."""
         try:
             yield
         except (wgpu.GPUError, RuntimeError) as error:
@@ -128,7 +130,7 @@ class Device:
         pool.shutdown(wait=False)
 
     def pipeline(self, entry_point: str, access: Sequence[str]) -> Any:
-        """Return the pipeline of an entry point, compiled when it is first asked for if not before."""
+        """Return the pipeline of an entry point, compiled at its first use at the latest."""
         self.prepare({entry_point: access})
         return self._pipelines[entry_point].result()
 
@@ -138,12 +140,14 @@ class Device:
         )
 
     def buffer(self, label: str, size: int, usage: int) -> Any:
-        """Return a buffer of zeros. Raises DeviceError when memory is short."""
+        """Return a buffer of zeros. Raises DeviceError if memory is insufficient."""
         try:
             with self.failures():
                 return self.gpu.create_buffer(label=label, size=size, usage=usage)
         except (wgpu.GPUOutOfMemoryError, MemoryError) as error:
-            raise DeviceError(f"{self.name} has no memory for {label!r}, {size} bytes: {error}") from None
+            raise DeviceError(
+                f"{self.name} has no memory for buffer {label!r} of {size} bytes: {error}"
+            ) from None
 
     def parameters(self, slot: int, arena: Any) -> Any:
         """Return the bind group of a slot of a parameter arena."""

@@ -1,9 +1,9 @@
-"""What goes wrong with devices, for those who do not need one to hear of it."""
+"""Errors of devices, importable without the extra `webgpu`."""
 
 
 class DeviceError(Exception):
-    """There is no device that can execute a program, or it ran out of memory, or was lost."""
+    """No device can execute the program, or the device ran out of memory or was lost."""
 
 
 class DeviceLostError(DeviceError):
-    """The device went away: a driver was reset, or the device destroyed."""
+    """The device was lost: its driver was reset, or the device was destroyed."""

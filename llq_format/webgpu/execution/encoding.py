@@ -1,4 +1,4 @@
-"""Dispatches as wgpu-native takes them: what an executor repeats for every token has to cost little.
+"""Dispatches as native calls of wgpu-native, to reduce the overhead of every token.
 
 wgpu's Python objects cost four times as much as the native calls beneath them, measured with 300 dispatches.
 """
@@ -28,7 +28,7 @@ class Prepared:
     grid: tuple[int, int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note what each run would look up again: debug group, handles, and the grid of one token."""
+        """Store values that each run needs: debug group, handles, and the grid of one token."""
         objects = (self.pipeline, self.bindings, self.parameters)
         object.__setattr__(self, "group", sys.intern(group_of(self.dispatch)))
         object.__setattr__(self, "handles", tuple(resource._internal for resource in objects))  # noqa: SLF001
@@ -36,9 +36,9 @@ class Prepared:
 
 
 def encode(compute_pass: Any, dispatches: Iterable[Prepared], tokens: int) -> None:
-    """Encode dispatches for a chunk of so many tokens into a GPUComputePassEncoder.
+    """Encode dispatches for a chunk of tokens into a GPUComputePassEncoder.
 
-    Those of a layer are a debug group.
+    The dispatches of a layer form a debug group.
     """
     encoder = compute_pass._internal  # noqa: SLF001  # the handle that the native functions take
     set_pipeline, set_bind_group, dispatch = (
@@ -74,13 +74,13 @@ def submit(device: Any, command_buffer: Any) -> int:
 
 
 def wait(device: Any, index: int) -> None:
-    """Wait for one submission, and no later one: wgpu's own promises wait for all that were submitted."""
+    """Wait for one submission, but not for later ones: the promises of wgpu wait for all submissions."""
     lib.wgpuDevicePoll(device._internal, True, ffi.new("WGPUSubmissionIndex *", index))  # noqa: FBT003, SLF001
 
 
 @cache
 def _string(text: str) -> tuple[Any, Any]:
-    """Return a WGPUStringView and the bytes that it points to, which have to live as long."""
+    """Return a WGPUStringView and the bytes that it points to, which must stay alive as long."""
     data = text.encode()
     buffer = ffi.from_buffer(data)
     view = ffi.new("WGPUStringView *", {"data": buffer, "length": len(data)})

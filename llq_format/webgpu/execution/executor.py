@@ -1,4 +1,4 @@
-"""An executor: what a program asks for, done on a device (spec: Execution program)."""
+"""The executor: executes a program on a device (spec: Execution program)."""
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,11 +17,11 @@ from llq_format.webgpu.planning.program import SLOT_BYTES, Dispatch, Program, Sh
 
 _STATE_WORDS = 64
 CHOSEN_WORD = 2
-"""The word of `state` that holds the token chosen last."""
+"""Index of the word of `state` that contains the last token."""
 
 
 class ContextError(ValueError):
-    """More positions than the context of the executor holds."""
+    """The positions exceed the context of the executor."""
 
 
 class Executor:
@@ -35,19 +35,19 @@ class Executor:
         context: int | None = None,
         weights: Weights | None = None,
     ) -> None:
-        """Upload the weights and make the buffers.
+        """Upload the weights and create the buffers.
 
-        package: where the shards are; None for a program without weights.
+        package: the package of the shards; None for a program without weights.
         weights: those of the package, where their check has begun.
         context: positions of the KV cache, at most the program's context_length; by default that, or 2048.
-        Raises LLQError for damaged weights, DeviceError where memory is short, ContextError.
+        Raises LLQError for damaged weights, DeviceError if memory is insufficient, ContextError.
         """
         self.program = program
         self.device = device
         self.context = min(program.context_length, 2048) if context is None else context
         if not 1 <= self.context <= program.context_length:
             raise ContextError(
-                f"a context of {self.context} positions; this program has 1 to {program.context_length}"
+                f"context of {self.context} positions; this program supports 1 to {program.context_length}"
             )
         self.position = 0
         self._package = package
@@ -61,7 +61,7 @@ class Executor:
     # Sequences.
 
     def start(self) -> None:
-        """Begin a new sequence: what the KV cache holds is forgotten."""
+        """Start a new sequence; the contents of the KV cache are discarded."""
         self.position = 0
 
     def forward(self, tokens: Sequence[int]) -> NDArray[np.float32]:
@@ -99,7 +99,7 @@ class Executor:
         """Check token ids and cut them into chunks. Raises ValueError or ContextError."""
         ids = np.asarray(tokens, np.int64)
         if ids.size == 0 or ids.min() < 0 or ids.max() >= self._vocab:
-            raise ValueError(f"token ids are 0 to {self._vocab - 1}, at least one")
+            raise ValueError(f"expected at least one token id, each 0 to {self._vocab - 1}")
         if self.position + len(ids) > self.context:
             raise ContextError(
                 f"{self.position + len(ids)} positions do not fit into a context of {self.context}"
@@ -120,7 +120,7 @@ class Executor:
         self.device.gpu.queue.submit([encoder.finish()])
 
     def encode(self, encoder: Any, passes: Iterable[str], tokens: int) -> None:
-        """Encode passes of the program, one after another, for a chunk of so many tokens."""
+        """Encode passes of the program, one after another, for a chunk of tokens."""
         compute = encoder.begin_compute_pass(label=" ".join(passes))
         for name in passes:
             encode(compute, self.prepared(name), tokens)
@@ -161,7 +161,7 @@ class Executor:
     # Buffers.
 
     def resource(self, name: str) -> Any:
-        """Return a buffer of the program by name, made when it is first asked for."""
+        """Return a buffer of the program by name, created at its first use."""
         if name not in self._buffers:
             planned = self.program.buffers[name]
             buffer = self.device.buffer(name, planned.size(self.context), STORAGE)
@@ -175,7 +175,7 @@ class Executor:
         self.device.gpu.queue.write_buffer(self.resource(name), 0, np.ascontiguousarray(data))
 
     def run(self, name: str, tokens: int) -> None:
-        """Run a pass for a chunk of so many tokens, which `state` must hold."""
+        """Run a pass for a chunk of tokens, whose number `state` must contain."""
         self._submit((name,), tokens)
 
     def read(self, name: str, words: int, dtype: type[np.generic] = np.float32) -> NDArray[Any]:

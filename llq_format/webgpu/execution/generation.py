@@ -1,4 +1,4 @@
-"""Tokens one after another on a device, several in flight; no logits are read back (spec: Generation)."""
+"""Generation on a device with several tokens in flight; no logits are read back (spec: Generation)."""
 
 import struct
 from collections import deque
@@ -14,14 +14,14 @@ from llq_format.webgpu.execution.encoding import submit, wait
 from llq_format.webgpu.execution.executor import CHOSEN_WORD, Executor
 
 IN_FLIGHT = 4
-"""Tokens that are encoded before the first of them is read: the device never waits for the host."""
+"""Number of tokens encoded before the first is read, so that the device never waits for the host."""
 
 _STATE_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step on its way: its submission, and where its state arrives."""
+    """A submitted step and the buffer that receives its state."""
 
     gpu: Any
     submission: int
@@ -46,9 +46,9 @@ def generate(
     """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
 
     However it ends, `executor.position` then counts the prompt and the tokens that were yielded, less the
-    last: what was computed ahead is forgotten. Generation also ends where the context does.
+    last: tokens computed ahead are discarded. Generation also ends where the context does.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
-    DeviceLostError where the device goes away.
+    DeviceLostError if the device is lost.
     """
     choice = "greedy"
     if sampling is not None and sampling.temperature > 0:
@@ -66,7 +66,7 @@ def generate(
         )
         for n in range(IN_FLIGHT)
     ]
-    # The last token of a full context is chosen and never computed.
+    # The last token of a full context is selected but never computed.
     steps = min(max_tokens, executor.context - start + 1)
     flight: deque[_Step] = deque()
     submitted = yielded = 0

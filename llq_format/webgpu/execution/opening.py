@@ -1,4 +1,4 @@
-"""From a package to an executor: which program and module, which adapter, which variant."""
+"""The opening of an executor: selects the program and module, the adapter and the variant of a package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.sizes import KVCache
 
 BEST = "best"
-"""The last variant that the adapter has the features of, and that passes the self-test."""
+"""Name for the last variant that the adapter supports and that passes the self-test."""
 
 _GENERATION = ("prefill", "last", "decode", "greedy", "sample")
-"""Passes whose buffers are made at once, so that a lack of memory shows before the first token."""
+"""Passes whose buffers are created early, so that a lack of memory is detected before the first token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """A program with the sections that its variants are made of."""
+    """A program with the sections of its variants."""
 
     program: Program
     sections: Mapping[str, str]
 
 
 def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache | None = None) -> Executable:
-    """Return the package's own program and module, or new ones.
+    """Return the program and module of the package, or new ones.
 
-    New ones are made if the package lacks one of the two, or has another chunk or KV cache than asked for.
+    New ones are made if the package lacks one of the two, or has another chunk or KV cache than requested.
     Raises LLQError for a file that breaks a rule (LLQ-PROG-22), UnplannableError.
     """
     metadata = package.metadata
@@ -52,9 +52,9 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
 def open_device(files: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
     """Return a device for a variant, after its self-test, which needs the kernels of this implementation.
 
-    A module of other kernels is taken as it is.
+    A module of other kernels is accepted without a self-test.
     adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
-    Raises DeviceError if there is no such adapter or variant, or the device computes wrongly with it.
+    Raises DeviceError if there is no such adapter or variant, or the variant fails the self-test.
     """
     gpu_adapter = find_adapter(adapter)
     names = [v.name for v in files.program.variants]
@@ -106,7 +106,7 @@ def executor_on(
     context: int | None = None,
     weights: Weights | None = None,
 ) -> Executor:
-    """Return an executor on an open device. Raises DeviceError, which says what memory would be enough."""
+    """Return an executor on an open device. Raises DeviceError, which names the required memory."""
     try:
         executor = Executor(package, files.program, device, context, weights)
         for run in _GENERATION:
@@ -119,7 +119,7 @@ def executor_on(
     except DeviceError as error:
         needed = device_bytes(package, files.program, context)
         raise DeviceError(
-            f"{error}; all buffers together take {needed / 1e6:.0f} MB, and a shorter context takes less"
+            f"{error}; all buffers together need {needed / 1e6:.0f} MB; a shorter context needs less"
         ) from None
     return executor
 
@@ -132,7 +132,7 @@ def device_bytes(package: Package, program: Program, context: int | None = None)
 
 
 def _package_files(package: Package, module: FileEntry, program: FileEntry) -> Executable:
-    """Return the package's own files, after stage `program`. Raises LLQError with the first fault."""
+    """Return the files of the package after stage `program`. Raises LLQError with the first error."""
     findings = check_sizes(package.metadata)
     if not findings:
         text, data = package.read_file(module), package.read_file(program)

@@ -1,4 +1,4 @@
-"""Whether a device computes what a variant asks of it rightly: drivers and shader compilers have bugs."""
+"""A self-test of the functions of a variant on a device: drivers and shader compilers have bugs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +17,15 @@ from llq_format.webgpu.planning.program import Buffer, Program
 
 _COLS = 2 * BLOCK
 _TOLERANCE = 1e-4
-"""Far above the rounding of binary32, far below what a wrong sum, dot product or scale makes."""
+"""Tolerance: far above the rounding of binary32, far below the error of a wrong sum, dot product or scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What is computed, what of, and what must come out.
+    """A computation with its inputs and its expected result.
 
-    inputs: for each buffer its first bytes. expected: of the buffer `y`, [BLOCK], binary64. tolerance: how
-    far a value may be off.
+    inputs: for each buffer its first bytes. expected: of the buffer `y`, [BLOCK], binary64. tolerance:
+    maximum error of a value.
     """
 
     program: Program
@@ -62,7 +62,7 @@ def self_test() -> SelfTest:
 
 
 def computes_rightly(device: Device) -> bool:
-    """Return whether what `self_test` says comes out on a device."""
+    """Return whether a device computes the expected result of `self_test`."""
     test = self_test()
     executor = Executor(None, test.program, device, 1)
     for name, data in test.inputs.items():

@@ -1,4 +1,4 @@
-"""Generation that outlives its device: where the device is lost, a new one takes the sequence up."""
+"""Generation that continues on a new device if the device is lost."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,10 +9,10 @@ from llq_format.webgpu.execution.generation import generate
 
 
 class Session:
-    """An executor, and how it is made again, once."""
+    """An executor that can be created a second time."""
 
     def __init__(self, make: Callable[[], Executor]) -> None:
-        """Make the first executor. Raises what `make` raises."""
+        """Create the first executor. Raises the errors of `make`."""
         self._make = make
         self.executor = make()
         self.losses = 0

@@ -1,4 +1,4 @@
-"""The weights of a package on their way to a device: checked, and read into what the device copies."""
+"""The upload of the weights of a package: checked, and read into staging buffers."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from llq_format.webgpu.execution.device import Device
 from llq_format.webgpu.planning.program import Program
 
 STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
-"""How buffers of weights and of a program are used."""
+"""Usages of buffers of weights and of a program."""
 
 _PIECE_BYTES = 16 << 20
 _PIECES = 8
@@ -25,19 +25,19 @@ _PIECES = 8
 
 
 class Weights:
-    """The shards of a package; to be closed."""
+    """The shards of a package. The caller closes them."""
 
     def __init__(self, package: Package, program: Program) -> None:
-        """Begin to check all parts that the program reads; `upload` waits for the end of it."""
+        """Start to check all parts that the program reads; `upload` waits for the checks."""
         self._package = package
         self._pool = ThreadPoolExecutor(thread_name_prefix="llq-checks")
         self._checks = [self._pool.submit(package.check_part, *part) for part in parts_of(package, program)]
 
     def upload(self, device: Device) -> list[Any]:
-        """Return a buffer for every shard, which holds it whole.
+        """Return a buffer for every shard, with the complete shard.
 
         Nothing may be executed before this has returned: then all parts have been checked (LLQ-PROG-22).
-        Raises LLQError for the first damaged part, DeviceError where memory is short.
+        Raises LLQError for the first damaged part, DeviceError if memory is insufficient.
         """
         shards = self._package.metadata.shards
         buffers = [device.buffer(f"shard {n}", shard.byte_length, STORAGE) for n, shard in enumerate(shards)]
@@ -53,7 +53,7 @@ class Weights:
         return buffers
 
     def close(self) -> None:
-        """Forget the checks that have not begun, and wait for the others."""
+        """Cancel the checks that have not started, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class Weights:
 
 
 def parts_of(package: Package, program: Program) -> Iterator[tuple[TensorEntry, Part]]:
-    """Yield the parts that hold a byte of the program's weights, in the order of their shards."""
+    """Yield the parts that contain weights of the program, in the order of their shards."""
     ranges: dict[int, list[tuple[int, int]]] = {}
     for shard_range in program.weights.values():
         ranges.setdefault(shard_range.shard, []).append(
@@ -83,7 +83,7 @@ def parts_of(package: Package, program: Program) -> Iterator[tuple[TensorEntry, 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Bytes of a shard: from where in the file, to where in the buffer."""
+    """A copy of bytes of a shard: offset in the file, offset in the buffer."""
 
     file: PackageFile
     buffer: Any
@@ -116,7 +116,7 @@ def _copy(device: Device, files: Sequence[PackageFile], buffers: Sequence[Any]) 
             for stage in free:
                 stage.destroy()
         finally:
-            pool.shutdown(cancel_futures=True)  # no thread writes into a buffer that is gone
+            pool.shutdown(cancel_futures=True)  # no thread may write into a destroyed buffer
 
 
 def _empty(device: Device, reading: "Future[None]", stage: Any, piece: _Piece) -> Any:
@@ -130,6 +130,6 @@ def _empty(device: Device, reading: "Future[None]", stage: Any, piece: _Piece) -
 
 
 def _mapped(stage: Any, length: int) -> memoryview:
-    """Return the first bytes of a mapped buffer themselves; wgpu's own method copies into them."""
+    """Return a view of the first bytes of a mapped buffer; the method of wgpu copies."""
     address = lib.wgpuBufferGetMappedRange(stage._internal, 0, length)  # noqa: SLF001
     return memoryview(ffi.buffer(address, length)).cast("B")

@@ -7,8 +7,8 @@
 //   activate_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   activate_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 gated, 2 gelu (else silu)
-// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector; for INT8 each looks
-// for the greatest in all of it. Columns beyond cols, up to the end of the last block, are written as zero.
+// Threads: one or several workgroups of 256 per token (grid.x); several (grid.y) share the blocks of the vector; for INT8 each finds
+// the largest in all of it. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct ActivateParameters {
   cols: u32,

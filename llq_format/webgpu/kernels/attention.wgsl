@@ -8,7 +8,7 @@
 //   binary16 pairs or f32, state u32[64], partials f32[tokens, heads, splits, head_dim + 2] (o, m, l; empty: 0, -3.4e38, 0)
 // Threads: grid.x = head, grid.y = split, grid.z = token. A tile is 256 positions, or 128, 64 or 32 where the run is as short:
 // 1, 2, 4 or 8 invocations compute the score of one; then each takes a pair of elements and every n-th position of the tile,
-// n = 256 / (head_dim / 2). Heads wider than 512 are done in slices of 512 elements, each with all scores.
+// n = 256 / (head_dim / 2). Heads wider than 512 are processed in slices of 512 elements, each with all scores.
 
 struct AttentionParameters {
   heads: u32,
@@ -54,7 +54,7 @@ fn attention_value(pair: u32) -> vec2<f32> {
   return bitcast<vec2<f32>>(vec2(attention_values[2u * pair], attention_values[2u * pair + 1u]));
 }
 
-// The score of a position from the parts that its invocations hold, right in invocations below 256 / step. Needs uniform control
+// The score of a position from the parts that its invocations hold, valid in invocations below 256 / step. Needs uniform control
 // flow. The next call may follow once group_max has been called.
 fn attention_join(part: f32, step: u32, lane: u32) -> f32 {
   attention_parts[lane] = part;

@@ -1,6 +1,6 @@
-// choose: the token of the greatest logit, the lowest id among equals (GEN-1), in two dispatches.
+// choose: the token of the largest logit, the lowest id among equals (GEN-1), in two dispatches.
 //
-//   argmax: candidates(g) = (bits of the greatest logit, its id) of share g of 64
+//   argmax: candidates(g) = (bits of the largest logit, its id) of share g of 64
 //   choose: the best candidate becomes tokens(0) and state[2]; state[0] += state[1], state[1] = 1, state[3] += 1
 //
 // Bindings, group 0: argmax: logits f32[vocab], candidates u32[64, 2]; choose: candidates, state u32[64], tokens u32[tokens]
@@ -20,7 +20,7 @@ struct ChooseParameters {
 var<workgroup> choose_values: array<f32, 256>;
 var<workgroup> choose_ids: array<u32, 256>;
 
-// Leaves the best of the workgroup's first 2 * half values and ids in slot 0. Needs uniform control flow.
+// Writes the best of the workgroup's first 2 * half values and ids in slot 0. Needs uniform control flow.
 fn choose_reduce(half: u32, lane: u32) {
   workgroupBarrier();
   for (var distance = half; distance > 0u; distance >>= 1u) {

@@ -6,8 +6,8 @@
 //   any finite o of an empty split), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
-// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector, and each looks for
-// the greatest in all of it. First the factors of all splits of all heads, in workgroup memory, then passes over the columns;
+// Threads: one or several workgroups of 256 per token (grid.x); several (grid.y) share the blocks of the vector, and each finds
+// the largest in all of it. First the factors of all splits of all heads, in workgroup memory, then passes over the columns;
 // where heads * splits exceeds 2048 each column computes its own. Columns beyond heads * head_dim, up to the end of the block,
 // are zero.
 
@@ -34,7 +34,7 @@ fn combine_ends(split: u32) -> vec2<f32> {
   return combine_partials[split * (half + 1u) + half];
 }
 
-// The greatest m of a head, and 1 / l of all its splits together; `first` is the index of its first split.
+// The largest m of a head, and 1 / l of all its splits together; `first` is the index of its first split.
 fn combine_softmax(first: u32) -> vec2<f32> {
   var m = -3.4e38;
   for (var s = 0u; s < combine_parameters.splits; s++) {
@@ -57,7 +57,7 @@ fn combine_fits() -> bool {
   return combine_parameters.heads * combine_parameters.splits <= 2048u;
 }
 
-// The factors of up to four splits of a head, asked for together; 0 beyond the last.
+// The factors of up to four splits of a head, loaded together; 0 beyond the last.
 fn combine_four(first: u32) -> vec4<f32> {
   let p = combine_parameters;
   let numbers = vec4(0u, 1u, 2u, 3u);
@@ -106,8 +106,8 @@ fn combine_scaled(pairs: mat4x2<f32>, factors: vec4<u32>) -> mat4x2<f32> {
   );
 }
 
-// Four pairs of columns, pair n of columns 2 n and 2 n + 1: of four splits at a time, so that their loads are under way
-// together. Heads by a product, for dividing integers is slow; exact below 2^20 pairs.
+// Four pairs of columns, pair n of columns 2 n and 2 n + 1: of four splits at a time, so that their loads overlap.
+// Heads are computed by a product, because dividing integers is slow; exact below 2^20 pairs.
 fn combine_pairs(t: u32, given: vec4<u32>) -> mat4x2<f32> {
   let p = combine_parameters;
   let half = p.head_dim >> 1u;

@@ -1,7 +1,7 @@
 // embed: x(t) = the row of the embedding that token t names (chapter Decoder, DEC-1).
 //
 // Bindings, group 0: table binary16 pairs or f32 [num_rows, cols], tokens u32[tokens], x f32[tokens, x_stride]
-// The table may be a part of the embedding, rows first_row to first_row + num_rows - 1: other tokens leave x as it is.
+// The table may be a part of the embedding, rows first_row to first_row + num_rows - 1: x is unchanged for other tokens.
 // Threads: grid.x = ceil(cols / 256), grid.y = token; an invocation copies one element.
 
 struct EmbedParameters {
@@ -21,7 +21,7 @@ struct EmbedParameters {
 fn embed(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let p = embed_parameters;
   let c = group.x * 256u + lane;
-  let row = embed_tokens[group.y] - p.first_row;  // wraps to a great number for a row before the part
+  let row = embed_tokens[group.y] - p.first_row;  // wraps to a large number for a row before the part
   if (c >= p.cols || row >= p.num_rows) {
     return;
   }

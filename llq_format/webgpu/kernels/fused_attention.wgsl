@@ -1,9 +1,9 @@
 // fused_attention: RoPE, the store into the KV cache, scores, softmax and values of one head and one split, of one token.
 //
-//   as rope and attention do it, without qk_norm and temperature; the position's own key and value come from qkv
+//   as in rope and attention, without qk_norm and temperature; the position's own key and value come from qkv
 //
-// The context is cut into as many splits as it fills with 64 positions each, at most `splits`; the others are
-// empty: m = -3.4e38, l = 0, and o is left as it is.
+// The context is split into as many splits as it fills with 64 positions each, at most `splits`; the others are
+// empty: m = -3.4e38, l = 0, and o is unchanged.
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
 // head_dim is a multiple of 16, at most 256; the cache is binary16. flags: 1 rotate, 2 pairs are halves of the head.
@@ -34,7 +34,7 @@ var<workgroup> fused_attention_weights: array<f32, 256>;
 var<workgroup> fused_attention_parts: array<vec4<f32>, 512>;
 var<workgroup> fused_attention_sums: array<f32, 256>;
 
-// Into how many splits the context of a position is cut.
+// Number of splits of the context of a position.
 fn fused_splits(position: u32, chunk_size: u32, splits: u32) -> u32 {
   let start = select(0u, position - position % max(chunk_size, 1u), chunk_size != 0u);
   return clamp((position - start + 64u) / 64u, 1u, splits);
@@ -146,7 +146,7 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
       var k1 = fused_attention_keys[at + places.y];
       var k2 = fused_attention_keys[at + places.z];
       var k3 = fused_attention_keys[at + places.w];
-      if (k == position) {  // what the cache holds there is not known yet
+      if (k == position) {  // the cache does not contain this position yet
         k0 = fused_attention_own_words(0u, places.x);
         k1 = fused_attention_own_words(0u, places.y);
         k2 = fused_attention_own_words(0u, places.z);

@@ -1,6 +1,6 @@
 // gated_int8: gate, up and the activation function of one token, an INT4 matrix times a vector rounded to INT8 (DEC-12, ACT-7).
 //
-//   hidden(r) = act(W_r . q) * (W_(rows + r) . q);  peaks(x) = greatest |hidden| of workgroup x, for the rounding that follows
+//   hidden(r) = act(W_r . q) * (W_(rows + r) . q);  peaks(x) = largest |hidden| of workgroup x, for the rounding that follows
 //
 // Layout, products and parameters are those of matvec_int8; rows is the number of gates, a multiple of 64.
 // Bindings: packed, scale, zero_point, codes, sums, scales (as in matvec_int8), hidden f32[rows], peaks f32[rows / 8].

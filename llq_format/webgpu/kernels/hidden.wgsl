@@ -1,8 +1,8 @@
-// hidden: what gated_int8 left, rounded to INT8 as the input of the down product (ACT-2), of one token.
+// hidden: the result of gated_int8, rounded to INT8 as the input of the down product (ACT-2), of one token.
 //
 // Bindings, group 0: hidden f32[cols], peaks f32[count], codes u32[blocks, 16], sums i32[blocks], scales f32[1] (vector_int8).
 // cols is a multiple of 64.
-// Threads: several workgroups of 256 (grid.y) share the blocks of the vector, and each looks for the greatest peak.
+// Threads: several workgroups of 256 (grid.y) share the blocks of the vector, and each finds the largest peak.
 
 struct HiddenParameters {
   cols: u32,
@@ -35,7 +35,7 @@ fn hidden_int8(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let p = hidden_parameters;
-  var values = hidden_four(256u * group.y + lane);  // asked for before they are needed
+  var values = hidden_four(256u * group.y + lane);  // loaded before they are needed
   var most = vec4(0.0);
   for (var i = lane; i < p.count; i += 2048u) {
     most = max(most, max(hidden_four_peaks(i), hidden_four_peaks(i + 1024u)));

@@ -7,8 +7,8 @@
 // A code becomes a binary32 number as in matvec_binary16, without a power of 16.
 //
 // Threads. Workgroup (x, z) takes block row x and vectors 64 z to 64 z + 63. It takes 32 columns (two words of each plane) at a
-// time: their weights, but for the scale, and the vectors' values go to workgroup memory; then each thread multiplies 4 rows
-// by 4 vectors. Steps stand 32 times in place of a loop, which compilers neither unroll nor keep in registers.
+// time: their weights, except the scale, and the vectors' values go to workgroup memory; then each thread multiplies 4 rows
+// by 4 vectors. Steps are repeated 32 times instead of a loop, which compilers neither unroll nor keep in registers.
 //
 // Bindings: packed, scale, zero_point, rounded, rounded_sums (unread), state (state[1]: count of vectors), y.
 // flags: 1 symmetric (zero_point 8), 2 add to y.

@@ -8,7 +8,7 @@
 // 32 z + 31. For each block column, it unpacks the block's codes to bytes and copies the vectors' codes in workgroup memory, word by
 // word across rows and vectors; then each thread multiplies 4 rows by 4 vectors. In matmul_int8_split, half of the threads take
 // the even block columns and half the odd ones, so that matrices of few rows keep a large device busy; their sums are added last.
-// Steps stand 16 times in place of a loop, which compilers neither unroll nor keep in registers.
+// Steps are repeated 16 times instead of a loop, which compilers neither unroll nor keep in registers.
 //
 // Bindings: packed, scale, zero_point, codes, sums, scales, state (state[1]: count of vectors), y.
 // flags: 1 symmetric (zero_point 8), 2 add to y.

@@ -12,7 +12,7 @@
 //
 // Threads. A workgroup (x, t) takes 64 or 16 rows of vector t: matvec_binary16 those from 64 x on, matvec_binary16_r16 those from
 // 16 x on. Of its 256 threads, `lanes` (16, 8) share the rows (4, 2 each) and 256 / lanes share the block columns; their sums
-// meet in workgroup memory. Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements stand in place of
+// meet in workgroup memory. Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements replace
 // loops over arrays: compilers put such arrays in memory.
 //
 // Bindings: packed, scale (binary16 pairs), zero_point (4 i8 a word; unread if symmetric), rounded, rounded_sums
@@ -98,7 +98,7 @@ fn matvec_binary16_values(vector: u32) -> MatvecBinary16Values {
     );
 }
 
-// The product of a row of a block, but for the scale.
+// The product of a row of a block, except the scale.
 fn matvec_binary16_row(low: vec4<u32>, high: vec4<u32>, zero: vec4<f32>, x: MatvecBinary16Values) -> f32 {
     let sum = (matvec_binary16_word(low.x, high.x, zero, x.word_0) + matvec_binary16_word(low.y, high.y, zero, x.word_1))
         + (matvec_binary16_word(low.z, high.z, zero, x.word_2) + matvec_binary16_word(low.w, high.w, zero, x.word_3));

@@ -6,12 +6,12 @@
 //
 // Layout. Block k of `packed` is words (vec4<u32>) 128 k to 128 k + 127: 64 rows of low bits, 64 rows of high bits.
 // `codes` holds 16 words a block in INT8 order: byte j of word 4 w + k is the code of column 16 w + 4 j + k, which
-// the mask 0x03030303 << 2 k of a row's word w selects. Zeros beyond the matrix's columns are the codes' duty.
+// the mask 0x03030303 << 2 k of a row's word w selects. The codes of columns outside the matrix are zero.
 //
 // Threads. A workgroup (x, t) takes 32, 16 or 8 rows of vector t: matvec_int8 those from 32 x on, and so on. So small matrices still
 // give every core of a large device some workgroups; llq_format/webgpu/planning/tiles.py has the choice. Of the 256 threads, `lanes`
 // (16, 8, 8) share the rows (2, 2, 1 each) and 256 / lanes share the block columns; their sums meet in workgroup memory.
-// Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements stand in place of loops over arrays: compilers
+// Adjacent threads read adjacent rows, 16 bytes of each plane. Repeated statements replace loops over arrays: compilers
 // put such arrays in memory.
 //
 // A code in the high half of a byte is used in place: with bit 7 flipped it is a signed byte 16 (code - 8). Those dot products

@@ -3,7 +3,7 @@
 //   y[t, first_row + r] = sum over c of w_rc x_tc
 //
 // Threads. Workgroup (x, t) takes rows 32 x to 32 x + 31 of vector t: 16 threads share 2 rows and read 16 bytes of each
-// at a time; their sums meet in workgroup memory. Where a row is no multiple of 16 bytes they read elements.
+// at a time; their sums meet in workgroup memory. If a row is not a multiple of 16 bytes they read elements.
 //
 // Bindings: weights (u32 words of the rows), rounded (binary32, row stride rounded_stride), y.
 // f16: 1 if weights are binary16 pairs, low half first, else binary32.

@@ -8,8 +8,8 @@
 //   norm_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   norm_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // flags: 1 normalise (else value = x), 2 weight is binary16, 4 times score, 8 only the last token of the chunk, written to row 0
-// Threads: one or several workgroups of 256 a token (grid.x); several (grid.y) share the blocks of the vector, and each measures
-// all of it. The greatest |value| is that of |x w| times the factor: two passes over the vector. Columns beyond cols, up to the end of the last block, are written as zero.
+// Threads: one or several workgroups of 256 per token (grid.x); several (grid.y) share the blocks of the vector, and each measures
+// all of it. The largest |value| is that of |x w| times the factor: two passes over the vector. Columns beyond cols, up to the end of the last block, are written as zero.
 
 struct NormParameters {
   cols: u32,
@@ -64,7 +64,7 @@ fn norm_inputs(row: u32, column: u32, distance: u32) -> vec4<f32> {
   return vec4(norm_x[first + at.x], norm_x[first + at.y], norm_x[first + at.z], norm_x[first + at.w]);
 }
 
-// (sum of x^2, greatest |x w|) over the row. Sixteen columns at a time, so that their loads are under way together.
+// (sum of x^2, largest |x w|) over the row. Sixteen columns at a time, so that their loads overlap.
 fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
   var squares = vec4(0.0);
   var most = vec4(0.0);
@@ -88,7 +88,7 @@ fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
   return group_sum_and_max(vec2(squares.x + squares.y + squares.z + squares.w, peak), lane);
 }
 
-// What every element is multiplied by: the inverse root of the mean square, and the score.
+// Factor of every element: the inverse root of the mean square, and the score.
 fn norm_factor(row: u32, squares: f32) -> f32 {
   let p = norm_parameters;
   var factor = 1.0;
@@ -115,7 +115,7 @@ fn norm_int8(
   let p = norm_parameters;
   let row = norm_row(group.x);
   let words = 16u * ((p.cols + 63u) / 64u);
-  var products = norm_products(row, vector_int8_column(256u * group.y + lane), 4u);  // asked for before they are needed
+  var products = norm_products(row, vector_int8_column(256u * group.y + lane), 4u);  // loaded before they are needed
   let measures = norm_measures(row, lane);
   let factor = norm_factor(row, measures.x);
   let largest = measures.y * abs(factor);
@@ -148,7 +148,7 @@ fn norm_binary16(
   let p = norm_parameters;
   let row = norm_row(group.x);
   let quads = 16u * ((p.cols + 63u) / 64u);
-  var products = norm_products(row, 4u * (256u * group.y + lane), 1u);  // asked for before they are needed
+  var products = norm_products(row, 4u * (256u * group.y + lane), 1u);  // loaded before they are needed
   let factor = norm_factor(row, norm_measures(row, lane).x);
   var turn = 0u;
   for (var first = 256u * group.y; first < quads; first += 256u * groups.y) {

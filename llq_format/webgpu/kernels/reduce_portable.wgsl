@@ -1,4 +1,4 @@
-// reduce_portable: sum and greatest of one value of each of 256 invocations, in every invocation.
+// reduce_portable: sum and largest of one value of each of 256 invocations, in every invocation.
 //
 // 256 pairs in workgroup memory; 16 invocations reduce 16 of them each; every invocation reduces those 16. The order is fixed,
 // so results repeat. A call needs no barrier before it: `reduce_parts` is read by invocations below 16 only between the two
@@ -11,7 +11,7 @@ fn reduce_both(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   return vec2(a.x + b.x, max(a.y, b.y));
 }
 
-// (sum of pair.x, greatest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
+// (sum of pair.x, largest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
 fn group_sum_and_max(pair: vec2<f32>, lane: u32) -> vec2<f32> {
   reduce_parts[lane] = pair;
   workgroupBarrier();

@@ -1,12 +1,12 @@
-// reduce_subgroups: sum and greatest of one value of each of 256 invocations, in every invocation (feature subgroups).
+// reduce_subgroups: sum and largest of one value of each of 256 invocations, in every invocation (feature subgroups).
 //
 // Each subgroup reduces its values, its elected invocation leaves the result in workgroup memory, and after one barrier every
-// subgroup reduces what all have left. Which invocations make a subgroup does not matter, nor their number (8 to 128): slots
+// subgroup reduces these results. Which invocations make a subgroup does not matter, nor their number (8 to 128): slots
 // belong to invocations, and in those of invocations not elected the sum is 0. Alternative: reduce_portable.
 
 var<workgroup> reduce_parts: array<vec2<f32>, 256>;
 
-// (sum of pair.x, greatest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
+// (sum of pair.x, largest pair.y) of the workgroup. Needs uniform control flow; lane is local_invocation_index.
 fn group_sum_and_max(pair: vec2<f32>, lane: u32) -> vec2<f32> {
   let part = vec2(subgroupAdd(pair.x), subgroupMax(pair.y));
   let size = subgroupAdd(1u);

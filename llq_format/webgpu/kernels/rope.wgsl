@@ -6,7 +6,7 @@
 // Bindings, group 0: qkv f32[tokens, (heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2] (cos, sin),
 //   state u32[64], q f32[tokens, heads * head_dim], keys and values [context, kv_heads * head_dim], binary16 pairs or f32
 // flags: 1 rotate, 2 pairs are halves of the head (else neighbours), 4 normalise queries and keys, 8 the cache is binary16
-// Threads: grid.x = head of heads + 2 kv_heads, grid.y = token; an invocation makes pairs of neighbouring elements of the
+// Threads: grid.x = head of heads + 2 kv_heads, grid.y = token; an invocation computes pairs of neighbouring elements of the
 // head. head_dim is even.
 
 struct RopeParameters {

@@ -1,11 +1,11 @@
-// route: the router of a mixture: which expert a position goes to, and its score (DEC-14).
+// route: the router of a mixture: the expert of a position, and its score (DEC-14).
 //
-//   v = norm(x);  r_e = router_e . v;  choice = the lowest e of the greatest r_e;  score = 1 / (1 + exp(-r_choice))
+//   v = norm(x);  r_e = router_e . v;  choice = the lowest e of the largest r_e;  score = 1 / (1 + exp(-r_choice))
 //
 // Bindings, group 0: x f32[tokens, x_stride], weight (norm) binary16 pairs or f32 [cols], router binary16 pairs or f32
 //   [num_experts, cols], choice u32[tokens], score f32[tokens]
 // flags: 2 the norm's weight is binary16, 16 the router is binary16
-// Threads: one workgroup of 256 a token (grid.x), expert after expert.
+// Threads: one workgroup of 256 per token (grid.x), expert after expert.
 
 struct RouteParameters {
   cols: u32,

@@ -1,8 +1,9 @@
-// sample: a token drawn from the logits at a temperature, among the top_k most likely and the fewest that make top_p.
+// sample: a token sampled from the logits at a temperature, among the top_k most probable tokens and the
+// smallest set that reaches top_p.
 //
-//   1. Tokens are ranked by logit, the greatest first, equals by id, the lowest first.
+//   1. Tokens are ranked by logit, the largest first, equals by id, the lowest first.
 //   2. The first top_k of them are kept; 0 keeps all.
-//   3. w = exp((logit - greatest) / temperature), in binary32, no exponent below -87.
+//   3. w = exp((logit - largest) / temperature), in binary32, no exponent below -87.
 //   4. Of those kept, the fewest first ones are kept whose w make at least top_p of the sum of w; at least one, all if
 //      top_p >= 1.
 //   5. u = (philox >> 8) * 2^-24, philox being the first word of Philox4x32-10 with counter (position, 0, 0, 0) and key
@@ -14,8 +15,8 @@
 //
 // Bindings, group 0: logits f32[vocab], sampling u32[64] (temperature as f32 bits, top_k, top_p as f32 bits, seed low, seed high),
 //   state u32[64], tokens u32[tokens]
-// Threads: one workgroup of 256. A rank's logit is found from its bits in an order-preserving form, four bits a pass over the
-// logits: each pass measures (counts, or sums w of) what lies at or above 16 thresholds.
+// Threads: one workgroup of 256. A rank's logit is found from its bits in an order-preserving form, four bits per pass over the
+// logits: each pass measures (counts, or sums w of) the values at or above 16 thresholds.
 
 struct SampleParameters {
   vocab: u32,
@@ -31,7 +32,7 @@ var<workgroup> sample_above: array<f32, 256>;
 var<workgroup> sample_equal: array<u32, 256>;
 var<workgroup> sample_chosen: u32;
 
-// What a pass measures: one for each token, or its weight.
+// Measure of a pass: 1 for each token, or its weight.
 struct SampleMeasure {
   by_weight: bool,
   greatest: f32,
@@ -77,7 +78,7 @@ fn sample_total(key: u32, or_equal: bool, how: SampleMeasure, lane: u32) -> f32 
   return group_sum(sum, lane);
 }
 
-// The greatest key whose measure, with all above it, is at least goal. Needs uniform control flow.
+// The largest key whose measure, with all above it, is at least goal. Needs uniform control flow.
 fn sample_search(goal: f32, how: SampleMeasure, lane: u32) -> u32 {
   var found = 0u;
   for (var shift = 28u; shift < 32u; shift -= 4u) {
@@ -109,7 +110,7 @@ fn sample_search(goal: f32, how: SampleMeasure, lane: u32) -> u32 {
   return found;
 }
 
-// What top_k keeps. Needs uniform control flow.
+// The tokens that top_k keeps. Needs uniform control flow.
 fn sample_top_k(top_k: u32, how: SampleMeasure, lane: u32) -> SampleCut {
   if (top_k == 0u || top_k >= sample_parameters.vocab) {
     return SampleCut(0u, 0.0);
@@ -119,7 +120,7 @@ fn sample_top_k(top_k: u32, how: SampleMeasure, lane: u32) -> SampleCut {
   return SampleCut(key, f32(top_k) - sample_total(key, false, counted, lane));
 }
 
-// What top_p keeps of what `cut` keeps. Needs uniform control flow.
+// The tokens that top_p keeps of the tokens that `cut` keeps. Needs uniform control flow.
 fn sample_top_p(top_p: f32, cut: SampleCut, given: SampleMeasure, lane: u32) -> SampleCut {
   if (top_p >= 1.0) {
     return cut;
@@ -158,7 +159,8 @@ fn sample_philox(position: u32, seed: vec2<u32>) -> u32 {
   return counter.x;
 }
 
-// Leaves the token drawn from what `cut` keeps in sample_chosen. Needs uniform control flow. An invocation has a run of ids.
+// Writes the token sampled from the tokens that `cut` keeps to sample_chosen. Needs uniform control flow.
+// An invocation has a run of ids.
 fn sample_draw(u: f32, cut: SampleCut, how: SampleMeasure, lane: u32) {
   let vocab = sample_parameters.vocab;
   let share = (vocab + 255u) / 256u;

@@ -1,11 +1,11 @@
-// vector_int8: how the vector of one position becomes INT8 codes, block sums and a scale (chapter Activations).
+// vector_int8: rounding of the vector of one position to INT8 codes, block sums and a scale (chapter Activations).
 //
 //   largest = max |v|, 0 where below 2^-100;  inverse = 127 / largest;  code = clamp(round(v * inverse), -127, 127)
 //   scale = largest * (1 / 127)
 //
 // INT8 order: a block of 64 columns is 16 words. Word 4 w + k holds in byte j (0..3) the code of column 16 w + 4 j + k: what
 // the masks 0x03, 0x0C, 0x30, 0xC0 leave of word w of a row of a plane are those columns for k = 0, 1, 2, 3.
-// Threads: an invocation makes a word at a time, so 16 neighbours make a block and 256 make four.
+// Threads: an invocation computes one word at a time, so 16 neighbours make a block and 256 make four.
 
 var<workgroup> vector_int8_sums: array<i32, 512>;
 
@@ -31,8 +31,8 @@ fn vector_int8_word(codes: vec4<i32>) -> u32 {
   return bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
 }
 
-// Sum of the codes of the block that 16 invocations hold, right in the first of each 16. Needs uniform control flow. turn
-// counts the calls: even and odd ones use different halves of the memory, so one barrier a call is enough.
+// Sum of the codes of the block that 16 invocations hold, valid in the first of each 16. Needs uniform control flow. turn
+// counts the calls: even and odd ones use different halves of the memory, so one barrier per call is enough.
 fn vector_int8_block_sum(codes: vec4<i32>, lane: u32, turn: u32) -> i32 {
   let half = (turn & 1u) * 256u;
   vector_int8_sums[half + lane] = codes.x + codes.y + codes.z + codes.w;

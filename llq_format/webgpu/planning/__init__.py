@@ -1,1 +1,1 @@
-"""From metadata to an execution program: buffers, pipelines, dispatches, and the WGSL module."""
+"""The planner of execution programs: buffers, pipelines, dispatches, and the WGSL module."""

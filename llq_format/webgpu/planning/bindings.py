@@ -83,5 +83,5 @@ def accesses(entry_point: str) -> tuple[Access, ...]:
 
 
 def binding_names(entry_point: str) -> tuple[str, ...]:
-    """Return the names that the chapter gives the bindings of an entry point."""
+    """Return the names of the bindings of an entry point, as in the specification."""
     return tuple(_BINDINGS[entry_point])

@@ -1,6 +1,6 @@
-"""Dispatches that only the decoding of one token has: attention and the gated FFN, fused.
+"""Dispatches of decode steps only: fused attention and the fused gated FFN.
 
-A layer that they cannot take is planned as for a chunk; `attends` and `gates` tell.
+Other layers are planned as for a chunk; `attends` and `gates` decide.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from llq_format.webgpu.planning.ranges import int4_ranges
 from llq_format.webgpu.planning.sizes import ROPE_FLAGS, Sizes
 
 GATES = 8
-"""Gates that a workgroup of `gated_int8` takes."""
+"""Number of gates per workgroup of `gated_int8`."""
 
 MAX_HEAD_DIM = 256
 
 
 def attends(sizes: Sizes, config: Attention) -> bool:
-    """Return whether `fused_attention` can take a layer."""
+    """Return whether `fused_attention` can execute a layer."""
     head_dim = sizes.model.head_dim
     plain = not config.qk_norm and config.temperature is None
     return plain and sizes.kv_cache == "f16" and head_dim % 16 == 0 and head_dim <= MAX_HEAD_DIM
@@ -40,14 +40,14 @@ def attention(make: Dispatches, sizes: Sizes, number: int, config: Attention) ->
 
 
 def gates(make: Dispatches, name: str, config: FFN, form: Form) -> bool:
-    """Return whether `gated_int8` can take a gate_up: INT8 inputs, whole blocks of gates, one range."""
+    """Return whether `gated_int8` can execute a gate_up: INT8 inputs, whole blocks of gates, one range."""
     if form != "int8" or not config.gated or config.intermediate_size % BLOCK:
         return False
     return len(list(int4_ranges(make.tensors[name], GATES))) == 1
 
 
 def gated(make: Dispatches, prefix: str, config: FFN) -> Iterator[Dispatch]:
-    """Yield gate_up with its activation, and the rounding of what it leaves."""
+    """Yield gate_up with its activation, and the rounding of its result."""
     tensor, size = make.tensors[f"{prefix}.gate_up"], config.intermediate_size
     (row_range,) = int4_ranges(tensor, GATES)
     flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | (config.activation == "gelu") * GATED_GELU

@@ -1,4 +1,4 @@
-"""The dispatches that passes are made of: one kernel with what it reads, writes and is told."""
+"""The dispatches of passes: a kernel with its bindings and parameters."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from llq_format.webgpu.planning.ranges import MAX_BINDING, Int4Range, int4_range
 from llq_format.webgpu.planning.tiles import RAW_ROWS, matmul_tile, matvec_tile
 
 Form = Literal["int8", "binary16"]
-"""What the inputs of a product are rounded to."""
+"""Roundings of the inputs of a product."""
 
 ROUNDED: Mapping[Form, tuple[str, ...]] = {
     "int8": ("codes", "sums", "scales"),
@@ -21,7 +21,7 @@ ROUNDED: Mapping[Form, tuple[str, ...]] = {
 """The buffers of a rounded input."""
 
 EACH_TOKEN = PerTokens(1)
-"""A grid dimension of one workgroup a token."""
+"""A grid dimension of one workgroup per token."""
 
 # Flags of parameters, as chapter WGSL module lists them.
 NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
@@ -32,7 +32,7 @@ ROUTER_F16 = 16
 
 @dataclass
 class Parameters:
-    """The slots of the parameter arena; equal ones are one."""
+    """The slots of the parameter arena; equal slots are shared."""
 
     slots: dict[tuple[int | float, ...], int] = field(default_factory=dict)
 
@@ -50,16 +50,16 @@ class Parameters:
 
 
 class Dispatches:
-    """Makes dispatches of one package, and keeps which weights and parameters they name."""
+    """A factory of dispatches of one package, which records their weights and parameters."""
 
     def __init__(self, metadata: Metadata | None, blocks_stride: int) -> None:
-        """Begin with no weights named; blocks_stride: blocks of the widest vector that is rounded."""
+        """Start without weights; blocks_stride: blocks of the widest vector that is rounded."""
         self.tensors = {tensor.name: tensor for tensor in metadata.tensors} if metadata else {}
         self.blocks_stride = blocks_stride
         self.weights: dict[str, ShardRange] = {}
         self.parameters = Parameters()
 
-    def norm(  # noqa: PLR0913  # one argument a property of the norm
+    def norm(  # noqa: PLR0913  # one argument for each property of the norm
         self, name: str, form: Form, eps: float, tokens: int, *, scored: bool = False, last: bool = False
     ) -> Dispatch:
         """Return a norm and rounding; scored: times the router's score; last: of the last token alone."""
@@ -75,10 +75,10 @@ class Dispatches:
             (1 if last else EACH_TOKEN, shares(hidden, tokens), 1),
         )
 
-    def activate(  # noqa: PLR0913, PLR0917  # one argument a property of the activation
+    def activate(  # noqa: PLR0913, PLR0917  # one argument for each property of the activation
         self, label: str, config: FFN, source: str, rows: int, form: Form, tokens: int
     ) -> Dispatch:
-        """Return an activation of the rows that gate_up or up gave, rounded."""
+        """Return the rounded activation of the rows of gate_up or up."""
         flags = config.gated * GATED | (config.activation == "gelu") * GELU
         size = rows // 2 if config.gated else rows
         return self.dispatch(
@@ -90,7 +90,7 @@ class Dispatches:
         )
 
     def route(self, norm: str, router: str, eps: float) -> Dispatch:
-        """Return the choice of an expert for each token."""
+        """Return the selection of an expert for each token."""
         weight, matrix = self.tensors[norm], self.tensors[router]
         (norm_range,), (router_range,) = raw_ranges(weight, MAX_BINDING), raw_ranges(matrix, MAX_BINDING)
         flags = (weight.dtype == "f16") * WEIGHT_F16 | (matrix.dtype == "f16") * ROUTER_F16
@@ -109,7 +109,7 @@ class Dispatches:
             (EACH_TOKEN, 1, 1),
         )
 
-    def int4(  # noqa: PLR0913  # one argument a property of a product
+    def int4(  # noqa: PLR0913  # one argument for each property of a product
         self,
         name: str,
         form: Form,
@@ -123,10 +123,10 @@ class Dispatches:
     ) -> Iterator[Dispatch]:
         """Yield the dispatches of one INT4 product, one for each range of its rows.
 
-        tokens: the greatest number of vectors; one: there is one vector, whatever the chunk.
+        tokens: the maximum number of vectors; single_vector: there is one vector for any chunk.
         """
         tensor = self.tensors[name]
-        # A mixture chooses by token, so each token is multiplied by itself.
+        # A mixture selects an expert per token, so each token is multiplied separately.
         tile = matvec_tile(form, tensor) if tokens == 1 or expert is not None else matmul_tile(form, tensor)
         flags = (tensor.dtype == "int4_symmetric") * SYMMETRIC | add * ADD | (expert is not None) * CHOSEN
         blocks = ceil_div(tensor.cols, BLOCK)
@@ -166,7 +166,7 @@ class Dispatches:
             yield self.dispatch(f"{row_range.name}.product", "matvec_raw", bindings, parameters, grid)
 
     def int4_weights(self, row_range: Int4Range) -> tuple[str, str, str]:
-        """Name the sections of a range: packed, scale, and zero_point or scale again where there is none."""
+        """Name the sections of a range: packed, scale, and zero_point (or scale again without one)."""
         scale = self.weight(f"{row_range.name}.scale", row_range.scale)
         zero_point = scale
         if row_range.zero_point is not None:
@@ -176,7 +176,7 @@ class Dispatches:
     def weight(self, name: str, shard_range: ShardRange) -> str:
         """Name a range of a shard, and return the name."""
         if self.weights.setdefault(name, shard_range) != shard_range:
-            raise ValueError(f"two ranges are called {name!r}")
+            raise ValueError(f"two ranges have the name {name!r}")
         return name
 
     def dispatch(
@@ -192,5 +192,5 @@ class Dispatches:
 
 
 def shares(cols: int, tokens: int) -> int:
-    """Return how many workgroups share a vector that is rounded: of a single one, as many as have a turn."""
+    """Return the number of workgroups that share the rounding of a vector."""
     return ceil_div(cols, 16 * BLOCK) if tokens == 1 else 1

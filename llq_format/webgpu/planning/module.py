@@ -1,6 +1,6 @@
 """The WGSL module: kernels as sections of one text (spec: WGSL module).
 
-The file as it stands is the portable variant; sections of other variants stand in block comments.
+The file itself is the portable variant; the sections of other variants are in block comments.
 """
 
 import re
@@ -15,7 +15,7 @@ _SECTION = re.compile(r"^(//|/\*): begin (\w+)\n(.*?)^(?://: end \2|end \2 :\*/)
 
 @cache
 def kernel_sections() -> Mapping[str, str]:
-    """Return the text of each section by name, as the kernel files hold them."""
+    """Return the text of each section by name, from the kernel files."""
     folder = files("llq_format.webgpu") / "kernels"
     files_by_name = {
         entry.name.removesuffix(".wgsl"): entry for entry in folder.iterdir() if entry.name.endswith(".wgsl")
@@ -45,5 +45,5 @@ def read_module(text: str) -> dict[str, str]:
 
 
 def source(sections: Mapping[str, str], variant: Variant) -> str:
-    """Return the WGSL of a variant. Raises KeyError for a section that there is not."""
+    """Return the WGSL of a variant. Raises KeyError for an unknown section."""
     return "\n".join([*variant.directives, *(sections[name] for name in variant.sections)])

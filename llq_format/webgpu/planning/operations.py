@@ -1,4 +1,4 @@
-"""Programs of a single operation: a tensor decoded, vectors rounded, a matrix multiplied."""
+"""Programs of a single operation: decode a tensor, round vectors, or multiply by a matrix."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from llq_format.webgpu.planning.tiles import EMBED_COLS
 from llq_format.webgpu.planning.variants import VARIANTS
 
 CHUNK = 128
-"""The greatest number of tokens of one prefill, unless told otherwise."""
+"""Default maximum number of tokens in one prefill step."""
 
 
 MAX_BUFFER = 256 << 20
@@ -23,22 +23,22 @@ MAX_BUFFER = 256 << 20
 
 
 class UnplannableError(ValueError):
-    """The package cannot be executed within WebGPU's default limits, or holds no model."""
+    """The package cannot be executed within WebGPU's default limits, or has no model."""
 
 
 def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -> Program:
     """Return the program of a package.
 
-    chunk: the greatest number of tokens of one pass; halved until every buffer fits into a binding.
+    chunk: the maximum number of tokens of one pass; halved until every buffer fits into a binding.
     Raises UnplannableError for a package without a model, or with a tensor that no binding can hold.
     """
     if metadata.model is None:
-        raise UnplannableError("this package holds tensors but no model: there is nothing to plan")
+        raise UnplannableError("this package has no model: an execution program requires a model package")
     for shard in metadata.shards:
         if shard.byte_length > MAX_BUFFER:
             raise UnplannableError(
                 f"shard {shard.file} has {shard.byte_length} bytes, and a buffer of WebGPU's default limits "
-                f"holds {MAX_BUFFER}: write the package with a shard limit of that"
+                f"holds {MAX_BUFFER}: write the package with this shard limit"
             )
     try:
         chunk = _fitting_chunk(metadata.model, min(chunk, MAX_WORKGROUPS), kv_cache)
@@ -50,24 +50,26 @@ def plan(metadata: Metadata, *, chunk: int = CHUNK, kv_cache: KVCache = "f16") -
 
 
 def _fitting_chunk(model: Model, chunk: int, kv_cache: KVCache) -> int:
-    """Return a chunk for which no buffer exceeds a binding. Raises ValueError where there is none."""
+    """Return a chunk for which no buffer exceeds a binding. Raises ValueError if there is no such chunk."""
     while True:
         buffers = Sizes(model, chunk, kv_cache).buffers()
         largest = max(buffers, key=lambda name: buffers[name].bytes)
         if buffers[largest].bytes <= MAX_BINDING:
             return chunk
         if chunk == 1:
-            raise ValueError(f"buffer {largest!r}: {buffers[largest].bytes} bytes exceed a binding")
+            raise ValueError(
+                f"buffer {largest!r}: {buffers[largest].bytes} bytes exceed the limit of a binding"
+            )
         chunk //= 2
 
 
 def program_variants() -> tuple[ProgramVariant, ...]:
-    """Return the variants as a program states them."""
+    """Return the variants in the form of the program."""
     return tuple(ProgramVariant(v.name, v.features, v.language, v.directives, v.sections) for v in VARIANTS)
 
 
 class _Planner:
-    """Makes the passes of one package."""
+    """The planner of the passes of one package."""
 
     def __init__(self, metadata: Metadata, model: Model, chunk: int, kv_cache: KVCache) -> None:
         self.model = model
@@ -77,7 +79,7 @@ class _Planner:
         self.make = Dispatches(metadata, self.sizes.blocks_stride)
 
     def program(self) -> Program:
-        """Plan all passes and the buffers that they need."""
+        """Plan all passes and their buffers."""
         prefill, last = tuple(self._layers(self.chunk)), tuple(self._head("logits", last=True))
         passes: dict[str, tuple[Dispatch, ...]] = {
             "prefill": prefill,
@@ -111,7 +113,9 @@ class _Planner:
 
     def _embed(self) -> Iterator[Dispatch]:
         tensor = self.make.tensors["embedding"]
-        for row_range in raw_ranges(tensor, MAX_BINDING):  # rows are looked up, not spread over workgroups
+        for row_range in raw_ranges(
+            tensor, MAX_BINDING
+        ):  # rows are looked up, not distributed over workgroups
             parameters = (
                 row_range.first_row,
                 row_range.rows,

@@ -9,7 +9,7 @@ from llq_format.metadata.canonical_json import canonical
 FILE_NAME = "program.json"
 VERSION = "1.0"
 SLOT_BYTES = 256
-"""Parameters of a dispatch lie in slots of the parameter arena, each bindable by itself."""
+"""The parameters of a dispatch are in slots of the parameter arena, each bindable by itself."""
 
 Purpose = Literal["state", "activation", "kv_cache", "table"]
 Init = Literal["zero", "rope"]
@@ -36,7 +36,7 @@ class Buffer:
     init: Init = "zero"
 
     def size(self, context: int) -> int:
-        """Return the size for a context of so many positions, a multiple of 4."""
+        """Return the size for a context of `positions` positions, a multiple of 4."""
         return -(-(self.bytes + self.bytes_per_position * context) // 4) * 4
 
 
@@ -66,14 +66,14 @@ class Dispatch:
     workgroups: Grid
 
     def grid(self, tokens: int) -> tuple[int, int, int]:
-        """Return the number of workgroups for a chunk of so many tokens."""
+        """Return the number of workgroups for a chunk of tokens."""
         x, y, z = (d.count(tokens) if isinstance(d, PerTokens) else d for d in self.workgroups)
         return x, y, z
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramVariant:
-    """A composition of the module and what a device must have for it."""
+    """A composition of the module with its required device features."""
 
     name: str
     features: tuple[str, ...]
@@ -84,9 +84,9 @@ class ProgramVariant:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything that an executor does with a package.
+    """The execution program of a package.
 
-    chunk: the greatest number of tokens of one prefill; context_length: the greatest context;
+    chunk: the maximum number of tokens of one prefill step; context_length: the maximum context;
     parameters: the words of each slot; pipelines: for each entry point the access of its storage bindings.
     """
 
@@ -122,7 +122,7 @@ class Program:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Make a program of a root object that satisfies the schema."""
+        """Create a program from a root object that satisfies the schema."""
         return cls(
             value["chunk"],
             value["context_length"],

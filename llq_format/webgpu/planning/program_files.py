@@ -13,31 +13,31 @@ from llq_format.webgpu.planning.sizes import KVCache
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """How a program is planned: the greatest number of tokens of one prefill, and what the KV cache holds."""
+    """Options of the planner: maximum number of tokens of a prefill step, and type of the KV cache."""
 
     chunk: int = CHUNK
     kv_cache: KVCache = "f16"
 
 
 PROGRAM = ProgramOptions()
-"""What packages have unless told otherwise."""
+"""The default options."""
 
 
 def module_bytes() -> bytes:
-    """Return `<stem>.wgsl`: it is the same for all packages."""
+    """Return the text of `<stem>.wgsl`, which is the same for all packages."""
     return write_module(kernel_sections()).encode()
 
 
 def program_maker(options: ProgramOptions = PROGRAM) -> Callable[[Metadata], bytes]:
     """Return a function from metadata to program.json, for `PackageWriter` and `attach`.
 
-    The function raises UnplannableError where no program can be made.
+    The function raises UnplannableError if no program is possible.
     """
 
     def make(metadata: Metadata) -> bytes:
         data = plan(metadata, chunk=options.chunk, kv_cache=options.kv_cache).to_bytes()
         if len(data) > MAX_BYTES:
-            raise UnplannableError(f"the program would have {len(data)} bytes, and may have {MAX_BYTES}")
+            raise UnplannableError(f"the program is {len(data)} bytes long (allowed: up to {MAX_BYTES})")
         return data
 
     return make

@@ -1,4 +1,4 @@
-"""Where the weights of a tensor lie in shards, cut so that each binding keeps the default limits."""
+"""The ranges of a tensor in shards, split so that each binding is within the default limits."""
 
 import math
 from collections.abc import Iterator
@@ -45,7 +45,9 @@ def int4_ranges(tensor: TensorEntry, rows_per_workgroup: int = BLOCK) -> Iterato
     across = ceil_div(tensor.cols, BLOCK)
     limit = min(MAX_BINDING // (across * BLOCK_BYTES), MAX_WORKGROUPS * rows_per_workgroup // BLOCK)
     if limit == 0:
-        raise ValueError(f"tensor {tensor.name!r}: one block row of {tensor.cols} columns exceeds a binding")
+        raise ValueError(
+            f"tensor {tensor.name!r}: one block row of {tensor.cols} columns exceeds the limit of a binding"
+        )
     for number, part in enumerate(tensor.parts):
         section_ranges = {
             section.name: ShardRange(part.shard, part.offset + section.offset, section.end - section.offset)
@@ -83,5 +85,5 @@ def raw_ranges(tensor: TensorEntry, rows_per_workgroup: int = 1) -> Iterator[Raw
 
 
 def _numbered(tensor: TensorEntry, part: int, first: int) -> str:
-    """Return a name for a range, the tensor's own where there is but one."""
+    """Return a name for a range; a single range has the name of its tensor."""
     return tensor.name if part == first == 0 else f"{tensor.name}+{tensor.parts[part].first_row + first}"

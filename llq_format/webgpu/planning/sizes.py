@@ -1,4 +1,4 @@
-"""The buffers of a program: what a model's vectors, logits and KV cache need."""
+"""The buffers of a program, for the vectors, the logits and the KV cache of a model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ ROPE_FLAGS = {"rope": 1, "halves": 2, "qk_norm": 4, "kv_f16": 8}
 """Flags of `rope`, as chapter WGSL module lists them; `fused_attention` has the first two."""
 
 DECODE_WORKGROUPS = 128
-"""Attention of one token is split until so many workgroups have work."""
+"""Number of workgroups into which the attention of one token is split."""
 
 MAX_SPLITS = 4
 
 CANDIDATES = 64
-"""Workgroups of `argmax`, each of which finds one candidate."""
+"""Number of workgroups of `argmax`; each finds one candidate."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of one model's vectors, for chunks of so many tokens."""
+    """The sizes of one model's vectors, for a size of chunks."""
 
     model: Model
     chunk: int
@@ -53,17 +53,17 @@ class Sizes:
 
     @property
     def hidden_rows(self) -> int:
-        """Rows of the widest gate_up or up, shared experts apart."""
+        """Rows of the widest gate_up or up, except shared experts."""
         return max(layer.ffn.intermediate_size * (2 if layer.ffn.gated else 1) for layer in self.model.layers)
 
     @property
     def shared_rows(self) -> int:
-        """Rows of the widest gate_up of a shared expert; 0 where there is none."""
+        """Rows of the widest gate_up of a shared expert; 0 if there is no shared expert."""
         mixtures = [layer.ffn.moe for layer in self.model.layers if layer.ffn.moe is not None]
         return max((2 * moe.shared_intermediate_size for moe in mixtures), default=0)
 
     def splits(self, tokens: int) -> int:
-        """Return into how many runs the positions that one query attends to are cut."""
+        """Return the number of runs into which the positions of one query are split."""
         if tokens > 1:
             return 1
         return max(1, min(MAX_SPLITS, ceil_div(DECODE_WORKGROUPS, self.model.num_heads)))
@@ -109,7 +109,7 @@ class Sizes:
 
 
 def greatest_context(buffers: dict[str, Buffer]) -> Iterator[int]:
-    """Yield how many positions each buffer that grows with the context can hold within a binding."""
+    """Yield the maximum number of positions of each buffer that grows with the context."""
     for buffer in buffers.values():
         if buffer.bytes_per_position:
             yield (MAX_BINDING - buffer.bytes) // buffer.bytes_per_position

@@ -1,4 +1,4 @@
-"""Which kernel multiplies a matrix, and how many rows and tokens a workgroup of it takes."""
+"""The selection of a kernel for a matrix, with its rows and tokens per workgroup."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import Literal
 from llq_format.metadata.metadata import TensorEntry
 
 EMBED_COLS = 256
-"""Columns that a workgroup of `embed` copies."""
+"""Number of columns per workgroup of `embed`."""
 
 RAW_ROWS = 32
-"""Rows that a workgroup of `matvec_raw` takes."""
+"""Number of rows per workgroup of `matvec_raw`."""
 
 
 WIDEN_ELEMENTS = 256
-"""Elements that a workgroup of `widen` takes at a time."""
+"""Number of elements per step of a workgroup of `widen`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """An entry point and the rows and tokens that one of its workgroups takes."""
+    """An entry point with the rows and tokens of one workgroup."""
 
     entry_point: str
     rows: int
@@ -59,6 +59,6 @@ def matvec_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
 
 
 def matmul_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
-    """Return the kernel for a chunk of tokens; matrices of few rows get twice as many workgroups."""
+    """Return the kernel for a chunk of tokens; matrices with few rows get twice as many workgroups."""
     narrow = form == "int8" and tensor.rows <= 8192 and tensor.cols >= 2048
     return TILES["matmul_int8_split" if narrow else f"matmul_{form}"]

@@ -1,4 +1,4 @@
-"""The variants of the module: which sections it is made of, and what a device must have for it.
+"""The variants of the module: their sections and required device features.
 
 All variants have the same entry points, bindings and parameters, so that one program serves them all.
 """
@@ -81,4 +81,4 @@ VARIANTS = (
         reduce="reduce_subgroups",
     ),
 )
-"""From the one that every device executes to those that ask for more."""
+"""The variants in order, from the portable variant to variants with more required features."""

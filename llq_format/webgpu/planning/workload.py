@@ -1,4 +1,4 @@
-"""What the dispatches of a program do, by the program alone: layer, operation, weights read, workgroups."""
+"""The work of the dispatches of a program: layer, operation, weights read, workgroups."""
 
 import re
 from collections import defaultdict
@@ -15,15 +15,15 @@ _ITEM_BYTES = {0: 4, 1: 2}  # of the parameter f16
 _RECORD_ITEM_BYTES = item_bytes("int4_affine")
 
 FULL_WORKGROUPS = 256
-"""Workgroups of 256 that give every core of a large device work; occupancy is estimated against it."""
+"""Number of workgroups that fills a large device, as the reference of the estimated occupancy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A dispatch for so many tokens.
+    """A dispatch for a number of tokens.
 
     layer: the decoder layer, or None; group: `layers.N`, `embedding`, `head` or `choice`; operation: the
-    label without numbers of layers, experts and rows; weight_bytes: weights that it has to read once.
+    label without numbers of layers, experts and rows; weight_bytes: bytes of weights to read once.
     """
 
     dispatch: Dispatch
@@ -72,7 +72,7 @@ def operation_of(label: str) -> str:
 def occupancy(works: Sequence[Work], times: Sequence[float | None]) -> float:
     """Return the estimate `workgroup_occupancy`, 0 to 1: see `OCCUPANCY`.
 
-    times: of each dispatch; where any is missing all count alike.
+    times: of each dispatch; if one is missing, all dispatches have equal weights.
     """
     measured = [time for time in times if time is not None]
     weights = measured if len(measured) == len(works) and sum(measured) > 0 else [1.0] * len(works)
@@ -83,13 +83,13 @@ def occupancy(works: Sequence[Work], times: Sequence[float | None]) -> float:
 OCCUPANCY = (
     "An estimate of what the program offers the device in one decode step, not a measurement of its compute "
     "units, which WebGPU does not reveal: the mean over all dispatches, each weighted by its time, of "
-    "min(1, workgroups / full_workgroups). Where single dispatches were not timed, all weigh alike."
+    "min(1, workgroups / full_workgroups). Without times of single dispatches, all have equal weights."
 )
-"""What `workgroup_occupancy` is."""
+"""Description of `workgroup_occupancy`."""
 
 
 def group_of(dispatch: Dispatch) -> str:
-    """Return what a dispatch belongs to: `layers.N`, `embedding`, `head` or `choice`."""
+    """Return the group of a dispatch: `layers.N`, `embedding`, `head` or `choice`."""
     layer = layer_of(dispatch.label)
     if layer is not None:
         return f"layers.{layer}"
@@ -99,9 +99,9 @@ def group_of(dispatch: Dispatch) -> str:
 
 
 def _weight_bytes(program: Program, dispatch: Dispatch, tokens: int) -> float:
-    """Return the bytes of the ranges of shards that a dispatch binds, as far as it reads them."""
+    """Return the bytes that a dispatch reads from its bound ranges of shards."""
     bound = {name: program.weights[name] for name in dispatch.bindings if name in program.weights}
-    if dispatch.entry_point == "embed":  # one row a token, from the one range that holds it
+    if dispatch.entry_point == "embed":  # one row per token, from the range that contains it
         _, _, cols, _, f16, *_ = program.parameters[dispatch.parameters]
         size = sum(shard_range.size for shard_range in bound.values())
         ranges = sum(
@@ -118,6 +118,6 @@ def _weight_bytes(program: Program, dispatch: Dispatch, tokens: int) -> float:
         packed = bound.get(f"{tensor}.packed")
         if packed is None or section == "packed":
             total += shard_range.size
-        else:  # the whole section is bound, and read for the blocks of this range alone
+        else:  # the complete section is bound, but only the blocks of this range are read
             total += _RECORD_ITEM_BYTES[section] * (packed.size // _RECORD_ITEM_BYTES["packed"])
     return total

@@ -1,1 +1,1 @@
-"""Where the time of a token goes: measured profiles, as JSON and as pages."""
+"""Measured profiles of packages, as JSON and as HTML pages."""

@@ -1,4 +1,4 @@
-"""Times of a program's passes: whole, cut at layers, or cut at every dispatch; and the host's own times."""
+"""Times of a program's passes: in total, per layer or per dispatch; and the times of the host."""
 
 import statistics
 import time
@@ -16,10 +16,10 @@ from llq_format.webgpu.planning.workload import work
 from llq_format.webgpu.profiling.stopwatch import Span, Stopwatch, elapsed, quantum, tick_ns, typical
 
 Cut = Literal["whole", "group", "dispatch"]
-"""Into what a run is cut: one compute pass for all, for each group of `workload`, or each dispatch."""
+"""Slices of a run: one compute pass for all, for each group of `workload`, or each dispatch."""
 
 ROUNDED_NS = 10_000
-"""From this step on a clock counts as rounded: it is as long as a fast dispatch."""
+"""Minimum step of a clock that counts as rounded: the duration of a fast dispatch."""
 
 _SLACK_MS = 1.0
 _EMPTY_RUNS = 9
@@ -27,7 +27,7 @@ _EMPTY_RUNS = 9
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A run: passes, tokens of the chunk, and what is written to buffers before it."""
+    """A run: its passes, the tokens of its chunk, and the data written to buffers before it."""
 
     passes: tuple[str, ...]
     tokens: int
@@ -36,17 +36,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: begin since the first pass's and duration of each slice, in ms; None where unknown."""
+    """One run: start (relative to the first pass) and duration of each slice, in ms; None if unknown."""
 
     starts: Sequence[float | None]
     durations: Sequence[float | None]
 
 
 class Clock:
-    """Measures one executor; remembers how well the device's clock ticks."""
+    """A clock for one executor, which records the precision of the device's clock."""
 
     def __init__(self, executor: Executor, *, timestamps: bool) -> None:
-        """Begin; timestamps: use timestamp queries, which the device must then have."""
+        """Prepare the clock; timestamps: use timestamp queries, which the device must support."""
         self._executor = executor
         self.timestamps = timestamps
         self.tick_ns = tick_ns(executor.device) if timestamps else None
@@ -58,12 +58,12 @@ class Clock:
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
-        """What can be measured."""
+        """The available slices."""
         return ("whole", "group", "dispatch") if self.timestamps else ("group",)
 
     @property
     def quantum_ns(self) -> float | None:
-        """The step of which all timestamps so far are multiples, or None without timestamps."""
+        """The common step of all timestamps so far, or None without timestamps."""
         return self._quantum * self.tick_ns if self.tick_ns is not None and self._quantum else None
 
     @property
@@ -72,13 +72,13 @@ class Clock:
         return (self.quantum_ns or 0) >= ROUNDED_NS
 
     def trust(self, step: Step, attempts: int = 3) -> None:
-        """Give timestamps up if a whole step takes no time by them: some drivers return zeros."""
+        """Disable timestamps if a complete step takes no time: some drivers return zeros."""
         if self.timestamps:
             runs = [self.measure([step], "whole") for _ in range(attempts)]
             self.timestamps = any(sum(time or 0 for time in run.durations) > 0 for run in runs)
 
     def alone(self, steps: Sequence[Step]) -> dict[str, float]:
-        """Run and wait, with nothing else in flight; return ms by what the host did."""
+        """Run and wait, with nothing else in flight; return ms by activity of the host."""
         host_ms = {"encode": 0.0, "submit": 0.0}
         begin = time.perf_counter()
         for step in steps:
@@ -95,7 +95,7 @@ class Clock:
         return {**host_ms, "wait": 1000 * (end - waiting), "wall": 1000 * (end - begin)}
 
     def in_flight(self, steps: Sequence[Step]) -> float:
-        """Run step after step and wait at the end alone; return ms."""
+        """Run the steps and wait only at the end; return ms."""
         begin = time.perf_counter()
         for step in steps:
             self._write(step)

@@ -12,7 +12,7 @@ FORMAT = "llq-profile-matrix"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A row: what it is called, its unit, where it is, and which values are better."""
+    """A row: its name, its unit, its value and the direction of better values."""
 
     name: str
     unit: str
@@ -47,15 +47,15 @@ METRICS = (
     Metric("block_times_ms, longest", "ms", _blocks(max), "less"),
     Metric("block_times_ms, sum", "ms", _blocks(sum), "less"),
     Metric("weights read in decode", "GB/s", _member("decode", "weight_gb_per_s"), "more"),
-    Metric("dispatches a token", "", _member("decode", "dispatches"), "less"),
-    Metric("encoding a token", "ms", _member("decode", "host_ms", "encode"), "less"),
+    Metric("dispatches per token", "", _member("decode", "dispatches"), "less"),
+    Metric("encoding per token", "ms", _member("decode", "host_ms", "encode"), "less"),
     Metric("prefill", "tokens/s", _member("prefill", "tokens_per_s"), "more"),
     Metric("prefill on the device", "ms", _member("prefill", "gpu_ms"), "less"),
     Metric("memory_usage_mb", "MB", _member("memory_usage_mb"), "less"),
     Metric("workgroup_occupancy", "estimate", _member("workgroup_occupancy"), "neither"),
 )
 
-# What has to be alike for figures of one model to be compared.
+# Members that must be equal to compare the results of a model.
 _CONDITIONS = {
     "package": ("model", "digest"),
     "program": ("program", "sha256"),
@@ -68,7 +68,7 @@ _CONDITIONS = {
 
 @dataclass(frozen=True, order=True)
 class Column:
-    """A device as a column names it; variant, driver and software are what tells two of one name apart."""
+    """A device as a column; variant, driver and software distinguish devices with equal names."""
 
     device: str
     variant: str
@@ -78,7 +78,7 @@ class Column:
 
 @dataclass
 class ProfileMatrix:
-    """Reports by model and column, and what makes them hard to compare."""
+    """Reports by model and column, with warnings about differences of conditions."""
 
     columns: list[Column] = field(default_factory=list)
     models: dict[str, dict[Column, Mapping[str, Any]]] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class ProfileMatrix:
 
 
 def best(values: Sequence[float | None], better: str) -> float | None:
-    """Return the best of several values, None if there is none that is better than another."""
+    """Return the best of several values, or None if no value is better."""
     measured = [value for value in values if value is not None]
     if better == "neither" or len(set(measured)) < 2:
         return None
@@ -121,9 +121,9 @@ def best(values: Sequence[float | None], better: str) -> float | None:
 
 
 def merge(reports: Iterable[tuple[str, ProfileReport]]) -> ProfileMatrix:
-    """Return the matrix of reports, each with a name to call it by where it does not say what it is of.
+    """Return the matrix of reports, each with a default name.
 
-    Of several reports of one model on one device the latest counts, and a warning says so.
+    Of several reports of one model on one device, the latest is used, with a warning.
     """
     merged = ProfileMatrix()
     for name, report in reports:
@@ -151,7 +151,7 @@ def merge(reports: Iterable[tuple[str, ProfileReport]]) -> ProfileMatrix:
 
 
 def cell(value: float | None) -> str:
-    """Return a figure for people: four significant digits, thousands set apart."""
+    """Return a number with four significant digits and separators of thousands."""
     if value is None:
         return "–"
     if isinstance(value, int) or value >= 1000:

@@ -77,7 +77,7 @@ def matrix_page(matrix: ProfileMatrix) -> str:
         [
             element("p", f"LLQ profiles of {len(matrix.columns)} devices", class_="kicker"),
             element("h1", caption),
-            element("p", "The best of a row is underlined. Occupancy is an estimate from the program alone."),
+            element("p", "The best value of a row is underlined. Occupancy is estimated from the program."),
             *(element("p", warning, class_="warning") for warning in matrix.warnings),
             table_of(head, rows, caption, class_="matrix"),
         ],
@@ -93,10 +93,10 @@ def _figures(value: Report) -> ET.Element:
     decode, prefill = value["decode"], value["prefill"]
     numbers = [
         ("decode", decode.get("tokens_per_s"), "tokens/s"),
-        ("a token on the device", decode["gpu_ms"], "ms"),
+        ("per token on the device", decode["gpu_ms"], "ms"),
         ("prefill", prefill.get("tokens_per_s"), "tokens/s"),
         ("weights read", decode.get("weight_gb_per_s"), "GB/s"),
-        ("dispatches a token", decode["dispatches"], ""),
+        ("dispatches per token", decode["dispatches"], ""),
         ("memory", value["memory_usage_mb"], "MB"),
         ("occupancy", value["workgroup_occupancy"], "an estimate"),
     ]
@@ -108,7 +108,7 @@ def _figures(value: Report) -> ET.Element:
 def _timeline(value: Report, phase: str, title: str) -> list[ET.Element]:
     kinds = [element("li", name, class_=kind) for kind, name in KINDS.items()]
     legend = element("ul", kinds, class_="legend")
-    note = "Every dispatch in a compute pass of its own; bands are layers. Point at a bar for its figures."
+    note = "Every dispatch has its own compute pass; bands are layers. Point at a bar to see its values."
     picture = timeline_picture(value[phase]["timeline"], title)
     details = [element("p", note, class_="note"), legend] if value[phase]["timeline"] else []
     return [element("h2", title), *details, picture]
@@ -135,7 +135,7 @@ def _blocks(value: Report) -> list[ET.Element]:
 
 
 def _host_time(value: Report) -> list[ET.Element]:
-    """Return what a token is spent on when the host waits for each, and when it does not."""
+    """Return the use of the time of a token, with and without waiting for each token."""
     decode = value["decode"]
     host, gpu = decode["host_ms"], decode["gpu_ms"]
     parts = [("encoding", host["encode"], "choice"), ("submitting", host["submit"], "attention")]
@@ -143,7 +143,7 @@ def _host_time(value: Report) -> list[ET.Element]:
         parts.append(("waiting for the device", host["wait"], "product"))
     else:
         parts.append(("computing on the device", min(gpu, host["wait"]), "product"))
-        parts.append(("waiting beyond that", max(0.0, host["wait"] - gpu), "rest"))
+        parts.append(("waiting after that", max(0.0, host["wait"] - gpu), "rest"))
     bar = element(
         "div",
         [element("i", class_=kind, style=f"flex: {ms:.6f} 0 0") for _, ms, kind in parts if ms],
@@ -152,7 +152,7 @@ def _host_time(value: Report) -> list[ET.Element]:
         aria_label="shares of one token's time",
     )
     legend = [element("li", f"{name} {cell(ms)} ms", class_=kind) for name, ms, kind in parts]
-    words = f"A token alone takes {cell(host['wall'])} ms from encoding to result."
+    words = f"A single token takes {cell(host['wall'])} ms from encoding to result."
     if "in_flight_ms" in decode:
         words += f" With all tokens in flight it takes {cell(decode['in_flight_ms'])} ms."
     blocks = sum(time or 0 for time in value["block_times_ms"])
@@ -161,7 +161,7 @@ def _host_time(value: Report) -> list[ET.Element]:
     if decode.get("dispatches_ms") is not None:
         sums += f", {cell(decode['dispatches_ms'])} ms in a pass for each dispatch"
     return [
-        element("h2", "Where the rest of a token goes"),
+        element("h2", "Host time of a token"),
         element("p", words),
         bar,
         element("ul", legend, class_="legend"),

@@ -1,4 +1,4 @@
-"""Where the time of a token goes: `profile`, the article's profile() for wgpu-py."""
+"""The measurement of a package on a device: `profile`, the article's profile() for wgpu-py."""
 
 import platform
 import statistics
@@ -31,7 +31,7 @@ from llq_format.webgpu.profiling.report import (
 )
 
 WARM_UP = 2
-"""Tokens that are decoded before those that are measured, each time; the prompt is prefilled once."""
+"""Number of warm-up tokens before each measurement; the prompt is prefilled once."""
 
 _STRIDE = 7919  # a prime
 
@@ -54,7 +54,7 @@ _METHODS = {
 }
 
 
-def profile(  # noqa: PLR0913  # one argument a property of the measurement
+def profile(  # noqa: PLR0913  # one argument for each property of the measurement
     executor: Executor,
     prompt: Sequence[int],
     tokens: int = 16,
@@ -63,21 +63,21 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
     timestamps: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ProfileReport:
-    """Measure a prefill of a prompt and the decoding of `tokens` tokens behind it, greedily.
+    """Measure the prefill of a prompt and the greedy decoding of `tokens` tokens after it.
 
     prompt: token ids; repetitions: of the prefill; timestamps: use timestamp queries where the device has
-    them; progress: is told what is measured next. The executor's sequence is forgotten. Times are
+    them; progress: called with the next activity. The executor's sequence is discarded. Times are
     medians over tokens or repetitions. Raises ContextError if prompt and tokens do not fit, ValueError for
     other input, DeviceLostError.
     """
     if tokens < 1 or repetitions < 1:
-        raise ValueError("a profile needs at least one token and one repetition")
+        raise ValueError("a profile requires at least one token and one repetition")
     longest = len(prompt) + max(tokens, WARM_UP)
     if longest > executor.context:
         raise ContextError(f"{longest} positions do not fit into a context of {executor.context}")
     package = executor.metadata
     if package is None or "decode" not in executor.program.passes:
-        raise ValueError("this program is of no model: there is nothing to profile")
+        raise ValueError("this program has no model: a profile requires the program of a model package")
     with executor.device.failures():
         progress("warming up")
         clock = Clock(executor, timestamps=timestamps and executor.device.timestamps)
@@ -131,25 +131,25 @@ def profile(  # noqa: PLR0913  # one argument a property of the measurement
 
 
 def made_up_prompt(executor: Executor, count: int) -> list[int]:
-    """Return so many token ids spread over the vocabulary, the same each time."""
+    """Return a fixed list of token ids, distributed over the vocabulary."""
     vocab = executor.program.buffers["logits"].bytes // 4
     return [(_STRIDE * number + 1) % vocab for number in range(count)]
 
 
 class _Phase:
-    """What one phase came to: its members of the report, and its dispatches."""
+    """Results of one phase: its members of the report, and its dispatches."""
 
     def __init__(self, works: list[Work], timed: list[Timed], value: dict[str, Any]) -> None:
         self.works, self.timed, self.value = works, timed, value
 
 
-def _decode(  # noqa: PLR0913, PLR0917  # what a phase is of
+def _decode(  # noqa: PLR0913, PLR0917  # the parts of a phase
     executor: Executor, clock: Clock, position: int, first: int, tokens: int, progress: Callable[[str], None]
 ) -> _Phase:
     step = Step(("decode", "greedy"), 1)
 
     def begin() -> None:
-        """Go back to the first token behind the prompt; later cache entries are overwritten."""
+        """Return to the first token after the prompt; later cache entries are overwritten."""
         executor.write("tokens", _words(first))
         executor.write("state", _words(position, 1))
 

@@ -1,4 +1,4 @@
-"""A profile as JSON (spec/schema/profile.schema.json): what is in it, and reading it back."""
+"""A profile as JSON (spec/schema/profile.schema.json): its members and its reader."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _DIGITS = 6
 
 
 class ProfileError(ValueError):
-    """A file that is no profile."""
+    """A file is not a profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class ProfileReport:
 
     @classmethod
     def read(cls, path: Path) -> "ProfileReport":
-        """Read a file. Raises ProfileError if it is no profile, OSError if it cannot be read."""
+        """Read a file. Raises ProfileError if it is not a profile, OSError if it cannot be read."""
         try:
             value = json.loads(path.read_bytes(), parse_constant=_refuse)
         except ValueError as error:
-            raise ProfileError(f"{path} is no JSON: {error}") from None
+            raise ProfileError(f"{path} is not JSON: {error}") from None
         faults = check(value)
         if faults:
-            raise ProfileError(f"{path} is no profile (schema/profile.schema.json): {faults[0]}")
+            raise ProfileError(f"{path} is not a profile (spec/schema/profile.schema.json): {faults[0]}")
         return cls(value)
 
     def to_json(self) -> dict[str, Any]:
@@ -48,13 +48,13 @@ class ProfileReport:
 
 
 def check(value: Any) -> list[str]:
-    """Return what is wrong with a profile, each fault with its place."""
+    """Return the errors of a profile, each with its place."""
     errors = sorted(_validator().iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     return [f"at {error.json_path}: {error.message[:200]}" for error in errors]
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 @cache
@@ -64,7 +64,7 @@ def _validator() -> Draft202012Validator:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A dispatch and its times: begin and duration in the pictured run, and the typical duration."""
+    """A dispatch and its times: start and duration in the pictured run, and the typical duration."""
 
     label: str
     operation: str

@@ -27,10 +27,10 @@ class Span:
 
 
 class Stopwatch:
-    """Timestamps of so many passes of one submission."""
+    """Timestamps of the passes of one submission."""
 
     def __init__(self, device: Device, passes: int) -> None:
-        """Make the query sets. Raises DeviceError where the device has no timestamp queries."""
+        """Make the query sets. Raises DeviceError if the device has no timestamp queries."""
         if not device.timestamps:
             raise DeviceError(f"{device.name} has no timestamp queries")
         self._gpu = device.gpu
@@ -55,7 +55,7 @@ class Stopwatch:
         }
 
     def resolve(self, encoder: Any) -> None:
-        """Encode the copy of all timestamps to where `read` finds them."""
+        """Encode the copy of all timestamps to the buffer that `read` reads."""
         for number, queries in enumerate(self._sets):
             first = number * QUERIES_PER_SET
             count = min(QUERIES_PER_SET, self._count - first)
@@ -75,7 +75,7 @@ def tick_ns(device: Device) -> float:
 
 
 def elapsed(begin: int, end: int, most: float) -> int | None:
-    """Return the ticks from begin to end, or None where the clock gives no sense.
+    """Return the ticks from begin to end, or None if the clock is implausible.
 
     most: what the elapsed ticks cannot exceed, from the host's clock. A counter of fewer than 64 bits that
     began again from zero is understood; anything else that runs backwards or too far is discarded.
@@ -89,9 +89,9 @@ def elapsed(begin: int, end: int, most: float) -> int | None:
 
 
 def quantum(spans: Sequence[Span], divisor: int = 0) -> int:
-    """Return the coarsest step, in ticks, that all timestamps are multiples of; 0 if there is but one time.
+    """Return the coarsest step, in ticks, that all timestamps are multiples of; 0 for a single time.
 
-    known: the step of other timestamps, 0 if there were none. Browsers round to 100 µs by default.
+    divisor: the step of other timestamps, 0 if there were none. Browsers round to 100 µs by default.
     """
     ticks = [tick for span in spans for tick in (span.begin, span.end)]
     return math.gcd(divisor, *(tick - ticks[0] for tick in ticks))

@@ -1,4 +1,4 @@
-"""A run of a program as a picture: one lane an operation, one bar a dispatch, layers as bands (SVG)."""
+"""A run of a program as a picture: one lane per operation, one bar per dispatch, layers as bands (SVG)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from llq_format.html.svg import drawing, line, rectangle
 
 LANE = 24
 _WIDTH = 1000
-_LEAST = 0.8  # of 1000: what is shorter is still seen
+_LEAST = 0.8  # of 1000: shorter bars stay visible
 _TICKS = 8
 
 KINDS = {
@@ -19,7 +19,7 @@ KINDS = {
     "choice": "choice of a token",
     "rest": "other",
 }
-"""Classes of the style sheet, and what they are called."""
+"""Classes of the style sheet and their labels."""
 
 _BEGINNINGS = {
     "matvec": "product",
@@ -46,9 +46,9 @@ def kind(entry_point: str) -> str:
 
 
 def timeline_picture(events: Sequence[Mapping[str, Any]], description: str) -> ET.Element:
-    """Return the picture of a timeline's events, which may be none.
+    """Return the picture of a timeline's events; the list may be empty.
 
-    what: says what of, for those who cannot see it.
+    description: the subject, for readers who cannot see the picture.
     """
     if not events:
         return element("p", "Single dispatches were not timed: the device has no timestamp queries.")
@@ -94,7 +94,7 @@ def _bar(event: Mapping[str, Any], span: float, top: float) -> ET.Element:
 
 
 def _bands(events: Sequence[Mapping[str, Any]], span: float, height: float) -> list[ET.Element]:
-    """Return a band behind every other layer."""
+    """Return a band for every second layer."""
     ends: dict[int, list[float]] = {}
     for event in events:
         layer = event.get("layer")

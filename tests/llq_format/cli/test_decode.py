@@ -41,7 +41,7 @@ def test_an_existing_file_is_kept_without_force(tmp_path: Path) -> None:
     target.write_text("precious")
     result = llq("decode", PACKAGE, "weight", "-o", target)
     assert result.exit_code == 1
-    assert result.stderr == f"llq: {target} exists; --force replaces it\n"
+    assert result.stderr == f"llq: {target} already exists: use --force to replace it\n"
     assert target.read_text() == "precious"
     assert llq("decode", PACKAGE, "weight", "-o", target, "--force").exit_code == 0
     np.testing.assert_array_equal(np.load(target), EXPECTED)
@@ -58,7 +58,7 @@ def test_what_is_not_a_file_is_never_replaced(tmp_path: Path) -> None:
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     result = llq("decode", PACKAGE, "weight", "-o", tmp_path / "none" / "w.npy")
     assert result.exit_code == 1
-    assert result.stderr == f"llq: there is no directory {tmp_path / 'none'}\n"
+    assert result.stderr == f"llq: directory {tmp_path / 'none'} not found\n"
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 def test_an_unknown_tensor_gets_the_nearest_names(tmp_path: Path, name: str, near: str) -> None:
     result = llq("decode", tiny(tmp_path), name, "-o", tmp_path / "w.npy")
     assert result.exit_code == 1
-    assert f"no tensor named {name}; did you mean" in result.stderr
+    assert f"tensor {name} not found: did you mean" in result.stderr
     assert near in result.stderr
 
 
 def test_an_unknown_tensor_like_no_other_points_to_the_list(tmp_path: Path) -> None:
     result = llq("decode", tiny(tmp_path), "\x1bzzzzzzzz", "-o", tmp_path / "w.npy")
-    assert result.stderr.endswith("llq inspect --all lists all 16\n")
+    assert result.stderr.endswith("`llq inspect --all` lists all 16 names\n")
     assert "\x1b" not in result.stderr
 
 

@@ -38,7 +38,7 @@ def test_a_package_and_its_copy_are_the_same(tmp_path: Path) -> None:
     shutil.copytree(package, tmp_path / "copy")
     result = llq("diff", package, tmp_path / "copy")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "same: one digest, 16 tensors"
+    assert result.stdout.splitlines()[-1] == "identical: equal digests, 16 tensors"
     assert diff_json(package, tmp_path / "copy")[1]["same"] is True
 
 
@@ -87,12 +87,12 @@ def test_text_names_what_differs(tmp_path: Path, codes: NDArray[np.uint8]) -> No
         "only in b",
         "  y: f16 [2, 2]",
         "",
-        "tensors that differ",
+        "different tensors",
         "  w",
         "    weights  2 of 8,192 differ (0.02%), by at most 0.25, at row 5, column 70",
         "    codes    differ in 1 block: 1",
         "",
-        "different: 1 of 1 tensors in both differ, 1 only in a, 1 only in b",
+        "different: 1 of 1 common tensors differ, 1 only in a, 1 only in b",
     ]
 
 

@@ -142,7 +142,7 @@ def test_raw_values_are_next_to_their_bytes(tmp_path: Path) -> None:
 def test_misuse_exits_2(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     for arguments, message in (
-        (("-b", "0"), "give --tensor too"),
+        (("-b", "0"), "add --tensor NAME"),
         (("-t", "norm", "-b", "0"), "has no blocks"),
         (("-t", "lm_head", "-b", "8"), "has blocks 0 to 7"),
         (("-t", "lm_head", "-b", "-1"), "--block"),
@@ -158,7 +158,7 @@ def test_a_cut_shard_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     shard = package / "tiny-00001-of-00001.llq"
     shard.write_bytes(shard.read_bytes()[:70000])  # ends in the second block of layers.0.attention.qkv
     text = llq("dump", package).stdout
-    assert text.startswith("tiny-00001-of-00001.llq: is 70,000 bytes long, not 214,784\n")
+    assert text.startswith("tiny-00001-of-00001.llq: is 70,000 bytes long; expected 214,784\n")
     assert "beyond the end of the file" in text
     rows = dumped(package, "-t", "layers.0.attention.qkv", "-b", "1")["rows"]
     assert rows[0]["low"]["bytes"] != ""
@@ -195,7 +195,7 @@ def test_parts_that_leave_holes_overlap_or_have_another_length_are_pointed_out(t
     tampering.edit(package, move)
     text = llq("dump", package).stdout
     assert "in no part\n     65792        256  unused" in text
-    assert re.search(r"layers\.0\.attention\.qkv: .*\(overlaps what ends at byte 66560\)", text)
+    assert re.search(r"layers\.0\.attention\.qkv: .*\(overlaps the range that ends at byte 66560\)", text)
     assert "LLQ-PART-5" in llq("dump", package, "-t", "norm").stdout
 
 

@@ -91,7 +91,7 @@ def test_the_command_prints_a_table_and_json(checkpoint: Path, tmp_path: Path) -
     for words in (
         "perplexity",
         "KL divergence",
-        "same top token",
+        "same top-1 token",
         "accumulated",
         "120 tokens in 1 sequence",
     ):
@@ -108,12 +108,12 @@ def test_the_command_refuses_what_it_cannot_compare(checkpoint: Path, tmp_path: 
     text.write_text("words " * 100)
     result = llq("eval", model_free, "--against", checkpoint, "--text", text)
     assert result.exit_code == 1
-    assert "there is no tokenizer to read a text with" in result.stderr
+    assert "a text requires a tokenizer" in result.stderr
     np.save(tmp_path / "ids.npy", TOKENS.ravel())
     result = llq("eval", model_free, "--against", checkpoint, "--text", tmp_path / "ids.npy")
     assert result.exit_code == 1
     assert (
-        "the package's vocab_size is 256 and the checkpoint's 160: give the checkpoint that" in result.stderr
+        "the package's vocab_size is 256 and the checkpoint's 160: use the checkpoint that" in result.stderr
     )
     result = llq("eval", model_free, "--against", checkpoint, "--text", tmp_path / "missing.txt")
     assert result.exit_code == 1
@@ -129,7 +129,7 @@ def test_the_command_refuses_what_it_cannot_compare(checkpoint: Path, tmp_path: 
     )
     result = llq("eval", model_free, *options)
     assert result.exit_code == 2
-    assert "is no directory" in result.stderr
+    assert "not found" in result.stderr
 
 
 def test_another_shape_is_named(checkpoint: Path, tmp_path: Path) -> None:

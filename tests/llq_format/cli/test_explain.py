@@ -49,12 +49,12 @@ def test_json_has_every_rule_with_the_place_of_its_sentence() -> None:
 
 def test_the_codes_of_findings_are_listed_with_their_texts() -> None:
     lines = llq("explain", "shard-4").stdout.splitlines()
-    at = lines.index("  findings, by code")
+    at = lines.index("  finding codes")
     assert lines[at + 1 : at + 3] == [
         "    shard-index-wrong  found shard_index {shard_index}, expected {expected}",
         "    shard-count-wrong  found shard_count {shard_count}, expected {expected}",
     ]
-    assert "findings, by code" not in llq("explain", "read-1").stdout
+    assert "finding codes" not in llq("explain", "read-1").stdout
 
 
 def test_json_has_the_codes_of_every_rule() -> None:
@@ -88,8 +88,8 @@ def test_an_unknown_rule_is_misuse_with_near_matches() -> None:
     result = llq("explain", "prt-4")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "there is no rule prt-4; did you mean LLQ-PART-4" in result.stderr
-    assert "llq explain lists them all" in llq("explain", "zzzzzz").stderr
+    assert "rule prt-4 not found: did you mean LLQ-PART-4" in result.stderr
+    assert "`llq explain` lists all rules" in llq("explain", "zzzzzz").stderr
 
 
 def test_on_a_terminal_paragraphs_fit() -> None:

@@ -139,7 +139,7 @@ def test_an_existing_directory_needs_force_and_must_be_a_package(tmp_path: Path)
     before = digest_of(package)
     result = llq("synth", "tiny", package, "--seed", "9")
     assert result.exit_code == 1
-    assert result.stderr == f"llq: {package} exists; --force replaces it\n"
+    assert result.stderr == f"llq: {package} already exists: use --force to replace it\n"
     assert digest_of(package) == before
     assert llq("synth", "tiny", package, "--seed", "9", "--force").exit_code == 0
     assert digest_of(package) != before
@@ -238,7 +238,7 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path, command: str, numb
     assert process.returncode == 128 + number
     assert out == b""
     assert err.decode() == (
-        "llq: interrupted; nothing unfinished is left behind\n" if number == signal.SIGINT else ""
+        "llq: interrupted: no unfinished files remain\n" if number == signal.SIGINT else ""
     )
     assert list(target.iterdir()) == []
 

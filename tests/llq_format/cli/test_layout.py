@@ -72,7 +72,7 @@ def test_formulas_of_parts_give_the_sections() -> None:
 def test_a_definition_is_not_json() -> None:
     result = llq("layout", "--kaitai", "--json")
     assert result.exit_code == 2
-    assert "leave out --json" in result.stderr
+    assert "remove --json" in result.stderr
 
 
 # ---- Kaitai Struct ----

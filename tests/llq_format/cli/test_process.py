@@ -115,7 +115,7 @@ def test_ctrl_c_during_validation_stops_it(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=seconds(60))
     assert process.returncode == 130
-    assert err == b"llq: interrupted; nothing unfinished is left behind\n"
+    assert err == b"llq: interrupted: no unfinished files remain\n"
 
 
 _WITHOUT = """

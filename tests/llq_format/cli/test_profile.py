@@ -24,8 +24,8 @@ def test_a_package_is_measured(tmp_path: Path) -> None:
     assert (value["prefill"]["tokens"], value["decode"]["tokens"]) == (3, 2)
     assert value["program"]["context"] == 16
     assert "<h1>tiny on " in page.read_text()
-    assert "operations of a token" in result.stdout
-    for label in ("attention.qkv", "ffn.down", "layer", "memory", "an estimate"):
+    assert "operations of one token" in result.stdout
+    for label in ("attention.qkv", "ffn.down", "layer", "memory", "estimated from the program"):
         assert label in result.stdout
 
 
@@ -76,13 +76,13 @@ def test_what_is_not_a_profile_is_named(tmp_path: Path) -> None:
     path.write_text("{}")
     result = llq("profile", "--merge", path)
     assert result.exit_code == 1
-    assert "metadata.json is no profile" in result.stderr
+    assert "metadata.json is not a profile" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--adapter", "no such adapter"), "no WebGPU adapter is called"),
+        (("--adapter", "no such adapter"), "no WebGPU adapter matches"),
         (("--variant", "fastest"), "no variant 'fastest'"),
         (("--context", "100000"), "context"),
         (("--prompt-tokens", "64"), "do not fit"),

@@ -103,7 +103,7 @@ def test_program_refuses_what_cannot_be_planned_and_leaves_it_alone(tmp_path: Pa
     before = files(tmp_path / "tensors")
     result = llq("program", tmp_path / "tensors")
     assert result.exit_code == 1
-    assert "holds tensors but no model" in result.stderr
+    assert "has no model" in result.stderr
     assert files(tmp_path / "tensors") == before
     package = tiny(tmp_path)
     (package / "tiny-00001-of-00001.llq").unlink()
@@ -157,10 +157,10 @@ def test_text_comes_from_webgpu(speaking: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--adapter", "voodoo2"), "no WebGPU adapter is called 'voodoo2'; there are: "),
+        (("--adapter", "voodoo2"), "no WebGPU adapter matches 'voodoo2'; the adapters are: "),
         (("--adapter", "lavapipe", "--variant", "fastest"), "no variant 'fastest'; the program has portable"),
         (("--adapter", "lavapipe", "--context", "1"), "do not fit into a context of 1"),
-        (("--adapter", "lavapipe", "--context", "9999999"), "this program has 1 to"),
+        (("--adapter", "lavapipe", "--context", "9999999"), "this program supports 1 to"),
     ],
 )
 def test_packages_that_cannot_run_are_reported_in_one_line(
@@ -175,7 +175,7 @@ def test_packages_that_cannot_run_are_reported_in_one_line(
 def test_adapters_are_for_webgpu_alone(speaking: Path) -> None:
     result = llq("run", speaking, "hello", "--adapter", "lavapipe")
     assert result.exit_code == 2
-    assert "need --runtime webgpu" in result.stderr
+    assert "require --runtime webgpu" in result.stderr
 
 
 def test_without_wgpu_it_says_what_to_install(speaking: Path) -> None:

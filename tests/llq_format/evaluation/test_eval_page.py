@@ -133,8 +133,8 @@ def test_a_heatmap_holds_its_numbers() -> None:
 
 
 def test_columns_show_errors() -> None:
-    heading, box = layer_curve("a layer's own", [0.01, 0.03], "product")
-    assert heading.text == "Error a layer's own, share of energy"
+    heading, box = layer_curve("of each layer alone", [0.01, 0.03], "product")
+    assert heading.text == "Error of each layer alone, share of energy"
     heights = [float(bar.get("height", "")) for bar in box.iter("rect")]
     assert heights == [25, 75]  # of an axis that ends at 4 %
     assert [tick.text for tick in box[0]] == ["4%", "3%", "2%", "1%", "0"]

@@ -76,5 +76,5 @@ def test_pictures_are_shown_and_named(page: Page, written: Path) -> None:
     widths = page.eval_on_selector_all(".maps img", "all => all.map(e => [e.naturalWidth, e.naturalHeight])")
     assert widths == [[9, 48]] * (30 + 60)
     assert page.get_by_alt_text("layers.29.ffn.gate_up: ").count() == 2  # error and scale
-    assert page.get_by_text("Layer 29 hurts most: 29.00%").is_visible()
-    assert page.get_by_text("Of 30 of 60 matrices the coordinates were not recognised").is_visible()
+    assert page.get_by_text("Layer 29 has the largest error.").is_visible()
+    assert page.get_by_text("The coordinates of 30 of 60 matrices were not recognised").is_visible()

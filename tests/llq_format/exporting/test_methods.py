@@ -127,10 +127,10 @@ def test_options_that_would_do_nothing_are_refused(checkpoint: Path, tmp_path: P
     for option in (["--calibration", "builtin"], ["--seed", "1"]):
         result = llq("export", checkpoint, tmp_path / "p", *option)
         assert result.exit_code == 2
-        assert f"'{option[0]}': rtn, the default of --method, does not use it" in result.stderr
+        assert f"'{option[0]}': --method rtn (the default) does not use this option" in result.stderr
     result = llq("export", checkpoint, tmp_path / "p", "--head", "int4")
     assert result.exit_code == 1
-    assert "the embedding is the head" in result.stderr
+    assert "this model has tied embeddings" in result.stderr
     assert not (tmp_path / "p").exists()
 
 
@@ -151,7 +151,7 @@ def test_a_stopped_export_continues(
     monkeypatch.setattr(Calibrated, "layer", stopping)
     result = llq("export", checkpoint, tmp_path / "p", "--method", "gptq", "--calibration", ids)
     assert result.exit_code == 130
-    assert result.stderr == "llq: interrupted; layers that are done are kept for the same command\n"
+    assert result.stderr == "llq: interrupted: finished layers are saved; run the same command to resume\n"
     assert not (tmp_path / "p").exists()
     assert (tmp_path / ".p.layers" / "layer-00000.npz").is_file()
     export(checkpoint, tmp_path / "p", method="gptq", calibrate=ids)
@@ -174,7 +174,7 @@ def test_layers_of_another_export_are_not_reused(
     assert digest_of(tmp_path / "p") == digest_of(tmp_path / "whole")
     (tmp_path / ".q.layers").mkdir()
     (tmp_path / ".q.layers" / "photograph").touch()
-    with pytest.raises(FileExistsError, match="not what an export left"):
+    with pytest.raises(FileExistsError, match="files that are not saved layers"):
         export(checkpoint, tmp_path / "q", method="best", calibrate=ids)
 
 
@@ -228,11 +228,11 @@ def test_a_weight_that_no_package_holds_is_refused_by_name(
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        (np.arange(5), "5 tokens are too few: give 32 or more"),
-        (np.arange(100), "token ids are 0 to 63, not 0 to 99"),
-        (np.ones(100), "holds float64 [100], not a list of token ids"),
-        (None, "there is no tokenizer to read a text with: give token ids"),
-        (b"words", "bad.npy is no .npy file of token ids"),
+        (np.arange(5), "5 tokens; expected at least 32"),
+        (np.arange(100), "token ids must be 0 to 63, not 0 to 99"),
+        (np.ones(100), "contains float64 [100]; expected one dimension of integers"),
+        (None, "a text requires a tokenizer, which this checkpoint lacks: use token ids"),
+        (b"words", "bad.npy is not an .npy file of token ids"),
     ],
 )
 def test_calibrations_that_cannot_be(checkpoint: Path, tmp_path: Path, written: Any, message: str) -> None:

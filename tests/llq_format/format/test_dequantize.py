@@ -171,7 +171,7 @@ def test_shapes_that_do_not_agree_are_refused_by_name(
     "out", [np.zeros((64, 63), np.float32), np.zeros((64, 64)), np.zeros((64, 64), ">f4")]
 )
 def test_an_unfit_array_for_the_result_is_refused(out: NDArray[np.float32]) -> None:
-    with pytest.raises(ValueError, match="out is float32"):
+    with pytest.raises(ValueError, match="out must be float32"):
         dequantize(SCALES, ZERO_POINTS, PACKED, (64, 64), out=out)
 
 

@@ -180,7 +180,7 @@ def test_a_port_in_use_is_reported_with_the_remedy(package: Path) -> None:
         port = listener.getsockname()[1]
         result = llq("serve", package, "--no-open", "--port", str(port))
     assert result.exit_code == 1
-    assert f"port {port} of 127.0.0.1 is taken" in result.stderr
+    assert f"port {port} of 127.0.0.1 is used by another program" in result.stderr
     assert "--port 0" in result.stderr
 
 

@@ -165,7 +165,7 @@ def test_chat_template_is_used() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "llama"}, r"m\.gguf: tokenizer\.ggml\.model is 'llama', and only byte-level BPE"),
+        ({"model": "llama"}, r"m\.gguf: tokenizer\.ggml\.model is 'llama', but only byte-level BPE"),
         (
             {"pre": "tekken"},
             r"tokenizer\.ggml\.pre is 'tekken'; supported are 'default', 'gpt-2', 'llama-bpe'",
@@ -174,11 +174,11 @@ def test_chat_template_is_used() -> None:
         ({"tokens": None}, r"tokenizer\.ggml\.tokens is missing"),
         ({"tokens": [*TOKENS[:-1], 3]}, r"tokenizer\.ggml\.tokens is not an array of str"),
         ({"tokens": [*TOKENS[:-1], "a"]}, r"tokenizer\.ggml\.tokens has a token twice"),
-        ({"tokens": [*TOKENS, "more"]}, r"tokens has 269 tokens, and the embedding 268 rows"),
+        ({"tokens": [*TOKENS, "more"]}, r"tokens has 269 tokens, but the embedding has 268 rows"),
         ({"token_type": [NORMAL]}, r"token_type has 1 types for 268 tokens"),
         ({"token_type": None}, r"token_type is missing"),
-        ({"merges": ["h e", "z z"]}, r"merges joins at rank 1 what are no tokens: 'z z'"),
-        ({"merges": ["he"]}, r"merges joins at rank 0 what are no tokens: 'he'"),
+        ({"merges": ["h e", "z z"]}, r"merges has a merge of unknown tokens at rank 1: 'z z'"),
+        ({"merges": ["he"]}, r"merges has a merge of unknown tokens at rank 0: 'he'"),
         ({"eos_token_id": 268}, r"eos_token_id is 268, not an integer from 0 to 267"),
         ({"bos_token_id": -1, "add_bos_token": True}, r"bos_token_id is -1"),
     ],
@@ -274,7 +274,7 @@ def test_chat_template_file_comes_first(tmp_path: Path) -> None:
 
 def test_broken_tokenizer_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(CheckpointError, match=r"tokenizer\.json: is not a tokenizer"):
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: not a tokenizer"):
         read_files(tmp_path, {})
 
 

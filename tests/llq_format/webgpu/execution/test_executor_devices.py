@@ -37,7 +37,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[llq_format.Pac
 
 
 def test_an_unknown_adapter_is_reported_with_the_available_adapters() -> None:
-    with pytest.raises(DeviceError, match=r"no WebGPU adapter is called 'voodoo2'; there are: .*llvmpipe"):
+    with pytest.raises(
+        DeviceError, match=r"no WebGPU adapter matches 'voodoo2'; the adapters are: .*llvmpipe"
+    ):
         find_adapter("voodoo2")
 
 
@@ -99,7 +101,7 @@ def test_a_lack_of_memory_reports_the_memory_needed(package: llq_format.Package)
     device = new_device()
     with (
         mock.patch.object(device, "buffer", side_effect=DeviceError("no memory for 'x'")),
-        pytest.raises(DeviceError, match=r"no memory for 'x'; all buffers together take \d+ MB"),
+        pytest.raises(DeviceError, match=r"no memory for 'x'; all buffers together need \d+ MB"),
     ):
         executor_of(package, device=device)
 

@@ -117,7 +117,7 @@ def test_ids_outside_the_vocabulary_are_refused_before_anything_runs(
     executor: Executor, tokens: list[int]
 ) -> None:
     executor.start()
-    with pytest.raises(ValueError, match="token ids are 0 to 255, at least one"):
+    with pytest.raises(ValueError, match="at least one token id, each 0 to 255"):
         executor.forward(tokens)
     assert executor.position == 0
 

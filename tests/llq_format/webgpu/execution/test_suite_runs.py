@@ -48,7 +48,7 @@ def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("adapter=voodoo2", "no WebGPU adapter is called 'voodoo2'; there are: "),
+        ("adapter=voodoo2", "no WebGPU adapter matches 'voodoo2'; the adapters are: "),
         ("adapter=lavapipe,variant=fastest", "no variant 'fastest'"),
         ("kv_cache=f64", "a KV cache is f16 or f32"),
         ("kvcache=f16", "options are as in webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"),

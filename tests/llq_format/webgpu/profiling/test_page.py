@@ -130,7 +130,9 @@ def test_of_two_reports_of_one_device_the_latest_counts(order: int) -> None:
     assert len(matrix.columns) == 1
     metric = next(metric for metric in METRICS if metric.name == "memory_usage_mb")
     assert matrix.row("tiny", metric) == [7]
-    assert matrix.warnings == ["tiny was measured more than once on Elsewhere 9000: the latest counts"]
+    assert matrix.warnings == [
+        "tiny was measured more than once on Elsewhere 9000: the latest report is used"
+    ]
 
 
 def test_the_articles_three_members_make_a_column() -> None:
@@ -158,11 +160,11 @@ def test_best_values() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON"),
-        ("[]", "is no profile"),
-        ('{"block_times_ms": [NaN]}', "NaN is no JSON number"),
-        (json.dumps({"block_times_ms": ["1"], "memory_usage_mb": 1}), "is no profile"),
-        ("\udcff".encode("utf-8", "surrogateescape"), "is no JSON"),
+        ("{", "is not JSON"),
+        ("[]", "is not a profile"),
+        ('{"block_times_ms": [NaN]}', "NaN is not a JSON number"),
+        (json.dumps({"block_times_ms": ["1"], "memory_usage_mb": 1}), "is not a profile"),
+        ("\udcff".encode("utf-8", "surrogateescape"), "is not JSON"),
     ],
 )
 def test_files_that_are_not_profiles(tmp_path: Path, text: str | bytes, message: str) -> None:
