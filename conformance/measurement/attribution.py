@@ -183,9 +183,7 @@ def _yes_or_no(attribution: Attribution) -> str:
     return "yes" if attribution.named else "no"
 
 
-def _rates(
-    found: dict[str, Attributions], nameable: Sequence[str]
-) -> Iterator[str]:
+def _rates(found: dict[str, Attributions], nameable: Sequence[str]) -> Iterator[str]:
     yield "| seen by | mutants | named rightly | wrongly | foreign | named rightly | wrongly |"
     yield "|---|---|---|---|---|---|---|"
     checks = list(dict.fromkeys(MUTANTS[name].check for name in nameable))

@@ -25,7 +25,7 @@ def test_a_package_is_measured(tmp_path: Path) -> None:
     assert value["program"]["context"] == 16
     assert "<h1>tiny on " in page.read_text()
     assert "operations of one token" in result.stdout
-    for label in ("attention.qkv", "ffn.down", "layer", "memory", "an estimate"):
+    for label in ("attention.qkv", "ffn.down", "layer", "memory", "estimated from the program"):
         assert label in result.stdout
 
 

@@ -289,9 +289,9 @@ def test_divisors_that_make_no_frequencies_are_refused(tmp_path: Path, divisor: 
     ("changes", "message"),
     [
         ({"architecture": "qwen2"}, r"m\.gguf: general\.architecture is 'qwen2'; supported are 'llama'"),
-        ({"split__count": 3}, r"split\.count is above 1: join the files first"),
+        ({"split__count": 3}, r"split\.count is above 1: merge the files first"),
         ({"llama__expert_count": 8}, r"llama\.expert_count is not 0"),
-        ({"llama__logit_scale": 0.5}, r"llama\.logit_scale is not known"),
+        ({"llama__logit_scale": 0.5}, r"llama\.logit_scale is unknown"),
         ({"llama__rope__scaling__type": "yarn"}, r"llama\.rope\.scaling\.type is 'yarn'"),
         ({"llama__rope__dimension_count": 8}, r"llama\.rope\.dimension_count is 8, but the head width is 16"),
         ({"llama__attention__value_length": 8}, r"llama\.attention\.value_length is 8"),
@@ -299,12 +299,12 @@ def test_divisors_that_make_no_frequencies_are_refused(tmp_path: Path, divisor: 
             {"llama__attention__head_count": [4, 4]},
             r"llama\.attention\.head_count is \[4, 4\], not an integer",
         ),
-        ({"llama__block_count": 3}, r"no tensor blk\.2\.attn_norm\.weight"),
-        ({"llama__block_count": 1}, r"tensor blk\.1\..*\.weight has no place"),
+        ({"llama__block_count": 3}, r"tensor blk\.2\.attn_norm\.weight not found"),
+        ({"llama__block_count": 1}, r"tensor blk\.1\..*\.weight is unknown"),
         ({"llama__block_count": ...}, r"llama\.block_count is missing"),
         (
             {"llama__vocab_size": 41},
-            r"token_embd\.weight has shape \[40, 64\], and its configuration .* \[41, 64\]",
+            r"token_embd\.weight has shape \[40, 64\], but its configuration .* \[41, 64\]",
         ),
         ({"llama__attention__layer_norm_rms_epsilon": float("nan")}, "rms_epsilon is nan"),
         ({"endian": gguf.GGUFEndian.BIG}, "is big-endian"),
@@ -326,7 +326,7 @@ def test_unsupported_type_is_named(tmp_path: Path) -> None:
 
 def test_tensor_that_llq_has_no_place_for_is_named(tmp_path: Path) -> None:
     tensors = plain(weights()) | {"blk.0.attn_q_norm": (np.ones(D, np.float32), None)}
-    with pytest.raises(CheckpointError, match=r"blk\.0\.attn_q_norm\.weight has no place"):
+    with pytest.raises(CheckpointError, match=r"blk\.0\.attn_q_norm\.weight is unknown"):
         opened(tmp_path, tensors)
 
 

@@ -127,7 +127,7 @@ def test_the_first_frequency_is_one_and_all_are_positive() -> None:
                 "rope_scaling": {"type": "linear", "factor": 2},
                 "rope_parameters": {"type": "linear", "factor": 4},
             },
-            "rope_scaling and rope_parameters contradict",
+            "rope_scaling and rope_parameters differ",
         ),
     ],
 )

@@ -165,7 +165,7 @@ def test_chat_template_is_used() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "llama"}, r"m\.gguf: tokenizer\.ggml\.model is 'llama', and only byte-level BPE"),
+        ({"model": "llama"}, r"m\.gguf: tokenizer\.ggml\.model is 'llama', but only byte-level BPE"),
         (
             {"pre": "tekken"},
             r"tokenizer\.ggml\.pre is 'tekken'; supported are 'default', 'gpt-2', 'llama-bpe'",
