@@ -34,14 +34,14 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 def target(config: pytest.Config) -> Target:
     """Return the target that the options name; raises UsageError where they do not fit together."""
-    given = config.option
-    if given.exporter is None:
-        if given.exporter_claims:
+    options = config.option
+    if options.exporter is None:
+        if options.exporter_claims:
             raise pytest.UsageError("--exporter-claims is about an exporter: give --exporter")
-        return Target(given.runtime)
-    if given.quick:
+        return Target(options.runtime)
+    if options.quick:
         raise pytest.UsageError("--quick is about runtimes: an exporter is asked everything")
-    return Target(given.exporter, "exporter", given.exporter_claims or "", given.runtime)
+    return Target(options.exporter, "exporter", options.exporter_claims or "", options.runtime)
 
 
 def checks(target: Target) -> tuple[Check, ...]:

@@ -42,8 +42,8 @@ class Part:
     @property
     def num_blocks(self) -> int:
         """Return the number of blocks."""
-        down, across = self.grid
-        return down * across
+        grid_rows, grid_cols = self.grid
+        return grid_rows * grid_cols
 
     @property
     def zero_points_at(self) -> int:

@@ -36,5 +36,5 @@ def registry() -> dict[str, Rule]:
 
 def quote(rule: str) -> str:
     """Return the id with its sentence, as a failure cites it."""
-    known = registry().get(rule)
-    return f"{rule}: {known.sentence}" if known else f"{rule} (no rule of this edition has this id)"
+    entry = registry().get(rule)
+    return f"{rule}: {entry.sentence}" if entry else f"{rule} (no rule of this edition has this id)"

@@ -115,9 +115,9 @@ def load(directory: Path = VECTORS) -> list[Vector]:
     for kind in ("valid", "invalid"):
         if not any(vector.kind == kind for vector in vectors):
             raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
-    twice = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
-    if twice:
-        raise VectorsError(f"{index} lists more than once: {', '.join(twice)}")
+    repeated = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
+    if repeated:
+        raise VectorsError(f"{index} lists more than once: {', '.join(repeated)}")
     return vectors
 
 
@@ -133,9 +133,9 @@ def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     if unknown or not entry["rules"]:
         cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
         raise ValueError(f"{entry['id']} cites {cited}")
-    lacking = [member for member in MEMBERS[entry["kind"]] if member not in entry]
-    if lacking:
-        raise ValueError(f"{entry['id']} lacks {', '.join(lacking)}")
+    missing_members = [member for member in MEMBERS[entry["kind"]] if member not in entry]
+    if missing_members:
+        raise ValueError(f"{entry['id']} lacks {', '.join(missing_members)}")
     return Vector(
         id=entry["id"],
         kind=entry["kind"],

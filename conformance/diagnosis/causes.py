@@ -17,7 +17,7 @@ class Cause:
     """What several results have in common: a broken rule or an outcome without answer, and what happened."""
 
     title: str
-    saying: str
+    description: str
     vectors: tuple[str, ...]
     count: int
 
@@ -75,19 +75,21 @@ def attributed(results: Sequence[Result]) -> list[Result]:
 def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
     """Make a cause of a group; where nothing was said about it, of its commonest headline."""
     if not saying:
-        (saying, _), *others = Counter(result.headline for result in results).most_common()
-        saying += ", and other ways" if others else ""
+        (saying, _), *further_headlines = Counter(result.headline for result in results).most_common()
+        saying += ", and other ways" if further_headlines else ""
     return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
 
 
 def common_misreading(results: Sequence[Result]) -> CommonCause | None:
     """Return the misreading that explains every one of several wrong decodings, if only one does."""
-    wrong = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
-    names = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
+    failures = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
+    names = (
+        set.intersection(*(set(result.misreadings) for result in failures)) if len(failures) > 1 else set()
+    )
     if len(names) != 1:
         return None
     name = names.pop()
-    return CommonCause(name, wrong[0].misreadings[name][0])
+    return CommonCause(name, failures[0].misreadings[name][0])
 
 
 def common_verdict(results: Sequence[Result]) -> CommonCause | None:
@@ -96,23 +98,27 @@ def common_verdict(results: Sequence[Result]) -> CommonCause | None:
     A mutant does if, of what was asked, it fails the same, each time with the same headline. Readers may
     check what validators do not, and the reverse: what `withhold` says only decides between several.
     """
-    asked = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
-    said = {_question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED}
-    if not said:
+    questions = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
+    headlines = {
+        _question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED
+    }
+    if not headlines:
         return None
     try:
         from ..mutation.mutants import MUTANTS  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return None
-    verdicts = {question for question in asked if not question.startswith("withhold")}
-    about = verdicts if said.keys() & verdicts else asked
+    verdicts = {question for question in questions if not question.startswith("withhold")}
+    about = verdicts if headlines.keys() & verdicts else questions
     patterns = saved().headlines
-    fitting = [name for name in patterns if _restricted(patterns[name], about) == _restricted(said, about)]
-    exact = [name for name in fitting if _restricted(patterns[name], asked) == said]
-    found = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
-    if len(found) != 1:
+    fitting = [
+        name for name in patterns if _restricted(patterns[name], about) == _restricted(headlines, about)
+    ]
+    exact = [name for name in fitting if _restricted(patterns[name], questions) == headlines]
+    mutants = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
+    if len(mutants) != 1:
         return None
-    return CommonCause(*found.popitem())
+    return CommonCause(*mutants.popitem())
 
 
 def _has_answer(result: Result) -> bool:
@@ -123,13 +129,13 @@ def _question(result: Result) -> str:
     return f"{result.check}-{result.vector}"
 
 
-def _restricted(said: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
-    return {question: headline for question, headline in said.items() if question in about}
+def _restricted(headlines: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
+    return {question: headline for question, headline in headlines.items() if question in about}
 
 
 def _constant_verdicts(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Tell of checks on which a validator said the same about every package."""
-    for check, said, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
+    for check, verdict, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
         headlines = [result.headline for result in results if result.check == check]
-        if len(headlines) > 1 and all(headline.startswith(said) for headline in headlines):
-            yield check, f"{said} every {kind} package: does it validate at all?"
+        if len(headlines) > 1 and all(headline.startswith(verdict) for headline in headlines):
+            yield check, f"{verdict} every {kind} package: does it validate at all?"

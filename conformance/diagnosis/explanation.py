@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..container import decoding
 from ..container.decoding import Reading
-from ..container.difference import same
+from ..container.difference import identical
 from ..container.misreadings import MISREADINGS, Misreading
 from ..container.package import Part, Tensor
 from .recognition import silenced
@@ -37,68 +37,76 @@ def explain(decoded: Decoded) -> Explanations:
     """
     if silenced():
         return {}
-    right = Reading(
+    correct_reading = Reading(
         codes=_memoized(decoding.codes),
         scales=_memoized(decoding.scales),
         zero_points=_memoized(decoding.zero_points),
     )
-    misreadings = [_memoized_misreading(one) for one in MISREADINGS if _concerns(one, decoded)]
-    found: Explanations = {
-        one.name: (one.rule,)
-        for one in misreadings
-        if _yields(replace(right, **{one.step: one.replacement}), decoded)
+    misreadings = [
+        _memoized_misreading(misreading) for misreading in MISREADINGS if _concerns(misreading, decoded)
+    ]
+    explanations: Explanations = {
+        misreading.name: (misreading.rule,)
+        for misreading in misreadings
+        if _yields(replace(correct_reading, **{misreading.step: misreading.replacement}), decoded)
     }
-    if _yields(right, decoded):
-        return _signs_of_zero(decoded) | found
-    if not found and _informative(decoded) and sum(got.size for _, got in decoded) <= PAIRS_UP_TO:
-        for one, other in combinations(misreadings, 2):
-            both = {one.step: one.replacement, other.step: other.replacement}
-            if len(both) == 2 and _yields(replace(right, **both), decoded):
-                found[f"{one.name}, and {other.name}"] = tuple(dict.fromkeys((one.rule, other.rule)))
-    return found
+    if _yields(correct_reading, decoded):
+        return _signs_of_zero(decoded) | explanations
+    if (
+        not explanations
+        and _informative(decoded)
+        and sum(weights.size for _, weights in decoded) <= PAIRS_UP_TO
+    ):
+        for misreading, second in combinations(misreadings, 2):
+            replacements = {misreading.step: misreading.replacement, second.step: second.replacement}
+            if len(replacements) == 2 and _yields(replace(correct_reading, **replacements), decoded):
+                explanations[f"{misreading.name}, and {second.name}"] = tuple(
+                    dict.fromkeys((misreading.rule, second.rule))
+                )
+    return explanations
 
 
-def reportable(found: Explanations, decoded: Decoded) -> Explanations:
+def reportable(explanations: Explanations, decoded: Decoded) -> Explanations:
     """Return the explanations for a person: none where there are many, or the output tells too little."""
-    if SIGN_OF_ZERO in found:
-        return {SIGN_OF_ZERO: found[SIGN_OF_ZERO]}
-    return found if len(found) <= MANY and _informative(decoded) else {}
+    if SIGN_OF_ZERO in explanations:
+        return {SIGN_OF_ZERO: explanations[SIGN_OF_ZERO]}
+    return explanations if len(explanations) <= MANY and _informative(decoded) else {}
 
 
-def _yields(read: Reading, decoded: Decoded) -> bool:
+def _yields(reading: Reading, decoded: Decoded) -> bool:
     """Whether the reading gives these values, the signs of zeros apart."""
-    return all(np.array_equal(read(tensor), got, equal_nan=True) for tensor, got in decoded)
+    return all(np.array_equal(reading(tensor), weights, equal_nan=True) for tensor, weights in decoded)
 
 
 def _informative(decoded: Decoded) -> bool:
     """Whether an output has more than two values: a buffer of zeros, say, tells nothing about its origin."""
-    return any(np.unique(got).size > 2 for _, got in decoded)
+    return any(np.unique(weights).size > 2 for _, weights in decoded)
 
 
 def _signs_of_zero(decoded: Decoded) -> Explanations:
-    wrong = [tensor for tensor, got in decoded if not same(got, Reading()(tensor))]
-    return {SIGN_OF_ZERO: ("LLQ-DEQ-5" if wrong[0].quantized else "LLQ-RAW-3",)} if wrong else {}
+    differing = [tensor for tensor, weights in decoded if not identical(weights, Reading()(tensor))]
+    return {SIGN_OF_ZERO: ("LLQ-DEQ-5" if differing[0].quantized else "LLQ-RAW-3",)} if differing else {}
 
 
-def _concerns(one: Misreading, decoded: Decoded) -> bool:
+def _concerns(misreading: Misreading, decoded: Decoded) -> bool:
     """Whether the step that a misreading replaces is taken for any of the tensors."""
-    if one.step == "join":
+    if misreading.step == "join":
         return any(len(tensor.parts) > 1 for tensor, _ in decoded)
-    return any(tensor.quantized != (one.step == "raw") for tensor, _ in decoded)
+    return any(tensor.quantized != (misreading.step == "raw") for tensor, _ in decoded)
 
 
-def _memoized_misreading(one: Misreading) -> Misreading:
-    remembers = one.step in ("codes", "scales", "zero_points")
-    return replace(one, replacement=_memoized(one.replacement)) if remembers else one
+def _memoized_misreading(misreading: Misreading) -> Misreading:
+    remembers = misreading.step in ("codes", "scales", "zero_points")
+    return replace(misreading, replacement=_memoized(misreading.replacement)) if remembers else misreading
 
 
 def _memoized(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
     """Return a step that is computed once for each part: among pairs it occurs a hundred times."""
-    known: dict[int, Any] = {}
+    results: dict[int, Any] = {}
 
     def remembered(part: Part) -> Any:
-        if id(part) not in known:
-            known[id(part)] = step(part)
-        return known[id(part)]
+        if id(part) not in results:
+            results[id(part)] = step(part)
+        return results[id(part)]
 
     return remembered

@@ -93,8 +93,8 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
 def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     outcomes = Counter(result.outcome for result, _ in about)
     if not about:
-        if why := untestable(rule):
-            return RuleStatus(rule, Status.UNTESTABLE, {}, why)
+        if reason := untestable(rule):
+            return RuleStatus(rule, Status.UNTESTABLE, {}, reason)
         return RuleStatus(rule, Status.NOT_ASKED, {}, "left out of this run")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
@@ -103,10 +103,12 @@ def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     if outcomes[Outcome.PASSED]:
         return RuleStatus(rule, Status.PASSED, outcomes)
     if set(outcomes) == {Outcome.NOT_CLAIMED}:
-        lacking = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
-        return RuleStatus(rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
-    others = dict.fromkeys(name for result, _ in about for name in result.broken)
-    return RuleStatus(rule, Status.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
+        capabilities = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
+        return RuleStatus(
+            rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(capabilities))}"
+        )
+    broken_rules = dict.fromkeys(name for result, _ in about for name in result.broken)
+    return RuleStatus(rule, Status.UNCLEAR, outcomes, f"checks about it fail for {', '.join(broken_rules)}")
 
 
 def untestable(rule: Rule) -> str:
@@ -120,6 +122,6 @@ def untestable(rule: Rule) -> str:
     if rule.id in SAMPLING:
         return "it is about sampled tokens, and the suite asks for greedy ones"
     if rule.stage == "behaviour" and rule.classes in (("writer",), ("executor",)):
-        asked = ": --exporter asks them" if rule.classes == ("writer",) else ""
-        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{asked}"
+        hint = ": --exporter asks them" if rule.classes == ("writer",) else ""
+        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{hint}"
     return ""

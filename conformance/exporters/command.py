@@ -29,10 +29,10 @@ class CommandExporter:
             self._words = shlex.split(line)
         except ValueError as error:
             raise UnknownExporterError(f"--exporter=cmd:{line} is no command line: {error}") from error
-        lacking = [place for place in PLACES if place not in line]
-        if not self._words or lacking:
+        missing_places = [place for place in PLACES if place not in line]
+        if not self._words or missing_places:
             raise UnknownExporterError(
-                f"--exporter=cmd:{line} lacks {' and '.join(lacking)}, which stand for paths, as in "
+                f"--exporter=cmd:{line} lacks {' and '.join(missing_places)}, which stand for paths, as in "
                 "cmd:'llq export {checkpoint} {package}'"
             )
         self._timeout = timeout
@@ -45,10 +45,10 @@ class CommandExporter:
         with tempfile.TemporaryFile() as output:
             status = self._run(words, output, largest_file)
             output.seek(0)
-            said = output.read().decode(errors="replace").strip()[-KEPT:]
+            message = output.read().decode(errors="replace").strip()[-KEPT:]
         if status < 0 and largest_file is None:
-            raise Errored(f"killed by signal {-status}", said)
-        return Export(status == 0, said)
+            raise Errored(f"killed by signal {-status}", message)
+        return Export(status == 0, message)
 
     def _run(self, words: list[str], output: IO[bytes], largest_file: int | None) -> int:
         try:

@@ -47,15 +47,15 @@ def load(target: str, timeout: float) -> InProcessExporter:
         sys.path.insert(0, str(Path.cwd()))
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
-        made = found() if isinstance(found, type) else found
+        member = getattr(import_module(module), attribute)
+        exporter = member() if isinstance(member, type) else member
     except (Exception, SystemExit) as error:
         message = f"py:{target} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
-    function = getattr(made, "export", made)
+    function = getattr(exporter, "export", exporter)
     if not callable(function):
         raise BrokenAdapter(f"py:{target} is neither a function of two paths nor has a method `export`")
-    return InProcessExporter(attribute, _with_attributes(function, made), timeout)
+    return InProcessExporter(attribute, _with_attributes(function, exporter), timeout)
 
 
 def _with_attributes(function: Callable[..., Any], owner: Any) -> Callable[[Path, Path], Any]:

@@ -32,7 +32,7 @@ class Attempt:
     export: Export
 
     @property
-    def left(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """Names of what lies where the package was to be, the package included."""
         return sorted(entry.name for entry in self.package.parent.iterdir())
 
@@ -57,7 +57,7 @@ class Session:
         self.info: Info = exporter.info
         self.capabilities = CLAIMS[claim or exporter.claim]
         self._numbers = count()
-        self._first: dict[str, Attempt] = {}
+        self._first_attempts: dict[str, Attempt] = {}
 
     @cached_property
     def _root(self) -> Path:
@@ -68,7 +68,7 @@ class Session:
         simplest = [vector for vector in vectors if vector.kind == "export" and not vector.members["refused"]]
         try:
             for vector in simplest[:1]:
-                self.first(vector)
+                self.first_attempt(vector)
         except BrokenAdapter:
             raise
         except NoAnswerError:  # the checks tell
@@ -92,11 +92,11 @@ class Session:
                 (package / name).write_bytes(data)
         return Attempt(checkpoint, package, self.exporter.export(checkpoint, package, **options))
 
-    def first(self, vector: Vector) -> Attempt:
+    def first_attempt(self, vector: Vector) -> Attempt:
         """Return the export that all checks of a vector look at."""
-        if vector.id not in self._first:
-            self._first[vector.id] = self.attempt(vector)
-        return self._first[vector.id]
+        if vector.id not in self._first_attempts:
+            self._first_attempts[vector.id] = self.attempt(vector)
+        return self._first_attempts[vector.id]
 
     def verdict(self, attempt: Attempt) -> Verdict:
         """Return what the judge says of a package."""
@@ -104,7 +104,7 @@ class Session:
 
     def valid(self, vector: Vector) -> Path:
         """Return the package of a vector; raises Errored if there is none that conforms."""
-        attempt = self.first(vector)
+        attempt = self.first_attempt(vector)
         if not attempt.export.succeeded:
             raise Errored("there is no package to look at", attempt.export.message)
         if not self.verdict(attempt).accepted:

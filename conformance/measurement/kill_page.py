@@ -26,21 +26,21 @@ COLUMNS = (
 def page(matrix: KillMatrix) -> str:
     """Return the page; it says so where the matrix is not complete."""
     order, quick = matrix.questions, frozenset(matrix.quick)
-    rows = (_row(name, found, order, quick) for name, found in matrix.kills.items())
-    only = "" if matrix.complete else ", of each mutant the first few alone"
+    rows = (_row(name, killers, order, quick) for name, killers in matrix.kills.items())
+    restriction = "" if matrix.complete else ", only the first few for each mutant"
     body = text(
         element("h1", "The kill matrix"),
         element(
             "p",
-            f"{len(matrix.kills)} runtimes that are wrong in one thing each, and which of {len(order)} "
-            f"questions of the suite catch them{only}. A bar holds a mark for each question that does, in "
-            "alphabetical order; the quick set's are orange. Computed by ",
+            f"{len(matrix.kills)} mutants, each wrong in one place, and the questions of the suite that kill "
+            f"them, {len(order)} in all{restriction}. A bar has one mark for each question that kills the "
+            "mutant, in alphabetical order. Questions of the quick set are orange. Computed by ",
             element("code", "python -m conformance.measurement.build"),
             "; try one with ",
             element("code", "pytest conformance --runtime=mutant:NAME"),
             ".",
         ),
-        _alike(matrix),
+        _indistinguishable(matrix),
         element(
             "input",
             type="search",
@@ -59,40 +59,40 @@ def page(matrix: KillMatrix) -> str:
     return html_page.page("LLQ: the kill matrix", body, *FILES)
 
 
-def _row(name: str, found: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> Html:
+def _row(name: str, killers: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> Html:
     mutant = MUTANTS[name]
-    first = next(iter(sorted(found & quick)), "")
+    example = next(iter(sorted(killers & quick)), "")
     return element(
         "tr",
         element("td", element("code", name)),
         element("td", mutant.title),
         element("td", mutant.rule, class_="rule", title=registry()[mutant.rule].sentence),
         element("td", mutant.capability, class_="check"),
-        element("td", str(len(found)), class_="number"),
-        element("td", _strip(found, order, quick)),
-        element("td", element("code", first) if first else "", class_="first"),
+        element("td", str(len(killers)), class_="number"),
+        element("td", _strip(killers, order, quick)),
+        element("td", element("code", example) if example else "", class_="first"),
     )
 
 
-def _strip(found: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> Html:
+def _strip(killers: frozenset[str], order: Sequence[str], quick: frozenset[str]) -> Html:
     """Return a bar with a mark for each question that catches a mutant."""
     marks = (
-        element("i", class_="q" if question in quick else None, style=f"left:{100 * at / len(order):.2f}%")
-        for at, question in enumerate(order)
-        if question in found
+        element("i", class_="q" if question in quick else None, style=f"left:{100 * index / len(order):.2f}%")
+        for index, question in enumerate(order)
+        if question in killers
     )
     return element("div", *marks, class_="strip", aria_hidden="true")
 
 
-def _alike(matrix: KillMatrix) -> Html:
-    """Return a paragraph about what tells two mutants apart."""
+def _indistinguishable(matrix: KillMatrix) -> Html:
+    """Return a paragraph about the mutants that no question distinguishes."""
     if not matrix.complete:
         return Html("")
     groups = Html("; ".join(" and ".join(element("code", name) for name in group) for group in matrix.alike))
     return element(
         "p",
-        "Every two of them are told apart: some question is answered rightly by one alone, or wrongly in two "
-        "ways",
+        "The suite distinguishes any two mutants: for some question, only one of them answers correctly, or "
+        "both answer wrongly in different ways",
         text(". Exceptions: ", groups) if groups else "",
         ".",
     )

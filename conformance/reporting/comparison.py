@@ -107,13 +107,13 @@ class Comparison:
             if any(name in column.capabilities for column in self.columns):
                 yield name, [percent(*score) for score in scores]
 
-    def table(self, *, every: bool) -> tuple[list[str], list[list[str]]]:
+    def table(self, *, all_rules: bool) -> tuple[list[str], list[list[str]]]:
         """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
         rows = [[name, *scores] for name, scores in self.capabilities()]
         for area, members in self.areas().items():
             rows.append([area, *(rules_kept(members, number) for number in range(len(self.columns)))])
-            chosen = [row for row in members if every or row.bad or row.differs]
-            rows += [[f"  {row.id}", *map(str, row.cells)] for row in chosen]
+            selection = [row for row in members if all_rules or row.bad or row.differs]
+            rows += [[f"  {row.id}", *map(str, row.cells)] for row in selection]
         return ["", *map(str, self.columns)], rows
 
     def to_json(self) -> dict[str, Any]:
@@ -131,9 +131,9 @@ def rules_kept(rows: Sequence[Row], number: int) -> str:
     return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
 
 
-def percent(passed: int, asked: int) -> str:
+def percent(part: int, total: int) -> str:
     """Return a share, rounded down so that only all is 100 %."""
-    return f"{100 * passed // asked} %" if asked else "–"
+    return f"{100 * part // total} %" if total else "–"
 
 
 def _column(report: Report) -> Column:
@@ -151,10 +151,10 @@ def _column(report: Report) -> Column:
 
 def _rows(reports: Sequence[Report]) -> Iterator[Row]:
     entries = [{rule["id"]: rule for rule in report["rules"]} for report in reports]
-    told = {name: rule for rules in reversed(entries) for name, rule in rules.items()}
+    rules_by_id = {name: rule for rules in reversed(entries) for name, rule in rules.items()}
     for name in dict.fromkeys(name for rules in entries for name in rules):
         cells = tuple(_cell(rules.get(name)) for rules in entries)
-        rule = told[name]
+        rule = rules_by_id[name]
         yield Row(name, rule["area"], rule["sentence"], rule["remedy"], rule["stated"], cells)
 
 
@@ -162,16 +162,16 @@ def _cell(rule: Mapping[str, Any] | None) -> Cell:
     if rule is None:
         return Cell(Status.NOT_ASKED, 0, 0)
     outcomes = rule["outcomes"]
-    asked = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
-    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), asked)
+    total = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
+    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), total)
 
 
 def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:
-    for what, several in (("vectors", "vectors"), ("suite", "suites")):
-        digests = [report[what]["sha256"] for report in reports]
+    for member, several in (("vectors", "vectors"), ("suite", "suites")):
+        digests = [report[member]["sha256"] for report in reports]
         if len(set(digests)) > 1:
-            told = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
-            yield f"made with different {several}, so the columns may not be comparable (SHA-256 {told})"
+            digest_list = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
+            yield f"different {several} were used: the columns may not be comparable (SHA-256 {digest_list})"
     for report, column in zip(reports, columns, strict=True):
         if report["options"]["selection"]:
-            yield f"{column} was asked only in part: -k {report['options']['selection']}"
+            yield f"{column} was tested only in part: -k {report['options']['selection']}"

@@ -57,8 +57,8 @@ class KnownFailures:
         except (OSError, ValueError) as error:
             raise KnownFailuresError(f"the known failures in {file} cannot be used: {error}") from error
         entries: dict[Case, Entry] = {}
-        for each in contents["known_failures"]:
-            entry = Entry(**each)
+        for members in contents["known_failures"]:
+            entry = Entry(**members)
             if (entry.check, entry.vector) in entries:
                 raise KnownFailuresError(f"{file} lists {entry.check} {entry.vector} more than once")
             entries[entry.check, entry.vector] = entry
@@ -66,10 +66,10 @@ class KnownFailures:
 
     def require(self, cases: Iterable[Case]) -> None:
         """Raise `KnownFailuresError` if an entry is about none of these cases, all that there are."""
-        every = set(cases)
-        unknown = [entry for case, entry in self.entries.items() if case not in every]
+        all_cases = set(cases)
+        unknown = [entry for case, entry in self.entries.items() if case not in all_cases]
         if unknown:
-            vectors = {vector for _, vector in every}
+            vectors = {vector for _, vector in all_cases}
             raise KnownFailuresError("\n".join(f"{self.file}: {_unknown(e, vectors)}" for e in unknown))
 
     def judge(self, result: Result) -> Result:
@@ -78,14 +78,14 @@ class KnownFailures:
         if entry is None or not result.outcome.bad:
             return result
         if entry.rule not in result.broken:
-            other = (
+            mismatch = (
                 f"  listed     as a known failure of {entry.rule}, but this breaks {', '.join(result.broken)}"
             )
-            return replace(result, explanation=f"{result.explanation}\n{other}")
+            return replace(result, explanation=f"{result.explanation}\n{mismatch}")
         since = f" (since {entry.since})" if entry.since else ""
-        known = f"  known      {result.outcome}: {entry.reason}{since}"
+        note = f"  known      {result.outcome}: {entry.reason}{since}"
         return replace(
-            result, outcome=Outcome.KNOWN_FAILURE, explanation=f"{result.explanation}\n{known}".lstrip("\n")
+            result, outcome=Outcome.KNOWN_FAILURE, explanation=f"{result.explanation}\n{note}".lstrip("\n")
         )
 
     def stale(self, results: Iterable[Result]) -> Iterator[str]:
@@ -102,15 +102,15 @@ class KnownFailures:
 
         Entries of checks that were not asked this time stay as they are.
         """
-        asked = {(result.check, result.vector) for result in results}
-        kept = [entry for case, entry in self.entries.items() if case not in asked]
+        cases = {(result.check, result.vector) for result in results}
+        entries = [entry for case, entry in self.entries.items() if case not in cases]
         for result in results:
             if result.outcome is Outcome.KNOWN_FAILURE:
-                kept.append(self.entries[result.check, result.vector])
+                entries.append(self.entries[result.check, result.vector])
             elif result.outcome.bad:
-                kept.append(Entry(result.check, result.vector, result.broken[0], result.headline))
-        kept.sort(key=lambda entry: (entry.check, entry.vector))
-        return {"known_failures": [entry.to_json() for entry in kept]}
+                entries.append(Entry(result.check, result.vector, result.broken[0], result.headline))
+        entries.sort(key=lambda entry: (entry.check, entry.vector))
+        return {"known_failures": [entry.to_json() for entry in entries]}
 
 
 def write(contents: dict[str, Any], file: Path) -> None:

@@ -75,18 +75,18 @@ class Reporter:
         self._start = time.perf_counter()
         self._complaint = ""
         self.results: list[Result] = []
-        self._first: dict[tuple[str, ...], str] = {}
-        self._alike: set[str] = set()
+        self._first_nodes: dict[tuple[str, ...], str] = {}
+        self._repeats: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Move the result from the test to the report of its call."""
-        made = yield
+        test_report = yield
         if call.when == "call" and RESULT in item.stash:
-            setattr(made, ATTRIBUTE, item.stash[RESULT].to_json())
-        return made
+            setattr(test_report, ATTRIBUTE, item.stash[RESULT].to_json())
+        return test_report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -96,9 +96,9 @@ class Reporter:
             return
         self.results.append(result)
         if result.outcome.bad:
-            first = self._first.setdefault((*result.broken, result.headline), report.nodeid)
-            if first != report.nodeid:
-                self._alike.add(report.nodeid)
+            first_node = self._first_nodes.setdefault((*result.broken, result.headline), report.nodeid)
+            if first_node != report.nodeid:
+                self._repeats.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -107,8 +107,8 @@ class Reporter:
         if result is None:
             return None
         category, letter = MARKS[result.outcome]
-        alike = " alike" if report.nodeid in self._alike else ""
-        return category + alike, letter, result.outcome.upper()
+        suffix = " alike" if report.nodeid in self._repeats else ""
+        return category + suffix, letter, result.outcome.upper()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Let no run succeed in which nothing was checked."""
@@ -130,8 +130,8 @@ class Reporter:
         seconds = time.perf_counter() - self._start
         results = sorted(self.results, key=_order)
         run = Run(self.target, runtime, home, self.vectors, self.options, results, seconds)
-        made = report(run)
-        write(made, directory, report_page(made, directory))
+        contents = report(run)
+        write(contents, directory, report_page(contents, directory))
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Write the summary, last of all."""

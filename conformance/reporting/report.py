@@ -88,9 +88,9 @@ def _exporting(target: Target) -> dict[str, str]:
 
 def target(value: Report) -> Target:
     """Return the target that a report is about."""
-    given = value["runtime"]
-    known = {name: given[name] for name in ("spec", "option", "claims", "judge") if name in given}
-    return Target(**known)
+    runtime = value["runtime"]
+    members = {name: runtime[name] for name in ("spec", "option", "claims", "judge") if name in runtime}
+    return Target(**members)
 
 
 def read(path: Path) -> Report:

@@ -43,8 +43,8 @@ __all__ = [
 def command(vector: str, target: Target | str, vectors: Path | str = "") -> str:
     """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
     target = Target(target) if isinstance(target, str) else target
-    more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{more}"
+    vectors_option = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
+    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{vectors_option}"
 
 
 def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -68,7 +68,7 @@ def rerun(
     vector = find_vector(name, load(vectors))
     if vector.kind == "export":
         raise UnknownVectorError(f"the vector {name} is about exporters: give --exporter")
-    yield from _each(CHECKS, find_runtime(spec, timeout), vector)
+    yield from _results(CHECKS, find_runtime(spec, timeout), vector)
 
 
 def rerun_export(
@@ -78,7 +78,7 @@ def rerun_export(
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
         raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
-    yield from _each(EXPORT_CHECKS, session(target, timeout), vector)
+    yield from _results(EXPORT_CHECKS, session(target, timeout), vector)
 
 
 def session(target: Target, timeout: float) -> Session:
@@ -89,14 +89,17 @@ def session(target: Target, timeout: float) -> Session:
         )
     exporter = exporters.find(target.spec, timeout)
     judge = find_runtime(target.judge, timeout)
-    if lacking := NEEDED - judge.capabilities:
+    if missing_capabilities := NEEDED - judge.capabilities:
         judge.close()
-        refusal = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
-        raise UnknownRuntimeError(refusal)
+        names = ", ".join(missing_capabilities)
+        raise UnknownRuntimeError(
+            f"--runtime={target.judge} does not claim {names}; "
+            "a runtime that validates packages has to claim reject and logits"
+        )
     return Session(exporter, judge, target.claims or None)
 
 
-def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
+def _results(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
     try:
         for check in checks:
             if check.concerns(vector):

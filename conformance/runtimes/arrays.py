@@ -26,8 +26,8 @@ def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise BrokenAdapter(f"{method} returned {type(array).__name__}, not a numpy array")
     if array.dtype.name not in types.values():
-        allowed = " or ".join(types.values())
-        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {allowed}")
+        type_names = " or ".join(types.values())
+        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {type_names}")
     return array
 
 
@@ -39,24 +39,24 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
         with file.open("rb") as stream, warnings.catch_warnings(action="error"):
             version = npy.read_magic(stream)
             if version not in _HEADERS:
-                said = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
-                raise BrokenAdapter(said)  # noqa: TRY301 - one `try` for all that is wrong with a header
+                reason = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
+                raise BrokenAdapter(reason)  # noqa: TRY301 - one `try` for all that is wrong with a header
             shape, fortran_order, dtype = _HEADERS[version](stream)
             begin = stream.tell()
     except BrokenAdapter:
         raise
     except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
-        said = str(error).partition("\n")[0][:200]
-        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {said}") from error
+        reason = str(error).partition("\n")[0][:200]
+        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {reason}") from error
     if dtype.str not in types:
-        allowed = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
-        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {allowed}")
+        type_names = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
+        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {type_names}")
     if fortran_order and len(shape) > 1:
         raise BrokenAdapter("its .npy is in Fortran order; arrays are row-major, fortran_order False")
-    expected, found = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
-    if found != expected:
+    expected, size = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
+    if size != expected:
         raise BrokenAdapter(
-            f"its .npy has {found} bytes of data where its shape {list(shape)} needs {expected}"
+            f"its .npy has {size} bytes of data where its shape {list(shape)} needs {expected}"
         )
     if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
         raise BrokenAdapter(f"its .npy has the shape {list(shape)}; no answer is so large")

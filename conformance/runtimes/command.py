@@ -152,7 +152,7 @@ class CommandRuntime:
     def _hello(self) -> Message:
         """Return the first answer of the adapter's first process."""
         if self._greeting is None:
-            with self._running():
+            with self._active_process():
                 pass
         return self._greeting or {}
 
@@ -164,20 +164,20 @@ class CommandRuntime:
 
     def _ask(self, **request: Any) -> Message:
         """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
-        with self._running() as process:
+        with self._active_process() as process:
             self._requests += 1
             limit = self.timeout * self._hello.get("timeout_scale", 1)
             answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
                 raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
         if not answer["ok"]:
-            said = " ".join(answer["error"].split()) or "an error without a text"
-            said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]} …"
-            raise Declined(said, process.last_words())
+            message = " ".join(answer["error"].split()) or "an error without a text"
+            message = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]} …"
+            raise Declined(message, process.last_words())
         return answer
 
     @contextmanager
-    def _running(self) -> Iterator[Peer]:
+    def _active_process(self) -> Iterator[Peer]:
         """Provide the process; where a question to it fails, end it, for its state is unknown."""
         try:
             if self._process is None:

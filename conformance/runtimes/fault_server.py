@@ -84,12 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.close_connection = True
         for _ in pieces:
-            if self._left():
+            if self._client_left():
                 break
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _left(self) -> bool:
+    def _client_left(self) -> bool:
         """Wait a moment, and return whether the client has closed the connection."""
         readable, _, _ = select.select([self.connection], [], [], POLL)
         try:

@@ -59,14 +59,14 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
             return CommandRuntime(target, timeout)
         except ValueError as error:
             raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
-    known = (
+    kinds = (
         "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
         "cmd:'command line', mutant:name, conforming:name"
     )
-    found = (
+    installed_names = (
         f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
     )
-    raise UnknownRuntimeError(f"--runtime={spec} is none of: {known}; {found}")
+    raise UnknownRuntimeError(f"--runtime={spec} is none of: {kinds}; {installed_names}")
 
 
 def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
@@ -134,15 +134,15 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     return runtime
 
 
-def _options(spec: str, text: str, known: AbstractSet[str], usage: str) -> dict[str, str]:
+def _options(spec: str, text: str, option_names: AbstractSet[str], usage: str) -> dict[str, str]:
     """Return options `name=value,…`. Raises UnknownRuntimeError with the usage if one is unknown or empty."""
     options = dict(option.partition("=")[::2] for option in text.split(",") if option)
-    if not known >= options.keys() or not all(options.values()):
+    if not option_names >= options.keys() or not all(options.values()):
         raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
     return options
 
 
 def installed() -> dict[str, EntryPoint]:
     """Return the entry points of `GROUP` by name; those that would hide another kind of spec are left out."""
-    found = entry_points(group=GROUP)
-    return {entry.name: entry for entry in found if entry.name != "reference" and ":" not in entry.name}
+    points = entry_points(group=GROUP)
+    return {entry.name: entry for entry in points if entry.name != "reference" and ":" not in entry.name}

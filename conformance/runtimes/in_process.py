@@ -162,14 +162,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise _Alarm
 
-    before = signal.signal(signal.SIGALRM, stop)
+    previous_handler = signal.signal(signal.SIGALRM, stop)
     outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)  # pytest-timeout's, where it limits the test
     start = time.monotonic()
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous_handler)
         if outer:
             signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - start), 0.001))
 
@@ -192,8 +192,8 @@ def load(target: str, timeout: float) -> InProcessRuntime:
 def make_runtime(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
     """Return the runtime that a function gets: an object, or what makes one."""
     try:
-        found = get()
-        runtime = found() if callable(found) else found
+        target = get()
+        runtime = target() if callable(target) else target
     except (Exception, SystemExit) as error:
         message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error

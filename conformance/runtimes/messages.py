@@ -49,9 +49,9 @@ def conform(message: Any, name: str) -> None:
     """Raise `MessageError` unless the message is as its schema says."""
     fault = best_match(schema(name).iter_errors(message))
     if fault is not None:
-        where = "".join(f"/{step}" for step in fault.absolute_path)
-        said = fault.message if len(fault.message) <= LONGEST else f"{fault.message[:LONGEST]} …"
-        raise MessageError(f"{name}{': ' + where if where else ''}: {said}")
+        pointer = "".join(f"/{step}" for step in fault.absolute_path)
+        reason = fault.message if len(fault.message) <= LONGEST else f"{fault.message[:LONGEST]} …"
+        raise MessageError(f"{name}{': ' + pointer if pointer else ''}: {reason}")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

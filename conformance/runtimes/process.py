@@ -69,22 +69,22 @@ class Process:
         if op != "hello":  # what was written at the start belongs to the handshake
             self._stderr.clear()
         if not self._lines.empty() and (unasked := self._lines.get_nowait()):
-            raise BrokenAdapter(f"it wrote {_shown(unasked)} to standard output without being asked")
+            raise BrokenAdapter(f"it wrote {_excerpt(unasked)} to standard output without being asked")
         line = self._answer(request, timeout)
         if not line:
             raise Errored(f"the process ended during {op!r}, {self._death()}")
         if len(line) >= LONGEST_LINE:
-            message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_shown(line)}"
+            message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_excerpt(line)}"
             raise BrokenAdapter(f"{message}; arrays belong into files")
         if not line.endswith(b"\n"):
             end = f"the process ended in the middle of its answer to {op!r}, {self._death()}"
-            raise Errored(f"{end}: {_shown(line)}")
+            raise Errored(f"{end}: {_excerpt(line)}")
         try:
             return messages.decode(line, op)
         except MessageError as error:
             raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
         except ValueError:
-            message = f"it wrote {_shown(line)} to standard output, which is for the protocol"
+            message = f"it wrote {_excerpt(line)} to standard output, which is for the protocol"
             raise BrokenAdapter(f"{message}; print to standard error") from None
 
     def tell(self, message: Message) -> None:
@@ -118,12 +118,12 @@ class Process:
         """
         deadline = time.monotonic() + timeout
         self.tell(request)
-        while (left := deadline - time.monotonic()) > 0:
-            gone = self._popen.poll() is not None
+        while (remaining := deadline - time.monotonic()) > 0:
+            exited = self._popen.poll() is not None
             try:
-                return self._lines.get(timeout=min(left, POLL))
+                return self._lines.get(timeout=min(remaining, POLL))
             except Empty:
-                if gone:
+                if exited:
                     return b""
         raise TimedOut(f"no answer to {request['op']!r} within {timeout:g} s; was standard output flushed?")
 
@@ -146,7 +146,7 @@ class Process:
             self._stderr.append("".join(c if c.isprintable() else "?" for c in text)[:STDERR_WIDTH])
 
 
-def _shown(line: bytes) -> str:
+def _excerpt(line: bytes) -> str:
     """Return the beginning of a line, quoted."""
     return repr(line[:80].decode(errors="replace").rstrip())
 

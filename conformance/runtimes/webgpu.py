@@ -85,7 +85,7 @@ class WebGPU:
             executor = self._model_executor(opened, len(tokens))
             ends = np.cumsum(splits)[:-1]
             runs = np.split(np.array(tokens), ends)
-            return np.concatenate([executor.forward([int(one) for one in run]) for run in runs])
+            return np.concatenate([executor.forward([int(token) for token in run]) for run in runs])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice puts behind a prompt."""

@@ -29,7 +29,7 @@ FARTHEST = 0.35
 
 def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect a package that conforms."""
-    attempt = session.first(vector)
+    attempt = session.first_attempt(vector)
     if not attempt.export.succeeded:
         headline = "refused a checkpoint that a package can hold"
         return failure("export", vector, SAME, headline, [message_line(attempt.export.message)])
@@ -48,44 +48,46 @@ def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
     package = session.valid(vector)
     model = description(package)
     stated = {key: value for key, value in vector.members["model"].items() if key not in FREE}
-    found = {key: value for key, value in model.items() if key not in FREE}
-    differing = list(_differences("model", found, stated))
+    members = {key: value for key, value in model.items() if key not in FREE}
+    differences = list(_differences("model", members, stated))
     if model.get("tied_embeddings") and not vector.members["model"]["tied_embeddings"]:
-        differing.append("model.tied_embeddings: found true, though the checkpoint has a head of its own")
+        differences.append("model.tied_embeddings: found true, though the checkpoint has a head of its own")
     theta = vector.members["inv_freq"]
-    if not differing and theta is not None and "rope.inv_freq" in tensor_names(package):
-        got = decoded(package)["rope.inv_freq"].astype(np.float64)
-        off = np.abs(got / np.array(theta) - 1)
+    if not differences and theta is not None and "rope.inv_freq" in tensor_names(package):
+        frequencies = decoded(package)["rope.inv_freq"].astype(np.float64)
+        off = np.abs(frequencies / np.array(theta) - 1)
         if not (off <= THETA).all():
             at = int(np.argmax(~(off <= THETA)))
-            differing.append(f"rope.inv_freq[{at}]: found {got[at]!r}, expected {theta[at]!r}")
-    if not differing:
+            differences.append(f"rope.inv_freq[{at}]: found {frequencies[at]!r}, expected {theta[at]!r}")
+    if not differences:
         return None
-    headline = f"the package is of another model: {differing[0]}"
-    return failure("describe", vector, SAME, headline, [f"differs    {each}" for each in differing])
+    headline = f"the package is of another model: {differences[0]}"
+    return failure(
+        "describe", vector, SAME, headline, [f"differs    {difference}" for difference in differences]
+    )
 
 
-def _differences(path: str, found: Any, stated: Any) -> Iterator[str]:
+def _differences(path: str, actual: Any, stated: Any) -> Iterator[str]:
     """Tell where two values of JSON differ, numbers that binary32 does not tell apart being equal."""
-    if isinstance(found, dict) and isinstance(stated, dict):
-        for key in sorted(found.keys() | stated.keys()):
-            yield from _differences(f"{path}.{key}", found.get(key), stated.get(key))
-    elif isinstance(found, list) and isinstance(stated, list) and len(found) == len(stated):
-        for index, pair in enumerate(zip(found, stated, strict=True)):
+    if isinstance(actual, dict) and isinstance(stated, dict):
+        for key in sorted(actual.keys() | stated.keys()):
+            yield from _differences(f"{path}.{key}", actual.get(key), stated.get(key))
+    elif isinstance(actual, list) and isinstance(stated, list) and len(actual) == len(stated):
+        for index, pair in enumerate(zip(actual, stated, strict=True)):
             yield from _differences(f"{path}.{index}", *pair)
-    elif isinstance(found, float) and isinstance(stated, float):
-        if not math.isclose(found, stated, rel_tol=EPS32):
-            yield f"{path}: found {found!r}, expected {stated!r}"
-    elif found != stated:
-        yield f"{path}: found {found!r}, expected {stated!r}"
+    elif isinstance(actual, float) and isinstance(stated, float):
+        if not math.isclose(actual, stated, rel_tol=EPS32):
+            yield f"{path}: found {actual!r}, expected {stated!r}"
+    elif actual != stated:
+        yield f"{path}: found {actual!r}, expected {stated!r}"
 
 
 def compute(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect logits near those of the checkpoint: rounding moves them a little, another function far."""
     package = session.valid(vector)
     expected = vector.array("logits")
-    got = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)
-    distance = float(np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2)))
+    logits = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)
+    distance = float(np.sqrt(np.mean((logits - expected) ** 2) / np.mean(expected**2)))
     if distance <= FARTHEST:
         return None
     headline = "computes something else than the checkpoint"

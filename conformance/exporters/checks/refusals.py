@@ -14,13 +14,16 @@ EXISTING = {"metadata.json": b"{}", "notes.txt": b"not to be lost\n"}
 def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect that a checkpoint is refused, with a message that names what is to blame, and nothing left."""
     rule = vector.rules[0]
-    attempt = session.first(vector)
+    attempt = session.first_attempt(vector)
     message = attempt.export.message
     if attempt.export.succeeded:
         return failure("decline", vector, rule, "accepted a checkpoint that no package can hold")
-    if left := attempt.left:
+    if leftovers := attempt.leftovers:
         return failure(
-            "decline", vector, *_left(attempt), [f"left       {', '.join(left)}", message_line(message)]
+            "decline",
+            vector,
+            *_leftover_failure(attempt),
+            [f"left       {', '.join(leftovers)}", message_line(message)],
         )
     if not message:
         return failure("decline", vector, rule, "refused a checkpoint without a word")
@@ -31,7 +34,7 @@ def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | No
     return None
 
 
-def _left(attempt: Attempt) -> tuple[str, str]:
+def _leftover_failure(attempt: Attempt) -> tuple[str, str]:
     """Return which rule is broken by what a failed export left, and a headline."""
     if (attempt.package / "metadata.json").exists():
         return "LLQ-WRITE-2", "failed, and left a package that it did not finish"
@@ -43,23 +46,23 @@ def spare(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None
     attempt = session.attempt(vector, existing=EXISTING)
     rule = "LLQ-WRITE-5"
     if not attempt.package.is_dir() or attempt.files != EXISTING:
-        found = sorted(attempt.files) if attempt.package.is_dir() else ["no directory any more"]
+        entries = sorted(attempt.files) if attempt.package.is_dir() else ["no directory any more"]
         headline = "changed a directory that it was not told to replace"
-        return failure("spare", vector, rule, headline, [f"now there  {', '.join(found)}"])
+        return failure("spare", vector, rule, headline, [f"now there  {', '.join(entries)}"])
     if attempt.export.succeeded:
         headline = "said that it wrote a package, and did not, for a directory is in the way"
         return failure("spare", vector, "LLQ-WRITE-7", headline, [message_line(attempt.export.message)])
-    others = [name for name in attempt.left if name != PACKAGE]
-    if others:
+    leftovers = [name for name in attempt.leftovers if name != PACKAGE]
+    if leftovers:
         headline = "left what it had written beside a directory in the way"
-        return failure("spare", vector, "LLQ-WRITE-7", headline, [f"left       {', '.join(others)}"])
+        return failure("spare", vector, "LLQ-WRITE-7", headline, [f"left       {', '.join(leftovers)}"])
     return None
 
 
 def abort(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect no `metadata.json` where a shard cannot be written whole, as on a disk that is full."""
     session.valid(vector)
-    shards = [data for name, data in session.first(vector).files.items() if name.endswith(".llq")]
+    shards = [data for name, data in session.first_attempt(vector).files.items() if name.endswith(".llq")]
     attempt = session.attempt(vector, largest_file=max(map(len, shards)) - 1)
     if attempt.package.is_dir() and (attempt.package / "metadata.json").exists():
         headline = "left a package that it could not finish"

@@ -40,29 +40,29 @@ class Matrix:
     """An INT4 tensor beside its original: weights and steps, float64 [rows, cols], by elements."""
 
     name: str
-    got: Reals
+    actual: Reals
     expected: Reals
     steps: Reals
 
     @property
     def errors(self) -> Reals:
         """The error of each element in steps."""
-        found: Reals = (self.got - self.expected) / self.steps
-        return found
+        errors: Reals = (self.actual - self.expected) / self.steps
+        return errors
 
 
 def weights(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect every row of every tensor near its original, and no block shifted as a whole."""
     package = session.valid(vector)
     expected = originals(vector, description(package))
-    for name, got in decoded(package).items():
+    for name, actual in decoded(package).items():
         if name == "rope.inv_freq":
             continue
-        if found := _raw(read_tensor(package, name), got, expected[name]):
-            return failure("weights", vector, SAME, found[0], [f"tensor     {name}", *found[1:]])
+        if lines := _raw(read_tensor(package, name), actual, expected[name]):
+            return failure("weights", vector, SAME, lines[0], [f"tensor     {name}", *lines[1:]])
     for matrix in _matrices(package, expected):
-        if found := _far(matrix) or _shifted(matrix):
-            return failure("weights", vector, SAME, found[0], [f"tensor     {matrix.name}", *found[1:]])
+        if lines := _far(matrix) or _shifted(matrix):
+            return failure("weights", vector, SAME, lines[0], [f"tensor     {matrix.name}", *lines[1:]])
     return None
 
 
@@ -71,44 +71,44 @@ def rounding(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
     package = session.valid(vector)
     expected = originals(vector, description(package))
     for matrix in _matrices(package, expected):
-        allowed = 0.5 + SCALE * (np.abs(matrix.expected) / matrix.steps + 0.5)
-        beyond = ~(np.abs(matrix.errors) <= allowed)
-        if beyond.any():
-            row, col = (int(each) for each in np.argwhere(beyond)[0])
+        tolerance = 0.5 + SCALE * (np.abs(matrix.expected) / matrix.steps + 0.5)
+        outside = ~(np.abs(matrix.errors) <= tolerance)
+        if outside.any():
+            row, col = (int(index) for index in np.argwhere(outside)[0])
             headline = "a weight is more than half a step from the checkpoint's"
             lines = [
-                f"tensor     {matrix.name}, row {row}, column {col}, of {int(beyond.sum())} such weights",
+                f"tensor     {matrix.name}, row {row}, column {col}, of {int(outside.sum())} such weights",
                 f"expected   {matrix.expected[row, col]:.9g}",
-                f"got        {matrix.got[row, col]:.9g}, {matrix.errors[row, col]:+.3f} steps away",
+                f"got        {matrix.actual[row, col]:.9g}, {matrix.errors[row, col]:+.3f} steps away",
                 "hint       an exporter that rounds otherwise claims less: --exporter-claims=weights",
             ]
             return failure("rounding", vector, SAME, headline, lines)
     return None
 
 
-def _raw(tensor: Tensor, got: NDArray[np.float32], expected: Reals) -> list[str]:
+def _raw(tensor: Tensor, actual: NDArray[np.float32], expected: Reals) -> list[str]:
     """Tell of a raw tensor that is not its original, rounded to the dtype that it is stored in."""
     if tensor.quantized:
         return []
     unit = 2.0**-11 if tensor.dtype == "f16" else 2.0**-24
     least = 2.0**-25 if tensor.dtype == "f16" else 2.0**-150  # half of the least subnormal
-    off = ~(np.abs(got - expected) <= unit * np.abs(expected) * (1 + 2.0**-20) + least)
+    off = ~(np.abs(actual - expected) <= unit * np.abs(expected) * (1 + 2.0**-20) + least)
     if not off.any():
         return []
-    at = tuple(int(each) for each in np.argwhere(off)[0])
+    at = tuple(int(index) for index in np.argwhere(off)[0])
     return [
         "a raw tensor is not the checkpoint's",
         f"first      element {list(at)}, of {int(off.sum())} that differ",
         f"expected   {expected[at]:.9g}",
-        f"got        {got[at]:.9g}",
+        f"got        {actual[at]:.9g}",
     ]
 
 
 def _matrices(package: Path, expected: dict[str, Reals]) -> Iterator[Matrix]:
-    for name, got in decoded(package).items():
+    for name, actual in decoded(package).items():
         tensor = read_tensor(package, name)
         if tensor.quantized:
-            yield Matrix(name, got.astype(np.float64), expected[name], _steps(tensor))
+            yield Matrix(name, actual.astype(np.float64), expected[name], _steps(tensor))
 
 
 def _steps(tensor: Tensor) -> Reals:
@@ -123,8 +123,8 @@ def _steps(tensor: Tensor) -> Reals:
 def _far(matrix: Matrix) -> list[str]:
     """Tell of a row that points elsewhere than its original."""
     size = np.sqrt(((matrix.expected / matrix.steps) ** 2).sum(1))
-    norms = np.linalg.norm(matrix.got, axis=1) * np.linalg.norm(matrix.expected, axis=1)
-    cosines = (matrix.got * matrix.expected).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
+    norms = np.linalg.norm(matrix.actual, axis=1) * np.linalg.norm(matrix.expected, axis=1)
+    cosines = (matrix.actual * matrix.expected).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
     far = np.flatnonzero((size >= LEAST_STEPS) & ~(cosines >= LEAST_COSINE))
     if not far.size:
         return []
@@ -139,8 +139,8 @@ def _far(matrix: Matrix) -> list[str]:
 
 def _resembles(matrix: Matrix, row: int) -> list[str]:
     """Tell which other row of the original the package holds there, if one."""
-    lengths = np.linalg.norm(matrix.expected, axis=1) * np.linalg.norm(matrix.got[row])
-    cosines = matrix.expected @ matrix.got[row] / np.maximum(lengths, np.finfo(np.float64).tiny)
+    lengths = np.linalg.norm(matrix.expected, axis=1) * np.linalg.norm(matrix.actual[row])
+    cosines = matrix.expected @ matrix.actual[row] / np.maximum(lengths, np.finfo(np.float64).tiny)
     best = int(np.argmax(cosines))
     return [f"resembles  row {best} of the checkpoint's tensor"] if cosines[best] >= LEAST_COSINE else []
 
@@ -152,9 +152,9 @@ def _shifted(matrix: Matrix) -> list[str]:
         for j in range(0, cols, BLOCK):
             block = matrix.errors[i : i + BLOCK, j : j + BLOCK]
             if block.size >= LEAST_ELEMENTS and not abs(block.mean()) <= GREATEST_BIAS:
-                where = f"block ({i // BLOCK}, {j // BLOCK})"
+                place = f"block ({i // BLOCK}, {j // BLOCK})"
                 return [
                     "a block is shifted as a whole",
-                    f"first      {where}, by {block.mean():+.3f} steps on average; at most {GREATEST_BIAS}",
+                    f"first      {place}, by {block.mean():+.3f} steps on average; at most {GREATEST_BIAS}",
                 ]
     return []

@@ -65,9 +65,9 @@ def with_feedback(blocks: Any) -> Sections:
     codes = np.zeros(blocks.shape, np.uint8)
     carried = np.zeros(blocks.shape[:2])
     for col in range(blocks.shape[2]):
-        wanted = blocks[:, :, col] + 0.3 * carried
-        code = np.clip(np.rint(wanted / scale) + zero_points[:, None], 0, 15)
-        carried = wanted - scale * (code - zero_points[:, None])
+        target = blocks[:, :, col] + 0.3 * carried
+        code = np.clip(np.rint(target / scale) + zero_points[:, None], 0, 15)
+        carried = target - scale * (code - zero_points[:, None])
         codes[:, :, col] = code
     return scales, zero_points, codes
 
@@ -83,8 +83,8 @@ def nearest_scale(blocks: Any) -> Sections:
 
 def other_pairing(model: dict[str, Any]) -> dict[str, Any]:
     """State the other pairing of RoPE."""
-    other = {"halves": "interleaved", "interleaved": "halves"}
-    return {**model, "rope_pairing": other[model["rope_pairing"]]}
+    pairings = {"halves": "interleaved", "interleaved": "halves"}
+    return {**model, "rope_pairing": pairings[model["rope_pairing"]]}
 
 
 def reordered(source: Checkpoint, name: str) -> Weights:
@@ -144,8 +144,8 @@ def provenance_extras(_checkpoint: Path, _package: Path) -> dict[str, Any]:
 
 
 CONFORMING = {
-    each.name: each
-    for each in (
+    variant.name: variant
+    for variant in (
         ConformingVariant("control", "nothing is unusual", Recipe()),
         ConformingVariant(
             "symmetric", "zero_point 8 throughout", Recipe(rounder=round_symmetric, matrices="int4_symmetric")

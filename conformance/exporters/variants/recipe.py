@@ -29,7 +29,7 @@ def load(source: Checkpoint, name: str) -> Weights:
     return source.load("embedding" if name == "lm_head" and source.model["tied_embeddings"] else name)
 
 
-def nothing(_checkpoint: Path, _package: Path) -> dict[str, Any]:
+def no_members(_checkpoint: Path, _package: Path) -> dict[str, Any]:
     """Return no members."""
     return {}
 
@@ -48,7 +48,7 @@ class Recipe:
     rounder: Method = round_affine
     dtypes: Mapping[str, Any] | None = None
     matrices: str = "int4_affine"
-    extras: Callable[[Path, Path], dict[str, Any]] = nothing
+    extras: Callable[[Path, Path], dict[str, Any]] = no_members
     stem: Callable[[Path], str] = lambda _checkpoint: "exported"
     shard_limit: int = SHARD_LIMIT_DEFAULT
 
@@ -68,10 +68,10 @@ class Recipe:
             ) as writer:
                 for plan in plans:
                     values = self.load(source, plan.name)
-                    writer.add(plan.name, self._stored(plan, values))
+                    writer.add(plan.name, self._encoded(plan, values))
                 writer.finish()
 
-    def _stored(self, plan: TensorPlan, values: Weights) -> Any:
+    def _encoded(self, plan: TensorPlan, values: Weights) -> Any:
         """Return what is written of a tensor; raises QuantizeError, which names it."""
         if not plan.dtype.startswith("int4"):
             return values
@@ -81,10 +81,12 @@ class Recipe:
             raise QuantizeError(f"tensor {plan.name!r}: {error}") from None
 
     def _plan(self, role: Any) -> TensorPlan:
-        last = role.name.rpartition(".")[2]
+        suffix = role.name.rpartition(".")[2]
         matrix = any(dtype.startswith("int4") for dtype in role.dtypes)
         plain: Any = self.matrices if matrix else "f32"
-        return TensorPlan(role.name, {"embedding": "f16", **(self.dtypes or {})}.get(last, plain), role.shape)
+        return TensorPlan(
+            role.name, {"embedding": "f16", **(self.dtypes or {})}.get(suffix, plain), role.shape
+        )
 
 
 @contextmanager
@@ -105,8 +107,8 @@ def configured(checkpoint: Path, **changes: Any) -> None:
     if not path.is_file():
         return
     config = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    kept = {key: value for key, value in config.items() if value is not None}
-    path.write_text(json.dumps(kept), encoding="utf-8")
+    members = {key: value for key, value in config.items() if value is not None}
+    path.write_text(json.dumps(members), encoding="utf-8")
 
 
 def tensors_changed(
@@ -120,15 +122,15 @@ def tensors_changed(
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header.pop("__metadata__", None)
-    held = {}
+    tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        held[name] = entry["dtype"], entry["shape"], data[8 + length + begin : 8 + length + end]
-    change(held)
+        tensors[name] = entry["dtype"], entry["shape"], data[8 + length + begin : 8 + length + end]
+    change(tensors)
     entries, body = {}, b""
-    for name, (dtype, shape, each) in held.items():
-        offsets = [len(body), len(body) + len(each)]
+    for name, (dtype, shape, content) in tensors.items():
+        offsets = [len(body), len(body) + len(content)]
         entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        body += each
+        body += content
     text = json.dumps(entries).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)

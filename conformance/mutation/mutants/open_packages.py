@@ -59,8 +59,8 @@ class KeptTensors(KeptPackage):
     def get_packed(self, name: str) -> PackedTensor:
         """Return an INT4 tensor as stored."""
         if name not in self._packed:
-            found = super().get_packed(name)
-            self._packed[name] = KeptPacked(found.shape, found.scales, found.zero_points, found.packed)
+            packed = super().get_packed(name)
+            self._packed[name] = KeptPacked(packed.shape, packed.scales, packed.zero_points, packed.packed)
         return self._packed[name]
 
 

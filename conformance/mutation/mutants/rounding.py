@@ -133,11 +133,11 @@ def int8_nan_for_zeros(seam: Seam) -> None:
 
 @mutant("INT8 scale of 1 for a vector of zeros", "ACT-4", "activations")
 def int8_scale_1_for_zeros(seam: Seam) -> None:
-    def one(x: Array) -> tuple[Array, Array]:
+    def unit_scale(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q, np.where(s == 0, 1.0, s)
 
-    quantized(seam, one)
+    quantized(seam, unit_scale)
 
 
 @mutant("INT8 scale over all positions", "ACT-3", *BELOW)
@@ -162,11 +162,11 @@ def int8_scale_of_blocks(seam: Seam) -> None:
 
 @mutant("INT8 scale of the first position for all", "ACT-3", *BELOW)
 def int8_scale_of_first_position(seam: Seam) -> None:
-    def first(x: Array) -> tuple[Array, Array]:
+    def first_scale(x: Array) -> tuple[Array, Array]:
         s = np.broadcast_to(largest(x)[:1] / 127, (len(x), 1)).copy()
         return np.clip(np.rint(quotient(x, s)), -127, 127), s
 
-    quantized(seam, first)
+    quantized(seam, first_scale)
 
 
 def bfloat16(x: Array) -> Array:

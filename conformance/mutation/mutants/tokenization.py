@@ -72,11 +72,11 @@ def post_processor_applied(seam: Seam) -> None:
 
 @mutant("special tokens of the post-processor, and BOS before them", "TOK-1", "tokenize")
 def post_processor_and_bos(seam: Seam) -> None:
-    def both(self: TextTokenizer, prompt: str) -> list[int]:
+    def encode(self: TextTokenizer, prompt: str) -> list[int]:
         ids, bos = list(self._tokenizer.encode(prompt).ids), self.entry.bos_token_id
         return ids if bos is None else [bos, *ids]
 
-    seam.replace(TextTokenizer, "encode", both)
+    seam.replace(TextTokenizer, "encode", encode)
 
 
 @mutant("special tokens decoded", "TOK-1", "tokenize")
@@ -90,12 +90,14 @@ def special_tokens_decoded(seam: Seam) -> None:
 
 @mutant("tokens decoded one by one, characters torn apart", "TOK-1", "tokenize")
 def decoded_token_by_token(seam: Seam) -> None:
-    seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: "".join(right(self, [i]) for i in ids))
+    seam.wrap(
+        TextTokenizer, "decode", lambda decode: lambda self, ids: "".join(decode(self, [i]) for i in ids)
+    )
 
 
 @mutant("decoded text stripped of white space", "TOK-1", "tokenize")
 def decoded_text_stripped(seam: Seam) -> None:
-    seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: right(self, ids).strip())
+    seam.wrap(TextTokenizer, "decode", lambda decode: lambda self, ids: decode(self, ids).strip())
 
 
 @mutant("prompt stripped of white space", "TOK-1", "tokenize")

@@ -45,11 +45,11 @@ def _block(lines: list[str], labelled: bool, rules: Collection[str]) -> Iterator
 def _row(line: str, rules: Collection[str]) -> Html:
     label, value = line[2:12].strip(), line[13:]
     if label == "misreading":
-        told = emphasized(value)
+        content = emphasized(value)
     else:
-        told = text(*(_linked(part, rules) for part in RULE.split(value)))
+        content = text(*(_linked(part, rules) for part in RULE.split(value)))
     return element(
-        "div", element("dt", label), element("dd", told, class_=None if label in WORDS else "exact")
+        "div", element("dt", label), element("dd", content, class_=None if label in WORDS else "exact")
     )
 
 

@@ -17,13 +17,13 @@ def element(name: str, *children: str, **attributes: str | bool | None) -> Html:
     In names of attributes `_` stands for `-`, and at the end for nothing (`class_`). True leaves the name
     alone, None and False nothing.
     """
-    given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
-    written = [
+    attribute_values = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
+    attribute_texts = [
         f" {key}" if value is True else f' {key}="{escape(str(value))}"'
-        for key, value in given.items()
+        for key, value in attribute_values.items()
         if value is not None and value is not False
     ]
-    start = f"<{name}{''.join(written)}>"
+    start = f"<{name}{''.join(attribute_texts)}>"
     return Html(start if name in VOID else f"{start}{text(*children)}</{name}>")
 
 

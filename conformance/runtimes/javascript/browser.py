@@ -10,7 +10,7 @@ from ...core.api_scenario import Scenario
 from ...core.data import data
 from ..command import STARTUP
 from ..fault_files import FaultFiles
-from .base import JavaScriptRuntime, built
+from .base import JavaScriptRuntime, built_file
 from .browser_connection import BrowserCommand, BrowserConnection
 from .browser_server import BrowserServer
 
@@ -38,7 +38,7 @@ class BrowserRuntime(JavaScriptRuntime):
         Raises BrokenAdapter where the page is not built, OSError where it cannot be served.
         """
         folder = web or data("web")
-        built(folder, BUNDLE)
+        built_file(folder, BUNDLE)
         self._start_browser = command
         self._server = BrowserServer(folder, host, port, certificate)
         super().__init__("", timeout)

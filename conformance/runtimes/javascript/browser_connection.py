@@ -44,8 +44,8 @@ class BrowserConnection:
         if op != "hello":
             self._words.clear()
         while not self._connection.received.empty():
-            if (unasked := self._connection.received.get_nowait()) and not self._noted(unasked):
-                raise BrokenAdapter(f"the page sent {_shown(unasked)} without being asked")
+            if (unasked := self._connection.received.get_nowait()) and not self._note(unasked):
+                raise BrokenAdapter(f"the page sent {_excerpt(unasked)} without being asked")
         messages.encode(request)  # as its schema says, before addresses take the place of paths
         addresses = dict(request)
         for key in FOLDERS & request.keys():
@@ -62,7 +62,7 @@ class BrowserConnection:
         except MessageError as error:
             raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
         except ValueError:
-            raise BrokenAdapter(f"the page sent {_shown(text)}, which is no message") from None
+            raise BrokenAdapter(f"the page sent {_excerpt(text)}, which is no message") from None
 
     def tell(self, message: Message) -> None:
         """Send a message."""
@@ -80,31 +80,31 @@ class BrowserConnection:
 
     def _connected(self, timeout: float) -> WebSocketConnection:
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
-            if connection := self._server.connection(min(left, POLL)):
+        while (remaining := deadline - time.monotonic()) > 0:
+            if connection := self._server.connection(min(remaining, POLL)):
                 return connection
             if self._browser and self._browser.gone:
                 break
-        said = self._browser.last_words() if self._browser else ""
-        whom = self._browser.name if self._browser else "anybody"
+        output = self._browser.last_words() if self._browser else ""
+        opener = self._browser.name if self._browser else "anybody"
         if self._browser:
             self._browser.end(0)
-        raise BrokenAdapter(f"the page was not opened by {whom} within {timeout:g} s", said)
+        raise BrokenAdapter(f"the page was not opened by {opener} within {timeout:g} s", output)
 
     def _answer(self, op: str, timeout: float) -> str | None:
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
+        while (remaining := deadline - time.monotonic()) > 0:
             try:
-                text = self._connection.received.get(timeout=min(left, POLL))
+                text = self._connection.received.get(timeout=min(remaining, POLL))
             except Empty:
                 if self._browser and self._browser.gone:
                     return None
                 continue
-            if text is None or not self._noted(text):
+            if text is None or not self._note(text):
                 return text
         raise TimedOut(f"no answer to {op!r} within {timeout:g} s")
 
-    def _noted(self, text: str) -> bool:
+    def _note(self, text: str) -> bool:
         """Keep a message that is words of the console, and tell whether it was."""
         with suppress(ValueError):
             message = json.loads(text)
@@ -141,9 +141,9 @@ class Browser:
         folder = Path(self._profile.name)
         profile = folder / "profile"
         profile.mkdir()
-        self._said = folder / "stderr"
+        self._stderr = folder / "stderr"
         arguments = launchers.command(command.kind, command.program, profile, url, command.adapter)
-        with self._said.open("wb") as stderr:
+        with self._stderr.open("wb") as stderr:
             self._popen = subprocess.Popen(  # noqa: S603 - a browser that was found, with our own page
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -167,7 +167,7 @@ class Browser:
 
     def last_words(self) -> str:
         """Return the end of its standard error."""
-        lines = self._said.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
+        lines = self._stderr.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
         return "\n".join(["standard error ended with:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)])
 
     def end(self, grace: float) -> None:
@@ -182,5 +182,5 @@ class Browser:
         self._profile.cleanup()
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return repr(text[:80])

@@ -68,7 +68,7 @@ class WebSocketConnection:
             sending.close()
             return
         future = asyncio.run_coroutine_threadsafe(sending, self._loop)
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        future.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 class BrowserServer:
@@ -122,8 +122,8 @@ class BrowserServer:
 
     def package(self, directory: str) -> str:
         """Return the address, relative to the page, at which a package is served."""
-        for name, known in self._packages.items():
-            if known == Path(directory):
+        for name, path in self._packages.items():
+            if path == Path(directory):
                 return f"../package/{name}/"
         name = str(len(self._packages) + 1)
         self._packages[name] = Path(directory)
@@ -188,11 +188,11 @@ class BrowserServer:
         file = self._files.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
-        written = 0
+        size = 0
         with file.open("wb") as stream:
             async for chunk in request.stream():
-                written += len(chunk)
-                if written > LARGEST:
+                size += len(chunk)
+                if size > LARGEST:
                     raise HTTPException(413)
                 stream.write(chunk)
         return Response(status_code=204, headers=HEADERS)

@@ -142,11 +142,11 @@ def merging(checkpoint: Path, package: Path) -> None:
     if not package.exists():
         Recipe()(checkpoint, package)
         return
-    beside = package.parent / "beside"
-    Recipe()(checkpoint, beside)
-    for file in beside.iterdir():
+    temporary = package.parent / "beside"
+    Recipe()(checkpoint, temporary)
+    for file in temporary.iterdir():
         shutil.move(file, package / file.name)
-    beside.rmdir()
+    temporary.rmdir()
 
 
 @conduct("success though a directory is in the way", REMOVE, "spare")

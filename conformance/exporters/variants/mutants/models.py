@@ -102,13 +102,13 @@ def setting(**members: Any) -> Any:
     def change(checkpoint: Path) -> None:
         config = checkpoint / "config.json"
         if config.is_file():
-            held = json.loads(config.read_text(encoding="utf-8"))
-            configured(checkpoint, **{key: value for key, value in members.items() if key in held})
+            config_members = json.loads(config.read_text(encoding="utf-8"))
+            configured(checkpoint, **{key: value for key, value in members.items() if key in config_members})
 
     return taking(change)
 
 
-def without(words: tuple[str, ...]) -> Any:
+def without_tensors(words: tuple[str, ...]) -> Any:
     """Return an exporter that leaves out tensors whose names hold one of some words."""
 
     def drop(tensors: Tensors) -> None:
@@ -191,8 +191,8 @@ mutant("quantization-ignored", "quantization_config ignored", REFUSE, "decline")
 mutant("experts-a-token-ignored", "num_experts_per_tok ignored", REFUSE, "decline")(
     setting(num_experts_per_tok=1)
 )
-mutant("biases-ignored", "biases left out", REFUSE, "decline")(without(("bias",)))
-mutant("norms-of-q-ignored", "norms of q left out", REFUSE, "decline")(without(("q_norm",)))
+mutant("biases-ignored", "biases left out", REFUSE, "decline")(without_tensors(("bias",)))
+mutant("norms-of-q-ignored", "norms of q left out", REFUSE, "decline")(without_tensors(("q_norm",)))
 mutant("zeros-for-missing", "zeros in place of missing tensors", REFUSE, "decline")(
     taking(lambda checkpoint: tensors_changed(checkpoint, completed))
 )
