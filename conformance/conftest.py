@@ -29,36 +29,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="the runtime: reference (default), py:module:attr, cmd:'command line', or another name",
+        help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
     )
     add_options(group)
-    group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption("--quick", action="store_true", help="ask the few questions that catch every mutant")
+    group.addoption(
+        "--vectors",
+        default=VECTORS,
+        type=Path,
+        metavar="DIR",
+        help="Directory with the vectors and index.json.",
+    )
+    group.addoption(
+        "--quick", action="store_true", help="Run only the quick set: few checks that kill every mutant."
+    )
     group.addoption(
         "--report",
         type=Path,
         metavar="DIR",
-        help="write report.json and a page, index.html, such as --report=report",
+        help="Write report.json and index.html to a directory.",
     )
     group.addoption(
         "--known-failures",
         type=Path,
         metavar="FILE",
-        help="failures that do not count, with rules and reasons",
+        help="List of known failures, which do not fail the run.",
     )
-    group.addoption("--write-known-failures", type=Path, metavar="FILE", help="write such a file")
+    group.addoption(
+        "--write-known-failures",
+        type=Path,
+        metavar="FILE",
+        help="Write the list of the failures of this run.",
+    )
     group.addoption(  # pytest-timeout has --timeout
         "--answer-timeout",
         type=float,
         default=TIMEOUT,
         metavar="SECONDS",
-        help="time limit of one answer (default 30)",
+        help="Time limit for one answer (default: 30).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
-        raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
+        raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
     config.stash[TARGET] = target(config)
     config.stash[REPORTER] = Reporter(config.stash[TARGET], config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
@@ -156,7 +169,9 @@ def _invite(config: pytest.Config) -> None:
     """Tell what a person has to do before the runtime answers."""
     if invitation := getattr(config.stash[SUBJECT], "invitation", ""):
         if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-            raise pytest.UsageError("a runtime that waits for a person works in one process: leave out -n")
+            raise pytest.UsageError(
+                "this runtime waits for a person to open a page, which works in one process only: omit -n"
+            )
         config.get_terminal_writer().line(invitation)
 
 

@@ -21,14 +21,14 @@ def add_options(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--exporter",
         metavar="SPEC",
-        help="test an exporter instead: reference, cmd:'command {checkpoint} {package}', or py:module:attr; "
-        "--runtime then names who validates its packages",
+        help="Exporter to test: reference, cmd:'command {checkpoint} {package}', or py:module:attr. "
+        "--runtime then names the runtime that validates its packages.",
     )
     group.addoption(
         "--exporter-claims",
         choices=list(CLAIMS),
-        help="what the exporter keeps: the model alone (rotated, folded or permuted weights), weights near "
-        "the checkpoint's, or rounding of each to nearest; each includes those before it (default weights)",
+        help="Claims to test: model (weights may be rotated, folded or permuted), weights (near those of the "
+        "checkpoint) or rounding (to nearest). Each claim includes the previous ones (default: weights).",
     )
 
 
@@ -37,10 +37,10 @@ def target(config: pytest.Config) -> Target:
     options = config.option
     if options.exporter is None:
         if options.exporter_claims:
-            raise pytest.UsageError("--exporter-claims is about an exporter: give --exporter")
+            raise pytest.UsageError("--exporter-claims requires --exporter")
         return Target(options.runtime)
     if options.quick:
-        raise pytest.UsageError("--quick is about runtimes: an exporter is asked everything")
+        raise pytest.UsageError("--quick applies to runtimes only: omit it with --exporter")
     return Target(options.exporter, "exporter", options.exporter_claims or "", options.runtime)
 
 

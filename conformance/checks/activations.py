@@ -82,7 +82,7 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
     nearest = np.where(np.isfinite(nearest), nearest, least)
     exactly = np.zeros(codes.shape)
     if error_bound.outside(codes, nearest, exactly).any():
-        deviations.append("codes beyond the guard band")
+        deviations.append("codes outside the guard band")
 
         def legal(index: tuple[int, ...]) -> list[str]:
             largest = np.abs(x[index[0]]).max()

@@ -19,7 +19,7 @@ from ..core.runtime import Runtime
 from ..core.vectors import Vector
 
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
-CONCATENATION, CHARACTERS, TOLD, PROFILE, LOSS = (
+CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-15",
     "LLQ-API-16",
     "LLQ-API-17",
@@ -49,7 +49,7 @@ CODES = frozenset(
 )
 """The codes of errors, as the chapter's table lists them."""
 
-ANOTHER_TEXT = "another text"
+DIFFERENT_TEXT = "different text"
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 SHOWN = 160
 """Characters that are shown of a text."""
@@ -91,7 +91,9 @@ def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int, Step, Deviation]]:
     """Yield what is wrong, in the order of steps, which count from 1."""
     if len(observed.steps) != len(scenario.steps):
-        missing_steps = Deviation(ERRORS, f"{len(observed.steps)} steps were told of {len(scenario.steps)}")
+        missing_steps = Deviation(
+            ERRORS, f"the adapter reported {len(observed.steps)} of {len(scenario.steps)} steps"
+        )
         yield 1, scenario.steps[0], missing_steps
         return
     texts: list[str | None] = []
@@ -103,7 +105,7 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
     for number, (step, observation) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
         texts.append(observation.get("text"))
         for deviation in _step(step, observation, texts, observed):
-            stream_differs = step["do"] == "stream" and deviation.headline == ANOTHER_TEXT
+            stream_differs = step["do"] == "stream" and deviation.headline == DIFFERENT_TEXT
             if stream_differs and inferred.get(_call(step)) == step["expect"].get("text", ""):
                 yield number, step, replace(deviation, rule=CONCATENATION)
             else:
@@ -159,7 +161,10 @@ def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observa
     elif expected.get("reason"):
         if error is None or not error["reason"]:
             yield Deviation(
-                rule, "not rejected with the signal's reason", "the reason itself", _outcome(observation)
+                rule,
+                "not rejected with the signal's reason",
+                "the reason of the signal",
+                _outcome(observation),
             )
     elif error is not None and not (expected.get("lost") and error["code"] == "device-lost"):
         yield Deviation(
@@ -170,12 +175,14 @@ def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observa
 def _error_form_deviations(error: Observation) -> Iterator[Deviation]:
     rule = error["rule"]
     if error["code"] not in CODES:
-        codes = "a code of the table"
+        codes = "a code that chapter Runtime API lists"
         yield Deviation(
-            ERRORS, "an error without a known code", codes, f"{error['name']} {_shortened(error['code'])}"
+            ERRORS, "an error with an unknown code", codes, f"{error['name']} {_shortened(error['code'])}"
         )
     elif rule is not None and rule not in registry():
-        yield Deviation(ERRORS, "an error whose rule is none", "the id of a rule, or null", _shortened(rule))
+        yield Deviation(
+            ERRORS, "an error with an unknown rule", "the id of a rule, or null", _shortened(rule)
+        )
     elif not error["message"]:
         yield Deviation(ERRORS, "an error without a message")
 
@@ -189,10 +196,12 @@ def _error_deviations(
     if error is None:
         yield Deviation(rule, "did not fail", expected_error)
     elif error["reason"]:
-        yield Deviation(rule, "rejected with the reason of a signal that was not aborted", expected_error)
+        yield Deviation(
+            rule, "rejected with the reason of a signal, but no signal was aborted", expected_error
+        )
     elif error["code"] not in expected["code"] or error["rule"] not in (rules or [None]):
         actual_error = f"{error['name']} {error['code']}, rule {error['rule'] or 'null'}: {error['message']}"
-        yield Deviation(rule, "failed for another reason", expected_error, actual_error)
+        yield Deviation(rule, "failed for a different reason", expected_error, actual_error)
 
 
 def _load_deviations(step: Step, observation: Observation, observed: Observations) -> Iterator[Deviation]:
@@ -209,19 +218,21 @@ def _load_deviations(step: Step, observation: Observation, observed: Observation
             or last_event["loaded"] != last_event["total"]
         ):
             yield Deviation(
-                PROGRESS, "progress does not end with all", "ready, loaded = total", _shortened(last_event)
+                PROGRESS, "progress does not end with ready", "ready, loaded = total", _shortened(last_event)
             )
         if (
             "contextLength" in step["expect"]
             and observation["contextLength"] != step["expect"]["contextLength"]
         ):
             length = str(step["expect"]["contextLength"])
-            yield Deviation("LLQ-API-12", "another context", length, str(observation["contextLength"]))
+            yield Deviation(
+                "LLQ-API-12", "different context length", length, str(observation["contextLength"])
+            )
     elif "abort" in step:
         yield from _abort_deviations(step, observed)
         if observation["late"]:
             yield Deviation(
-                ABORTED_LOAD, "progress is told after the abort", "none", f"{observation['late']} calls"
+                ABORTED_LOAD, "progress reported after the abort", "none", f"{observation['late']} calls"
             )
 
 
@@ -234,16 +245,16 @@ def _progress_deviations(events: Sequence[Observation]) -> Iterator[Deviation]:
     for previous, current in pairwise(events):
         if PHASES.index(current["phase"]) < PHASES.index(previous["phase"]):
             yield Deviation(
-                PROGRESS, "phases go back", ", ".join(PHASES), f"{previous['phase']}, {current['phase']}"
+                PROGRESS, "phases out of order", ", ".join(PHASES), f"{previous['phase']}, {current['phase']}"
             )
         if current["loaded"] < previous["loaded"]:
             yield Deviation(
-                PROGRESS, "progress goes back", f"{previous['loaded']} or more", str(current["loaded"])
+                PROGRESS, "progress decreases", f"{previous['loaded']} or more", str(current["loaded"])
             )
     for event in events:
         if event["total"] and event["loaded"] > event["total"]:
             yield Deviation(
-                PROGRESS, "more is loaded than there is", f"at most {event['total']}", str(event["loaded"])
+                PROGRESS, "loaded exceeds total", f"at most {event['total']}", str(event["loaded"])
             )
 
 
@@ -270,7 +281,7 @@ def _tokenizer_deviations(
     for member in ("ids", "decoded"):
         if member in expected and observation[member] != expected[member]:
             yield Deviation(
-                rule, f"other {member}", _shortened(expected[member]), _shortened(observation[member])
+                rule, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
             )
 
 
@@ -298,22 +309,22 @@ def _stream_deviations(
         if ended_early:
             if not full_text.startswith(text):
                 yield Deviation(
-                    rule, "other pieces", f"a beginning of {_shortened(full_text)}", _shortened(text)
+                    rule, "different pieces", f"a prefix of {_shortened(full_text)}", _shortened(text)
                 )
         elif text != full_text:
             yield from _text_deviations(rule, full_text, text)
     complete = observation.get("error") is None or "begins" in expected
     for member in ("usage", "finishReason"):
         if member in expected and complete and observation[member] != expected[member]:
-            to_blame = TOLD if observation.get("error") is None and "begins" not in expected else rule
+            to_blame = SUMMARY if observation.get("error") is None and "begins" not in expected else rule
             yield Deviation(
-                to_blame, f"another {member}", _shortened(expected[member]), _shortened(observation[member])
+                to_blame, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
             )
 
 
 def _text_deviations(rule: str, expected: str, actual: str) -> Iterator[Deviation]:
     if actual != expected:
-        yield Deviation(rule, ANOTHER_TEXT, _shortened(expected), _shortened(actual))
+        yield Deviation(rule, DIFFERENT_TEXT, _shortened(expected), _shortened(actual))
 
 
 def _seed_deviations(
@@ -322,7 +333,10 @@ def _seed_deviations(
     """Compare the text with that of another step; steps are numbered from 0."""
     if "same" in expected and texts[-1] != texts[expected["same"]]:
         yield Deviation(
-            rule, "another text for the same seed", _shortened(texts[expected["same"]]), _shortened(texts[-1])
+            rule,
+            "different text for the same seed",
+            _shortened(texts[expected["same"]]),
+            _shortened(texts[-1]),
         )
 
 
@@ -332,13 +346,13 @@ def _profile_deviations(layers: int, report: Any) -> Iterator[Deviation]:
         pointer = "".join(f"/{step}" for step in violation.absolute_path)
         yield Deviation(
             PROFILE,
-            "a profile that its schema refuses",
+            "a profile that does not match its schema",
             "schema/profile.schema.json",
             f"{pointer}: {violation.message[:SHOWN]}",
         )
     elif len(report["block_times_ms"]) != layers:
         yield Deviation(
-            PROFILE, "times of other layers", f"{layers} times", _shortened(report["block_times_ms"])
+            PROFILE, "wrong number of layer times", f"{layers} times", _shortened(report["block_times_ms"])
         )
 
 
@@ -351,7 +365,7 @@ def _concurrent_deviations(
     if observation["order"] != step["expect"]["order"]:
         yield Deviation(
             str(step["rule"]),
-            "settled in another order",
+            "settled in a different order",
             _shortened(step["expect"]["order"]),
             _shortened(observation["order"]),
         )

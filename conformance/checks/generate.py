@@ -31,12 +31,12 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     ]
     certain = GENERATION_ENDS if len(actual) > most or set(actual) & set(ends) else None
     if expected_token is None:
-        headline = "generation ends too late"
+        headline = "generation stops too late"
     elif actual_token is None:
-        headline = "generation ends too early"
+        headline = "generation stops too early"
     else:
-        headline = "another token"
-        lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
+        headline = "different token"
+        lines.append(f"  margin     {vector.members.get('margin')} between the two largest logits")
     computation = Computation(runtime, vector, lambda mutant: [list(mutant.generate(package, prompt, most))])
     mutants = (
         recognize(computation, [actual], exact_distance) if actual else {}

@@ -42,7 +42,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     lines += error_bound.describe(answer, expected, bound, AXES)
     lines += _undeclared_cache(runtime.info.kv_cache, vector, answers)
     if "layers" in vector.members:
-        lines.append(f"  compare    the residual stream behind each layer: {vector.file('layers')}")
+        lines.append(f"  compare    the residual stream after each layer: {vector.file('layers')}")
     shortest = min(
         failing_splits, key=lambda number: len(splits[number])
     )  # of few steps, for it is asked of many mutants
@@ -57,7 +57,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         return failure(vector, "NaN or infinity", lines, certain=finite, mutants=mutants)
     if len(failing_splits) < len(splits):
         return failure(vector, "logits that depend on the split", lines, certain=SPLIT, mutants=mutants)
-    return failure(vector, "logits beyond the bound", lines, mutants=mutants)
+    return failure(vector, "logits outside the error bound", lines, mutants=mutants)
 
 
 def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[Sequence[int]]) -> list[Reals]:

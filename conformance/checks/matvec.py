@@ -30,5 +30,5 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     )
     mutants = recognize(computation, [products], bounded_distance([expected], [bound]))
     return failure(
-        vector, "products beyond their error bounds", lines, certain=not_finite(products), mutants=mutants
+        vector, "products outside their error bounds", lines, certain=not_finite(products), mutants=mutants
     )

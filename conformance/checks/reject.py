@@ -27,7 +27,7 @@ def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"accept {vector.id}: {headline}",
         f"  vector     {vector.description}",
         *(f"  reported   {quote(rule)}" for rule in verdict.rules),
-        "  The package breaks no rule of severity error.",
+        "  The package violates no rule of severity error.",
     ]
     return Failure(headline, "\n".join(lines), verdict.rules[:1] or ("LLQ-READ-1",))
 

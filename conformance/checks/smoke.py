@@ -28,4 +28,4 @@ def smoke(runtime: Runtime, vectors: Sequence[Vector]) -> None:
     except BrokenAdapter:
         raise
     except NoAnswerError as error:
-        raise BrokenAdapter(f"asked about {vector.id}: {error}", error.detail) from error
+        raise BrokenAdapter(f"request about vector {vector.id}: {error}", error.detail) from error

@@ -20,7 +20,7 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     lines = [f"  text       {text!a}"]
     differences = []
     if actual.ids != expected.ids:
-        differences.append("other token ids")
+        differences.append("different token ids")
         pairs = enumerate(zip_longest(expected.ids, actual.ids, fillvalue="nothing"))
         position, (expected_id, actual_id) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
         lines += [
@@ -29,7 +29,7 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
             f"  first      id {position}: expected {expected_id}, got {actual_id}",
         ]
     if actual.decoded != expected.decoded:
-        differences.append("another text decoded")
+        differences.append("different text decoded")
         lines += [f"  expected   {expected.decoded!a}", f"  got        {actual.decoded!a}"]
     mutants = recognize(
         Computation(runtime, vector, lambda mutant: [mutant.tokenize(package, text)]),

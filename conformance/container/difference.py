@@ -57,6 +57,6 @@ def _stored_values(tensor: Tensor, row: int, col: int) -> list[str]:
     values = f"code {decoding.codes(part)[block, r, c]}, scale {scale.view(np.uint16):04X} ({scale})"
     of_part = f" of part {number}" if len(tensor.parts) > 1 else ""
     return [
-        f"  lies in    block {block} ({i}, {j}){of_part}, row {r}, column {c} of the block",
+        f"  location   block {block} ({i}, {j}){of_part}, row {r}, column {c} of the block",
         f"  stored     {values}, zero_point {decoding.zero_points(part)[block]}",
     ]

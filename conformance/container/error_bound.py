@@ -48,7 +48,7 @@ def describe(
             *note(index),
         ]
 
-    lines = [f"  beyond     {np.count_nonzero(outliers)} of {outliers.size} elements"]
+    lines = [f"  outside    {np.count_nonzero(outliers)} of {outliers.size} elements"]
     if first_number == worst_number:
         return (
             lines

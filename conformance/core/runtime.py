@@ -148,4 +148,4 @@ class Unavailable(BrokenAdapter):
 
     def __init__(self, reason: str) -> None:
         """Say it in one line."""
-        NoAnswerError.__init__(self, f"the runtime cannot be had here: {reason}")
+        NoAnswerError.__init__(self, f"the runtime is not available on this machine: {reason}")

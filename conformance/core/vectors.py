@@ -101,7 +101,7 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
             else:
                 file.mkdir()
         case unknown:
-            raise VectorsError(f"no set-up is called {unknown!r}")
+            raise VectorsError(f"unknown set-up operation {unknown!r}")
 
 
 def load(directory: Path = VECTORS) -> list[Vector]:
@@ -114,10 +114,10 @@ def load(directory: Path = VECTORS) -> list[Vector]:
         raise VectorsError(f"{index} cannot be used: {type(error).__name__}: {error}") from error
     for kind in ("valid", "invalid"):
         if not any(vector.kind == kind for vector in vectors):
-            raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
+            raise VectorsError(f"{index} lists no {kind} vectors, expected at least one")
     repeated = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
     if repeated:
-        raise VectorsError(f"{index} lists more than once: {', '.join(repeated)}")
+        raise VectorsError(f"{index} contains duplicate ids: {', '.join(repeated)}")
     return vectors
 
 
@@ -131,11 +131,11 @@ def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
         raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
     unknown = [rule for rule in entry["rules"] if rule not in registry()]
     if unknown or not entry["rules"]:
-        cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
+        cited = f"{', '.join(unknown)}, which is not a rule" if unknown else "no rule"
         raise ValueError(f"{entry['id']} cites {cited}")
     missing_members = [member for member in MEMBERS[entry["kind"]] if member not in entry]
     if missing_members:
-        raise ValueError(f"{entry['id']} lacks {', '.join(missing_members)}")
+        raise ValueError(f"{entry['id']} has no member {', '.join(missing_members)}")
     return Vector(
         id=entry["id"],
         kind=entry["kind"],

@@ -40,9 +40,9 @@ def causes(results: Sequence[Result]) -> list[Cause]:
         if result.outcome is Outcome.FAILED and result.check in constant:
             groups["validation", constant[result.check]].append(result)
         elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
-            groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
+            groups[common.rule, f"equals *{common.name}*, which explains all wrong decodings"].append(result)
         elif result.outcome is Outcome.FAILED and result.check in VERDICTS and verdict:
-            groups[verdict.rule, f"equals *{verdict.name}*, as all wrong verdicts do"].append(result)
+            groups[verdict.rule, f"equals *{verdict.name}*, which explains all wrong verdicts"].append(result)
         elif result.outcome is Outcome.FAILED:
             groups[result.broken[0], ""].append(result)
         elif result.outcome.bad:
@@ -76,7 +76,7 @@ def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
     """Make a cause of a group; where nothing was said about it, of its commonest headline."""
     if not saying:
         (saying, _), *further_headlines = Counter(result.headline for result in results).most_common()
-        saying += ", and other ways" if further_headlines else ""
+        saying += ", and other failures" if further_headlines else ""
     return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
 
 

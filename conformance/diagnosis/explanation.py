@@ -21,7 +21,7 @@ PAIRS_UP_TO = 1 << 15
 MANY = 3
 """More explanations explain nothing: the tensors do not tell them apart."""
 
-SIGN_OF_ZERO = "−0 where +0 is due, or the reverse"
+SIGN_OF_ZERO = "wrong sign of zero"
 
 Decoded = Sequence[tuple[Tensor, NDArray[np.float32]]]
 """Tensors of one package, each with what a runtime returned for it."""

@@ -20,7 +20,7 @@ SAMPLING = ("LLQ-GEN-3", "LLQ-GEN-9")
 
 
 class Status(StrEnum):
-    """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
+    """Status of a rule: the worst outcome of its checks. `PASSED` needs at least one pass."""
 
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -95,7 +95,7 @@ def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     if not about:
         if reason := untestable(rule):
             return RuleStatus(rule, Status.UNTESTABLE, {}, reason)
-        return RuleStatus(rule, Status.NOT_ASKED, {}, "left out of this run")
+        return RuleStatus(rule, Status.NOT_ASKED, {}, "no vector of this run tests it")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
         if outcome in blamed:
@@ -108,20 +108,22 @@ def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
             rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(capabilities))}"
         )
     broken_rules = dict.fromkeys(name for result, _ in about for name in result.broken)
-    return RuleStatus(rule, Status.UNCLEAR, outcomes, f"checks about it fail for {', '.join(broken_rules)}")
+    return RuleStatus(
+        rule, Status.UNCLEAR, outcomes, f"every check of this rule fails because of {', '.join(broken_rules)}"
+    )
 
 
 def untestable(rule: Rule) -> str:
     """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
     if rule.kind == "permission":
-        return "it permits, so no answer violates it"
+        return "a permission cannot be violated"
     if rule.kind == "procedure":
-        return "it defines what other rules require, and the checks of those rules show it"
+        return "a procedure, tested by the checks of the rules that use it"
     if rule.id in WORKINGS:
-        return "it is about how a reader works, which no single answer shows"
+        return "it concerns the inner workings of a reader, which no single answer shows"
     if rule.id in SAMPLING:
-        return "it is about sampled tokens, and the suite asks for greedy ones"
+        return "it concerns sampled tokens; the suite requests greedy generation"
     if rule.stage == "behaviour" and rule.classes in (("writer",), ("executor",)):
-        hint = ": --exporter asks them" if rule.classes == ("writer",) else ""
-        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{hint}"
+        hint = " (test writers with --exporter)" if rule.classes == ("writer",) else ""
+        return f"it applies to {rule.classes[0]}s; the suite tests readers and runtimes{hint}"
     return ""

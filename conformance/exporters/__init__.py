@@ -33,4 +33,4 @@ def find(spec: str, timeout: float) -> Exporter:
         function = import_module(f".{KINDS[kind]}", __package__).exporter(target)
         return InProcessExporter(spec, function, timeout)
     kinds = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, conforming:name"
-    raise UnknownExporterError(f"--exporter={spec} is none of: {kinds}")
+    raise UnknownExporterError(f"--exporter={spec} is not one of: {kinds}")

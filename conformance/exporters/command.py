@@ -28,11 +28,13 @@ class CommandExporter:
         try:
             self._words = shlex.split(line)
         except ValueError as error:
-            raise UnknownExporterError(f"--exporter=cmd:{line} is no command line: {error}") from error
+            raise UnknownExporterError(
+                f"--exporter=cmd:{line} is not a valid command line: {error}"
+            ) from error
         missing_places = [place for place in PLACES if place not in line]
         if not self._words or missing_places:
             raise UnknownExporterError(
-                f"--exporter=cmd:{line} lacks {' and '.join(missing_places)}, which stand for paths, as in "
+                f"--exporter=cmd:{line} does not contain {' and '.join(missing_places)}; write for example "
                 "cmd:'llq export {checkpoint} {package}'"
             )
         self._timeout = timeout

@@ -26,7 +26,7 @@ class InProcessExporter:
         self.info: Info = getattr(function, "info", Info(name, language="Python"))
         self.claim: str = getattr(function, "claim", DEFAULT_CLAIM)
         if self.claim not in CLAIMS:
-            raise BrokenAdapter(f"it claims {self.claim!r}; known are {', '.join(CLAIMS)}")
+            raise BrokenAdapter(f"it claims {self.claim!r}; expected one of {', '.join(CLAIMS)}")
 
     def export(self, checkpoint: Path, package: Path, largest_file: int | None = None) -> Export:
         """Call the function; raises TimedOut."""
@@ -54,7 +54,7 @@ def load(target: str, timeout: float) -> InProcessExporter:
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
     function = getattr(exporter, "export", exporter)
     if not callable(function):
-        raise BrokenAdapter(f"py:{target} is neither a function of two paths nor has a method `export`")
+        raise BrokenAdapter(f"py:{target} is neither a function nor an object with a method `export`")
     return InProcessExporter(attribute, _with_attributes(function, exporter), timeout)
 
 

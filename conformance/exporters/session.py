@@ -106,9 +106,9 @@ class Session:
         """Return the package of a vector; raises Errored if there is none that conforms."""
         attempt = self.first_attempt(vector)
         if not attempt.export.succeeded:
-            raise Errored("there is no package to look at", attempt.export.message)
+            raise Errored("no package to check: the export failed", attempt.export.message)
         if not self.verdict(attempt).accepted:
-            raise Errored("there is no conforming package to look at")
+            raise Errored("no conforming package to check")
         return attempt.package
 
     def logits(self, package: Path, tokens: list[int]) -> Reals:

@@ -170,8 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compute and write everything; the exit status is 1 if a mutant is not caught."""
     parser = argparse.ArgumentParser(prog="python -m conformance.measurement.build", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--most", type=int, help="stop with a mutant when so many questions caught it")
-    parser.add_argument("--page-only", action="store_true", help="only write the page anew")
+    parser.add_argument("--most", type=int, help="Maximum number of questions that kill a mutant.")
+    parser.add_argument("--page-only", action="store_true", help="Only write the page.")
     options = parser.parse_args(arguments)
     from . import kill_page  # noqa: PLC0415 - it reads what this module writes
 
@@ -186,7 +186,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     sys.stdout.write(f"not caught: {', '.join(survivors) or 'none'}\n")
     groups = "; ".join(" = ".join(group) for group in kill_matrix.alike) or "none"
-    sys.stdout.write(f"told apart by no question: {groups}\n" if kill_matrix.complete else "not complete\n")
+    sys.stdout.write(
+        f"not distinguished by any question: {groups}\n" if kill_matrix.complete else "not complete\n"
+    )
     return 1 if survivors else 0
 
 

@@ -20,7 +20,7 @@ SIGNS = {
 }
 """Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
 
-SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
+SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – not tested"
 
 
 @dataclass(frozen=True)

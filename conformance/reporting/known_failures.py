@@ -60,7 +60,9 @@ class KnownFailures:
         for members in contents["known_failures"]:
             entry = Entry(**members)
             if (entry.check, entry.vector) in entries:
-                raise KnownFailuresError(f"{file} lists {entry.check} {entry.vector} more than once")
+                raise KnownFailuresError(
+                    f"{file} contains more than one entry for {entry.check} {entry.vector}"
+                )
             entries[entry.check, entry.vector] = entry
         return cls(file, entries)
 
@@ -78,9 +80,8 @@ class KnownFailures:
         if entry is None or not result.outcome.bad:
             return result
         if entry.rule not in result.broken:
-            mismatch = (
-                f"  listed     as a known failure of {entry.rule}, but this breaks {', '.join(result.broken)}"
-            )
+            rules = ", ".join(result.broken)
+            mismatch = f"  listed     as a known failure of {entry.rule}, but this failure breaks {rules}"
             return replace(result, explanation=f"{result.explanation}\n{mismatch}")
         since = f" (since {entry.since})" if entry.since else ""
         note = f"  known      {result.outcome}: {entry.reason}{since}"
@@ -90,12 +91,12 @@ class KnownFailures:
 
     def stale(self, results: Iterable[Result]) -> Iterator[str]:
         """Tell of entries whose checks do not fail: what to delete, and why."""
-        reasons = {Outcome.PASSED: "passes", Outcome.NOT_CLAIMED: "is not claimed any more"}
+        reasons = {Outcome.PASSED: "passes", Outcome.NOT_CLAIMED: "is no longer claimed"}
         for result in results:
             entry = self.entries.get((result.check, result.vector))
             if entry and result.outcome in reasons:
                 now = f"{entry.check} {entry.vector} {reasons[result.outcome]}"
-                yield f"{now}: delete {entry} from {self.file}"
+                yield f"{now}: delete the entry {entry} from {self.file}"
 
     def renewed(self, results: Sequence[Result]) -> dict[str, Any]:
         """Return the contents of a file of all that fails now; what was listed keeps its reason.
@@ -122,5 +123,5 @@ def write(contents: dict[str, Any], file: Path) -> None:
 def _unknown(entry: Entry, vectors: set[str]) -> str:
     """Return what is wrong with an entry about nothing."""
     if entry.vector not in vectors:
-        return f"no vector is called {entry.vector}: mend or delete {entry}"
-    return f"the vector {entry.vector} has no check {entry.check}: mend or delete {entry}"
+        return f"there is no vector {entry.vector}: correct or delete the entry {entry}"
+    return f"vector {entry.vector} has no check {entry.check}: correct or delete the entry {entry}"

@@ -107,7 +107,7 @@ class Reporter:
         if result is None:
             return None
         category, letter = MARKS[result.outcome]
-        suffix = " alike" if report.nodeid in self._repeats else ""
+        suffix = " identically" if report.nodeid in self._repeats else ""
         return category + suffix, letter, result.outcome.upper()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -118,12 +118,12 @@ class Reporter:
         if self.directory is None or self.runtime is None or not self.results:
             return
         if session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            self._complaint = "no report was written: the run was interrupted"
+            self._complaint = "report not written: the run was interrupted"
             return
         try:
             self._write(self.runtime, self.directory, session.config.option.vectors)
         except OSError as error:
-            self._complaint = f"no report was written: {error.filename}: {error.strerror}"
+            self._complaint = f"report not written: {error.filename}: {error.strerror}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _write(self, runtime: Any, directory: Path, home: Path) -> None:

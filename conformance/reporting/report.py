@@ -108,9 +108,9 @@ def read(path: Path) -> Report:
             )
         messages.conform(value, "report")
     except OSError as error:
-        raise ReportError(f"{file}: {error.strerror}; give a directory that --report wrote") from error
+        raise ReportError(f"{file}: {error.strerror}; pass a directory that --report wrote") from error
     except (messages.MessageError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ReportError(f"{file} is no report of the suite: {error}; --report writes them") from error
+        raise ReportError(f"{file} is not a report of the suite: {error}; write one with --report") from error
     return dict(value)
 
 

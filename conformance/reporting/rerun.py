@@ -53,8 +53,8 @@ def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
     if name not in by_id:
         parts = [vector for vector in by_id if name in vector][:4] if name else []
         near = parts or get_close_matches(name, by_id, n=4, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(by_id)}, see index.json"
-        raise UnknownVectorError(f"there is no vector {name!r}; {hint}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"index.json lists all {len(by_id)} vectors"
+        raise UnknownVectorError(f"there is no vector {name!r}: {hint}")
     return by_id[name]
 
 
@@ -67,7 +67,7 @@ def rerun(
     """
     vector = find_vector(name, load(vectors))
     if vector.kind == "export":
-        raise UnknownVectorError(f"the vector {name} is about exporters: give --exporter")
+        raise UnknownVectorError(f"the vector {name} tests exporters: add --exporter")
     yield from _results(CHECKS, find_runtime(spec, timeout), vector)
 
 
@@ -77,7 +77,7 @@ def rerun_export(
     """Ask an exporter about one vector, check after check; raises what `rerun` raises."""
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
-        raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
+        raise UnknownVectorError(f"the vector {name} tests runtimes: omit --exporter")
     yield from _results(EXPORT_CHECKS, session(target, timeout), vector)
 
 
@@ -85,7 +85,7 @@ def session(target: Target, timeout: float) -> Session:
     """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
     if target.claims and target.claims not in exporters.CLAIMS:
         raise exporters.UnknownExporterError(
-            f"--exporter-claims={target.claims} is none of: {', '.join(exporters.CLAIMS)}"
+            f"--exporter-claims={target.claims} is not one of: {', '.join(exporters.CLAIMS)}"
         )
     exporter = exporters.find(target.spec, timeout)
     judge = find_runtime(target.judge, timeout)

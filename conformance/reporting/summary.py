@@ -105,7 +105,7 @@ class Summary:
         if all_causes[CAUSES:]:
             ending = ", ".join(dict.fromkeys(cause.title for cause in all_causes[CAUSES:]))
             yield from _folded("", f"and {len(all_causes) - CAUSES} more: {ending}")
-        yield f"Rerun one: {command(all_causes[0].vectors[0], self.target, self.vectors)}"
+        yield f"Rerun one vector: {command(all_causes[0].vectors[0], self.target, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:
@@ -117,7 +117,7 @@ class Summary:
         if bad:
             return f"DOES NOT CONFORM as {claims}: {bad} of {num_asked} checks not passed"
         if not num_asked:
-            return f"NOTHING CHECKED: the {self.target.option} claims none of what was asked"
+            return f"NOTHING CHECKED: the {self.target.option} claims no capability that the checks need"
         if num_known := counts[Outcome.KNOWN_FAILURE]:
             return f"DOES NOT CONFORM as {claims}: {num_known} of {num_asked} checks fail, all known failures"
         return f"conforms as {claims}: {num_asked} checks passed"

@@ -34,12 +34,12 @@ def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
 def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[Any]:
     """Read the .npy file that an adapter wrote at the path that a member of the request names."""
     if not file.is_file():
-        raise BrokenAdapter(f"it answered that it is done, but wrote no file at `{member}`")
+        raise BrokenAdapter(f"the response reports success, but there is no file at `{member}`")
     try:
         with file.open("rb") as stream, warnings.catch_warnings(action="error"):
             version = npy.read_magic(stream)
             if version not in _HEADERS:
-                reason = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
+                reason = f"the version of its .npy is {version[0]}.{version[1]}, expected 1.0 or 2.0"
                 raise BrokenAdapter(reason)  # noqa: TRY301 - one `try` for all that is wrong with a header
             shape, fortran_order, dtype = _HEADERS[version](stream)
             begin = stream.tell()
@@ -47,18 +47,20 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
         raise
     except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
         reason = str(error).partition("\n")[0][:200]
-        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {reason}") from error
+        raise BrokenAdapter(f"the file at `{member}` is not a .npy file: {reason}") from error
     if dtype.str not in types:
         type_names = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
-        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {type_names}")
+        raise BrokenAdapter(f"the descr of its .npy is {dtype.str!r}, expected {type_names}")
     if fortran_order and len(shape) > 1:
-        raise BrokenAdapter("its .npy is in Fortran order; arrays are row-major, fortran_order False")
+        raise BrokenAdapter("its .npy is in Fortran order, expected row-major order (fortran_order False)")
     expected, size = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
     if size != expected:
         raise BrokenAdapter(
             f"its .npy has {size} bytes of data where its shape {list(shape)} needs {expected}"
         )
     if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
-        raise BrokenAdapter(f"its .npy has the shape {list(shape)}; no answer is so large")
+        raise BrokenAdapter(
+            f"its .npy has the shape {list(shape)}; an expected array is at most {LARGEST} bytes"
+        )
     native = dtype.newbyteorder("=")
     return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)

@@ -169,9 +169,11 @@ class CommandRuntime:
             limit = self.timeout * self._hello.get("timeout_scale", 1)
             answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
-                raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
+                raise BrokenAdapter(
+                    f"it answered request {answer['id']}, expected an answer to request {self._requests}"
+                )
         if not answer["ok"]:
-            message = " ".join(answer["error"].split()) or "an error without a text"
+            message = " ".join(answer["error"].split()) or "an error without a message"
             message = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]} …"
             raise Declined(message, process.last_words())
         return answer

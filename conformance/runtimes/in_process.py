@@ -48,15 +48,17 @@ class InProcessRuntime:
             self.capabilities = frozenset(runtime.capabilities)
             info = runtime.info
         except Exception as error:
-            raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
+            raise BrokenAdapter(f"a runtime must have `capabilities` and `info`: {error}") from error
         try:
             self.info = Info(info.name, info.version, info.language, info.kv_cache)
         except AttributeError as error:
             raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
-            raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
+            raise BrokenAdapter(f"it claims {', '.join(unknown)}; expected are {', '.join(CAPABILITIES)}")
         if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
-            raise BrokenAdapter(f"it claims logits, so its info declares kv_cache: {' or '.join(KV_CACHES)}")
+            raise BrokenAdapter(
+                f"it claims logits, but its info does not declare kv_cache, expected {' or '.join(KV_CACHES)}"
+            )
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor."""
@@ -133,9 +135,7 @@ class InProcessRuntime:
         except _Alarm:
             raise TimedOut(f"no answer within {self.timeout:g} s") from None
         except SystemExit as error:
-            raise Errored(
-                f"it left Python with SystemExit: {error}", traceback.format_exc(limit=-5)
-            ) from error
+            raise Errored(f"it exited with SystemExit: {error}", traceback.format_exc(limit=-5)) from error
         except Exception as error:
             raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
 
@@ -145,7 +145,7 @@ def _ids(values: Sequence[Any], method: str) -> tuple[int, ...]:
     try:
         return tuple(operator.index(value) for value in values)
     except TypeError as error:
-        raise BrokenAdapter(f"{method} returned token ids that are no integers: {error}") from error
+        raise BrokenAdapter(f"{method} returned token ids that are not integers: {error}") from error
 
 
 class _Alarm(BaseException):

@@ -69,7 +69,7 @@ def decode(line: bytes, op: str) -> Message:
         conform(message, _response(message, op))
         json.dumps(message, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError("nested too deeply") from error
     except UnicodeEncodeError as error:
         raise MessageError(
             f"{op}.response: {error.object[error.start]!a} is half a surrogate pair"

@@ -69,22 +69,22 @@ class Process:
         if op != "hello":  # what was written at the start belongs to the handshake
             self._stderr.clear()
         if not self._lines.empty() and (unasked := self._lines.get_nowait()):
-            raise BrokenAdapter(f"it wrote {_excerpt(unasked)} to standard output without being asked")
+            raise BrokenAdapter(f"it wrote {_excerpt(unasked)} to standard output without a request")
         line = self._answer(request, timeout)
         if not line:
             raise Errored(f"the process ended during {op!r}, {self._death()}")
         if len(line) >= LONGEST_LINE:
             message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_excerpt(line)}"
-            raise BrokenAdapter(f"{message}; arrays belong into files")
+            raise BrokenAdapter(f"{message}; arrays must be written to files")
         if not line.endswith(b"\n"):
             end = f"the process ended in the middle of its answer to {op!r}, {self._death()}"
             raise Errored(f"{end}: {_excerpt(line)}")
         try:
             return messages.decode(line, op)
         except MessageError as error:
-            raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
+            raise BrokenAdapter(f"a response does not match its schema: {error}") from error
         except ValueError:
-            message = f"it wrote {_excerpt(line)} to standard output, which is for the protocol"
+            message = f"it wrote {_excerpt(line)} to standard output, which is reserved for the protocol"
             raise BrokenAdapter(f"{message}; print to standard error") from None
 
     def tell(self, message: Message) -> None:
@@ -106,7 +106,7 @@ class Process:
     def last_words(self) -> str:
         """Return the end of what it wrote to standard error since the last request."""
         return (
-            "\n".join(["standard error ended with:", *(f"  {line}" for line in self._stderr)])
+            "\n".join(["the last lines of standard error:", *(f"  {line}" for line in self._stderr)])
             if self._stderr
             else ""
         )
@@ -125,7 +125,9 @@ class Process:
             except Empty:
                 if exited:
                     return b""
-        raise TimedOut(f"no answer to {request['op']!r} within {timeout:g} s; was standard output flushed?")
+        raise TimedOut(
+            f"no answer to {request['op']!r} within {timeout:g} s; does the adapter flush standard output?"
+        )
 
     def _death(self) -> str:
         try:

@@ -31,10 +31,10 @@ def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | Non
     """Expect a package that conforms."""
     attempt = session.first_attempt(vector)
     if not attempt.export.succeeded:
-        headline = "refused a checkpoint that a package can hold"
+        headline = "refused a checkpoint that can be exported"
         return failure("export", vector, SAME, headline, [message_line(attempt.export.message)])
     if not attempt.package.is_dir():
-        return failure("export", vector, "LLQ-WRITE-7", "said that it succeeded, and left no package")
+        return failure("export", vector, "LLQ-WRITE-7", "reported success, but wrote no package")
     verdict = session.verdict(attempt)
     if verdict.accepted:
         return None
@@ -51,7 +51,9 @@ def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
     members = {key: value for key, value in model.items() if key not in FREE}
     differences = list(_differences("model", members, stated))
     if model.get("tied_embeddings") and not vector.members["model"]["tied_embeddings"]:
-        differences.append("model.tied_embeddings: found true, though the checkpoint has a head of its own")
+        differences.append(
+            "model.tied_embeddings: found true, expected false: the checkpoint has a separate head"
+        )
     theta = vector.members["inv_freq"]
     if not differences and theta is not None and "rope.inv_freq" in tensor_names(package):
         frequencies = decoded(package)["rope.inv_freq"].astype(np.float64)
@@ -61,7 +63,7 @@ def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
             differences.append(f"rope.inv_freq[{at}]: found {frequencies[at]!r}, expected {theta[at]!r}")
     if not differences:
         return None
-    headline = f"the package is of another model: {differences[0]}"
+    headline = f"the package describes a different model: {differences[0]}"
     return failure(
         "describe", vector, SAME, headline, [f"differs    {difference}" for difference in differences]
     )
@@ -90,6 +92,6 @@ def compute(session: Session, vector: Vector, _checkpoint: Path) -> Failure | No
     distance = float(np.sqrt(np.mean((logits - expected) ** 2) / np.mean(expected**2)))
     if distance <= FARTHEST:
         return None
-    headline = "computes something else than the checkpoint"
-    lines = [f"distance   {distance:.3f} of the logits' own size, in root mean square; at most {FARTHEST}"]
+    headline = "computes a different function than the checkpoint"
+    lines = [f"distance   {distance:.3f} (RMS error / RMS of the logits); expected at most {FARTHEST}"]
     return failure("compute", vector, SAME, headline, lines)

@@ -25,4 +25,4 @@ def failure(check: str, vector: Vector, rule: str, headline: str, lines: Sequenc
 def message_line(message: str) -> str:
     """Return the end of an exporter's message, as one line of a failure."""
     line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
-    return f"said       {line[-SHOWN:] or 'nothing'}"
+    return f"message    {line[-SHOWN:] or 'nothing'}"

@@ -32,7 +32,9 @@ def repeat(session: Session, vector: Vector, _checkpoint: Path) -> Failure | Non
         time.sleep(0.01)
     second_attempt = session.attempt(vector)
     if not second_attempt.export.succeeded:
-        raise Errored("it exported the checkpoint once, and not a second time", second_attempt.export.message)
+        raise Errored(
+            "the first export of the checkpoint succeeded, the second failed", second_attempt.export.message
+        )
     first_files, second_files = first_attempt.files, second_attempt.files
     differing = sorted(
         name
@@ -45,7 +47,7 @@ def repeat(session: Session, vector: Vector, _checkpoint: Path) -> Failure | Non
         f"differing  {name}{_first_difference(first_files.get(name), second_files.get(name))}"
         for name in differing
     ]
-    headline = "another export of the same checkpoint gave other bytes"
+    headline = "a second export of the same checkpoint has different bytes"
     return failure("repeat", vector, SAME_BYTES, headline, lines)
 
 
@@ -71,7 +73,7 @@ def traceless(session: Session, vector: Vector, _checkpoint: Path) -> Failure | 
     for name, data in attempt.files.items():
         if Path(name).suffix in TEXTS:
             for kind, trace in _traces(data.decode(errors="replace"), paths):
-                headline = f"{name} holds {kind}"
+                headline = f"{name} contains {kind}"
                 lines = [f"found      {trace}", message_line(attempt.export.message)]
                 return failure("traceless", vector, SAME_BYTES, headline, lines)
     return None

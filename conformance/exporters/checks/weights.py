@@ -75,12 +75,12 @@ def rounding(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
         outside = ~(np.abs(matrix.errors) <= tolerance)
         if outside.any():
             row, col = (int(index) for index in np.argwhere(outside)[0])
-            headline = "a weight is more than half a step from the checkpoint's"
+            headline = "the error of a weight is more than half a step"
             lines = [
                 f"tensor     {matrix.name}, row {row}, column {col}, of {int(outside.sum())} such weights",
                 f"expected   {matrix.expected[row, col]:.9g}",
                 f"got        {matrix.actual[row, col]:.9g}, {matrix.errors[row, col]:+.3f} steps away",
-                "hint       an exporter that rounds otherwise claims less: --exporter-claims=weights",
+                "hint       if the exporter does not round to nearest, use --exporter-claims=weights",
             ]
             return failure("rounding", vector, SAME, headline, lines)
     return None
@@ -97,7 +97,7 @@ def _raw(tensor: Tensor, actual: NDArray[np.float32], expected: Reals) -> list[s
         return []
     at = tuple(int(index) for index in np.argwhere(off)[0])
     return [
-        "a raw tensor is not the checkpoint's",
+        "a raw tensor differs from the checkpoint",
         f"first      element {list(at)}, of {int(off.sum())} that differ",
         f"expected   {expected[at]:.9g}",
         f"got        {actual[at]:.9g}",
@@ -130,9 +130,9 @@ def _far(matrix: Matrix) -> list[str]:
         return []
     row = int(far[0])
     return [
-        "a row of a matrix is not the checkpoint's",
+        "a row of a matrix differs from the checkpoint",
         f"first      row {row}, of {far.size} such rows of {len(cosines)}",
-        f"cosine     {cosines[row]:.3f} with the checkpoint's row, at least {LEAST_COSINE}",
+        f"cosine     {cosines[row]:.3f} with the checkpoint's row; expected at least {LEAST_COSINE}",
         *_resembles(matrix, row),
     ]
 
@@ -154,7 +154,7 @@ def _shifted(matrix: Matrix) -> list[str]:
             if block.size >= LEAST_ELEMENTS and not abs(block.mean()) <= GREATEST_BIAS:
                 place = f"block ({i // BLOCK}, {j // BLOCK})"
                 return [
-                    "a block is shifted as a whole",
-                    f"first      {place}, by {block.mean():+.3f} steps on average; at most {GREATEST_BIAS}",
+                    "all weights of a block are shifted",
+                    f"first      {place}, mean error {block.mean():+.3f} steps; at most {GREATEST_BIAS}",
                 ]
     return []

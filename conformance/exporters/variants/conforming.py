@@ -183,6 +183,7 @@ def exporter(name: str) -> ConformingVariant:
     """Return the conforming variant of a name; raises UnknownExporterError."""
     if name not in CONFORMING:
         raise UnknownExporterError(
-            f"no conforming variant of the exporter is called {name!r}; there are {', '.join(CONFORMING)}"
+            f"there is no conforming variant of the exporter {name!r}; "
+            f"expected one of {', '.join(CONFORMING)}"
         )
     return CONFORMING[name]

@@ -66,10 +66,10 @@ CONFORMING: dict[str, Callable[[], Any]] = {
 def runtime(name: str) -> Any:
     """Return the conforming variant of a name. Raises UnknownVariantError, which tells the nearest names."""
     if name not in CONFORMING:
-        near = ", ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
+        near = " or ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
         raise UnknownVariantError(
-            f"no conforming variant is called {name!r}; near are {near}; "
-            "`python -m conformance.mutation.conforming` lists all"
+            f"there is no conforming variant {name!r}; did you mean {near}? "
+            "`python -m conformance.mutation.conforming` lists all variants"
         )
     return CONFORMING[name]()
 

@@ -66,8 +66,8 @@ def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntim
         if name not in MUTANTS:
             near = get_close_matches(name, MUTANTS, 3, 0.3) or list(MUTANTS)[:3]
             raise UnknownMutantError(
-                f"no mutant is called {name!r}; near are {', '.join(near)}; "
-                "`python -m conformance.mutation.mutants` lists all"
+                f"there is no mutant {name!r}; did you mean {' or '.join(near)}? "
+                "`python -m conformance.mutation.mutants` lists all mutants"
             )
         mutants.append(MUTANTS[name])
     return MutantRuntime(mutants, kv_cache)

@@ -70,14 +70,14 @@ class _Page:
         if not num_asked:
             status, verdict = (
                 Status.NOT_CLAIMED,
-                "Nothing checked: the runtime claims none of what was asked.",
+                "Nothing checked: the runtime claims no capability that the checks need.",
             )
         elif bad:
             status, verdict = Status.FAILED, f"Does not conform: {bad} of {num_asked} checks not passed."
         elif num_known:
             status, verdict = (
                 Status.KNOWN_FAILURE,
-                f"Does not conform: {num_known} of {num_asked} checks fail as known.",
+                f"Does not conform: {num_known} of {num_asked} checks fail, all known failures.",
             )
         else:
             status, verdict = Status.PASSED, f"Conforms: {num_asked} checks passed."
@@ -135,7 +135,7 @@ class _Page:
                 )
             )
         return element(
-            "section", element("h2", "What is broken"), element("ol", *items), class_="causes", id="broken"
+            "section", element("h2", "Causes"), element("ol", *items), class_="causes", id="broken"
         )
 
     def _filters(self, areas: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Html:
@@ -197,7 +197,7 @@ class _Page:
             ),
             *([element("p", rule["why"][0].upper() + rule["why"][1:] + ".")] if rule["why"] else []),
             *self._failures(name, failures),
-            *self._list("Failed for another rule", unrelated_failures, name),
+            *self._list("Failed because of another rule", unrelated_failures, name),
             *self._list("Passed", passes, name),
             *self._list("Not claimed", silent, name),
         ]
@@ -223,7 +223,7 @@ class _Page:
             if similar_failures:
                 yield element(
                     "details",
-                    element("summary", f"{len(similar_failures)} more fail alike"),
+                    element("summary", f"{len(similar_failures)} more identical failures"),
                     *(self._failure(rule, result) for result in similar_failures),
                     class_="alike",
                 )
@@ -232,7 +232,7 @@ class _Page:
         key = (result.check, result.vector)
         title = text(badge(result.outcome), f" {result.check} ", element("b", result.vector))
         if key in self.anchors:
-            link = element("a", "told in full above", href=f"#{self.anchors[key]}")
+            link = element("a", "described in full above", href=f"#{self.anchors[key]}")
             return element("p", title, f" {result.headline}: ", link, class_="failure")
         self.anchors[key] = f"{rule}.{result.check}.{result.vector}"
         rerun_command = command(result.vector, target(self.report), self.report["options"]["vectors"])

@@ -42,7 +42,7 @@ def script() -> Path:
     if not (web / SOURCE).is_file():
         return built_file(web, BUNDLE)
     if not (web / "node_modules" / "@huggingface").is_dir():
-        raise BrokenAdapter(f"npm's packages are not installed: run npm ci --ignore-scripts in {web}")
+        raise BrokenAdapter(f"the npm packages are not installed: run npm ci --ignore-scripts in {web}")
     return web / SOURCE
 
 
@@ -53,5 +53,5 @@ def built_file(web: Path, name: Path) -> Path:
     if (web / "package.json").is_file():
         remedy = f"run npm ci --ignore-scripts and npm run build in {web}"
     else:
-        remedy = "this installation was made without a build of web/; install a published wheel"
+        remedy = "this installation does not contain the built files of web/; install a published wheel"
     raise BrokenAdapter(f"{name.name} is not built: {remedy}")

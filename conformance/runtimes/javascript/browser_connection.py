@@ -45,7 +45,7 @@ class BrowserConnection:
             self._words.clear()
         while not self._connection.received.empty():
             if (unasked := self._connection.received.get_nowait()) and not self._note(unasked):
-                raise BrokenAdapter(f"the page sent {_excerpt(unasked)} without being asked")
+                raise BrokenAdapter(f"the page sent {_excerpt(unasked)} without a request")
         messages.encode(request)  # as its schema says, before addresses take the place of paths
         addresses = dict(request)
         for key in FOLDERS & request.keys():
@@ -54,15 +54,17 @@ class BrowserConnection:
             self._connection.send(json.dumps(addresses | files))
             text = self._answer(op, timeout)
         if text is None:
-            raise Errored(f"the page was closed, or crashed, during {op!r}{self._death()}")
+            raise Errored(f"the page was closed or crashed during {op!r}{self._death()}")
         if len(text) >= LONGEST_LINE:
             raise BrokenAdapter(f"its response to {op!r} is longer than {LONGEST_LINE} characters")
         try:
             return messages.decode(text.encode(), op)
         except MessageError as error:
-            raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
+            raise BrokenAdapter(f"a response does not match its schema: {error}") from error
         except ValueError:
-            raise BrokenAdapter(f"the page sent {_excerpt(text)}, which is no message") from None
+            raise BrokenAdapter(
+                f"the page sent {_excerpt(text)}, which is not a message of the protocol"
+            ) from None
 
     def tell(self, message: Message) -> None:
         """Send a message."""
@@ -76,7 +78,9 @@ class BrowserConnection:
 
     def last_words(self) -> str:
         """Return what the page said in its console since the last request."""
-        return "\n".join(["the page said:", *(f"  {line}" for line in self._words)]) if self._words else ""
+        return (
+            "\n".join(["console of the page:", *(f"  {line}" for line in self._words)]) if self._words else ""
+        )
 
     def _connected(self, timeout: float) -> WebSocketConnection:
         deadline = time.monotonic() + timeout
@@ -163,12 +167,14 @@ class Browser:
         status = self._popen.poll()
         if status is None:
             return ""
-        return f"; {self.name} was killed by signal {-status}" if status < 0 else f"; {self.name} left"
+        return f"; {self.name} was killed by signal {-status}" if status < 0 else f"; {self.name} exited"
 
     def last_words(self) -> str:
         """Return the end of its standard error."""
         lines = self._stderr.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
-        return "\n".join(["standard error ended with:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)])
+        return "\n".join(
+            ["the last lines of standard error:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)]
+        )
 
     def end(self, grace: float) -> None:
         """End it, after so many seconds in which it may leave by itself, and remove its profile."""

@@ -47,5 +47,5 @@ def driver_variables(driver: str | None, usual: tuple[str, ...] = ()) -> dict[st
     if driver in (None, "system"):
         return {}
     if not Path(str(driver)).is_file():
-        raise NodeError(f"there is no driver manifest {driver}")
+        raise NodeError(f"driver manifest not found: {driver}")
     return {"VK_ICD_FILENAMES": str(driver), "VK_DRIVER_FILES": str(driver)}
