@@ -84,7 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:
-    """Return the options that a report tells."""
+    """Return the options that a report lists."""
     options = config.option
     return {
         "timeout": options.answer_timeout,
@@ -166,7 +166,7 @@ def subject_of(config: pytest.Config) -> Any:
 
 
 def _invite(config: pytest.Config) -> None:
-    """Tell what a person has to do before the runtime answers."""
+    """Print what a person must do before the runtime answers."""
     if invitation := getattr(config.stash[SUBJECT], "invitation", ""):
         if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
             raise pytest.UsageError(

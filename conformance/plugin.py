@@ -25,6 +25,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 
 def names(argument: str, package: str) -> bool:
-    """Return whether an argument of pytest, behind `--pyargs`, names something of a package."""
+    """Return whether an argument of pytest, after `--pyargs`, names a module of a package."""
     module = argument.partition("::")[0]
     return module == package or module.startswith(f"{package}.")

@@ -45,7 +45,7 @@ def target(config: pytest.Config) -> Target:
 
 
 def checks(target: Target) -> tuple[Check, ...]:
-    """Return the checks of a runtime, or those of an exporter."""
+    """Return the checks of runtimes or of exporters."""
     return EXPORT_CHECKS if target.exporting else CHECKS
 
 

@@ -15,10 +15,10 @@ from ..diagnosis.recognition import Computation, Named, recognize
 from .failure_text import failure, not_finite
 
 NORMAL = 2.0**-14
-"""The least normal number of binary16: a result below it may be 0 instead."""
+"""Smallest normal number of binary16: a smaller result may be 0 instead."""
 
 NEGLIGIBLE = 2.0**-100
-"""A vector whose greatest magnitude is below this may be treated as a vector of zeros."""
+"""A vector whose largest magnitude is below this value may be treated as a vector of zeros."""
 
 SCALE_ERROR = 2.0**-21
 
@@ -106,6 +106,6 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
 
 
 def _taken_for_zero(x: NDArray[np.float32], codes: Reals, scales: Reals) -> NDArray[Any]:
-    """Return which vectors are so small that they may be taken for zeros, and were."""
+    """Return which vectors are negligibly small and were treated as zeros."""
     negligible = np.abs(x).max(axis=1) < NEGLIGIBLE
     return np.asarray(negligible & (scales == 0) & (codes == 0).all(axis=1))

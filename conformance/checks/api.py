@@ -1,4 +1,4 @@
-"""Check `api`: calls of the JavaScript interface come to what chapter Runtime API says."""
+"""Check `api`: calls of the JavaScript interface behave as chapter Runtime API specifies."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,14 +52,14 @@ CODES = frozenset(
 DIFFERENT_TEXT = "different text"
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 SHOWN = 160
-"""Characters that are shown of a text."""
+"""Maximum length of a quoted text, in characters."""
 
 Observation = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One thing that is wrong: the rule that it breaks, and what was expected and got."""
+    """One deviation: the rule that it breaks, the expected and the actual value."""
 
     rule: str
     headline: str
@@ -68,7 +68,7 @@ class Deviation:
 
 
 def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Make the calls; a failure tells of the first that came to something else."""
+    """Make the calls; a failure describes the first unexpected result."""
     scenario = Scenario.of(vector, package)
     observed = runtime.api(scenario)
     all_deviations = deviations(scenario, observed)
@@ -89,7 +89,7 @@ def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 
 def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int, Step, Deviation]]:
-    """Yield what is wrong, in the order of steps, which count from 1."""
+    """Yield the deviations in the order of the steps, which are numbered from 1."""
     if len(observed.steps) != len(scenario.steps):
         missing_steps = Deviation(
             ERRORS, f"the adapter reported {len(observed.steps)} of {len(scenario.steps)} steps"
@@ -113,7 +113,7 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
 
 
 def _call(step: Step) -> str:
-    """Return what two calls have in common that have to give the same text."""
+    """Return a key that is equal for calls that must return the same text."""
     return json.dumps([step.get("prompt"), step.get("options")])
 
 
@@ -131,7 +131,7 @@ def call_text(step: Step) -> str:
 def _step(
     step: Step, observation: Observation, texts: Sequence[str | None], observed: Observations
 ) -> Iterator[Deviation]:
-    """Yield what is wrong about one step; texts: those of the steps up to it."""
+    """Yield the deviations of one step; `texts` are the texts of the steps up to this step."""
     if step["do"] == "together":
         yield from _concurrent_deviations(step, observation, observed)
         return
@@ -152,7 +152,7 @@ def _step(
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
-    """Yield what is wrong about how a call ended."""
+    """Yield the deviations in how a call ended."""
     error = observation.get("error")
     if error is not None and not error["reason"] and not expected.get("reason"):
         yield from _error_form_deviations(error)
@@ -190,7 +190,7 @@ def _error_form_deviations(error: Observation) -> Iterator[Deviation]:
 def _error_deviations(
     rule: str, expected: Mapping[str, Any], error: Observation | None
 ) -> Iterator[Deviation]:
-    """Compare an error with the one that has to come."""
+    """Compare an error with the expected error."""
     rules = expected["rules"]
     expected_error = f"code {' or '.join(expected['code'])}, rule {' or '.join(rules) or 'null'}"
     if error is None:
@@ -205,7 +205,7 @@ def _error_deviations(
 
 
 def _load_deviations(step: Step, observation: Observation, observed: Observations) -> Iterator[Deviation]:
-    """Look at progress, and at what went on after an abort."""
+    """Check the progress, and the activity after an abort."""
     if observation.get("shared"):
         return
     events = observation["progress"]
@@ -237,7 +237,7 @@ def _load_deviations(step: Step, observation: Observation, observed: Observation
 
 
 def _progress_deviations(events: Sequence[Observation]) -> Iterator[Deviation]:
-    """Look at the order of phases and at the counts."""
+    """Check the order of phases and the counts."""
     phases = [event["phase"] for event in events]
     if unknown := sorted(set(phases) - set(PHASES)):
         yield Deviation(PROGRESS, "an unknown phase", ", ".join(PHASES), ", ".join(unknown))
@@ -259,7 +259,7 @@ def _progress_deviations(events: Sequence[Observation]) -> Iterator[Deviation]:
 
 
 def _abort_deviations(step: Step, observed: Observations) -> Iterator[Deviation]:
-    """Look at the server's log: after an abort nothing is asked for, and nothing left hanging."""
+    """Check the server's log: after an abort there are no requests and no open responses."""
     abort_line = next(
         (i for i, line in enumerate(observed.log) if line.startswith("LEFT")), len(observed.log)
     )
@@ -288,7 +288,7 @@ def _tokenizer_deviations(
 def _stream_deviations(
     rule: str, expected: Mapping[str, Any], observation: Observation
 ) -> Iterator[Deviation]:
-    """Look at the text of a stream, its pieces, and what it tells in the end."""
+    """Check the text of a stream, its pieces and its summary."""
     pieces = observation["pieces"]
     full_text = expected.get("text", expected.get("begins"))
     if observation["torn"]:
@@ -330,7 +330,7 @@ def _text_deviations(rule: str, expected: str, actual: str) -> Iterator[Deviatio
 def _seed_deviations(
     rule: str, expected: Mapping[str, Any], texts: Sequence[str | None]
 ) -> Iterator[Deviation]:
-    """Compare the text with that of another step; steps are numbered from 0."""
+    """Compare the text with the text of another step; steps are numbered from 0."""
     if "same" in expected and texts[-1] != texts[expected["same"]]:
         yield Deviation(
             rule,

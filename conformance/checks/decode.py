@@ -13,11 +13,11 @@ from ..core.vectors import Vector
 from ..diagnosis.explanation import explain, reportable
 
 NAMED = 3
-"""How many wrong tensors are named."""
+"""Number of wrong tensors that a failure names."""
 
 
 def decode(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Compare all tensors; a failure describes the first that differs, and explains all at once."""
+    """Compare all tensors; a failure describes the first difference and explains all differences together."""
     actual = {name: runtime.decode(package, name) for name in vector.tensors}
     expected = {name: np.load(file, allow_pickle=False) for name, file in vector.tensors.items()}
     differing = [name for name in actual if not identical(actual[name], expected[name])]
@@ -51,6 +51,6 @@ def decode(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 
 def _suspects(vector: Vector, tensor: Tensor) -> tuple[str, ...]:
-    """Return the rules of decoding that the vector is about, or else the one that any wrong weight breaks."""
+    """Return the decoding rules that the vector tests, or else the rule that any wrong weight breaks."""
     about = tuple(rule for rule in vector.rules if registry()[rule].stage == "decode")
     return about or ("LLQ-DEQ-3" if tensor.quantized else "LLQ-RAW-3",)

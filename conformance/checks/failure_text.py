@@ -1,4 +1,4 @@
-"""A failure of a computation, in words: what all checks of computed answers have in common."""
+"""The text of a failure of a computation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +20,9 @@ def failure(
     certain: str | None = None,
     mutants: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Failure:
-    """Return a failure that cites the rules of the vector, and before them those that are certainly broken.
+    """Return a failure that cites first the rules that are certainly broken, then the rules of the vector.
 
-    named: the mutants that yield the answer, with their rules; if there is one, its rules are certain.
+    mutants: the mutants that yield the answer, with their rules; the rules of a single mutant are certain.
     """
     titles = dict(mutants or {})
     sure = [rule for rules in titles.values() for rule in rules] if len(titles) == 1 else []

@@ -1,4 +1,4 @@
-"""Check `generate`: greedy choice yields the expected tokens, and ends where it has to."""
+"""Check `generate`: greedy choice yields the expected tokens and stops at the right step."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +14,7 @@ GENERATION_ENDS = "LLQ-GEN-2"
 
 
 def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Compare the tokens; a failure tells of the first step that differs."""
+    """Compare the tokens; a failure describes the first different step."""
     prompt, most = vector.members["tokens"], vector.members["max_tokens"]
     expected = list(vector.members["expected"])
     actual = list(runtime.generate(package, prompt, most))
@@ -40,7 +40,7 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     computation = Computation(runtime, vector, lambda mutant: [list(mutant.generate(package, prompt, most))])
     mutants = (
         recognize(computation, [actual], exact_distance) if actual else {}
-    )  # for nothing, many mutants look alike
+    )  # many mutants return no token
     return failure(vector, headline, lines, certain=certain, mutants=mutants)
 
 

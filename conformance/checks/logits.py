@@ -1,4 +1,4 @@
-"""Check `logits`: they lie within the bound of the declared KV cache, however the sequence is split."""
+"""Check `logits`: they are within the bound of the declared KV cache, however the sequence is split."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from .failure_text import failure, not_finite
 AXES = ("position", "token")
 SPLIT = "LLQ-DEC-17"
 PRECEDING_TOKENS = 8
-"""How many tokens another sequence has, which is computed first where the vector is about DEC-17."""
+"""Number of tokens of another sequence, which is computed first if the vector tests DEC-17."""
 
 
 def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Compute the sequence once for each split; a failure describes the first that is wrong."""
+    """Compute the sequence once for each split; a failure describes the first wrong split."""
     tokens, splits = vector.members["tokens"], vector.members["splits"]
     expected = vector.array("expected")
     bound = np.float64(vector.members["bounds"][runtime.info.kv_cache])
@@ -61,7 +61,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 
 def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[Sequence[int]]) -> list[Reals]:
-    """Ask for the logits once for each split."""
+    """Request the logits once for each split."""
     tokens = vector.members["tokens"]
     if SPLIT in vector.rules:
         preceding_tokens = tokens[::-1][:PRECEDING_TOKENS]
@@ -76,7 +76,7 @@ def _outside_bound(answer: Reals, expected: Reals, bound: error_bound.Bound) -> 
 
 
 def _undeclared_cache(declared: str, vector: Vector, answers: list[Reals]) -> list[str]:
-    """Return what the bound of the KV cache that was not declared would say, where it is another verdict."""
+    """Return whether the logits are within the bound of the KV cache that is not declared."""
     expected = vector.array("expected")
     lines = [f"  KV cache   {declared}, as declared"]
     for kv_cache in KV_CACHES:

@@ -1,4 +1,4 @@
-"""Check `matvec`: products of a matrix and rounded vectors lie within the error bound of each element."""
+"""Check `matvec`: products of a matrix and rounded vectors are within the error bound of each element."""
 
 from pathlib import Path
 

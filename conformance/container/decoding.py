@@ -1,4 +1,4 @@
-"""How the bytes of a tensor become weights: seven steps, each of which a misreading can replace by another.
+"""How the bytes of a tensor become weights: seven steps. A misreading replaces one step by another.
 
 codes, scales and zero_points give one entry per block of a part; weigh makes weights of them; assemble puts
 the blocks into the part's matrix; raw reads a part that has no blocks; join makes one tensor of the parts.

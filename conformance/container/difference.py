@@ -1,4 +1,4 @@
-"""Where two decodings of a tensor differ first: the element, its block, and what is stored there."""
+"""The first difference between two decodings of a tensor: the element, its block and the stored values."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ def identical(actual: Weights, expected: Weights) -> bool:
 
 
 def describe(tensor: Tensor, actual: Weights, expected: Weights) -> list[str]:
-    """Return the lines that tell of the difference."""
+    """Return the lines that describe the difference."""
     if actual.shape != expected.shape:
         return [
             f"  expected   the shape {list(expected.shape)}",
@@ -45,7 +45,7 @@ def _number(weights: Weights, element: int) -> str:
 
 
 def _stored_values(tensor: Tensor, row: int, col: int) -> list[str]:
-    """Return the lines that tell where an element of an INT4 tensor lies, and what lies there."""
+    """Return the lines that give the location and the stored values of an element of an INT4 tensor."""
     number = 0
     while row >= tensor.parts[number].rows:
         row -= tensor.parts[number].rows

@@ -1,4 +1,4 @@
-"""Where computed numbers are off by more than they may: how many, the first, the worst, against the bound."""
+"""Computed numbers outside their error bounds: how many, the first, and the worst relative to its bound."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,16 +12,16 @@ Bound = Reals | np.float64
 """For each element, or for all."""
 
 Note = Callable[[Index], list[str]]
-"""What else is to be told about an element."""
+"""Further lines about an element."""
 
 
 def outside(actual: Reals, expected: Reals, bound: Bound) -> NDArray[np.bool_]:
-    """Return which elements are off by more than their bounds; what is no number always is."""
+    """Return which elements are outside their error bounds; NaN and infinity always are."""
     return np.asarray(~(_error(actual, expected) <= bound))
 
 
 def shapes(actual: Reals, expected: Reals) -> list[str]:
-    """Return the lines that tell of another shape; none where it is the same."""
+    """Return the lines that describe a different shape; none if the shapes are equal."""
     if actual.shape == expected.shape:
         return []
     return [f"  expected   the shape {list(expected.shape)}", f"  got        the shape {list(actual.shape)}"]
@@ -30,7 +30,7 @@ def shapes(actual: Reals, expected: Reals) -> list[str]:
 def describe(
     actual: Reals, expected: Reals, bound: Bound, axes: Sequence[str], note: Note = lambda _: []
 ) -> list[str]:
-    """Return the lines that tell of the elements beyond their bounds; `axes` says what an index counts."""
+    """Return the lines that describe the elements outside their bounds; `axes` names the indices."""
     outliers = outside(actual, expected, bound)
     error, bounds = _error(actual, expected), np.broadcast_to(np.float64(1) * bound, actual.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -60,7 +60,7 @@ def describe(
 
 
 def _error(actual: Reals, expected: Reals) -> NDArray[np.float64]:
-    """Return how far each number is off: infinitely, if it is no number."""
+    """Return the error of each number: infinite for NaN and infinity."""
     error = np.abs(actual.astype(np.float64) - expected)
     return np.where(np.isfinite(actual), error, np.inf)
 

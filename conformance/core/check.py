@@ -80,8 +80,8 @@ class Result:
 class Check:
     """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
 
-    `ask` takes a runtime, or a session of an exporter. `about` are the rules that the
-    question is about, where these are not those of the vector.
+    `ask` takes a runtime, or a session of an exporter. `about` are the rules that the check tests, if they
+    differ from the rules of the vector.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The vectors: questions with what is known about their answers, as `vectors/data/index.json` lists them."""
+"""The vectors: questions with their expected answers, as `vectors/data/index.json` lists them."""
 
 import json
 import os
@@ -28,20 +28,20 @@ MEMBERS = {
     "export": ("checkpoint", "refused"),
     "api": ("package", "steps", "faults"),
 }
-"""The kinds of vectors, and what an entry of each has beside id, description and rules."""
+"""The kinds of vectors, and the members of each in addition to id, description and rules."""
 
 
 class VectorsError(Exception):
-    """The vectors are missing, empty or not what their index says: nothing can be concluded from a run."""
+    """The vectors are missing or do not match their index."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A package that is valid, or whose first fault is `rules[0]`, or a computation, as its kind says.
+    """A valid package, a package whose first error breaks `rules[0]`, or a computation.
 
     A vector of the kind `export` has a checkpoint in the package's place.
 
-    `members` are those of its entry in the index; paths among them are relative to `home`.
+    `members` are the members of its entry in the index; paths in them are relative to `home`.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Vector:
 
     @property
     def valid(self) -> bool:
-        """Whether it is a package that conforms, there to be read."""
+        """Whether it is a conforming package."""
         return self.kind == "valid"
 
     def file(self, member: str) -> Path:

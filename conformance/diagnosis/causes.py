@@ -1,4 +1,4 @@
-"""From many failures to few causes: what fails alike is told once."""
+"""Causes of failures: identical failures are grouped and reported once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ VERDICTS = ("accept", "refuse", "withhold")
 
 @dataclass(frozen=True)
 class Cause:
-    """What several results have in common: a broken rule or an outcome without answer, and what happened."""
+    """A common cause of several results: a broken rule, or an outcome without an answer."""
 
     title: str
     description: str
@@ -24,14 +24,14 @@ class Cause:
 
 @dataclass(frozen=True)
 class CommonCause:
-    """The one misreading or mutant that explains all wrong decodings, or all wrong verdicts, and its rule."""
+    """The misreading that explains all wrong decodings, or the mutant that explains all wrong verdicts."""
 
     name: str
     rule: str
 
 
 def causes(results: Sequence[Result]) -> list[Cause]:
-    """Return the causes of all bad results: what explains many first, then in the order of the registry."""
+    """Return the causes of all bad results: common causes first, then in the order of the registry."""
     common = common_misreading(results)
     constant = dict(_constant_verdicts(results))
     verdict = None if constant else common_verdict(results)
@@ -57,9 +57,9 @@ def causes(results: Sequence[Result]) -> list[Cause]:
 
 
 def attributed(results: Sequence[Result]) -> list[Result]:
-    """Return the results with wrong decodings blamed on their one common misreading, where there is one.
+    """Return the results, with wrong decodings attributed to their common misreading, if there is only one.
 
-    By itself a small tensor may not tell misreadings apart; all tensors together do.
+    A small tensor may not distinguish misreadings, but all tensors together do.
     """
     common = common_misreading(results)
     if common is None:
@@ -73,7 +73,7 @@ def attributed(results: Sequence[Result]) -> list[Result]:
 
 
 def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
-    """Make a cause of a group; where nothing was said about it, of its commonest headline."""
+    """Return the cause of a group; without a description, the most frequent headline describes it."""
     if not saying:
         (saying, _), *further_headlines = Counter(result.headline for result in results).most_common()
         saying += ", and other failures" if further_headlines else ""
@@ -95,8 +95,8 @@ def common_misreading(results: Sequence[Result]) -> CommonCause | None:
 def common_verdict(results: Sequence[Result]) -> CommonCause | None:
     """Return the mutant of a validator that explains every wrong verdict, if only one does.
 
-    A mutant does if, of what was asked, it fails the same, each time with the same headline. Readers may
-    check what validators do not, and the reverse: what `withhold` says only decides between several.
+    A mutant explains them if it fails the same questions with the same headlines. Readers and validators
+    may check different rules, so results of `withhold` only decide between several mutants.
     """
     questions = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
     headlines = {
@@ -134,7 +134,7 @@ def _restricted(headlines: Mapping[str, str], about: Collection[str]) -> dict[st
 
 
 def _constant_verdicts(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """Tell of checks on which a validator said the same about every package."""
+    """Yield the checks on which a validator gave the same verdict for every package."""
     for check, verdict, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
         headlines = [result.headline for result in results if result.check == check]
         if len(headlines) > 1 and all(headline.startswith(verdict) for headline in headlines):

@@ -1,4 +1,4 @@
-"""Why an output is wrong: which misreading, or which two together, yield exactly what a runtime returned."""
+"""The explanation of a wrong output: one or two misreadings that yield exactly this output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,10 +16,10 @@ from ..container.package import Part, Tensor
 from .recognition import silenced
 
 PAIRS_UP_TO = 1 << 15
-"""The number of elements up to which pairs are tried: with larger tensors they would take seconds."""
+"""Maximum number of elements for which pairs are tried: larger tensors would take seconds."""
 
 MANY = 3
-"""More explanations explain nothing: the tensors do not tell them apart."""
+"""Maximum number of explanations that are reported: with more, the tensors do not distinguish them."""
 
 SIGN_OF_ZERO = "wrong sign of zero"
 
@@ -31,9 +31,9 @@ Explanations = dict[str, tuple[str, ...]]
 
 
 def explain(decoded: Decoded) -> Explanations:
-    """Return what yields this output, which is wrong, on every element of all tensors.
+    """Return the misreadings that yield this wrong output on every element of all tensors.
 
-    Several explanations are such as these tensors do not tell apart.
+    If there are several, these tensors do not distinguish them.
     """
     if silenced():
         return {}
@@ -67,19 +67,19 @@ def explain(decoded: Decoded) -> Explanations:
 
 
 def reportable(explanations: Explanations, decoded: Decoded) -> Explanations:
-    """Return the explanations for a person: none where there are many, or the output tells too little."""
+    """Return the explanations to report: none if there are many or the output is not informative."""
     if SIGN_OF_ZERO in explanations:
         return {SIGN_OF_ZERO: explanations[SIGN_OF_ZERO]}
     return explanations if len(explanations) <= MANY and _informative(decoded) else {}
 
 
 def _yields(reading: Reading, decoded: Decoded) -> bool:
-    """Whether the reading gives these values, the signs of zeros apart."""
+    """Whether the reading gives these values, except for the signs of zeros."""
     return all(np.array_equal(reading(tensor), weights, equal_nan=True) for tensor, weights in decoded)
 
 
 def _informative(decoded: Decoded) -> bool:
-    """Whether an output has more than two values: a buffer of zeros, say, tells nothing about its origin."""
+    """Whether an output has more than two values: a buffer of zeros, for example, fits many misreadings."""
     return any(np.unique(weights).size > 2 for _, weights in decoded)
 
 
@@ -89,7 +89,7 @@ def _signs_of_zero(decoded: Decoded) -> Explanations:
 
 
 def _concerns(misreading: Misreading, decoded: Decoded) -> bool:
-    """Whether the step that a misreading replaces is taken for any of the tensors."""
+    """Whether decoding any of the tensors uses the step that a misreading replaces."""
     if misreading.step == "join":
         return any(len(tensor.parts) > 1 for tensor, _ in decoded)
     return any(tensor.quantized != (misreading.step == "raw") for tensor, _ in decoded)
@@ -101,7 +101,7 @@ def _memoized_misreading(misreading: Misreading) -> Misreading:
 
 
 def _memoized(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
-    """Return a step that is computed once for each part: among pairs it occurs a hundred times."""
+    """Return a step that is computed once for each part: pairs use it many times."""
     results: dict[int, Any] = {}
 
     def remembered(part: Part) -> Any:

@@ -1,7 +1,7 @@
 """Which mutant computes what a runtime computed: its title, for numbers and for tokens.
 
-Foreign runtimes round otherwise than the reference, so an answer need not equal a mutant's bit for bit: it
-must lie as near to it as a legal runtime lies to the right answer, and much nearer than to the right one.
+Runtimes round differently, so an answer need not equal a mutant's answer bit for bit. It must be as near to
+the mutant's answer as a legal runtime is to the reference, and much nearer than to the reference.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,19 +21,19 @@ from ..core.vectors import VECTORS, Vector
 from ..mutation.kill_matrix import KillMatrix, saved
 
 MANY = 3
-"""More mutants than this explain nothing."""
+"""Maximum number of mutants that are reported."""
 
 NEARER = 8
-"""How many times nearer to the mutant's answer than to the right one an answer has to be."""
+"""Minimum ratio of the distance to the reference's answer and the distance to the mutant's answer."""
 
 NEXT = 16
-"""How many times as far as the nearest mutant another one may be, to be named beside it."""
+"""Maximum distance of a further mutant that is reported, relative to the nearest mutant."""
 
 ALIKE = 1 / 16
-"""Mutants as near as this are not told apart: one INT8 code that falls the other way moves logits so far."""
+"""Distance below which mutants are not distinguished: one INT8 code may move logits this far."""
 
 MOST_TOKENS = 64
-"""Longer sequences are not compared where the kill matrix does not say with whom: it would take minutes."""
+"""Maximum length of sequences that are compared with all mutants: longer ones would take minutes."""
 
 NORMAL = 2.0**-14
 """Binary16 has subnormals below this, which a runtime may take for 0."""
@@ -43,7 +43,7 @@ Named = dict[str, tuple[str, ...]]
 
 Answers = list[Any]
 Distance = Callable[[Answers, Answers], float]
-"""How far answers are from a mutant's, in units of what a legal runtime may differ; above 1 they differ."""
+"""The distance of answers from a mutant's answers, relative to the tolerance; above 1 they differ."""
 
 COMPARED_CHECKS = {
     "activations": ("activations",),
@@ -60,7 +60,7 @@ _silent: list[bool] = []
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Name nothing within the block: who only counts failures saves the time."""
+    """Name no mutants within the block, which saves time if failures are only counted."""
     _silent.append(True)
     try:
         yield
@@ -69,13 +69,13 @@ def silent() -> Iterator[None]:
 
 
 def silenced() -> bool:
-    """Whether nothing is to be named."""
+    """Whether naming mutants is switched off."""
     return bool(_silent)
 
 
 @dataclass(frozen=True)
 class Computation:
-    """What a runtime computed for a vector.
+    """The computation of a runtime for a vector.
 
     compute: how another runtime computes the same. name: which of several computations for the vector.
     """
@@ -87,10 +87,9 @@ class Computation:
 
 
 def recognize(computation: Computation, answers: Answers, distance: Distance) -> Named:
-    """Return the mutants that yield these answers, if they are few; none where nothing can be compared.
+    """Return the mutants that yield these answers, if they are few; none if nothing can be compared.
 
-    distance: see `Distance`. The right answers are the reference's. Mutants of decoding are left out where
-    the runtime shows that it decodes rightly.
+    distance: see `Distance`. Mutants of decoding are omitted if the runtime decodes correctly.
     """
     if silenced():
         return {}
@@ -144,7 +143,7 @@ def _questions() -> frozenset[str]:
 
 
 def _decodes(runtime: Runtime, vector: Vector) -> bool:
-    """Whether the runtime claims to decode, and decodes a quantized tensor of the package rightly."""
+    """Whether the runtime claims `decode`, and decodes a quantized tensor of the package correctly."""
     if "decode" not in runtime.capabilities:
         return False
     for name in tensor_names(vector.package):
@@ -161,7 +160,7 @@ _cached_answers: dict[tuple[str, ...], Answers | None] = {}
 
 
 def _answers(computation: Computation, name: str) -> Answers | None:
-    """Return a mutant's answers, or None where it has none; they are computed once."""
+    """Return a mutant's answers, or None if it fails; they are computed once."""
     vector = computation.vector
     key = str(vector.home), vector.id, computation.name, name
     if key not in _cached_answers:
@@ -191,9 +190,9 @@ def exact_distance(answers: Answers, mutant_answers: Answers) -> float:
 
 
 def bounded_distance(expected: Sequence[Reals], bounds: Sequence[Reals | np.float64]) -> Distance:
-    """Return the distance of arrays whose right ones have these bounds.
+    """Return the distance of arrays with these error bounds.
 
-    A wrong answer may be greater than the right one, and rounding errors grow with it.
+    The bounds grow with the magnitude of the mutant's answer.
     """
 
     def distance(answers: Answers, mutant_answers: Answers) -> float:
@@ -222,7 +221,7 @@ def _relative_error(
 
 
 def rounding_distance(answers: Answers, mutant_answers: Answers) -> float:
-    """Return the distance of rounded vectors: 0 or infinite for binary16; for INT8, few codes may differ."""
+    """Return the distance of rounded vectors: 0 or infinite for binary16; a few INT8 codes may differ."""
     (answer,), (mutant_answer,) = answers, mutant_answers
     if answer.scales is None or mutant_answer.scales is None:
         flushed = (np.abs(mutant_answer.values) < NORMAL) & (answer.values == 0)
@@ -243,7 +242,7 @@ def _equal(answer: NDArray[Any], mutant_answer: NDArray[Any]) -> float:
 
 
 def _codes(answer: Rounded, mutant_answer: Rounded) -> float:
-    """Return a distance of codes that grows with the share of those that differ, which may differ by 1."""
+    """Return a distance of codes that grows with the share of codes that differ, by at most 1."""
     if not np.array_equal(np.isnan(answer.values), np.isnan(mutant_answer.values)):
         return np.inf
     off = np.abs(np.nan_to_num(answer.values) - np.nan_to_num(mutant_answer.values))

@@ -15,11 +15,11 @@ from .protocol import DEFAULT_CLAIM, Export, UnknownExporterError
 
 PLACES = ("{checkpoint}", "{package}")
 KEPT = 4000
-"""Characters of what an exporter printed that are kept: the last ones."""
+"""Maximum length of the output of an exporter that is stored, in characters, from the end."""
 
 
 class CommandExporter:
-    """Runs a command for each export: status 0 says that a package was written, any other that none was."""
+    """Runs a command for each export: exit status 0 means that a package was written."""
 
     claim = DEFAULT_CLAIM
 
@@ -70,7 +70,7 @@ class CommandExporter:
             raise TimedOut(f"no package within {self._timeout:g} s") from None
         finally:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # also children that it left behind
+                os.killpg(process.pid, signal.SIGKILL)  # including its children
             process.wait()
 
 

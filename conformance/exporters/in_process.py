@@ -20,7 +20,7 @@ class InProcessExporter:
     """
 
     def __init__(self, name: str, function: Callable[[Path, Path], Any], timeout: float) -> None:
-        """Take a function, after a look at what it claims."""
+        """Store a function, and check its claim."""
         self._function = function
         self._timeout = timeout
         self.info: Info = getattr(function, "info", Info(name, language="Python"))
@@ -41,7 +41,7 @@ class InProcessExporter:
 def load(target: str, timeout: float) -> InProcessExporter:
     """Return the exporter at `module:attr`: a function of two paths, or an object or class with `export`.
 
-    Modules are also looked for in the current directory. Raises BrokenAdapter if it cannot be loaded.
+    Modules are searched for in the current directory, too. Raises BrokenAdapter if it cannot be loaded.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -59,7 +59,7 @@ def load(target: str, timeout: float) -> InProcessExporter:
 
 
 def _with_attributes(function: Callable[..., Any], owner: Any) -> Callable[[Path, Path], Any]:
-    """Return a function that has the `info` and the `claim` of the object whose method it may be."""
+    """Return a function with the `info` and the `claim` of its object."""
 
     def export(checkpoint: Path, package: Path) -> Any:
         return function(checkpoint, package)

@@ -1,9 +1,9 @@
 """How often the suite attributes a mutant to its cause: `python -m conformance.measurement.attribution`.
 
-Each mutant is asked the questions of its lowest check that catch it, and what its failures name is compared
-with it. Those that compute are asked twice: as they are, and with the arithmetic of another runtime (every
-operation off by as much as a legal one may be), for a foreign runtime never equals ours bit for bit. Verdicts
-are those of the kill matrix. It writes the table docs/mutants.md.
+Each mutant answers the questions of its lowest check that kill it. The mutants that its failures name are
+compared with it. Mutants of computations run twice: unchanged, and with the arithmetic of another runtime, in
+which every operation has an error of the size that is legal. Verdicts come from the kill matrix. The module
+writes the table docs/mutants.md.
 """
 
 import os
@@ -132,10 +132,10 @@ def table(attributions: dict[str, tuple[Attribution, Attribution | None]]) -> st
     nameable = [name for name in attributions if not MUTANTS[name].unnamed]
     lines = [
         "# Mutants: the rule blamed, the mutant named\n",
-        "Each line is a runtime that is wrong in one thing. *Blamed* is the rule that its failures cite,",
-        "*named* how many failures of its lowest check name this mutant, alone or beside one that computes",
-        "the same, *foreign* the same for a runtime that is wrong so in other arithmetic. Verdicts and",
-        "decoded tensors are explained together, so there it is all or nothing. Measured and written by",
+        "Each line is one mutant. *Blamed* is the rule that its failures cite. *Named* is the number of its",
+        "failures in its lowest check that name this mutant, alone or with an equivalent one. *Foreign* is",
+        "the same number for the mutant in different arithmetic. Verdicts and decoded tensors are explained",
+        "together, so either all of them name the mutant or none does. Measured and written by",
         "`python -m conformance.measurement.attribution`.\n",
         *_rates(attributions, nameable),
         "\n| mutant | title | seen by | blamed | named | foreign | named wrongly |",

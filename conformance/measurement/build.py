@@ -1,9 +1,9 @@
-"""Which check of which vector catches which mutant: `python -m conformance.measurement.build` computes it.
+"""The kill matrix, mutants × questions: `python -m conformance.measurement.build` computes it.
 
-It writes `quick.json`: the matrix, the smallest set found of questions that catches every mutant, which
-`--quick` asks, the mutants that no question tells apart, and what validators said wrongly; and the page of
-the matrix. `--jobs N` uses that many processes; `--most N` leaves each mutant alone once N questions caught
-it: the matrix is not complete then.
+It writes `quick.json` and the page of the matrix. `quick.json` holds the matrix, the quick set (a small set
+of questions that kills every mutant), the mutants that no question distinguishes, and the wrong verdicts.
+`--jobs N` uses N processes. `--most N` stops a mutant after N questions killed it, so that the matrix is not
+complete.
 """
 
 import argparse
@@ -37,10 +37,10 @@ CHECKS_THAT_SEE = {
     "generate": ("generate",),
     "tokenize": ("tokenize",),
 }
-"""The checks that a mutant is asked, by the one that has to find it: what lies below does not see it."""
+"""The checks that may kill a mutant, by the lowest check that must kill it."""
 
 SLOW = ("many-empty-tensors",)
-"""Vectors that take a second, left to others where others do."""
+"""Slow vectors, which the quick set avoids."""
 
 TIMEOUT = 60
 
@@ -61,9 +61,9 @@ def _vectors() -> list[Vector]:
 
 @cache
 def _validation_findings() -> dict[str, tuple[Any, ...]]:
-    """Return, for each question about a verdict, all that the reference finds where mutants may overlook it.
+    """Return, for each question about a verdict, the findings of the reference that a mutant may overlook.
 
-    A mutant that overlooks none of this answers as the reference does, so it need not be asked.
+    A mutant that overlooks none of the findings answers as the reference does, so it is not tested.
     """
     findings: list[Any] = []
 
@@ -84,7 +84,7 @@ def _validation_findings() -> dict[str, tuple[Any, ...]]:
 
 
 def concerned(mutant: Mutant) -> list[tuple[Check, Vector]]:
-    """Return the questions that a mutant may answer otherwise than the reference."""
+    """Return the questions that a mutant may answer differently from the reference."""
     cases = questions(CHECKS_THAT_SEE[mutant.check])
     overlooks = mutant.overlooks
     if overlooks is None:
@@ -116,14 +116,14 @@ def bad_answers(name: str, limit: int | None = None) -> BadAnswers:
 
 
 def sweep(names: Sequence[str], jobs: int, limit: int | None = None) -> dict[str, BadAnswers]:
-    """Return what catches each mutant, computed in several processes, each of one thread in sums."""
+    """Return the bad answers of each mutant, computed in several processes."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         return dict(zip(names, pool.map(partial(bad_answers, limit=limit), names), strict=True))
 
 
 def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
-    """Return few questions that catch every mutant: greedily, cheaper ones first, without spare ones."""
+    """Return few questions that kill every mutant, by a greedy search that prefers cheap questions."""
     selection: list[str] = []
     uncovered = {name for name, killers in kills.items() if killers}
     candidates = sorted({question for killers in kills.values() for question in killers})
@@ -140,7 +140,7 @@ def cover(kills: Kills, cost: Mapping[str, float]) -> list[str]:
 
 
 def indistinguishable_mutants(answers_by_mutant: Mapping[str, BadAnswers]) -> list[tuple[str, ...]]:
-    """Return groups of mutants that no question tells apart: their answers to all questions are the same."""
+    """Return groups of mutants that no question distinguishes: all their answers are equal."""
     groups: dict[frozenset[tuple[str, str]], list[str]] = {}
     for name, answers in answers_by_mutant.items():
         key = frozenset((question, digest) for question, (_, digest) in answers.items())
@@ -167,7 +167,7 @@ def matrix(answers_by_mutant: Mapping[str, BadAnswers], *, complete: bool) -> Ki
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compute and write everything; the exit status is 1 if a mutant is not caught."""
+    """Compute and write everything; return exit status 1 if a mutant survives."""
     parser = argparse.ArgumentParser(prog="python -m conformance.measurement.build", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--most", type=int, help="Maximum number of questions that kill a mutant.")

@@ -14,7 +14,7 @@ Kills = Mapping[str, frozenset[str]]
 """For each mutant the questions, `check-vector`, whose answers were bad."""
 
 Headlines = Mapping[str, Mapping[str, str]]
-"""For each mutant that a check of verdicts has to find: what failed, and the headlines of these failures."""
+"""For each mutant that a check of verdicts must kill: the failed questions and their headlines."""
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ SIGNS = {
     Status.KNOWN_FAILURE: "~",
     Status.UNCLEAR: "?",
 }
-"""Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
+"""Signs of statuses in the table of a terminal; other statuses have the sign –."""
 
 SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – not tested"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one runtime did about one rule: of the checks about it, how many were asked and passed."""
+    """The result of one runtime for one rule: status, number of passed checks, number of checks."""
 
     status: str
     passed: int
@@ -50,18 +50,18 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether runtimes disagree, those that claim nothing about the rule set aside."""
+        """Whether runtimes differ; runtimes that claim nothing about the rule are ignored."""
         return len({cell.status for cell in self.cells if cell.asked}) > 1
 
     @property
     def bad(self) -> bool:
-        """Whether some runtime has to change."""
+        """Whether some runtime must change."""
         return any(Status(cell.status).bad or cell.status == Status.KNOWN_FAILURE for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One runtime: who it is, when it was tested; by capability, how many checks passed and were asked."""
+    """One runtime, the date of its test, and by capability the numbers of checks that passed and were run."""
 
     name: str
     version: str
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rules × runtimes; `warnings` tell what makes the columns hard to compare."""
+    """Rules × runtimes; `warnings` are the reasons why the columns may not be comparable."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -84,7 +84,7 @@ class Comparison:
 
     @classmethod
     def read(cls, paths: Sequence[Path]) -> "Comparison":
-        """Read reports; raise `ReportError` for a path that is none."""
+        """Read reports; raise `ReportError` for a path that is not a report."""
         return cls.of([read(path) for path in paths])
 
     @classmethod
@@ -101,14 +101,14 @@ class Comparison:
         return areas
 
     def capabilities(self) -> Iterator[tuple[str, list[str]]]:
-        """Return for each capability that was asked about anywhere what each runtime passed of it."""
+        """Return, for each capability that was tested, the share of checks that each runtime passed."""
         for name in CAPABILITIES:
             scores = [column.capabilities.get(name, (0, 0)) for column in self.columns]
             if any(name in column.capabilities for column in self.columns):
                 yield name, [percent(*score) for score in scores]
 
     def table(self, *, all_rules: bool) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
+        """Return head and rows for a terminal: the rules that fail or differ, or all rules."""
         rows = [[name, *scores] for name, scores in self.capabilities()]
         for area, members in self.areas().items():
             rows.append([area, *(rules_kept(members, number) for number in range(len(self.columns)))])
@@ -126,7 +126,7 @@ class Comparison:
 
 
 def rules_kept(rows: Sequence[Row], number: int) -> str:
-    """Return how many of some rules a runtime keeps, of those about which it was asked."""
+    """Return how many rules a runtime follows, out of the rules that were tested."""
     cells = [row.cells[number] for row in rows if row.cells[number].asked]
     return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
 

@@ -13,11 +13,11 @@ KNOWN = pytest.StashKey[KnownFailures]()
 """The known failures of a run, in every process of it."""
 
 NAMED = 12
-"""How many known failures are told before the rest is counted."""
+"""Maximum number of known failures that are listed; the others are counted."""
 
 
 class Expectations:
-    """Gathers the results of a run, and in the end holds the list of known failures against them."""
+    """Collects the results of a run, and at the end compares them with the known failures."""
 
     def __init__(self, known_failures: KnownFailures, write_to: Path | None) -> None:
         """Begin without results."""
@@ -27,7 +27,7 @@ class Expectations:
 
     @property
     def stale(self) -> Sequence[str]:
-        """What to delete, in order."""
+        """The entries to delete, in order."""
         return sorted(self.known_failures.stale(self.results))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -45,7 +45,7 @@ class Expectations:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Tell of known failures and of stale entries, behind the summary by rule."""
+        """Print known failures and stale entries after the summary by rule."""
         if not self.results:
             return
         entries = self.known_failures.entries

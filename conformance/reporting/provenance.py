@@ -22,7 +22,7 @@ CODE = {".py", ".json", ".html", ".css", ".js"}
 """Kinds of files that make up the suite."""
 
 EXCLUDED = {"vectors", "spec", "__pycache__"}
-"""Folders that may lie among the suite's where it is installed, and are no part of it."""
+"""Folders next to the suite's modules in an installation that are not part of the suite."""
 
 
 def suite() -> dict[str, str]:
@@ -52,7 +52,7 @@ def vectors(directory: Path, vector_list: Sequence[Vector]) -> dict[str, Any]:
 
 
 def adapter(spec: str, runtime: Runtime) -> list[dict[str, str]]:
-    """Return name and SHA-256 of the files of an adapter that can be told from `--runtime`.
+    """Return name and SHA-256 of the files of an adapter, as far as `--runtime` names them.
 
     Of a command these are the files among its words, of a runtime in Python the module of its class.
     """

@@ -1,4 +1,4 @@
-"""Between pytest and the results: from tests to summary and report, also across pytest-xdist's processes."""
+"""The pytest plugin that collects results from all processes and writes summary and report."""
 
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -19,7 +19,7 @@ from .summary import Summary
 
 RESULT = pytest.StashKey[Result]()
 ATTRIBUTE = "llq_result"
-"""What of a test's report holds the result: attributes travel between processes as they are."""
+"""The attribute of a test's report that holds the result; pytest-xdist transfers attributes."""
 
 CHECK_NAMES = [check.name for check in (*CHECKS, *EXPORT_CHECKS)]
 MARKS = {
@@ -34,7 +34,7 @@ MARKS = {
 
 
 def attach(item: pytest.Item, result: Result) -> None:
-    """Hang a result on a test; what programs that read JUnit's XML want to know becomes properties there."""
+    """Attach a result to a test, and add properties to JUnit's XML."""
     item.stash[RESULT] = result
     properties = {
         "check": result.check,
@@ -49,13 +49,13 @@ def attach(item: pytest.Item, result: Result) -> None:
 
 
 def attached(report: pytest.TestReport) -> Result | None:
-    """Return the result that hangs on a report of the call of a test."""
+    """Return the result that is attached to the report of a test's call."""
     value = getattr(report, ATTRIBUTE, None)
     return None if value is None else Result.from_json(value)
 
 
 def _order(result: Result) -> tuple[int, bool, str]:
-    """Sort results alike however many processes they come from, the simplest vector before others."""
+    """Return the sort key of a result: the order does not depend on the number of processes."""
     return CHECK_NAMES.index(result.check), result.vector != SIMPLEST, result.vector
 
 
@@ -63,12 +63,12 @@ class Reporter:
     """The pytest plugin that gathers results and, in the end, writes the summary and the report."""
 
     runtime: Any = None
-    """Who is tested; nobody, if the smoke test failed, and in the processes of pytest-xdist."""
+    """The runtime or session; None if the smoke test failed, and in the processes of pytest-xdist."""
 
     vectors: Sequence[Vector] = ()
 
     def __init__(self, target: Target, directory: Path | None, options: Mapping[str, Any]) -> None:
-        """Begin without results; the report goes to a directory, if one is given, and tells the options."""
+        """Start without results; the report is written to a directory, if given, and lists the options."""
         self.target = target
         self.directory = directory
         self.options = options
@@ -90,7 +90,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather the result; of those that fail alike only the first is explained, in pytest's FAILURES."""
+        """Collect the result; of identical failures, only the first is listed in pytest's FAILURES."""
         result = attached(report)
         if result is None:
             return
@@ -111,7 +111,7 @@ class Reporter:
         return category + suffix, letter, result.outcome.upper()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let no run succeed in which nothing was checked."""
+        """Write the report, and fail a run in which nothing was checked."""
         outcomes = {result.outcome for result in self.results}
         if outcomes == {Outcome.NOT_CLAIMED} and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED

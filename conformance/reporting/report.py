@@ -1,4 +1,4 @@
-"""A report of one run: `report.json`, as protocol/report.schema.json has it, and `index.html` beside it."""
+"""A report of one run: `report.json`, which follows protocol/report.schema.json, and `index.html`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ Report = dict[str, Any]
 
 
 class ReportError(ValueError):
-    """A file is no report of this version."""
+    """A file is not a report of this version."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a report is about: a runtime or an exporter, how it was asked, and what came of it."""
+    """The content of a report: a runtime or an exporter, the options, and the results."""
 
     target: Target
     runtime: Any
@@ -80,7 +80,7 @@ def report(run: Run) -> Report:
 
 
 def _exporting(target: Target) -> dict[str, str]:
-    """Return what else a report says of an exporter."""
+    """Return the further members of a report about an exporter."""
     if not target.exporting:
         return {}
     return {"option": target.option, "claims": target.claims, "judge": target.judge}
@@ -96,7 +96,7 @@ def target(value: Report) -> Target:
 def read(path: Path) -> Report:
     """Return the report in a file, or in a directory that `--report` wrote.
 
-    Raises ReportError if there is none, or one of another version, or one that is not as its schema says.
+    Raises ReportError if there is no report, or if its version or its schema does not match.
     """
     file = path / JSON if path.is_dir() else path
     try:

@@ -1,4 +1,4 @@
-"""One vector asked again: every check that concerns it, each answer explained in full, without pytest."""
+"""Rerun of one vector without pytest: every check of the vector, with full explanations."""
 
 import shlex
 import tempfile
@@ -22,11 +22,11 @@ TIMEOUT = 30.0
 
 
 class UnknownVectorError(ValueError):
-    """No vector has this id; the message names those that have nearly this one."""
+    """No vector has this id; the message lists similar ids."""
 
 
 MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
-"""What `rerun` raises where nothing could be target."""
+"""The errors of a wrong option of `rerun`."""
 
 __all__ = [
     "MISUSE",
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def command(vector: str, target: Target | str, vectors: Path | str = "") -> str:
-    """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
+    """Return the command that reruns one vector; `vectors` is the argument of --vectors."""
     target = Target(target) if isinstance(target, str) else target
     vectors_option = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
     return f"llq rerun {shlex.quote(vector)} {target.arguments()}{vectors_option}"

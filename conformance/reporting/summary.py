@@ -1,4 +1,4 @@
-"""The end of a run: what a person reads in ten seconds."""
+"""The summary at the end of a run."""
 
 import textwrap
 from collections import Counter
@@ -14,20 +14,20 @@ from ..diagnosis.rule_status import Status, rule_statuses
 from .rerun import command
 
 NAMED = 3
-"""How many vectors a line names before it counts the rest."""
+"""Maximum number of vectors that a line names; the others are counted."""
 
 CAUSES = 12
-"""How many causes are told before the rest is only listed."""
+"""Maximum number of causes that are described; the others are listed."""
 
 WIDTH = 80
 
 ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
-"""Of what is claimed."""
+"""The order of capabilities."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All results of a run, and whose they are."""
+    """All results of a run and its target."""
 
     target: Target
     info: Info
@@ -94,7 +94,7 @@ class Summary:
         return f"{counts[Status.PASSED]} of {len(statuses)} passed" + "".join(f", {part}" for part in parts)
 
     def _causes(self) -> Iterator[str]:
-        """Return what is broken, what that suggests, and how to see one case again."""
+        """Yield the causes of failures, and the command that reruns one vector."""
         all_causes = causes(self.results)
         if not all_causes:
             return

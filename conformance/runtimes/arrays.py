@@ -1,4 +1,4 @@
-"""What an adapter hands over as numbers: float32 or float64, in C order, little-endian where it is a file."""
+"""Arrays that an adapter returns: float32 or float64, in C order; files are little-endian."""
 
 import math
 import warnings
@@ -45,7 +45,7 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
             begin = stream.tell()
     except BrokenAdapter:
         raise
-    except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
+    except Exception as error:  # a header is parsed as Python, so its errors are of many kinds
         reason = str(error).partition("\n")[0][:200]
         raise BrokenAdapter(f"the file at `{member}` is not a .npy file: {reason}") from error
     if dtype.str not in types:

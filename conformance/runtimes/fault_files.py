@@ -1,7 +1,7 @@
-"""What a scenario of the JavaScript interface is served: a package with a program, and faults in serving it.
+"""The files of a scenario of the JavaScript interface: a package with a program, and injected errors.
 
-The package comes from the vectors, without a program, for kernels are each runtime's own; it is given that of
-this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
+The package comes from the vectors, without a program, since kernels are implementation-defined. It gets the
+program of this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
 """
 
 import json
@@ -24,7 +24,7 @@ PACKAGE, VOCABULARY = "package", "vocabulary"
 """The folders of a scenario."""
 
 SETTLING = 10.0
-"""Seconds in which connections that a page has left have to be closed."""
+"""Time limit for closing the connections that a page has left, in seconds."""
 
 POLL = 0.05
 
@@ -62,7 +62,7 @@ class FaultFiles:
         self._lock = Lock()
 
     def answer(self, path: str, headers: Mapping[str, str]) -> FaultResponse:
-        """Return the answer to GET; headers: those of the request, names in lower case."""
+        """Return the answer to a GET request; names of headers are in lower case."""
         folder, _, name = path.partition("/")
         with self._lock:
             self.log.append(f"GET {path}")
@@ -158,7 +158,7 @@ class FaultFiles:
 
 
 def damaged(data: bytes, fault: str) -> bytes:
-    """Return a file with a fault in its bytes."""
+    """Return the bytes of a file with an injected error."""
     match fault:
         case "flip":
             place = len(data) // 3  # of the shard, a number of the embedding: another one, and a legal one

@@ -21,24 +21,24 @@ GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
 
 SCRIPTED = {"node": "NodeRuntime", "deno": "DenoRuntime"}
-"""Hosts of JavaScript beside browsers: the module of each, and its class."""
+"""Hosts of JavaScript other than browsers: the module of each, and its class."""
 
 SCRIPT_OPTIONS = {"variant", "driver"}
-"""What may stand behind `node:` and `deno:`."""
+"""The options of `node:` and `deno:`."""
 
 WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
-"""What may stand behind `webgpu:`."""
+"""The options of `webgpu:`."""
 
 BROWSERS = {
     "chromium": {"adapter"},
     "firefox": {"adapter"},
     "wait": {"host", "port", "certificate", "key"},
 }
-"""What may stand behind `browser:`, and the options of each."""
+"""The browsers of `browser:`, with their options."""
 
 
 class UnknownRuntimeError(ValueError):
-    """The argument of `--runtime` is none that the suite understands."""
+    """The argument of `--runtime` is not valid."""
 
 
 def find(spec: str, timeout: float) -> Runtime:  # a return for each kind

@@ -67,7 +67,7 @@ class InProcessRuntime:
         return arrays.checked(weights, arrays.FLOAT32, "decode")
 
     def validate(self, package: Path) -> Verdict:
-        """Say whether the package conforms."""
+        """Return whether the package conforms."""
         with self._contained():
             verdict = self.runtime.validate(package)
         try:
@@ -95,19 +95,19 @@ class InProcessRuntime:
         return arrays.checked(products, arrays.FLOATS, "matvec")
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         with self._contained():
             logits = self.runtime.logits(package, tokens, splits)
         return arrays.checked(logits, arrays.FLOATS, "logits")
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens behind a prompt."""
+        """Return the tokens that follow a prompt."""
         with self._contained():
             generated = list(self.runtime.generate(package, tokens, max_tokens))
         return _ids(generated, "generate")
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids."""
+        """Encode a prompt, then detokenize the ids."""
         with self._contained():
             tokenized = self.runtime.tokenize(package, text)
         if not isinstance(tokenized, Tokenized):
@@ -115,7 +115,7 @@ class InProcessRuntime:
         return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
 
     def api(self, scenario: Scenario) -> Observations:
-        """Make calls of an interface; who does so in this process serves the files by itself."""
+        """Make calls of the interface; a runtime in this process serves the files itself."""
         with self._contained():
             observed = self.runtime.api(scenario)
         if not isinstance(observed, Observations):
@@ -149,12 +149,12 @@ def _ids(values: Sequence[Any], method: str) -> tuple[int, ...]:
 
 
 class _Alarm(BaseException):
-    """Time is up. No `Exception`, so that no runtime takes it for a fault of its own and goes on."""
+    """The time limit has passed. Not an `Exception`, so that no runtime catches it."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `_Alarm` in the middle of what takes longer, where the platform can."""
+    """Raise `_Alarm` in the block after this time, if the platform supports it."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -177,7 +177,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 def load(target: str, timeout: float) -> InProcessRuntime:
     """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
 
-    Modules are also looked for in the current directory.
+    Modules are searched for in the current directory, too.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

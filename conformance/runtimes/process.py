@@ -24,7 +24,7 @@ LONGEST_LINE = 1 << 20
 """Bytes of a response; numbers in bulk go into files."""
 
 UNREAD_LINES = 16
-"""So many lines of standard output are read ahead."""
+"""Number of lines of standard output that are read ahead."""
 
 STDERR_LINES = 15
 STDERR_WIDTH = 300
@@ -41,7 +41,7 @@ class Process:
     """One process that runs the adapter's command, in a session of its own: its children end with it."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        """Start the process, with these variables besides those of this one."""
+        """Start the process, with further environment variables."""
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - to run the user's command is the purpose
                 command,
@@ -64,7 +64,7 @@ class Process:
             thread.start()
 
     def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and return its response, which is as its schema says."""
+        """Send a request and return its response, checked against its schema."""
         op = request["op"]
         if op != "hello":  # what was written at the start belongs to the handshake
             self._stderr.clear()
@@ -88,11 +88,11 @@ class Process:
             raise BrokenAdapter(f"{message}; print to standard error") from None
 
     def tell(self, message: Message) -> None:
-        """Send a message; where nobody is left to read it, the end of the output will tell."""
+        """Send a message; a closed pipe is detected at the end of the output."""
         self._requests.put(messages.encode(message))
 
     def end(self, grace: float = 0) -> None:
-        """End the process, after so many seconds in which it may leave by itself, and free its pipes."""
+        """End the process and close its pipes; it may exit by itself within `grace` seconds."""
         self._requests.put(b"")
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(grace)
@@ -154,7 +154,7 @@ def _excerpt(line: bytes) -> str:
 
 
 def _write(stream: IO[bytes], requests: "SimpleQueue[bytes]") -> None:
-    """Write each request, until an empty one; where nobody reads them, the end of the output tells."""
+    """Write each request, until an empty one; errors are detected at the end of the output."""
     with suppress(OSError), stream:
         while request := requests.get():
             stream.write(request)

@@ -1,4 +1,4 @@
-"""Misreadings of which block lies where: (`Part`, blocks) → the matrix of the part."""
+"""Misreadings of the order of blocks: (`Part`, blocks) → the matrix of the part."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from . import indices
 
 
 def _at(index: indices.Index) -> Callable[[Part, Reals], Reals]:
-    """Return a placement in which block b is the one at index(part)[b]."""
+    """Return a placement that takes block index(part)[b] for block b."""
     return lambda part, blocks: assemble(part, blocks[index(part)])
 
 

@@ -1,4 +1,4 @@
-"""Checks of what a package holds: that it conforms, is of this model, and computes the same function."""
+"""Checks of the content of a package: it conforms, describes the model, and computes the same function."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ THETA = 2.0**-18
 """Relative error that a RoPE frequency may have, for powers computed in binary32."""
 
 FARTHEST = 0.35
-"""Root mean square of the error of logits, relative to that of logits; 4-bit codes stay below."""
+"""Maximum RMS error of logits, relative to the RMS of the logits; 4-bit codes stay below."""
 
 
 def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
@@ -70,7 +70,7 @@ def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
 
 
 def _differences(path: str, actual: Any, stated: Any) -> Iterator[str]:
-    """Tell where two values of JSON differ, numbers that binary32 does not tell apart being equal."""
+    """Yield the differences of two JSON values; numbers that are equal in binary32 are equal."""
     if isinstance(actual, dict) and isinstance(stated, dict):
         for key in sorted(actual.keys() | stated.keys()):
             yield from _differences(f"{path}.{key}", actual.get(key), stated.get(key))
@@ -85,7 +85,7 @@ def _differences(path: str, actual: Any, stated: Any) -> Iterator[str]:
 
 
 def compute(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect logits near those of the checkpoint: rounding moves them a little, another function far."""
+    """Expect logits near the checkpoint's logits: rounding changes them little, a different function much."""
     package = session.valid(vector)
     expected = vector.array("logits")
     logits = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)

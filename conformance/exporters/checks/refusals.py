@@ -1,4 +1,4 @@
-"""Checks of what an exporter does where it must not write: it says so, and leaves nothing changed."""
+"""Checks of an exporter that must not write: it reports an error, and leaves all files unchanged."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from ..session import PACKAGE, Attempt, Session
 from .failure_text import failure, message_line
 
 EXISTING = {"metadata.json": b"{}", "notes.txt": b"not to be lost\n"}
-"""What lies at the package's path already."""
+"""Files of the directory that exists at the package's path."""
 
 
 def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect that a checkpoint is refused, with a message that names what is to blame, and nothing left."""
+    """Expect that a checkpoint is refused with a message that names the cause, and that no file remains."""
     rule = vector.rules[0]
     attempt = session.first_attempt(vector)
     message = attempt.export.message
@@ -35,14 +35,14 @@ def decline(session: Session, vector: Vector, _checkpoint: Path) -> Failure | No
 
 
 def _leftover_failure(attempt: Attempt) -> tuple[str, str]:
-    """Return which rule is broken by what a failed export left, and a headline."""
+    """Return the rule that the remaining files of a failed export break, and a headline."""
     if (attempt.package / "metadata.json").exists():
         return "LLQ-WRITE-2", "failed, and left an unfinished package"
     return "LLQ-WRITE-7", "failed, and did not remove the files that it had written"
 
 
 def spare(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect that a directory which stands at the package's path stays as it is, and is told of."""
+    """Expect an error, and no change, if a directory exists at the package's path."""
     attempt = session.attempt(vector, existing=EXISTING)
     rule = "LLQ-WRITE-5"
     if not attempt.package.is_dir() or attempt.files != EXISTING:
@@ -60,7 +60,7 @@ def spare(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None
 
 
 def abort(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect no `metadata.json` where a shard cannot be written whole, as on a disk that is full."""
+    """Expect no `metadata.json` if a shard cannot be written completely, as on a full disk."""
     session.valid(vector)
     shards = [data for name, data in session.first_attempt(vector).files.items() if name.endswith(".llq")]
     attempt = session.attempt(vector, largest_file=max(map(len, shards)) - 1)

@@ -1,4 +1,4 @@
-"""Checks of what a package tells of its making: nothing but its inputs."""
+"""Checks that the bytes of a package depend on its inputs only."""
 
 import getpass
 import json
@@ -18,13 +18,13 @@ from .failure_text import failure, message_line
 SAME_BYTES = "LLQ-WRITE-1"
 TEXTS = (".json", ".wgsl")
 LEAST_NAME = 4
-"""Letters that a name of a machine or a person has to have, to be looked for."""
+"""Minimum length of the name of a machine or a user that is searched for, in characters."""
 
 DAY = 86400
 
 
 def repeat(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect the same bytes from a copy of the checkpoint, elsewhere and in another second."""
+    """Expect the same bytes from a copy of the checkpoint at another path, at another time."""
     session.valid(vector)
     first_attempt = session.first_attempt(vector)
     second = int(time.time())
@@ -52,7 +52,7 @@ def repeat(session: Session, vector: Vector, _checkpoint: Path) -> Failure | Non
 
 
 def _first_difference(first_bytes: bytes | None, second_bytes: bytes | None) -> str:
-    """Return where two files begin to differ, and what stands there."""
+    """Return the position of the first difference of two files, and the bytes there."""
     if first_bytes is None or second_bytes is None:
         return ", which only one of the two packages holds"
     pairs = zip(first_bytes, second_bytes, strict=False)
@@ -80,7 +80,7 @@ def traceless(session: Session, vector: Vector, _checkpoint: Path) -> Failure | 
 
 
 def _traces(text: str, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what a text tells of the machine, each with the words that do."""
+    """Yield the traces of the machine in a text: kind and words."""
     plain = text.replace("\\/", "/").replace("\\\\", "\\")
     for kind, path in {**paths, "the home of its user": str(Path.home())}.items():
         if path in plain and len(path) > LEAST_NAME:
@@ -99,7 +99,7 @@ def _traces(text: str, paths: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _unhashed(text: str) -> str:
-    """Return a text of JSON without what the format itself puts there as numbers and hashes."""
+    """Return a JSON text without the numbers and hashes that the format requires."""
     try:
         value = json.loads(text)
     except ValueError:

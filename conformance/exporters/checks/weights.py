@@ -1,4 +1,4 @@
-"""Checks of weights against the checkpoint's own: are they near, and are they rounded to nearest."""
+"""Checks of weights against the checkpoint: they are near its weights, or rounded to nearest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ from .failure_text import failure
 Reals = NDArray[np.float64]
 
 LEAST_COSINE = 0.9
-"""Of the angle between a row and its original: rounding to 4 bits leaves 0.98, another row about 0."""
+"""Minimum cosine between a row and its original: rounding to 4 bits yields 0.98, a different row about 0."""
 
 LEAST_STEPS = 4.0
-"""Rows of lesser magnitude, in steps of their blocks, tell nothing of their direction."""
+"""Minimum magnitude of a row whose direction is checked, in steps of its blocks."""
 
 GREATEST_BIAS = 0.35
-"""In steps: how far the mean of a block may be off. Rounding leaves about 0, a wrong zero_point 1."""
+"""Maximum mean error of a block, in steps: rounding yields about 0, a wrong zero_point 1."""
 
 LEAST_ELEMENTS = 256
-"""Blocks with fewer elements have no mean to speak of."""
+"""Minimum number of elements of a block whose mean error is checked."""
 
 
 SCALE = 2.0**-11 + 2.0**-20
-"""Of a weight: codes may have been chosen before the scale was rounded to binary16, in binary32."""
+"""Relative tolerance of a weight, as codes may be chosen before the scale is rounded to binary16."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """An INT4 tensor beside its original: weights and steps, float64 [rows, cols], by elements."""
+    """An INT4 tensor and its original: weights and steps of the elements, float64 [rows, cols]."""
 
     name: str
     actual: Reals
@@ -52,7 +52,7 @@ class Matrix:
 
 
 def weights(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect every row of every tensor near its original, and no block shifted as a whole."""
+    """Expect every row of every tensor near its original, and no block with a mean error."""
     package = session.valid(vector)
     expected = originals(vector, description(package))
     for name, actual in decoded(package).items():
@@ -87,7 +87,7 @@ def rounding(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
 
 
 def _raw(tensor: Tensor, actual: NDArray[np.float32], expected: Reals) -> list[str]:
-    """Tell of a raw tensor that is not its original, rounded to the dtype that it is stored in."""
+    """Return lines about a raw tensor that is not its original, rounded to its dtype."""
     if tensor.quantized:
         return []
     unit = 2.0**-11 if tensor.dtype == "f16" else 2.0**-24
@@ -121,7 +121,7 @@ def _steps(tensor: Tensor) -> Reals:
 
 
 def _far(matrix: Matrix) -> list[str]:
-    """Tell of a row that points elsewhere than its original."""
+    """Return lines about a row whose direction differs from its original."""
     size = np.sqrt(((matrix.expected / matrix.steps) ** 2).sum(1))
     norms = np.linalg.norm(matrix.actual, axis=1) * np.linalg.norm(matrix.expected, axis=1)
     cosines = (matrix.actual * matrix.expected).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
@@ -138,7 +138,7 @@ def _far(matrix: Matrix) -> list[str]:
 
 
 def _resembles(matrix: Matrix, row: int) -> list[str]:
-    """Tell which other row of the original the package holds there, if one."""
+    """Return a line about the row of the original that this row resembles, if there is one."""
     lengths = np.linalg.norm(matrix.expected, axis=1) * np.linalg.norm(matrix.actual[row])
     cosines = matrix.expected @ matrix.actual[row] / np.maximum(lengths, np.finfo(np.float64).tiny)
     best = int(np.argmax(cosines))
@@ -146,7 +146,7 @@ def _resembles(matrix: Matrix, row: int) -> list[str]:
 
 
 def _shifted(matrix: Matrix) -> list[str]:
-    """Tell of a block whose weights are off on average."""
+    """Return lines about a block whose mean error is too large."""
     rows, cols = matrix.errors.shape
     for i in range(0, rows, BLOCK):
         for j in range(0, cols, BLOCK):

@@ -1,4 +1,4 @@
-"""Conforming variants: exporters that do otherwise what the specification leaves open. No check may fail."""
+"""Conforming variants: unusual but legal exporters. No check may fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ConformingVariant:
 
     @property
     def info(self) -> Info:
-        """Who it says that it is."""
+        """Name and language of the exporter."""
         return Info(f"conforming variant {self.name}", language="Python")
 
 
@@ -88,7 +88,7 @@ def other_pairing(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def reordered(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, rows of q and k being in the order of the other pairing where they are rotated."""
+    """Return a tensor; rotated rows of q and k are in the order of the other pairing."""
     values = load(source, name)
     model = source.model
     if not name.endswith(".qkv") or not model["layers"][int(name.split(".")[1])]["attention"]["rope"]:
@@ -102,12 +102,12 @@ def reordered(source: Checkpoint, name: str) -> Weights:
 
 
 def untied(model: dict[str, Any]) -> dict[str, Any]:
-    """Store the head apart, also where the checkpoint ties it."""
+    """Store a separate head even if the checkpoint ties it."""
     return {**model, "tied_embeddings": False}
 
 
 def folded(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, the norm before the FFN being folded into the matrices behind it."""
+    """Return a tensor; the norm before the FFN is folded into the matrices after it."""
     values = load(source, name)
     if name.endswith("ffn_norm"):
         if not np.isfinite(values).all():
@@ -120,7 +120,7 @@ def folded(source: Checkpoint, name: str) -> Weights:
 
 
 def permuted(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, the channels of each FFN being reversed."""
+    """Return a tensor; the channels of each FFN are reversed."""
     values = load(source, name)
     if name.endswith("gate_up"):
         gate, up = np.split(values, 2)
@@ -133,7 +133,7 @@ def _expert(name: str) -> bool:
 
 
 def with_card(checkpoint: Path, package: Path) -> None:
-    """Put a model card beside the package."""
+    """Put a model card in the package."""
     Recipe()(checkpoint, package)
     (package / "README.md").write_text("A tiny model.\n", encoding="utf-8")
 
@@ -162,7 +162,7 @@ CONFORMING = {
         ),
         ConformingVariant("many-shards", "shards of at most 8192 bytes", Recipe(shard_limit=8192)),
         ConformingVariant("with-extras", "provenance in extras", Recipe(extras=provenance_extras)),
-        ConformingVariant("with-card", "a model card beside the package", with_card),
+        ConformingVariant("with-card", "a model card in the package", with_card),
         ConformingVariant(
             "other-pairing", "the other rope_pairing, rows reordered", Recipe(other_pairing, reordered)
         ),

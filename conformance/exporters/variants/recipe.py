@@ -1,4 +1,4 @@
-"""The reference exporter in steps, each of which a mutant or a conforming variant may replace."""
+"""The reference exporter in steps; a mutant or a conforming variant replaces steps."""
 
 import json
 import shutil
@@ -36,11 +36,11 @@ def no_members(_checkpoint: Path, _package: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a checkpoint becomes a package; by default as `llq export` does it, without module and program.
+    """The steps from a checkpoint to a package; by default those of `llq export` without module and program.
 
-    model: from the model of the checkpoint to that of the package. load: the values of a tensor. rounder: how
-    blocks are rounded. dtypes: how tensors are stored, by the last part of a name. extras: what the metadata
-    say beside, from both paths. stem: first part of names of files.
+    model: from the checkpoint's model to the package's model. load: from a name to the values of a tensor.
+    rounder: the rounding of blocks. dtypes: dtypes of tensors by the last part of their names.
+    extras: from both paths to the extras of the metadata. stem: from the checkpoint's path to the stem.
     """
 
     model: Callable[[dict[str, Any]], dict[str, Any]] = dict
@@ -91,7 +91,7 @@ class Recipe:
 
 @contextmanager
 def altered(checkpoint: Path) -> Iterator[Path]:
-    """Provide a copy of a checkpoint, to be mended by an exporter that should refuse it instead."""
+    """Provide a copy of a checkpoint, for an exporter that repairs what it should refuse."""
     with tempfile.TemporaryDirectory(prefix="llq-altered-") as home:
         copy = Path(home) / checkpoint.name
         if checkpoint.is_dir():

@@ -64,7 +64,7 @@ CONFORMING: dict[str, Callable[[], Any]] = {
 
 
 def runtime(name: str) -> Any:
-    """Return the conforming variant of a name. Raises UnknownVariantError, which tells the nearest names."""
+    """Return the conforming variant of a name. Raises UnknownVariantError, which lists similar names."""
     if name not in CONFORMING:
         near = " or ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
         raise UnknownVariantError(

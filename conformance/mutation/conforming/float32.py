@@ -31,13 +31,13 @@ class Float32Runtime:
         self.holds = holds or kv_cache
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Float32:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         decoder = Float32Decoder(package, self.seed, self.holds)
         ends = np.cumsum(splits)[:-1]
         return np.concatenate([decoder.forward(run) for run in np.split(np.array(tokens), ends)])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> list[int]:
-        """Return the tokens behind a prompt."""
+        """Return the tokens that follow a prompt."""
         decoder = Float32Decoder(package, self.seed, self.holds)
         ends = eos_token_ids(package)
         generated: list[int] = []

@@ -35,7 +35,7 @@ def _places(seam: Seam, change: Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def disturbed(seed: int) -> Callable[[Seam], None]:
-    """Return an execution whose operations are off by as much as binary32 may be."""
+    """Return an execution whose operations have errors of the size that binary32 allows."""
 
     def mutate(seam: Seam) -> None:
         random = np.random.default_rng(seed)
@@ -186,10 +186,10 @@ def preallocated_cache(seam: Seam) -> None:
 
 
 class InSteps(Reference):
-    """Computes no more than so many tokens at once, however many it is given."""
+    """Computes a limited number of tokens at once."""
 
     def __init__(self, most: int) -> None:
-        """Choose the number."""
+        """Store the maximum number of tokens."""
         super().__init__()
         self._limit = most
 
@@ -203,7 +203,7 @@ class InSteps(Reference):
 
 
 class AtOnceWithoutCache(Reference):
-    """Computes each sequence at once, whatever the splits; generation begins anew for each token."""
+    """Computes each sequence at once, regardless of splits; each generated token starts a new prefill."""
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence."""
@@ -244,7 +244,7 @@ class TalkativeValidator(Reference):
     """Reports other findings after the first, each several times, and warnings without cause."""
 
     def validate(self, package: Path) -> Verdict:
-        """Return more rules behind the first."""
+        """Return further rules after the first."""
         rules = super().validate(package).rules
         return Verdict(rules + rules[::-1] + ("LLQ-PKG-1",) if rules else (), ("LLQ-PKG-10",))
 

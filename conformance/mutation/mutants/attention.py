@@ -107,7 +107,7 @@ def angles_in_binary32(seam: Seam) -> None:
     _angles(seam, lambda angles: angles.astype(np.float32).astype(np.float64))
 
 
-@mutant("RoPE angles beginning anew at each step", "DEC-17")
+@mutant("RoPE angles starting again at each step", "DEC-17")
 def angles_anew_each_step(seam: Seam) -> None:
     _angles(seam, lambda angles: angles - angles[:1])
 

@@ -85,7 +85,7 @@ NAMES = {
 
 
 class MisreadTensor:
-    """Stands for a packed tensor whose weights were misread; all that the reference asks it for is these."""
+    """A replacement of a packed tensor whose weights were misread."""
 
     def __init__(self, weights: NDArray[np.float32]) -> None:
         """Keep the weights, [rows, cols]."""

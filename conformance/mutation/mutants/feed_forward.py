@@ -67,7 +67,7 @@ def gelu_by_sigmoid(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: z * ops.sigmoid(1.702 * z))
 
 
-@mutant("silu also where gelu is asked for", "DEC-13")
+@mutant("silu in place of gelu", "DEC-13")
 def silu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", ops.silu)
 
@@ -77,12 +77,12 @@ def relu_for_gelu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: np.maximum(z, 0))
 
 
-@mutant("gelu also where silu is asked for", "DEC-12")
+@mutant("gelu in place of silu", "DEC-12")
 def gelu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", ops.gelu)
 
 
-@mutant("gelu by tanh where silu is asked for", "DEC-12")
+@mutant("gelu by tanh in place of silu", "DEC-12")
 def tanh_gelu_for_silu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", tanh_gelu)
 
@@ -120,7 +120,7 @@ def router_second(seam: Seam) -> None:
     _route(seam, second_expert)
 
 
-@mutant("expert of the greatest magnitude", "DEC-14")
+@mutant("expert with the largest magnitude", "DEC-14")
 def router_by_magnitude(seam: Seam) -> None:
     def magnitude(values: Array) -> tuple[NDArray[np.intp], Array]:
         experts = np.abs(values).argmax(axis=-1)

@@ -168,7 +168,7 @@ def ffn_residual_of_layer_input(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("FFN beside attention, not behind it", "DEC-2")
+@mutant("FFN parallel to attention, not after it", "DEC-2")
 def parallel_ffn(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         attended = attend(rms_norm(x, layer.attention_norm, eps))
@@ -186,7 +186,7 @@ def norms_swapped(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("residuals taken behind the norms", "DEC-2")
+@mutant("residuals taken after the norms", "DEC-2")
 def residual_of_normed(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         normed = rms_norm(x, layer.attention_norm, eps)

@@ -25,17 +25,17 @@ def argmax_last_of_equals(seam: Seam) -> None:
     _choose(seam, lambda logits: len(logits) - 1 - int(logits[::-1].argmax()))
 
 
-@mutant("the least logit", "GEN-1", "generate")
+@mutant("the smallest logit", "GEN-1", "generate")
 def argmin(seam: Seam) -> None:
     _choose(seam, lambda logits: int(logits.argmin()))
 
 
-@mutant("the second greatest logit", "GEN-1", "generate")
+@mutant("the second largest logit", "GEN-1", "generate")
 def argmax_second(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.argsort(-logits, kind="stable")[1]))
 
 
-@mutant("the logit of the greatest magnitude", "GEN-1", "generate")
+@mutant("the logit with the largest magnitude", "GEN-1", "generate")
 def argmax_by_magnitude(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.abs(logits).argmax()))
 

@@ -1,4 +1,4 @@
-"""Mutants of which positions are attended to, and how their values are weighed (DEC-10, DEC-11)."""
+"""Mutants of masks and of the softmax (DEC-10, DEC-11)."""
 
 import math
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def _softmax(seam: Seam, softmax: Callable[[Array], Array]) -> None:
     seam.wrap(attention, "softmax", lambda _: softmax)
 
 
-@mutant("softmax in binary32 without subtraction of the greatest score", "NUM-1")
+@mutant("softmax in binary32 without subtraction of the largest score", "NUM-1")
 def softmax_without_maximum(seam: Seam) -> None:
     def naive(scores: Array) -> Array:
         weights = np.exp(scores.astype(np.float32))

@@ -90,7 +90,7 @@ def _sum_of_columns(keep: Callable[[int], int]) -> Callable[[Array, Array], Arra
     return lambda a, w: a[:, : keep(w.shape[1])] @ w[:, : keep(w.shape[1])].T
 
 
-@mutant("columns behind the last full block left out of sums", "NUM-3", "matvec")
+@mutant("columns after the last full block left out of sums", "NUM-3", "matvec")
 def last_columns_skipped(seam: Seam) -> None:
     _product(seam, _sum_of_columns(lambda cols: cols // ROWS * ROWS))
 
@@ -104,7 +104,7 @@ def _rows(change: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda a, w: change((a @ w.T).T).T
 
 
-@mutant("rows behind the last full block left zero", "NUM-3", "matvec")
+@mutant("rows after the last full block left zero", "NUM-3", "matvec")
 def last_rows_skipped(seam: Seam) -> None:
     def full_blocks_only(rows: Array) -> Array:
         computed = np.arange(len(rows)) < len(rows) // ROWS * ROWS
@@ -118,7 +118,7 @@ def last_row_skipped(seam: Seam) -> None:
     _product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
 
 
-@mutant("rows behind the first 64 taken from one row too far", "NUM-3", "matvec")
+@mutant("rows after the first 64 read one row too far", "NUM-3", "matvec")
 def split_binding_off_by_one(seam: Seam) -> None:
     def shifted(rows: Array) -> Array:
         return np.concatenate([rows[:ROWS], rows[ROWS + 1 :], np.zeros_like(rows[ROWS : ROWS + 1])])

@@ -1,4 +1,4 @@
-"""Packages that stay open: a hundred mutants are asked about the same one, and only computing differs."""
+"""Packages that stay open, since many mutants are tested with the same package."""
 
 from functools import cached_property, lru_cache
 from pathlib import Path

@@ -14,7 +14,7 @@ from .validation import Drop, blind, overlooking
 
 
 def coded(*codes: str, **values: Any) -> Drop:
-    """Choose findings by their code, and by some of their values, of which 1 is not true."""
+    """Choose findings by their code and by some values; 1 and true are different values."""
 
     def selects(finding: Finding) -> bool:
         return finding.code in codes and all(
@@ -45,13 +45,13 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
     ("byte-order-mark-accepted", "a byte order mark accepted", "JSON-1", coded("byte-order-mark")),
     ("white-space-accepted", "white space around the JSON value accepted", "JSON-2",
      coded("surrounding-white-space")),
-    ("great-integers-accepted", "integers beyond 2^53 − 1 accepted", "JSON-5", coded("integer-too-large")),
+    ("great-integers-accepted", "integers above 2^53 − 1 accepted", "JSON-5", coded("integer-too-large")),
     ("infinite-numbers-accepted", "1e400 accepted", "JSON-5", coded("number-not-finite")),
     ("true-as-integer", "true taken for an integer", "META-3", coded("wrong-type", value=True)),
     ("null-accepted", "null accepted everywhere", "META-3", coded("wrong-type", value=None)),
-    ("minimum-unchecked", "least values not checked", "META-5",
+    ("minimum-unchecked", "minimum values not checked", "META-5",
      coded("below-minimum", "too-few-items")),
-    ("maximum-unchecked", "greatest values not checked", "META-5",
+    ("maximum-unchecked", "maximum values not checked", "META-5",
      coded("above-maximum", "too-many-items")),
     ("choices-unchecked", "sets of choices not checked", "META-5",
      coded("unknown-choice", "wrong-constant")),
@@ -77,7 +77,7 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
     ("missing-tensors-accepted", "missing tensors accepted", "TENSOR-3", coded("tensor-missing")),
     ("superfluous-tensors-accepted", "superfluous tensors accepted", "TENSOR-3", coded("tensor-superfluous")),
     ("first-row-unchecked", "first_row of parts not checked", "PART-1", coded("part-rows-not-contiguous")),
-    ("last-row-unchecked", "rows behind the last part not missed", "PART-1",
+    ("last-row-unchecked", "missing rows after the last part accepted", "PART-1",
      coded("part-rows-not-complete")),
     ("short-files-accepted", "files shorter than stated accepted", "PKG-8",
      coded("file-too-short", "file-ends-early")),

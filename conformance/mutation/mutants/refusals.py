@@ -1,4 +1,4 @@
-"""Mutants that refuse what conforms, and readers that return what they have to withhold (EXT-3, READ-4)."""
+"""Mutants that refuse conforming packages, and readers that return weights that they must withhold."""
 
 from collections.abc import Callable
 from typing import Any
@@ -59,7 +59,7 @@ def packages_without_model_refused(seam: Seam) -> None:
     _refuse(seam, "missing-member", lambda metadata: metadata.model is None)
 
 
-@mutant("INT4 shapes that are no multiples of 64 refused", "PACK-6", "accept")
+@mutant("INT4 shapes that are not multiples of 64 refused", "PACK-6", "accept")
 def ragged_shapes_refused(seam: Seam) -> None:
     def ragged(metadata: Metadata) -> bool:
         return any(is_int4(t.dtype) and (t.rows % 64 or t.cols % 64) for t in metadata.tensors)
@@ -123,7 +123,7 @@ def great_weights_refused(seam: Seam) -> None:
     seam.replace(payload, "LARGEST_WEIGHT", 32768.0)
 
 
-@mutant("files that are no shards refused in the directory", "PKG-9", "accept")
+@mutant("files in the directory that are not shards refused", "PKG-9", "accept")
 def other_files_refused(seam: Seam) -> None:
     def mutate(check: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
         def mutated_check(metadata: Metadata, directory: Any) -> list[Finding]:

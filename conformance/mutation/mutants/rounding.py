@@ -28,7 +28,7 @@ def rounded(seam: Seam, rounding: Callable[[Array], Array]) -> None:
 
 
 def largest(x: Array) -> Array:
-    """Return the greatest magnitude of each vector, [n, 1]."""
+    """Return the largest magnitude of each vector, [n, 1]."""
     return np.asarray(np.abs(x).max(axis=-1, keepdims=True))
 
 
@@ -61,7 +61,7 @@ def int8_down_to_minus_128(seam: Seam) -> None:
     quantized(seam, asymmetric)
 
 
-@mutant("INT8 scale from the greatest element, not the magnitude", "ACT-2", *ALL)
+@mutant("INT8 scale from the largest element, not the magnitude", "ACT-2", *ALL)
 def int8_maximum_without_magnitudes(seam: Seam) -> None:
     def signed(x: Array) -> tuple[Array, Array]:
         s = np.maximum(x.max(axis=-1, keepdims=True), 0) / 127
@@ -191,7 +191,7 @@ def binary16_no_clamp(seam: Seam) -> None:
     rounded(seam, infinite)
 
 
-@mutant("0 beyond ±65504", "ACT-1", *ALL)
+@mutant("0 above ±65504", "ACT-1", *ALL)
 def binary16_wraps(seam: Seam) -> None:
     rounded(seam, lambda x: np.where(np.isfinite(infinite(x)), infinite(x), 0))
 

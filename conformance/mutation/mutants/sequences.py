@@ -87,7 +87,7 @@ def _hidden(seam: Seam, mutated_hidden: Callable[[Decoder, Any, Sequence, Any], 
     seam.wrap(Decoder, "hidden", mutate)
 
 
-@mutant("positions beginning anew at each step", "DEC-17")
+@mutant("positions starting again at each step", "DEC-17")
 def positions_anew_each_step(seam: Seam) -> None:
     def from_zero(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
         length, sequence.length = sequence.length, 0
@@ -192,7 +192,7 @@ def layers_share_a_cache(seam: Seam) -> None:
     _hidden(seam, shared)
 
 
-@mutant("of a step behind the first, only the last token computed", "DEC-17")
+@mutant("only the last token of every step after the first computed", "DEC-17")
 def prefill_in_one_step_only(seam: Seam) -> None:
     def mutate(forwarded: Callable[..., Array]) -> Callable[..., Array]:
         def mutated_forward(self: Decoder, tokens: Any, sequence: Sequence) -> Array:

@@ -60,7 +60,7 @@ def bos_single(seam: Seam) -> None:
     _bos(seam, single)
 
 
-@mutant("BOS put behind the prompt", "TOK-1", "tokenize")
+@mutant("BOS put after the prompt", "TOK-1", "tokenize")
 def bos_at_the_end(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if bos is None else [*ids, bos])
 
@@ -120,7 +120,7 @@ def prompt_spaced(seam: Seam) -> None:
     _prompt(seam, lambda prompt: " " + prompt)
 
 
-@mutant("characters beyond ASCII replaced", "TOK-1", "tokenize")
+@mutant("characters outside ASCII replaced", "TOK-1", "tokenize")
 def prompt_ascii(seam: Seam) -> None:
     _prompt(seam, lambda prompt: prompt.encode("ascii", "replace").decode())
 

@@ -153,17 +153,17 @@ def warnings_refused(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules + verdict.warnings))
 
 
-@mutant("faults in reverse order", "READ-1", "refuse")
+@mutant("findings in reverse order", "READ-1", "refuse")
 def last_fault_first(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules[::-1], verdict.warnings))
 
 
-@mutant("faults in the alphabetical order of their rules", "READ-1", "refuse")
+@mutant("findings in alphabetical order of their rules", "READ-1", "refuse")
 def faults_by_name(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(tuple(sorted(verdict.rules)), verdict.warnings))
 
 
-@mutant("faults of hashes before all others", "READ-1", "refuse")
+@mutant("findings about hashes before all others", "READ-1", "refuse")
 def hashes_first(seam: Seam) -> None:
     def hashes(verdict: Verdict) -> Verdict:
         return Verdict(tuple(sorted(verdict.rules, key=lambda rule: "HASH" not in rule)), verdict.warnings)

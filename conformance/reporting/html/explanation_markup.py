@@ -1,4 +1,4 @@
-"""The explanation of a failure as markup: labelled lines as a list, rules linked, all else as it stands."""
+"""The explanation of a failure as markup: labelled lines become a list, rules become links."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ def explained(explanation: str, rules: Collection[str]) -> Html:
 
 
 def emphasized(value: str) -> Html:
-    """Return what is said of a failure, in which stars enclose the name of a misreading."""
+    """Return a text in which stars enclose the name of a misreading."""
     parts = value.split("*")
     if len(parts) % 2 == 0:  # a star that is none of a pair
         return text(value)

@@ -18,10 +18,10 @@ from .page import PAGES, page
 from .rule_controls import FILES, badge, controls
 
 NAMED = 3
-"""How many vectors a cause names before it counts the rest."""
+"""Maximum number of vectors that a cause names; the others are counted."""
 
 SHOWN = 12
-"""How many hexadecimal digits of a digest are shown; all of them are in its title and in report.json."""
+"""Number of hexadecimal digits of a digest that the page shows; report.json has all digits."""
 
 
 def report_page(report: Report, directory: Path) -> str:
@@ -46,7 +46,7 @@ class _Page:
             for rule, blamed in concerned(result):
                 self.about[rule].append((result, blamed))
         self.anchors: dict[tuple[str, str], str] = {}
-        """The anchors of failures that are told in full, by check and vector."""
+        """The anchors of failures that are described in full, by check and vector."""
 
     def html(self) -> str:
         runtime = self.report["runtime"]
@@ -213,7 +213,7 @@ class _Page:
         )
 
     def _failures(self, rule: str, failures: Sequence[Result]) -> Iterator[Html]:
-        """Tell what fails alike once; the others of a kind are folded."""
+        """Yield each kind of failure; identical failures are folded."""
         kinds: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
         for result in failures:
             kinds[result.outcome, result.check, result.headline].append(result)
@@ -248,7 +248,7 @@ class _Page:
         )
 
     def _list(self, title: str, results: Sequence[Result], rule: str) -> Iterator[Html]:
-        """Fold a list of checks of which nothing has to be told but the vector."""
+        """Yield a folded list of checks with their vectors."""
         if not results:
             return
         items = []
@@ -264,7 +264,7 @@ class _Page:
 
 
 def _by_area(rules: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return rules with those of an area together, areas and rules in the order of checking."""
+    """Return the rules grouped by area, areas and rules in the order of checking."""
     areas = list(dict.fromkeys(rule["area"] for rule in rules))
     return sorted(rules, key=lambda rule: areas.index(rule["area"]))
 

@@ -1,6 +1,6 @@
 """A runtime in a browser: `--runtime=browser:chromium`, `browser:firefox`, or `browser:wait` for any other.
 
-The page `web/harness/` speaks the protocol of adapters over a WebSocket; what it can do, it tells itself.
+The page `web/harness/` speaks the protocol of adapters over a WebSocket and claims its capabilities itself.
 """
 
 from contextlib import AbstractContextManager
@@ -45,7 +45,7 @@ class BrowserRuntime(JavaScriptRuntime):
 
     @property
     def invitation(self) -> str:
-        """What a person has to do, if anything."""
+        """What a person must do, if anything."""
         return "" if self._start_browser else f"open {self._server.url}"
 
     def close(self) -> None:

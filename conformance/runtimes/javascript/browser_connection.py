@@ -32,14 +32,14 @@ class BrowserConnection:
     """One page of a browser, connected to the server."""
 
     def __init__(self, server: BrowserServer, command: "BrowserCommand | None", timeout: float) -> None:
-        """Open the page, or wait until somebody does, so many seconds at most."""
+        """Open the page, or wait until a person opens it, up to `timeout` seconds."""
         self._server = server
         self._words: deque[str] = deque(maxlen=STDERR_LINES)
         self._browser = command.start(server.url) if command else None
         self._connection = self._connected(timeout)
 
     def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and return its response, which is as its schema says."""
+        """Send a request and return its response, checked against its schema."""
         op = request["op"]
         if op != "hello":
             self._words.clear()
@@ -77,7 +77,7 @@ class BrowserConnection:
             self._browser.end(grace)
 
     def last_words(self) -> str:
-        """Return what the page said in its console since the last request."""
+        """Return the console messages of the page since the last request."""
         return (
             "\n".join(["console of the page:", *(f"  {line}" for line in self._words)]) if self._words else ""
         )
@@ -109,7 +109,7 @@ class BrowserConnection:
         raise TimedOut(f"no answer to {op!r} within {timeout:g} s")
 
     def _note(self, text: str) -> bool:
-        """Keep a message that is words of the console, and tell whether it was."""
+        """Store a message of the console, and return whether it was one."""
         with suppress(ValueError):
             message = json.loads(text)
             if isinstance(message, dict) and message.keys() == {"log"}:
@@ -177,7 +177,7 @@ class Browser:
         )
 
     def end(self, grace: float) -> None:
-        """End it, after so many seconds in which it may leave by itself, and remove its profile."""
+        """End it, after up to `grace` seconds in which it may exit by itself, and remove its profile."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGTERM if grace else signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""The server behind `--runtime=browser:…`: it serves the harness page and packages, and talks to the page.
+"""The server of `--runtime=browser:…`: it serves the harness page and packages, and talks to the page.
 
-Everything lies below a token that nobody can guess, at the loopback address unless told otherwise: a page
-that connects gets the requests of the protocol over a WebSocket, and fetches and puts arrays over HTTP.
+All paths begin with a token that nobody can guess; the default address is the loopback address. A page that
+connects gets the requests of the protocol over a WebSocket, and transfers arrays over HTTP.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ BUSY = 4001
 """The code with which a second page is turned away."""
 
 UNREAD = 1000
-"""A page that says so much without being asked is turned away."""
+"""Maximum number of unread messages of a page; with more, the server closes the connection."""
 
 START = 10
-"""Seconds in which the server has to listen."""
+"""Time limit for starting and stopping the server, in seconds."""
 
 
 class WebSocketConnection:
@@ -56,7 +56,7 @@ class WebSocketConnection:
         self.address = socket_.client.host if socket_.client else ""
 
     def send(self, text: str) -> None:
-        """Send a message; where the page is gone, `received` tells."""
+        """Send a message; if the page is gone, `received` gets None."""
         self._later(self._socket.send_text(text))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Exporters that are wrong in one thing each, made over the reference exporter.
+"""Mutant exporters: each changes one part of the reference exporter.
 
 Importing the modules adds their mutants to `MUTANTS`.
 """

@@ -38,7 +38,7 @@ def pieces(qkv: Weights, model: dict[str, Any]) -> list[Weights]:
 
 
 def in_pairs(qkv: Weights, model: dict[str, Any]) -> Weights:
-    """Return rows of q and k as they lie in GGUF files."""
+    """Return rows of q and k in the order of GGUF files."""
     q, k, v = pieces(qkv, model)
     width = model["head_dim"]
     moved = [
@@ -58,7 +58,7 @@ def alternating(gate_up: Weights, _model: dict[str, Any]) -> Weights:
 
 
 def as_stored(values: Weights, _model: dict[str, Any]) -> Weights:
-    """Return a matrix as its transpose lies in memory."""
+    """Return a matrix in the memory order of its transpose."""
     return values.T.reshape(values.shape)
 
 
@@ -96,7 +96,7 @@ mutant("gate-up-swapped", "rows of up before those of gate", SAME, "weights", "c
 mutant("gate-up-alternating", "rows of gate and up in turn", SAME, "weights", "compute")(
     with_change("gate_up", alternating)
 )
-mutant("experts-transposed", "experts taken as they lie in a stacked tensor", SAME, "weights", "compute")(
+mutant("experts-transposed", "experts in the memory order of a stacked tensor", SAME, "weights", "compute")(
     Recipe(
         load=lambda source, name: (
             as_stored(load(source, name), {}) if ".experts." in name else load(source, name)
@@ -107,7 +107,7 @@ mutant("experts-reversed", "experts in reverse order", SAME, "weights", "compute
 mutant("shared-expert-lost", "shared expert of zeros", SAME, "weights", "compute")(
     with_change("shared.down", lambda values, _: 0 * values)
 )
-mutant("router-transposed", "router as its transpose lies in memory", SAME, "weights")(
+mutant("router-transposed", "router in the memory order of its transpose", SAME, "weights")(
     with_change("router", as_stored)
 )
 mutant("gguf-rows-in-pairs", "rows of q and k left in the order of GGUF", SAME, "weights")(
@@ -152,7 +152,7 @@ mutant("last-norm-lost", "a last norm of ones", SAME, "weights")(
 mutant("last-row-lost", "the last row of each down projection of zeros", SAME, "weights")(
     with_change("down", lambda values, _: np.concatenate([values[:-1], 0 * values[-1:]]))
 )
-mutant("last-column-lost", "columns behind the last whole block of zeros", SAME, "weights", "compute")(
+mutant("last-column-lost", "columns after the last whole block set to zero", SAME, "weights", "compute")(
     with_change(
         "down", lambda values, _: np.where(np.arange(values.shape[1]) < values.shape[1] // 64 * 64, values, 0)
     )
@@ -206,4 +206,4 @@ mutant("zero-point-off", "zero_point one too large", SAME, "weights", "rounding"
 mutant("per-column", "codes by the range of each column", SAME, "rounding")(Recipe(rounder=per_column))
 mutant("downward", "codes rounded down", SAME, "weights", "rounding")(Recipe(rounder=downward))
 mutant("three-bits", "codes of three bits", SAME, "rounding")(Recipe(rounder=three_bits))
-mutant("one-code-less", "the greatest code not used", SAME, "rounding")(Recipe(rounder=one_code_less))
+mutant("one-code-less", "the largest code not used", SAME, "rounding")(Recipe(rounder=one_code_less))
