@@ -202,5 +202,8 @@ def test_an_editable_installation_says_how_to_run_the_suite(tmp_path: Path) -> N
     # without autoload: where LLQ is installed, its entry point would register the module a second time
     process = _run(tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert process.returncode == 4, process.stdout + process.stderr
-    assert "llq_conformance is not installed completely; in a source tree, run pytest conformance" in process.stderr
+    assert (
+        "llq_conformance is not installed completely; in a source tree, run pytest conformance"
+        in process.stderr
+    )
     assert "Traceback" not in process.stderr

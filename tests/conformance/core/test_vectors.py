@@ -68,7 +68,10 @@ def test_vectors_of_computation_keep_their_members(tmp_path: Path) -> None:
         ([VALID, INVALID, VALID], "contains duplicate ids: good"),
         ([{**VALID, "kind": "maybe"}], "good is of kind 'maybe'"),
         ([{"id": "x"}], "KeyError: 'kind'"),
-        ([{**TOKENIZE, "text": None, "kind": "logits"}], "prompt has no member tokens, splits, expected, bounds"),
+        (
+            [{**TOKENIZE, "text": None, "kind": "logits"}],
+            "prompt has no member tokens, splits, expected, bounds",
+        ),
         ([{**VALID, "rules": []}, INVALID], "good cites no rule"),
         ([{**VALID, "rules": ["LLQ-NO-1"]}, INVALID], "good cites LLQ-NO-1, which is not a rule"),
     ],

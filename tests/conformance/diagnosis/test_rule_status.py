@@ -47,7 +47,10 @@ def test_a_failure_outweighs_other_bad_outcomes() -> None:
 def test_a_rule_is_not_failed_for_another_one() -> None:
     assert status_of(DEQ, PASSED, FAILED).status is Status.PASSED
     unclear = status_of(DEQ, FAILED)
-    assert (unclear.status, unclear.why) == (Status.UNCLEAR, f"every check of this rule fails because of {PACK}")
+    assert (unclear.status, unclear.why) == (
+        Status.UNCLEAR,
+        f"every check of this rule fails because of {PACK}",
+    )
     assert unclear.status.bad
 
 

@@ -142,7 +142,10 @@ def test_a_list_is_written_then_used_then_stale(tmp_path: Path, workers: str) ->
     assert outcomes["worked-example"] == "known failure"
     stale = suite(RIGHT, f"--known-failures={file}", "-n", workers)
     assert stale.returncode == 1
-    assert "decode worked-example passes: delete the entry decode worked-example (LLQ-PACK-3: equals" in stale.stdout
+    assert (
+        "decode worked-example passes: delete the entry decode worked-example (LLQ-PACK-3: equals"
+        in stale.stdout
+    )
     assert stale.stdout.count(": delete ") == len(entries(file))
 
 
@@ -154,8 +157,14 @@ def test_what_is_not_selected_is_not_stale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"vector": "contrl"}, "there is no vector contrl: correct or delete the entry decode contrl (LLQ-PACK-3"),
-        ({"check": "refuse"}, "vector control has no check refuse: correct or delete the entry refuse control"),
+        (
+            {"vector": "contrl"},
+            "there is no vector contrl: correct or delete the entry decode contrl (LLQ-PACK-3",
+        ),
+        (
+            {"check": "refuse"},
+            "vector control has no check refuse: correct or delete the entry refuse control",
+        ),
     ],
 )
 def test_an_entry_about_nothing_fails_before_the_run(

@@ -143,9 +143,15 @@ def test_a_crash_is_not_an_answer(start: Start, death: str, message: str) -> Non
 
 
 BROKEN = {
-    "print": ("print('debug: here')", "it wrote 'debug: here' to standard output, which is reserved for the protocol"),
+    "print": (
+        "print('debug: here')",
+        "it wrote 'debug: here' to standard output, which is reserved for the protocol",
+    ),
     "no object": ("return '[1, 2]'", r"it wrote '\[1, 2\]' to standard output"),
-    "another id": ('return {"id": 999, "ok": True}', "it answered request 999, expected an answer to request 1"),
+    "another id": (
+        'return {"id": 999, "ok": True}',
+        "it answered request 999, expected an answer to request 1",
+    ),
     "no id": ('return {"ok": True}', "decode.response: 'id' is a required property"),
     "ok a string": ('return {"id": 1, "ok": "yes"}', "decode.response: /ok: True was expected"),
     "more": ('return {"id": 1, "ok": True, "took": 3}', "Additional properties are not allowed"),
@@ -225,7 +231,9 @@ def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> 
     runtime = start("""
         def hello(request): return {"op": "hello", "ok": False, "error": "no adapter,\\nas it were"}
     """)
-    with pytest.raises(Unavailable, match=r"^the runtime is not available on this machine: no adapter, as it were$"):
+    with pytest.raises(
+        Unavailable, match=r"^the runtime is not available on this machine: no adapter, as it were$"
+    ):
         _ = runtime.capabilities
 
 

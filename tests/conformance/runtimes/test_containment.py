@@ -250,8 +250,14 @@ ARRAYS: dict[str, tuple[str | bytes, str]] = {
     "a header cut short": (b"\x93NUMPY\x01\x00\x76\x00{'descr'", "is not a .npy file"),
     "no header": (b"\x93NUMPY\x01\x00", "is not a .npy file"),
     "a header that is no Python": (HEADER.format("((((((("), "is not a .npy file"),
-    "a shape below zero": (HEADER.format("(-1, -4)") + "\0" * 16, "an expected array is at most {LARGEST} bytes"),
-    "a shape beyond all numbers": (HEADER.format(f"(0, {10**30})"), "an expected array is at most|is not a .npy file"),
+    "a shape below zero": (
+        HEADER.format("(-1, -4)") + "\0" * 16,
+        "an expected array is at most {LARGEST} bytes",
+    ),
+    "a shape beyond all numbers": (
+        HEADER.format(f"(0, {10**30})"),
+        "an expected array is at most|is not a .npy file",
+    ),
     "a header for Python 2": (HEADER.format("(1L,)") + "\0" * 4, "is not a .npy file"),
     "half of the data": (HEADER.format("(4,)") + "\0" * 8, "has 8 bytes of data where its shape"),
 }
@@ -319,5 +325,7 @@ def test_a_timer_that_already_runs_continues() -> None:
 
 @pytest.mark.parametrize("members", [{"info": {"name": "x"}}, {"info": None}, {"capabilities": 3}])
 def test_a_runtime_in_this_process_identifies_itself(members: dict[str, Any]) -> None:
-    with pytest.raises(BrokenAdapter, match=r"^the adapter is broken: (its info is of type|a runtime must have)"):
+    with pytest.raises(
+        BrokenAdapter, match=r"^the adapter is broken: (its info is of type|a runtime must have)"
+    ):
         in_process(**members)

@@ -57,7 +57,8 @@ def test_an_unknown_name_is_reported_with_the_installed_names(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        UnknownRuntimeError, match=r"--runtime=mein is not one of: .*; the entry point group llq.runtimes is empty"
+        UnknownRuntimeError,
+        match=r"--runtime=mein is not one of: .*; the entry point group llq.runtimes is empty",
     ):
         find.find("mein", 1)
     monkeypatch.syspath_prepend(site)
