@@ -284,7 +284,7 @@ def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
     data = data.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
     file.write_bytes(data)
     os.truncate(file, 128 + (4 << 40))
-    with pytest.raises(BrokenAdapter, match="an expected array is at most {LARGEST} bytes"):
+    with pytest.raises(BrokenAdapter, match=r"an expected array is at most {LARGEST} bytes"):
         arrays.load(file, arrays.FLOAT32)
 
 
