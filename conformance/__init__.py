@@ -1,6 +1,5 @@
-"""The conformance suite of LLQ: `pytest conformance --runtime=SPEC` says which rules a runtime breaks.
+"""The conformance suite of LLQ: `pytest conformance --runtime=SPEC` reports which rules a runtime breaks.
 
-Reading order: `adapter` (what the suite asks of a runtime), `vectors` (what it asks about), `check` and
-`checks/` (the questions), `reading`, `misreadings` and `explanation` (why an answer is wrong), `jsonlines`
-(runtimes in other languages), `summary`.
+Reading order: `core` (vectors, checks and the interface of a runtime), `checks`, `container` (packages as
+the suite reads them), `diagnosis` (why an answer is wrong), `runtimes`, `reporting`, `mutation`.
 """

@@ -29,36 +29,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="the runtime: reference (default), py:module:attr, cmd:'command line', or another name",
+        help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
     )
     add_options(group)
-    group.addoption("--vectors", default=VECTORS, type=Path, metavar="DIR", help="directory with index.json")
-    group.addoption("--quick", action="store_true", help="ask the few questions that catch every mutant")
+    group.addoption(
+        "--vectors",
+        default=VECTORS,
+        type=Path,
+        metavar="DIR",
+        help="Directory with the vectors and index.json.",
+    )
+    group.addoption(
+        "--quick", action="store_true", help="Run only the quick set: few checks that kill every mutant."
+    )
     group.addoption(
         "--report",
         type=Path,
         metavar="DIR",
-        help="write report.json and a page, index.html, such as --report=report",
+        help="Write report.json and index.html to a directory.",
     )
     group.addoption(
         "--known-failures",
         type=Path,
         metavar="FILE",
-        help="failures that do not count, with rules and reasons",
+        help="List of known failures, which do not fail the run.",
     )
-    group.addoption("--write-known-failures", type=Path, metavar="FILE", help="write such a file")
+    group.addoption(
+        "--write-known-failures",
+        type=Path,
+        metavar="FILE",
+        help="Write the list of the failures of this run.",
+    )
     group.addoption(  # pytest-timeout has --timeout
         "--answer-timeout",
         type=float,
         default=TIMEOUT,
         metavar="SECONDS",
-        help="time limit of one answer (default 30)",
+        help="Time limit for one answer (default: 30).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
-        raise pytest.UsageError(f"--report={config.option.report} is a file; give a directory")
+        raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
     config.stash[TARGET] = target(config)
     config.stash[REPORTER] = Reporter(config.stash[TARGET], config.option.report, _options(config))
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
@@ -66,22 +79,22 @@ def pytest_configure(config: pytest.Config) -> None:
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(expectations, "llq-conformance-expectations")
-    if all(names(arg, __package__ or "") or _lies_here(arg) for arg in config.args):
+    if all(names(arg, __package__ or "") or _is_in_suite(arg) for arg in config.args):
         config.option.reportchars = ""  # the summary by rule replaces pytest's list of failed tests
 
 
 def _options(config: pytest.Config) -> dict[str, Any]:
-    """Return the options that a report tells."""
-    given = config.option
+    """Return the options that a report lists."""
+    options = config.option
     return {
-        "timeout": given.answer_timeout,
-        "selection": given.keyword,
-        "vectors": "" if given.vectors == VECTORS else str(given.vectors),
-        "processes": getattr(given, "numprocesses", None) or 1,
+        "timeout": options.answer_timeout,
+        "selection": options.keyword,
+        "vectors": "" if options.vectors == VECTORS else str(options.vectors),
+        "processes": getattr(options, "numprocesses", None) or 1,
     }
 
 
-def _lies_here(argument: str) -> bool:
+def _is_in_suite(argument: str) -> bool:
     return Path(argument.partition("::")[0]).resolve().is_relative_to(HERE)
 
 
@@ -95,12 +108,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except KnownFailuresError as error:
         raise pytest.UsageError(str(error)) from error
     try:
-        found = subject_of(config)
+        tested_subject = subject_of(config)
         if config.stash[TARGET].exporting:
-            found.smoke(vectors_of(config))
+            tested_subject.smoke(vectors_of(config))
         else:
-            smoke(found, vectors_of(config))
-        config.stash[REPORTER].runtime = found
+            smoke(tested_subject, vectors_of(config))
+        config.stash[REPORTER].runtime = tested_subject
         config.stash[REPORTER].vectors = vectors_of(config)
         if getattr(config.option, "dist", "no") != "no":  # the workers have runtimes of their own
             config.stash[SUBJECT].close()
@@ -110,8 +123,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    tested = config.stash[TARGET]
-    return f"{tested.option}: {tested.spec}; vectors: {len(vectors_of(config))} in {config.option.vectors}"
+    run_target, directory = config.stash[TARGET], config.option.vectors
+    return f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -134,12 +147,14 @@ def subject_fixture(pytestconfig: pytest.Config) -> Any:
 
 def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
     """Return each check with each vector that it concerns."""
-    every = checks(config.stash[TARGET])
-    cases = [(check, vector) for check in every for vector in vectors_of(config) if check.concerns(vector)]
+    target_checks = checks(config.stash[TARGET])
+    cases = [
+        (check, vector) for check in target_checks for vector in vectors_of(config) if check.concerns(vector)
+    ]
     if not config.option.quick:
         return cases
-    chosen = quick()
-    return [(check, vector) for check, vector in cases if f"{check.name}-{vector.id}" in chosen]
+    quick_questions = quick()
+    return [(check, vector) for check, vector in cases if f"{check.name}-{vector.id}" in quick_questions]
 
 
 def subject_of(config: pytest.Config) -> Any:
@@ -151,10 +166,12 @@ def subject_of(config: pytest.Config) -> Any:
 
 
 def _invite(config: pytest.Config) -> None:
-    """Tell what a person has to do before the runtime answers."""
+    """Print what a person must do before the runtime answers."""
     if invitation := getattr(config.stash[SUBJECT], "invitation", ""):
         if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-            raise pytest.UsageError("a runtime that waits for a person works in one process: leave out -n")
+            raise pytest.UsageError(
+                "this runtime waits for a person to open a page, which works in one process only: omit -n"
+            )
         config.get_terminal_writer().line(invitation)
 
 
@@ -162,8 +179,8 @@ def vectors_of(config: pytest.Config) -> list[Vector]:
     """Return the vectors; without any, there is no run."""
     if LOADED not in config.stash:
         try:
-            loaded = load(config.option.vectors)
+            vectors = load(config.option.vectors)
         except VectorsError as error:
             raise pytest.UsageError(str(error)) from error
-        config.stash[LOADED] = sorted(loaded, key=lambda vector: vector.id != SIMPLEST)  # it explains best
+        config.stash[LOADED] = sorted(vectors, key=lambda vector: vector.id != SIMPLEST)  # it explains best
     return config.stash[LOADED]

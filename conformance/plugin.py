@@ -17,12 +17,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
         return
     file = Path(__file__).with_name("conftest.py")
     if not file.is_file():
-        raise pytest.UsageError(f"{package} is not wholly installed; in a source tree: pytest conformance")
+        raise pytest.UsageError(
+            f"{package} is not installed completely; in a source tree, run pytest conformance"
+        )
     conftest = import_module(f"{package}.{file.stem}")
     early_config.pluginmanager.register(conftest, name=conftest.__file__)
 
 
 def names(argument: str, package: str) -> bool:
-    """Return whether an argument of pytest, behind `--pyargs`, names something of a package."""
+    """Return whether an argument of pytest, after `--pyargs`, names a module of a package."""
     module = argument.partition("::")[0]
     return module == package or module.startswith(f"{package}.")

@@ -21,31 +21,31 @@ def add_options(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--exporter",
         metavar="SPEC",
-        help="test an exporter instead: reference, cmd:'command {checkpoint} {package}', or py:module:attr; "
-        "--runtime then names who validates its packages",
+        help="Exporter to test: reference, cmd:'command {checkpoint} {package}', or py:module:attr. "
+        "--runtime then names the runtime that validates its packages.",
     )
     group.addoption(
         "--exporter-claims",
         choices=list(CLAIMS),
-        help="what the exporter keeps: the model alone (rotated, folded or permuted weights), weights near "
-        "the checkpoint's, or rounding of each to nearest; each includes those before it (default weights)",
+        help="Claims to test: model (weights may be rotated, folded or permuted), weights (near those of the "
+        "checkpoint) or rounding (to nearest). Each claim includes the previous ones (default: weights).",
     )
 
 
 def target(config: pytest.Config) -> Target:
     """Return the target that the options name; raises UsageError where they do not fit together."""
-    given = config.option
-    if given.exporter is None:
-        if given.exporter_claims:
-            raise pytest.UsageError("--exporter-claims is about an exporter: give --exporter")
-        return Target(given.runtime)
-    if given.quick:
-        raise pytest.UsageError("--quick is about runtimes: an exporter is asked everything")
-    return Target(given.exporter, "exporter", given.exporter_claims or "", given.runtime)
+    options = config.option
+    if options.exporter is None:
+        if options.exporter_claims:
+            raise pytest.UsageError("--exporter-claims requires --exporter")
+        return Target(options.runtime)
+    if options.quick:
+        raise pytest.UsageError("--quick applies to runtimes only: omit it with --exporter")
+    return Target(options.exporter, "exporter", options.exporter_claims or "", options.runtime)
 
 
 def checks(target: Target) -> tuple[Check, ...]:
-    """Return the checks of a runtime, or those of an exporter."""
+    """Return the checks of runtimes or of exporters."""
     return EXPORT_CHECKS if target.exporting else CHECKS
 
 

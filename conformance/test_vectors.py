@@ -23,5 +23,5 @@ def test_vector(
     if result.outcome is Outcome.KNOWN_FAILURE:
         pytest.xfail(result.headline)
     if result.outcome.bad:
-        again = command(vector.id, request.config.stash[TARGET], request.config.option.vectors)
-        pytest.fail(f"{result.explanation}\n  rerun      {again}", pytrace=False)
+        rerun_command = command(vector.id, request.config.stash[TARGET], request.config.option.vectors)
+        pytest.fail(f"{result.explanation}\n  rerun      {rerun_command}", pytrace=False)

@@ -11,14 +11,14 @@ from ..core.check import Failure
 from ..core.runtime import Reals, Rounded, Runtime
 from ..core.vectors import Vector
 from ..diagnosis import recognition
-from ..diagnosis.recognition import Computation, Named, recognised
+from ..diagnosis.recognition import Computation, Named, recognize
 from .failure_text import failure, not_finite
 
 NORMAL = 2.0**-14
-"""The least normal number of binary16: a result below it may be 0 instead."""
+"""Smallest normal number of binary16: a smaller result may be 0 instead."""
 
 NEGLIGIBLE = 2.0**-100
-"""A vector whose greatest magnitude is below this may be treated as a vector of zeros."""
+"""A vector whose largest magnitude is below this value may be treated as a vector of zeros."""
 
 SCALE_ERROR = 2.0**-21
 
@@ -37,29 +37,33 @@ def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | No
     return _int8(runtime, vector, x, rounded)
 
 
-def _named(runtime: Runtime, vector: Vector, got: Rounded) -> Named:
+def _mutants(runtime: Runtime, vector: Vector, answer: Rounded) -> Named:
     form = vector.members["format"]
     x = vector.array("input")
-    return recognised(
-        Computation(runtime, vector, lambda other: [other.activations(x, form)]), [got], recognition.rounded
+    return recognize(
+        Computation(runtime, vector, lambda mutant: [mutant.activations(x, form)]),
+        [answer],
+        recognition.rounding_distance,
     )
 
 
 def _binary16(runtime: Runtime, vector: Vector, rounded: Rounded) -> Failure | None:
-    got = rounded.values
+    values = rounded.values
     expected = vector.array("expected")
-    expected = np.where((np.abs(expected) < NORMAL) & (got == 0), 0, expected)
-    exactly = np.zeros(got.shape)
-    if not error_bound.beyond(got, expected, exactly).any():
+    expected = np.where((np.abs(expected) < NORMAL) & (values == 0), 0, expected)
+    exactly = np.zeros(values.shape)
+    if not error_bound.outside(values, expected, exactly).any():
         return None
     x = vector.array("input")
-    lines = error_bound.describe(got, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"])
+    lines = error_bound.describe(
+        values, expected, exactly, AXES, lambda index: [f"  input      {x[index]!s}"]
+    )
     return failure(
         vector,
         "not rounded to the nearest binary16",
         lines,
-        certain=not_finite(got),
-        named=_named(runtime, vector, rounded),
+        certain=not_finite(values),
+        mutants=_mutants(runtime, vector, rounded),
     )
 
 
@@ -71,14 +75,14 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
     zero = _taken_for_zero(x, codes, scales)
     least, greatest = (np.where(zero[:, None], 0, vector.array(member)) for member in ("least", "greatest"))
     scale = np.where(zero, 0, vector.array("scale"))
-    wrong = []
+    deviations = []
     lines = []
     with np.errstate(invalid="ignore"):
         nearest = np.clip(np.rint(codes), least, greatest)
     nearest = np.where(np.isfinite(nearest), nearest, least)
     exactly = np.zeros(codes.shape)
-    if error_bound.beyond(codes, nearest, exactly).any():
-        wrong.append("codes beyond the guard band")
+    if error_bound.outside(codes, nearest, exactly).any():
+        deviations.append("codes outside the guard band")
 
         def legal(index: tuple[int, ...]) -> list[str]:
             largest = np.abs(x[index[0]]).max()
@@ -89,17 +93,19 @@ def _int8(runtime: Runtime, vector: Vector, x: NDArray[np.float32], rounded: Rou
             ]
 
         lines += error_bound.describe(codes, nearest, exactly, AXES, legal)
-    if error_bound.beyond(scales, scale, SCALE_ERROR * scale).any():
-        wrong.append("scales off by more than 2^-21")
+    if error_bound.outside(scales, scale, SCALE_ERROR * scale).any():
+        deviations.append("scales off by more than 2^-21")
         lines.append("  scales")
         lines += error_bound.describe(scales, scale, SCALE_ERROR * scale, AXES[:1])
     finite = not_finite(codes) or not_finite(scales)
-    if not wrong:
+    if not deviations:
         return None
-    return failure(vector, ", ".join(wrong), lines, certain=finite, named=_named(runtime, vector, rounded))
+    return failure(
+        vector, ", ".join(deviations), lines, certain=finite, mutants=_mutants(runtime, vector, rounded)
+    )
 
 
 def _taken_for_zero(x: NDArray[np.float32], codes: Reals, scales: Reals) -> NDArray[Any]:
-    """Return which vectors are so small that they may be taken for zeros, and were."""
+    """Return which vectors are negligibly small and were treated as zeros."""
     negligible = np.abs(x).max(axis=1) < NEGLIGIBLE
     return np.asarray(negligible & (scales == 0) & (codes == 0).all(axis=1))

@@ -1,4 +1,4 @@
-"""Check `api`: calls of the JavaScript interface come to what chapter Runtime API says."""
+"""Check `api`: calls of the JavaScript interface behave as chapter Runtime API specifies."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from ..core.runtime import Runtime
 from ..core.vectors import Vector
 
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
-CONCATENATION, CHARACTERS, TOLD, PROFILE, LOSS = (
+CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-15",
     "LLQ-API-16",
     "LLQ-API-17",
@@ -49,30 +49,30 @@ CODES = frozenset(
 )
 """The codes of errors, as the chapter's table lists them."""
 
-ANOTHER_TEXT = "another text"
+DIFFERENT_TEXT = "different text"
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 SHOWN = 160
-"""Characters that are shown of a text."""
+"""Maximum length of a quoted text, in characters."""
 
 Observation = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One thing that is wrong: the rule that it breaks, and what was expected and got."""
+    """One deviation: the rule that it breaks, the expected and the actual value."""
 
     rule: str
     headline: str
     expected: str = ""
-    got: str = ""
+    actual: str = ""
 
 
 def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Make the calls; a failure tells of the first that came to something else."""
+    """Make the calls; a failure describes the first unexpected result."""
     scenario = Scenario.of(vector, package)
     observed = runtime.api(scenario)
-    found = deviations(scenario, observed)
-    for number, step, deviation in found:
+    all_deviations = deviations(scenario, observed)
+    for number, step, deviation in all_deviations:
         lines = [
             f"api {vector.id}: {deviation.headline}",
             f"  vector     {vector.description}",
@@ -80,8 +80,8 @@ def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
             *(f"  about      {quote(rule)}" for rule in vector.rules if rule != deviation.rule),
             f"  step       {number} of {len(scenario.steps)}: {call_text(step)}",
             *([f"  expected   {deviation.expected}"] if deviation.expected else []),
-            *([f"  got        {deviation.got}"] if deviation.got else []),
-            *(f"  server     {_shown(one)}" for one in scenario.faults),
+            *([f"  got        {deviation.actual}"] if deviation.actual else []),
+            *(f"  server     {_shortened(fault)}" for fault in scenario.faults),
             f"  remedy     {registry()[deviation.rule].remedy}",
         ]
         return Failure(deviation.headline, "\n".join(lines), (deviation.rule,))
@@ -89,155 +89,181 @@ def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 
 def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int, Step, Deviation]]:
-    """Yield what is wrong, in the order of steps, which count from 1."""
+    """Yield the deviations in the order of the steps, which are numbered from 1."""
     if len(observed.steps) != len(scenario.steps):
-        wrong = Deviation(ERRORS, f"{len(observed.steps)} steps were told of {len(scenario.steps)}")
-        yield 1, scenario.steps[0], wrong
+        missing_steps = Deviation(
+            ERRORS, f"the adapter reported {len(observed.steps)} of {len(scenario.steps)} steps"
+        )
+        yield 1, scenario.steps[0], missing_steps
         return
     texts: list[str | None] = []
     inferred = {
-        _call(step): seen.get("text")
-        for step, seen in zip(scenario.steps, observed.steps, strict=True)
+        _call(step): observation.get("text")
+        for step, observation in zip(scenario.steps, observed.steps, strict=True)
         if step["do"] == "infer"
     }
-    for number, (step, seen) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
-        texts.append(seen.get("text"))
-        for deviation in _step(step, seen, texts, observed):
-            apart = step["do"] == "stream" and deviation.headline == ANOTHER_TEXT
-            if apart and inferred.get(_call(step)) == step["expect"].get("text", ""):
+    for number, (step, observation) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
+        texts.append(observation.get("text"))
+        for deviation in _step(step, observation, texts, observed):
+            stream_differs = step["do"] == "stream" and deviation.headline == DIFFERENT_TEXT
+            if stream_differs and inferred.get(_call(step)) == step["expect"].get("text", ""):
                 yield number, step, replace(deviation, rule=CONCATENATION)
             else:
                 yield number, step, deviation
 
 
 def _call(step: Step) -> str:
-    """Return what two calls have in common that have to give the same text."""
+    """Return a key that is equal for calls that must return the same text."""
     return json.dumps([step.get("prompt"), step.get("options")])
 
 
 def call_text(step: Step) -> str:
     """Return a call in words."""
     if step["do"] == "together":
-        return " and ".join(call_text(one) for one in step["steps"]) + ", at once"
+        return " and ".join(call_text(call) for call in step["steps"]) + ", at once"
     members = {
         name: step[name] for name in step if name not in ("do", "rule", "expect", "prompt", "url", "steps")
     }
-    first = [_shown(step[name]) for name in ("url", "prompt") if name in step]
-    return f"{step['do']}({', '.join([*first, *([_shown(members)] if members else [])])})"
+    arguments = [_shortened(step[name]) for name in ("url", "prompt") if name in step]
+    return f"{step['do']}({', '.join([*arguments, *([_shortened(members)] if members else [])])})"
 
 
 def _step(
-    step: Step, seen: Observation, texts: Sequence[str | None], observed: Observations
+    step: Step, observation: Observation, texts: Sequence[str | None], observed: Observations
 ) -> Iterator[Deviation]:
-    """Yield what is wrong about one step; texts: those of the steps up to it."""
+    """Yield the deviations of one step; `texts` are the texts of the steps up to this step."""
     if step["do"] == "together":
-        yield from _together(step, seen, observed)
+        yield from _concurrent_deviations(step, observation, observed)
         return
-    rule, expected, error = str(step["rule"]), step["expect"], seen.get("error")
-    yield from _ended(rule, expected, seen)
+    rule, expected, error = str(step["rule"]), step["expect"], observation.get("error")
+    yield from _end_deviations(rule, expected, observation)
     match step["do"]:
         case "load":
-            yield from _loaded(step, seen, observed)
+            yield from _load_deviations(step, observation, observed)
         case "tokenizer":
-            yield from _tokenized(rule, expected, seen, observed, step)
+            yield from _tokenizer_deviations(rule, expected, observation, observed, step)
         case "stream":
-            yield from _streamed(rule, expected, seen)
+            yield from _stream_deviations(rule, expected, observation)
         case "infer" if "text" in expected and error is None:
-            yield from _same(rule, expected["text"], seen["text"])
+            yield from _text_deviations(rule, expected["text"], observation["text"])
         case "profile" if "layers" in expected and error is None:
-            yield from _profiled(expected["layers"], seen["report"])
-    yield from _alike(rule, expected, texts)
+            yield from _profile_deviations(expected["layers"], observation["report"])
+    yield from _seed_deviations(rule, expected, texts)
 
 
-def _ended(rule: str, expected: Mapping[str, Any], seen: Observation) -> Iterator[Deviation]:
-    """Yield what is wrong about how a call ended."""
-    error = seen.get("error")
+def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
+    """Yield the deviations in how a call ended."""
+    error = observation.get("error")
     if error is not None and not error["reason"] and not expected.get("reason"):
-        yield from _error(error)
+        yield from _error_form_deviations(error)
     if "code" in expected:
-        yield from _failed(rule, expected, error)
+        yield from _error_deviations(rule, expected, error)
     elif expected.get("reason"):
         if error is None or not error["reason"]:
             yield Deviation(
-                rule, "not rejected with the signal's reason", "the reason itself", _outcome(seen)
+                rule,
+                "not rejected with the signal's reason",
+                "the reason of the signal",
+                _outcome(observation),
             )
     elif error is not None and not (expected.get("lost") and error["code"] == "device-lost"):
         yield Deviation(
-            rule, f"failed: {error['name']} {error['code'] or ''}".rstrip(), "no error", _outcome(seen)
+            rule, f"failed: {error['name']} {error['code'] or ''}".rstrip(), "no error", _outcome(observation)
         )
 
 
-def _error(error: Observation) -> Iterator[Deviation]:
+def _error_form_deviations(error: Observation) -> Iterator[Deviation]:
     rule = error["rule"]
     if error["code"] not in CODES:
-        codes = "a code of the table"
+        codes = "a code that chapter Runtime API lists"
         yield Deviation(
-            ERRORS, "an error without a known code", codes, f"{error['name']} {_shown(error['code'])}"
+            ERRORS, "an error with an unknown code", codes, f"{error['name']} {_shortened(error['code'])}"
         )
     elif rule is not None and rule not in registry():
-        yield Deviation(ERRORS, "an error whose rule is none", "the id of a rule, or null", _shown(rule))
+        yield Deviation(
+            ERRORS, "an error with an unknown rule", "the id of a rule, or null", _shortened(rule)
+        )
     elif not error["message"]:
         yield Deviation(ERRORS, "an error without a message")
 
 
-def _failed(rule: str, expected: Mapping[str, Any], error: Observation | None) -> Iterator[Deviation]:
-    """Compare an error with the one that has to come."""
+def _error_deviations(
+    rule: str, expected: Mapping[str, Any], error: Observation | None
+) -> Iterator[Deviation]:
+    """Compare an error with the expected error."""
     rules = expected["rules"]
-    wanted = f"code {' or '.join(expected['code'])}, rule {' or '.join(rules) or 'null'}"
+    expected_error = f"code {' or '.join(expected['code'])}, rule {' or '.join(rules) or 'null'}"
     if error is None:
-        yield Deviation(rule, "did not fail", wanted)
+        yield Deviation(rule, "did not fail", expected_error)
     elif error["reason"]:
-        yield Deviation(rule, "rejected with the reason of a signal that was not aborted", wanted)
+        yield Deviation(
+            rule, "rejected with the reason of a signal, but no signal was aborted", expected_error
+        )
     elif error["code"] not in expected["code"] or error["rule"] not in (rules or [None]):
-        got = f"{error['name']} {error['code']}, rule {error['rule'] or 'null'}: {error['message']}"
-        yield Deviation(rule, "failed for another reason", wanted, got)
+        actual_error = f"{error['name']} {error['code']}, rule {error['rule'] or 'null'}: {error['message']}"
+        yield Deviation(rule, "failed for a different reason", expected_error, actual_error)
 
 
-def _loaded(step: Step, seen: Observation, observed: Observations) -> Iterator[Deviation]:
-    """Look at progress, and at what went on after an abort."""
-    if seen.get("shared"):
+def _load_deviations(step: Step, observation: Observation, observed: Observations) -> Iterator[Deviation]:
+    """Check the progress, and the activity after an abort."""
+    if observation.get("shared"):
         return
-    events = seen["progress"]
-    yield from _progress(events)
-    if seen.get("error") is None:
-        last = events[-1] if events else {}
-        if last.get("phase") != "ready" or not last["loaded"] or last["loaded"] != last["total"]:
-            yield Deviation(PROGRESS, "progress does not end with all", "ready, loaded = total", _shown(last))
-        if "contextLength" in step["expect"] and seen["contextLength"] != step["expect"]["contextLength"]:
-            wanted = str(step["expect"]["contextLength"])
-            yield Deviation("LLQ-API-12", "another context", wanted, str(seen["contextLength"]))
+    events = observation["progress"]
+    yield from _progress_deviations(events)
+    if observation.get("error") is None:
+        last_event = events[-1] if events else {}
+        if (
+            last_event.get("phase") != "ready"
+            or not last_event["loaded"]
+            or last_event["loaded"] != last_event["total"]
+        ):
+            yield Deviation(
+                PROGRESS, "progress does not end with ready", "ready, loaded = total", _shortened(last_event)
+            )
+        if (
+            "contextLength" in step["expect"]
+            and observation["contextLength"] != step["expect"]["contextLength"]
+        ):
+            length = str(step["expect"]["contextLength"])
+            yield Deviation(
+                "LLQ-API-12", "different context length", length, str(observation["contextLength"])
+            )
     elif "abort" in step:
-        yield from _abandoned(step, observed)
-        if seen["late"]:
-            yield Deviation(ABORTED_LOAD, "progress is told after the abort", "none", f"{seen['late']} calls")
+        yield from _abort_deviations(step, observed)
+        if observation["late"]:
+            yield Deviation(
+                ABORTED_LOAD, "progress reported after the abort", "none", f"{observation['late']} calls"
+            )
 
 
-def _progress(events: Sequence[Observation]) -> Iterator[Deviation]:
-    """Look at the order of phases and at the counts."""
+def _progress_deviations(events: Sequence[Observation]) -> Iterator[Deviation]:
+    """Check the order of phases and the counts."""
     phases = [event["phase"] for event in events]
     if unknown := sorted(set(phases) - set(PHASES)):
         yield Deviation(PROGRESS, "an unknown phase", ", ".join(PHASES), ", ".join(unknown))
         return
-    for before, after in pairwise(events):
-        if PHASES.index(after["phase"]) < PHASES.index(before["phase"]):
+    for previous, current in pairwise(events):
+        if PHASES.index(current["phase"]) < PHASES.index(previous["phase"]):
             yield Deviation(
-                PROGRESS, "phases go back", ", ".join(PHASES), f"{before['phase']}, {after['phase']}"
+                PROGRESS, "phases out of order", ", ".join(PHASES), f"{previous['phase']}, {current['phase']}"
             )
-        if after["loaded"] < before["loaded"]:
+        if current["loaded"] < previous["loaded"]:
             yield Deviation(
-                PROGRESS, "progress goes back", f"{before['loaded']} or more", str(after["loaded"])
+                PROGRESS, "progress decreases", f"{previous['loaded']} or more", str(current["loaded"])
             )
     for event in events:
         if event["total"] and event["loaded"] > event["total"]:
             yield Deviation(
-                PROGRESS, "more is loaded than there is", f"at most {event['total']}", str(event["loaded"])
+                PROGRESS, "loaded exceeds total", f"at most {event['total']}", str(event["loaded"])
             )
 
 
-def _abandoned(step: Step, observed: Observations) -> Iterator[Deviation]:
-    """Look at the server's log: after an abort nothing is asked for, and nothing left hanging."""
-    left = next((i for i, line in enumerate(observed.log) if line.startswith("LEFT")), len(observed.log))
-    late = observed.log if step["abort"] == "before" else observed.log[left:]
+def _abort_deviations(step: Step, observed: Observations) -> Iterator[Deviation]:
+    """Check the server's log: after an abort there are no requests and no open responses."""
+    abort_line = next(
+        (i for i, line in enumerate(observed.log) if line.startswith("LEFT")), len(observed.log)
+    )
+    late = observed.log if step["abort"] == "before" else observed.log[abort_line:]
     late = [line for line in late if line.startswith("GET")]
     if late:
         yield Deviation(ABORTED_LOAD, "requests after the abort", "none", ", ".join(late[:3]))
@@ -245,94 +271,114 @@ def _abandoned(step: Step, observed: Observations) -> Iterator[Deviation]:
         yield Deviation(ABORTED_LOAD, "requests that the abort did not end", "none", str(observed.hanging))
 
 
-def _tokenized(
-    rule: str, expected: Mapping[str, Any], seen: Observation, observed: Observations, step: Step
+def _tokenizer_deviations(
+    rule: str, expected: Mapping[str, Any], observation: Observation, observed: Observations, step: Step
 ) -> Iterator[Deviation]:
-    if seen.get("error") is not None:
+    if observation.get("error") is not None:
         if "abort" in step:
-            yield from _abandoned(step, observed)
+            yield from _abort_deviations(step, observed)
         return
     for member in ("ids", "decoded"):
-        if member in expected and seen[member] != expected[member]:
-            yield Deviation(rule, f"other {member}", _shown(expected[member]), _shown(seen[member]))
-
-
-def _streamed(rule: str, expected: Mapping[str, Any], seen: Observation) -> Iterator[Deviation]:
-    """Look at the text of a stream, its pieces, and what it tells in the end."""
-    pieces = seen["pieces"]
-    whole = expected.get("text", expected.get("begins"))
-    if seen["torn"]:
-        yield Deviation(
-            CHARACTERS, "a piece ends within a surrogate pair", "", _shown(pieces[seen["torn"][0]])
-        )
-    text = "".join(pieces) if not seen["torn"] else seen["text"]
-    if whole is not None:
-        early = [n for n, piece in enumerate(pieces) if UNFINISHED in piece]
-        if early and UNFINISHED not in whole:
+        if member in expected and observation[member] != expected[member]:
             yield Deviation(
-                CHARACTERS, "a piece ends within a character", _shown(whole), _shown(pieces[early[0]])
+                rule, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
             )
-        ended_early = seen.get("error") is not None or "begins" in expected
+
+
+def _stream_deviations(
+    rule: str, expected: Mapping[str, Any], observation: Observation
+) -> Iterator[Deviation]:
+    """Check the text of a stream, its pieces and its summary."""
+    pieces = observation["pieces"]
+    full_text = expected.get("text", expected.get("begins"))
+    if observation["torn"]:
+        yield Deviation(
+            CHARACTERS, "a piece ends within a surrogate pair", "", _shortened(pieces[observation["torn"][0]])
+        )
+    text = "".join(pieces) if not observation["torn"] else observation["text"]
+    if full_text is not None:
+        early = [n for n, piece in enumerate(pieces) if UNFINISHED in piece]
+        if early and UNFINISHED not in full_text:
+            yield Deviation(
+                CHARACTERS,
+                "a piece ends within a character",
+                _shortened(full_text),
+                _shortened(pieces[early[0]]),
+            )
+        ended_early = observation.get("error") is not None or "begins" in expected
         if ended_early:
-            if not whole.startswith(text):
-                yield Deviation(rule, "other pieces", f"a beginning of {_shown(whole)}", _shown(text))
-        elif text != whole:
-            yield from _same(rule, whole, text)
-    ended = seen.get("error") is None or "begins" in expected
+            if not full_text.startswith(text):
+                yield Deviation(
+                    rule, "different pieces", f"a prefix of {_shortened(full_text)}", _shortened(text)
+                )
+        elif text != full_text:
+            yield from _text_deviations(rule, full_text, text)
+    complete = observation.get("error") is None or "begins" in expected
     for member in ("usage", "finishReason"):
-        if member in expected and ended and seen[member] != expected[member]:
-            to_blame = TOLD if seen.get("error") is None and "begins" not in expected else rule
-            yield Deviation(to_blame, f"another {member}", _shown(expected[member]), _shown(seen[member]))
+        if member in expected and complete and observation[member] != expected[member]:
+            to_blame = SUMMARY if observation.get("error") is None and "begins" not in expected else rule
+            yield Deviation(
+                to_blame, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
+            )
 
 
-def _same(rule: str, expected: str, got: str) -> Iterator[Deviation]:
-    if got != expected:
-        yield Deviation(rule, ANOTHER_TEXT, _shown(expected), _shown(got))
+def _text_deviations(rule: str, expected: str, actual: str) -> Iterator[Deviation]:
+    if actual != expected:
+        yield Deviation(rule, DIFFERENT_TEXT, _shortened(expected), _shortened(actual))
 
 
-def _alike(rule: str, expected: Mapping[str, Any], texts: Sequence[str | None]) -> Iterator[Deviation]:
-    """Compare the text with that of another step; steps are numbered from 0."""
+def _seed_deviations(
+    rule: str, expected: Mapping[str, Any], texts: Sequence[str | None]
+) -> Iterator[Deviation]:
+    """Compare the text with the text of another step; steps are numbered from 0."""
     if "same" in expected and texts[-1] != texts[expected["same"]]:
         yield Deviation(
-            rule, "another text for the same seed", _shown(texts[expected["same"]]), _shown(texts[-1])
+            rule,
+            "different text for the same seed",
+            _shortened(texts[expected["same"]]),
+            _shortened(texts[-1]),
         )
 
 
-def _profiled(layers: int, report: Any) -> Iterator[Deviation]:
+def _profile_deviations(layers: int, report: Any) -> Iterator[Deviation]:
     violation = best_match(_profile_schema().iter_errors(report))
     if violation is not None:
-        where = "".join(f"/{step}" for step in violation.absolute_path)
+        pointer = "".join(f"/{step}" for step in violation.absolute_path)
         yield Deviation(
             PROFILE,
-            "a profile that its schema refuses",
+            "a profile that does not match its schema",
             "schema/profile.schema.json",
-            f"{where}: {violation.message[:SHOWN]}",
+            f"{pointer}: {violation.message[:SHOWN]}",
         )
     elif len(report["block_times_ms"]) != layers:
-        yield Deviation(PROFILE, "times of other layers", f"{layers} times", _shown(report["block_times_ms"]))
-
-
-def _together(step: Step, seen: Observation, observed: Observations) -> Iterator[Deviation]:
-    calls = seen["calls"]
-    for one, came in zip(step["steps"], calls, strict=True):
-        yield from _step(one, came, [came.get("text")], observed)
-    if seen["order"] != step["expect"]["order"]:
         yield Deviation(
-            str(step["rule"]),
-            "settled in another order",
-            _shown(step["expect"]["order"]),
-            _shown(seen["order"]),
+            PROFILE, "wrong number of layer times", f"{layers} times", _shortened(report["block_times_ms"])
         )
 
 
-def _outcome(seen: Observation) -> str:
-    error = seen.get("error")
+def _concurrent_deviations(
+    step: Step, observation: Observation, observed: Observations
+) -> Iterator[Deviation]:
+    calls = observation["calls"]
+    for call, result in zip(step["steps"], calls, strict=True):
+        yield from _step(call, result, [result.get("text")], observed)
+    if observation["order"] != step["expect"]["order"]:
+        yield Deviation(
+            str(step["rule"]),
+            "settled in a different order",
+            _shortened(step["expect"]["order"]),
+            _shortened(observation["order"]),
+        )
+
+
+def _outcome(observation: Observation) -> str:
+    error = observation.get("error")
     if error is None:
-        return f"no error{', text ' + _shown(seen['text']) if 'text' in seen else ''}"
+        return f"no error{', text ' + _shortened(observation['text']) if 'text' in observation else ''}"
     return f"{error['name']} {error['code'] or ''}: {error['message']}"
 
 
-def _shown(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 

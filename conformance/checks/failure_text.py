@@ -1,4 +1,4 @@
-"""A failure of a computation, in words: what all checks of computed answers have in common."""
+"""The text of a failure of a computation."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,19 +18,19 @@ def failure(
     lines: Sequence[str],
     *,
     certain: str | None = None,
-    named: Mapping[str, tuple[str, ...]] | None = None,
+    mutants: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Failure:
-    """Return a failure that cites the rules of the vector, and before them those that are certainly broken.
+    """Return a failure that cites first the rules that are certainly broken, then the rules of the vector.
 
-    named: the mutants that yield the answer, with their rules; if there is one, its rules are certain.
+    mutants: the mutants that yield the answer, with their rules; the rules of a single mutant are certain.
     """
-    known = dict(named or {})
-    sure = [rule for rules in known.values() for rule in rules] if len(known) == 1 else []
+    titles = dict(mutants or {})
+    sure = [rule for rules in titles.values() for rule in rules] if len(titles) == 1 else []
     sure = [certain, *sure] if certain else sure
     rules = tuple(dict.fromkeys((*sure, *vector.rules)))
-    if known:
-        equals = "equals " + " or ".join(f"*{name}*" for name in known)
-        see = ", ".join(dict.fromkeys(rule for rules_ in known.values() for rule in rules_))
+    if titles:
+        equals = "equals " + " or ".join(f"*{name}*" for name in titles)
+        see = ", ".join(dict.fromkeys(rule for rules_ in titles.values() for rule in rules_))
         headline = f"{headline}: {equals}"
         lines = [*lines, f"  misreading {equals}: see {see}"]
     text = [
@@ -40,7 +40,7 @@ def failure(
         *lines,
         f"  remedy     {registry()[rules[0]].remedy}",
     ]
-    return Failure(headline, "\n".join(text), rules, known)
+    return Failure(headline, "\n".join(text), rules, titles)
 
 
 def not_finite(answer: Reals) -> str | None:

@@ -1,4 +1,4 @@
-"""Check `generate`: greedy choice yields the expected tokens, and ends where it has to."""
+"""Check `generate`: greedy choice yields the expected tokens and stops at the right step."""
 
 from itertools import zip_longest
 from pathlib import Path
@@ -7,39 +7,41 @@ from ..container.package import eos_token_ids
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, exactly, recognised
+from ..diagnosis.recognition import Computation, exact_distance, recognize
 from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
 
 
 def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Compare the tokens; a failure tells of the first step that differs."""
+    """Compare the tokens; a failure describes the first different step."""
     prompt, most = vector.members["tokens"], vector.members["max_tokens"]
     expected = list(vector.members["expected"])
-    got = list(runtime.generate(package, prompt, most))
-    if got == expected:
+    actual = list(runtime.generate(package, prompt, most))
+    if actual == expected:
         return None
     ends = eos_token_ids(package)
-    steps = enumerate(zip_longest(expected, got))
-    step, (right, wrong) = next((i, pair) for i, pair in steps if pair[0] != pair[1])
+    steps = enumerate(zip_longest(expected, actual))
+    step, (expected_token, actual_token) = next((i, pair) for i, pair in steps if pair[0] != pair[1])
     lines = [
         f"  prompt     {prompt}, max_tokens {most}, eos_token_ids {ends}",
         f"  expected   {expected}",
-        f"  got        {got}",
-        f"  first      step {step}: expected {_token_text(right)}, got {_token_text(wrong)}",
+        f"  got        {actual}",
+        f"  first      step {step}: expected {_token_text(expected_token)}, got {_token_text(actual_token)}",
     ]
-    certain = GENERATION_ENDS if len(got) > most or set(got) & set(ends) else None
-    if right is None:
-        headline = "generation ends too late"
-    elif wrong is None:
-        headline = "generation ends too early"
+    certain = GENERATION_ENDS if len(actual) > most or set(actual) & set(ends) else None
+    if expected_token is None:
+        headline = "generation stops too late"
+    elif actual_token is None:
+        headline = "generation stops too early"
     else:
-        headline = "another token"
-        lines.append(f"  margin     {vector.members.get('margin')} between the two greatest logits")
-    computation = Computation(runtime, vector, lambda other: [list(other.generate(package, prompt, most))])
-    named = recognised(computation, [got], exactly) if got else {}  # for nothing, many mutants look alike
-    return failure(vector, headline, lines, certain=certain, named=named)
+        headline = "different token"
+        lines.append(f"  margin     {vector.members.get('margin')} between the two largest logits")
+    computation = Computation(runtime, vector, lambda mutant: [list(mutant.generate(package, prompt, most))])
+    mutants = (
+        recognize(computation, [actual], exact_distance) if actual else {}
+    )  # many mutants return no token
+    return failure(vector, headline, lines, certain=certain, mutants=mutants)
 
 
 def _token_text(token: int | None) -> str:

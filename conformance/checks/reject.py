@@ -1,4 +1,4 @@
-"""Checks `accept`, `refuse` and `withhold`: what a runtime says about packages, and whether it acts on it."""
+"""Checks `accept`, `refuse` and `withhold`: verdicts on packages, and whether the reader obeys them."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ WITHHELD = frozenset(
         *("LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-PACK-1", "LLQ-RAW-2"),
     }
 )
-"""Rules about the bytes of a part: a reader checks them before it returns values of the part (READ-4)."""
+"""Rules for the bytes of a part: a reader checks them before it returns values of the part (READ-4)."""
 
 
 def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Expect that a conforming package is accepted, whatever the warnings."""
+    """Expect that a conforming package is accepted, regardless of warnings."""
     verdict = runtime.validate(package)
     if verdict.accepted:
         return None
@@ -27,13 +27,13 @@ def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"accept {vector.id}: {headline}",
         f"  vector     {vector.description}",
         *(f"  reported   {quote(rule)}" for rule in verdict.rules),
-        "  The package breaks no rule of severity error.",
+        "  The package violates no rule of severity error.",
     ]
     return Failure(headline, "\n".join(lines), verdict.rules[:1] or ("LLQ-READ-1",))
 
 
 def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Expect that an invalid package is refused, the rule of its first fault being reported first."""
+    """Expect that an invalid package is refused and that the rule of the first error is reported first."""
     verdict = runtime.validate(package)
     fault = vector.rules[0]
     if verdict.rules[:1] == (fault,) and not verdict.accepted:
@@ -55,12 +55,12 @@ def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 
 def withholdable(vector: Vector) -> bool:
-    """Whether the vector's fault lies in the bytes of a part."""
+    """Whether the first error of the vector is in the bytes of a part."""
     return vector.kind == "invalid" and vector.rules[0] in WITHHELD
 
 
 def withhold(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Expect that decoding one tensor at least is declined, for the bytes of a part break a rule."""
+    """Expect that decoding at least one tensor is declined because the bytes of a part break a rule."""
     names = tensor_names(package)
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""The smoke test: before any vector counts, tell a broken adapter from a broken runtime."""
+"""The smoke test: it detects a broken adapter before the run starts."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,9 +10,9 @@ SIMPLEST = "worked-example"
 
 
 def smoke(runtime: Runtime, vectors: Sequence[Vector]) -> None:
-    """Shake hands and ask about the simplest vector; raise `BrokenAdapter` if the answers break the protocol.
+    """Do the handshake and test the simplest vector; raise `BrokenAdapter` if an answer breaks the protocol.
 
-    An answer may be wrong, or say that the runtime cannot: that is the runtime's affair, and the checks tell.
+    An answer may be wrong or report an error: the checks report failures of the runtime.
     """
     capabilities = runtime.capabilities
     valid = [vector for vector in vectors if vector.valid]
@@ -28,4 +28,4 @@ def smoke(runtime: Runtime, vectors: Sequence[Vector]) -> None:
     except BrokenAdapter:
         raise
     except NoAnswerError as error:
-        raise BrokenAdapter(f"asked about {vector.id}: {error}", error.detail) from error
+        raise BrokenAdapter(f"request about vector {vector.id}: {error}", error.detail) from error

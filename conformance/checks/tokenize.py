@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.check import Failure
 from ..core.runtime import Runtime, Tokenized
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, exactly, recognised
+from ..diagnosis.recognition import Computation, exact_distance, recognize
 from .failure_text import failure
 
 
@@ -14,24 +14,26 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     """Compare ids and text."""
     text = vector.members["text"]
     expected = Tokenized(tuple(vector.members["ids"]), vector.members["decoded"])
-    got = runtime.tokenize(package, text)
-    if got == expected:
+    actual = runtime.tokenize(package, text)
+    if actual == expected:
         return None
     lines = [f"  text       {text!a}"]
-    wrong = []
-    if got.ids != expected.ids:
-        wrong.append("other token ids")
-        pairs = enumerate(zip_longest(expected.ids, got.ids, fillvalue="nothing"))
-        first, (right, other) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
+    differences = []
+    if actual.ids != expected.ids:
+        differences.append("different token ids")
+        pairs = enumerate(zip_longest(expected.ids, actual.ids, fillvalue="nothing"))
+        position, (expected_id, actual_id) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
         lines += [
             f"  expected   {list(expected.ids)}",
-            f"  got        {list(got.ids)}",
-            f"  first      id {first}: expected {right}, got {other}",
+            f"  got        {list(actual.ids)}",
+            f"  first      id {position}: expected {expected_id}, got {actual_id}",
         ]
-    if got.decoded != expected.decoded:
-        wrong.append("another text decoded")
-        lines += [f"  expected   {expected.decoded!a}", f"  got        {got.decoded!a}"]
-    named = recognised(
-        Computation(runtime, vector, lambda other: [other.tokenize(package, text)]), [got], exactly
+    if actual.decoded != expected.decoded:
+        differences.append("different text decoded")
+        lines += [f"  expected   {expected.decoded!a}", f"  got        {actual.decoded!a}"]
+    mutants = recognize(
+        Computation(runtime, vector, lambda mutant: [mutant.tokenize(package, text)]),
+        [actual],
+        exact_distance,
     )
-    return failure(vector, ", ".join(wrong), lines, named=named)
+    return failure(vector, ", ".join(differences), lines, mutants=mutants)

@@ -1,4 +1,4 @@
-"""How the bytes of a tensor become weights: seven steps, each of which a misreading can replace by another.
+"""How the bytes of a tensor become weights: seven steps. A misreading replaces one step by another.
 
 codes, scales and zero_points give one entry per block of a part; weigh makes weights of them; assemble puts
 the blocks into the part's matrix; raw reads a part that has no blocks; join makes one tensor of the parts.
@@ -44,9 +44,9 @@ def weigh(q: Integers, scale: Reals, zero_point: Integers) -> Reals:
 
 def assemble(part: Part, blocks: Reals) -> Reals:
     """Return the part's matrix: blocks row by row, cropped at the edges."""
-    down, across = part.grid
-    tiles = blocks.reshape(down, across, BLOCK, BLOCK)
-    return tiles.swapaxes(1, 2).reshape(down * BLOCK, across * BLOCK)[: part.rows, : part.cols]
+    grid_rows, grid_cols = part.grid
+    tiles = blocks.reshape(grid_rows, grid_cols, BLOCK, BLOCK)
+    return tiles.swapaxes(1, 2).reshape(grid_rows * BLOCK, grid_cols * BLOCK)[: part.rows, : part.cols]
 
 
 def raw(part: Part) -> Reals:

@@ -1,4 +1,4 @@
-"""Where computed numbers are off by more than they may: how many, the first, the worst, against the bound."""
+"""Computed numbers outside their error bounds: how many, the first, and the worst relative to its bound."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,56 +12,61 @@ Bound = Reals | np.float64
 """For each element, or for all."""
 
 Note = Callable[[Index], list[str]]
-"""What else is to be told about an element."""
+"""Further lines about an element."""
 
 
-def beyond(got: Reals, expected: Reals, bound: Bound) -> NDArray[np.bool_]:
-    """Return which elements are off by more than their bounds; what is no number always is."""
-    return np.asarray(~(_error(got, expected) <= bound))
+def outside(actual: Reals, expected: Reals, bound: Bound) -> NDArray[np.bool_]:
+    """Return which elements are outside their error bounds; NaN and infinity always are."""
+    return np.asarray(~(_error(actual, expected) <= bound))
 
 
-def shapes(got: Reals, expected: Reals) -> list[str]:
-    """Return the lines that tell of another shape; none where it is the same."""
-    if got.shape == expected.shape:
+def shapes(actual: Reals, expected: Reals) -> list[str]:
+    """Return the lines that describe a different shape; none if the shapes are equal."""
+    if actual.shape == expected.shape:
         return []
-    return [f"  expected   the shape {list(expected.shape)}", f"  got        the shape {list(got.shape)}"]
+    return [f"  expected   the shape {list(expected.shape)}", f"  got        the shape {list(actual.shape)}"]
 
 
 def describe(
-    got: Reals, expected: Reals, bound: Bound, axes: Sequence[str], note: Note = lambda _: []
+    actual: Reals, expected: Reals, bound: Bound, axes: Sequence[str], note: Note = lambda _: []
 ) -> list[str]:
-    """Return the lines that tell of the elements beyond their bounds; `axes` says what an index counts."""
-    wrong = beyond(got, expected, bound)
-    error, bounds = _error(got, expected), np.broadcast_to(np.float64(1) * bound, got.shape)
+    """Return the lines that describe the elements outside their bounds; `axes` names the indices."""
+    outliers = outside(actual, expected, bound)
+    error, bounds = _error(actual, expected), np.broadcast_to(np.float64(1) * bound, actual.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(wrong, error / bounds, -1.0)
-    first, worst = (int(found) for found in (wrong.argmax(), ratio.argmax()))
+        ratio = np.where(outliers, error / bounds, -1.0)
+    first_number, worst_number = (int(number) for number in (outliers.argmax(), ratio.argmax()))
 
     def element(title: str, number: int) -> list[str]:
-        index = tuple(int(i) for i in np.unravel_index(number, got.shape))
+        index = tuple(int(i) for i in np.unravel_index(number, actual.shape))
         place = ", ".join(f"{axis} {i}" for axis, i in zip(axes, index, strict=True))
         return [
             f"  {title:10} {place}",
-            f"  expected   {_number(expected[index], got.dtype)}",
-            f"  got        {_number(got[index], got.dtype)}",
+            f"  expected   {_number(expected[index], actual.dtype)}",
+            f"  got        {_number(actual[index], actual.dtype)}",
             f"  error      {error[index]:.4g}; bound {bounds[index]:.4g}; error/bound {ratio[index]:.4g}",
             *note(index),
         ]
 
-    lines = [f"  beyond     {np.count_nonzero(wrong)} of {wrong.size} elements"]
-    if first == worst:
-        return lines + element("first", first)[:1] + ["  worst      the same"] + element("", first)[1:]
-    return lines + element("first", first) + element("worst", worst)
+    lines = [f"  outside    {np.count_nonzero(outliers)} of {outliers.size} elements"]
+    if first_number == worst_number:
+        return (
+            lines
+            + element("first", first_number)[:1]
+            + ["  worst      the same"]
+            + element("", first_number)[1:]
+        )
+    return lines + element("first", first_number) + element("worst", worst_number)
 
 
-def _error(got: Reals, expected: Reals) -> NDArray[np.float64]:
-    """Return how far each number is off: infinitely, if it is no number."""
-    error = np.abs(got.astype(np.float64) - expected)
-    return np.where(np.isfinite(got), error, np.inf)
+def _error(actual: Reals, expected: Reals) -> NDArray[np.float64]:
+    """Return the error of each number: infinite for NaN and infinity."""
+    error = np.abs(actual.astype(np.float64) - expected)
+    return np.where(np.isfinite(actual), error, np.inf)
 
 
 def _number(value: np.floating, dtype: np.dtype[np.floating]) -> str:
     """Return a number in hexadecimal, in the format that the runtime returned, and in decimal."""
     with np.errstate(over="ignore", under="ignore"):
-        stored = value.astype(dtype)
-    return f"{stored.tobytes()[::-1].hex().upper()}  {value!s}"
+        number = value.astype(dtype)
+    return f"{number.tobytes()[::-1].hex().upper()}  {value!s}"

@@ -16,18 +16,18 @@ BLOCK = 64
 
 
 def ceil_div(a: int, b: int) -> int:
-    """Return the least integer not below a / b."""
+    """Return a / b, rounded up."""
     return -(-a // b)
 
 
 def align(n: int) -> int:
-    """Return the least multiple of 256 not below n."""
+    """Return n, rounded up to a multiple of 256."""
     return 256 * ceil_div(n, 256)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A run of rows of one tensor, with its bytes as they lie in the shard, padding included."""
+    """A range of rows of one tensor, with its bytes as stored in the shard, including padding."""
 
     dtype: str
     rows: int
@@ -42,8 +42,8 @@ class Part:
     @property
     def num_blocks(self) -> int:
         """Return the number of blocks."""
-        down, across = self.grid
-        return down * across
+        grid_rows, grid_cols = self.grid
+        return grid_rows * grid_cols
 
     @property
     def zero_points_at(self) -> int:

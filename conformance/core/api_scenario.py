@@ -45,7 +45,9 @@ class Observations:
 
 def _without_expectations(step: Step) -> dict[str, Any]:
     """Return a step without what is expected of it."""
-    kept = {name: member for name, member in step.items() if name not in EXPECTATIONS}
+    members = {name: member for name, member in step.items() if name not in EXPECTATIONS}
     return (
-        kept | {"steps": [_without_expectations(one) for one in step["steps"]]} if "steps" in step else kept
+        members | {"steps": [_without_expectations(substep) for substep in step["steps"]]}
+        if "steps" in step
+        else members
     )

@@ -14,15 +14,15 @@ def chapters() -> dict[str, str]:
 
     Without chapters, as where only the registry is installed, there is nothing to link to.
     """
-    found: dict[str, str] = {}
+    sections: dict[str, str] = {}
     for path in sorted(RULES.parent.glob("*.md")):
         anchor = ""
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.startswith("#"):
                 anchor = _anchor(line.lstrip("# "))
             elif rule := _RULE.match(line):
-                found[rule[1]] = f"{path.name}#{anchor}"
-    return found
+                sections[rule[1]] = f"{path.name}#{anchor}"
+    return sections
 
 
 def _anchor(heading: str) -> str:

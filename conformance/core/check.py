@@ -80,8 +80,8 @@ class Result:
 class Check:
     """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
 
-    `ask` takes a runtime, or a session of an exporter. `about` are the rules that the
-    question is about, where these are not those of the vector.
+    `ask` takes a runtime, or a session of an exporter. `about` are the rules that the check tests, if they
+    differ from the rules of the vector.
     """
 
     name: str
@@ -95,13 +95,13 @@ class Check:
         start = time.perf_counter()
         about = self.about or vector.rules
 
-        def result(outcome: Outcome, **more: Any) -> Result:
+        def result(outcome: Outcome, **fields: Any) -> Result:
             seconds = round(time.perf_counter() - start, 6)
-            return Result(self.name, self.needs, vector.id, about, outcome, seconds=seconds, **more)
+            return Result(self.name, self.needs, vector.id, about, outcome, seconds=seconds, **fields)
 
-        missing = [capability for capability in self.needs if capability not in runtime.capabilities]
-        if missing:
-            return result(Outcome.NOT_CLAIMED, headline=f"not claimed: {', '.join(missing)}")
+        unclaimed = [capability for capability in self.needs if capability not in runtime.capabilities]
+        if unclaimed:
+            return result(Outcome.NOT_CLAIMED, headline=f"not claimed: {', '.join(unclaimed)}")
         try:
             failure = self.ask(runtime, vector, vector.prepared(workspace))
         except NoAnswerError as error:

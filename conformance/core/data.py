@@ -1,4 +1,4 @@
-"""Where the suite's data lie: beside its modules where installed, beside its folder in the source tree."""
+"""The place of the suite's data: among its modules if installed, next to its folder in the source tree."""
 
 from pathlib import Path
 

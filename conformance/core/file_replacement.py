@@ -1,4 +1,4 @@
-"""Text files that appear whole or not at all: written next to their place, flushed, renamed."""
+"""Text files that are replaced atomically: written to a temporary file, flushed, renamed."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,9 @@ from secrets import token_hex
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file, or replace an older one at once; if that fails, the older file stays as it was.
+    """Write a file, or replace an existing file atomically; if that fails, the existing file is unchanged.
 
-    The mode is that of any new file, by the umask.
+    The umask determines the mode, as for any new file.
     """
     partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
     file = partial.open("x", encoding="utf-8")

@@ -43,5 +43,5 @@ def address(rule: str) -> str | None:
 
 def quote(rule: str) -> str:
     """Return the id with its sentence, as a failure cites it."""
-    known = registry().get(rule)
-    return f"{rule}: {known.sentence}" if known else f"{rule} (no rule of this edition has this id)"
+    entry = registry().get(rule)
+    return f"{rule}: {entry.sentence}" if entry else f"{rule} (no rule of this edition has this id)"

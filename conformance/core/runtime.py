@@ -32,7 +32,7 @@ KV_CACHES = ("f32", "f16")
 
 @dataclass(frozen=True)
 class Info:
-    """Who a runtime is, and which of `KV_CACHES` it declares; one that claims `logits` has to (NUM-2)."""
+    """Name, version and language of a runtime, and the KV cache that it declares for `logits` (NUM-2)."""
 
     name: str
     version: str = ""
@@ -47,7 +47,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a validator says about a package: the rules that it breaks, first fault first; warnings apart."""
+    """The verdict of a validator on a package: the rules of its errors, in order, and of its warnings."""
 
     rules: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def accepted(self) -> bool:
-        """Whether the package was accepted; a refusal may, wrongly, name no rule."""
+        """Whether the package was accepted; a wrong refusal may name no rule."""
         return not self.rules if self.refused is None else not self.refused
 
 
@@ -80,45 +80,45 @@ class Runtime(Protocol):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Those of `CAPABILITIES` that the runtime claims."""
+        """The capabilities that the runtime claims, a subset of `CAPABILITIES`."""
 
     @property
     def info(self) -> Info:
-        """Who the runtime is."""
+        """Name, version and language of the runtime."""
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Capability `decode`: return the weights of one tensor, in its shape."""
 
     def validate(self, package: Path) -> Verdict:
-        """Capability `reject`: say whether the package conforms."""
+        """Capability `reject`: return whether the package conforms."""
 
     def activations(self, x: NDArray[np.float32], form: Format) -> Rounded:
-        """Capability `activations`: round vectors, [n, d], each for itself."""
+        """Capability `activations`: round vectors, [n, d], independently."""
 
     def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
         """Capability `matvec`: round vectors [n, cols], multiply each by a matrix, return [n, rows]."""
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Capability `logits`: compute a new sequence, so many tokens at a time; return [tokens, vocab]."""
+        """Capability `logits`: compute a new sequence, `splits` tokens at a time; return [tokens, vocab]."""
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Capability `generate`: return the tokens that greedy choice puts behind a prompt."""
+        """Capability `generate`: return the tokens that greedy choice appends to a prompt."""
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Capability `tokenize`: encode a prompt, and decode its ids again."""
+        """Capability `tokenize`: encode a prompt, then detokenize the ids."""
 
     def api(self, scenario: Scenario) -> Observations:
-        """Capability `api`: make calls of the JavaScript interface, and tell what came of each."""
+        """Capability `api`: make calls of the JavaScript interface and return what each call did."""
 
     def close(self) -> None:
-        """Release what the runtime holds; the suite calls it once, at the end."""
+        """Release all resources; the suite calls this method once, at the end."""
 
 
 class NoAnswerError(Exception):
-    """The runtime gave no answer; `detail` is what it left behind, such as the end of its standard error."""
+    """The runtime gave no answer; `detail` holds further output, such as the end of its standard error."""
 
     def __init__(self, message: str, detail: str = "") -> None:
-        """Keep the message in one line and the detail apart."""
+        """Store the message, one line, and the detail."""
         super().__init__(message)
         self.detail = detail
 
@@ -132,20 +132,20 @@ class Errored(NoAnswerError):  # noqa: N818 - a verdict
 
 
 class Declined(Errored):
-    """The runtime answered that it cannot: by an error message, or in-process by an exception."""
+    """The runtime reported an error: an error message, or in-process an exception."""
 
 
 class BrokenAdapter(Errored):
-    """The code between suite and runtime broke the protocol, whatever the runtime may be worth."""
+    """The code between suite and runtime broke the protocol."""
 
     def __init__(self, message: str, detail: str = "") -> None:
-        """Say in the first words whom it concerns."""
+        """Name the adapter at the start of the message."""
         super().__init__(f"the adapter is broken: {message}", detail)
 
 
 class Unavailable(BrokenAdapter):
-    """The adapter said in its handshake that the runtime cannot be had here, and why."""
+    """The adapter reported in its handshake that the runtime is not available, and why."""
 
     def __init__(self, reason: str) -> None:
-        """Say it in one line."""
-        NoAnswerError.__init__(self, f"the runtime cannot be had here: {reason}")
+        """Write the reason in one line."""
+        NoAnswerError.__init__(self, f"the runtime is not available on this machine: {reason}")

@@ -1,4 +1,4 @@
-"""The target of a run, as the command line names it: what a command repeats to ask again."""
+"""The target of a run, as the options of the command line name it."""
 
 import shlex
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """A runtime; or an exporter with the argument of `--exporter-claims`, if any, and who judges packages."""
+    """A runtime; or an exporter with its claims, if any, and the runtime that validates its packages."""
 
     spec: str = "reference"
     option: str = "runtime"

@@ -1,4 +1,4 @@
-"""The vectors: questions with what is known about their answers, as `vectors/data/index.json` lists them."""
+"""The vectors: questions with their expected answers, as `vectors/data/index.json` lists them."""
 
 import json
 import os
@@ -28,20 +28,20 @@ MEMBERS = {
     "export": ("checkpoint", "refused"),
     "api": ("package", "steps", "faults"),
 }
-"""The kinds of vectors, and what an entry of each has beside id, description and rules."""
+"""The kinds of vectors, and the members of each in addition to id, description and rules."""
 
 
 class VectorsError(Exception):
-    """The vectors are missing, empty or not what their index says: nothing can be concluded from a run."""
+    """The vectors are missing or do not match their index."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A package that is valid, or whose first fault is `rules[0]`, or a computation, as its kind says.
+    """A valid package, a package whose first error breaks `rules[0]`, or a computation.
 
     A vector of the kind `export` has a checkpoint in the package's place.
 
-    `members` are those of its entry in the index; paths among them are relative to `home`.
+    `members` are the members of its entry in the index; paths in them are relative to `home`.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Vector:
 
     @property
     def valid(self) -> bool:
-        """Whether it is a package that conforms, there to be read."""
+        """Whether it is a conforming package."""
         return self.kind == "valid"
 
     def file(self, member: str) -> Path:
@@ -101,7 +101,7 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
             else:
                 file.mkdir()
         case unknown:
-            raise VectorsError(f"no set-up is called {unknown!r}")
+            raise VectorsError(f"unknown set-up operation {unknown!r}")
 
 
 def load(directory: Path = VECTORS) -> list[Vector]:
@@ -114,10 +114,10 @@ def load(directory: Path = VECTORS) -> list[Vector]:
         raise VectorsError(f"{index} cannot be used: {type(error).__name__}: {error}") from error
     for kind in ("valid", "invalid"):
         if not any(vector.kind == kind for vector in vectors):
-            raise VectorsError(f"{index} lists no {kind} vectors: a run would prove nothing")
-    twice = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
-    if twice:
-        raise VectorsError(f"{index} lists more than once: {', '.join(twice)}")
+            raise VectorsError(f"{index} lists no {kind} vectors, expected at least one")
+    repeated = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]
+    if repeated:
+        raise VectorsError(f"{index} contains duplicate ids: {', '.join(repeated)}")
     return vectors
 
 
@@ -131,11 +131,11 @@ def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
         raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
     unknown = [rule for rule in entry["rules"] if rule not in registry()]
     if unknown or not entry["rules"]:
-        cited = f"{', '.join(unknown)}, which is no rule" if unknown else "no rule"
+        cited = f"{', '.join(unknown)}, which is not a rule" if unknown else "no rule"
         raise ValueError(f"{entry['id']} cites {cited}")
-    lacking = [member for member in MEMBERS[entry["kind"]] if member not in entry]
-    if lacking:
-        raise ValueError(f"{entry['id']} lacks {', '.join(lacking)}")
+    missing_members = [member for member in MEMBERS[entry["kind"]] if member not in entry]
+    if missing_members:
+        raise ValueError(f"{entry['id']} has no member {', '.join(missing_members)}")
     return Vector(
         id=entry["id"],
         kind=entry["kind"],

@@ -1,4 +1,4 @@
-"""From many failures to few causes: what fails alike is told once."""
+"""Causes of failures: identical failures are grouped and reported once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,24 +14,24 @@ VERDICTS = ("accept", "refuse", "withhold")
 
 @dataclass(frozen=True)
 class Cause:
-    """What several results have in common: a broken rule or an outcome without answer, and what happened."""
+    """A common cause of several results: a broken rule, or an outcome without an answer."""
 
     title: str
-    saying: str
+    description: str
     vectors: tuple[str, ...]
     count: int
 
 
 @dataclass(frozen=True)
 class CommonCause:
-    """The one misreading or mutant that explains all wrong decodings, or all wrong verdicts, and its rule."""
+    """The misreading that explains all wrong decodings, or the mutant that explains all wrong verdicts."""
 
     name: str
     rule: str
 
 
 def causes(results: Sequence[Result]) -> list[Cause]:
-    """Return the causes of all bad results: what explains many first, then in the order of the registry."""
+    """Return the causes of all bad results: common causes first, then in the order of the registry."""
     common = common_misreading(results)
     constant = dict(_constant_verdicts(results))
     verdict = None if constant else common_verdict(results)
@@ -40,9 +40,9 @@ def causes(results: Sequence[Result]) -> list[Cause]:
         if result.outcome is Outcome.FAILED and result.check in constant:
             groups["validation", constant[result.check]].append(result)
         elif result.outcome is Outcome.FAILED and result.check == "decode" and common:
-            groups[common.rule, f"equals *{common.name}*, as all wrong decodings do"].append(result)
+            groups[common.rule, f"equals *{common.name}*, which explains all wrong decodings"].append(result)
         elif result.outcome is Outcome.FAILED and result.check in VERDICTS and verdict:
-            groups[verdict.rule, f"equals *{verdict.name}*, as all wrong verdicts do"].append(result)
+            groups[verdict.rule, f"equals *{verdict.name}*, which explains all wrong verdicts"].append(result)
         elif result.outcome is Outcome.FAILED:
             groups[result.broken[0], ""].append(result)
         elif result.outcome.bad:
@@ -57,9 +57,9 @@ def causes(results: Sequence[Result]) -> list[Cause]:
 
 
 def attributed(results: Sequence[Result]) -> list[Result]:
-    """Return the results with wrong decodings blamed on their one common misreading, where there is one.
+    """Return the results, with wrong decodings attributed to their common misreading, if there is only one.
 
-    By itself a small tensor may not tell misreadings apart; all tensors together do.
+    A small tensor may not distinguish misreadings, but all tensors together do.
     """
     common = common_misreading(results)
     if common is None:
@@ -73,46 +73,52 @@ def attributed(results: Sequence[Result]) -> list[Result]:
 
 
 def _cause(title: str, saying: str, results: Sequence[Result]) -> Cause:
-    """Make a cause of a group; where nothing was said about it, of its commonest headline."""
+    """Return the cause of a group; without a description, the most frequent headline describes it."""
     if not saying:
-        (saying, _), *others = Counter(result.headline for result in results).most_common()
-        saying += ", and other ways" if others else ""
+        (saying, _), *further_headlines = Counter(result.headline for result in results).most_common()
+        saying += ", and other failures" if further_headlines else ""
     return Cause(title, saying, tuple(dict.fromkeys(result.vector for result in results)), len(results))
 
 
 def common_misreading(results: Sequence[Result]) -> CommonCause | None:
     """Return the misreading that explains every one of several wrong decodings, if only one does."""
-    wrong = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
-    names = set.intersection(*(set(result.misreadings) for result in wrong)) if len(wrong) > 1 else set()
+    failures = [result for result in results if result.check == "decode" and result.outcome is Outcome.FAILED]
+    names = (
+        set.intersection(*(set(result.misreadings) for result in failures)) if len(failures) > 1 else set()
+    )
     if len(names) != 1:
         return None
     name = names.pop()
-    return CommonCause(name, wrong[0].misreadings[name][0])
+    return CommonCause(name, failures[0].misreadings[name][0])
 
 
 def common_verdict(results: Sequence[Result]) -> CommonCause | None:
     """Return the mutant of a validator that explains every wrong verdict, if only one does.
 
-    A mutant does if, of what was asked, it fails the same, each time with the same headline. Readers may
-    check what validators do not, and the reverse: what `withhold` says only decides between several.
+    A mutant explains them if it fails the same questions with the same headlines. Readers and validators
+    may check different rules, so results of `withhold` only decide between several mutants.
     """
-    asked = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
-    said = {_question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED}
-    if not said:
+    questions = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
+    headlines = {
+        _question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED
+    }
+    if not headlines:
         return None
     try:
         from ..mutation.mutants import MUTANTS  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return None
-    verdicts = {question for question in asked if not question.startswith("withhold")}
-    about = verdicts if said.keys() & verdicts else asked
+    verdicts = {question for question in questions if not question.startswith("withhold")}
+    about = verdicts if headlines.keys() & verdicts else questions
     patterns = saved().headlines
-    fitting = [name for name in patterns if _restricted(patterns[name], about) == _restricted(said, about)]
-    exact = [name for name in fitting if _restricted(patterns[name], asked) == said]
-    found = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
-    if len(found) != 1:
+    fitting = [
+        name for name in patterns if _restricted(patterns[name], about) == _restricted(headlines, about)
+    ]
+    exact = [name for name in fitting if _restricted(patterns[name], questions) == headlines]
+    mutants = {MUTANTS[name].title: MUTANTS[name].rule for name in exact or fitting if name in MUTANTS}
+    if len(mutants) != 1:
         return None
-    return CommonCause(*found.popitem())
+    return CommonCause(*mutants.popitem())
 
 
 def _has_answer(result: Result) -> bool:
@@ -123,13 +129,13 @@ def _question(result: Result) -> str:
     return f"{result.check}-{result.vector}"
 
 
-def _restricted(said: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
-    return {question: headline for question, headline in said.items() if question in about}
+def _restricted(headlines: Mapping[str, str], about: Collection[str]) -> dict[str, str]:
+    return {question: headline for question, headline in headlines.items() if question in about}
 
 
 def _constant_verdicts(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """Tell of checks on which a validator said the same about every package."""
-    for check, said, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
+    """Yield the checks on which a validator gave the same verdict for every package."""
+    for check, verdict, kind in (("accept", "refused", "conforming"), ("refuse", "accepted", "invalid")):
         headlines = [result.headline for result in results if result.check == check]
-        if len(headlines) > 1 and all(headline.startswith(said) for headline in headlines):
-            yield check, f"{said} every {kind} package: does it validate at all?"
+        if len(headlines) > 1 and all(headline.startswith(verdict) for headline in headlines):
+            yield check, f"{verdict} every {kind} package: does it validate at all?"

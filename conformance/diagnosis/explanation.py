@@ -1,4 +1,4 @@
-"""Why an output is wrong: which misreading, or which two together, yield exactly what a runtime returned."""
+"""The explanation of a wrong output: one or two misreadings that yield exactly this output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from ..container import decoding
 from ..container.decoding import Reading
-from ..container.difference import same
+from ..container.difference import identical
 from ..container.misreadings import MISREADINGS, Misreading
 from ..container.package import Part, Tensor
 from .recognition import silenced
 
 PAIRS_UP_TO = 1 << 15
-"""The number of elements up to which pairs are tried: with larger tensors they would take seconds."""
+"""Maximum number of elements for which pairs are tried: larger tensors would take seconds."""
 
 MANY = 3
-"""More explanations explain nothing: the tensors do not tell them apart."""
+"""Maximum number of explanations that are reported: with more, the tensors do not distinguish them."""
 
-SIGN_OF_ZERO = "−0 where +0 is due, or the reverse"
+SIGN_OF_ZERO = "wrong sign of zero"
 
 Decoded = Sequence[tuple[Tensor, NDArray[np.float32]]]
 """Tensors of one package, each with what a runtime returned for it."""
@@ -31,74 +31,82 @@ Explanations = dict[str, tuple[str, ...]]
 
 
 def explain(decoded: Decoded) -> Explanations:
-    """Return what yields this output, which is wrong, on every element of all tensors.
+    """Return the misreadings that yield this wrong output on every element of all tensors.
 
-    Several explanations are such as these tensors do not tell apart.
+    If there are several, these tensors do not distinguish them.
     """
     if silenced():
         return {}
-    right = Reading(
+    correct_reading = Reading(
         codes=_memoized(decoding.codes),
         scales=_memoized(decoding.scales),
         zero_points=_memoized(decoding.zero_points),
     )
-    misreadings = [_memoized_misreading(one) for one in MISREADINGS if _concerns(one, decoded)]
-    found: Explanations = {
-        one.name: (one.rule,)
-        for one in misreadings
-        if _yields(replace(right, **{one.step: one.replacement}), decoded)
+    misreadings = [
+        _memoized_misreading(misreading) for misreading in MISREADINGS if _concerns(misreading, decoded)
+    ]
+    explanations: Explanations = {
+        misreading.name: (misreading.rule,)
+        for misreading in misreadings
+        if _yields(replace(correct_reading, **{misreading.step: misreading.replacement}), decoded)
     }
-    if _yields(right, decoded):
-        return _signs_of_zero(decoded) | found
-    if not found and _informative(decoded) and sum(got.size for _, got in decoded) <= PAIRS_UP_TO:
-        for one, other in combinations(misreadings, 2):
-            both = {one.step: one.replacement, other.step: other.replacement}
-            if len(both) == 2 and _yields(replace(right, **both), decoded):
-                found[f"{one.name}, and {other.name}"] = tuple(dict.fromkeys((one.rule, other.rule)))
-    return found
+    if _yields(correct_reading, decoded):
+        return _signs_of_zero(decoded) | explanations
+    if (
+        not explanations
+        and _informative(decoded)
+        and sum(weights.size for _, weights in decoded) <= PAIRS_UP_TO
+    ):
+        for misreading, second in combinations(misreadings, 2):
+            replacements = {misreading.step: misreading.replacement, second.step: second.replacement}
+            if len(replacements) == 2 and _yields(replace(correct_reading, **replacements), decoded):
+                explanations[f"{misreading.name}, and {second.name}"] = tuple(
+                    dict.fromkeys((misreading.rule, second.rule))
+                )
+    return explanations
 
 
-def reportable(found: Explanations, decoded: Decoded) -> Explanations:
-    """Return the explanations for a person: none where there are many, or the output tells too little."""
-    if SIGN_OF_ZERO in found:
-        return {SIGN_OF_ZERO: found[SIGN_OF_ZERO]}
-    return found if len(found) <= MANY and _informative(decoded) else {}
+def reportable(explanations: Explanations, decoded: Decoded) -> Explanations:
+    """Return the explanations to report: none if there are many or the output is not informative."""
+    if SIGN_OF_ZERO in explanations:
+        return {SIGN_OF_ZERO: explanations[SIGN_OF_ZERO]}
+    return explanations if len(explanations) <= MANY and _informative(decoded) else {}
 
 
-def _yields(read: Reading, decoded: Decoded) -> bool:
-    """Whether the reading gives these values, the signs of zeros apart."""
-    return all(np.array_equal(read(tensor), got, equal_nan=True) for tensor, got in decoded)
+def _yields(reading: Reading, decoded: Decoded) -> bool:
+    """Whether the reading gives these values, except for the signs of zeros."""
+    return all(np.array_equal(reading(tensor), weights, equal_nan=True) for tensor, weights in decoded)
 
 
 def _informative(decoded: Decoded) -> bool:
-    """Whether an output has more than two values: a buffer of zeros, say, tells nothing about its origin."""
-    return any(np.unique(got).size > 2 for _, got in decoded)
+    """Whether an output has more than two values: a buffer of zeros, for example, fits many misreadings."""
+    return any(np.unique(weights).size > 2 for _, weights in decoded)
 
 
 def _signs_of_zero(decoded: Decoded) -> Explanations:
-    wrong = [tensor for tensor, got in decoded if not same(got, Reading()(tensor))]
-    return {SIGN_OF_ZERO: ("LLQ-DEQ-5" if wrong[0].quantized else "LLQ-RAW-3",)} if wrong else {}
+    differing = [tensor for tensor, weights in decoded if not identical(weights, Reading()(tensor))]
+    return {SIGN_OF_ZERO: ("LLQ-DEQ-5" if differing[0].quantized else "LLQ-RAW-3",)} if differing else {}
 
 
-def _concerns(one: Misreading, decoded: Decoded) -> bool:
-    """Whether the step that a misreading replaces is taken for any of the tensors."""
-    if one.step == "join":
+def _concerns(misreading: Misreading, decoded: Decoded) -> bool:
+    """Whether decoding any of the tensors uses the step that a misreading replaces."""
+    if misreading.step == "join":
         return any(len(tensor.parts) > 1 for tensor, _ in decoded)
-    return any(tensor.quantized != (one.step == "raw") for tensor, _ in decoded)
+    return any(tensor.quantized != (misreading.step == "raw") for tensor, _ in decoded)
 
 
-def _memoized_misreading(one: Misreading) -> Misreading:
-    remembers = one.step in ("codes", "scales", "zero_points")
-    return replace(one, replacement=_memoized(one.replacement)) if remembers else one
+def _memoized_misreading(misreading: Misreading) -> Misreading:
+    remembers = misreading.step in ("codes", "scales", "zero_points")
+    return replace(misreading, replacement=_memoized(misreading.replacement)) if remembers else misreading
 
 
 def _memoized(step: Callable[[Part], Any]) -> Callable[[Part], Any]:
-    """Return a step that is computed once for each part: among pairs it occurs a hundred times."""
-    known: dict[int, Any] = {}
+    """Return a step that is computed once for each part: pairs use it many times."""
+    results: dict[int, Any] = {}
 
     def remembered(part: Part) -> Any:
-        if id(part) not in known:
-            known[id(part)] = step(part)
-        return known[id(part)]
+        if id(part) not in results:
+            results[id(part)] = step(part)
+        return results[id(part)]
 
     return remembered

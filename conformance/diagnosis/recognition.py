@@ -1,7 +1,7 @@
 """Which mutant computes what a runtime computed: its title, for numbers and for tokens.
 
-Foreign runtimes round otherwise than the reference, so an answer need not equal a mutant's bit for bit: it
-must lie as near to it as a legal runtime lies to the right answer, and much nearer than to the right one.
+Runtimes round differently, so an answer need not equal a mutant's answer bit for bit. It must be as near to
+the mutant's answer as a legal runtime is to the reference, and much nearer than to the reference.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,26 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..container.decoding import Reading
-from ..container.difference import same
+from ..container.difference import identical
 from ..container.package import read_tensor, tensor_names
 from ..core.runtime import NoAnswerError, Reals, Rounded, Runtime
 from ..core.vectors import VECTORS, Vector
 from ..mutation.kill_matrix import KillMatrix, saved
 
 MANY = 3
-"""More mutants than this explain nothing."""
+"""Maximum number of mutants that are reported."""
 
 NEARER = 8
-"""How many times nearer to the mutant's answer than to the right one an answer has to be."""
+"""Minimum ratio of the distance to the reference's answer and the distance to the mutant's answer."""
 
 NEXT = 16
-"""How many times as far as the nearest mutant another one may be, to be named beside it."""
+"""Maximum distance of a further mutant that is reported, relative to the nearest mutant."""
 
 ALIKE = 1 / 16
-"""Mutants as near as this are not told apart: one INT8 code that falls the other way moves logits so far."""
+"""Distance below which mutants are not distinguished: one INT8 code may move logits this far."""
 
 MOST_TOKENS = 64
-"""Longer sequences are not compared where the kill matrix does not say with whom: it would take minutes."""
+"""Maximum length of sequences that are compared with all mutants: longer ones would take minutes."""
 
 NORMAL = 2.0**-14
 """Binary16 has subnormals below this, which a runtime may take for 0."""
@@ -43,7 +43,7 @@ Named = dict[str, tuple[str, ...]]
 
 Answers = list[Any]
 Distance = Callable[[Answers, Answers], float]
-"""How far answers are from a mutant's, in units of what a legal runtime may differ; above 1 they differ."""
+"""The distance of answers from a mutant's answers, relative to the tolerance; above 1 they differ."""
 
 COMPARED_CHECKS = {
     "activations": ("activations",),
@@ -60,7 +60,7 @@ _silent: list[bool] = []
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Name nothing within the block: who only counts failures saves the time."""
+    """Name no mutants within the block, which saves time if failures are only counted."""
     _silent.append(True)
     try:
         yield
@@ -69,13 +69,13 @@ def silent() -> Iterator[None]:
 
 
 def silenced() -> bool:
-    """Whether nothing is to be named."""
+    """Whether naming mutants is switched off."""
     return bool(_silent)
 
 
 @dataclass(frozen=True)
 class Computation:
-    """What a runtime computed for a vector.
+    """The computation of a runtime for a vector.
 
     compute: how another runtime computes the same. name: which of several computations for the vector.
     """
@@ -86,11 +86,10 @@ class Computation:
     name: str = ""
 
 
-def recognised(computation: Computation, got: Answers, distance: Distance) -> Named:
-    """Return the mutants that yield these answers, if they are few; none where nothing can be compared.
+def recognize(computation: Computation, answers: Answers, distance: Distance) -> Named:
+    """Return the mutants that yield these answers, if they are few; none if nothing can be compared.
 
-    distance: see `Distance`. The right answers are the reference's. Mutants of decoding are left out where
-    the runtime shows that it decodes rightly.
+    distance: see `Distance`. Mutants of decoding are omitted if the runtime decodes correctly.
     """
     if silenced():
         return {}
@@ -98,23 +97,23 @@ def recognised(computation: Computation, got: Answers, distance: Distance) -> Na
         from ..mutation import mutants  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return {}
-    right = _answers(computation, mutants.CONTROL)
-    if right is None:
+    reference_answers = _answers(computation, mutants.CONTROL)
+    if reference_answers is None:
         return {}
-    far = distance(got, right)
-    found: dict[str, float] = {}
+    far = distance(answers, reference_answers)
+    distances: dict[str, float] = {}
     for name in _candidates(computation, mutants.MUTANTS):
-        wrong = _answers(computation, name)
-        near = np.inf if wrong is None else distance(got, wrong)
-        if near <= 1:
-            found[name] = near
-    nearest = min(found.values(), default=np.inf)
+        mutant_answers = _answers(computation, name)
+        mutant_distance = np.inf if mutant_answers is None else distance(answers, mutant_answers)
+        if mutant_distance <= 1:
+            distances[name] = mutant_distance
+    nearest = min(distances.values(), default=np.inf)
     if not NEARER * nearest <= far:
         return {}
     titles: Named = {
         mutants.MUTANTS[name].title: (mutants.MUTANTS[name].rule,)
-        for name, near in found.items()
-        if near <= max(NEXT * nearest, ALIKE)
+        for name, mutant_distance in distances.items()
+        if mutant_distance <= max(NEXT * nearest, ALIKE)
     }
     return titles if len(titles) <= MANY else {}
 
@@ -125,12 +124,12 @@ def _candidates(computation: Computation, mutants: Mapping[str, Any]) -> list[st
     checks = COMPARED_CHECKS[vector.kind]
     if vector.kind == "logits" and _decodes(computation.runtime, vector):
         checks = tuple(check for check in checks if check != "decode")
-    named = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
+    comparable = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
     kills = _matrix().kills
     question = f"{vector.kind}-{vector.id}"
     if vector.home == VECTORS and _matrix().complete and question in _questions():
-        return [name for name in named if question in kills.get(name, (question,))]
-    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else named
+        return [name for name in comparable if question in kills.get(name, (question,))]
+    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else comparable
 
 
 @cache
@@ -144,32 +143,32 @@ def _questions() -> frozenset[str]:
 
 
 def _decodes(runtime: Runtime, vector: Vector) -> bool:
-    """Whether the runtime claims to decode, and decodes a quantized tensor of the package rightly."""
+    """Whether the runtime claims `decode`, and decodes a quantized tensor of the package correctly."""
     if "decode" not in runtime.capabilities:
         return False
     for name in tensor_names(vector.package):
         tensor = read_tensor(vector.package, name)
         if tensor.quantized:
             try:
-                return same(runtime.decode(vector.package, name), Reading()(tensor))
+                return identical(runtime.decode(vector.package, name), Reading()(tensor))
             except NoAnswerError:
                 return False
     return False
 
 
-_known: dict[tuple[str, ...], Answers | None] = {}
+_cached_answers: dict[tuple[str, ...], Answers | None] = {}
 
 
 def _answers(computation: Computation, name: str) -> Answers | None:
-    """Return a mutant's answers, or None where it has none; they are computed once."""
+    """Return a mutant's answers, or None if it fails; they are computed once."""
     vector = computation.vector
     key = str(vector.home), vector.id, computation.name, name
-    if key not in _known:
+    if key not in _cached_answers:
         try:
-            _known[key] = computation.compute(_runtime(name))
+            _cached_answers[key] = computation.compute(_runtime(name))
         except Exception:  # noqa: BLE001 - a mutant may fail in any way
-            _known[key] = None
-    return _known[key]
+            _cached_answers[key] = None
+    return _cached_answers[key]
 
 
 @cache
@@ -178,67 +177,73 @@ def _runtime(name: str) -> Any:
     from ..mutation import mutants  # noqa: PLC0415
     from ..mutation.mutants import open_packages  # noqa: PLC0415
 
-    chosen = [] if name == mutants.CONTROL else [mutants.MUTANTS[name]]
-    decodes = any(mutant.check == "decode" for mutant in chosen)
+    selection = [] if name == mutants.CONTROL else [mutants.MUTANTS[name]]
+    decodes = any(mutant.check == "decode" for mutant in selection)
     return mutants.MutantRuntime(
-        chosen, opened=open_packages.without_tensors if decodes else open_packages.with_tensors
+        selection, opened=open_packages.without_tensors if decodes else open_packages.with_tensors
     )
 
 
-def exactly(got: Answers, wrong: Answers) -> float:
+def exact_distance(answers: Answers, mutant_answers: Answers) -> float:
     """Return 0 for equal answers, else infinity."""
-    return 0.0 if got == wrong else np.inf
+    return 0.0 if answers == mutant_answers else np.inf
 
 
-def within(expected: Sequence[Reals], bounds: Sequence[Reals | np.float64]) -> Distance:
-    """Return the distance of arrays whose right ones have these bounds.
+def bounded_distance(expected: Sequence[Reals], bounds: Sequence[Reals | np.float64]) -> Distance:
+    """Return the distance of arrays with these error bounds.
 
-    A wrong answer may be greater than the right one, and rounding errors grow with it.
+    The bounds grow with the magnitude of the mutant's answer.
     """
 
-    def distance(got: Answers, wrong: Answers) -> float:
-        return max(map(_beyond, got, wrong, expected, bounds))
+    def distance(answers: Answers, mutant_answers: Answers) -> float:
+        return max(map(_relative_error, answers, mutant_answers, expected, bounds))
 
     return distance
 
 
-def _beyond(got: Reals, wrong: Reals, right: Reals, bound: Reals | np.float64) -> float:
-    if got.shape != wrong.shape or not np.array_equal(np.isfinite(got), np.isfinite(wrong)):
+def _relative_error(
+    answer: Reals, mutant_answer: Reals, reference_answer: Reals, bound: Reals | np.float64
+) -> float:
+    if answer.shape != mutant_answer.shape or not np.array_equal(
+        np.isfinite(answer), np.isfinite(mutant_answer)
+    ):
         return np.inf
-    if got.shape != right.shape:
-        return 0.0 if np.array_equal(got, wrong, equal_nan=True) else np.inf
-    finite = np.isfinite(wrong)
+    if answer.shape != reference_answer.shape:
+        return 0.0 if np.array_equal(answer, mutant_answer, equal_nan=True) else np.inf
+    finite = np.isfinite(mutant_answer)
     if not finite.any():
         return np.inf  # there is nothing to compare
-    greater = max(1.0, np.abs(wrong[finite]).max() / max(np.abs(right).max(), 1e-30))
-    off = np.abs(got[finite].astype(np.float64) - wrong[finite])
-    allowed = np.broadcast_to(bound, wrong.shape)[finite] * greater
+    greater = max(1.0, np.abs(mutant_answer[finite]).max() / max(np.abs(reference_answer).max(), 1e-30))
+    off = np.abs(answer[finite].astype(np.float64) - mutant_answer[finite])
+    tolerance = np.broadcast_to(bound, mutant_answer.shape)[finite] * greater
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.where(off > 0, off / allowed, 0.0).max())
+        return float(np.where(off > 0, off / tolerance, 0.0).max())
 
 
-def rounded(got: Answers, wrong: Answers) -> float:
-    """Return the distance of rounded vectors: 0 or infinite for binary16; for INT8, few codes may differ."""
-    (one,), (other,) = got, wrong
-    if one.scales is None or other.scales is None:
-        flushed = (np.abs(other.values) < NORMAL) & (one.values == 0)
-        return _equal(one.values, np.where(flushed, 0, other.values))
+def rounding_distance(answers: Answers, mutant_answers: Answers) -> float:
+    """Return the distance of rounded vectors: 0 or infinite for binary16; a few INT8 codes may differ."""
+    (answer,), (mutant_answer,) = answers, mutant_answers
+    if answer.scales is None or mutant_answer.scales is None:
+        flushed = (np.abs(mutant_answer.values) < NORMAL) & (answer.values == 0)
+        return _equal(answer.values, np.where(flushed, 0, mutant_answer.values))
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.abs(one.scales - other.scales) / (2.0**-20 * np.abs(other.scales))
-    same = np.asarray((one.scales == other.scales) | (np.isnan(one.scales) & np.isnan(other.scales)))
-    apart = np.where(same, 0.0, scale)
-    if not (apart <= 1).all():
+        scale = np.abs(answer.scales - mutant_answer.scales) / (2.0**-20 * np.abs(mutant_answer.scales))
+    equal = np.asarray(
+        (answer.scales == mutant_answer.scales) | (np.isnan(answer.scales) & np.isnan(mutant_answer.scales))
+    )
+    errors = np.where(equal, 0.0, scale)
+    if not (errors <= 1).all():
         return np.inf
-    return max(float(apart.max()) / 64, _codes(one, other))
+    return max(float(errors.max()) / 64, _codes(answer, mutant_answer))
 
 
-def _equal(one: NDArray[Any], other: NDArray[Any]) -> float:
-    return 0.0 if np.array_equal(one, other, equal_nan=True) else np.inf
+def _equal(answer: NDArray[Any], mutant_answer: NDArray[Any]) -> float:
+    return 0.0 if np.array_equal(answer, mutant_answer, equal_nan=True) else np.inf
 
 
-def _codes(one: Rounded, other: Rounded) -> float:
-    """Return a distance of codes that grows with the share of those that differ, which may differ by 1."""
-    if not np.array_equal(np.isnan(one.values), np.isnan(other.values)):
+def _codes(answer: Rounded, mutant_answer: Rounded) -> float:
+    """Return a distance of codes that grows with the share of codes that differ, by at most 1."""
+    if not np.array_equal(np.isnan(answer.values), np.isnan(mutant_answer.values)):
         return np.inf
-    off = np.abs(np.nan_to_num(one.values) - np.nan_to_num(other.values))
+    off = np.abs(np.nan_to_num(answer.values) - np.nan_to_num(mutant_answer.values))
     return float(50 * np.count_nonzero(off) / off.size) if off.max() <= 1 else np.inf

@@ -1,4 +1,4 @@
-"""What a run says about each rule of the format, those included that no check of the suite can tell of."""
+"""The status of each rule of the format after a run, including rules that no check can test."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,30 +20,30 @@ SAMPLING = ("LLQ-GEN-3", "LLQ-GEN-9")
 
 
 class Status(StrEnum):
-    """How a rule fared: the worst outcome of its checks decides; `PASSED` needs one pass at least."""
+    """Status of a rule: the worst outcome of its checks. `PASSED` needs at least one pass."""
 
     FAILED = "failed"
     TIMED_OUT = "timed out"
     ERRORED = "errored"
     KNOWN_FAILURE = "known failure"
     UNCLEAR = "unclear"
-    """Every check about the rule failed, and all of them for other rules."""
+    """Every check of the rule failed because of other rules."""
     PASSED = "passed"
     NOT_CLAIMED = "not claimed"
     NOT_ASKED = "not asked"
-    """The suite has checks, and this run left them out."""
+    """The suite has checks for the rule, but this run omitted them."""
     UNTESTABLE = "untestable"
-    """No answer of a runtime can show it."""
+    """No answer of a runtime can show whether it follows the rule."""
 
     @property
     def bad(self) -> bool:
-        """Whether the runtime must change before it keeps the rule."""
+        """Whether the runtime must change to follow the rule."""
         return self in (Status.FAILED, Status.TIMED_OUT, Status.ERRORED, Status.UNCLEAR)
 
 
 @dataclass(frozen=True)
 class RuleStatus:
-    """One rule: its status, the outcomes of the checks about it, and where nothing was checked the reason."""
+    """One rule: its status, the outcomes of its checks, and the reason if nothing was checked."""
 
     rule: Rule
     status: Status
@@ -52,7 +52,7 @@ class RuleStatus:
 
     @property
     def asked(self) -> int:
-        """The number of checks about the rule that were asked."""
+        """Number of checks of the rule that were run."""
         return sum(count for outcome, count in self.outcomes.items() if outcome is not Outcome.NOT_CLAIMED)
 
 
@@ -67,11 +67,11 @@ def rule_statuses(results: Sequence[Result]) -> list[RuleStatus]:
 
 
 def concerned(result: Result) -> Iterator[tuple[str, bool]]:
-    """Return the rules that a result is about, each with whether it is to blame for a bad outcome.
+    """Return the rules that a result tests, each with whether a bad outcome is blamed on it.
 
-    A package with a fault tells of its first fault alone; `refuse` and `withhold` tell of the rules about
-    refusing too. A check without an answer leaves all its rules without one. A wrong answer is blamed on the
-    rules that the failure names; others that the vector is about may have been kept.
+    An invalid package tests the rule of its first error; `refuse` and `withhold` test the rules for
+    refusing, too. A check without an answer is blamed on all its rules. A wrong answer is blamed on the rules
+    that the failure names.
     """
     about: tuple[str, ...]
     match result.check:
@@ -93,9 +93,9 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
 def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     outcomes = Counter(result.outcome for result, _ in about)
     if not about:
-        if why := untestable(rule):
-            return RuleStatus(rule, Status.UNTESTABLE, {}, why)
-        return RuleStatus(rule, Status.NOT_ASKED, {}, "left out of this run")
+        if reason := untestable(rule):
+            return RuleStatus(rule, Status.UNTESTABLE, {}, reason)
+        return RuleStatus(rule, Status.NOT_ASKED, {}, "no vector of this run tests it")
     blamed = {result.outcome for result, blamed in about if blamed}
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERRORED, Outcome.KNOWN_FAILURE):
         if outcome in blamed:
@@ -103,23 +103,27 @@ def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:
     if outcomes[Outcome.PASSED]:
         return RuleStatus(rule, Status.PASSED, outcomes)
     if set(outcomes) == {Outcome.NOT_CLAIMED}:
-        lacking = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
-        return RuleStatus(rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(lacking))}")
-    others = dict.fromkeys(name for result, _ in about for name in result.broken)
-    return RuleStatus(rule, Status.UNCLEAR, outcomes, f"checks about it fail for {', '.join(others)}")
+        capabilities = {name for result, _ in about for name in result.headline.split(": ")[-1].split(", ")}
+        return RuleStatus(
+            rule, Status.NOT_CLAIMED, outcomes, f"not claimed: {', '.join(sorted(capabilities))}"
+        )
+    broken_rules = dict.fromkeys(name for result, _ in about for name in result.broken)
+    return RuleStatus(
+        rule, Status.UNCLEAR, outcomes, f"every check of this rule fails because of {', '.join(broken_rules)}"
+    )
 
 
 def untestable(rule: Rule) -> str:
-    """Return why no answer of a runtime can tell of a rule, or nothing if one can."""
+    """Return why no answer of a runtime can test a rule, or an empty text if an answer can."""
     if rule.kind == "permission":
-        return "it permits, so no answer violates it"
+        return "a permission cannot be violated"
     if rule.kind == "procedure":
-        return "it defines what other rules require, and the checks of those rules show it"
+        return "a procedure, tested by the checks of the rules that use it"
     if rule.id in WORKINGS:
-        return "it is about how a reader works, which no single answer shows"
+        return "it concerns the inner workings of a reader, which no single answer shows"
     if rule.id in SAMPLING:
-        return "it is about sampled tokens, and the suite asks for greedy ones"
+        return "it concerns sampled tokens; the suite requests greedy generation"
     if rule.stage == "behaviour" and rule.classes in (("writer",), ("executor",)):
-        asked = ": --exporter asks them" if rule.classes == ("writer",) else ""
-        return f"it binds {rule.classes[0]}s, and the suite asks readers and runtimes{asked}"
+        hint = " (test writers with --exporter)" if rule.classes == ("writer",) else ""
+        return f"it applies to {rule.classes[0]}s; the suite tests readers and runtimes{hint}"
     return ""

@@ -32,5 +32,5 @@ def find(spec: str, timeout: float) -> Exporter:
     if kind in KINDS:
         function = import_module(f".{KINDS[kind]}", __package__).exporter(target)
         return InProcessExporter(spec, function, timeout)
-    known = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, conforming:name"
-    raise UnknownExporterError(f"--exporter={spec} is none of: {known}")
+    kinds = "reference, py:module:attr, cmd:'command {checkpoint} {package}', mutant:name, conforming:name"
+    raise UnknownExporterError(f"--exporter={spec} is not one of: {kinds}")

@@ -15,11 +15,11 @@ from .protocol import DEFAULT_CLAIM, Export, UnknownExporterError
 
 PLACES = ("{checkpoint}", "{package}")
 KEPT = 4000
-"""Characters of what an exporter printed that are kept: the last ones."""
+"""Maximum length of the output of an exporter that is stored, in characters, from the end."""
 
 
 class CommandExporter:
-    """Runs a command for each export: status 0 says that a package was written, any other that none was."""
+    """Runs a command for each export: exit status 0 means that a package was written."""
 
     claim = DEFAULT_CLAIM
 
@@ -28,11 +28,13 @@ class CommandExporter:
         try:
             self._words = shlex.split(line)
         except ValueError as error:
-            raise UnknownExporterError(f"--exporter=cmd:{line} is no command line: {error}") from error
-        lacking = [place for place in PLACES if place not in line]
-        if not self._words or lacking:
             raise UnknownExporterError(
-                f"--exporter=cmd:{line} lacks {' and '.join(lacking)}, which stand for paths, as in "
+                f"--exporter=cmd:{line} is not a valid command line: {error}"
+            ) from error
+        missing_places = [place for place in PLACES if place not in line]
+        if not self._words or missing_places:
+            raise UnknownExporterError(
+                f"--exporter=cmd:{line} does not contain {' and '.join(missing_places)}; write for example "
                 "cmd:'llq export {checkpoint} {package}'"
             )
         self._timeout = timeout
@@ -45,10 +47,10 @@ class CommandExporter:
         with tempfile.TemporaryFile() as output:
             status = self._run(words, output, largest_file)
             output.seek(0)
-            said = output.read().decode(errors="replace").strip()[-KEPT:]
+            message = output.read().decode(errors="replace").strip()[-KEPT:]
         if status < 0 and largest_file is None:
-            raise Errored(f"killed by signal {-status}", said)
-        return Export(status == 0, said)
+            raise Errored(f"killed by signal {-status}", message)
+        return Export(status == 0, message)
 
     def _run(self, words: list[str], output: IO[bytes], largest_file: int | None) -> int:
         try:
@@ -68,7 +70,7 @@ class CommandExporter:
             raise TimedOut(f"no package within {self._timeout:g} s") from None
         finally:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # also children that it left behind
+                os.killpg(process.pid, signal.SIGKILL)  # including its children
             process.wait()
 
 

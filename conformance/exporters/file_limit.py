@@ -1,4 +1,4 @@
-"""A limit of the size of files: what is beyond it cannot be written, as on a disk that is full."""
+"""A limit on the size of files, which simulates a full disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ def available() -> bool:
 
 @contextmanager
 def limited(most: int | None) -> Iterator[None]:
-    """Let no file that this process, or one started meanwhile, writes become longer than so many bytes."""
+    """Limit the size of files that this process and its new children write, in bytes."""
     if most is None or resource is None:
         yield
         return

@@ -20,13 +20,13 @@ class InProcessExporter:
     """
 
     def __init__(self, name: str, function: Callable[[Path, Path], Any], timeout: float) -> None:
-        """Take a function, after a look at what it claims."""
+        """Store a function, and check its claim."""
         self._function = function
         self._timeout = timeout
         self.info: Info = getattr(function, "info", Info(name, language="Python"))
         self.claim: str = getattr(function, "claim", DEFAULT_CLAIM)
         if self.claim not in CLAIMS:
-            raise BrokenAdapter(f"it claims {self.claim!r}; known are {', '.join(CLAIMS)}")
+            raise BrokenAdapter(f"it claims {self.claim!r}; expected one of {', '.join(CLAIMS)}")
 
     def export(self, checkpoint: Path, package: Path, largest_file: int | None = None) -> Export:
         """Call the function; raises TimedOut."""
@@ -41,25 +41,25 @@ class InProcessExporter:
 def load(target: str, timeout: float) -> InProcessExporter:
     """Return the exporter at `module:attr`: a function of two paths, or an object or class with `export`.
 
-    Modules are also looked for in the current directory. Raises BrokenAdapter if it cannot be loaded.
+    Modules are searched for in the current directory, too. Raises BrokenAdapter if it cannot be loaded.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
-        made = found() if isinstance(found, type) else found
+        member = getattr(import_module(module), attribute)
+        exporter = member() if isinstance(member, type) else member
     except (Exception, SystemExit) as error:
         message = f"py:{target} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error
-    function = getattr(made, "export", made)
+    function = getattr(exporter, "export", exporter)
     if not callable(function):
-        raise BrokenAdapter(f"py:{target} is neither a function of two paths nor has a method `export`")
-    return InProcessExporter(attribute, _with_attributes(function, made), timeout)
+        raise BrokenAdapter(f"py:{target} is neither a function nor an object with a method `export`")
+    return InProcessExporter(attribute, _with_attributes(function, exporter), timeout)
 
 
 def _with_attributes(function: Callable[..., Any], owner: Any) -> Callable[[Path, Path], Any]:
-    """Return a function that has the `info` and the `claim` of the object whose method it may be."""
+    """Return a function with the `info` and the `claim` of its object."""
 
     def export(checkpoint: Path, package: Path) -> Any:
         return function(checkpoint, package)

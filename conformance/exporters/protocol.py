@@ -1,7 +1,7 @@
 """The interface between the suite and an exporter: one method, from a checkpoint to a package.
 
-What an exporter claims beside `export` is about how it chooses weights, which is its own affair: `weights`
-if they stay near the checkpoint's own, in its order, and `rounding` if each is within half a step of it.
+The choice of weights is implementation-defined, so an exporter claims what the suite may check: `weights` if
+they are near the checkpoint's weights, in their order, and `rounding` if each is within half a step.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ CLAIMS = {
     "weights": frozenset({"export", "weights"}),
     "rounding": frozenset({"export", "weights", "rounding"}),
 }
-"""What may be claimed, by the argument of `--exporter-claims`; each includes those before it."""
+"""The capabilities by the argument of `--exporter-claims`; each claim includes the previous ones."""
 
 DEFAULT_CLAIM = "weights"
 
 
 class UnknownExporterError(ValueError):
-    """The argument of `--exporter` is none that the suite understands."""
+    """The argument of `--exporter` is not valid."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """What came of an export: whether the exporter says that it wrote a package, and what it said."""
+    """The result of an export: whether the exporter reports success, and its message."""
 
     succeeded: bool
     message: str = ""
@@ -37,11 +37,11 @@ class Exporter(Protocol):
 
     @property
     def info(self) -> Info:
-        """Who the exporter is."""
+        """Name, version and language of the exporter."""
 
     @property
     def claim(self) -> str:
-        """Which of `CLAIMS` the exporter makes by itself."""
+        """The exporter's own claim, a key of `CLAIMS`."""
 
     def export(self, checkpoint: Path, package: Path, largest_file: int | None = None) -> Export:
         """Make a package at a path that does not exist; no file may become longer than `largest_file` bytes.

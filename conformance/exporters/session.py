@@ -20,25 +20,25 @@ from .protocol import CLAIMS, Export, Exporter
 
 PACKAGE = "package"
 NEEDED = frozenset({"reject", "logits"})
-"""What the judge has to claim."""
+"""The capabilities that the judge must claim."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One export: where the package was to be, what came of it, and the entries beside the package's."""
+    """One export: the paths of checkpoint and package, and the result."""
 
     checkpoint: Path
     package: Path
     export: Export
 
     @property
-    def left(self) -> list[str]:
-        """Names of what lies where the package was to be, the package included."""
+    def leftovers(self) -> list[str]:
+        """Names of the entries in the directory of the package, including the package."""
         return sorted(entry.name for entry in self.package.parent.iterdir())
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The package's files by their names; of an entry that is no file, nothing."""
+        """The package's files by name; an entry that is not a file has no bytes."""
         entries = sorted(self.package.iterdir())
         return {entry.name: entry.read_bytes() if entry.is_file() else b"" for entry in entries}
 
@@ -46,18 +46,18 @@ class Attempt:
 class Session:
     """Exports checkpoints of vectors, each into a directory of its own; the first export of each is kept.
 
-    The checkpoint is copied each time, so that no two exports see the same paths; its own name and that of
-    the package stay the same, since a writer may take the stem from either.
+    The checkpoint is copied each time, so that no two exports see the same paths. The names of checkpoint
+    and package stay the same, since a writer may take the stem from either.
     """
 
     def __init__(self, exporter: Exporter, judge: Runtime, claim: str | None = None) -> None:
-        """Take an exporter and a reader that validates; `claim` replaces what the exporter claims."""
+        """Store an exporter and the reader that validates packages; `claim` replaces the exporter's claim."""
         self.exporter = exporter
         self.judge = judge
         self.info: Info = exporter.info
         self.capabilities = CLAIMS[claim or exporter.claim]
         self._numbers = count()
-        self._first: dict[str, Attempt] = {}
+        self._first_attempts: dict[str, Attempt] = {}
 
     @cached_property
     def _root(self) -> Path:
@@ -68,14 +68,14 @@ class Session:
         simplest = [vector for vector in vectors if vector.kind == "export" and not vector.members["refused"]]
         try:
             for vector in simplest[:1]:
-                self.first(vector)
+                self.first_attempt(vector)
         except BrokenAdapter:
             raise
-        except NoAnswerError:  # the checks tell
+        except NoAnswerError:  # the checks report it
             return
 
     def attempt(self, vector: Vector, *, existing: dict[str, bytes] | None = None, **options: Any) -> Attempt:
-        """Export a checkpoint once more; `existing` are files of a directory at the package's path."""
+        """Export a checkpoint again; `existing` are files of a directory at the package's path."""
         number = next(self._numbers)
         home = self._root / f"{number}{'-and-deeper/inside' * (number % 2)}"
         checkpoint = home / "in" / vector.package.name
@@ -92,23 +92,23 @@ class Session:
                 (package / name).write_bytes(data)
         return Attempt(checkpoint, package, self.exporter.export(checkpoint, package, **options))
 
-    def first(self, vector: Vector) -> Attempt:
-        """Return the export that all checks of a vector look at."""
-        if vector.id not in self._first:
-            self._first[vector.id] = self.attempt(vector)
-        return self._first[vector.id]
+    def first_attempt(self, vector: Vector) -> Attempt:
+        """Return the export that all checks of a vector use."""
+        if vector.id not in self._first_attempts:
+            self._first_attempts[vector.id] = self.attempt(vector)
+        return self._first_attempts[vector.id]
 
     def verdict(self, attempt: Attempt) -> Verdict:
-        """Return what the judge says of a package."""
+        """Return the judge's verdict on a package."""
         return self.judge.validate(attempt.package)
 
     def valid(self, vector: Vector) -> Path:
         """Return the package of a vector; raises Errored if there is none that conforms."""
-        attempt = self.first(vector)
+        attempt = self.first_attempt(vector)
         if not attempt.export.succeeded:
-            raise Errored("there is no package to look at", attempt.export.message)
+            raise Errored("no package to check: the export failed", attempt.export.message)
         if not self.verdict(attempt).accepted:
-            raise Errored("there is no conforming package to look at")
+            raise Errored("no conforming package to check")
         return attempt.package
 
     def logits(self, package: Path, tokens: list[int]) -> Reals:

@@ -1,9 +1,9 @@
 """How often the suite attributes a mutant to its cause: `python -m conformance.measurement.attribution`.
 
-Each mutant is asked the questions of its lowest check that catch it, and what its failures name is compared
-with it. Those that compute are asked twice: as they are, and with the arithmetic of another runtime (every
-operation off by as much as a legal one may be), for a foreign runtime never equals ours bit for bit. Verdicts
-are those of the kill matrix. It writes `attribution.json`, from which the site makes its table of mutants.
+Each mutant answers the questions of its lowest check that kill it. The mutants that its failures name are
+compared with it. Mutants of computations run twice: unchanged, and with the arithmetic of another runtime, in
+which every operation has an error of the size that is legal. Verdicts come from the kill matrix. The module
+writes `attribution.json`, from which the site makes its table of mutants.
 """
 
 import json
@@ -43,20 +43,22 @@ FOREIGN = Mutant("foreign", "", "", (), disturbed(7))
 class Attribution:
     """What the failures of a mutant name.
 
-    failed: how many questions failed. right, wrong: how many failures name the mutant, or others only.
-    blamed: the mutant's rule, if it is blamed, else the one blamed most. others: what is named wrongly.
+    failures: number of questions that failed.
+    correct: number of failures that name the mutant. incorrect: number of failures that name only others.
+    blamed: the mutant's rule if it is blamed, otherwise the rule blamed most often.
+    other_titles: titles of the mutants that are named wrongly.
     """
 
-    failed: int
-    right: int
-    wrong: int
+    failures: int
+    correct: int
+    incorrect: int
     blamed: str
-    others: tuple[str, ...] = ()
+    other_titles: tuple[str, ...] = ()
 
     @property
-    def named(self) -> bool:
+    def attributed(self) -> bool:
         """Whether the mutant is named, and nothing else."""
-        return self.right > 0 and not self.wrong
+        return self.correct > 0 and not self.incorrect
 
 
 def answers(name: str, *, foreign: bool = False) -> list[Result]:
@@ -65,21 +67,26 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
     Those that do not catch it, as the kill matrix has it, are not asked again; verdicts are the matrix's.
     """
     mutant, matrix = MUTANTS[name], saved_matrix()
-    asked = InProcessRuntime(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
-    said = matrix.headlines.get(name)
+    tested_runtime = InProcessRuntime(MutantRuntime([FOREIGN, mutant] if foreign else [mutant]), 60)
+    headlines = matrix.headlines.get(name)
     results = []
     with tempfile.TemporaryDirectory() as workspace:
-        for check, vector in questions(VERDICTS if said else (mutant.check,)):
-            known = partial(Result, check.name, check.needs, vector.id, vector.rules)
+        for check, vector in questions(VERDICTS if headlines else (mutant.check,)):
+            result_of = partial(Result, check.name, check.needs, vector.id, vector.rules)
             question = f"{check.name}-{vector.id}"
             if question not in matrix.kills[name]:
-                results.append(known(Outcome.PASSED))
-            elif said:
+                results.append(result_of(Outcome.PASSED))
+            elif headlines:
                 results.append(
-                    known(Outcome.FAILED, said[question], "", _blamed(check.name, vector, said[question]))
+                    result_of(
+                        Outcome.FAILED,
+                        headlines[question],
+                        "",
+                        _blamed(check.name, vector, headlines[question]),
+                    )
                 )
             else:
-                results.append(check(asked, vector, Path(workspace, check.name)))
+                results.append(check(tested_runtime, vector, Path(workspace, check.name)))
     return results
 
 
@@ -87,34 +94,36 @@ def _blamed(check: str, vector: Vector, headline: str) -> tuple[str, ...]:
     """Return the rule that the check blames, as it has it in its headline."""
     if check == "withhold":
         return (CHECKS_BEFORE_RETURNING,)
-    last = headline.rsplit(maxsplit=1)[-1]
-    return (last if check == "accept" and last in registry() else vector.rules[0],)
+    last_word = headline.rsplit(maxsplit=1)[-1]
+    return (last_word if check == "accept" and last_word in registry() else vector.rules[0],)
 
 
 def measure(name: str, *, foreign: bool = False) -> Attribution:
     """Ask a mutant what its lowest check asks, and count what its failures name."""
     mutant = MUTANTS[name]
     results = answers(name, foreign=foreign)
-    failed = [result for result in results if result.outcome is Outcome.FAILED]
-    blamed = Counter(result.broken[0] for result in failed)
-    told = [titles for titles in _named_titles(mutant, results, failed) if titles]
-    right = sum(mutant.title in titles for titles in told)
-    others = dict.fromkeys(title for titles in told if mutant.title not in titles for title in titles)
-    most = max(blamed, key=lambda rule: (rule == mutant.rule, blamed[rule]), default="")
-    return Attribution(len(failed), right, len(told) - right, most, tuple(others))
+    failures = [result for result in results if result.outcome is Outcome.FAILED]
+    blamed = Counter(result.broken[0] for result in failures)
+    named_titles = [titles for titles in _named_titles(mutant, results, failures) if titles]
+    correct = sum(mutant.title in titles for titles in named_titles)
+    other_titles = dict.fromkeys(
+        title for titles in named_titles if mutant.title not in titles for title in titles
+    )
+    top_rule = max(blamed, key=lambda rule: (rule == mutant.rule, blamed[rule]), default="")
+    return Attribution(len(failures), correct, len(named_titles) - correct, top_rule, tuple(other_titles))
 
 
 def _named_titles(
-    mutant: Mutant, results: Sequence[Result], failed: Sequence[Result]
+    mutant: Mutant, results: Sequence[Result], failures: Sequence[Result]
 ) -> Iterator[Sequence[str]]:
     """Return the titles that failures name; of decoding and verdicts what all of them together name."""
     if mutant.check in VERDICTS:
         common = common_verdict(results)
         yield [common.name] if common else []
-    elif mutant.check == "decode" and (shared := common_misreading(failed)):
-        yield from [[shared.name]] * len(failed)
+    elif mutant.check == "decode" and (shared := common_misreading(failures)):
+        yield from [[shared.name]] * len(failures)
     else:
-        yield from (list(result.misreadings) for result in failed if "equals" in result.headline)
+        yield from (list(result.misreadings) for result in failures if "equals" in result.headline)
 
 
 Attributions = tuple[Attribution, Attribution | None]
@@ -149,50 +158,54 @@ def _attribution(entry: dict[str, Any]) -> Attribution:
     return Attribution(**entry | {"others": tuple(entry["others"])})
 
 
-def table(found: dict[str, Attributions]) -> str:
+def table(attributions: dict[str, Attributions]) -> str:
     """Return the page."""
-    nameable = [name for name in found if not MUTANTS[name].unnamed]
+    nameable = [name for name in attributions if not MUTANTS[name].unnamed]
     lines = [
         "# Mutants: the rule blamed, the mutant named\n",
-        "Each line is a runtime that is wrong in one thing. *Blamed* is the rule that its failures cite,",
-        "*named* how many failures of its lowest check name this mutant, alone or beside one that computes",
-        "the same, *foreign* the same for a runtime that is wrong so in other arithmetic. Verdicts and",
-        "decoded tensors are explained together, so there it is all or nothing. Measured and written by",
+        "Each line is one mutant. *Blamed* is the rule that its failures cite. *Named* is the number of its",
+        "failures in its lowest check that name this mutant, alone or with an equivalent one. *Foreign* is",
+        "the same number for the mutant in different arithmetic. Verdicts and decoded tensors are explained",
+        "together, so either all of them name the mutant or none does. Measured and written by",
         "`python -m conformance.measurement.attribution`.\n",
-        *_rates(found, nameable),
+        *_rates(attributions, nameable),
         "\n| mutant | title | seen by | blamed | named | foreign | named wrongly |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, (own, foreign) in found.items():
+    for name, (own, foreign) in attributions.items():
         mutant = MUTANTS[name]
-        others = "; ".join(dict.fromkeys((*own.others, *(foreign.others if foreign else ()))))
+        other_titles = "; ".join(
+            dict.fromkeys((*own.other_titles, *(foreign.other_titles if foreign else ())))
+        )
         cells = [
             f"`{name}`",
             mutant.title.replace("|", r"\|") + (f" (not named: {mutant.unnamed})" if mutant.unnamed else ""),
             mutant.check,
             own.blamed,
-            f"{own.right} of {own.failed}" if mutant.check not in VERDICTS else _yes_or_no(own),
-            f"{foreign.right} of {foreign.failed}" if foreign else "",
-            others,
+            f"{own.correct} of {own.failures}" if mutant.check not in VERDICTS else _yes_or_no(own),
+            f"{foreign.correct} of {foreign.failures}" if foreign else "",
+            other_titles,
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def _yes_or_no(attribution: Attribution) -> str:
-    return "yes" if attribution.named else "no"
+    return "yes" if attribution.attributed else "no"
 
 
-def _rates(found: dict[str, Attributions], nameable: Sequence[str]) -> Iterator[str]:
+def _rates(attributions: dict[str, Attributions], nameable: Sequence[str]) -> Iterator[str]:
     yield "| seen by | mutants | named rightly | wrongly | foreign | named rightly | wrongly |"
     yield "|---|---|---|---|---|---|---|"
     checks = list(dict.fromkeys(MUTANTS[name].check for name in nameable))
     for check in [*checks, "all"]:
-        own = [found[name][0] for name in nameable if check in (MUTANTS[name].check, "all")]
-        other = [
-            pair[1] for name in nameable if check in (MUTANTS[name].check, "all") and (pair := found[name])
+        own = [attributions[name][0] for name in nameable if check in (MUTANTS[name].check, "all")]
+        foreign_attributions = [
+            pair[1]
+            for name in nameable
+            if check in (MUTANTS[name].check, "all") and (pair := attributions[name])
         ]
-        foreign = [attribution for attribution in other if attribution]
+        foreign = [attribution for attribution in foreign_attributions if attribution]
         cells = [check, str(len(own)), *_counts(own), str(len(foreign) or ""), *_counts(foreign)]
         yield f"| {' | '.join(cells)} |"
 
@@ -200,9 +213,9 @@ def _rates(found: dict[str, Attributions], nameable: Sequence[str]) -> Iterator[
 def _counts(attributions: Sequence[Attribution]) -> list[str]:
     if not attributions:
         return ["", ""]
-    right = sum(attribution.named for attribution in attributions)
-    wrong = sum(attribution.wrong > 0 for attribution in attributions)
-    return [f"{right} ({100 * right / len(attributions):.1f} %)", str(wrong)]
+    correct = sum(attribution.attributed for attribution in attributions)
+    incorrect = sum(attribution.incorrect > 0 for attribution in attributions)
+    return [f"{correct} ({100 * correct / len(attributions):.1f} %)", str(incorrect)]
 
 
 def main() -> int:
@@ -211,9 +224,11 @@ def main() -> int:
     groups = [[n for n in MUTANTS if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # one process has computed all that one needs
         parts = list(pool.map(_all, groups))
-    found = {name: one for part in parts for name, one in part.items()}
-    save({name: found[name] for name in MUTANTS})
-    sys.stdout.writelines(line + "\n" for line in _rates(found, [n for n in found if not MUTANTS[n].unnamed]))
+    attributions = {name: attribution for part in parts for name, attribution in part.items()}
+    save({name: attributions[name] for name in MUTANTS})
+    sys.stdout.writelines(
+        line + "\n" for line in _rates(attributions, [n for n in attributions if not MUTANTS[n].unnamed])
+    )
     return 0
 
 

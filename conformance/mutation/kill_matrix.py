@@ -14,7 +14,7 @@ Kills = Mapping[str, frozenset[str]]
 """For each mutant the questions, `check-vector`, whose answers were bad."""
 
 Headlines = Mapping[str, Mapping[str, str]]
-"""For each mutant that a check of verdicts has to find: what failed, and the headlines of these failures."""
+"""For each mutant that a check of verdicts must kill: the failed questions and their headlines."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +34,24 @@ class KillMatrix:
     @property
     def questions(self) -> list[str]:
         """All questions that catch a mutant, in alphabetical order."""
-        return sorted({question for found in self.kills.values() for question in found})
+        return sorted({question for killers in self.kills.values() for question in killers})
 
 
 def save(matrix: KillMatrix, path: Path = MATRIX) -> None:
     """Write a matrix, a row of hexadecimal bits for each mutant; atomically."""
     order = matrix.questions
     number = {question: i for i, question in enumerate(order)}
-    said = sorted({line for lines in matrix.headlines.values() for line in lines.values()})
-    line_number = {line: i for i, line in enumerate(said)}
+    headlines = sorted({line for lines in matrix.headlines.values() for line in lines.values()})
+    line_number = {line: i for i, line in enumerate(headlines)}
     value = {
         "complete": matrix.complete,
         "quick": list(matrix.quick),
         "alike": [list(group) for group in matrix.alike],
         "questions": order,
-        "mutants": {name: f"{sum(1 << number[q] for q in found):x}" for name, found in matrix.kills.items()},
-        "said": said,
+        "mutants": {
+            name: f"{sum(1 << number[q] for q in killers):x}" for name, killers in matrix.kills.items()
+        },
+        "said": headlines,
         "headlines": {
             name: " ".join(str(line_number[lines[q]]) for q in sorted(lines))
             for name, lines in matrix.headlines.items()

@@ -31,7 +31,7 @@ class Recorder:
         return self._recorded(attribute) if name in METHODS else attribute
 
     def _recorded(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any) -> Any:
+        def recorded_call(*arguments: Any) -> Any:
             try:
                 answer = method(*arguments)
             except Exception as error:
@@ -40,7 +40,7 @@ class Recorder:
             self._add(answer)
             return answer
 
-        return called
+        return recorded_call
 
     def _add(self, answer: Any) -> None:
         if isinstance(answer, Rounded):

@@ -18,14 +18,14 @@ SIGNS = {
     Status.KNOWN_FAILURE: "~",
     Status.UNCLEAR: "?",
 }
-"""Statuses in the table of a terminal; those that are not listed tell nothing of the runtime."""
+"""Signs of statuses in the table of a terminal; other statuses have the sign –."""
 
-SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – nothing asked"
+SIGNS_LEGEND = "✓ passed  ✗ failed  ! errored  T timed out  ~ known failure  ? unclear  – not tested"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one runtime did about one rule: of the checks about it, how many were asked and passed."""
+    """The result of one runtime for one rule: status, number of passed checks, number of checks."""
 
     status: str
     passed: int
@@ -50,18 +50,18 @@ class Row:
 
     @property
     def differs(self) -> bool:
-        """Whether runtimes disagree, those that claim nothing about the rule set aside."""
+        """Whether runtimes differ; runtimes that claim nothing about the rule are ignored."""
         return len({cell.status for cell in self.cells if cell.asked}) > 1
 
     @property
     def bad(self) -> bool:
-        """Whether some runtime has to change."""
+        """Whether some runtime must change."""
         return any(Status(cell.status).bad or cell.status == Status.KNOWN_FAILURE for cell in self.cells)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One runtime: who it is, when it was tested; by capability, how many checks passed and were asked."""
+    """One runtime, the date of its test, and by capability the numbers of checks that passed and were run."""
 
     name: str
     version: str
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rules × runtimes; `warnings` tell what makes the columns hard to compare."""
+    """Rules × runtimes; `warnings` are the reasons why the columns may not be comparable."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -84,7 +84,7 @@ class Comparison:
 
     @classmethod
     def read(cls, paths: Sequence[Path]) -> "Comparison":
-        """Read reports; raise `ReportError` for a path that is none."""
+        """Read reports; raise `ReportError` for a path that is not a report."""
         return cls.of([read(path) for path in paths])
 
     @classmethod
@@ -101,19 +101,19 @@ class Comparison:
         return areas
 
     def capabilities(self) -> Iterator[tuple[str, list[str]]]:
-        """Return for each capability that was asked about anywhere what each runtime passed of it."""
+        """Return, for each capability that was tested, the share of checks that each runtime passed."""
         for name in CAPABILITIES:
             scores = [column.capabilities.get(name, (0, 0)) for column in self.columns]
             if any(name in column.capabilities for column in self.columns):
                 yield name, [percent(*score) for score in scores]
 
-    def table(self, *, every: bool) -> tuple[list[str], list[list[str]]]:
-        """Return head and rows for a terminal: of rules those that fail or differ, or every one."""
+    def table(self, *, all_rules: bool) -> tuple[list[str], list[list[str]]]:
+        """Return head and rows for a terminal: the rules that fail or differ, or all rules."""
         rows = [[name, *scores] for name, scores in self.capabilities()]
         for area, members in self.areas().items():
             rows.append([area, *(rules_kept(members, number) for number in range(len(self.columns)))])
-            chosen = [row for row in members if every or row.bad or row.differs]
-            rows += [[f"  {row.id}", *map(str, row.cells)] for row in chosen]
+            selection = [row for row in members if all_rules or row.bad or row.differs]
+            rows += [[f"  {row.id}", *map(str, row.cells)] for row in selection]
         return ["", *map(str, self.columns)], rows
 
     def to_json(self) -> dict[str, Any]:
@@ -126,14 +126,14 @@ class Comparison:
 
 
 def rules_kept(rows: Sequence[Row], number: int) -> str:
-    """Return how many of some rules a runtime keeps, of those about which it was asked."""
+    """Return how many rules a runtime follows, out of the rules that were tested."""
     cells = [row.cells[number] for row in rows if row.cells[number].asked]
     return f"{sum(cell.status == Status.PASSED for cell in cells)}/{len(cells)}" if cells else "–"
 
 
-def percent(passed: int, asked: int) -> str:
+def percent(part: int, total: int) -> str:
     """Return a share, rounded down so that only all is 100 %."""
-    return f"{100 * passed // asked} %" if asked else "–"
+    return f"{100 * part // total} %" if total else "–"
 
 
 def _column(report: Report) -> Column:
@@ -151,10 +151,10 @@ def _column(report: Report) -> Column:
 
 def _rows(reports: Sequence[Report]) -> Iterator[Row]:
     entries = [{rule["id"]: rule for rule in report["rules"]} for report in reports]
-    told = {name: rule for rules in reversed(entries) for name, rule in rules.items()}
+    rules_by_id = {name: rule for rules in reversed(entries) for name, rule in rules.items()}
     for name in dict.fromkeys(name for rules in entries for name in rules):
         cells = tuple(_cell(rules.get(name)) for rules in entries)
-        rule = told[name]
+        rule = rules_by_id[name]
         yield Row(name, rule["area"], rule["sentence"], rule["remedy"], rule["stated"], cells)
 
 
@@ -162,16 +162,16 @@ def _cell(rule: Mapping[str, Any] | None) -> Cell:
     if rule is None:
         return Cell(Status.NOT_ASKED, 0, 0)
     outcomes = rule["outcomes"]
-    asked = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
-    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), asked)
+    total = sum(count for outcome, count in outcomes.items() if outcome != Outcome.NOT_CLAIMED)
+    return Cell(rule["status"], outcomes.get(Outcome.PASSED.value, 0), total)
 
 
 def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[str]:
-    for what, several in (("vectors", "vectors"), ("suite", "suites")):
-        digests = [report[what]["sha256"] for report in reports]
+    for member, several in (("vectors", "vectors"), ("suite", "suites")):
+        digests = [report[member]["sha256"] for report in reports]
         if len(set(digests)) > 1:
-            told = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
-            yield f"made with different {several}, so the columns may not be comparable (SHA-256 {told})"
+            digest_list = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
+            yield f"different {several} were used: the columns may not be comparable (SHA-256 {digest_list})"
     for report, column in zip(reports, columns, strict=True):
         if report["options"]["selection"]:
-            yield f"{column} was asked only in part: -k {report['options']['selection']}"
+            yield f"{column} was tested only in part: -k {report['options']['selection']}"

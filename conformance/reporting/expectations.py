@@ -13,22 +13,22 @@ KNOWN = pytest.StashKey[KnownFailures]()
 """The known failures of a run, in every process of it."""
 
 NAMED = 12
-"""How many known failures are told before the rest is counted."""
+"""Maximum number of known failures that are listed; the others are counted."""
 
 
 class Expectations:
-    """Gathers the results of a run, and in the end holds the list of known failures against them."""
+    """Collects the results of a run, and at the end compares them with the known failures."""
 
-    def __init__(self, known: KnownFailures, write_to: Path | None) -> None:
+    def __init__(self, known_failures: KnownFailures, write_to: Path | None) -> None:
         """Begin without results."""
-        self.known = known
+        self.known_failures = known_failures
         self.write_to = write_to
         self.results: list[Result] = []
 
     @property
     def stale(self) -> Sequence[str]:
-        """What to delete, in order."""
-        return sorted(self.known.stale(self.results))
+        """The entries to delete, in order."""
+        return sorted(self.known_failures.stale(self.results))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather the result."""
@@ -41,23 +41,24 @@ class Expectations:
         if self.stale and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.write_to and self.results:
-            write(self.known.renewed(self.results), self.write_to)
+            write(self.known_failures.renewed(self.results), self.write_to)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Tell of known failures and of stale entries, behind the summary by rule."""
+        """Print known failures and stale entries after the summary by rule."""
         if not self.results:
             return
-        known = sorted(
-            f"{result.check} {result.vector} ({self.known.entries[result.check, result.vector].rule})"
+        entries = self.known_failures.entries
+        failures = sorted(
+            f"{result.check} {result.vector} ({entries[result.check, result.vector].rule})"
             for result in self.results
             if result.outcome is Outcome.KNOWN_FAILURE
         )
-        lines = [*known[:NAMED], *([f"and {len(known) - NAMED} more"] if known[NAMED:] else [])]
-        for title, told in (("known failures", lines), ("STALE known failures", self.stale)):
-            if told:
+        lines = [*failures[:NAMED], *([f"and {len(failures) - NAMED} more"] if failures[NAMED:] else [])]
+        for title, section_lines in (("known failures", lines), ("STALE known failures", self.stale)):
+            if section_lines:
                 terminalreporter.section(title)
-                for line in told:
+                for line in section_lines:
                     terminalreporter.write_line(line)
         if self.write_to:
             terminalreporter.write_line(f"known failures written to {self.write_to}")

@@ -1,4 +1,4 @@
-"""Known failures are data: a file lists checks that a runtime fails today, each with its rule and a reason.
+"""Known failures: a file lists checks that a runtime fails, each with its rule and a reason.
 
 A listed failure does not fail the run, and is never counted as passed. The list cannot rot: an entry whose
 check passes, or that names no check, fails the run. `protocol/known-failures.schema.json` describes the file.
@@ -19,7 +19,7 @@ Case = tuple[str, str]
 
 
 class KnownFailuresError(ValueError):
-    """The file cannot be used, or an entry of it names nothing."""
+    """The file cannot be used, or an entry names no check of a vector."""
 
 
 @dataclass(frozen=True)
@@ -50,67 +50,68 @@ class KnownFailures:
 
     @classmethod
     def load(cls, file: Path) -> "KnownFailures":
-        """Read a file; raise `KnownFailuresError` if it is not as its schema says, or names a case twice."""
+        """Read a file; raise `KnownFailuresError` if its schema does not match or a case occurs twice."""
         try:
             contents = json.loads(file.read_text(encoding="utf-8"))
             messages.conform(contents, "known-failures")
         except (OSError, ValueError) as error:
             raise KnownFailuresError(f"the known failures in {file} cannot be used: {error}") from error
         entries: dict[Case, Entry] = {}
-        for each in contents["known_failures"]:
-            entry = Entry(**each)
+        for members in contents["known_failures"]:
+            entry = Entry(**members)
             if (entry.check, entry.vector) in entries:
-                raise KnownFailuresError(f"{file} lists {entry.check} {entry.vector} more than once")
+                raise KnownFailuresError(
+                    f"{file} contains more than one entry for {entry.check} {entry.vector}"
+                )
             entries[entry.check, entry.vector] = entry
         return cls(file, entries)
 
     def require(self, cases: Iterable[Case]) -> None:
-        """Raise `KnownFailuresError` if an entry is about none of these cases, all that there are."""
-        every = set(cases)
-        unknown = [entry for case, entry in self.entries.items() if case not in every]
+        """Raise `KnownFailuresError` if an entry does not name one of these cases, which are all cases."""
+        all_cases = set(cases)
+        unknown = [entry for case, entry in self.entries.items() if case not in all_cases]
         if unknown:
-            vectors = {vector for _, vector in every}
+            vectors = {vector for _, vector in all_cases}
             raise KnownFailuresError("\n".join(f"{self.file}: {_unknown(e, vectors)}" for e in unknown))
 
     def judge(self, result: Result) -> Result:
-        """Return a result as it counts: a failure is known if it is listed with a rule that it breaks."""
+        """Return the result with its final outcome: known failures are listed with a rule that they break."""
         entry = self.entries.get((result.check, result.vector))
         if entry is None or not result.outcome.bad:
             return result
         if entry.rule not in result.broken:
-            other = (
-                f"  listed     as a known failure of {entry.rule}, but this breaks {', '.join(result.broken)}"
-            )
-            return replace(result, explanation=f"{result.explanation}\n{other}")
+            rules = ", ".join(result.broken)
+            mismatch = f"  listed     as a known failure of {entry.rule}, but this failure breaks {rules}"
+            return replace(result, explanation=f"{result.explanation}\n{mismatch}")
         since = f" (since {entry.since})" if entry.since else ""
-        known = f"  known      {result.outcome}: {entry.reason}{since}"
+        note = f"  known      {result.outcome}: {entry.reason}{since}"
         return replace(
-            result, outcome=Outcome.KNOWN_FAILURE, explanation=f"{result.explanation}\n{known}".lstrip("\n")
+            result, outcome=Outcome.KNOWN_FAILURE, explanation=f"{result.explanation}\n{note}".lstrip("\n")
         )
 
     def stale(self, results: Iterable[Result]) -> Iterator[str]:
-        """Tell of entries whose checks do not fail: what to delete, and why."""
-        reasons = {Outcome.PASSED: "passes", Outcome.NOT_CLAIMED: "is not claimed any more"}
+        """Yield a line for each entry whose check does not fail: what to delete, and why."""
+        reasons = {Outcome.PASSED: "passes", Outcome.NOT_CLAIMED: "is no longer claimed"}
         for result in results:
             entry = self.entries.get((result.check, result.vector))
             if entry and result.outcome in reasons:
                 now = f"{entry.check} {entry.vector} {reasons[result.outcome]}"
-                yield f"{now}: delete {entry} from {self.file}"
+                yield f"{now}: delete the entry {entry} from {self.file}"
 
     def renewed(self, results: Sequence[Result]) -> dict[str, Any]:
-        """Return the contents of a file of all that fails now; what was listed keeps its reason.
+        """Return the contents of a file of all present failures; existing entries keep their reasons.
 
-        Entries of checks that were not asked this time stay as they are.
+        Entries of checks that did not run are unchanged.
         """
-        asked = {(result.check, result.vector) for result in results}
-        kept = [entry for case, entry in self.entries.items() if case not in asked]
+        cases = {(result.check, result.vector) for result in results}
+        entries = [entry for case, entry in self.entries.items() if case not in cases]
         for result in results:
             if result.outcome is Outcome.KNOWN_FAILURE:
-                kept.append(self.entries[result.check, result.vector])
+                entries.append(self.entries[result.check, result.vector])
             elif result.outcome.bad:
-                kept.append(Entry(result.check, result.vector, result.broken[0], result.headline))
-        kept.sort(key=lambda entry: (entry.check, entry.vector))
-        return {"known_failures": [entry.to_json() for entry in kept]}
+                entries.append(Entry(result.check, result.vector, result.broken[0], result.headline))
+        entries.sort(key=lambda entry: (entry.check, entry.vector))
+        return {"known_failures": [entry.to_json() for entry in entries]}
 
 
 def write(contents: dict[str, Any], file: Path) -> None:
@@ -120,7 +121,7 @@ def write(contents: dict[str, Any], file: Path) -> None:
 
 
 def _unknown(entry: Entry, vectors: set[str]) -> str:
-    """Return what is wrong with an entry about nothing."""
+    """Return a message about an entry that names no check of a vector."""
     if entry.vector not in vectors:
-        return f"no vector is called {entry.vector}: mend or delete {entry}"
-    return f"the vector {entry.vector} has no check {entry.check}: mend or delete {entry}"
+        return f"there is no vector {entry.vector}: correct or delete the entry {entry}"
+    return f"vector {entry.vector} has no check {entry.check}: correct or delete the entry {entry}"

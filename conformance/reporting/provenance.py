@@ -21,38 +21,38 @@ HERE = Path(__file__).parents[1]
 CODE = {".py", ".json", ".html", ".css", ".js"}
 """Kinds of files that make up the suite."""
 
-APART = {"vectors", "spec", "__pycache__"}
-"""Folders that may lie among the suite's where it is installed, and are no part of it."""
+EXCLUDED = {"vectors", "spec", "__pycache__"}
+"""Folders next to the suite's modules in an installation that are not part of the suite."""
 
 
 def suite() -> dict[str, str]:
     """Return version and SHA-256 of the suite: its code, pages, schemas, and the registry of rules."""
     files = [path for path in HERE.rglob("*") if path.suffix in CODE]
-    named = [(path.relative_to(HERE).as_posix(), path) for path in files]
-    kept = [(name, path) for name, path in named if not APART & set(Path(name).parts)]
-    return {"format": "1.0", "version": _version(), "sha256": digest([*kept, ("rules.json", RULES)])}
+    named_files = [(path.relative_to(HERE).as_posix(), path) for path in files]
+    suite_files = [(name, path) for name, path in named_files if not EXCLUDED & set(Path(name).parts)]
+    return {"format": "1.0", "version": _version(), "sha256": digest([*suite_files, ("rules.json", RULES)])}
 
 
-def vectors(directory: Path, loaded: Sequence[Vector]) -> dict[str, Any]:
+def vectors(directory: Path, vector_list: Sequence[Vector]) -> dict[str, Any]:
     """Return number and SHA-256 of the vectors: the index and every file that it names."""
     files: set[Path] = set()
-    for vector in loaded:
+    for vector in vector_list:
         members = (vector.home / value for value in vector.members.values() if isinstance(value, str))
         weights = (vector.home / path for path in vector.members.get("weights", {}).values())
-        beside = {vector.file("vocabulary")} if "vocabulary" in vector.members else set()
-        places = {vector.package, *vector.tensors.values(), *weights, *beside} - {vector.home}
+        vocabulary = {vector.file("vocabulary")} if "vocabulary" in vector.members else set()
+        places = {vector.package, *vector.tensors.values(), *weights, *vocabulary} - {vector.home}
         files |= places | {path for path in members if path.suffix == ".npy" and path.is_file()}
-    within = {file for place in files for file in ([place] if place.is_file() else place.rglob("*"))}
+    all_files = {file for place in files for file in ([place] if place.is_file() else place.rglob("*"))}
     home = directory.resolve()
-    named = [(os.path.relpath(path.resolve(), home), path) for path in within if path.is_file()]
+    named_files = [(os.path.relpath(path.resolve(), home), path) for path in all_files if path.is_file()]
     return {
-        "count": len(loaded),
-        "sha256": digest([*named, ("index.json", directory / "index.json")]),
+        "count": len(vector_list),
+        "sha256": digest([*named_files, ("index.json", directory / "index.json")]),
     }
 
 
 def adapter(spec: str, runtime: Runtime) -> list[dict[str, str]]:
-    """Return name and SHA-256 of the files of an adapter that can be told from `--runtime`.
+    """Return name and SHA-256 of the files of an adapter, as far as `--runtime` names them.
 
     Of a command these are the files among its words, of a runtime in Python the module of its class.
     """
@@ -65,7 +65,7 @@ def adapter(spec: str, runtime: Runtime) -> list[dict[str, str]]:
     else:
         words = shlex.split(spec.partition(":")[2])
         paths = [Path(word) for word in words if Path(word).is_file()]
-    return [{"file": _shown(path), "sha256": _sha256(path)} for path in paths]
+    return [{"file": _public_path(path), "sha256": _sha256(path)} for path in paths]
 
 
 def host() -> dict[str, Any]:
@@ -90,11 +90,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _shown(path: Path) -> str:
+def _public_path(path: Path) -> str:
     """Return a path without the directory in which the suite runs, or the home of who runs it."""
     resolved = path.resolve()
-    here = Path.cwd()
-    return resolved.relative_to(here).as_posix() if resolved.is_relative_to(here) else path.name
+    directory = Path.cwd()
+    return resolved.relative_to(directory).as_posix() if resolved.is_relative_to(directory) else path.name
 
 
 def _version() -> str:

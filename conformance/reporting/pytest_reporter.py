@@ -1,4 +1,4 @@
-"""Between pytest and the results: from tests to summary and report, also across pytest-xdist's processes."""
+"""The pytest plugin that collects results from all processes and writes summary and report."""
 
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -19,7 +19,7 @@ from .summary import Summary
 
 RESULT = pytest.StashKey[Result]()
 ATTRIBUTE = "llq_result"
-"""What of a test's report holds the result: attributes travel between processes as they are."""
+"""The attribute of a test's report that holds the result; pytest-xdist transfers attributes."""
 
 CHECK_NAMES = [check.name for check in (*CHECKS, *EXPORT_CHECKS)]
 MARKS = {
@@ -34,7 +34,7 @@ MARKS = {
 
 
 def attach(item: pytest.Item, result: Result) -> None:
-    """Hang a result on a test; what programs that read JUnit's XML want to know becomes properties there."""
+    """Attach a result to a test, and add properties to JUnit's XML."""
     item.stash[RESULT] = result
     properties = {
         "check": result.check,
@@ -49,13 +49,13 @@ def attach(item: pytest.Item, result: Result) -> None:
 
 
 def attached(report: pytest.TestReport) -> Result | None:
-    """Return the result that hangs on a report of the call of a test."""
+    """Return the result that is attached to the report of a test's call."""
     value = getattr(report, ATTRIBUTE, None)
     return None if value is None else Result.from_json(value)
 
 
 def _order(result: Result) -> tuple[int, bool, str]:
-    """Sort results alike however many processes they come from, the simplest vector before others."""
+    """Return the sort key of a result: the order does not depend on the number of processes."""
     return CHECK_NAMES.index(result.check), result.vector != SIMPLEST, result.vector
 
 
@@ -63,42 +63,42 @@ class Reporter:
     """The pytest plugin that gathers results and, in the end, writes the summary and the report."""
 
     runtime: Any = None
-    """Who is tested; nobody, if the smoke test failed, and in the processes of pytest-xdist."""
+    """The runtime or session; None if the smoke test failed, and in the processes of pytest-xdist."""
 
     vectors: Sequence[Vector] = ()
 
     def __init__(self, target: Target, directory: Path | None, options: Mapping[str, Any]) -> None:
-        """Begin without results; the report goes to a directory, if one is given, and tells the options."""
+        """Start without results; the report is written to a directory, if given, and lists the options."""
         self.target = target
         self.directory = directory
         self.options = options
         self._start = time.perf_counter()
         self._complaint = ""
         self.results: list[Result] = []
-        self._first: dict[tuple[str, ...], str] = {}
-        self._alike: set[str] = set()
+        self._first_nodes: dict[tuple[str, ...], str] = {}
+        self._repeats: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Move the result from the test to the report of its call."""
-        made = yield
+        test_report = yield
         if call.when == "call" and RESULT in item.stash:
-            setattr(made, ATTRIBUTE, item.stash[RESULT].to_json())
-        return made
+            setattr(test_report, ATTRIBUTE, item.stash[RESULT].to_json())
+        return test_report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather the result; of those that fail alike only the first is explained, in pytest's FAILURES."""
+        """Collect the result; of identical failures, only the first is listed in pytest's FAILURES."""
         result = attached(report)
         if result is None:
             return
         self.results.append(result)
         if result.outcome.bad:
-            first = self._first.setdefault((*result.broken, result.headline), report.nodeid)
-            if first != report.nodeid:
-                self._alike.add(report.nodeid)
+            first_node = self._first_nodes.setdefault((*result.broken, result.headline), report.nodeid)
+            if first_node != report.nodeid:
+                self._repeats.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -107,31 +107,31 @@ class Reporter:
         if result is None:
             return None
         category, letter = MARKS[result.outcome]
-        alike = " alike" if report.nodeid in self._alike else ""
-        return category + alike, letter, result.outcome.upper()
+        suffix = " identically" if report.nodeid in self._repeats else ""
+        return category + suffix, letter, result.outcome.upper()
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Let no run succeed in which nothing was checked."""
+        """Write the report, and fail a run in which nothing was checked."""
         outcomes = {result.outcome for result in self.results}
         if outcomes == {Outcome.NOT_CLAIMED} and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         if self.directory is None or self.runtime is None or not self.results:
             return
         if session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            self._complaint = "no report was written: the run was interrupted"
+            self._complaint = "report not written: the run was interrupted"
             return
         try:
             self._write(self.runtime, self.directory, session.config.option.vectors)
         except OSError as error:
-            self._complaint = f"no report was written: {error.filename}: {error.strerror}"
+            self._complaint = f"report not written: {error.filename}: {error.strerror}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _write(self, runtime: Any, directory: Path, home: Path) -> None:
         seconds = time.perf_counter() - self._start
         results = sorted(self.results, key=_order)
         run = Run(self.target, runtime, home, self.vectors, self.options, results, seconds)
-        made = report(run)
-        write(made, directory, report_page(made, directory))
+        contents = report(run)
+        write(contents, directory, report_page(contents, directory))
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Write the summary, last of all."""

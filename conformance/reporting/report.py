@@ -1,4 +1,4 @@
-"""A report of one run: `report.json`, as protocol/report.schema.json has it, and `index.html` beside it."""
+"""A report of one run: `report.json`, which follows protocol/report.schema.json, and `index.html`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ Report = dict[str, Any]
 
 
 class ReportError(ValueError):
-    """A file is no report of this version."""
+    """A file is not a report of this version."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a report is about: a runtime or an exporter, how it was asked, and what came of it."""
+    """The content of a report: a runtime or an exporter, the options, and the results."""
 
     target: Target
     runtime: Any
@@ -80,7 +80,7 @@ def report(run: Run) -> Report:
 
 
 def _exporting(target: Target) -> dict[str, str]:
-    """Return what else a report says of an exporter."""
+    """Return the further members of a report about an exporter."""
     if not target.exporting:
         return {}
     return {"option": target.option, "claims": target.claims, "judge": target.judge}
@@ -88,15 +88,15 @@ def _exporting(target: Target) -> dict[str, str]:
 
 def target(value: Report) -> Target:
     """Return the target that a report is about."""
-    given = value["runtime"]
-    known = {name: given[name] for name in ("spec", "option", "claims", "judge") if name in given}
-    return Target(**known)
+    runtime = value["runtime"]
+    members = {name: runtime[name] for name in ("spec", "option", "claims", "judge") if name in runtime}
+    return Target(**members)
 
 
 def read(path: Path) -> Report:
     """Return the report in a file, or in a directory that `--report` wrote.
 
-    Raises ReportError if there is none, or one of another version, or one that is not as its schema says.
+    Raises ReportError if there is no report, or if its version or its schema does not match.
     """
     file = path / JSON if path.is_dir() else path
     try:
@@ -108,9 +108,9 @@ def read(path: Path) -> Report:
             )
         messages.conform(value, "report")
     except OSError as error:
-        raise ReportError(f"{file}: {error.strerror}; give a directory that --report wrote") from error
+        raise ReportError(f"{file}: {error.strerror}; pass a directory that --report wrote") from error
     except (messages.MessageError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ReportError(f"{file} is no report of the suite: {error}; --report writes them") from error
+        raise ReportError(f"{file} is not a report of the suite: {error}; write one with --report") from error
     return dict(value)
 
 

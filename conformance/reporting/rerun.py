@@ -1,4 +1,4 @@
-"""One vector asked again: every check that concerns it, each answer explained in full, without pytest."""
+"""Rerun of one vector without pytest: every check of the vector, with full explanations."""
 
 import shlex
 import tempfile
@@ -22,11 +22,11 @@ TIMEOUT = 30.0
 
 
 class UnknownVectorError(ValueError):
-    """No vector has this id; the message names those that have nearly this one."""
+    """No vector has this id; the message lists similar ids."""
 
 
 MISUSE = (UnknownVectorError, VectorsError, UnknownRuntimeError, exporters.UnknownExporterError)
-"""What `rerun` raises where nothing could be target."""
+"""The errors of a wrong option of `rerun`."""
 
 __all__ = [
     "MISUSE",
@@ -41,10 +41,10 @@ __all__ = [
 
 
 def command(vector: str, target: Target | str, vectors: Path | str = "") -> str:
-    """Return the command that asks about one vector again; `vectors` is the argument of --vectors."""
+    """Return the command that reruns one vector; `vectors` is the argument of --vectors."""
     target = Target(target) if isinstance(target, str) else target
-    more = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
-    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{more}"
+    vectors_option = f" --vectors={shlex.quote(str(vectors))}" if vectors and Path(vectors) != VECTORS else ""
+    return f"llq rerun {shlex.quote(vector)} {target.arguments()}{vectors_option}"
 
 
 def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
@@ -53,8 +53,8 @@ def find_vector(name: str, vectors: Sequence[Vector]) -> Vector:
     if name not in by_id:
         parts = [vector for vector in by_id if name in vector][:4] if name else []
         near = parts or get_close_matches(name, by_id, n=4, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(by_id)}, see index.json"
-        raise UnknownVectorError(f"there is no vector {name!r}; {hint}")
+        hint = f"did you mean {' or '.join(near)}?" if near else f"index.json lists all {len(by_id)} vectors"
+        raise UnknownVectorError(f"there is no vector {name!r}: {hint}")
     return by_id[name]
 
 
@@ -67,8 +67,8 @@ def rerun(
     """
     vector = find_vector(name, load(vectors))
     if vector.kind == "export":
-        raise UnknownVectorError(f"the vector {name} is about exporters: give --exporter")
-    yield from _each(CHECKS, find_runtime(spec, timeout), vector)
+        raise UnknownVectorError(f"the vector {name} tests exporters: add --exporter")
+    yield from _results(CHECKS, find_runtime(spec, timeout), vector)
 
 
 def rerun_export(
@@ -77,26 +77,29 @@ def rerun_export(
     """Ask an exporter about one vector, check after check; raises what `rerun` raises."""
     vector = find_vector(name, load(vectors))
     if vector.kind != "export":
-        raise UnknownVectorError(f"the vector {name} is about runtimes: leave out --exporter")
-    yield from _each(EXPORT_CHECKS, session(target, timeout), vector)
+        raise UnknownVectorError(f"the vector {name} tests runtimes: omit --exporter")
+    yield from _results(EXPORT_CHECKS, session(target, timeout), vector)
 
 
 def session(target: Target, timeout: float) -> Session:
     """Return an exporter with who judges its packages; raises one of `MISUSE`, or NoAnswerError."""
     if target.claims and target.claims not in exporters.CLAIMS:
         raise exporters.UnknownExporterError(
-            f"--exporter-claims={target.claims} is none of: {', '.join(exporters.CLAIMS)}"
+            f"--exporter-claims={target.claims} is not one of: {', '.join(exporters.CLAIMS)}"
         )
     exporter = exporters.find(target.spec, timeout)
     judge = find_runtime(target.judge, timeout)
-    if lacking := NEEDED - judge.capabilities:
+    if missing_capabilities := NEEDED - judge.capabilities:
         judge.close()
-        refusal = f"--runtime={target.judge} judges the packages, and does not claim {', '.join(lacking)}"
-        raise UnknownRuntimeError(refusal)
+        names = ", ".join(missing_capabilities)
+        raise UnknownRuntimeError(
+            f"--runtime={target.judge} does not claim {names}; "
+            "a runtime that validates packages has to claim reject and logits"
+        )
     return Session(exporter, judge, target.claims or None)
 
 
-def _each(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
+def _results(checks: Sequence[Check], subject: Any, vector: Vector) -> Iterator[Result]:
     try:
         for check in checks:
             if check.concerns(vector):

@@ -1,4 +1,4 @@
-"""The end of a run: what a person reads in ten seconds."""
+"""The summary at the end of a run."""
 
 import textwrap
 from collections import Counter
@@ -14,20 +14,20 @@ from ..diagnosis.rule_status import Status, rule_statuses
 from .rerun import command
 
 NAMED = 3
-"""How many vectors a line names before it counts the rest."""
+"""Maximum number of vectors that a line names; the others are counted."""
 
 CAUSES = 12
-"""How many causes are told before the rest is only listed."""
+"""Maximum number of causes that are described; the others are listed."""
 
 WIDTH = 80
 
 ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
-"""Of what is claimed."""
+"""The order of capabilities."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All results of a run, and whose they are."""
+    """All results of a run and its target."""
 
     target: Target
     info: Info
@@ -38,27 +38,29 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
-        who, how = f"{self.target.option:12} {self.info}", f"--{self.target.option}={self.target.spec}"
-        yield from [f"{who}   {how}"] if len(who) + len(how) + 3 <= WIDTH else [who, f"{'':12} {how}"]
+        name, option = f"{self.target.option:12} {self.info}", f"--{self.target.option}={self.target.spec}"
+        yield from (
+            [f"{name}   {option}"] if len(name) + len(option) + 3 <= WIDTH else [name, f"{'':12} {option}"]
+        )
         yield from self._claims()
         yield ""
         yield from self._areas()
         yield from _folded(f"{'rules':12} ", self._rules())
         yield ""
-        yield from self._broken()
+        yield from self._causes()
         yield self._verdict()
 
     def _claims(self) -> Iterator[str]:
-        checked = {capability for result in self.results for capability in result.capabilities}
+        relevant = {capability for result in self.results for capability in result.capabilities}
         lists = {
-            "claimed": self.capabilities & checked,
-            "not claimed": checked - self.capabilities,
-            "unchecked": self.capabilities - checked,
+            "claimed": self.capabilities & relevant,
+            "not claimed": relevant - self.capabilities,
+            "unchecked": self.capabilities - relevant,
         }
         for title, capabilities in lists.items():
             if capabilities:
-                named = ", ".join(sorted(capabilities, key=ORDER.index))
-                yield from _folded(f"{title:12} ", named)
+                names = ", ".join(sorted(capabilities, key=ORDER.index))
+                yield from _folded(f"{title:12} ", names)
         if self.info.kv_cache:
             yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
 
@@ -70,40 +72,40 @@ class Summary:
         for result in self.results:
             title = result.check if self.target.exporting else area(result.rules[0])
             counts.setdefault(title, Counter())[result.outcome] += 1
-        shown = {name: count for name, count in counts.items() if count}
-        shown["all"] = sum(shown.values(), Counter())
-        columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or shown["all"][outcome]]
-        wide = {outcome: max(13, len(outcome) + 1) for outcome in columns}
+        rows = {name: count for name, count in counts.items() if count}
+        rows["all"] = sum(rows.values(), Counter())
+        columns = [outcome for outcome in Outcome if outcome is Outcome.PASSED or rows["all"][outcome]]
+        widths = {outcome: max(13, len(outcome) + 1) for outcome in columns}
         yield f"{'check' if self.target.exporting else 'area':12}" + "".join(
-            f"{outcome:>{wide[outcome]}}" for outcome in columns
+            f"{outcome:>{widths[outcome]}}" for outcome in columns
         )
-        for name, count in shown.items():
-            yield f"{name:12}" + "".join(f"{count[each] or '-':>{wide[each]}}" for each in columns)
+        for name, count in rows.items():
+            yield f"{name:12}" + "".join(f"{count[outcome] or '-':>{widths[outcome]}}" for outcome in columns)
 
     def _rules(self) -> str:
         """Count rules by status."""
-        found = rule_statuses(self.results)
-        counts = Counter(entry.status for entry in found)
-        said = [
+        statuses = rule_statuses(self.results)
+        counts = Counter(entry.status for entry in statuses)
+        parts = [
             f"{counts[status]} {status}"
             for status in Status
             if counts[status] and status is not Status.PASSED
         ]
-        return f"{counts[Status.PASSED]} of {len(found)} passed" + "".join(f", {each}" for each in said)
+        return f"{counts[Status.PASSED]} of {len(statuses)} passed" + "".join(f", {part}" for part in parts)
 
-    def _broken(self) -> Iterator[str]:
-        """Return what is broken, what that suggests, and how to see one case again."""
-        found = causes(self.results)
-        if not found:
+    def _causes(self) -> Iterator[str]:
+        """Yield the causes of failures, and the command that reruns one vector."""
+        all_causes = causes(self.results)
+        if not all_causes:
             return
-        for cause in found[:CAUSES]:
-            yield from _folded(f"{cause.title:14} {cause.count:4} × ", cause.saying)
-            more = f" and {len(cause.vectors) - NAMED} more" if len(cause.vectors) > NAMED else ""
-            yield from _folded(" " * 22, f"{', '.join(cause.vectors[:NAMED])}{more}")
-        if found[CAUSES:]:
-            more = ", ".join(dict.fromkeys(cause.title for cause in found[CAUSES:]))
-            yield from _folded("", f"and {len(found) - CAUSES} more: {more}")
-        yield f"Rerun one: {command(found[0].vectors[0], self.target, self.vectors)}"
+        for cause in all_causes[:CAUSES]:
+            yield from _folded(f"{cause.title:14} {cause.count:4} × ", cause.description)
+            ending = f" and {len(cause.vectors) - NAMED} more" if len(cause.vectors) > NAMED else ""
+            yield from _folded(" " * 22, f"{', '.join(cause.vectors[:NAMED])}{ending}")
+        if all_causes[CAUSES:]:
+            ending = ", ".join(dict.fromkeys(cause.title for cause in all_causes[CAUSES:]))
+            yield from _folded("", f"and {len(all_causes) - CAUSES} more: {ending}")
+        yield f"Rerun one vector: {command(all_causes[0].vectors[0], self.target, self.vectors)}"
         yield ""
 
     def _verdict(self) -> str:
@@ -111,18 +113,18 @@ class Summary:
         counts = Counter(result.outcome for result in self.results)
         claims = ", ".join(name for name in ORDER if name in self.capabilities)
         bad = sum(counts[outcome] for outcome in Outcome if outcome.bad)
-        asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
+        num_asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
         if bad:
-            return f"DOES NOT CONFORM as {claims}: {bad} of {asked} checks not passed"
-        if not asked:
-            return f"NOTHING CHECKED: the {self.target.option} claims none of what was asked"
-        if known := counts[Outcome.KNOWN_FAILURE]:
-            return f"DOES NOT CONFORM as {claims}: {known} of {asked} checks fail, as is known; no other does"
-        return f"conforms as {claims}: {asked} checks passed"
+            return f"DOES NOT CONFORM as {claims}: {bad} of {num_asked} checks not passed"
+        if not num_asked:
+            return f"NOTHING CHECKED: the {self.target.option} claims no capability that the checks need"
+        if num_known := counts[Outcome.KNOWN_FAILURE]:
+            return f"DOES NOT CONFORM as {claims}: {num_known} of {num_asked} checks fail, all known failures"
+        return f"conforms as {claims}: {num_asked} checks passed"
 
 
 def _folded(lead: str, text: str) -> list[str]:
     """Return lines that fit, those after the first below the text's beginning; no word is cut."""
-    wide = max(20, WIDTH - len(lead))
-    lines = textwrap.wrap(text, wide, break_long_words=False, break_on_hyphens=False) or [""]
+    width = max(20, WIDTH - len(lead))
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
     return [lead + lines[0], *(" " * len(lead) + line for line in lines[1:])]

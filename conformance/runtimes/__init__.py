@@ -1,1 +1,1 @@
-"""The ways to reach a runtime: in this process, behind a command, on WebGPU, or in JavaScript."""
+"""The kinds of runtimes: in this process, started by a command, on WebGPU, or in JavaScript."""

@@ -1,4 +1,4 @@
-"""What an adapter hands over as numbers: float32 or float64, in C order, little-endian where it is a file."""
+"""Arrays that an adapter returns: float32 or float64, in C order; files are little-endian."""
 
 import math
 import warnings
@@ -26,39 +26,41 @@ def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise BrokenAdapter(f"{method} returned {type(array).__name__}, not a numpy array")
     if array.dtype.name not in types.values():
-        allowed = " or ".join(types.values())
-        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {allowed}")
+        type_names = " or ".join(types.values())
+        raise BrokenAdapter(f"{method} returned an array of {array.dtype}, not of {type_names}")
     return array
 
 
 def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[Any]:
     """Read the .npy file that an adapter wrote at the path that a member of the request names."""
     if not file.is_file():
-        raise BrokenAdapter(f"it answered that it is done, but wrote no file at `{member}`")
+        raise BrokenAdapter(f"the response reports success, but there is no file at `{member}`")
     try:
         with file.open("rb") as stream, warnings.catch_warnings(action="error"):
             version = npy.read_magic(stream)
             if version not in _HEADERS:
-                said = f"its .npy has version {version[0]}.{version[1]}; write version 1.0"
-                raise BrokenAdapter(said)  # noqa: TRY301 - one `try` for all that is wrong with a header
+                reason = f"the version of its .npy is {version[0]}.{version[1]}, expected 1.0 or 2.0"
+                raise BrokenAdapter(reason)  # noqa: TRY301 - one `try` for all that is wrong with a header
             shape, fortran_order, dtype = _HEADERS[version](stream)
             begin = stream.tell()
     except BrokenAdapter:
         raise
-    except Exception as error:  # a header is parsed as Python, so its faults are of many kinds
-        said = str(error).partition("\n")[0][:200]
-        raise BrokenAdapter(f"what it wrote at `{member}` is no .npy file: {said}") from error
+    except Exception as error:  # a header is parsed as Python, so its errors are of many kinds
+        reason = str(error).partition("\n")[0][:200]
+        raise BrokenAdapter(f"the file at `{member}` is not a .npy file: {reason}") from error
     if dtype.str not in types:
-        allowed = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
-        raise BrokenAdapter(f"its .npy has descr {dtype.str!r}; it must be {allowed}")
+        type_names = " or ".join(f"{descr!r}, little-endian {name}" for descr, name in types.items())
+        raise BrokenAdapter(f"the descr of its .npy is {dtype.str!r}, expected {type_names}")
     if fortran_order and len(shape) > 1:
-        raise BrokenAdapter("its .npy is in Fortran order; arrays are row-major, fortran_order False")
-    expected, found = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
-    if found != expected:
+        raise BrokenAdapter("its .npy is in Fortran order, expected row-major order (fortran_order False)")
+    expected, size = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
+    if size != expected:
         raise BrokenAdapter(
-            f"its .npy has {found} bytes of data where its shape {list(shape)} needs {expected}"
+            f"its .npy has {size} bytes of data where its shape {list(shape)} needs {expected}"
         )
     if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
-        raise BrokenAdapter(f"its .npy has the shape {list(shape)}; no answer is so large")
+        raise BrokenAdapter(
+            f"its .npy has the shape {list(shape)}; an expected array is at most {LARGEST} bytes"
+        )
     native = dtype.newbyteorder("=")
     return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)

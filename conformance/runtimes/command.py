@@ -1,4 +1,4 @@
-"""A runtime behind a command: one process for the whole run, JSON lines on its standard input and output.
+"""A runtime that a command starts: one process for the whole run, which exchanges JSON lines.
 
 A process that hangs, dies or breaks the protocol is ended, the request is counted against it, and the next
 request starts a new one. README.md describes the protocol, `protocol/` holds the schema of each message.
@@ -36,10 +36,10 @@ from .process import Process
 PROTOCOL_VERSION = 1
 
 STARTUP = 4
-"""The handshake may take so many times as long as a request: first an interpreter has to start."""
+"""Time limit of the handshake, as a multiple of the limit of a request: an interpreter must start first."""
 
 LONGEST_ERROR = 300
-"""Characters that are told of an error message."""
+"""Maximum length of an error message, in characters."""
 
 GRACE = 2
 """Seconds in which a process may leave after `bye`."""
@@ -53,7 +53,7 @@ class CommandRuntime:
     ) -> None:
         """Keep the command; the process starts with the first question.
 
-        environment: variables that it has besides those of this process.
+        environment: further environment variables of the process.
         """
         self.command = shlex.split(command)
         self.timeout = timeout
@@ -66,12 +66,12 @@ class CommandRuntime:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the adapter claimed in its handshake."""
+        """The capabilities that the adapter claimed in its handshake."""
         return frozenset(self._hello["capabilities"])
 
     @property
     def info(self) -> Info:
-        """Who the adapter said that the runtime is."""
+        """Name, version and language of the runtime, from the handshake."""
         hello = self._hello
         return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""))
 
@@ -83,7 +83,7 @@ class CommandRuntime:
             return arrays.load(output, arrays.FLOAT32)
 
     def validate(self, package: Path) -> Verdict:
-        """Say whether the package conforms."""
+        """Return whether the package conforms."""
         answer = self._ask(op="validate", package=str(package))
         return Verdict(tuple(answer["rules"]), tuple(answer.get("warnings", ())), refused=not answer["valid"])
 
@@ -107,7 +107,7 @@ class CommandRuntime:
             return arrays.load(output, arrays.FLOATS)
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time; the logits come in a file."""
+        """Compute a new sequence, `splits` tokens at a time; the logits come in a file."""
         with self._files() as files:
             output = files / "output.npy"
             paths = {"package": str(package), "output": str(output)}
@@ -115,12 +115,12 @@ class CommandRuntime:
             return arrays.load(output, arrays.FLOATS)
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens behind a prompt."""
+        """Return the tokens that follow a prompt."""
         answer = self._ask(op="generate", package=str(package), tokens=list(tokens), max_tokens=max_tokens)
         return tuple(answer["tokens"])
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids."""
+        """Encode a prompt, then detokenize the ids."""
         answer = self._ask(op="tokenize", package=str(package), text=text)
         return Tokenized(tuple(answer["ids"]), answer["decoded"])
 
@@ -152,7 +152,7 @@ class CommandRuntime:
     def _hello(self) -> Message:
         """Return the first answer of the adapter's first process."""
         if self._greeting is None:
-            with self._running():
+            with self._active_process():
                 pass
         return self._greeting or {}
 
@@ -163,21 +163,23 @@ class CommandRuntime:
             yield Path(name)
 
     def _ask(self, **request: Any) -> Message:
-        """Send a request and return its answer; an answer that tells of an error raises `Errored`."""
-        with self._running() as process:
+        """Send a request and return its answer; raise `Declined` if the answer reports an error."""
+        with self._active_process() as process:
             self._requests += 1
             limit = self.timeout * self._hello.get("timeout_scale", 1)
             answer = process.ask(request | {"id": self._requests}, limit)
             if answer["id"] != self._requests:
-                raise BrokenAdapter(f"it answered request {answer['id']} when asked request {self._requests}")
+                raise BrokenAdapter(
+                    f"it answered request {answer['id']}, expected an answer to request {self._requests}"
+                )
         if not answer["ok"]:
-            said = " ".join(answer["error"].split()) or "an error without a text"
-            said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]} …"
-            raise Declined(said, process.last_words())
+            message = " ".join(answer["error"].split()) or "an error without a message"
+            message = message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]} …"
+            raise Declined(message, process.last_words())
         return answer
 
     @contextmanager
-    def _running(self) -> Iterator[Peer]:
+    def _active_process(self) -> Iterator[Peer]:
         """Provide the process; where a question to it fails, end it, for its state is unknown."""
         try:
             if self._process is None:
@@ -196,7 +198,7 @@ class CommandRuntime:
         return Process(self.command, self._environment)
 
     def _greet(self, process: Peer) -> None:
-        """Do the handshake of a new process; whatever fails before its end is not the runtime's fault."""
+        """Do the handshake of a new process; a failure before its end means a broken adapter."""
         try:
             greeting = process.ask({"op": "hello", "protocol": PROTOCOL_VERSION}, STARTUP * self.timeout)
         except BrokenAdapter:

@@ -1,7 +1,7 @@
-"""What a scenario of the JavaScript interface is served: a package with a program, and faults in serving it.
+"""The files of a scenario of the JavaScript interface: a package with a program, and injected errors.
 
-The package comes from the vectors, without a program, for kernels are each runtime's own; it is given that of
-this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
+The package comes from the vectors, without a program, since kernels are implementation-defined. It gets the
+program of this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
 """
 
 import json
@@ -24,7 +24,7 @@ PACKAGE, VOCABULARY = "package", "vocabulary"
 """The folders of a scenario."""
 
 SETTLING = 10.0
-"""Seconds in which connections that a page has left have to be closed."""
+"""Time limit for closing the connections that a page has left, in seconds."""
 
 POLL = 0.05
 
@@ -56,13 +56,13 @@ class FaultFiles:
     def __post_init__(self) -> None:
         """Read which file is which."""
         metadata = json.loads((self.folder / "metadata.json").read_bytes())
-        named = {role: metadata[role]["file"] for role in ("program", "module", "tokenizer")}
-        self._roles = {**named, "metadata": "metadata.json", "shard": metadata["shards"][0]["file"]}
-        self._done: Counter[int] = Counter()
+        files_by_role = {role: metadata[role]["file"] for role in ("program", "module", "tokenizer")}
+        self._roles = {**files_by_role, "metadata": "metadata.json", "shard": metadata["shards"][0]["file"]}
+        self._counts: Counter[int] = Counter()
         self._lock = Lock()
 
     def answer(self, path: str, headers: Mapping[str, str]) -> FaultResponse:
-        """Return the answer to GET; headers: those of the request, names in lower case."""
+        """Return the answer to a GET request; names of headers are in lower case."""
         folder, _, name = path.partition("/")
         with self._lock:
             self.log.append(f"GET {path}")
@@ -88,16 +88,16 @@ class FaultFiles:
         return self._pieces(response, path)
 
     def _pieces(self, response: FaultResponse, path: str) -> Generator[bytes, None, None]:
-        left = response.then == "hold"
+        abandoned = response.then == "hold"
         try:
             yield response.body
             while response.then == "hold" and not self.closed:
                 yield b""
-            left = False
+            abandoned = False
         finally:
             with self._lock:
                 self.open -= 1
-                if left:
+                if abandoned:
                     self.log.append(f"LEFT {path}")
 
     def settled(self) -> int:
@@ -110,14 +110,14 @@ class FaultFiles:
 
     def _faults(self, folder: str, name: str) -> Sequence[Mapping[str, Any]]:
         """Return the faults of a request, and count them."""
-        found = []
+        faults = []
         for number, fault in enumerate(self.scenario.faults):
             if "file" in fault and (folder != PACKAGE or name != self._roles[fault["file"]]):
                 continue
-            if self._done[number] < fault.get("times", 1 << 30):
-                self._done[number] += 1
-                found.append(fault)
-        return found
+            if self._counts[number] < fault.get("times", 1 << 30):
+                self._counts[number] += 1
+                faults.append(fault)
+        return faults
 
     def _read(self, folder: str, name: str) -> bytes | None:
         home = {PACKAGE: self.folder, VOCABULARY: self.scenario.vocabulary}.get(folder)
@@ -125,16 +125,16 @@ class FaultFiles:
             return None
         return (home / name).read_bytes()
 
-    def _ranged(self, data: bytes, wanted: str | None, faults: Sequence[str]) -> FaultResponse:
+    def _ranged(self, data: bytes, range_header: str | None, faults: Sequence[str]) -> FaultResponse:
         headers = {"content-type": "application/octet-stream"}
         status, body = 200, data
-        found = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted or "")
-        if found and "no-ranges" not in faults:
-            first, last = int(found[1]), min(int(found[2] or len(data)), len(data) - 1)
-            if first > last:
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", range_header or "")
+        if match and "no-ranges" not in faults:
+            begin, end = int(match[1]), min(int(match[2] or len(data)), len(data) - 1)
+            if begin > end:
                 return self._response(416, {"content-range": f"bytes */{len(data)}"}, b"")
-            status, body = 206, data[first : last + 1]
-            headers["content-range"] = f"bytes {first}-{last}/{len(data)}"
+            status, body = 206, data[begin : end + 1]
+            headers["content-range"] = f"bytes {begin}-{end}/{len(data)}"
         headers["content-length"] = str(len(body))
         if "cut" in faults:
             return self._response(status, headers, body[: len(body) // 2], "cut")
@@ -145,18 +145,20 @@ class FaultFiles:
     def _response(
         self, status: int, headers: Mapping[str, str], body: bytes, then: str = ""
     ) -> FaultResponse:
-        every = {
+        common_headers = {
             "cache-control": "no-store",
             "access-control-allow-origin": "*",
             "access-control-allow-headers": "range",
             "access-control-expose-headers": "content-range, content-length",
             "cross-origin-resource-policy": "cross-origin",
         }
-        return FaultResponse(status, {**every, "content-length": str(len(body)), **headers}, body, then)
+        return FaultResponse(
+            status, {**common_headers, "content-length": str(len(body)), **headers}, body, then
+        )
 
 
 def damaged(data: bytes, fault: str) -> bytes:
-    """Return a file with a fault in its bytes."""
+    """Return the bytes of a file with an injected error."""
     match fault:
         case "flip":
             place = len(data) // 3  # of the shard, a number of the embedding: another one, and a legal one
@@ -182,7 +184,7 @@ class OfferedScenarios:
     def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
         """Provide the files of a scenario, under a name that nobody can guess."""
         if scenario.package not in self._known:
-            self._known[scenario.package] = self._made(scenario.package)
+            self._known[scenario.package] = self._copy(scenario.package)
         name, files = token_urlsafe(9), FaultFiles(scenario, self._known[scenario.package])
         self._offered[name] = files
         try:
@@ -199,7 +201,7 @@ class OfferedScenarios:
         """Remove the packages."""
         self._temporary.cleanup()
 
-    def _made(self, package: Path) -> Path:
+    def _copy(self, package: Path) -> Path:
         from .programs import add_program  # noqa: PLC0415 - who asks about no interface needs no planner
 
         copy = Path(self._temporary.name, str(len(self._known)))

@@ -13,7 +13,7 @@ from .fault_files import POLL, FaultFiles, FaultResponse, OfferedScenarios
 
 
 class FaultServer:
-    """Serves each scenario's files at an address that only its runtime is told."""
+    """Serves each scenario's files at an address that only its runtime knows."""
 
     def __init__(self) -> None:
         """Listen at a free port, and start to serve."""
@@ -42,7 +42,7 @@ class _Server(ThreadingHTTPServer):
         self.scenarios = OfferedScenarios()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients may leave whenever they like."""
+        """Ignore errors: clients may close the connection at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Write no log."""
 
     def _send(self, response: FaultResponse, pieces: Iterator[bytes]) -> None:
         """Send an answer, until its end or until the client leaves."""
@@ -84,12 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.close_connection = True
         for _ in pieces:
-            if self._left():
+            if self._client_left():
                 break
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _left(self) -> bool:
+    def _client_left(self) -> bool:
         """Wait a moment, and return whether the client has closed the connection."""
         readable, _, _ = select.select([self.connection], [], [], POLL)
         try:

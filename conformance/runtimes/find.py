@@ -21,24 +21,24 @@ GROUP = "llq.runtimes"
 REFERENCE = f"py:{__package__}.reference:Reference"
 
 SCRIPTED = {"node": "NodeRuntime", "deno": "DenoRuntime"}
-"""Hosts of JavaScript beside browsers: the module of each, and its class."""
+"""Hosts of JavaScript other than browsers: the module of each, and its class."""
 
 SCRIPT_OPTIONS = {"variant", "driver"}
-"""What may stand behind `node:` and `deno:`."""
+"""The options of `node:` and `deno:`."""
 
 WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
-"""What may stand behind `webgpu:`."""
+"""The options of `webgpu:`."""
 
 BROWSERS = {
     "chromium": {"adapter"},
     "firefox": {"adapter"},
     "wait": {"host", "port", "certificate", "key"},
 }
-"""What may stand behind `browser:`, and the options of each."""
+"""The browsers of `browser:`, with their options."""
 
 
 class UnknownRuntimeError(ValueError):
-    """The argument of `--runtime` is none that the suite understands."""
+    """The argument of `--runtime` is not valid."""
 
 
 def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
@@ -58,15 +58,17 @@ def find(spec: str, timeout: float) -> Runtime:  # a return for each kind
         try:
             return CommandRuntime(target, timeout)
         except ValueError as error:
-            raise UnknownRuntimeError(f"--runtime={spec} is no command line: {error}") from error
-    known = (
+            raise UnknownRuntimeError(f"--runtime={spec} is not a valid command line: {error}") from error
+    kinds = (
         "reference, webgpu, node, deno, browser:chromium, browser:firefox, browser:wait, py:module:attr, "
         "cmd:'command line', mutant:name, conforming:name"
     )
-    found = (
-        f"names installed in {GROUP} are: {', '.join(sorted(names))}" if names else f"{GROUP} has no names"
+    installed_names = (
+        f"names in the entry point group {GROUP}: {', '.join(sorted(names))}"
+        if names
+        else f"the entry point group {GROUP} is empty"
     )
-    raise UnknownRuntimeError(f"--runtime={spec} is none of: {known}; {found}")
+    raise UnknownRuntimeError(f"--runtime={spec} is not one of: {kinds}; {installed_names}")
 
 
 def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
@@ -74,7 +76,7 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
     example = "webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"
     members = _options(spec, text, WEBGPU_OPTIONS, f"options are as in {example}")
     if members.get("kv_cache", "f32") not in ("f16", "f32"):
-        raise UnknownRuntimeError(f"--runtime={spec}: a KV cache is f16 or f32")
+        raise UnknownRuntimeError(f"--runtime={spec}: kv_cache must be f16 or f32")
     if find_spec("wgpu") is None:
         raise UnknownRuntimeError(f"--runtime={spec} needs wgpu: pip install 'llq-format[webgpu]'")
 
@@ -94,9 +96,13 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
         raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
     options = _options(spec, members, BROWSERS[name], usage)
     if not options.get("port", "0").isdecimal() or ("key" in options) != ("certificate" in options):
-        raise UnknownRuntimeError(f"--runtime={spec}: a port is a number, a certificate comes with its key")
+        raise UnknownRuntimeError(
+            f"--runtime={spec}: port must be a number, `certificate` and `key` must be given together"
+        )
     if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets", "wgpu")):
-        raise UnknownRuntimeError(f"--runtime={spec} needs more: pip install 'llq-format[browser]'")
+        raise UnknownRuntimeError(
+            f"--runtime={spec} needs further packages: pip install 'llq-format[browser]'"
+        )
 
     browsers = import_module(".javascript.launchers", __package__)
     command = None
@@ -134,15 +140,15 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
     return runtime
 
 
-def _options(spec: str, text: str, known: AbstractSet[str], usage: str) -> dict[str, str]:
+def _options(spec: str, text: str, option_names: AbstractSet[str], usage: str) -> dict[str, str]:
     """Return options `name=value,…`. Raises UnknownRuntimeError with the usage if one is unknown or empty."""
     options = dict(option.partition("=")[::2] for option in text.split(",") if option)
-    if not known >= options.keys() or not all(options.values()):
+    if not option_names >= options.keys() or not all(options.values()):
         raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
     return options
 
 
 def installed() -> dict[str, EntryPoint]:
     """Return the entry points of `GROUP` by name; those that would hide another kind of spec are left out."""
-    found = entry_points(group=GROUP)
-    return {entry.name: entry for entry in found if entry.name != "reference" and ":" not in entry.name}
+    points = entry_points(group=GROUP)
+    return {entry.name: entry for entry in points if entry.name != "reference" and ":" not in entry.name}

@@ -48,15 +48,17 @@ class InProcessRuntime:
             self.capabilities = frozenset(runtime.capabilities)
             info = runtime.info
         except Exception as error:
-            raise BrokenAdapter(f"a runtime has `capabilities` and `info`: {error}") from error
+            raise BrokenAdapter(f"a runtime must have `capabilities` and `info`: {error}") from error
         try:
             self.info = Info(info.name, info.version, info.language, info.kv_cache)
         except AttributeError as error:
             raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
-            raise BrokenAdapter(f"it claims {', '.join(unknown)}; known are {', '.join(CAPABILITIES)}")
+            raise BrokenAdapter(f"it claims {', '.join(unknown)}; expected are {', '.join(CAPABILITIES)}")
         if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
-            raise BrokenAdapter(f"it claims logits, so its info declares kv_cache: {' or '.join(KV_CACHES)}")
+            raise BrokenAdapter(
+                f"it claims logits, but its info does not declare kv_cache, expected {' or '.join(KV_CACHES)}"
+            )
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor."""
@@ -65,7 +67,7 @@ class InProcessRuntime:
         return arrays.checked(weights, arrays.FLOAT32, "decode")
 
     def validate(self, package: Path) -> Verdict:
-        """Say whether the package conforms."""
+        """Return whether the package conforms."""
         with self._contained():
             verdict = self.runtime.validate(package)
         try:
@@ -93,19 +95,19 @@ class InProcessRuntime:
         return arrays.checked(products, arrays.FLOATS, "matvec")
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         with self._contained():
             logits = self.runtime.logits(package, tokens, splits)
         return arrays.checked(logits, arrays.FLOATS, "logits")
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens behind a prompt."""
+        """Return the tokens that follow a prompt."""
         with self._contained():
             generated = list(self.runtime.generate(package, tokens, max_tokens))
         return _ids(generated, "generate")
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids."""
+        """Encode a prompt, then detokenize the ids."""
         with self._contained():
             tokenized = self.runtime.tokenize(package, text)
         if not isinstance(tokenized, Tokenized):
@@ -113,7 +115,7 @@ class InProcessRuntime:
         return Tokenized(_ids(tokenized.ids, "tokenize"), tokenized.decoded)
 
     def api(self, scenario: Scenario) -> Observations:
-        """Make calls of an interface; who does so in this process serves the files by itself."""
+        """Make calls of the interface; a runtime in this process serves the files itself."""
         with self._contained():
             observed = self.runtime.api(scenario)
         if not isinstance(observed, Observations):
@@ -133,9 +135,7 @@ class InProcessRuntime:
         except _Alarm:
             raise TimedOut(f"no answer within {self.timeout:g} s") from None
         except SystemExit as error:
-            raise Errored(
-                f"it left Python with SystemExit: {error}", traceback.format_exc(limit=-5)
-            ) from error
+            raise Errored(f"it exited with SystemExit: {error}", traceback.format_exc(limit=-5)) from error
         except Exception as error:
             raise Declined(f"{type(error).__name__}: {error}", traceback.format_exc(limit=-5)) from error
 
@@ -145,16 +145,16 @@ def _ids(values: Sequence[Any], method: str) -> tuple[int, ...]:
     try:
         return tuple(operator.index(value) for value in values)
     except TypeError as error:
-        raise BrokenAdapter(f"{method} returned token ids that are no integers: {error}") from error
+        raise BrokenAdapter(f"{method} returned token ids that are not integers: {error}") from error
 
 
 class _Alarm(BaseException):
-    """Time is up. No `Exception`, so that no runtime takes it for a fault of its own and goes on."""
+    """The time limit has passed. Not an `Exception`, so that no runtime catches it."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `_Alarm` in the middle of what takes longer, where the platform can."""
+    """Raise `_Alarm` in the block after this time, if the platform supports it."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -162,14 +162,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise _Alarm
 
-    before = signal.signal(signal.SIGALRM, stop)
+    previous_handler = signal.signal(signal.SIGALRM, stop)
     outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)  # pytest-timeout's, where it limits the test
     start = time.monotonic()
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous_handler)
         if outer:
             signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - start), 0.001))
 
@@ -177,7 +177,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 def load(target: str, timeout: float) -> InProcessRuntime:
     """Return the runtime at `module:attr`: an object, or a class or function without arguments making one.
 
-    Modules are also looked for in the current directory.
+    Modules are searched for in the current directory, too.
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -192,8 +192,8 @@ def load(target: str, timeout: float) -> InProcessRuntime:
 def make_runtime(name: str, get: Callable[[], Any], timeout: float) -> InProcessRuntime:
     """Return the runtime that a function gets: an object, or what makes one."""
     try:
-        found = get()
-        runtime = found() if callable(found) else found
+        target = get()
+        runtime = target() if callable(target) else target
     except (Exception, SystemExit) as error:
         message = f"{name} cannot be loaded: {type(error).__name__}: {error}"
         raise BrokenAdapter(message, traceback.format_exc(limit=-5)) from error

@@ -12,7 +12,7 @@ from jsonschema.exceptions import best_match
 PROTOCOL = Path(__file__).parent / "protocol"
 
 LONGEST = 300
-"""Characters of what is said about a fault, for it may quote a whole message."""
+"""Maximum length of a schema violation, in characters, since it may quote a whole message."""
 
 Message = dict[str, Any]
 
@@ -21,20 +21,20 @@ class Peer(Protocol):
     """What answers messages: a process, or a page of a browser."""
 
     def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and return its response, which is as its schema says; else raise NoAnswerError."""
+        """Send a request and return its valid response; raise NoAnswerError if there is none."""
 
     def tell(self, message: Message) -> None:
         """Send a message that has no response."""
 
     def end(self, grace: float = 0) -> None:
-        """End it, after so many seconds in which it may leave by itself."""
+        """End the peer, after up to `grace` seconds in which it may exit by itself."""
 
     def last_words(self) -> str:
-        """Return what it said beside its answers since the last request."""
+        """Return its output other than answers since the last request."""
 
 
 class MessageError(ValueError):
-    """A message is not as its schema says."""
+    """A message does not match its schema."""
 
 
 @cache
@@ -46,12 +46,12 @@ def schema(name: str) -> Draft202012Validator:
 
 
 def conform(message: Any, name: str) -> None:
-    """Raise `MessageError` unless the message is as its schema says."""
+    """Raise `MessageError` unless the message matches its schema."""
     fault = best_match(schema(name).iter_errors(message))
     if fault is not None:
-        where = "".join(f"/{step}" for step in fault.absolute_path)
-        said = fault.message if len(fault.message) <= LONGEST else f"{fault.message[:LONGEST]} …"
-        raise MessageError(f"{name}{': ' + where if where else ''}: {said}")
+        pointer = "".join(f"/{step}" for step in fault.absolute_path)
+        reason = fault.message if len(fault.message) <= LONGEST else f"{fault.message[:LONGEST]} …"
+        raise MessageError(f"{name}{': ' + pointer if pointer else ''}: {reason}")
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
@@ -61,7 +61,7 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 
 def decode(line: bytes, op: str) -> Message:
-    """Return the response to a request of kind `op`; a line that is no JSON object raises `ValueError`."""
+    """Return the response to a request `op`; raise `ValueError` for a line that is not a JSON object."""
     try:
         message = json.loads(line)
         if not isinstance(message, dict):
@@ -69,7 +69,7 @@ def decode(line: bytes, op: str) -> Message:
         conform(message, _response(message, op))
         json.dumps(message, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        raise ValueError("nested too deeply") from error
     except UnicodeEncodeError as error:
         raise MessageError(
             f"{op}.response: {error.object[error.start]!a} is half a surrogate pair"

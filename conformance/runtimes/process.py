@@ -24,7 +24,7 @@ LONGEST_LINE = 1 << 20
 """Bytes of a response; numbers in bulk go into files."""
 
 UNREAD_LINES = 16
-"""So many lines of standard output are read ahead."""
+"""Number of lines of standard output that are read ahead."""
 
 STDERR_LINES = 15
 STDERR_WIDTH = 300
@@ -41,7 +41,7 @@ class Process:
     """One process that runs the adapter's command, in a session of its own: its children end with it."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        """Start the process, with these variables besides those of this one."""
+        """Start the process, with further environment variables."""
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - to run the user's command is the purpose
                 command,
@@ -64,35 +64,35 @@ class Process:
             thread.start()
 
     def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and return its response, which is as its schema says."""
+        """Send a request and return its response, checked against its schema."""
         op = request["op"]
         if op != "hello":  # what was written at the start belongs to the handshake
             self._stderr.clear()
         if not self._lines.empty() and (unasked := self._lines.get_nowait()):
-            raise BrokenAdapter(f"it wrote {_shown(unasked)} to standard output without being asked")
+            raise BrokenAdapter(f"it wrote {_excerpt(unasked)} to standard output without a request")
         line = self._answer(request, timeout)
         if not line:
             raise Errored(f"the process ended during {op!r}, {self._death()}")
         if len(line) >= LONGEST_LINE:
-            message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_shown(line)}"
-            raise BrokenAdapter(f"{message}; arrays belong into files")
+            message = f"its response to {op!r} is longer than {LONGEST_LINE} bytes: {_excerpt(line)}"
+            raise BrokenAdapter(f"{message}; arrays must be written to files")
         if not line.endswith(b"\n"):
             end = f"the process ended in the middle of its answer to {op!r}, {self._death()}"
-            raise Errored(f"{end}: {_shown(line)}")
+            raise Errored(f"{end}: {_excerpt(line)}")
         try:
             return messages.decode(line, op)
         except MessageError as error:
-            raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
+            raise BrokenAdapter(f"a response does not match its schema: {error}") from error
         except ValueError:
-            message = f"it wrote {_shown(line)} to standard output, which is for the protocol"
+            message = f"it wrote {_excerpt(line)} to standard output, which is reserved for the protocol"
             raise BrokenAdapter(f"{message}; print to standard error") from None
 
     def tell(self, message: Message) -> None:
-        """Send a message; where nobody is left to read it, the end of the output will tell."""
+        """Send a message; a closed pipe is detected at the end of the output."""
         self._requests.put(messages.encode(message))
 
     def end(self, grace: float = 0) -> None:
-        """End the process, after so many seconds in which it may leave by itself, and free its pipes."""
+        """End the process and close its pipes; it may exit by itself within `grace` seconds."""
         self._requests.put(b"")
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(grace)
@@ -106,7 +106,7 @@ class Process:
     def last_words(self) -> str:
         """Return the end of what it wrote to standard error since the last request."""
         return (
-            "\n".join(["standard error ended with:", *(f"  {line}" for line in self._stderr)])
+            "\n".join(["the last lines of standard error:", *(f"  {line}" for line in self._stderr)])
             if self._stderr
             else ""
         )
@@ -118,14 +118,16 @@ class Process:
         """
         deadline = time.monotonic() + timeout
         self.tell(request)
-        while (left := deadline - time.monotonic()) > 0:
-            gone = self._popen.poll() is not None
+        while (remaining := deadline - time.monotonic()) > 0:
+            exited = self._popen.poll() is not None
             try:
-                return self._lines.get(timeout=min(left, POLL))
+                return self._lines.get(timeout=min(remaining, POLL))
             except Empty:
-                if gone:
+                if exited:
                     return b""
-        raise TimedOut(f"no answer to {request['op']!r} within {timeout:g} s; was standard output flushed?")
+        raise TimedOut(
+            f"no answer to {request['op']!r} within {timeout:g} s; does the adapter flush standard output?"
+        )
 
     def _death(self) -> str:
         try:
@@ -146,13 +148,13 @@ class Process:
             self._stderr.append("".join(c if c.isprintable() else "?" for c in text)[:STDERR_WIDTH])
 
 
-def _shown(line: bytes) -> str:
+def _excerpt(line: bytes) -> str:
     """Return the beginning of a line, quoted."""
     return repr(line[:80].decode(errors="replace").rstrip())
 
 
 def _write(stream: IO[bytes], requests: "SimpleQueue[bytes]") -> None:
-    """Write each request, until an empty one; where nobody reads them, the end of the output tells."""
+    """Write each request, until an empty one; errors are detected at the end of the output."""
     with suppress(OSError), stream:
         while request := requests.get():
             stream.write(request)

@@ -1,8 +1,7 @@
-"""Programs for executors: what a request asks for, planned, as two files in a directory.
+"""Programs for executors: the plan of each request, as two files in a directory.
 
-An executor knows no operation by itself. The member `plan` of a request names the directory of
-`program.json` and `module.wgsl`. Those of a model are what `llq program` would put into the package, with
-chunks so small that vectors of a few dozen tokens are cut.
+The member `plan` of a request names the directory of
+`program.json` and `module.wgsl`. For a model, `llq program` writes the same files with larger chunks.
 """
 
 import hashlib

@@ -75,7 +75,7 @@ class Reference:
             return FloatMatrix(opened.get_tensor(tensor), "binary16")(x.astype(np.float64))
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         with self._open(package) as opened:
             decoder = Decoder(opened, kv_cache=self._kv_cache)
         sequence = decoder.start()
@@ -83,7 +83,7 @@ class Reference:
         return np.concatenate([decoder.forward(run, sequence) for run in np.split(np.array(tokens), ends)])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens that greedy choice puts behind a prompt."""
+        """Return the tokens that greedy choice appends to a prompt."""
         with self._open(package) as opened:
             decoder = Decoder(opened, kv_cache=self._kv_cache)
             tokenizer = opened.metadata.tokenizer
@@ -91,11 +91,11 @@ class Reference:
         return list(generate(decoder, list(tokens), max_tokens, ends))
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids again."""
+        """Encode a prompt, then detokenize the ids."""
         with self._open(package) as opened:
             tokenizer = TextTokenizer(opened)
         ids = tokenizer.encode(text)
         return Tokenized(tuple(ids), tokenizer.decode(ids))
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: there are no resources."""

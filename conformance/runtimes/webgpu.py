@@ -34,7 +34,7 @@ CHUNK = 32
 
 
 class WebGPU:
-    """Adapts `llq_format.webgpu`. Validation and tokenizing are those of the library."""
+    """Adapts `llq_format.webgpu`. The library validates and tokenizes."""
 
     capabilities = Reference.capabilities
 
@@ -80,22 +80,22 @@ class WebGPU:
             return executor.read("y", len(x) * rows).reshape(len(x), rows)
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         with llq_format.open(package) as opened:
             executor = self._model_executor(opened, len(tokens))
             ends = np.cumsum(splits)[:-1]
             runs = np.split(np.array(tokens), ends)
-            return np.concatenate([executor.forward([int(one) for one in run]) for run in runs])
+            return np.concatenate([executor.forward([int(token) for token in run]) for run in runs])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens that greedy choice puts behind a prompt."""
+        """Return the tokens that greedy choice appends to a prompt."""
         with llq_format.open(package) as opened:
             executor = self._model_executor(opened, len(tokens) + max_tokens)
             tokenizer = opened.metadata.tokenizer
             return list(generate(executor, tokens, max_tokens, tokenizer.eos_token_ids if tokenizer else ()))
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids again."""
+        """Encode a prompt, then detokenize the ids."""
         return self._library.tokenize(package, text)
 
     def close(self) -> None:

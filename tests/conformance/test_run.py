@@ -129,7 +129,7 @@ def test_the_misreading_of_a_decoder_is_reported_once(suite: Suite) -> None:
     assert "LLQ-PACK-3        3 × equals *nibble pairs, even column in the low nibble*" in run.output
     assert run.output.count("breaks     LLQ-PACK-3") == 1
     assert (
-        "Rerun one: llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs"
+        "Rerun one vector: llq rerun worked-example --runtime=py:examples.python.miniatures:NibblePairs"
         in run.output
     )
     assert "DOES NOT CONFORM as decode: 3 of 3 checks not passed" in run.output
@@ -192,8 +192,8 @@ def test_a_runtime_that_is_wrong_on_the_simplest_vector_is_not_called_a_broken_a
 @pytest.mark.parametrize(
     ("runtime", "message"),
     [
-        ("firefox", "--runtime=firefox is none of: reference, webgpu, "),
-        ("py:conformance", "is none of"),
+        ("firefox", "--runtime=firefox is not one of: reference, webgpu, "),
+        ("py:conformance", "is not one of"),
         (
             "py:nowhere:Runtime",
             "the adapter is broken: py:nowhere:Runtime cannot be loaded: ModuleNotFoundError",
@@ -214,7 +214,7 @@ def test_no_vectors_is_an_error(suite: Suite, tmp_path: Path) -> None:
     (empty / "index.json").write_text('{"version": "1.0", "vectors": []}')
     run = suite(miniature("Right"), vectors=empty)
     assert run.status == 4
-    assert "a run would prove nothing" in run.output
+    assert "expected at least one" in run.output
 
 
 def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:
@@ -265,12 +265,12 @@ def test_a_report_that_cannot_be_written_is_not_a_success(suite: Suite, tmp_path
     (tmp_path / "report").write_text("a file")
     run = suite("reference")
     assert run.status == 4
-    assert "is a file; give a directory" in run.output
+    assert "is a file, expected a directory" in run.output
     (tmp_path / "report").unlink()
     (tmp_path / "report" / "index.html").mkdir(parents=True)
     run = suite("reference")
     assert run.status == 4
-    assert "no report was written: " in run.output
+    assert "report not written: " in run.output
     assert "INTERNALERROR" not in run.output
 
 
@@ -279,14 +279,14 @@ def test_failures_end_with_the_command_that_reruns_them(suite: Suite, few_vector
     runtime = "py:examples.python.miniatures:NibblePairs"
     command = f"llq rerun worked-example --runtime={runtime} --vectors={few_vectors}"
     assert f"  rerun      {command}\n" in output
-    assert f"Rerun one: {command}\n" in output
+    assert f"Rerun one vector: {command}\n" in output
 
 
 def test_the_summary_counts_rules_and_fits_80_columns(suite: Suite) -> None:
     output = suite(miniature("NibblePairs"), "-k", "worked-example").output
     assert f"\nrules        0 of {len(registry())} passed, 1 failed, 2 unclear, " in output
     summary = output.partition("LLQ 1.0 conformance")[2].splitlines()[1:]
-    lines = [line for line in summary if not line.startswith(("Rerun one: ", "report: "))]
+    lines = [line for line in summary if not line.startswith(("Rerun one vector: ", "report: "))]
     assert max(map(len, lines)) <= 80
 
 

@@ -122,7 +122,7 @@ def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Pa
     _suite(installed, tmp_path, "--report=report", "-k", "worked-example")
     compared = _run(installed, "-m", "llq_format", "compare", "report", "-o", "comparison.html", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
-    assert "asked only in part: -k worked-example" in compared.stderr
+    assert "tested only in part: -k worked-example" in compared.stderr
     assert (tmp_path / "comparison.html").is_file()
 
 
@@ -202,5 +202,8 @@ def test_an_editable_installation_says_how_to_run_the_suite(tmp_path: Path) -> N
     # without autoload: where LLQ is installed, its entry point would register the module a second time
     process = _run(tmp_path, *command, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     assert process.returncode == 4, process.stdout + process.stderr
-    assert "llq_conformance is not wholly installed; in a source tree: pytest conformance" in process.stderr
+    assert (
+        "llq_conformance is not installed completely; in a source tree, run pytest conformance"
+        in process.stderr
+    )
     assert "Traceback" not in process.stderr

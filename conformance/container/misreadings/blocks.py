@@ -1,4 +1,4 @@
-"""Misreadings of which block lies where: (`Part`, blocks) → the matrix of the part."""
+"""Misreadings of the order of blocks: (`Part`, blocks) → the matrix of the part."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from . import indices
 
 
 def _at(index: indices.Index) -> Callable[[Part, Reals], Reals]:
-    """Return a placement in which block b is the one at index(part)[b]."""
+    """Return a placement that takes block index(part)[b] for block b."""
     return lambda part, blocks: assemble(part, blocks[index(part)])
 
 
@@ -24,21 +24,21 @@ def _rounded_down_without_edges(part: Part, blocks: Reals) -> Reals:
 
 
 def _uncropped(part: Part, blocks: Reals) -> Reals:
-    down, across = part.grid
-    tiles = blocks.reshape(down, across, BLOCK, BLOCK)
-    return tiles.swapaxes(1, 2).reshape(down * BLOCK, across * BLOCK)
+    grid_rows, grid_cols = part.grid
+    tiles = blocks.reshape(grid_rows, grid_cols, BLOCK, BLOCK)
+    return tiles.swapaxes(1, 2).reshape(grid_rows * BLOCK, grid_cols * BLOCK)
 
 
 def _narrow_edges(part: Part, blocks: Reals) -> Reals:
     """Read the last block of each block row as if its rows were only as long as the matrix needs."""
-    down, across = part.grid
-    left = BLOCK * (across - 1)
-    width = part.cols - left
+    grid_rows, grid_cols = part.grid
+    start = BLOCK * (grid_cols - 1)
+    width = part.cols - start
     matrix = assemble(part, blocks).copy()
-    for i in range(down):
+    for i in range(grid_rows):
         height = min(BLOCK, part.rows - BLOCK * i)
-        elements = blocks[(i + 1) * across - 1].reshape(-1)[: height * width]
-        matrix[BLOCK * i : BLOCK * i + height, left:] = elements.reshape(height, width)
+        elements = blocks[(i + 1) * grid_cols - 1].reshape(-1)[: height * width]
+        matrix[BLOCK * i : BLOCK * i + height, start:] = elements.reshape(height, width)
     return matrix
 
 

@@ -12,14 +12,14 @@ Index = Callable[[Part], Integers]
 
 def column_major(part: Part) -> Integers:
     """Count blocks column by column."""
-    down, across = part.grid
-    return np.arange(down * across).reshape(across, down).T.reshape(-1)
+    grid_rows, grid_cols = part.grid
+    return np.arange(grid_rows * grid_cols).reshape(grid_cols, grid_rows).T.reshape(-1)
 
 
 def rounded_down(part: Part) -> Integers:
     """Round the number of blocks across down."""
-    down, across = part.grid
-    index = np.arange(down)[:, None] * (part.cols // BLOCK) + np.arange(across)
+    grid_rows, grid_cols = part.grid
+    index = np.arange(grid_rows)[:, None] * (part.cols // BLOCK) + np.arange(grid_cols)
     return index.reshape(-1)
 
 
@@ -43,6 +43,6 @@ def preceding_clamped(part: Part) -> Integers:
     return np.maximum(np.arange(-1, part.num_blocks - 1), 0)
 
 
-def first(part: Part) -> Integers:
+def first_block(part: Part) -> Integers:
     """Take the first block for all."""
     return np.zeros(part.num_blocks, np.int64)

@@ -1,4 +1,4 @@
-"""Misreadings of where the code of an element lies within its block: `Part` → codes (n, 64, 64)."""
+"""Misreadings of the place of a code within its block: `Part` → codes (n, 64, 64)."""
 
 from collections.abc import Callable
 

@@ -23,8 +23,8 @@ def _flushed(dtype: str) -> Callable[[Part], Reals]:
     smallest = float(np.finfo(np.float16 if dtype == "f16" else np.float32).tiny)
 
     def values(part: Part) -> Reals:
-        right = decoding.raw(part)
-        return np.where(np.abs(right) < smallest, 0.0, right) if part.dtype == dtype else right
+        matrix = decoding.raw(part)
+        return np.where(np.abs(matrix) < smallest, 0.0, matrix) if part.dtype == dtype else matrix
 
     return values
 

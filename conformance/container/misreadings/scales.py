@@ -44,7 +44,7 @@ SCALES = (
     ("scale of the previous block", "LLQ-PACK-5", _read("<f2", -2)),
     ("scale of the previous block", "LLQ-PACK-5", _of(indices.preceding)),
     ("scale of the previous block", "LLQ-PACK-5", _of(indices.preceding_clamped)),
-    ("scale of the first block for all", "LLQ-PACK-5", _of(indices.first)),
+    ("scale of the first block for all", "LLQ-PACK-5", _of(indices.first_block)),
     ("index of scales column-major", "LLQ-PACK-5", _of(indices.column_major)),
     ("index of scales with the blocks across rounded down", "LLQ-PACK-5", _of(indices.rounded_down)),
 )

@@ -14,7 +14,7 @@ Reals = NDArray[np.float64]
 def originals(vector: Vector, model: Mapping[str, Any]) -> dict[str, Reals]:
     """Return the checkpoint's weights by LLQ name, float64, as a package with this `model` arranges them.
 
-    A head that the package stores apart though the checkpoint ties it is the embedding. Where the package
+    If the package stores a head that the checkpoint ties, the head equals the embedding. If the package
     states the other `rope_pairing`, rows of q and k of layers with RoPE are reordered within each head.
     """
     weights = {name: np.load(vector.home / path).astype(np.float64) for name, path in _paths(vector).items()}
@@ -36,7 +36,7 @@ def _paths(vector: Vector) -> dict[str, str]:
 
 
 def _repaired(qkv: Reals, model: Mapping[str, Any]) -> Reals:
-    """Return rows of q, k and v with those of q and k moved from the stated pairing to the other one."""
+    """Return rows of q, k and v; rows of q and k are moved from the stated pairing to the other pairing."""
     width, heads, groups = model["head_dim"], model["num_heads"], model["num_kv_heads"]
     halves = np.arange(width).reshape(2, width // 2)
     order = halves.T if model["rope_pairing"] == "halves" else halves.reshape(width // 2, 2).T

@@ -1,4 +1,4 @@
-"""Checks of what a package holds: that it conforms, is of this model, and computes the same function."""
+"""Checks of the content of a package: it conforms, describes the model, and computes the same function."""
 
 import math
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ THETA = 2.0**-18
 """Relative error that a RoPE frequency may have, for powers computed in binary32."""
 
 FARTHEST = 0.35
-"""Root mean square of the error of logits, relative to that of logits; 4-bit codes stay below."""
+"""Maximum RMS error of logits, relative to the RMS of the logits; 4-bit codes stay below."""
 
 
 def export(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
     """Expect a package that conforms."""
-    attempt = session.first(vector)
+    attempt = session.first_attempt(vector)
     if not attempt.export.succeeded:
-        headline = "refused a checkpoint that a package can hold"
+        headline = "refused a checkpoint that can be exported"
         return failure("export", vector, SAME, headline, [message_line(attempt.export.message)])
     if not attempt.package.is_dir():
-        return failure("export", vector, "LLQ-WRITE-7", "said that it succeeded, and left no package")
+        return failure("export", vector, "LLQ-WRITE-7", "reported success, but wrote no package")
     verdict = session.verdict(attempt)
     if verdict.accepted:
         return None
@@ -48,46 +48,50 @@ def describe(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
     package = session.valid(vector)
     model = description(package)
     stated = {key: value for key, value in vector.members["model"].items() if key not in FREE}
-    found = {key: value for key, value in model.items() if key not in FREE}
-    differing = list(_differences("model", found, stated))
+    members = {key: value for key, value in model.items() if key not in FREE}
+    differences = list(_differences("model", members, stated))
     if model.get("tied_embeddings") and not vector.members["model"]["tied_embeddings"]:
-        differing.append("model.tied_embeddings: found true, though the checkpoint has a head of its own")
+        differences.append(
+            "model.tied_embeddings: found true, expected false: the checkpoint has a separate head"
+        )
     theta = vector.members["inv_freq"]
-    if not differing and theta is not None and "rope.inv_freq" in tensor_names(package):
-        got = decoded(package)["rope.inv_freq"].astype(np.float64)
-        off = np.abs(got / np.array(theta) - 1)
+    if not differences and theta is not None and "rope.inv_freq" in tensor_names(package):
+        frequencies = decoded(package)["rope.inv_freq"].astype(np.float64)
+        off = np.abs(frequencies / np.array(theta) - 1)
         if not (off <= THETA).all():
             at = int(np.argmax(~(off <= THETA)))
-            differing.append(f"rope.inv_freq[{at}]: found {got[at]!r}, expected {theta[at]!r}")
-    if not differing:
+            differences.append(f"rope.inv_freq[{at}]: found {frequencies[at]!r}, expected {theta[at]!r}")
+    if not differences:
         return None
-    headline = f"the package is of another model: {differing[0]}"
-    return failure("describe", vector, SAME, headline, [f"differs    {each}" for each in differing])
+    headline = f"the package describes a different model: {differences[0]}"
+    return failure(
+        "describe", vector, SAME, headline, [f"differs    {difference}" for difference in differences]
+    )
 
 
-def _differences(path: str, found: Any, stated: Any) -> Iterator[str]:
-    """Tell where two values of JSON differ, numbers that binary32 does not tell apart being equal."""
-    if isinstance(found, dict) and isinstance(stated, dict):
-        for key in sorted(found.keys() | stated.keys()):
-            yield from _differences(f"{path}.{key}", found.get(key), stated.get(key))
-    elif isinstance(found, list) and isinstance(stated, list) and len(found) == len(stated):
-        for index, pair in enumerate(zip(found, stated, strict=True)):
+def _differences(path: str, actual: Any, stated: Any) -> Iterator[str]:
+    """Yield the differences of two JSON values; numbers that are equal in binary32 are equal."""
+    if isinstance(actual, dict) and isinstance(stated, dict):
+        for key in sorted(actual.keys() | stated.keys()):
+            yield from _differences(f"{path}.{key}", actual.get(key), stated.get(key))
+    elif isinstance(actual, list) and isinstance(stated, list) and len(actual) == len(stated):
+        for index, pair in enumerate(zip(actual, stated, strict=True)):
             yield from _differences(f"{path}.{index}", *pair)
-    elif isinstance(found, float) and isinstance(stated, float):
-        if not math.isclose(found, stated, rel_tol=EPS32):
-            yield f"{path}: found {found!r}, expected {stated!r}"
-    elif found != stated:
-        yield f"{path}: found {found!r}, expected {stated!r}"
+    elif isinstance(actual, float) and isinstance(stated, float):
+        if not math.isclose(actual, stated, rel_tol=EPS32):
+            yield f"{path}: found {actual!r}, expected {stated!r}"
+    elif actual != stated:
+        yield f"{path}: found {actual!r}, expected {stated!r}"
 
 
 def compute(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect logits near those of the checkpoint: rounding moves them a little, another function far."""
+    """Expect logits near the checkpoint's logits: rounding changes them little, a different function much."""
     package = session.valid(vector)
     expected = vector.array("logits")
-    got = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)
-    distance = float(np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2)))
+    logits = np.asarray(session.logits(package, list(vector.members["tokens"])), np.float64)
+    distance = float(np.sqrt(np.mean((logits - expected) ** 2) / np.mean(expected**2)))
     if distance <= FARTHEST:
         return None
-    headline = "computes something else than the checkpoint"
-    lines = [f"distance   {distance:.3f} of the logits' own size, in root mean square; at most {FARTHEST}"]
+    headline = "computes a different function than the checkpoint"
+    lines = [f"distance   {distance:.3f} (RMS error / RMS of the logits); expected at most {FARTHEST}"]
     return failure("compute", vector, SAME, headline, lines)

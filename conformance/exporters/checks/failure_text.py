@@ -7,11 +7,11 @@ from ...core.rules import quote, registry
 from ...core.vectors import Vector
 
 SHOWN = 300
-"""Characters of a message of an exporter that are shown."""
+"""Maximum length of a quoted message of an exporter, in characters."""
 
 
 def failure(check: str, vector: Vector, rule: str, headline: str, lines: Sequence[str] = ()) -> Failure:
-    """Return the failure of a check that blames a rule; `lines` tell what was found."""
+    """Return the failure of a check that blames a rule; `lines` describe what was found."""
     text = [
         f"{check} {vector.id}: {headline}",
         f"  vector     {vector.description}",
@@ -23,6 +23,6 @@ def failure(check: str, vector: Vector, rule: str, headline: str, lines: Sequenc
 
 
 def message_line(message: str) -> str:
-    """Return the end of an exporter's message, as one line of a failure."""
+    """Return the end of an exporter's message as one line of a failure."""
     line = " / ".join(part.strip() for part in message.splitlines() if part.strip())
-    return f"said       {line[-SHOWN:] or 'nothing'}"
+    return f"message    {line[-SHOWN:] or 'nothing'}"

@@ -1,4 +1,4 @@
-"""Checks of weights against the checkpoint's own: are they near, and are they rounded to nearest."""
+"""Checks of weights against the checkpoint: they are near its weights, or rounded to nearest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,50 +19,50 @@ from .failure_text import failure
 Reals = NDArray[np.float64]
 
 LEAST_COSINE = 0.9
-"""Of the angle between a row and its original: rounding to 4 bits leaves 0.98, another row about 0."""
+"""Minimum cosine between a row and its original: rounding to 4 bits yields 0.98, a different row about 0."""
 
 LEAST_STEPS = 4.0
-"""Rows of lesser magnitude, in steps of their blocks, tell nothing of their direction."""
+"""Minimum magnitude of a row whose direction is checked, in steps of its blocks."""
 
 GREATEST_BIAS = 0.35
-"""In steps: how far the mean of a block may be off. Rounding leaves about 0, a wrong zero_point 1."""
+"""Maximum mean error of a block, in steps: rounding yields about 0, a wrong zero_point 1."""
 
 LEAST_ELEMENTS = 256
-"""Blocks with fewer elements have no mean to speak of."""
+"""Minimum number of elements of a block whose mean error is checked."""
 
 
 SCALE = 2.0**-11 + 2.0**-20
-"""Of a weight: codes may have been chosen before the scale was rounded to binary16, in binary32."""
+"""Relative tolerance of a weight, as codes may be chosen before the scale is rounded to binary16."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """An INT4 tensor beside its original: weights and steps, float64 [rows, cols], by elements."""
+    """An INT4 tensor and its original: weights and steps of the elements, float64 [rows, cols]."""
 
     name: str
-    got: Reals
+    actual: Reals
     expected: Reals
     steps: Reals
 
     @property
     def errors(self) -> Reals:
         """The error of each element in steps."""
-        found: Reals = (self.got - self.expected) / self.steps
-        return found
+        errors: Reals = (self.actual - self.expected) / self.steps
+        return errors
 
 
 def weights(session: Session, vector: Vector, _checkpoint: Path) -> Failure | None:
-    """Expect every row of every tensor near its original, and no block shifted as a whole."""
+    """Expect every row of every tensor near its original, and no block with a mean error."""
     package = session.valid(vector)
     expected = originals(vector, description(package))
-    for name, got in decoded(package).items():
+    for name, actual in decoded(package).items():
         if name == "rope.inv_freq":
             continue
-        if found := _raw(read_tensor(package, name), got, expected[name]):
-            return failure("weights", vector, SAME, found[0], [f"tensor     {name}", *found[1:]])
+        if lines := _raw(read_tensor(package, name), actual, expected[name]):
+            return failure("weights", vector, SAME, lines[0], [f"tensor     {name}", *lines[1:]])
     for matrix in _matrices(package, expected):
-        if found := _far(matrix) or _shifted(matrix):
-            return failure("weights", vector, SAME, found[0], [f"tensor     {matrix.name}", *found[1:]])
+        if lines := _far(matrix) or _shifted(matrix):
+            return failure("weights", vector, SAME, lines[0], [f"tensor     {matrix.name}", *lines[1:]])
     return None
 
 
@@ -71,44 +71,44 @@ def rounding(session: Session, vector: Vector, _checkpoint: Path) -> Failure | N
     package = session.valid(vector)
     expected = originals(vector, description(package))
     for matrix in _matrices(package, expected):
-        allowed = 0.5 + SCALE * (np.abs(matrix.expected) / matrix.steps + 0.5)
-        beyond = ~(np.abs(matrix.errors) <= allowed)
-        if beyond.any():
-            row, col = (int(each) for each in np.argwhere(beyond)[0])
-            headline = "a weight is more than half a step from the checkpoint's"
+        tolerance = 0.5 + SCALE * (np.abs(matrix.expected) / matrix.steps + 0.5)
+        outside = ~(np.abs(matrix.errors) <= tolerance)
+        if outside.any():
+            row, col = (int(index) for index in np.argwhere(outside)[0])
+            headline = "the error of a weight is more than half a step"
             lines = [
-                f"tensor     {matrix.name}, row {row}, column {col}, of {int(beyond.sum())} such weights",
+                f"tensor     {matrix.name}, row {row}, column {col}, of {int(outside.sum())} such weights",
                 f"expected   {matrix.expected[row, col]:.9g}",
-                f"got        {matrix.got[row, col]:.9g}, {matrix.errors[row, col]:+.3f} steps away",
-                "hint       an exporter that rounds otherwise claims less: --exporter-claims=weights",
+                f"got        {matrix.actual[row, col]:.9g}, {matrix.errors[row, col]:+.3f} steps away",
+                "hint       if the exporter does not round to nearest, use --exporter-claims=weights",
             ]
             return failure("rounding", vector, SAME, headline, lines)
     return None
 
 
-def _raw(tensor: Tensor, got: NDArray[np.float32], expected: Reals) -> list[str]:
-    """Tell of a raw tensor that is not its original, rounded to the dtype that it is stored in."""
+def _raw(tensor: Tensor, actual: NDArray[np.float32], expected: Reals) -> list[str]:
+    """Return lines about a raw tensor that is not its original, rounded to its dtype."""
     if tensor.quantized:
         return []
     unit = 2.0**-11 if tensor.dtype == "f16" else 2.0**-24
     least = 2.0**-25 if tensor.dtype == "f16" else 2.0**-150  # half of the least subnormal
-    off = ~(np.abs(got - expected) <= unit * np.abs(expected) * (1 + 2.0**-20) + least)
+    off = ~(np.abs(actual - expected) <= unit * np.abs(expected) * (1 + 2.0**-20) + least)
     if not off.any():
         return []
-    at = tuple(int(each) for each in np.argwhere(off)[0])
+    at = tuple(int(index) for index in np.argwhere(off)[0])
     return [
-        "a raw tensor is not the checkpoint's",
+        "a raw tensor differs from the checkpoint",
         f"first      element {list(at)}, of {int(off.sum())} that differ",
         f"expected   {expected[at]:.9g}",
-        f"got        {got[at]:.9g}",
+        f"got        {actual[at]:.9g}",
     ]
 
 
 def _matrices(package: Path, expected: dict[str, Reals]) -> Iterator[Matrix]:
-    for name, got in decoded(package).items():
+    for name, actual in decoded(package).items():
         tensor = read_tensor(package, name)
         if tensor.quantized:
-            yield Matrix(name, got.astype(np.float64), expected[name], _steps(tensor))
+            yield Matrix(name, actual.astype(np.float64), expected[name], _steps(tensor))
 
 
 def _steps(tensor: Tensor) -> Reals:
@@ -121,40 +121,40 @@ def _steps(tensor: Tensor) -> Reals:
 
 
 def _far(matrix: Matrix) -> list[str]:
-    """Tell of a row that points elsewhere than its original."""
+    """Return lines about a row whose direction differs from its original."""
     size = np.sqrt(((matrix.expected / matrix.steps) ** 2).sum(1))
-    norms = np.linalg.norm(matrix.got, axis=1) * np.linalg.norm(matrix.expected, axis=1)
-    cosines = (matrix.got * matrix.expected).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
+    norms = np.linalg.norm(matrix.actual, axis=1) * np.linalg.norm(matrix.expected, axis=1)
+    cosines = (matrix.actual * matrix.expected).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
     far = np.flatnonzero((size >= LEAST_STEPS) & ~(cosines >= LEAST_COSINE))
     if not far.size:
         return []
     row = int(far[0])
     return [
-        "a row of a matrix is not the checkpoint's",
+        "a row of a matrix differs from the checkpoint",
         f"first      row {row}, of {far.size} such rows of {len(cosines)}",
-        f"cosine     {cosines[row]:.3f} with the checkpoint's row, at least {LEAST_COSINE}",
+        f"cosine     {cosines[row]:.3f} with the checkpoint's row; expected at least {LEAST_COSINE}",
         *_resembles(matrix, row),
     ]
 
 
 def _resembles(matrix: Matrix, row: int) -> list[str]:
-    """Tell which other row of the original the package holds there, if one."""
-    lengths = np.linalg.norm(matrix.expected, axis=1) * np.linalg.norm(matrix.got[row])
-    cosines = matrix.expected @ matrix.got[row] / np.maximum(lengths, np.finfo(np.float64).tiny)
+    """Return a line about the row of the original that this row resembles, if there is one."""
+    lengths = np.linalg.norm(matrix.expected, axis=1) * np.linalg.norm(matrix.actual[row])
+    cosines = matrix.expected @ matrix.actual[row] / np.maximum(lengths, np.finfo(np.float64).tiny)
     best = int(np.argmax(cosines))
     return [f"resembles  row {best} of the checkpoint's tensor"] if cosines[best] >= LEAST_COSINE else []
 
 
 def _shifted(matrix: Matrix) -> list[str]:
-    """Tell of a block whose weights are off on average."""
+    """Return lines about a block whose mean error is too large."""
     rows, cols = matrix.errors.shape
     for i in range(0, rows, BLOCK):
         for j in range(0, cols, BLOCK):
             block = matrix.errors[i : i + BLOCK, j : j + BLOCK]
             if block.size >= LEAST_ELEMENTS and not abs(block.mean()) <= GREATEST_BIAS:
-                where = f"block ({i // BLOCK}, {j // BLOCK})"
+                place = f"block ({i // BLOCK}, {j // BLOCK})"
                 return [
-                    "a block is shifted as a whole",
-                    f"first      {where}, by {block.mean():+.3f} steps on average; at most {GREATEST_BIAS}",
+                    "all weights of a block are shifted",
+                    f"first      {place}, mean error {block.mean():+.3f} steps; at most {GREATEST_BIAS}",
                 ]
     return []

@@ -1,4 +1,4 @@
-"""Conforming variants: exporters that do otherwise what the specification leaves open. No check may fail."""
+"""Conforming variants: unusual but legal exporters. No check may fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ConformingVariant:
 
     @property
     def info(self) -> Info:
-        """Who it says that it is."""
+        """Name and language of the exporter."""
         return Info(f"conforming variant {self.name}", language="Python")
 
 
@@ -65,9 +65,9 @@ def with_feedback(blocks: Any) -> Sections:
     codes = np.zeros(blocks.shape, np.uint8)
     carried = np.zeros(blocks.shape[:2])
     for col in range(blocks.shape[2]):
-        wanted = blocks[:, :, col] + 0.3 * carried
-        code = np.clip(np.rint(wanted / scale) + zero_points[:, None], 0, 15)
-        carried = wanted - scale * (code - zero_points[:, None])
+        target = blocks[:, :, col] + 0.3 * carried
+        code = np.clip(np.rint(target / scale) + zero_points[:, None], 0, 15)
+        carried = target - scale * (code - zero_points[:, None])
         codes[:, :, col] = code
     return scales, zero_points, codes
 
@@ -83,12 +83,12 @@ def nearest_scale(blocks: Any) -> Sections:
 
 def other_pairing(model: dict[str, Any]) -> dict[str, Any]:
     """State the other pairing of RoPE."""
-    other = {"halves": "interleaved", "interleaved": "halves"}
-    return {**model, "rope_pairing": other[model["rope_pairing"]]}
+    pairings = {"halves": "interleaved", "interleaved": "halves"}
+    return {**model, "rope_pairing": pairings[model["rope_pairing"]]}
 
 
 def reordered(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, rows of q and k being in the order of the other pairing where they are rotated."""
+    """Return a tensor; rotated rows of q and k are in the order of the other pairing."""
     values = load(source, name)
     model = source.model
     if not name.endswith(".qkv") or not model["layers"][int(name.split(".")[1])]["attention"]["rope"]:
@@ -102,12 +102,12 @@ def reordered(source: Checkpoint, name: str) -> Weights:
 
 
 def untied(model: dict[str, Any]) -> dict[str, Any]:
-    """Store the head apart, also where the checkpoint ties it."""
+    """Store a separate head even if the checkpoint ties it."""
     return {**model, "tied_embeddings": False}
 
 
 def folded(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, the norm before the FFN being folded into the matrices behind it."""
+    """Return a tensor; the norm before the FFN is folded into the matrices after it."""
     values = load(source, name)
     if name.endswith("ffn_norm"):
         if not np.isfinite(values).all():
@@ -120,7 +120,7 @@ def folded(source: Checkpoint, name: str) -> Weights:
 
 
 def permuted(source: Checkpoint, name: str) -> Weights:
-    """Return a tensor, the channels of each FFN being reversed."""
+    """Return a tensor; the channels of each FFN are reversed."""
     values = load(source, name)
     if name.endswith("gate_up"):
         gate, up = np.split(values, 2)
@@ -133,7 +133,7 @@ def _expert(name: str) -> bool:
 
 
 def with_card(checkpoint: Path, package: Path) -> None:
-    """Put a model card beside the package."""
+    """Put a model card in the package."""
     Recipe()(checkpoint, package)
     (package / "README.md").write_text("A tiny model.\n", encoding="utf-8")
 
@@ -144,8 +144,8 @@ def provenance_extras(_checkpoint: Path, _package: Path) -> dict[str, Any]:
 
 
 CONFORMING = {
-    each.name: each
-    for each in (
+    variant.name: variant
+    for variant in (
         ConformingVariant("control", "nothing is unusual", Recipe()),
         ConformingVariant(
             "symmetric", "zero_point 8 throughout", Recipe(rounder=round_symmetric, matrices="int4_symmetric")
@@ -162,7 +162,7 @@ CONFORMING = {
         ),
         ConformingVariant("many-shards", "shards of at most 8192 bytes", Recipe(shard_limit=8192)),
         ConformingVariant("with-extras", "provenance in extras", Recipe(extras=provenance_extras)),
-        ConformingVariant("with-card", "a model card beside the package", with_card),
+        ConformingVariant("with-card", "a model card in the package", with_card),
         ConformingVariant(
             "other-pairing", "the other rope_pairing, rows reordered", Recipe(other_pairing, reordered)
         ),
@@ -183,6 +183,7 @@ def exporter(name: str) -> ConformingVariant:
     """Return the conforming variant of a name; raises UnknownExporterError."""
     if name not in CONFORMING:
         raise UnknownExporterError(
-            f"no conforming variant of the exporter is called {name!r}; there are {', '.join(CONFORMING)}"
+            f"there is no conforming variant of the exporter {name!r}; "
+            f"expected one of {', '.join(CONFORMING)}"
         )
     return CONFORMING[name]

@@ -1,4 +1,4 @@
-"""The reference exporter in steps, each of which a mutant or a conforming variant may replace."""
+"""The reference exporter in steps; a mutant or a conforming variant replaces steps."""
 
 import json
 import shutil
@@ -29,18 +29,18 @@ def load(source: Checkpoint, name: str) -> Weights:
     return source.load("embedding" if name == "lm_head" and source.model["tied_embeddings"] else name)
 
 
-def nothing(_checkpoint: Path, _package: Path) -> dict[str, Any]:
+def no_members(_checkpoint: Path, _package: Path) -> dict[str, Any]:
     """Return no members."""
     return {}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a checkpoint becomes a package; by default as `llq export` does it, without module and program.
+    """The steps from a checkpoint to a package; by default those of `llq export` without module and program.
 
-    model: from the model of the checkpoint to that of the package. load: the values of a tensor. rounder: how
-    blocks are rounded. dtypes: how tensors are stored, by the last part of a name. extras: what the metadata
-    say beside, from both paths. stem: first part of names of files.
+    model: from the checkpoint's model to the package's model. load: from a name to the values of a tensor.
+    rounder: the rounding of blocks. dtypes: dtypes of tensors by the last part of their names.
+    extras: from both paths to the extras of the metadata. stem: from the checkpoint's path to the stem.
     """
 
     model: Callable[[dict[str, Any]], dict[str, Any]] = dict
@@ -48,7 +48,7 @@ class Recipe:
     rounder: Method = round_affine
     dtypes: Mapping[str, Any] | None = None
     matrices: str = "int4_affine"
-    extras: Callable[[Path, Path], dict[str, Any]] = nothing
+    extras: Callable[[Path, Path], dict[str, Any]] = no_members
     stem: Callable[[Path], str] = lambda _checkpoint: "exported"
     shard_limit: int = SHARD_LIMIT_DEFAULT
 
@@ -68,10 +68,10 @@ class Recipe:
             ) as writer:
                 for plan in plans:
                     values = self.load(source, plan.name)
-                    writer.add(plan.name, self._stored(plan, values))
+                    writer.add(plan.name, self._encoded(plan, values))
                 writer.finish()
 
-    def _stored(self, plan: TensorPlan, values: Weights) -> Any:
+    def _encoded(self, plan: TensorPlan, values: Weights) -> Any:
         """Return what is written of a tensor; raises QuantizeError, which names it."""
         if not plan.dtype.startswith("int4"):
             return values
@@ -81,15 +81,17 @@ class Recipe:
             raise QuantizeError(f"tensor {plan.name!r}: {error}") from None
 
     def _plan(self, role: Any) -> TensorPlan:
-        last = role.name.rpartition(".")[2]
+        suffix = role.name.rpartition(".")[2]
         matrix = any(dtype.startswith("int4") for dtype in role.dtypes)
         plain: Any = self.matrices if matrix else "f32"
-        return TensorPlan(role.name, {"embedding": "f16", **(self.dtypes or {})}.get(last, plain), role.shape)
+        return TensorPlan(
+            role.name, {"embedding": "f16", **(self.dtypes or {})}.get(suffix, plain), role.shape
+        )
 
 
 @contextmanager
 def altered(checkpoint: Path) -> Iterator[Path]:
-    """Provide a copy of a checkpoint, to be mended by an exporter that should refuse it instead."""
+    """Provide a copy of a checkpoint, for an exporter that repairs what it should refuse."""
     with tempfile.TemporaryDirectory(prefix="llq-altered-") as home:
         copy = Path(home) / checkpoint.name
         if checkpoint.is_dir():
@@ -105,8 +107,8 @@ def configured(checkpoint: Path, **changes: Any) -> None:
     if not path.is_file():
         return
     config = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    kept = {key: value for key, value in config.items() if value is not None}
-    path.write_text(json.dumps(kept), encoding="utf-8")
+    members = {key: value for key, value in config.items() if value is not None}
+    path.write_text(json.dumps(members), encoding="utf-8")
 
 
 def tensors_changed(
@@ -120,15 +122,15 @@ def tensors_changed(
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header.pop("__metadata__", None)
-    held = {}
+    tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        held[name] = entry["dtype"], entry["shape"], data[8 + length + begin : 8 + length + end]
-    change(held)
+        tensors[name] = entry["dtype"], entry["shape"], data[8 + length + begin : 8 + length + end]
+    change(tensors)
     entries, body = {}, b""
-    for name, (dtype, shape, each) in held.items():
-        offsets = [len(body), len(body) + len(each)]
+    for name, (dtype, shape, content) in tensors.items():
+        offsets = [len(body), len(body) + len(content)]
         entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        body += each
+        body += content
     text = json.dumps(entries).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)

@@ -21,7 +21,7 @@ class UnknownVariantError(LookupError):
     """No conforming variant has this name."""
 
 
-def _changed(mutate: Mutate) -> Callable[[], Any]:
+def _mutant_variant(mutate: Mutate) -> Callable[[], Any]:
     return lambda: MutantRuntime([Mutant("conforming", "", "", (), mutate)])
 
 
@@ -38,19 +38,19 @@ CONFORMING: dict[str, Callable[[], Any]] = {
     "float32-binary16-cache": lambda: Float32Runtime(1, "f16"),
     "float32-cache-wider-than-declared": lambda: Float32Runtime(2, "f16", "f32"),
     "binary16-cache": lambda: Reference("f16"),
-    "disturbed": _changed(over.disturbed(1)),
-    "disturbed-otherwise": _changed(over.disturbed(2)),
-    "float32-results": _changed(over.float32_results),
-    "online-softmax": _changed(over.online_softmax),
-    "great-negative-mask": _changed(over.great_negative_mask),
-    "all-experts-masked": _changed(over.all_experts_masked),
-    "tokens-sorted-by-expert": _changed(over.tokens_sorted_by_expert),
-    "norm-by-reciprocal": _changed(over.norm_by_reciprocal),
-    "sigmoid-by-tanh": _changed(over.sigmoid_by_tanh),
-    "codes-by-reciprocal": _changed(over.codes_by_reciprocal),
-    "subnormals-flushed": _changed(over.subnormals_flushed),
-    "scale-at-its-limit": _changed(over.scale_at_its_limit),
-    "preallocated-cache": _changed(over.preallocated_cache),
+    "disturbed": _mutant_variant(over.disturbed(1)),
+    "disturbed-otherwise": _mutant_variant(over.disturbed(2)),
+    "float32-results": _mutant_variant(over.float32_results),
+    "online-softmax": _mutant_variant(over.online_softmax),
+    "great-negative-mask": _mutant_variant(over.great_negative_mask),
+    "all-experts-masked": _mutant_variant(over.all_experts_masked),
+    "tokens-sorted-by-expert": _mutant_variant(over.tokens_sorted_by_expert),
+    "norm-by-reciprocal": _mutant_variant(over.norm_by_reciprocal),
+    "sigmoid-by-tanh": _mutant_variant(over.sigmoid_by_tanh),
+    "codes-by-reciprocal": _mutant_variant(over.codes_by_reciprocal),
+    "subnormals-flushed": _mutant_variant(over.subnormals_flushed),
+    "scale-at-its-limit": _mutant_variant(over.scale_at_its_limit),
+    "preallocated-cache": _mutant_variant(over.preallocated_cache),
     "token-by-token": lambda: over.InSteps(1),
     "three-tokens-at-a-time": lambda: over.InSteps(3),
     "at-once-without-cache": over.AtOnceWithoutCache,
@@ -64,12 +64,12 @@ CONFORMING: dict[str, Callable[[], Any]] = {
 
 
 def runtime(name: str) -> Any:
-    """Return the conforming variant of a name. Raises UnknownVariantError, which tells the nearest names."""
+    """Return the conforming variant of a name. Raises UnknownVariantError, which lists similar names."""
     if name not in CONFORMING:
-        near = ", ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
+        near = " or ".join(get_close_matches(name, CONFORMING, 3, 0.3) or list(CONFORMING)[:3])
         raise UnknownVariantError(
-            f"no conforming variant is called {name!r}; near are {near}; "
-            "`python -m conformance.mutation.conforming` lists all"
+            f"there is no conforming variant {name!r}; did you mean {near}? "
+            "`python -m conformance.mutation.conforming` lists all variants"
         )
     return CONFORMING[name]()
 

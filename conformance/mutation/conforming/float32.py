@@ -31,13 +31,13 @@ class Float32Runtime:
         self.holds = holds or kv_cache
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Float32:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         decoder = Float32Decoder(package, self.seed, self.holds)
         ends = np.cumsum(splits)[:-1]
         return np.concatenate([decoder.forward(run) for run in np.split(np.array(tokens), ends)])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> list[int]:
-        """Return the tokens behind a prompt."""
+        """Return the tokens that follow a prompt."""
         decoder = Float32Decoder(package, self.seed, self.holds)
         ends = eos_token_ids(package)
         generated: list[int] = []
@@ -130,11 +130,11 @@ class Float32Decoder:
         self, q: Float32, keys: NDArray[Any], values: NDArray[Any], position: int, config: dict[str, Any]
     ) -> Float32:
         """Return the heads' outputs of one position, concatenated."""
-        first = position // config["chunk_size"] * config["chunk_size"] if config["chunk_size"] else 0
-        seen = slice(first, position + 1)
+        start = position // config["chunk_size"] * config["chunk_size"] if config["chunk_size"] else 0
+        visible = slice(start, position + 1)
         repeat = len(q) // keys.shape[1]
-        k = keys[seen].astype(np.float32).repeat(repeat, axis=1).swapaxes(0, 1)
-        v = values[seen].astype(np.float32).repeat(repeat, axis=1).transpose(1, 2, 0)
+        k = keys[visible].astype(np.float32).repeat(repeat, axis=1).swapaxes(0, 1)
+        v = values[visible].astype(np.float32).repeat(repeat, axis=1).transpose(1, 2, 0)
         scores = self.total(q[:, None] * k) * np.float32(1 / math.sqrt(q.shape[-1]))
         weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
         return (self.total(weights[:, None] * v) / self.total(weights)[:, None]).reshape(-1)
@@ -142,14 +142,14 @@ class Float32Decoder:
     def rotated(self, x: Float32, positions: NDArray[np.int64]) -> Float32:
         """Return heads after RoPE."""
         half = x.shape[-1] // 2
-        first, second = np.arange(half), np.arange(half, 2 * half)
+        low, high = np.arange(half), np.arange(half, 2 * half)
         if self.model["rope_pairing"] == "interleaved":
-            first, second = 2 * np.arange(half), 2 * np.arange(half) + 1
+            low, high = 2 * np.arange(half), 2 * np.arange(half) + 1
         angles = positions[:, None, None] * self.raw("rope.inv_freq").astype(np.float64)
         cos, sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
-        a, b = x[..., first], x[..., second]
+        a, b = x[..., low], x[..., high]
         turned = np.empty_like(x)
-        turned[..., first], turned[..., second] = a * cos - b * sin, b * cos + a * sin
+        turned[..., low], turned[..., high] = a * cos - b * sin, b * cos + a * sin
         return turned
 
     def ffn(self, number: int, config: dict[str, Any], x: Float32) -> Float32:
@@ -158,11 +158,11 @@ class Float32Decoder:
         if not config["moe"]:
             return self.dense(name, number, config, x)
         values = self.total(x[:, None] * self.raw(f"{name}.router"))
-        chosen = values.argmax(axis=1)
+        experts = values.argmax(axis=1)
         score = np.float32(1) / (1 + np.exp(-values.max(axis=1, keepdims=True)))
         routed = [
             self.dense(f"{name}.experts.{expert}", number, config, (score * x)[i : i + 1])
-            for i, expert in enumerate(chosen)
+            for i, expert in enumerate(experts)
         ]
         return self.dense(f"{name}.shared", number, config, x) + np.concatenate(routed)
 

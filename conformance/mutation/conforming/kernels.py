@@ -66,8 +66,8 @@ class Matrix:
         """Decode codes, zero points and scales, each an array of rows."""
 
         def rows(weigh: Callable[..., Any]) -> NDArray[np.float64]:
-            read = decoding.Reading(weigh=weigh)
-            return read.join([read.matrix(part) for part in tensor.parts])
+            reading = decoding.Reading(weigh=weigh)
+            return reading.join([reading.matrix(part) for part in tensor.parts])
 
         self.weights = rows(decoding.weigh).astype(np.float32)
         self.codes = rows(lambda q, _s, _z: q.astype(np.float64))
@@ -88,7 +88,7 @@ class Matrix:
             y = (y + exact).astype(np.float32)
         return y
 
-    def apart(self, a: Float32, total: Sum) -> Float32:
+    def separate(self, a: Float32, total: Sum) -> Float32:
         """Return the sums over blocks of scale · (the sum of code · a − zero_point · the sum of a)."""
         codes = total(_blocks(a)[:, None] * _blocks(self.codes.astype(np.float32)))
         sums = total(_blocks(a))[:, None]
@@ -134,8 +134,8 @@ KERNELS: dict[str, Callable[[Matrix, Float32], Float32]] = {
     "split in 16": lambda matrix, a: matrix.plain(a, split_in_16),
     "shuffled": lambda matrix, a: matrix.plain(a, shuffled(1)),
     "fused": Matrix.fused,
-    "code and zero point apart": lambda matrix, a: matrix.apart(a, sequential),
-    "apart in the worst order": lambda matrix, a: matrix.apart(a, worst),
+    "code and zero point apart": lambda matrix, a: matrix.separate(a, sequential),
+    "apart in the worst order": lambda matrix, a: matrix.separate(a, worst),
 }
 """Legal kernels for inputs in binary16."""
 

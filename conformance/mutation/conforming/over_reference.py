@@ -35,7 +35,7 @@ def _places(seam: Seam, change: Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def disturbed(seed: int) -> Callable[[Seam], None]:
-    """Return an execution whose operations are off by as much as binary32 may be."""
+    """Return an execution whose operations have errors of the size that binary32 allows."""
 
     def mutate(seam: Seam) -> None:
         random = np.random.default_rng(seed)
@@ -69,10 +69,12 @@ def online_softmax(seam: Seam) -> None:
         total = np.zeros(scores.shape[:-1])
         for position in range(scores.shape[-1]):
             score = scores[..., position]
-            above = np.maximum(greatest, score)
+            maximum = np.maximum(greatest, score)
             with np.errstate(invalid="ignore"):
-                total = total * np.nan_to_num(np.exp(greatest - above)) + np.nan_to_num(np.exp(score - above))
-            greatest = above
+                total = total * np.nan_to_num(np.exp(greatest - maximum)) + np.nan_to_num(
+                    np.exp(score - maximum)
+                )
+            greatest = maximum
         return np.asarray(np.exp(scores - greatest[..., None]) / total[..., None])
 
     seam.replace(attention, "softmax", online)
@@ -81,7 +83,9 @@ def online_softmax(seam: Seam) -> None:
 def great_negative_mask(seam: Seam) -> None:
     """Mask with −10^30, not −∞."""
     seam.wrap(
-        attention, "softmax", lambda right: lambda scores: right(np.where(np.isneginf(scores), -1e30, scores))
+        attention,
+        "softmax",
+        lambda softmax: lambda scores: softmax(np.where(np.isneginf(scores), -1e30, scores)),
     )
 
 
@@ -89,9 +93,9 @@ def all_experts_masked(seam: Seam) -> None:
     """Compute all experts for all tokens, and mask."""
 
     def call(self: moe.MoE, x: Array) -> Array:
-        chosen, scores = self.route(x)
+        selection, scores = self.route(x)
         outputs = np.stack([expert(scores[:, None] * x) for expert in self.experts])
-        mask = np.arange(len(self.experts))[:, None] == chosen
+        mask = np.arange(len(self.experts))[:, None] == selection
         return np.asarray(self.shared(x) + (outputs * mask[:, :, None]).sum(axis=0))
 
     seam.replace(moe.MoE, "__call__", call)
@@ -101,10 +105,10 @@ def tokens_sorted_by_expert(seam: Seam) -> None:
     """Compute the tokens of each expert together."""
 
     def call(self: moe.MoE, x: Array) -> Array:
-        chosen, scores = self.route(x)
+        selection, scores = self.route(x)
         y = self.shared(x)
-        for number in np.unique(chosen)[::-1]:
-            mine = chosen == number
+        for number in np.unique(selection)[::-1]:
+            mine = selection == number
             y[mine] += self.experts[number](scores[mine, None] * x[mine])
         return y
 
@@ -169,37 +173,37 @@ def preallocated_cache(seam: Seam) -> None:
     """Keep keys and values in buffers for more positions than there are, in binary32."""
 
     def extend(self: KVCache, keys: Array, values: Array) -> tuple[Array, Array]:
-        found = []
-        for held, new in ((self.keys, keys), (self.values, values)):
-            before = held[0] if held else np.zeros((0, *new.shape[1:]), np.float32)
-            buffer = np.full((len(before) + len(new) + 7, *new.shape[1:]), np.nan, np.float32)
-            buffer[: len(before)], buffer[len(before) : -7] = before, new
-            held[:] = [buffer[:-7]]
-            found.append(buffer[:-7].astype(np.float64))
-        return found[0], found[1]
+        buffers = []
+        for cache, new in ((self.keys, keys), (self.values, values)):
+            previous = cache[0] if cache else np.zeros((0, *new.shape[1:]), np.float32)
+            buffer = np.full((len(previous) + len(new) + 7, *new.shape[1:]), np.nan, np.float32)
+            buffer[: len(previous)], buffer[len(previous) : -7] = previous, new
+            cache[:] = [buffer[:-7]]
+            buffers.append(buffer[:-7].astype(np.float64))
+        return buffers[0], buffers[1]
 
     seam.replace(KVCache, "extend", extend)
 
 
 class InSteps(Reference):
-    """Computes no more than so many tokens at once, however many it is given."""
+    """Computes a limited number of tokens at once."""
 
     def __init__(self, most: int) -> None:
-        """Choose the number."""
+        """Store the maximum number of tokens."""
         super().__init__()
-        self._most = most
+        self._limit = most
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence in shorter steps."""
         steps: list[int] = []
         for split in splits:
-            steps += [self._most] * (split // self._most)
-            steps += [split % self._most] if split % self._most else []
+            steps += [self._limit] * (split // self._limit)
+            steps += [split % self._limit] if split % self._limit else []
         return super().logits(package, tokens, steps)
 
 
 class AtOnceWithoutCache(Reference):
-    """Computes each sequence at once, whatever the splits; generation begins anew for each token."""
+    """Computes each sequence at once, regardless of splits; each generated token starts a new prefill."""
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence."""
@@ -207,13 +211,13 @@ class AtOnceWithoutCache(Reference):
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Choose each token by a prefill of all before it."""
-        found: list[int] = []
-        while len(found) < max_tokens:
-            following = super().generate(package, [*tokens, *found], 1)
+        generated: list[int] = []
+        while len(generated) < max_tokens:
+            following = super().generate(package, [*tokens, *generated], 1)
             if not following:
                 break
-            found += following
-        return found
+            generated += following
+        return generated
 
 
 class AnswersInBinary32(Reference):
@@ -240,7 +244,7 @@ class TalkativeValidator(Reference):
     """Reports other findings after the first, each several times, and warnings without cause."""
 
     def validate(self, package: Path) -> Verdict:
-        """Return more rules behind the first."""
+        """Return further rules after the first."""
         rules = super().validate(package).rules
         return Verdict(rules + rules[::-1] + ("LLQ-PKG-1",) if rules else (), ("LLQ-PKG-10",))
 

@@ -1,4 +1,4 @@
-"""Runtimes that are wrong in one thing each, made over the reference: the suite is measured by them.
+"""Mutants: runtimes that each change one part of the reference. They measure the suite.
 
 `pytest conformance --runtime=mutant:NAME` asks one, `mutant:A+B` two at once, `mutant:control` none at all;
 `python -m conformance.mutation.mutants` lists them. Importing the modules adds their mutants to `MUTANTS`.
@@ -57,7 +57,7 @@ class UnknownMutantError(LookupError):
 def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntime:
     """Return the mutant of a name, or of several joined by `+`, as a runtime.
 
-    Raises UnknownMutantError, which tells the names that are nearest.
+    Raises UnknownMutantError, which lists similar names.
     """
     mutants = []
     for name in names.split("+"):
@@ -66,8 +66,8 @@ def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntim
         if name not in MUTANTS:
             near = get_close_matches(name, MUTANTS, 3, 0.3) or list(MUTANTS)[:3]
             raise UnknownMutantError(
-                f"no mutant is called {name!r}; near are {', '.join(near)}; "
-                "`python -m conformance.mutation.mutants` lists all"
+                f"there is no mutant {name!r}; did you mean {' or '.join(near)}? "
+                "`python -m conformance.mutation.mutants` lists all mutants"
             )
         mutants.append(MUTANTS[name])
     return MutantRuntime(mutants, kv_cache)

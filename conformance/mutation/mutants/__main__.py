@@ -13,9 +13,9 @@ def main(words: list[str]) -> int:
     lines = [
         f"{mutant.name:34} {mutant.rule:14} {mutant.check:12} {mutant.title}\n" for mutant in MUTANTS.values()
     ]
-    chosen = [line for line in lines if all(word.lower() in line.lower() for word in words)]
-    sys.stdout.writelines(chosen)
-    return 0 if chosen else 1
+    selection = [line for line in lines if all(word.lower() in line.lower() for word in words)]
+    sys.stdout.writelines(selection)
+    return 0 if selection else 1
 
 
 if __name__ == "__main__":

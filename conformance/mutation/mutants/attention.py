@@ -61,29 +61,29 @@ def rope_in_all_layers(seam: Seam) -> None:
 
 @mutant("RoPE frequencies computed with theta 10000, not read", "DEC-5")
 def rope_theta_10000(seam: Seam) -> None:
-    def computed(init: Callable[..., None]) -> Callable[..., None]:
-        def changed(self: Attention, *arguments: Any) -> None:
+    def mutate(init: Callable[..., None]) -> Callable[..., None]:
+        def mutated_init(self: Attention, *arguments: Any) -> None:
             init(self, *arguments)
             if self.inv_freq is not None:
                 self.inv_freq = 10000.0 ** -(np.arange(0, self.model.head_dim, 2) / self.model.head_dim)
 
-        return changed
+        return mutated_init
 
-    seam.wrap(Attention, "__init__", computed)
+    seam.wrap(Attention, "__init__", mutate)
 
 
 @mutant("RoPE of keys one position too far", "DEC-5")
 def rope_keys_off_by_one(seam: Seam) -> None:
-    def wrong(call: Callable[..., Array]) -> Callable[..., Array]:
-        def called(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
-            right = attention.rotate
+    def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
+        def mutated_call(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
+            rotate_heads = attention.rotate
             count = 0
 
             def rotate(heads: Array, angles: Array, pairing: Any) -> Array:
                 nonlocal count
                 count += 1
                 assert self.inv_freq is not None  # noqa: S101 - the layer has RoPE
-                return right(heads, angles + (self.inv_freq if count == 2 else 0), pairing)
+                return rotate_heads(heads, angles + (self.inv_freq if count == 2 else 0), pairing)
 
             inner = Seam({})
             inner.replace(attention, "rotate", rotate)
@@ -92,9 +92,9 @@ def rope_keys_off_by_one(seam: Seam) -> None:
             finally:
                 inner.restore()
 
-        return called
+        return mutated_call
 
-    seam.wrap(Attention, "__call__", wrong)
+    seam.wrap(Attention, "__call__", mutate)
 
 
 @mutant("RoPE angles in binary16", "DEC-6")
@@ -107,7 +107,7 @@ def angles_in_binary32(seam: Seam) -> None:
     _angles(seam, lambda angles: angles.astype(np.float32).astype(np.float64))
 
 
-@mutant("RoPE angles beginning anew at each step", "DEC-17")
+@mutant("RoPE angles starting again at each step", "DEC-17")
 def angles_anew_each_step(seam: Seam) -> None:
     _angles(seam, lambda angles: angles - angles[:1])
 
@@ -115,16 +115,16 @@ def angles_anew_each_step(seam: Seam) -> None:
 def _configured(seam: Seam, change: Callable[[Any], Any]) -> None:
     """Give every attention another configuration."""
 
-    def wrong(init: Callable[..., None]) -> Callable[..., None]:
-        def changed(self: Attention, *arguments: Any) -> None:
+    def mutate(init: Callable[..., None]) -> Callable[..., None]:
+        def mutated_init(self: Attention, *arguments: Any) -> None:
             init(self, *arguments)
-            wanted = change(self.config)
-            if self.inv_freq is not None or not wanted.rope:
-                self.config = wanted
+            config = change(self.config)
+            if self.inv_freq is not None or not config.rope:
+                self.config = config
 
-        return changed
+        return mutated_init
 
-    seam.wrap(Attention, "__init__", wrong)
+    seam.wrap(Attention, "__init__", mutate)
 
 
 @mutant("qk_norm in layers without RoPE too", "DEC-7")
@@ -142,9 +142,9 @@ def qk_norm_missing(seam: Seam) -> None:
     _configured(seam, lambda config: replace(config, qk_norm=False))
 
 
-def _head_norm(seam: Seam, wrong: Callable[[Array, float], Array]) -> None:
+def _head_norm(seam: Seam, norm: Callable[[Array, float], Array]) -> None:
     """Norm the heads in another way."""
-    seam.wrap(attention, "rms_norm", lambda _norm: lambda x, _weight, eps: wrong(x, eps))
+    seam.wrap(attention, "rms_norm", lambda _norm: lambda x, _weight, eps: norm(x, eps))
 
 
 @mutant("qk_norm divides by the length of the head", "DEC-7")
@@ -164,25 +164,25 @@ def qk_norm_over_all_heads(seam: Seam) -> None:
 
 @mutant("qk_norm of queries alone", "DEC-7")
 def qk_norm_of_queries_alone(seam: Seam) -> None:
-    def wrong(norm: Callable[..., Array]) -> Callable[..., Array]:
+    def mutate(norm: Callable[..., Array]) -> Callable[..., Array]:
         count = 0
 
-        def first(x: Array, weight: Array | None, eps: float) -> Array:
+        def queries_alone(x: Array, weight: Array | None, eps: float) -> Array:
             nonlocal count
             count += 1
             return norm(x, weight, eps) if count % 2 else x
 
-        return first
+        return queries_alone
 
-    seam.wrap(attention, "rms_norm", wrong)
+    seam.wrap(attention, "rms_norm", mutate)
 
 
-def _factors(seam: Seam, wrong: Callable[[Array, Any], Array]) -> None:
+def _factors(seam: Seam, factors: Callable[[Array, Any], Array]) -> None:
     """Scale queries by other factors, float64 [tokens]."""
-    seam.wrap(attention, "temperature_factors", lambda _factors: wrong)
+    seam.wrap(attention, "temperature_factors", lambda _factors: factors)
 
 
-_right_factors = attention.temperature_factors
+_reference_factors = attention.temperature_factors
 
 
 @mutant("no temperature", "DEC-8")
@@ -192,12 +192,12 @@ def temperature_missing(seam: Seam) -> None:
 
 @mutant("temperature of position, not position + 1", "DEC-8")
 def temperature_of_position(seam: Seam) -> None:
-    _factors(seam, lambda positions, temperature: _right_factors(positions - 1, temperature))
+    _factors(seam, lambda positions, temperature: _reference_factors(positions - 1, temperature))
 
 
 @mutant("temperature with the logarithm to base 2", "DEC-8")
 def temperature_binary_logarithm(seam: Seam) -> None:
-    _factors(seam, lambda positions, t: 1 + (_right_factors(positions, t) - 1) / math.log(2))
+    _factors(seam, lambda positions, t: 1 + (_reference_factors(positions, t) - 1) / math.log(2))
 
 
 @mutant("temperature without floor", "DEC-8")
@@ -211,7 +211,7 @@ def temperature_without_floor(seam: Seam) -> None:
 
 @mutant("temperature without the 1 in front", "DEC-8")
 def temperature_without_1(seam: Seam) -> None:
-    _factors(seam, lambda positions, temperature: _right_factors(positions, temperature) - 1)
+    _factors(seam, lambda positions, temperature: _reference_factors(positions, temperature) - 1)
 
 
 def _split(
@@ -219,10 +219,10 @@ def _split(
 ) -> None:
     """Change the heads of q, k and v."""
 
-    def wrong(split: Callable[..., tuple[Array, Array, Array]]) -> Callable[..., Any]:
+    def mutate(split: Callable[..., tuple[Array, Array, Array]]) -> Callable[..., Any]:
         return lambda self, qkv: change(self, *split(self, qkv))
 
-    seam.wrap(Attention, "split", wrong)
+    seam.wrap(Attention, "split", mutate)
 
 
 @mutant("key-value head by remainder", "DEC-4")
@@ -231,25 +231,25 @@ def kv_head_by_remainder(seam: Seam) -> None:
         heads = np.arange(self.model.num_heads)
         return heads.reshape(-1, self.model.num_kv_heads).T.reshape(-1)
 
-    def wrong(init: Callable[..., None]) -> Callable[..., None]:
-        def made(self: Attention, *arguments: Any) -> None:
+    def mutate(init: Callable[..., None]) -> Callable[..., None]:
+        def mutated_init(self: Attention, *arguments: Any) -> None:
             init(self, *arguments)
-            output, back = self.output, np.argsort(order(self))
+            output, inverse = self.output, np.argsort(order(self))
             shape = (-1, self.model.num_heads, self.model.head_dim)
-            self.output = lambda x: output(x.reshape(shape)[:, back].reshape(x.shape))
+            self.output = lambda x: output(x.reshape(shape)[:, inverse].reshape(x.shape))
 
-        return made
+        return mutated_init
 
-    seam.wrap(Attention, "__init__", wrong)
+    seam.wrap(Attention, "__init__", mutate)
     _split(seam, lambda self, q, k, v: (q[:, order(self)], k, v))
 
 
 @mutant("the first key-value head for all", "DEC-4")
 def kv_head_0_for_all(seam: Seam) -> None:
-    def first(x: Array) -> Array:
+    def first_head(x: Array) -> Array:
         return np.repeat(x[:, :1], x.shape[1], axis=1)
 
-    _split(seam, lambda _self, q, k, v: (q, first(k), first(v)))
+    _split(seam, lambda _self, q, k, v: (q, first_head(k), first_head(v)))
 
 
 @mutant("values before keys", "DEC-4")
@@ -269,8 +269,8 @@ def scores_divided_twice(seam: Seam) -> None:
 
 @mutant("scores divided by the root of hidden_size / num_heads", "DEC-9")
 def scores_by_hidden_size(seam: Seam) -> None:
-    def other(self: Attention, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
+    def rescaled(self: Attention, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
         model = self.model
         return q * math.sqrt(model.head_dim * model.num_heads / model.hidden_size), k, v
 
-    _split(seam, other)
+    _split(seam, rescaled)

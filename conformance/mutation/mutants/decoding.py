@@ -85,7 +85,7 @@ NAMES = {
 
 
 class MisreadTensor:
-    """Stands for a packed tensor whose weights were misread; all that the reference asks it for is these."""
+    """A replacement of a packed tensor whose weights were misread."""
 
     def __init__(self, weights: NDArray[np.float32]) -> None:
         """Keep the weights, [rows, cols]."""
@@ -109,11 +109,11 @@ class MisreadInt8Matrix:
         return np.asarray(s * (q @ self._weights.T))
 
 
-def misread(seam: Seam, one: Misreading) -> None:
+def misread(seam: Seam, misreading: Misreading) -> None:
     """Let the reader decode as a misreading has it; several replace a step each of one reading."""
-    first = seam.reading is None
-    seam.reading = replace(seam.reading or Reading(), **{one.step: one.replacement})
-    if not first:
+    is_first = seam.reading is None
+    seam.reading = replace(seam.reading or Reading(), **{misreading.step: misreading.replacement})
+    if not is_first:
         return
 
     seam.wrap(reader.Package, "get_tensor", partial(_get_tensor, seam))
@@ -127,32 +127,40 @@ def _weights(seam: Seam, package: reader.Package, name: str) -> NDArray[np.float
     return seam.reading(read_tensor(package.directory, name))
 
 
-def _get_tensor(seam: Seam, right: Callable[..., Any]) -> Callable[..., Any]:
-    def called(self: reader.Package, name: str) -> NDArray[np.float32]:
-        right(self, name)  # which refuses what breaks a rule
+def _get_tensor(seam: Seam, get_tensor: Callable[..., Any]) -> Callable[..., Any]:
+    def misread_tensor(self: reader.Package, name: str) -> NDArray[np.float32]:
+        get_tensor(self, name)  # which refuses what breaks a rule
         return _weights(seam, self, name)
 
-    return called
+    return misread_tensor
 
 
-def _get_packed(seam: Seam, right: Callable[..., Any]) -> Callable[..., Any]:
-    def called(self: reader.Package, name: str) -> MisreadTensor:
-        right(self, name)
+def _get_packed(seam: Seam, get_packed: Callable[..., Any]) -> Callable[..., Any]:
+    def misread_packed(self: reader.Package, name: str) -> MisreadTensor:
+        get_packed(self, name)
         return MisreadTensor(_weights(seam, self, name)[:, : self.entry(name).cols])
 
-    return called
+    return misread_packed
 
 
-def _int4_matrix(right: Callable[..., Any]) -> Callable[..., Any]:
-    def called(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
+def _int4_matrix(int4_matrix: Callable[..., Any]) -> Callable[..., Any]:
+    def misread_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
         if precision == "int8" and isinstance(packed, MisreadTensor):
             return MisreadInt8Matrix(packed.weights)
-        made: matrix.Matrix = right(packed, precision)
-        return made
+        product: matrix.Matrix = int4_matrix(packed, precision)
+        return product
 
-    return called
+    return misread_matrix
 
 
 _names = {title: iter(names) for title, names in NAMES.items()}
-for _one in MISREADINGS:
-    add(Mutant(next(_names[_one.name]), _one.name, _one.rule, ("decode",), partial(misread, one=_one)))
+for _misreading in MISREADINGS:
+    add(
+        Mutant(
+            next(_names[_misreading.name]),
+            _misreading.name,
+            _misreading.rule,
+            ("decode",),
+            partial(misread, misreading=_misreading),
+        )
+    )

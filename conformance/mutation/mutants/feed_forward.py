@@ -14,13 +14,13 @@ from .mutant import mutant
 from .seam import Seam
 
 
-def _gated(seam: Seam, wrong: Callable[[FFN, Array], Array]) -> None:
+def _gated(seam: Seam, combine: Callable[[FFN, Array], Array]) -> None:
     """Combine the rows of gate_up, [tokens, 2 · intermediate], in another way before `down`."""
 
-    def changed(call: Callable[[FFN, Array], Array]) -> Callable[[FFN, Array], Array]:
-        return lambda self, x: self.down(wrong(self, self.first(x))) if self.gated else call(self, x)
+    def mutate(call: Callable[[FFN, Array], Array]) -> Callable[[FFN, Array], Array]:
+        return lambda self, x: self.down(combine(self, self.first(x))) if self.gated else call(self, x)
 
-    seam.wrap(FFN, "__call__", changed)
+    seam.wrap(FFN, "__call__", mutate)
 
 
 def _halves(hidden: Array) -> list[Array]:
@@ -67,7 +67,7 @@ def gelu_by_sigmoid(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: z * ops.sigmoid(1.702 * z))
 
 
-@mutant("silu also where gelu is asked for", "DEC-13")
+@mutant("silu in place of gelu", "DEC-13")
 def silu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", ops.silu)
 
@@ -77,19 +77,19 @@ def relu_for_gelu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "gelu", lambda z: np.maximum(z, 0))
 
 
-@mutant("gelu also where silu is asked for", "DEC-12")
+@mutant("gelu in place of silu", "DEC-12")
 def gelu_throughout(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", ops.gelu)
 
 
-@mutant("gelu by tanh where silu is asked for", "DEC-12")
+@mutant("gelu by tanh in place of silu", "DEC-12")
 def tanh_gelu_for_silu(seam: Seam) -> None:
     seam.item(ops.ACTIVATIONS, "silu", tanh_gelu)
 
 
-def _route(seam: Seam, wrong: Callable[[Array], tuple[NDArray[np.intp], Array]]) -> None:
+def _route(seam: Seam, choose: Callable[[Array], tuple[NDArray[np.intp], Array]]) -> None:
     """Choose experts from the router's values, float64 [tokens, num_experts], in another way."""
-    seam.wrap(moe.MoE, "route", lambda _route: lambda self, x: wrong(x @ self.router.T))
+    seam.wrap(moe.MoE, "route", lambda _route: lambda self, x: choose(x @ self.router.T))
 
 
 @mutant("score by softmax, not sigmoid", "DEC-14")
@@ -104,48 +104,48 @@ def score_1(seam: Seam) -> None:
 
 @mutant("last of equal experts", "DEC-14")
 def router_last_of_equals(seam: Seam) -> None:
-    def last(values: Array) -> tuple[NDArray[np.intp], Array]:
-        chosen = values.shape[1] - 1 - values[:, ::-1].argmax(axis=-1)
-        return chosen, ops.sigmoid(values.max(axis=-1))
+    def last_expert(values: Array) -> tuple[NDArray[np.intp], Array]:
+        experts = values.shape[1] - 1 - values[:, ::-1].argmax(axis=-1)
+        return experts, ops.sigmoid(values.max(axis=-1))
 
-    _route(seam, last)
+    _route(seam, last_expert)
 
 
 @mutant("second expert, not the first", "DEC-14")
 def router_second(seam: Seam) -> None:
-    def second(values: Array) -> tuple[NDArray[np.intp], Array]:
-        chosen = values.argsort(axis=-1)[:, -2]
-        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+    def second_expert(values: Array) -> tuple[NDArray[np.intp], Array]:
+        experts = values.argsort(axis=-1)[:, -2]
+        return experts, ops.sigmoid(values[np.arange(len(values)), experts])
 
-    _route(seam, second)
+    _route(seam, second_expert)
 
 
-@mutant("expert of the greatest magnitude", "DEC-14")
+@mutant("expert with the largest magnitude", "DEC-14")
 def router_by_magnitude(seam: Seam) -> None:
     def magnitude(values: Array) -> tuple[NDArray[np.intp], Array]:
-        chosen = np.abs(values).argmax(axis=-1)
-        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+        experts = np.abs(values).argmax(axis=-1)
+        return experts, ops.sigmoid(values[np.arange(len(values)), experts])
 
     _route(seam, magnitude)
 
 
 @mutant("the expert of the first position for all of a step", "DEC-14")
 def router_of_first_position(seam: Seam) -> None:
-    def first(values: Array) -> tuple[NDArray[np.intp], Array]:
-        chosen = np.repeat(values[:1].argmax(axis=-1), len(values))
-        return chosen, ops.sigmoid(values[np.arange(len(values)), chosen])
+    def first_expert(values: Array) -> tuple[NDArray[np.intp], Array]:
+        experts = np.repeat(values[:1].argmax(axis=-1), len(values))
+        return experts, ops.sigmoid(values[np.arange(len(values)), experts])
 
-    _route(seam, first)
+    _route(seam, first_expert)
 
 
 Mixture = Callable[[moe.MoE, Array, FFN, float], Array]
 """From a mixture, one token [1, hidden], its expert and score to the output."""
 
 
-def _mixture(seam: Seam, wrong: Mixture) -> None:
+def _mixture(seam: Seam, mix: Mixture) -> None:
     def call(self: moe.MoE, x: Array) -> Array:
-        chosen, scores = self.route(x)
-        rows = [wrong(self, x[i : i + 1], self.experts[chosen[i]], float(scores[i])) for i in range(len(x))]
+        selection, scores = self.route(x)
+        rows = [mix(self, x[i : i + 1], self.experts[selection[i]], float(scores[i])) for i in range(len(x))]
         return np.concatenate(rows)
 
     seam.replace(moe.MoE, "__call__", call)

@@ -20,17 +20,17 @@ _forward: Any = forward
 Norm = Callable[[Array, Array | None, float], Array]
 
 
-def _made(seam: Seam, change: Callable[[Decoder], None]) -> None:
+def _change_decoder(seam: Seam, change: Callable[[Decoder], None]) -> None:
     """Change every decoder after it is made."""
 
-    def wrong(init: Callable[..., None]) -> Callable[..., None]:
-        def changed(self: Decoder, *arguments: Any, **options: Any) -> None:
+    def mutate(init: Callable[..., None]) -> Callable[..., None]:
+        def mutated_init(self: Decoder, *arguments: Any, **options: Any) -> None:
             init(self, *arguments, **options)
             change(self)
 
-        return changed
+        return mutated_init
 
-    seam.wrap(Decoder, "__init__", wrong)
+    seam.wrap(Decoder, "__init__", mutate)
 
 
 @mutant("embedding scaled by the root of hidden_size", "DEC-1")
@@ -38,7 +38,7 @@ def embedding_scaled(seam: Seam) -> None:
     def scale(decoder: Decoder) -> None:
         decoder.embedding = decoder.embedding * np.float32(math.sqrt(decoder.model.hidden_size))
 
-    _made(seam, scale)
+    _change_decoder(seam, scale)
 
 
 @mutant("embedding of the next token id", "DEC-1")
@@ -46,12 +46,12 @@ def embedding_of_next_token(seam: Seam) -> None:
     def shift(decoder: Decoder) -> None:
         decoder.embedding = np.roll(decoder.embedding, -1, axis=0)
 
-    _made(seam, shift)
+    _change_decoder(seam, shift)
 
 
-def _norms(seam: Seam, wrong: Callable[[Norm], Norm]) -> None:
+def _norms(seam: Seam, mutate: Callable[[Norm], Norm]) -> None:
     for module in (forward, attention):
-        seam.wrap(module, "rms_norm", wrong)
+        seam.wrap(module, "rms_norm", mutate)
 
 
 def weighed(y: Array, weight: Array | None) -> Array:
@@ -129,7 +129,7 @@ Step = Callable[[DecoderLayer, Array, Callable[[Array], Array], float], Array]
 def _layered(seam: Seam, step: Step, *, norm: bool = True) -> None:
     """Compute each layer in another way; without `norm`, the head is given what the last layer yields."""
 
-    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(_hidden: Callable[..., Any]) -> Callable[..., Any]:
         def hidden(self: Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
             ids = np.fromiter(tokens, np.int64)
             eps = self.model.rms_norm_eps
@@ -146,17 +146,17 @@ def _layered(seam: Seam, step: Step, *, norm: bool = True) -> None:
 
         return hidden
 
-    seam.wrap(Decoder, "hidden", wrong)
+    seam.wrap(Decoder, "hidden", mutate)
 
 
-def _right(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
+def _correct_step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
     h = x + attend(rms_norm(x, layer.attention_norm, eps))
     return h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
 
 
 @mutant("no norm before the head", "DEC-16")
 def no_norm_before_head(seam: Seam) -> None:
-    _layered(seam, _right, norm=False)
+    _layered(seam, _correct_step, norm=False)
 
 
 @mutant("residual of the FFN taken from the layer's input", "DEC-2")
@@ -168,7 +168,7 @@ def ffn_residual_of_layer_input(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("FFN beside attention, not behind it", "DEC-2")
+@mutant("FFN parallel to attention, not after it", "DEC-2")
 def parallel_ffn(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         attended = attend(rms_norm(x, layer.attention_norm, eps))
@@ -186,7 +186,7 @@ def norms_swapped(seam: Seam) -> None:
     _layered(seam, step)
 
 
-@mutant("residuals taken behind the norms", "DEC-2")
+@mutant("residuals taken after the norms", "DEC-2")
 def residual_of_normed(seam: Seam) -> None:
     def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
         normed = rms_norm(x, layer.attention_norm, eps)
@@ -202,29 +202,29 @@ def last_layer_skipped(seam: Seam) -> None:
     def skip(decoder: Decoder) -> None:
         decoder.layers = decoder.layers[:-1]
 
-    def start(right: Callable[..., Any]) -> Callable[..., Any]:
+    def start(original: Callable[..., Any]) -> Callable[..., Any]:
         def shorter(self: Decoder) -> forward.Sequence:
-            sequence: forward.Sequence = right(self)
+            sequence: forward.Sequence = original(self)
             sequence.caches = sequence.caches[: len(self.layers)]
             return sequence
 
         return shorter
 
-    _made(seam, skip)
+    _change_decoder(seam, skip)
     seam.wrap(Decoder, "start", start)
 
 
 def _head_of(seam: Seam, weights: Callable[[Decoder], Array]) -> None:
     """Take other weights, [vocab_size, hidden_size], for the head."""
 
-    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(_head: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> matrix.Matrix:
-            held = weights(self)
-            return lambda x: round_binary16(x) @ held.T
+            matrix_ = weights(self)
+            return lambda x: round_binary16(x) @ matrix_.T
 
         return head
 
-    seam.wrap(Decoder, "_head", wrong)
+    seam.wrap(Decoder, "_head", mutate)
 
 
 @mutant("embedding taken for lm_head though there is one", "DEC-16")
@@ -234,11 +234,11 @@ def head_always_tied(seam: Seam) -> None:
 
 @mutant("logits one row off", "DEC-16")
 def head_row_off_by_one(seam: Seam) -> None:
-    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> matrix.Matrix:
-            multiply = right(self)
+            multiply = original(self)
             return lambda x: np.roll(multiply(x), 1, axis=-1)
 
         return head
 
-    seam.wrap(Decoder, "_head", wrong)
+    seam.wrap(Decoder, "_head", mutate)

@@ -15,9 +15,9 @@ from .seam import Seam
 Generate = Callable[..., Iterator[int]]
 
 
-def _choose(seam: Seam, wrong: Callable[[Array], int]) -> None:
+def _choose(seam: Seam, choose: Callable[[Array], int]) -> None:
     """Choose from logits, [vocab_size], in another way."""
-    seam.wrap(generation, "choose", lambda _: lambda logits, *_others: wrong(logits))
+    seam.wrap(generation, "choose", lambda _: lambda logits, *_rest: choose(logits))
 
 
 @mutant("last of equal logits", "GEN-1", "generate")
@@ -25,17 +25,17 @@ def argmax_last_of_equals(seam: Seam) -> None:
     _choose(seam, lambda logits: len(logits) - 1 - int(logits[::-1].argmax()))
 
 
-@mutant("the least logit", "GEN-1", "generate")
+@mutant("the smallest logit", "GEN-1", "generate")
 def argmin(seam: Seam) -> None:
     _choose(seam, lambda logits: int(logits.argmin()))
 
 
-@mutant("the second greatest logit", "GEN-1", "generate")
+@mutant("the second largest logit", "GEN-1", "generate")
 def argmax_second(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.argsort(-logits, kind="stable")[1]))
 
 
-@mutant("the logit of the greatest magnitude", "GEN-1", "generate")
+@mutant("the logit with the largest magnitude", "GEN-1", "generate")
 def argmax_by_magnitude(seam: Seam) -> None:
     _choose(seam, lambda logits: int(np.abs(logits).argmax()))
 
@@ -54,8 +54,8 @@ def temperature_0_samples(seam: Seam) -> None:
 
 @mutant("the first token chosen from the logits of the first position", "GEN-1", "generate")
 def first_token_of_first_position(seam: Seam) -> None:
-    def wrong(_right: Generate) -> Generate:
-        def first(decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
+    def mutate(_generate: Generate) -> Generate:
+        def generate(decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
             sequence = decoder.start()
             row = decoder.forward(prompt, sequence)[0]
             for _ in range(most):
@@ -65,24 +65,26 @@ def first_token_of_first_position(seam: Seam) -> None:
                 yield token
                 row = decoder.forward([token], sequence)[-1]
 
-        return first
+        return generate
 
-    seam.wrap(reference, "generate", wrong)
+    seam.wrap(reference, "generate", mutate)
 
 
-def _generate(seam: Seam, wrong: Callable[..., Iterator[int]]) -> None:
+def _generate(seam: Seam, generate: Callable[..., Iterator[int]]) -> None:
     """Generate in another way: from the right one, decoder, prompt, max_tokens and end tokens."""
 
-    def changed(right: Generate) -> Generate:
-        return lambda decoder, prompt, most, ends: wrong(right, decoder, prompt, most, ends)
+    def mutate(original: Generate) -> Generate:
+        return lambda decoder, prompt, most, ends: generate(original, decoder, prompt, most, ends)
 
-    seam.wrap(reference, "generate", changed)
+    seam.wrap(reference, "generate", mutate)
 
 
 @mutant("end token emitted", "GEN-2", "generate")
 def eos_emitted(seam: Seam) -> None:
-    def emits(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
-        for token in right(decoder, prompt, most, ()):
+    def emits(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        for token in original(decoder, prompt, most, ()):
             yield token
             if token in ends:
                 return
@@ -92,33 +94,35 @@ def eos_emitted(seam: Seam) -> None:
 
 @mutant("end token ignored", "GEN-2", "generate")
 def eos_ignored(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, _: right(decoder, prompt, most, ()))
+    _generate(seam, lambda original, decoder, prompt, most, _: original(decoder, prompt, most, ()))
 
 
 @mutant("end token left out, and generation continued", "GEN-2", "generate")
 def eos_skipped(seam: Seam) -> None:
-    def skips(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
-        return (token for token in right(decoder, prompt, most, ()) if token not in ends)
+    def skips(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        return (token for token in original(decoder, prompt, most, ()) if token not in ends)
 
     _generate(seam, skips)
 
 
 @mutant("only the first end token known", "GEN-2", "generate")
 def eos_first_only(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most, ends[:1]))
+    _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, prompt, most, ends[:1]))
 
 
 @mutant("only the last end token known", "GEN-2", "generate")
 def eos_last_only(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most, ends[-1:]))
+    _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, prompt, most, ends[-1:]))
 
 
 @mutant("end token 0 taken for none", "GEN-2", "generate")
 def eos_0_overlooked(seam: Seam) -> None:
     def truthy(
-        right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
     ) -> Iterator[int]:
-        tokens: Iterator[int] = right(decoder, prompt, most, tuple(end for end in ends if end))
+        tokens: Iterator[int] = original(decoder, prompt, most, tuple(end for end in ends if end))
         return tokens
 
     _generate(seam, truthy)
@@ -126,36 +130,39 @@ def eos_0_overlooked(seam: Seam) -> None:
 
 @mutant("an end token in the prompt ends generation", "GEN-2", "generate")
 def eos_in_prompt_ends(seam: Seam) -> None:
-    def ended(right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]) -> Iterator[int]:
-        return iter(()) if set(prompt) & set(ends) else right(decoder, prompt, most, ends)
+    def ends_early(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        return iter(()) if set(prompt) & set(ends) else original(decoder, prompt, most, ends)
 
-    _generate(seam, ended)
+    _generate(seam, ends_early)
 
 
 @mutant("one token more than max_tokens", "GEN-2", "generate")
 def max_tokens_plus_1(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most + 1, ends))
+    _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, prompt, most + 1, ends))
 
 
 @mutant("one token fewer than max_tokens", "GEN-2", "generate")
 def max_tokens_minus_1(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most - 1, ends))
+    _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, prompt, most - 1, ends))
 
 
 @mutant("max_tokens counts the prompt", "GEN-2", "generate")
 def max_tokens_counts_prompt(seam: Seam) -> None:
     _generate(
-        seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt, most - len(prompt), ends)
+        seam,
+        lambda original, decoder, prompt, most, ends: original(decoder, prompt, most - len(prompt), ends),
     )
 
 
 @mutant("the prompt in front of what is generated", "GEN-2", "generate")
 def prompt_echoed(seam: Seam) -> None:
     def echoed(
-        right: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
     ) -> Iterator[int]:
         yield from prompt
-        yield from right(decoder, prompt, most, ends)
+        yield from original(decoder, prompt, most, ends)
 
     _generate(seam, echoed)
 
@@ -163,17 +170,19 @@ def prompt_echoed(seam: Seam) -> None:
 @mutant("the last token of the prompt not computed", "GEN-1", "generate")
 def last_prompt_token_lost(seam: Seam) -> None:
     _generate(
-        seam, lambda right, decoder, prompt, most, ends: right(decoder, prompt[:-1] or prompt, most, ends)
+        seam,
+        lambda original, decoder, prompt, most, ends: original(decoder, prompt[:-1] or prompt, most, ends),
     )
 
 
 @mutant("the last token of the prompt computed twice", "GEN-1", "generate")
 def last_prompt_token_twice(seam: Seam) -> None:
     _generate(
-        seam, lambda right, decoder, prompt, most, ends: right(decoder, [*prompt, prompt[-1]], most, ends)
+        seam,
+        lambda original, decoder, prompt, most, ends: original(decoder, [*prompt, prompt[-1]], most, ends),
     )
 
 
 @mutant("token 0 put in front of the prompt", "GEN-1", "generate")
 def generation_begins_with_token_0(seam: Seam) -> None:
-    _generate(seam, lambda right, decoder, prompt, most, ends: right(decoder, [0, *prompt], most, ends))
+    _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, [0, *prompt], most, ends))

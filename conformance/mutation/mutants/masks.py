@@ -1,4 +1,4 @@
-"""Mutants of which positions are attended to, and how their values are weighed (DEC-10, DEC-11)."""
+"""Mutants of masks and of the softmax (DEC-10, DEC-11)."""
 
 import math
 from collections.abc import Callable
@@ -17,8 +17,8 @@ Mask = Callable[[Array, Array, int | None], NDArray[np.bool_]]
 """From positions of queries and keys and the chunk size to who attends to whom, [queries, keys]."""
 
 
-def _mask(seam: Seam, wrong: Callable[[Mask], Mask]) -> None:
-    seam.wrap(attention, "attends", wrong)
+def _mask(seam: Seam, mutate: Callable[[Mask], Mask]) -> None:
+    seam.wrap(attention, "attends", mutate)
 
 
 @mutant("no chunks", "DEC-10")
@@ -37,35 +37,35 @@ def chunks_slide(seam: Seam) -> None:
 
 @mutant("chunks only where several positions are computed at once", "DEC-10")
 def chunks_of_prefill_alone(seam: Seam) -> None:
-    _mask(seam, lambda right: lambda q, k, size: right(q, k, None if len(q) == 1 else size))
+    _mask(seam, lambda attends: lambda q, k, size: attends(q, k, None if len(q) == 1 else size))
 
 
 @mutant("chunks one position longer", "DEC-10")
 def chunks_one_longer(seam: Seam) -> None:
-    _mask(seam, lambda right: lambda q, k, size: right(q, k, size + 1 if size else None))
+    _mask(seam, lambda attends: lambda q, k, size: attends(q, k, size + 1 if size else None))
 
 
 @mutant("chunks that begin one position early", "DEC-10")
 def chunks_shifted(seam: Seam) -> None:
-    _mask(seam, lambda right: lambda q, k, size: right(q + 1, k + 1, size))
+    _mask(seam, lambda attends: lambda q, k, size: attends(q + 1, k + 1, size))
 
 
 @mutant("causal mask lets the next position through", "DEC-10")
 def mask_shows_next(seam: Seam) -> None:
-    _mask(seam, lambda right: lambda queries, keys, size: right(queries + 1, keys, size))
+    _mask(seam, lambda attends: lambda queries, keys, size: attends(queries + 1, keys, size))
 
 
 @mutant("causal mask hides the position itself", "DEC-10")
 def mask_hides_own(seam: Seam) -> None:
-    def wrong(attends: Mask) -> Mask:
+    def mutate(attends: Mask) -> Mask:
         def strict(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
             own = queries[:, None] == keys[None, :]
-            seen = attends(queries, keys, chunk_size) & ~own
-            return np.asarray(seen | (own & ~seen.any(axis=1, keepdims=True)))
+            visible = attends(queries, keys, chunk_size) & ~own
+            return np.asarray(visible | (own & ~visible.any(axis=1, keepdims=True)))
 
         return strict
 
-    _mask(seam, wrong)
+    _mask(seam, mutate)
 
 
 @mutant("no causal mask", "DEC-10")
@@ -75,22 +75,22 @@ def mask_missing(seam: Seam) -> None:
 
 @mutant("position 0 hidden from all others", "DEC-10")
 def mask_hides_first(seam: Seam) -> None:
-    def wrong(attends: Mask) -> Mask:
+    def mutate(attends: Mask) -> Mask:
         def hidden(queries: Array, keys: Array, chunk_size: int | None) -> NDArray[np.bool_]:
-            seen = attends(queries, keys, chunk_size)
-            return np.asarray(seen & ((keys[None, :] > 0) | (queries[:, None] == 0)))
+            visible = attends(queries, keys, chunk_size)
+            return np.asarray(visible & ((keys[None, :] > 0) | (queries[:, None] == 0)))
 
         return hidden
 
-    _mask(seam, wrong)
+    _mask(seam, mutate)
 
 
-def _softmax(seam: Seam, wrong: Callable[[Array], Array]) -> None:
+def _softmax(seam: Seam, softmax: Callable[[Array], Array]) -> None:
     """Weigh scores [..., positions] in another way; what is masked is −∞."""
-    seam.wrap(attention, "softmax", lambda _: wrong)
+    seam.wrap(attention, "softmax", lambda _: softmax)
 
 
-@mutant("softmax in binary32 without subtraction of the greatest score", "NUM-1")
+@mutant("softmax in binary32 without subtraction of the largest score", "NUM-1")
 def softmax_without_maximum(seam: Seam) -> None:
     def naive(scores: Array) -> Array:
         weights = np.exp(scores.astype(np.float32))
@@ -112,23 +112,23 @@ def softmax_off_by_one(seam: Seam) -> None:
 @mutant("masked scores taken for 0, not −∞", "DEC-11")
 def softmax_masked_as_0(seam: Seam) -> None:
     seam.wrap(
-        attention, "softmax", lambda right: lambda scores: right(np.where(np.isneginf(scores), 0, scores))
+        attention, "softmax", lambda softmax: lambda scores: softmax(np.where(np.isneginf(scores), 0, scores))
     )
 
 
 @mutant("softmax with powers of 2", "DEC-11")
 def softmax_base_2(seam: Seam) -> None:
-    seam.wrap(attention, "softmax", lambda right: lambda scores: right(scores * math.log(2)))
+    seam.wrap(attention, "softmax", lambda softmax: lambda scores: softmax(scores * math.log(2)))
 
 
 @mutant("outputs of heads interleaved, not concatenated", "DEC-11")
 def heads_interleaved(seam: Seam) -> None:
-    def wrong(init: Callable[..., None]) -> Callable[..., None]:
-        def made(self: Attention, *arguments: object) -> None:
+    def mutate(init: Callable[..., None]) -> Callable[..., None]:
+        def mutated_init(self: Attention, *arguments: object) -> None:
             init(self, *arguments)
             output, shape = self.output, (-1, self.model.num_heads, self.model.head_dim)
             self.output = lambda x: output(x.reshape(shape).swapaxes(1, 2).reshape(x.shape))
 
-        return made
+        return mutated_init
 
-    seam.wrap(Attention, "__init__", wrong)
+    seam.wrap(Attention, "__init__", mutate)

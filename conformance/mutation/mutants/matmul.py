@@ -21,7 +21,7 @@ _matrix: Any = matrix
 def _product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
     """Multiply rounded inputs [n, cols] and weights [rows, cols] of INT4 matrices in another way."""
 
-    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(_original: Callable[..., Any]) -> Callable[..., Any]:
         def int4_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
             weights = packed.dequantize().astype(np.float64)
 
@@ -36,7 +36,7 @@ def _product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
         return int4_matrix
 
     for module in (forward, reference):
-        seam.wrap(module, "int4_matrix", wrong)
+        seam.wrap(module, "int4_matrix", mutate)
 
 
 @mutant("sums in binary16", "ACT-8", "matvec")
@@ -85,32 +85,32 @@ def matmul_weights_in_bfloat16(seam: Seam) -> None:
     _product(seam, narrow)
 
 
-def _without(keep: Callable[[int], int]) -> Callable[[Array, Array], Array]:
+def _sum_of_columns(keep: Callable[[int], int]) -> Callable[[Array, Array], Array]:
     """Return a product that sums over the first keep(cols) columns alone."""
     return lambda a, w: a[:, : keep(w.shape[1])] @ w[:, : keep(w.shape[1])].T
 
 
-@mutant("columns behind the last full block left out of sums", "NUM-3", "matvec")
+@mutant("columns after the last full block left out of sums", "NUM-3", "matvec")
 def last_columns_skipped(seam: Seam) -> None:
-    _product(seam, _without(lambda cols: cols // ROWS * ROWS))
+    _product(seam, _sum_of_columns(lambda cols: cols // ROWS * ROWS))
 
 
 @mutant("the last column left out of sums", "NUM-3", "matvec")
 def last_column_skipped(seam: Seam) -> None:
-    _product(seam, _without(lambda cols: cols - 1))
+    _product(seam, _sum_of_columns(lambda cols: cols - 1))
 
 
 def _rows(change: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda a, w: change((a @ w.T).T).T
 
 
-@mutant("rows behind the last full block left zero", "NUM-3", "matvec")
+@mutant("rows after the last full block left zero", "NUM-3", "matvec")
 def last_rows_skipped(seam: Seam) -> None:
-    def skipped(rows: Array) -> Array:
-        done = np.arange(len(rows)) < len(rows) // ROWS * ROWS
-        return rows * done[:, None]
+    def full_blocks_only(rows: Array) -> Array:
+        computed = np.arange(len(rows)) < len(rows) // ROWS * ROWS
+        return rows * computed[:, None]
 
-    _product(seam, _rows(skipped))
+    _product(seam, _rows(full_blocks_only))
 
 
 @mutant("the last row left zero", "NUM-3", "matvec")
@@ -118,7 +118,7 @@ def last_row_skipped(seam: Seam) -> None:
     _product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
 
 
-@mutant("rows behind the first 64 taken from one row too far", "NUM-3", "matvec")
+@mutant("rows after the first 64 read one row too far", "NUM-3", "matvec")
 def split_binding_off_by_one(seam: Seam) -> None:
     def shifted(rows: Array) -> Array:
         return np.concatenate([rows[:ROWS], rows[ROWS + 1 :], np.zeros_like(rows[ROWS : ROWS + 1])])
@@ -143,34 +143,34 @@ def matmul_only_first_vector(seam: Seam) -> None:
 def _integers(seam: Seam, dots: Callable[[Array, Array, Array], Array]) -> None:
     """Combine a block's Σ code·q, zero points and Σ q [across, rows, tokens] in another way for INT8."""
 
-    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def int4_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
             if precision != "int8":
-                made: matrix.Matrix = right(packed, precision)
-                return made
-            return _apart(packed, dots)
+                product: matrix.Matrix = original(packed, precision)
+                return product
+            return _separate_product(packed, dots)
 
         return int4_matrix
 
     for module in (forward, reference):
-        seam.wrap(module, "int4_matrix", wrong)
+        seam.wrap(module, "int4_matrix", mutate)
 
 
-def _apart(packed: Any, dots: Callable[[Array, Array, Array], Array]) -> matrix.Matrix:
+def _separate_product(packed: Any, dots: Callable[[Array, Array, Array], Array]) -> matrix.Matrix:
     rows, cols = packed.shape
-    down, across = -(-rows // ROWS), -(-cols // ROWS)
+    grid_rows, grid_cols = -(-rows // ROWS), -(-cols // ROWS)
 
     def spread(of_blocks: NDArray[Any]) -> Array:
-        grid = of_blocks.astype(np.float64).reshape(down, across)
+        grid = of_blocks.astype(np.float64).reshape(grid_rows, grid_cols)
         return grid.repeat(ROWS, axis=0)[:rows].T[:, :, None]  # [across, rows, 1]
 
     zero_points = np.full(len(packed.scales), 8) if packed.zero_points is None else packed.zero_points
-    tiles = packed.codes.astype(np.float64).reshape(down, across, ROWS, ROWS).transpose(1, 0, 2, 3)
-    codes = tiles.reshape(across, -1, ROWS)[:, :rows]
+    tiles = packed.codes.astype(np.float64).reshape(grid_rows, grid_cols, ROWS, ROWS).transpose(1, 0, 2, 3)
+    codes = tiles.reshape(grid_cols, -1, ROWS)[:, :rows]
 
     def multiply(x: Array) -> Array:
         q, s = _matrix.quantize_int8(x)
-        padded = np.pad(q, ((0, 0), (0, across * ROWS - cols))).reshape(len(x), across, ROWS)
+        padded = np.pad(q, ((0, 0), (0, grid_cols * ROWS - cols))).reshape(len(x), grid_cols, ROWS)
         vectors = padded.transpose(1, 2, 0)
         sums = dots(codes @ vectors, spread(zero_points), vectors.sum(axis=1)[:, None, :])
         return np.asarray((spread(packed.scales) * sums).sum(axis=0).T * s)

@@ -10,15 +10,15 @@ from .seam import Mutate
 
 @dataclass(frozen=True)
 class Mutant:
-    """A runtime that is wrong in one thing.
+    """A runtime with one error.
 
     name: in kebab-case, as `--runtime=mutant:NAME` takes it.
     title: what is wrong, as failures name it; variants of one mutant share it.
     rule: the rule that it breaks, which its failures cite.
-    checks: the checks that have to find it, that of the lowest capability first.
+    checks: the checks that must kill it, the check of the lowest capability first.
     mutate: how the reference gets it.
     unnamed: why failures do not name it, where they do not.
-    overlooks: where all that is wrong is that findings are overlooked, which of them.
+    overlooks: the findings that it overlooks, if overlooking findings is its only error.
     """
 
     name: str
@@ -59,7 +59,7 @@ def add(mutant: Mutant) -> None:
 def mutant(title: str, rule: str, *checks: str, unnamed: str = "") -> Callable[[Mutate], Mutate]:
     """Register a function that changes a `Seam` as a mutant, named as the function is, in kebab-case.
 
-    Without `checks`, `logits` has to find it.
+    Without `checks`, `logits` must kill it.
     """
 
     def register(mutate: Mutate) -> Mutate:

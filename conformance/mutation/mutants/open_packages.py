@@ -1,4 +1,4 @@
-"""Packages that stay open: a hundred mutants are asked about the same one, and only computing differs."""
+"""Packages that stay open, since many mutants are tested with the same package."""
 
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -59,8 +59,8 @@ class KeptTensors(KeptPackage):
     def get_packed(self, name: str) -> PackedTensor:
         """Return an INT4 tensor as stored."""
         if name not in self._packed:
-            found = super().get_packed(name)
-            self._packed[name] = KeptPacked(found.shape, found.scales, found.zero_points, found.packed)
+            packed = super().get_packed(name)
+            self._packed[name] = KeptPacked(packed.shape, packed.scales, packed.zero_points, packed.packed)
         return self._packed[name]
 
 

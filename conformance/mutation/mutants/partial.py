@@ -14,15 +14,15 @@ from .validation import Drop, blind, overlooking
 
 
 def coded(*codes: str, **values: Any) -> Drop:
-    """Choose findings by their code, and by some of their values, of which 1 is not true."""
+    """Choose findings by their code and by some values; 1 and true are different values."""
 
-    def chosen(finding: Finding) -> bool:
+    def selects(finding: Finding) -> bool:
         return finding.code in codes and all(
             (type(finding.values[name]), finding.values[name]) == (type(value), value)
             for name, value in values.items()
         )
 
-    return chosen
+    return selects
 
 
 def at(*parts_of_pointer: str) -> Drop:
@@ -30,14 +30,14 @@ def at(*parts_of_pointer: str) -> Drop:
     return lambda finding: any(part in (finding.where.pointer or "") for part in parts_of_pointer)
 
 
-def bits(chosen: Callable[[int], bool]) -> Drop:
+def bits(selects: Callable[[int], bool]) -> Drop:
     """Choose findings about a number by its bits."""
-    return lambda finding: chosen(int(finding.values["bits"], 16))
+    return lambda finding: selects(int(finding.values["bits"], 16))
 
 
-def offset(chosen: Callable[[int], bool]) -> Drop:
+def offset(selects: Callable[[int], bool]) -> Drop:
     """Choose findings by their byte offset in a file."""
-    return lambda finding: chosen(finding.where.offset or 0)
+    return lambda finding: selects(finding.where.offset or 0)
 
 
 # fmt: off
@@ -45,13 +45,13 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
     ("byte-order-mark-accepted", "a byte order mark accepted", "JSON-1", coded("byte-order-mark")),
     ("white-space-accepted", "white space around the JSON value accepted", "JSON-2",
      coded("surrounding-white-space")),
-    ("great-integers-accepted", "integers beyond 2^53 − 1 accepted", "JSON-5", coded("integer-too-large")),
+    ("great-integers-accepted", "integers above 2^53 − 1 accepted", "JSON-5", coded("integer-too-large")),
     ("infinite-numbers-accepted", "1e400 accepted", "JSON-5", coded("number-not-finite")),
     ("true-as-integer", "true taken for an integer", "META-3", coded("wrong-type", value=True)),
     ("null-accepted", "null accepted everywhere", "META-3", coded("wrong-type", value=None)),
-    ("minimum-unchecked", "least values not checked", "META-5",
+    ("minimum-unchecked", "minimum values not checked", "META-5",
      coded("below-minimum", "too-few-items")),
-    ("maximum-unchecked", "greatest values not checked", "META-5",
+    ("maximum-unchecked", "maximum values not checked", "META-5",
      coded("above-maximum", "too-many-items")),
     ("choices-unchecked", "sets of choices not checked", "META-5",
      coded("unknown-choice", "wrong-constant")),
@@ -77,7 +77,7 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
     ("missing-tensors-accepted", "missing tensors accepted", "TENSOR-3", coded("tensor-missing")),
     ("superfluous-tensors-accepted", "superfluous tensors accepted", "TENSOR-3", coded("tensor-superfluous")),
     ("first-row-unchecked", "first_row of parts not checked", "PART-1", coded("part-rows-not-contiguous")),
-    ("last-row-unchecked", "rows behind the last part not missed", "PART-1",
+    ("last-row-unchecked", "missing rows after the last part accepted", "PART-1",
      coded("part-rows-not-complete")),
     ("short-files-accepted", "files shorter than stated accepted", "PKG-8",
      coded("file-too-short", "file-ends-early")),
@@ -157,8 +157,8 @@ def integer_2_53_accepted(seam: Seam) -> None:
 
 @mutant("patterns that let a final newline through", "META-5", "refuse")
 def pattern_before_newline(seam: Seam) -> None:
-    def lenient(right: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda validator, pattern, instance, of: right(
+    def lenient(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda validator, pattern, instance, of: original(
             validator, pattern, instance.removesuffix("\n") if isinstance(instance, str) else instance, of
         )
 
@@ -170,8 +170,8 @@ def pattern_before_newline(seam: Seam) -> None:
 @mutant("4.0 accepted as an integer", "META-4", "refuse")
 def fraction_for_integer(seam: Seam) -> None:
     def number(_checker: Any, instance: object) -> bool:
-        whole = isinstance(instance, float) and instance.is_integer()
-        return (isinstance(instance, int) and not isinstance(instance, bool)) or whole
+        integral = isinstance(instance, float) and instance.is_integer()
+        return (isinstance(instance, int) and not isinstance(instance, bool)) or integral
 
     seam.replace(schema, "_is_integer", number)
     fresh = schema._validator.__wrapped__  # noqa: SLF001 - a seam: the cached one holds the right check
@@ -185,7 +185,7 @@ def names_by_case(seam: Seam) -> None:
 
 @mutant("lengths of parts wrapped to 32 bits", "READ-2", "refuse")
 def lengths_of_32_bits(seam: Seam) -> None:
-    seam.wrap(parts, "part_bytes", lambda right: lambda *of: right(*of) & 0xFFFFFFFF)
+    seam.wrap(parts, "part_bytes", lambda original: lambda *of: original(*of) & 0xFFFFFFFF)
 
 
 @mutant("products of dimensions wrapped to 32 bits", "TENSOR-7", "refuse")

@@ -19,19 +19,19 @@ _forward: Any = forward
 def _layers(seam: Seam, count: Callable[[int, int], int]) -> None:
     """Round the inputs of another number of layers to binary16; count(fp16_layers, all layers)."""
 
-    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated_layer(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
             model = self.model
             self.model = replace(model, fp16_layers=count(model.fp16_layers, len(model.layers)))
             try:
-                made: forward.DecoderLayer = right(self, number, config)
-                return made
+                layer: forward.DecoderLayer = original(self, number, config)
+                return layer
             finally:
                 self.model = model
 
-        return counted
+        return mutated_layer
 
-    seam.wrap(forward.Decoder, "_layer", wrong)
+    seam.wrap(forward.Decoder, "_layer", mutate)
 
 
 @mutant("fp16_layers ignored, INT8 throughout", "ACT-1")
@@ -41,7 +41,7 @@ def int8_throughout(seam: Seam) -> None:
 
 @mutant("fp16_layers ignored, binary16 throughout", "ACT-2")
 def binary16_throughout(seam: Seam) -> None:
-    _layers(seam, lambda _count, every: every)
+    _layers(seam, lambda _count, count: count)
 
 
 @mutant("one binary16 layer too many", "ACT-2")
@@ -66,26 +66,26 @@ def binary16_layers_taken_for_1(seam: Seam) -> None:
 
 @mutant("binary16 in the last fp16_layers layers, not the first", "ACT-1")
 def binary16_layers_last(seam: Seam) -> None:
-    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
-        def last(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated_layer(self: forward.Decoder, number: int, config: Any) -> forward.DecoderLayer:
             model = self.model
             binary16 = number >= len(model.layers) - model.fp16_layers
             self.model = replace(model, fp16_layers=len(model.layers) if binary16 else 0)
             try:
-                made: forward.DecoderLayer = right(self, number, config)
-                return made
+                layer: forward.DecoderLayer = original(self, number, config)
+                return layer
             finally:
                 self.model = model
 
-        return last
+        return mutated_layer
 
-    seam.wrap(forward.Decoder, "_layer", wrong)
+    seam.wrap(forward.Decoder, "_layer", mutate)
 
 
 def _head(seam: Seam, rounding: Callable[[Array], Array]) -> None:
     """Round the input of the head in another way."""
 
-    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(_original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: forward.Decoder) -> matrix.Matrix:
             name = "embedding" if self.model.tied_embeddings else "lm_head"
             weights = self._package.get_tensor(name).astype(np.float64)
@@ -93,7 +93,7 @@ def _head(seam: Seam, rounding: Callable[[Array], Array]) -> None:
 
         return head
 
-    seam.wrap(forward.Decoder, "_head", wrong)
+    seam.wrap(forward.Decoder, "_head", mutate)
 
 
 @mutant("input of lm_head in INT8", "ACT-1")
@@ -108,7 +108,7 @@ def head_input_int8(seam: Seam) -> None:
 def narrow_stream(seam: Seam, narrow: Callable[[Array], Array]) -> None:
     """Keep the residual stream in another format."""
 
-    def wrong(_right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(_original: Callable[..., Any]) -> Callable[..., Any]:
         def hidden(self: forward.Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
             ids = np.fromiter(tokens, np.int64)
             eps = self.model.rms_norm_eps
@@ -123,7 +123,7 @@ def narrow_stream(seam: Seam, narrow: Callable[[Array], Array]) -> None:
 
         return hidden
 
-    seam.wrap(forward.Decoder, "hidden", wrong)
+    seam.wrap(forward.Decoder, "hidden", mutate)
 
 
 @mutant("residual stream in binary16", "ACT-9")
@@ -153,14 +153,14 @@ def norm_in_binary16(seam: Seam) -> None:
 
 @mutant("logits in binary16", "ACT-9")
 def logits_in_binary16(seam: Seam) -> None:
-    def wrong(right: Callable[..., Any]) -> Callable[..., Any]:
+    def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: forward.Decoder) -> matrix.Matrix:
-            multiply = right(self)
+            multiply = original(self)
             return lambda x: _half(multiply(x))
 
         return head
 
-    seam.wrap(forward.Decoder, "_head", wrong)
+    seam.wrap(forward.Decoder, "_head", mutate)
 
 
 def _half(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Mutants that refuse what conforms, and readers that return what they have to withhold (EXT-3, READ-4)."""
+"""Mutants that refuse conforming packages, and readers that return weights that they must withhold."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,18 +17,18 @@ from .seam import Seam
 from .validation import validate
 
 
-def _refuse(seam: Seam, code: str, which: Callable[[Metadata], bool]) -> None:
+def _refuse(seam: Seam, code: str, selects: Callable[[Metadata], bool]) -> None:
     """Report a finding of a code about metadata that `which` chooses."""
 
-    def wrong(check: Callable[[Metadata], list[Finding]]) -> Callable[[Metadata], list[Finding]]:
-        def checked(metadata: Metadata) -> list[Finding]:
-            more = [_invented(code, Place(pointer=""))] if which(metadata) else []
-            return [*check(metadata), *more]
+    def mutate(check: Callable[[Metadata], list[Finding]]) -> Callable[[Metadata], list[Finding]]:
+        def mutated_check(metadata: Metadata) -> list[Finding]:
+            invented = [_invented(code, Place(pointer=""))] if selects(metadata) else []
+            return [*check(metadata), *invented]
 
-        return checked
+        return mutated_check
 
     for module in (validate, reader):
-        seam.wrap(module, "check_index", wrong)
+        seam.wrap(module, "check_index", mutate)
 
 
 @mutant("extensions that are used, but not required, refused", "EXT-3", "accept")
@@ -59,7 +59,7 @@ def packages_without_model_refused(seam: Seam) -> None:
     _refuse(seam, "missing-member", lambda metadata: metadata.model is None)
 
 
-@mutant("INT4 shapes that are no multiples of 64 refused", "PACK-6", "accept")
+@mutant("INT4 shapes that are not multiples of 64 refused", "PACK-6", "accept")
 def ragged_shapes_refused(seam: Seam) -> None:
     def ragged(metadata: Metadata) -> bool:
         return any(is_int4(t.dtype) and (t.rows % 64 or t.cols % 64) for t in metadata.tensors)
@@ -83,27 +83,27 @@ def tokenizer_required(seam: Seam) -> None:
     _refuse(seam, "file-missing", without_tokenizer)
 
 
-def _invented(code: str, where: Place) -> Finding:
+def _invented(code: str, place: Place) -> Finding:
     """Return a finding of a code, with values of no meaning."""
-    return Finding(code, where, dict.fromkeys(find_code(code).names, 0))
+    return Finding(code, place, dict.fromkeys(find_code(code).names, 0))
 
 
-def _payload(seam: Seam, which: Callable[[Any], bool]) -> None:
+def _payload(seam: Seam, selects: Callable[[Any], bool]) -> None:
     """Report a weight that is too large in a part whose zero points, int8 [n], `which` chooses."""
 
-    def wrong(check: Callable[..., Any]) -> Callable[..., Any]:
-        def checked(tensor: Any, part: Any, file: Any) -> Any:
+    def mutate(check: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated_check(tensor: Any, part: Any, file: Any) -> Any:
             yield from check(tensor, part, file)
             spans = {s.name: s for s in sections(tensor.dtype, part.num_rows, tensor.cols)}
             if "zero_point" in spans:
                 span = spans["zero_point"]
                 data = np.frombuffer(file.read(part.offset + span.offset, span.size), np.int8)
-                if which(data):
+                if selects(data):
                     yield _invented("weight-too-large", Place(file=file.name, tensor=tensor.name))
 
-        return checked
+        return mutated_check
 
-    seam.wrap(validate, "check_blocks", wrong)
+    seam.wrap(validate, "check_blocks", mutate)
 
 
 @mutant("zero points outside 0 to 15 refused", "DEQ-4", "accept")
@@ -123,28 +123,28 @@ def great_weights_refused(seam: Seam) -> None:
     seam.replace(payload, "LARGEST_WEIGHT", 32768.0)
 
 
-@mutant("files that are no shards refused in the directory", "PKG-9", "accept")
+@mutant("files in the directory that are not shards refused", "PKG-9", "accept")
 def other_files_refused(seam: Seam) -> None:
-    def wrong(check: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
-        def checked(metadata: Metadata, directory: Any) -> list[Finding]:
-            known = {"metadata.json", *(entry.file for entry in metadata.files)}
-            strays = [entry.name for entry in directory.iterdir() if entry.name not in known]
-            more = [Finding("stray-shard", Place(file=name)) for name in strays]
-            return [*check(metadata, directory), *more]
+    def mutate(check: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
+        def mutated_check(metadata: Metadata, directory: Any) -> list[Finding]:
+            names = {"metadata.json", *(entry.file for entry in metadata.files)}
+            strays = [entry.name for entry in directory.iterdir() if entry.name not in names]
+            findings = [Finding("stray-shard", Place(file=name)) for name in strays]
+            return [*check(metadata, directory), *findings]
 
-        return checked
+        return mutated_check
 
     for module in (validate, reader):
-        seam.wrap(module, "check_directory", wrong)
+        seam.wrap(module, "check_directory", mutate)
 
 
 def _returned(seam: Seam, drop: Callable[[Finding], bool]) -> None:
     """Overlook findings in reading tensors, though validation makes them."""
 
-    def wrong(check: Callable[..., Any]) -> Callable[..., list[Finding]]:
+    def mutate(check: Callable[..., Any]) -> Callable[..., list[Finding]]:
         return lambda *arguments: [finding for finding in check(*arguments) if not drop(finding)]
 
-    seam.wrap(reader, "check_part", wrong)
+    seam.wrap(reader, "check_part", mutate)
 
 
 @mutant("tensors returned without any check of their bytes", "READ-4", "withhold")

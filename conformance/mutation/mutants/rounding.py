@@ -28,7 +28,7 @@ def rounded(seam: Seam, rounding: Callable[[Array], Array]) -> None:
 
 
 def largest(x: Array) -> Array:
-    """Return the greatest magnitude of each vector, [n, 1]."""
+    """Return the largest magnitude of each vector, [n, 1]."""
     return np.asarray(np.abs(x).max(axis=-1, keepdims=True))
 
 
@@ -61,7 +61,7 @@ def int8_down_to_minus_128(seam: Seam) -> None:
     quantized(seam, asymmetric)
 
 
-@mutant("INT8 scale from the greatest element, not the magnitude", "ACT-2", *ALL)
+@mutant("INT8 scale from the largest element, not the magnitude", "ACT-2", *ALL)
 def int8_maximum_without_magnitudes(seam: Seam) -> None:
     def signed(x: Array) -> tuple[Array, Array]:
         s = np.maximum(x.max(axis=-1, keepdims=True), 0) / 127
@@ -133,11 +133,11 @@ def int8_nan_for_zeros(seam: Seam) -> None:
 
 @mutant("INT8 scale of 1 for a vector of zeros", "ACT-4", "activations")
 def int8_scale_1_for_zeros(seam: Seam) -> None:
-    def one(x: Array) -> tuple[Array, Array]:
+    def unit_scale(x: Array) -> tuple[Array, Array]:
         q, s = quantize_int8(x)
         return q, np.where(s == 0, 1.0, s)
 
-    quantized(seam, one)
+    quantized(seam, unit_scale)
 
 
 @mutant("INT8 scale over all positions", "ACT-3", *BELOW)
@@ -162,11 +162,11 @@ def int8_scale_of_blocks(seam: Seam) -> None:
 
 @mutant("INT8 scale of the first position for all", "ACT-3", *BELOW)
 def int8_scale_of_first_position(seam: Seam) -> None:
-    def first(x: Array) -> tuple[Array, Array]:
+    def first_scale(x: Array) -> tuple[Array, Array]:
         s = np.broadcast_to(largest(x)[:1] / 127, (len(x), 1)).copy()
         return np.clip(np.rint(quotient(x, s)), -127, 127), s
 
-    quantized(seam, first)
+    quantized(seam, first_scale)
 
 
 def bfloat16(x: Array) -> Array:
@@ -191,7 +191,7 @@ def binary16_no_clamp(seam: Seam) -> None:
     rounded(seam, infinite)
 
 
-@mutant("0 beyond ±65504", "ACT-1", *ALL)
+@mutant("0 above ±65504", "ACT-1", *ALL)
 def binary16_wraps(seam: Seam) -> None:
     rounded(seam, lambda x: np.where(np.isfinite(infinite(x)), infinite(x), 0))
 

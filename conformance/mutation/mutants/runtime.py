@@ -54,20 +54,20 @@ class MutantRuntime:
             return self._reference.matvec(package, tensor, form, x)
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
-        """Compute a new sequence, so many tokens at a time."""
+        """Compute a new sequence, `splits` tokens at a time."""
         with mutated(self._mutations, self._memory):
             return self._reference.logits(package, tokens, splits)
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Return the tokens that greedy choice puts behind a prompt."""
+        """Return the tokens that greedy choice appends to a prompt."""
         with mutated(self._mutations, self._memory):
             return self._reference.generate(package, tokens, max_tokens)
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
-        """Encode a prompt, and decode its ids again."""
+        """Encode a prompt, then detokenize the ids."""
         with mutated(self._mutations, self._memory):
             return self._reference.tokenize(package, text)
 
     def close(self) -> None:
-        """Forget what was kept."""
+        """Clear the memory of the mutants."""
         self._memory.clear()

@@ -19,19 +19,19 @@ class Seam:
         self.reading: Reading | None = None
         self._undo = ExitStack()
 
-    def replace(self, owner: Any, name: str, wrong: Any) -> None:
+    def replace(self, owner: Any, name: str, replacement: Any) -> None:
         """Give a module or class another attribute of this name."""
         self._undo.callback(setattr, owner, name, getattr(owner, name))
-        setattr(owner, name, wrong)
+        setattr(owner, name, replacement)
 
-    def wrap(self, owner: Any, name: str, wrong: Callable[[Any], Any]) -> None:
+    def wrap(self, owner: Any, name: str, mutate: Callable[[Any], Any]) -> None:
         """Replace an attribute by what `wrong` makes of the present one, which may be a mutant's already."""
-        self.replace(owner, name, wrong(getattr(owner, name)))
+        self.replace(owner, name, mutate(getattr(owner, name)))
 
-    def item(self, mapping: MutableMapping[str, Any], key: str, wrong: Any) -> None:
+    def item(self, mapping: MutableMapping[str, Any], key: str, replacement: Any) -> None:
         """Give a mapping another item of this key."""
         self._undo.callback(mapping.__setitem__, key, mapping[key])
-        mapping[key] = wrong
+        mapping[key] = replacement
 
     def restore(self) -> None:
         """Put everything back, the last replacement first."""

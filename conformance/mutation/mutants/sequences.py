@@ -39,11 +39,13 @@ def kv_cache_undeclared_binary16(seam: Seam) -> None:
     _keep(seam, round_binary16)
 
 
-def _extended(seam: Seam, wrong: Callable[[KVCache, Array, Array, Any], tuple[Array, Array]]) -> None:
-    def changed(extend: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
-        return lambda self, k, v: wrong(self, k, v, extend)
+def _extended(
+    seam: Seam, mutated_extend: Callable[[KVCache, Array, Array, Any], tuple[Array, Array]]
+) -> None:
+    def mutate(extend: Callable[..., tuple[Array, Array]]) -> Callable[..., tuple[Array, Array]]:
+        return lambda self, k, v: mutated_extend(self, k, v, extend)
 
-    seam.wrap(KVCache, "extend", changed)
+    seam.wrap(KVCache, "extend", mutate)
 
 
 @mutant("the newest key and value read before they are written", "DEC-17")
@@ -59,17 +61,17 @@ def kv_slot_read_before_written(seam: Seam) -> None:
 
 @mutant("values of earlier steps lost, keys kept", "DEC-17")
 def kv_values_lost_between_steps(seam: Seam) -> None:
-    def lost(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
+    def without_old_values(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
         keys, values = extend(cache, k, v)
         return keys, np.concatenate([np.zeros_like(values[: -len(v)]), values[-len(v) :]])
 
-    _extended(seam, lost)
+    _extended(seam, without_old_values)
 
 
 @mutant("a KV cache of 8 positions, older ones overwritten", "DEC-10")
 def kv_ring_too_short(seam: Seam) -> None:
     def ring(cache: KVCache, k: Array, v: Array, extend: Any) -> tuple[Array, Array]:
-        keys, values = (held.copy() for held in extend(cache, k, v))
+        keys, values = (array.copy() for array in extend(cache, k, v))
         for position in range(len(keys)):
             newest = (len(keys) - 1 - position) // 8 * 8 + position
             keys[position], values[position] = keys[newest], values[newest]
@@ -78,105 +80,105 @@ def kv_ring_too_short(seam: Seam) -> None:
     _extended(seam, ring)
 
 
-def _hidden(seam: Seam, wrong: Callable[[Decoder, Any, Sequence, Any], Array]) -> None:
-    def changed(hidden: Callable[..., Array]) -> Callable[..., Array]:
-        return lambda self, tokens, sequence: wrong(self, tokens, sequence, hidden)
+def _hidden(seam: Seam, mutated_hidden: Callable[[Decoder, Any, Sequence, Any], Array]) -> None:
+    def mutate(hidden: Callable[..., Array]) -> Callable[..., Array]:
+        return lambda self, tokens, sequence: mutated_hidden(self, tokens, sequence, hidden)
 
-    seam.wrap(Decoder, "hidden", changed)
+    seam.wrap(Decoder, "hidden", mutate)
 
 
-@mutant("positions beginning anew at each step", "DEC-17")
+@mutant("positions starting again at each step", "DEC-17")
 def positions_anew_each_step(seam: Seam) -> None:
-    def anew(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
-        before, sequence.length = sequence.length, 0
+    def from_zero(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
+        length, sequence.length = sequence.length, 0
         result: Array = hidden(decoder, tokens, sequence)
-        sequence.length += before
+        sequence.length += length
         return result
 
-    _hidden(seam, anew)
+    _hidden(seam, from_zero)
 
 
 @mutant("positions counted from 1", "DEC-8")
 def positions_from_1(seam: Seam) -> None:
-    def later(call: Callable[..., Array]) -> Callable[..., Array]:
-        right = attention.attends
+    def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
+        attends = attention.attends
 
-        def called(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
+        def mutated_call(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
             inner = Seam({})
-            inner.replace(attention, "attends", lambda q, k, size: right(q - 1, k, size))
+            inner.replace(attention, "attends", lambda q, k, size: attends(q - 1, k, size))
             try:
                 return call(self, x, positions + 1, cache)
             finally:
                 inner.restore()
 
-        return called
+        return mutated_call
 
-    seam.wrap(attention.Attention, "__call__", later)
+    seam.wrap(attention.Attention, "__call__", mutate)
 
 
 @mutant("positions of decoding one too far", "DEC-17")
 def positions_skip_one_in_decoding(seam: Seam) -> None:
-    def called(call: Callable[..., Array]) -> Callable[..., Array]:
+    def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
         def late(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
             return call(self, x, positions + (1 if cache.keys else 0), cache)
 
         return late
 
-    seam.wrap(attention.Attention, "__call__", called)
+    seam.wrap(attention.Attention, "__call__", mutate)
 
 
 @mutant("KV cache emptied before each step", "DEC-17")
 def cache_reset_each_step(seam: Seam) -> None:
-    def lost(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
+    def without_cache(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
         sequence.caches = decoder.start().caches
         sequence.length = 0
         result: Array = hidden(decoder, tokens, sequence)
         return result
 
-    _hidden(seam, lost)
+    _hidden(seam, without_cache)
 
 
 @mutant("KV cache kept from sequence to sequence", "DEC-17")
 def cache_kept_between_sequences(seam: Seam) -> None:
-    def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
-        def kept(self: Decoder) -> Sequence:
+    def mutate(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
+        def reused_sequence(self: Decoder) -> Sequence:
             key = str(self._package.directory)
             if key not in seam.memory:
                 seam.memory[key] = start(self)
             sequence: Sequence = seam.memory[key]
             return sequence
 
-        return kept
+        return reused_sequence
 
-    seam.wrap(Decoder, "start", wrong)
+    seam.wrap(Decoder, "start", mutate)
 
 
 @mutant("KV cache kept from sequence to sequence, positions not", "DEC-17")
 def cache_kept_positions_reset(seam: Seam) -> None:
-    def wrong(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
-        def kept(self: Decoder) -> Sequence:
+    def mutate(start: Callable[[Decoder], Sequence]) -> Callable[[Decoder], Sequence]:
+        def reused_cache(self: Decoder) -> Sequence:
             key = str(self._package.directory)
-            held = seam.memory.get(key)
+            previous = seam.memory.get(key)
             seam.memory[key] = start(self)
-            if held is not None:
-                seam.memory[key].caches = held.caches
+            if previous is not None:
+                seam.memory[key].caches = previous.caches
             sequence: Sequence = seam.memory[key]
             return sequence
 
-        return kept
+        return reused_cache
 
-    seam.wrap(Decoder, "start", wrong)
+    seam.wrap(Decoder, "start", mutate)
 
 
 @mutant("all layers read the keys and values of the first", "DEC-17")
 def layers_share_a_cache(seam: Seam) -> None:
     def shared(decoder: Decoder, tokens: Any, sequence: Sequence, hidden: Any) -> Array:
-        first, extend = sequence.caches[0], KVCache.extend
+        first_cache, extend = sequence.caches[0], KVCache.extend
         newest: list[tuple[Array, Array]] = []
 
         def extended(cache: KVCache, k: Array, v: Array) -> tuple[Array, Array]:
-            found = extend(cache, k, v)
-            newest[:] = [found] if cache is first else newest
+            extension = extend(cache, k, v)
+            newest[:] = [extension] if cache is first_cache else newest
             return newest[0]
 
         inner = Seam({})
@@ -190,16 +192,16 @@ def layers_share_a_cache(seam: Seam) -> None:
     _hidden(seam, shared)
 
 
-@mutant("of a step behind the first, only the last token computed", "DEC-17")
+@mutant("only the last token of every step after the first computed", "DEC-17")
 def prefill_in_one_step_only(seam: Seam) -> None:
-    def last(forwarded: Callable[..., Array]) -> Callable[..., Array]:
-        def called(self: Decoder, tokens: Any, sequence: Sequence) -> Array:
+    def mutate(forwarded: Callable[..., Array]) -> Callable[..., Array]:
+        def mutated_forward(self: Decoder, tokens: Any, sequence: Sequence) -> Array:
             ids = list(tokens)
             if not sequence.length:
                 return forwarded(self, ids, sequence)
             logits = forwarded(self, ids[-1:], sequence)
             return np.concatenate([np.zeros((len(ids) - 1, logits.shape[1])), logits])
 
-        return called
+        return mutated_forward
 
-    seam.wrap(forward.Decoder, "forward", last)
+    seam.wrap(forward.Decoder, "forward", mutate)

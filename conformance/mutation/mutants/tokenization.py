@@ -60,7 +60,7 @@ def bos_single(seam: Seam) -> None:
     _bos(seam, single)
 
 
-@mutant("BOS put behind the prompt", "TOK-1", "tokenize")
+@mutant("BOS put after the prompt", "TOK-1", "tokenize")
 def bos_at_the_end(seam: Seam) -> None:
     _bos(seam, lambda ids, bos: ids if bos is None else [*ids, bos])
 
@@ -72,11 +72,11 @@ def post_processor_applied(seam: Seam) -> None:
 
 @mutant("special tokens of the post-processor, and BOS before them", "TOK-1", "tokenize")
 def post_processor_and_bos(seam: Seam) -> None:
-    def both(self: TextTokenizer, prompt: str) -> list[int]:
+    def encode(self: TextTokenizer, prompt: str) -> list[int]:
         ids, bos = list(self._tokenizer.encode(prompt).ids), self.entry.bos_token_id
         return ids if bos is None else [bos, *ids]
 
-    seam.replace(TextTokenizer, "encode", both)
+    seam.replace(TextTokenizer, "encode", encode)
 
 
 @mutant("special tokens decoded", "TOK-1", "tokenize")
@@ -90,12 +90,14 @@ def special_tokens_decoded(seam: Seam) -> None:
 
 @mutant("tokens decoded one by one, characters torn apart", "TOK-1", "tokenize")
 def decoded_token_by_token(seam: Seam) -> None:
-    seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: "".join(right(self, [i]) for i in ids))
+    seam.wrap(
+        TextTokenizer, "decode", lambda decode: lambda self, ids: "".join(decode(self, [i]) for i in ids)
+    )
 
 
 @mutant("decoded text stripped of white space", "TOK-1", "tokenize")
 def decoded_text_stripped(seam: Seam) -> None:
-    seam.wrap(TextTokenizer, "decode", lambda right: lambda self, ids: right(self, ids).strip())
+    seam.wrap(TextTokenizer, "decode", lambda decode: lambda self, ids: decode(self, ids).strip())
 
 
 @mutant("prompt stripped of white space", "TOK-1", "tokenize")
@@ -118,7 +120,7 @@ def prompt_spaced(seam: Seam) -> None:
     _prompt(seam, lambda prompt: " " + prompt)
 
 
-@mutant("characters beyond ASCII replaced", "TOK-1", "tokenize")
+@mutant("characters outside ASCII replaced", "TOK-1", "tokenize")
 def prompt_ascii(seam: Seam) -> None:
     _prompt(seam, lambda prompt: prompt.encode("ascii", "replace").decode())
 

@@ -44,20 +44,20 @@ SEAMS: tuple[tuple[Any, str], ...] = (
 def blind(seam: Seam, drop: Drop) -> None:  # noqa: C901 - a small function for each kind of seam
     """Overlook findings where they are made, so that what follows goes on as if they were none."""
 
-    def wrong(check: Callable[..., Any]) -> Callable[..., list[Finding]]:
+    def mutate(check: Callable[..., Any]) -> Callable[..., list[Finding]]:
         return lambda *arguments: [finding for finding in check(*arguments) if not drop(finding)]
 
-    def parse(right: Callable[[bytes], tuple[Any, list[Finding]]]) -> Callable[[bytes], Any]:
+    def parse(original: Callable[[bytes], tuple[Any, list[Finding]]]) -> Callable[[bytes], Any]:
         def parsed(data: bytes) -> tuple[Any, list[Finding]]:
-            value, findings = right(data)
+            value, findings = original(data)
             return value, [finding for finding in findings if not drop(finding)]
 
         return parsed
 
-    def metadata(right: Callable[..., bytes]) -> Callable[..., bytes]:
-        def read(directory: Any, most: int) -> bytes:
+    def metadata(original: Callable[..., bytes]) -> Callable[..., bytes]:
+        def tolerant_read(directory: Any, most: int) -> bytes:
             try:
-                return right(directory, most)
+                return original(directory, most)
             except LLQError as error:
                 path = directory / "metadata.json"
                 if not drop(error.finding) or not path.is_file():
@@ -65,34 +65,34 @@ def blind(seam: Seam, drop: Drop) -> None:  # noqa: C901 - a small function for 
                 with path.open("rb") as file:  # a link is followed
                     return bytes(file.read(ENOUGH))
 
-        return read
+        return tolerant_read
 
-    def checked(right: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        def read(data: bytes) -> Any:
+    def tolerant_text(original: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+        def tolerant_read(data: bytes) -> Any:
             try:
-                return right(data)
+                return original(data)
             except (AttributeError, KeyError, TypeError, ValueError):  # it goes on with what it let pass
                 return None, []
 
-        return read
+        return tolerant_read
 
-    def contents(right: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
-        def found(*arguments: Any) -> list[Finding]:
+    def contents(original: Callable[..., list[Finding]]) -> Callable[..., list[Finding]]:
+        def tolerant_check(*arguments: Any) -> list[Finding]:
             try:
-                return [finding for finding in right(*arguments) if not drop(finding)]
+                return [finding for finding in original(*arguments) if not drop(finding)]
             except (IndexError, OSError):  # what it did not check stands in its way: it sees no more
                 return []
 
-        return found
+        return tolerant_check
 
     for owner, name in SEAMS:
-        seam.wrap(owner, name, wrong)
+        seam.wrap(owner, name, mutate)
     for name in ("_contents", "_file_findings", "_shard_findings"):
         seam.wrap(validate, name, contents)
     seam.wrap(text, "parse", parse)
     for module in (validate, reader):
         seam.wrap(module, "read_metadata", metadata)
-        seam.wrap(module, "check_text", checked)
+        seam.wrap(module, "check_text", tolerant_text)
 
 
 def overlooking(drop: Drop) -> Mutate:
@@ -119,13 +119,13 @@ for _rule, _entry in registry().items():
         )
 
 
-def _verdict(seam: Seam, wrong: Callable[[Verdict], Verdict]) -> None:
+def _verdict(seam: Seam, change: Callable[[Verdict], Verdict]) -> None:
     """Change what is said of every package."""
 
-    def changed(right: Callable[..., Verdict]) -> Callable[..., Verdict]:
-        return lambda self, package: wrong(right(self, package))
+    def mutate(original: Callable[..., Verdict]) -> Callable[..., Verdict]:
+        return lambda self, package: change(original(self, package))
 
-    seam.wrap(reference.Reference, "validate", changed)
+    seam.wrap(reference.Reference, "validate", mutate)
 
 
 @mutant("every package accepted", "READ-1", "refuse")
@@ -153,17 +153,17 @@ def warnings_refused(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules + verdict.warnings))
 
 
-@mutant("faults in reverse order", "READ-1", "refuse")
+@mutant("findings in reverse order", "READ-1", "refuse")
 def last_fault_first(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(verdict.rules[::-1], verdict.warnings))
 
 
-@mutant("faults in the alphabetical order of their rules", "READ-1", "refuse")
+@mutant("findings in alphabetical order of their rules", "READ-1", "refuse")
 def faults_by_name(seam: Seam) -> None:
     _verdict(seam, lambda verdict: Verdict(tuple(sorted(verdict.rules)), verdict.warnings))
 
 
-@mutant("faults of hashes before all others", "READ-1", "refuse")
+@mutant("findings about hashes before all others", "READ-1", "refuse")
 def hashes_first(seam: Seam) -> None:
     def hashes(verdict: Verdict) -> Verdict:
         return Verdict(tuple(sorted(verdict.rules, key=lambda rule: "HASH" not in rule)), verdict.warnings)

@@ -44,7 +44,7 @@ def comparison_page(comparison: Comparison, directory: Path) -> str:
                 element("p", f"{warning[0].upper()}{warning[1:]}.", class_="warning")
                 for warning in comparison.warnings
             ),
-            controls(counts, differing=len(comparison.columns) > 1),
+            controls(counts, differing_filter=len(comparison.columns) > 1),
             element(
                 "div", table, class_="wide", id="rules", tabindex="0", role="region", aria_label="Comparison"
             ),
@@ -83,7 +83,7 @@ def _row(row: Row, directory: Path) -> Html:
     return element(
         "tr",
         element("th", rule, scope="row"),
-        *(element("td", _shown(cell)) for cell in row.cells),
+        *(element("td", _cell(cell)) for cell in row.cells),
         id=row.id,
         data_rule=row.id,
         data_status="|".join(dict.fromkeys(cell.status for cell in row.cells)),
@@ -91,6 +91,6 @@ def _row(row: Row, directory: Path) -> Html:
     )
 
 
-def _shown(cell: Cell) -> Html:
-    of = f"{cell.passed} of {cell.asked}" if cell.asked else ""
-    return text(badge(cell.status), " ", element("span", of, class_="count"))
+def _cell(cell: Cell) -> Html:
+    count = f"{cell.passed} of {cell.asked}" if cell.asked else ""
+    return text(badge(cell.status), " ", element("span", count, class_="count"))

@@ -1,4 +1,4 @@
-"""The explanation of a failure as markup: labelled lines as a list, rules linked, all else as it stands."""
+"""The explanation of a failure as markup: labelled lines become a list, rules become links."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ def explained(explanation: str, rules: Collection[str]) -> Html:
 
 
 def emphasized(value: str) -> Html:
-    """Return what is said of a failure, in which stars enclose the name of a misreading."""
+    """Return a text in which stars enclose the name of a misreading."""
     parts = value.split("*")
     if len(parts) % 2 == 0:  # a star that is none of a pair
         return text(value)
@@ -45,11 +45,11 @@ def _block(lines: list[str], labelled: bool, rules: Collection[str]) -> Iterator
 def _row(line: str, rules: Collection[str]) -> Html:
     label, value = line[2:12].strip(), line[13:]
     if label == "misreading":
-        told = emphasized(value)
+        content = emphasized(value)
     else:
-        told = text(*(_linked(part, rules) for part in RULE.split(value)))
+        content = text(*(_linked(part, rules) for part in RULE.split(value)))
     return element(
-        "div", element("dt", label), element("dd", told, class_=None if label in WORDS else "exact")
+        "div", element("dt", label), element("dd", content, class_=None if label in WORDS else "exact")
     )
 
 

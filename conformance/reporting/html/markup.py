@@ -12,23 +12,23 @@ class Html(str):
 
 
 def element(name: str, *children: str, **attributes: str | bool | None) -> Html:
-    """Return an element; children and values that are no `Html` are escaped.
+    """Return an element; children and values that are not `Html` are escaped.
 
-    In names of attributes `_` stands for `-`, and at the end for nothing (`class_`). True leaves the name
-    alone, None and False nothing.
+    In names of attributes, `_` becomes `-`; a final `_` is removed (`class_`). True writes the name only,
+    None and False omit the attribute.
     """
-    given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
-    written = [
+    attribute_values = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
+    attribute_texts = [
         f" {key}" if value is True else f' {key}="{escape(str(value))}"'
-        for key, value in given.items()
+        for key, value in attribute_values.items()
         if value is not None and value is not False
     ]
-    start = f"<{name}{''.join(written)}>"
+    start = f"<{name}{''.join(attribute_texts)}>"
     return Html(start if name in VOID else f"{start}{text(*children)}</{name}>")
 
 
 def text(*children: str) -> Html:
-    """Return children side by side; what is no `Html` is escaped, and control characters are shown."""
+    """Return the children in order; all that are not `Html` are escaped, including control characters."""
     return Html("".join(child if isinstance(child, Html) else escape(_visible(child)) for child in children))
 
 

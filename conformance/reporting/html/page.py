@@ -1,4 +1,4 @@
-"""A self-contained page: a frame, styles, a script and a body, with nothing that a browser has to request."""
+"""A self-contained page: a frame, styles, a script and a body, without external requests."""
 
 import base64
 import hashlib

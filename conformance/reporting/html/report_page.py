@@ -18,10 +18,10 @@ from .page import PAGES, page
 from .rule_controls import FILES, badge, controls
 
 NAMED = 3
-"""How many vectors a cause names before it counts the rest."""
+"""Maximum number of vectors that a cause names; the others are counted."""
 
 SHOWN = 12
-"""How many hexadecimal digits of a digest are shown; all of them are in its title and in report.json."""
+"""Number of hexadecimal digits of a digest that the page shows; report.json has all digits."""
 
 
 def report_page(report: Report, directory: Path) -> str:
@@ -47,43 +47,46 @@ class _Page:
         for result in attributed(self.results):
             for rule, blamed in concerned(result):
                 self.about[rule].append((result, blamed))
-        self.told: dict[tuple[str, str], str] = {}
-        """The anchors of failures that are told in full, by check and vector."""
+        self.anchors: dict[tuple[str, str], str] = {}
+        """The anchors of failures that are described in full, by check and vector."""
 
     def html(self) -> str:
         runtime = self.report["runtime"]
-        who = " ".join(filter(None, (runtime["name"], runtime["version"])))
+        title = " ".join(filter(None, (runtime["name"], runtime["version"])))
         rules = self.report["rules"]
         areas = [(name, list(members)) for name, members in groupby(_by_area(rules), lambda r: r["area"])]
         sections = [self._area(name, members) for name, members in areas]
         body = text(
             element("a", "Skip to the rules", class_="skip", href="#rules"),
-            element("header", element("p", "LLQ 1.0 conformance", class_="kicker"), element("h1", who)),
+            element("header", element("p", "LLQ 1.0 conformance", class_="kicker"), element("h1", title)),
             element("main", self._verdict(), self._facts(), self._causes(), self._filters(areas), *sections),
         )
-        return page(f"{who}: LLQ conformance", body, *FILES, PAGES / "report.css", PAGES / "report.js")
+        return page(f"{title}: LLQ conformance", body, *FILES, PAGES / "report.css", PAGES / "report.js")
 
     def _verdict(self) -> Html:
         bad = sum(result.outcome.bad for result in self.results)
-        asked = sum(result.outcome is not Outcome.NOT_CLAIMED for result in self.results)
-        known = sum(result.outcome is Outcome.KNOWN_FAILURE for result in self.results)
+        num_asked = sum(result.outcome is not Outcome.NOT_CLAIMED for result in self.results)
+        num_known = sum(result.outcome is Outcome.KNOWN_FAILURE for result in self.results)
         claims = ", ".join(self.report["runtime"]["capabilities"]) or "nothing"
-        passing = sum(rule["status"] == Status.PASSED for rule in self.report["rules"])
-        if not asked:
-            status, said = Status.NOT_CLAIMED, "Nothing checked: the runtime claims none of what was asked."
+        num_passed = sum(rule["status"] == Status.PASSED for rule in self.report["rules"])
+        if not num_asked:
+            status, verdict = (
+                Status.NOT_CLAIMED,
+                "Nothing checked: the runtime claims no capability that the checks need.",
+            )
         elif bad:
-            status, said = Status.FAILED, f"Does not conform: {bad} of {asked} checks not passed."
-        elif known:
-            status, said = (
+            status, verdict = Status.FAILED, f"Does not conform: {bad} of {num_asked} checks not passed."
+        elif num_known:
+            status, verdict = (
                 Status.KNOWN_FAILURE,
-                f"Does not conform: {known} of {asked} checks fail as known.",
+                f"Does not conform: {num_known} of {num_asked} checks fail, all known failures.",
             )
         else:
-            status, said = Status.PASSED, f"Conforms: {asked} checks passed."
+            status, verdict = Status.PASSED, f"Conforms: {num_asked} checks passed."
         return element(
             "section",
-            element("p", said, class_="said"),
-            element("p", f"{passing} of {len(self.report['rules'])} rules passed. Claimed: {claims}."),
+            element("p", verdict, class_="said"),
+            element("p", f"{num_passed} of {len(self.report['rules'])} rules passed. Claimed: {claims}."),
             class_="verdict",
             data_status=status,
         )
@@ -91,9 +94,12 @@ class _Page:
     def _facts(self) -> Html:
         report = self.report
         runtime, host, options = report["runtime"], report["host"], report["options"]
-        tested = target(report)
+        run_target = target(report)
         facts = [
-            (tested.option, text(_code(f"--{tested.option}={tested.spec}"), f" {runtime['language']}")),
+            (
+                run_target.option,
+                text(_code(f"--{run_target.option}={run_target.spec}"), f" {runtime['language']}"),
+            ),
             *(("adapter", text(file["file"], " ", _digest(file["sha256"]))) for file in runtime["adapter"]),
             *([("KV cache", text(f"{runtime['kv_cache']}, as declared"))] if runtime["kv_cache"] else []),
             ("suite", text(f"{report['suite']['version']} ", _digest(report["suite"]["sha256"]))),
@@ -109,27 +115,29 @@ class _Page:
         return element("details", element("summary", "About this run"), element("dl", *rows), class_="facts")
 
     def _causes(self) -> Html:
-        found = causes(self.results)
-        if not found:
+        all_causes = causes(self.results)
+        if not all_causes:
             return Html("")
-        known = {rule["id"] for rule in self.report["rules"]}
+        rule_ids = {rule["id"] for rule in self.report["rules"]}
         items = []
-        for cause in found:
-            title = element("a", cause.title, href=f"#{cause.title}") if cause.title in known else cause.title
-            more = len(cause.vectors) - NAMED
-            vectors = ", ".join(cause.vectors[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        for cause in all_causes:
+            title = (
+                element("a", cause.title, href=f"#{cause.title}") if cause.title in rule_ids else cause.title
+            )
+            remaining = len(cause.vectors) - NAMED
+            vectors = ", ".join(cause.vectors[:NAMED]) + (f" and {remaining} more" if remaining > 0 else "")
             items.append(
                 element(
                     "li",
                     element("strong", title),
                     f" {cause.count} × ",
-                    emphasized(cause.saying),
+                    emphasized(cause.description),
                     " ",
                     element("span", vectors, class_="vectors"),
                 )
             )
         return element(
-            "section", element("h2", "What is broken"), element("ol", *items), class_="causes", id="broken"
+            "section", element("h2", "Causes"), element("ol", *items), class_="causes", id="broken"
         )
 
     def _filters(self, areas: Sequence[tuple[str, Sequence[Mapping[str, str]]]]) -> Html:
@@ -148,8 +156,8 @@ class _Page:
         )
 
     def _area(self, name: str, rules: Sequence[Mapping[str, str]]) -> Html:
-        passed = sum(rule["status"] == Status.PASSED for rule in rules)
-        title = text(name, " ", element("small", f"{passed} of {len(rules)} rules passed"))
+        num_passed = sum(rule["status"] == Status.PASSED for rule in rules)
+        title = text(name, " ", element("small", f"{num_passed} of {len(rules)} rules passed"))
         return element(
             "section",
             element("h3", title, id=f"area-{name}"),
@@ -160,14 +168,16 @@ class _Page:
     def _rule(self, rule: Mapping[str, str]) -> Html:
         name = rule["id"]
         about = self.about[name]
-        asked = [pair for pair in about if pair[0].outcome is not Outcome.NOT_CLAIMED]
-        passed = [result for result, _ in asked if result.outcome is Outcome.PASSED]
-        wrong = [result for result, blamed in asked if blamed]
-        others = [result for result, blamed in asked if not blamed and result.outcome is not Outcome.PASSED]
+        asked_pairs = [pair for pair in about if pair[0].outcome is not Outcome.NOT_CLAIMED]
+        passes = [result for result, _ in asked_pairs if result.outcome is Outcome.PASSED]
+        failures = [result for result, blamed in asked_pairs if blamed]
+        unrelated_failures = [
+            result for result, blamed in asked_pairs if not blamed and result.outcome is not Outcome.PASSED
+        ]
         silent = [result for result, _ in about if result.outcome is Outcome.NOT_CLAIMED]
         link = spec_link(name, rule["stated"], self.directory)
-        count = f"{len(passed)}/{len(asked)}" if asked else ""
-        said = f"{len(passed)} of {len(asked)} checks passed" if asked else None
+        count = f"{len(passes)}/{len(asked_pairs)}" if asked_pairs else ""
+        tooltip = f"{len(passes)} of {len(asked_pairs)} checks passed" if asked_pairs else None
         summary = element(
             "summary",
             badge(rule["status"]),
@@ -176,7 +186,7 @@ class _Page:
             " ",
             element("span", quoted(rule["sentence"]), class_="sentence"),
             " ",
-            element("span", count, class_="count", title=said),
+            element("span", count, class_="count", title=tooltip),
         )
         inner = [
             element("p", element("b", "Remedy "), quoted(rule["remedy"])),
@@ -188,12 +198,12 @@ class _Page:
                 class_="links",
             ),
             *([element("p", rule["why"][0].upper() + rule["why"][1:] + ".")] if rule["why"] else []),
-            *self._failures(name, wrong),
-            *self._list("Failed for another rule", others, name),
-            *self._list("Passed", passed, name),
+            *self._failures(name, failures),
+            *self._list("Failed because of another rule", unrelated_failures, name),
+            *self._list("Passed", passes, name),
             *self._list("Not claimed", silent, name),
         ]
-        bad = bool(wrong)
+        bad = bool(failures)
         return element(
             "details",
             summary,
@@ -204,57 +214,59 @@ class _Page:
             open=bad,
         )
 
-    def _failures(self, rule: str, wrong: Sequence[Result]) -> Iterator[Html]:
-        """Tell what fails alike once; the others of a kind are folded."""
+    def _failures(self, rule: str, failures: Sequence[Result]) -> Iterator[Html]:
+        """Yield each kind of failure; identical failures are folded."""
         kinds: dict[tuple[str, str, str], list[Result]] = defaultdict(list)
-        for result in wrong:
+        for result in failures:
             kinds[result.outcome, result.check, result.headline].append(result)
         for kind in kinds.values():
-            first, *rest = kind
-            yield self._failure(rule, first)
-            if rest:
+            first_failure, *similar_failures = kind
+            yield self._failure(rule, first_failure)
+            if similar_failures:
                 yield element(
                     "details",
-                    element("summary", f"{len(rest)} more fail alike"),
-                    *(self._failure(rule, result) for result in rest),
+                    element("summary", f"{len(similar_failures)} more identical failures"),
+                    *(self._failure(rule, result) for result in similar_failures),
                     class_="alike",
                 )
 
     def _failure(self, rule: str, result: Result) -> Html:
         key = (result.check, result.vector)
         title = text(badge(result.outcome), f" {result.check} ", element("b", result.vector))
-        if key in self.told:
-            link = element("a", "told in full above", href=f"#{self.told[key]}")
+        if key in self.anchors:
+            link = element("a", "described in full above", href=f"#{self.anchors[key]}")
             return element("p", title, f" {result.headline}: ", link, class_="failure")
-        self.told[key] = f"{rule}.{result.check}.{result.vector}"
-        again = command(result.vector, target(self.report), self.report["options"]["vectors"])
+        self.anchors[key] = f"{rule}.{result.check}.{result.vector}"
+        rerun_command = command(result.vector, target(self.report), self.report["options"]["vectors"])
         label = f"Copy the command that reruns {result.vector}"
         copy = element("button", "Copy", type="button", class_="copy", hidden=True, aria_label=label)
         return element(
             "div",
             element("p", title, " ", emphasized(result.headline)),
             explained(result.explanation, self.about),
-            element("p", _code(again), " ", copy, class_="rerun"),
+            element("p", _code(rerun_command), " ", copy, class_="rerun"),
             class_="failure",
-            id=self.told[key],
+            id=self.anchors[key],
         )
 
     def _list(self, title: str, results: Sequence[Result], rule: str) -> Iterator[Html]:
-        """Fold a list of checks of which nothing has to be told but the vector."""
+        """Yield a folded list of checks with their vectors."""
         if not results:
             return
         items = []
         for result in results:
             blamed = [name for name in result.broken if name != rule]
-            why = text(" breaks ", element("a", blamed[0], href=f"#{blamed[0]}")) if blamed else ""
+            blame = text(" breaks ", element("a", blamed[0], href=f"#{blamed[0]}")) if blamed else ""
             described = self.report["descriptions"].get(result.vector, "")
-            items.append(element("li", f"{result.check} ", element("b", result.vector), why, f" {described}"))
+            items.append(
+                element("li", f"{result.check} ", element("b", result.vector), blame, f" {described}")
+            )
         heading = element("summary", f"{title}: {len(results)}")
         yield element("details", heading, element("ul", *items), class_="list")
 
 
 def _by_area(rules: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    """Return rules with those of an area together, areas and rules in the order of checking."""
+    """Return the rules grouped by area, areas and rules in the order of checking."""
     areas = list(dict.fromkeys(rule["area"] for rule in rules))
     return sorted(rules, key=lambda rule: areas.index(rule["area"]))
 

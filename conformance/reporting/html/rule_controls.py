@@ -14,7 +14,7 @@ def badge(status: str) -> Html:
     return element("span", status, class_="badge", data_status=status)
 
 
-def controls(counts: Mapping[Status, int], *, differing: bool = False) -> Html:
+def controls(counts: Mapping[Status, int], *, differing_filter: bool = False) -> Html:
     """Return search and filters, which the script shows; a box for each status that occurs."""
     boxes = [
         element(
@@ -26,13 +26,15 @@ def controls(counts: Mapping[Status, int], *, differing: bool = False) -> Html:
         for status, count in counts.items()
         if count
     ]
-    only = element("label", element("input", type="checkbox", id="differing"), "only where runtimes differ")
+    differing_box = element(
+        "label", element("input", type="checkbox", id="differing"), "only where runtimes differ"
+    )
     search = element("input", type="search", id="search", autocomplete="off")
     return element(
         "div",
         element("label", "Search", search),
         element("fieldset", element("legend", "Show rules"), *boxes),
-        only if differing else "",
+        differing_box if differing_filter else "",
         element("p", role="status", id="shown"),
         class_="controls",
         hidden=True,

@@ -40,18 +40,18 @@ def script() -> Path:
     """
     web = data("web")
     if not (web / SOURCE).is_file():
-        return built(web, BUNDLE)
+        return built_file(web, BUNDLE)
     if not (web / "node_modules" / "@huggingface").is_dir():
-        raise BrokenAdapter(f"npm's packages are not installed: run npm ci --ignore-scripts in {web}")
+        raise BrokenAdapter(f"the npm packages are not installed: run npm ci --ignore-scripts in {web}")
     return web / SOURCE
 
 
-def built(web: Path, name: Path) -> Path:
+def built_file(web: Path, name: Path) -> Path:
     """Return the path of a file that the build of `web/` makes. Raises BrokenAdapter if it did not."""
     if (web / name).is_file():
         return web / name
     if (web / "package.json").is_file():
-        how = f"run npm ci --ignore-scripts and npm run build in {web}"
+        remedy = f"run npm ci --ignore-scripts and npm run build in {web}"
     else:
-        how = "this installation was made without a build of web/; install a published wheel"
-    raise BrokenAdapter(f"{name.name} is not built: {how}")
+        remedy = "this installation does not contain the built files of web/; install a published wheel"
+    raise BrokenAdapter(f"{name.name} is not built: {remedy}")

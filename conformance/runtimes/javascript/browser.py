@@ -1,6 +1,6 @@
 """A runtime in a browser: `--runtime=browser:chromium`, `browser:firefox`, or `browser:wait` for any other.
 
-The page `web/harness/` speaks the protocol of adapters over a WebSocket; what it can do, it tells itself.
+The page `web/harness/` speaks the protocol of adapters over a WebSocket and claims its capabilities itself.
 """
 
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from ...core.api_scenario import Scenario
 from ...core.data import data
 from ..command import STARTUP
 from ..fault_files import FaultFiles
-from .base import JavaScriptRuntime, built
+from .base import JavaScriptRuntime, built_file
 from .browser_connection import BrowserCommand, BrowserConnection
 from .browser_server import BrowserServer
 
@@ -38,14 +38,14 @@ class BrowserRuntime(JavaScriptRuntime):
         Raises BrokenAdapter where the page is not built, OSError where it cannot be served.
         """
         folder = web or data("web")
-        built(folder, BUNDLE)
+        built_file(folder, BUNDLE)
         self._start_browser = command
         self._server = BrowserServer(folder, host, port, certificate)
         super().__init__("", timeout)
 
     @property
     def invitation(self) -> str:
-        """What a person has to do, if anything."""
+        """What a person must do, if anything."""
         return "" if self._start_browser else f"open {self._server.url}"
 
     def close(self) -> None:

@@ -32,20 +32,20 @@ class BrowserConnection:
     """One page of a browser, connected to the server."""
 
     def __init__(self, server: BrowserServer, command: "BrowserCommand | None", timeout: float) -> None:
-        """Open the page, or wait until somebody does, so many seconds at most."""
+        """Open the page, or wait until a person opens it, up to `timeout` seconds."""
         self._server = server
         self._words: deque[str] = deque(maxlen=STDERR_LINES)
         self._browser = command.start(server.url) if command else None
         self._connection = self._connected(timeout)
 
     def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and return its response, which is as its schema says."""
+        """Send a request and return its response, checked against its schema."""
         op = request["op"]
         if op != "hello":
             self._words.clear()
         while not self._connection.received.empty():
-            if (unasked := self._connection.received.get_nowait()) and not self._noted(unasked):
-                raise BrokenAdapter(f"the page sent {_shown(unasked)} without being asked")
+            if (unasked := self._connection.received.get_nowait()) and not self._note(unasked):
+                raise BrokenAdapter(f"the page sent {_excerpt(unasked)} without a request")
         messages.encode(request)  # as its schema says, before addresses take the place of paths
         addresses = dict(request)
         for key in FOLDERS & request.keys():
@@ -54,15 +54,17 @@ class BrowserConnection:
             self._connection.send(json.dumps(addresses | files))
             text = self._answer(op, timeout)
         if text is None:
-            raise Errored(f"the page was closed, or crashed, during {op!r}{self._death()}")
+            raise Errored(f"the page was closed or crashed during {op!r}{self._death()}")
         if len(text) >= LONGEST_LINE:
             raise BrokenAdapter(f"its response to {op!r} is longer than {LONGEST_LINE} characters")
         try:
             return messages.decode(text.encode(), op)
         except MessageError as error:
-            raise BrokenAdapter(f"a response is not as its schema says: {error}") from error
+            raise BrokenAdapter(f"a response does not match its schema: {error}") from error
         except ValueError:
-            raise BrokenAdapter(f"the page sent {_shown(text)}, which is no message") from None
+            raise BrokenAdapter(
+                f"the page sent {_excerpt(text)}, which is not a message of the protocol"
+            ) from None
 
     def tell(self, message: Message) -> None:
         """Send a message."""
@@ -75,37 +77,39 @@ class BrowserConnection:
             self._browser.end(grace)
 
     def last_words(self) -> str:
-        """Return what the page said in its console since the last request."""
-        return "\n".join(["the page said:", *(f"  {line}" for line in self._words)]) if self._words else ""
+        """Return the console messages of the page since the last request."""
+        return (
+            "\n".join(["console of the page:", *(f"  {line}" for line in self._words)]) if self._words else ""
+        )
 
     def _connected(self, timeout: float) -> WebSocketConnection:
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
-            if connection := self._server.connection(min(left, POLL)):
+        while (remaining := deadline - time.monotonic()) > 0:
+            if connection := self._server.connection(min(remaining, POLL)):
                 return connection
             if self._browser and self._browser.gone:
                 break
-        said = self._browser.last_words() if self._browser else ""
-        whom = self._browser.name if self._browser else "anybody"
+        output = self._browser.last_words() if self._browser else ""
+        opener = self._browser.name if self._browser else "anybody"
         if self._browser:
             self._browser.end(0)
-        raise BrokenAdapter(f"the page was not opened by {whom} within {timeout:g} s", said)
+        raise BrokenAdapter(f"the page was not opened by {opener} within {timeout:g} s", output)
 
     def _answer(self, op: str, timeout: float) -> str | None:
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
+        while (remaining := deadline - time.monotonic()) > 0:
             try:
-                text = self._connection.received.get(timeout=min(left, POLL))
+                text = self._connection.received.get(timeout=min(remaining, POLL))
             except Empty:
                 if self._browser and self._browser.gone:
                     return None
                 continue
-            if text is None or not self._noted(text):
+            if text is None or not self._note(text):
                 return text
         raise TimedOut(f"no answer to {op!r} within {timeout:g} s")
 
-    def _noted(self, text: str) -> bool:
-        """Keep a message that is words of the console, and tell whether it was."""
+    def _note(self, text: str) -> bool:
+        """Store a message of the console, and return whether it was one."""
         with suppress(ValueError):
             message = json.loads(text)
             if isinstance(message, dict) and message.keys() == {"log"}:
@@ -141,9 +145,9 @@ class Browser:
         folder = Path(self._profile.name)
         profile = folder / "profile"
         profile.mkdir()
-        self._said = folder / "stderr"
+        self._stderr = folder / "stderr"
         arguments = launchers.command(command.kind, command.program, profile, url, command.adapter)
-        with self._said.open("wb") as stderr:
+        with self._stderr.open("wb") as stderr:
             self._popen = subprocess.Popen(  # noqa: S603 - a browser that was found, with our own page
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -163,15 +167,17 @@ class Browser:
         status = self._popen.poll()
         if status is None:
             return ""
-        return f"; {self.name} was killed by signal {-status}" if status < 0 else f"; {self.name} left"
+        return f"; {self.name} was killed by signal {-status}" if status < 0 else f"; {self.name} exited"
 
     def last_words(self) -> str:
         """Return the end of its standard error."""
-        lines = self._said.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
-        return "\n".join(["standard error ended with:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)])
+        lines = self._stderr.read_text("utf-8", "replace").splitlines()[-STDERR_LINES:]
+        return "\n".join(
+            ["the last lines of standard error:", *(f"  {line[:STDERR_WIDTH]}" for line in lines)]
+        )
 
     def end(self, grace: float) -> None:
-        """End it, after so many seconds in which it may leave by itself, and remove its profile."""
+        """End it, after up to `grace` seconds in which it may exit by itself, and remove its profile."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGTERM if grace else signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
@@ -182,5 +188,5 @@ class Browser:
         self._profile.cleanup()
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return repr(text[:80])

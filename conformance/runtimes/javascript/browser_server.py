@@ -1,7 +1,7 @@
-"""The server behind `--runtime=browser:…`: it serves the harness page and packages, and talks to the page.
+"""The server of `--runtime=browser:…`: it serves the harness page and packages, and talks to the page.
 
-Everything lies below a token that nobody can guess, at the loopback address unless told otherwise: a page
-that connects gets the requests of the protocol over a WebSocket, and fetches and puts arrays over HTTP.
+All paths begin with a token that nobody can guess; the default address is the loopback address. A page that
+connects gets the requests of the protocol over a WebSocket, and transfers arrays over HTTP.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ BUSY = 4001
 """The code with which a second page is turned away."""
 
 UNREAD = 1000
-"""A page that says so much without being asked is turned away."""
+"""Maximum number of unread messages of a page; with more, the server closes the connection."""
 
 START = 10
-"""Seconds in which the server has to listen."""
+"""Time limit for starting and stopping the server, in seconds."""
 
 
 class WebSocketConnection:
@@ -56,7 +56,7 @@ class WebSocketConnection:
         self.address = socket_.client.host if socket_.client else ""
 
     def send(self, text: str) -> None:
-        """Send a message; where the page is gone, `received` tells."""
+        """Send a message; if the page is gone, `received` gets None."""
         self._later(self._socket.send_text(text))
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class WebSocketConnection:
             sending.close()
             return
         future = asyncio.run_coroutine_threadsafe(sending, self._loop)
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        future.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 class BrowserServer:
@@ -122,8 +122,8 @@ class BrowserServer:
 
     def package(self, directory: str) -> str:
         """Return the address, relative to the page, at which a package is served."""
-        for name, known in self._packages.items():
-            if known == Path(directory):
+        for name, path in self._packages.items():
+            if path == Path(directory):
                 return f"../package/{name}/"
         name = str(len(self._packages) + 1)
         self._packages[name] = Path(directory)
@@ -188,11 +188,11 @@ class BrowserServer:
         file = self._files.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
-        written = 0
+        size = 0
         with file.open("wb") as stream:
             async for chunk in request.stream():
-                written += len(chunk)
-                if written > LARGEST:
+                size += len(chunk)
+                if size > LARGEST:
                     raise HTTPException(413)
                 stream.write(chunk)
         return Response(status_code=204, headers=HEADERS)

@@ -24,7 +24,7 @@ class DenoRuntime(JavaScriptRuntime):
     """The runtime in Deno, whose WebGPU is part of it: no package of npm is needed for it."""
 
     def __init__(self, timeout: float = 30, variant: str | None = None, driver: str | None = None) -> None:
-        """Look for Deno.
+        """Find Deno.
 
         variant: the only one of the module's that will do. driver: the manifest of a Vulkan driver; by
         default whatever the loader finds. Raises NodeError, BrokenAdapter.

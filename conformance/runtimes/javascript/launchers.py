@@ -62,8 +62,8 @@ def command(kind: str, program: str, profile: Path, url: str, adapter: str | Non
 
 
 def _chromium(program: str, profile: Path, url: str, adapter: str) -> list[str]:
-    chosen = [] if adapter == "default" else [f"--use-webgpu-adapter={adapter}"]
-    return [program, *CHROMIUM, *chosen, f"--user-data-dir={profile}", url]
+    options = [] if adapter == "default" else [f"--use-webgpu-adapter={adapter}"]
+    return [program, *CHROMIUM, *options, f"--user-data-dir={profile}", url]
 
 
 def _firefox(program: str, profile: Path, url: str, _adapter: str) -> list[str]:

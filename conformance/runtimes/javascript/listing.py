@@ -1,4 +1,4 @@
-"""What a directory holds, as a page of a browser is told it: it cannot look for itself."""
+"""Listings of directories for the page of a browser, which cannot read directories."""
 
 import os
 import stat

@@ -23,7 +23,7 @@ class NodeRuntime(JavaScriptRuntime):
     """The runtime in Node."""
 
     def __init__(self, timeout: float = 30, variant: str | None = None, driver: str | None = None) -> None:
-        """Look for Node; npm's `webgpu` is looked for by the adapter, beside itself and where it is started.
+        """Find Node; the adapter finds npm's `webgpu` in its own folder or in the current directory.
 
         variant: the only one of the module's that will do. driver: the manifest of a Vulkan driver, or
         `system` for whatever the loader finds; by default SwiftShader's, where Chromium is installed.
@@ -37,7 +37,7 @@ class NodeRuntime(JavaScriptRuntime):
 
 
 def driver_variables(driver: str | None, usual: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return what the Vulkan loader has to be told beside the environment of this process.
+    """Return the further environment variables for the Vulkan loader.
 
     driver: a manifest; `system`; or None for the first of the `usual` ones that is installed.
     Raises NodeError.
@@ -47,5 +47,5 @@ def driver_variables(driver: str | None, usual: tuple[str, ...] = ()) -> dict[st
     if driver in (None, "system"):
         return {}
     if not Path(str(driver)).is_file():
-        raise NodeError(f"there is no driver manifest {driver}")
+        raise NodeError(f"driver manifest not found: {driver}")
     return {"VK_ICD_FILENAMES": str(driver), "VK_DRIVER_FILES": str(driver)}

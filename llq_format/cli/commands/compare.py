@@ -51,5 +51,5 @@ def compare(
     if json:
         print_json(comparison.to_json())
     elif not output:
-        print_table(stdout(), *comparison.table(every=show_all))
+        print_table(stdout(), *comparison.table(all_rules=show_all))
         print_line(stdout(), suite("reporting.comparison").SIGNS_LEGEND, lead="  ")

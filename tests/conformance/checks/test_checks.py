@@ -221,7 +221,7 @@ def test_a_runtime_declares_its_claims() -> None:
     class Claims(miniatures.Right):
         capabilities = frozenset({"decodes"})
 
-    with pytest.raises(Exception, match="it claims decodes; known are decode, reject"):
+    with pytest.raises(Exception, match="it claims decodes; expected are decode, reject"):
         InProcessRuntime(Claims(), seconds(30))
 
 

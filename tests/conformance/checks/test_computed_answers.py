@@ -102,7 +102,7 @@ def test_logits_need_a_declared_cache() -> None:
     class Silent(Says):
         info = Info("silent")
 
-    with pytest.raises(BrokenAdapter, match="its info declares kv_cache: f32 or f16"):
+    with pytest.raises(BrokenAdapter, match="its info does not declare kv_cache, expected f32 or f16"):
         InProcessRuntime(Silent(), seconds(30))
 
 
@@ -112,7 +112,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("activations", (X, "binary16"), Rounded(X.astype(np.float16)), "of float16, not of float32"),
     ("matvec", (Path(), "w", "int8", X), X.astype(np.float16), "not of float32 or float64"),
     ("logits", (Path(), [1], [1]), [[0.0]], "logits returned list, not a numpy array"),
-    ("generate", (Path(), [1], 1), [1.5], "generate returned token ids that are no integers"),
+    ("generate", (Path(), [1], 1), [1.5], "generate returned token ids that are not integers"),
     ("tokenize", (Path(), "a"), [1], "tokenize returned list, not a Tokenized"),
 ]
 
@@ -154,8 +154,8 @@ def test_either_legal_code_passes(int8: Vector, code: float) -> None:
 def test_an_illegal_code_is_reported(int8: Vector) -> None:
     assert_explained(
         ask(int8, rounded(int8, code=-62)),
-        "codes beyond the guard band",
-        "beyond     1 of 12 elements",
+        "codes outside the guard band",
+        "outside    1 of 12 elements",
         "first      vector 0, element 1",
         "expected   C27C0000  -63.0",
         "got        C2780000  -62.0",
@@ -181,7 +181,7 @@ def test_a_scale_that_is_off_is_reported(int8: Vector) -> None:
 def test_nan_breaks_num_1_before_all(int8: Vector) -> None:
     result = ask(int8, rounded(int8, scale=np.nan, code=np.inf))
     assert result.broken == ("LLQ-NUM-1", "LLQ-ACT-5")
-    assert result.headline == "codes beyond the guard band, scales off by more than 2^-21"
+    assert result.headline == "codes outside the guard band, scales off by more than 2^-21"
     assert_explained(result, "breaks     LLQ-NUM-1", "error/bound inf")
 
 
@@ -236,7 +236,7 @@ def test_the_first_and_the_worst_product_are_reported(products: Vector) -> None:
     actual[1, 2] -= 8
     assert_explained(
         ask(products, actual),
-        "beyond     2 of 6 elements",
+        "outside    2 of 6 elements",
         "first      vector 0, output row 1\n  expected   40000000  2.0\n  got        40200000  2.5",
         "error      0.5; bound 0.25; error/bound 2",
         "worst      vector 1, output row 2",
@@ -294,7 +294,7 @@ def test_logits_of_some_positions_alone_are_not_an_answer(model: Vector) -> None
 
 def test_nan_exceeds_every_bound() -> None:
     actual = np.array([np.nan, np.inf, -np.inf, 1.0])
-    assert error_bound.beyond(actual, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
+    assert error_bound.outside(actual, np.ones(4), np.float64(1e30)).tolist() == [True, True, True, False]
 
 
 # ---- Tokens -------------------------------------------------------------------------------------------
@@ -309,15 +309,15 @@ def generation(vector: Make) -> Vector:
 
 LATE = "LLQ-GEN-2", "LLQ-GEN-1"
 GENERATED: list[tuple[Sequence[int], str, str, tuple[str, ...]]] = [
-    ([7, 5, 9], "another token", "step 1: expected token 8, got token 5", ("LLQ-GEN-1",)),
-    ([7, 8], "generation ends too early", "step 2: expected token 9, got the end", ("LLQ-GEN-1",)),
+    ([7, 5, 9], "different token", "step 1: expected token 8, got token 5", ("LLQ-GEN-1",)),
+    ([7, 8], "generation stops too early", "step 2: expected token 9, got the end", ("LLQ-GEN-1",)),
     (
         [7, 8, 9, 4],
-        "generation ends too late",
+        "generation stops too late",
         "step 3: expected the end, got token 4",
         ("LLQ-GEN-2", "LLQ-GEN-1"),
     ),
-    ([7, 8, 2], "another token", "step 2: expected token 9, got token 2", LATE),
+    ([7, 8, 2], "different token", "step 2: expected token 9, got token 2", LATE),
 ]
 
 
@@ -335,7 +335,7 @@ def test_what_is_wrong_with_tokens_and_text_is_reported(vector: Make) -> None:
     prompt = vector("tokenize", "LLQ-TOK-1", text="é", ids=[1, 2], decoded="é")
     assert ask(prompt, Tokenized((1, 2), "é")).outcome is Outcome.PASSED
     result = ask(prompt, Tokenized((1, 1, 2), "e"))
-    assert result.headline == "other token ids, another text decoded"
+    assert result.headline == "different token ids, different text decoded"
     assert_explained(
         result, "text       '\\xe9'", "id 1: expected 2, got 1", "expected   '\\xe9'\n  got        'e'"
     )

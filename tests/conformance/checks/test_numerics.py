@@ -140,9 +140,9 @@ def test_one_code_outside_the_band_fails(vector: Vector, step: int) -> None:
     where = tuple(int(i) for i in np.argwhere(codes == bound)[0])
     result = ask(Codes(0, where, step), vector)
     assert result.outcome is Outcome.FAILED
-    assert result.headline == "codes beyond the guard band"
+    assert result.headline == "codes outside the guard band"
     assert f"vector {where[0]}, element {where[1]}" in result.explanation
-    assert f"beyond     1 of {x.size} elements" in result.explanation
+    assert f"outside    1 of {x.size} elements" in result.explanation
 
 
 @pytest.mark.parametrize("flush", [True, False])

@@ -62,15 +62,18 @@ def test_vectors_of_computation_keep_their_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([], "lists no valid vectors: a run would prove nothing"),
+        ([], "lists no valid vectors, expected at least one"),
         ([VALID], "lists no invalid vectors"),
         ([INVALID], "lists no valid vectors"),
-        ([VALID, INVALID, VALID], "lists more than once: good"),
+        ([VALID, INVALID, VALID], "contains duplicate ids: good"),
         ([{**VALID, "kind": "maybe"}], "good is of kind 'maybe'"),
         ([{"id": "x"}], "KeyError: 'kind'"),
-        ([{**TOKENIZE, "text": None, "kind": "logits"}], "prompt lacks tokens, splits, expected, bounds"),
+        (
+            [{**TOKENIZE, "text": None, "kind": "logits"}],
+            "prompt has no member tokens, splits, expected, bounds",
+        ),
         ([{**VALID, "rules": []}, INVALID], "good cites no rule"),
-        ([{**VALID, "rules": ["LLQ-NO-1"]}, INVALID], "good cites LLQ-NO-1, which is no rule"),
+        ([{**VALID, "rules": ["LLQ-NO-1"]}, INVALID], "good cites LLQ-NO-1, which is not a rule"),
     ],
 )
 def test_an_index_that_proves_nothing_is_refused(
@@ -107,7 +110,7 @@ def test_set_ups(package: Path) -> None:
     assert file.is_dir()
     set_up(package, {"op": "remove", "file": "moved"})
     assert [path.name for path in package.iterdir()] == ["file"]
-    with pytest.raises(VectorsError, match="no set-up is called 'explode'"):
+    with pytest.raises(VectorsError, match="unknown set-up operation 'explode'"):
         set_up(package, {"op": "explode", "file": "file"})
 
 

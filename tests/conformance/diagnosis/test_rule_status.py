@@ -47,7 +47,10 @@ def test_a_failure_outweighs_other_bad_outcomes() -> None:
 def test_a_rule_is_not_failed_for_another_one() -> None:
     assert status_of(DEQ, PASSED, FAILED).status is Status.PASSED
     unclear = status_of(DEQ, FAILED)
-    assert (unclear.status, unclear.why) == (Status.UNCLEAR, f"checks about it fail for {PACK}")
+    assert (unclear.status, unclear.why) == (
+        Status.UNCLEAR,
+        f"every check of this rule fails because of {PACK}",
+    )
     assert unclear.status.bad
 
 
@@ -65,7 +68,7 @@ def test_what_was_not_asked_is_not_passed() -> None:
 
 
 def test_untestable_rules_give_the_reason() -> None:
-    reason = "it binds writers, and the suite asks readers and runtimes: --exporter asks them"
+    reason = "it applies to writers; the suite tests readers and runtimes (test writers with --exporter)"
     assert status_of("LLQ-WRITE-1", PASSED).why == reason
     untestable = {entry.rule.id for entry in rule_statuses([PASSED]) if entry.status is Status.UNTESTABLE}
     results = [

@@ -136,11 +136,11 @@ def test_a_command_is_asked_with_paths_and_a_crash_is_not_a_refusal(tmp_path: Pa
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("nothing", "--exporter=nothing is none of: reference"),
-        ("cmd:llq export {checkpoint}", "lacks {package}"),
-        ("cmd:llq 'export {checkpoint} {package}", "is no command line"),
-        ("mutant:nobody", "no mutant exporter is called 'nobody'"),
-        ("conforming:nobody", "no conforming variant of the exporter is called 'nobody'"),
+        ("nothing", "--exporter=nothing is not one of: reference"),
+        ("cmd:llq export {checkpoint}", "does not contain {package}"),
+        ("cmd:llq 'export {checkpoint} {package}", "is not a valid command line"),
+        ("mutant:nobody", "there is no mutant exporter 'nobody'"),
+        ("conforming:nobody", "there is no conforming variant of the exporter 'nobody'"),
     ],
 )
 def test_an_unknown_exporter_is_reported(spec: str, message: str) -> None:
@@ -177,12 +177,12 @@ def test_a_failure_is_reported_with_its_rule_and_can_be_rerun() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--exporter-claims=rounding",), "--exporter-claims is about an exporter"),
+        (("--exporter-claims=rounding",), "--exporter-claims requires --exporter"),
         (("--exporter=cmd:/nowhere/it {checkpoint} {package}",), "cannot be started"),
-        (("--exporter=reference", "--quick"), "--quick is about runtimes"),
+        (("--exporter=reference", "--quick"), "--quick applies to runtimes only"),
         (
             ("--exporter=reference", "--runtime=py:examples.python.miniatures:Right"),
-            "judges the packages, and does not claim",
+            "does not claim",
         ),
     ],
 )

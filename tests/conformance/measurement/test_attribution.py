@@ -84,9 +84,9 @@ def test_a_pattern_that_no_mutant_has_is_not_named() -> None:
 
 def test_the_summary_names_the_mutant_once() -> None:
     (cause,) = causes(attribution.answers("scale-nan-accepted"))
-    assert (cause.title, cause.saying) == (
+    assert (cause.title, cause.description) == (
         "LLQ-DEQ-1",
-        "equals *NaN accepted as a scale*, as all wrong verdicts do",
+        "equals *NaN accepted as a scale*, which explains all wrong verdicts",
     )
 
 

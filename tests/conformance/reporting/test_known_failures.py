@@ -65,12 +65,12 @@ def test_a_failure_of_another_rule_is_a_new_one(tmp_path: Path) -> None:
     failures = KnownFailures.load(listed(tmp_path, {**ENTRY, "rule": "LLQ-DEQ-3"}))
     judged = failures.judge(FAILED)
     assert judged.outcome is Outcome.FAILED
-    message = "listed     as a known failure of LLQ-DEQ-3, but this breaks LLQ-PACK-3, LLQ-PACK-4"
+    message = "listed     as a known failure of LLQ-DEQ-3, but this failure breaks LLQ-PACK-3, LLQ-PACK-4"
     assert message in judged.explanation
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reason"), [(Outcome.PASSED, "passes"), (Outcome.NOT_CLAIMED, "is not claimed any more")]
+    ("outcome", "reason"), [(Outcome.PASSED, "passes"), (Outcome.NOT_CLAIMED, "is no longer claimed")]
 )
 def test_an_entry_is_stale_where_its_check_does_not_fail(
     tmp_path: Path, outcome: Outcome, reason: str
@@ -89,7 +89,7 @@ def test_an_entry_is_stale_where_its_check_does_not_fail(
         ('{"known_failures": [{"check": "decode"}]}', "/known_failures/0: 'vector' is a required property"),
         (json.dumps({"known_failures": [{**ENTRY, "reason": ""}]}), "/known_failures/0/reason"),
         (json.dumps({"known_failures": [{**ENTRY, "rule": "PACK-3"}]}), "/known_failures/0/rule"),
-        (json.dumps({"known_failures": [ENTRY, ENTRY]}), "lists decode control more than once"),
+        (json.dumps({"known_failures": [ENTRY, ENTRY]}), "contains more than one entry for decode control"),
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, contents: str, message: str) -> None:
@@ -142,7 +142,10 @@ def test_a_list_is_written_then_used_then_stale(tmp_path: Path, workers: str) ->
     assert outcomes["worked-example"] == "known failure"
     stale = suite(RIGHT, f"--known-failures={file}", "-n", workers)
     assert stale.returncode == 1
-    assert "decode worked-example passes: delete decode worked-example (LLQ-PACK-3: equals" in stale.stdout
+    assert (
+        "decode worked-example passes: delete the entry decode worked-example (LLQ-PACK-3: equals"
+        in stale.stdout
+    )
     assert stale.stdout.count(": delete ") == len(entries(file))
 
 
@@ -154,8 +157,14 @@ def test_what_is_not_selected_is_not_stale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"vector": "contrl"}, "no vector is called contrl: mend or delete decode contrl (LLQ-PACK-3"),
-        ({"check": "refuse"}, "the vector control has no check refuse: mend or delete refuse control"),
+        (
+            {"vector": "contrl"},
+            "there is no vector contrl: correct or delete the entry decode contrl (LLQ-PACK-3",
+        ),
+        (
+            {"check": "refuse"},
+            "vector control has no check refuse: correct or delete the entry refuse control",
+        ),
     ],
 )
 def test_an_entry_about_nothing_fails_before_the_run(

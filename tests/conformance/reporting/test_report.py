@@ -108,8 +108,8 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        ("{", "is no report of the suite"),
-        ("[]", "is no report of the suite"),
+        ("{", "is not a report of the suite"),
+        ("[]", "is not a report of the suite"),
         ('{"report": 2}', "is a report of version 2; this suite reads version 1"),
         ('{"report": 1}', "is a required property"),
     ],
@@ -119,7 +119,7 @@ def test_what_is_not_a_report_is_refused(tmp_path: Path, contents: str, message:
     file.write_text(contents)
     with pytest.raises(ReportError, match=message):
         read(file)
-    with pytest.raises(ReportError, match="give a directory that --report wrote"):
+    with pytest.raises(ReportError, match="pass a directory that --report wrote"):
         read(tmp_path / "nowhere")
 
 

@@ -119,7 +119,7 @@ def test_an_error_message_is_reported_with_the_end_of_standard_error(start: Star
 def test_a_hang_is_ended_and_the_next_request_starts_again(start: Start) -> None:
     runtime = start("def decode(request): time.sleep(3600)")
     assert runtime.capabilities
-    message = rf"no answer to 'decode' within {SHORT} s; was standard output flushed\?"
+    message = rf"no answer to 'decode' within {SHORT} s; does the adapter flush standard output\?"
     with short_limit(runtime), pytest.raises(TimedOut, match=message):
         runtime.decode(PACKAGE, "w")
     assert runtime.validate(PACKAGE).rules == ("LLQ-REC-1",)
@@ -143,14 +143,20 @@ def test_a_crash_is_not_an_answer(start: Start, death: str, message: str) -> Non
 
 
 BROKEN = {
-    "print": ("print('debug: here')", "it wrote 'debug: here' to standard output, which is for the protocol"),
+    "print": (
+        "print('debug: here')",
+        "it wrote 'debug: here' to standard output, which is reserved for the protocol",
+    ),
     "no object": ("return '[1, 2]'", r"it wrote '\[1, 2\]' to standard output"),
-    "another id": ('return {"id": 999, "ok": True}', "it answered request 999 when asked request 1"),
+    "another id": (
+        'return {"id": 999, "ok": True}',
+        "it answered request 999, expected an answer to request 1",
+    ),
     "no id": ('return {"ok": True}', "decode.response: 'id' is a required property"),
     "ok a string": ('return {"id": 1, "ok": "yes"}', "decode.response: /ok: True was expected"),
     "more": ('return {"id": 1, "ok": True, "took": 3}', "Additional properties are not allowed"),
     "no text": ('return {"id": 1, "ok": False}', "error.response: 'error' is a required property"),
-    "no file": ('return {"id": 1, "ok": True}', "but wrote no file at `output`"),
+    "no file": ('return {"id": 1, "ok": True}', "but there is no file at `output`"),
 }
 
 
@@ -165,20 +171,20 @@ def test_a_broken_adapter_is_called_so(start: Start, case: str) -> None:
 
 
 ARRAYS = {
-    "float64": ("np.save(o, np.zeros((2, 2)))", "its .npy has descr '<f8'; it must be '<f4'"),
-    "float16": ("np.save(o, np.zeros(2, '<f2'))", "its .npy has descr '<f2'; it must be '<f4'"),
-    "big-endian": ("np.save(o, np.zeros(2, '>f4'))", "its .npy has descr '>f4'; it must be '<f4'"),
+    "float64": ("np.save(o, np.zeros((2, 2)))", "the descr of its .npy is '<f8', expected '<f4'"),
+    "float16": ("np.save(o, np.zeros(2, '<f2'))", "the descr of its .npy is '<f2', expected '<f4'"),
+    "big-endian": ("np.save(o, np.zeros(2, '>f4'))", "the descr of its .npy is '>f4', expected '<f4'"),
     "Fortran": ("np.save(o, np.zeros((2, 3), '<f4', order='F'))", "its .npy is in Fortran order"),
-    "text": ("open(o, 'w').write('1.0 2.0')", "what it wrote at `output` is no .npy file"),
-    "empty": ("open(o, 'w')", "what it wrote at `output` is no .npy file"),
+    "text": ("open(o, 'w').write('1.0 2.0')", "the file at `output` is not a .npy file"),
+    "empty": ("open(o, 'w')", "the file at `output` is not a .npy file"),
     "short": (
         "np.save(o, np.zeros((2, 3), '<f4')); os.truncate(o, os.path.getsize(o) - 4)",
         r"its .npy has 20 bytes of data where its shape \[2, 3\] needs 24",
     ),
-    "pickled": ("np.save(o, np.array([{}], object))", r"its .npy has descr '\|O'; it must be '<f4'"),
+    "pickled": ("np.save(o, np.array([{}], object))", r"the descr of its .npy is '\|O', expected '<f4'"),
     "version 3": (
         "np.lib.format.write_array(open(o, 'wb'), np.zeros(2, '<f4'), (3, 0))",
-        "its .npy has version 3.0; write version 1.0",
+        "the version of its .npy is 3.0, expected 1.0 or 2.0",
     ),
 }
 
@@ -225,7 +231,9 @@ def test_a_runtime_that_cannot_be_had_says_so_in_the_handshake(start: Start) -> 
     runtime = start("""
         def hello(request): return {"op": "hello", "ok": False, "error": "no adapter,\\nas it were"}
     """)
-    with pytest.raises(Unavailable, match=r"^the runtime cannot be had here: no adapter, as it were$"):
+    with pytest.raises(
+        Unavailable, match=r"^the runtime is not available on this machine: no adapter, as it were$"
+    ):
         _ = runtime.capabilities
 
 

@@ -57,11 +57,14 @@ def test_an_unknown_name_is_reported_with_the_installed_names(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        UnknownRuntimeError, match=r"--runtime=mein is none of: .*; llq.runtimes has no names"
+        UnknownRuntimeError,
+        match=r"--runtime=mein is not one of: .*; the entry point group llq.runtimes is empty",
     ):
         find.find("mein", 1)
     monkeypatch.syspath_prepend(site)
-    message = r"^--runtime=mein is none of: .*; names installed in llq.runtimes are: lost, mine, without-gpu$"
+    message = (
+        r"^--runtime=mein is not one of: .*; names in the entry point group .*: lost, mine, without-gpu$"
+    )
     with pytest.raises(UnknownRuntimeError, match=message):
         find.find("mein", 1)
 
@@ -83,7 +86,7 @@ def test_an_entry_point_does_not_hide_the_reference(site: Path, monkeypatch: pyt
 
 
 def test_an_invalid_command_line_is_reported() -> None:
-    with pytest.raises(UnknownRuntimeError, match="is no command line: No closing quotation"):
+    with pytest.raises(UnknownRuntimeError, match="is not a valid command line: No closing quotation"):
         find.find("cmd:node 'adapter.mjs", 1)
 
 

@@ -56,14 +56,14 @@ def test_reports_of_other_vectors_or_another_suite_are_warned_of(member: str) ->
     report = deepcopy(report_of(NibblePairs))
     report[member]["sha256"] = "0" * 64
     (warning,) = Comparison.of([report_of(Right), report]).warnings
-    assert f"made with different {member}" in warning
+    assert f"different {member}" in warning
     assert "NibblePairs 0: 000000000000" in warning
 
 
 def test_a_report_of_a_part_is_warned_of() -> None:
     part = deepcopy(report_of(Right))
     part["options"]["selection"] = "PACK"
-    assert Comparison.of([part]).warnings == ("Right 0 was asked only in part: -k PACK",)
+    assert Comparison.of([part]).warnings == ("Right 0 was tested only in part: -k PACK",)
 
 
 def test_rules_that_only_another_edition_has_are_rows_too() -> None:
@@ -121,5 +121,5 @@ def test_names_of_runtimes_are_text_in_the_page(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_report_is_reported(directories: list[Path], tmp_path: Path) -> None:
     result = llq("compare", directories[0], tmp_path)
     assert result.exit_code == 1
-    assert "give a directory that --report wrote" in result.stderr
+    assert "pass a directory that --report wrote" in result.stderr
     assert llq("compare").exit_code == 2

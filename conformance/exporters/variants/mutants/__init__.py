@@ -1,4 +1,4 @@
-"""Exporters that are wrong in one thing each, made over the reference exporter.
+"""Mutant exporters: each changes one part of the reference exporter.
 
 Importing the modules adds their mutants to `MUTANTS`.
 """
@@ -15,5 +15,7 @@ __all__ = ["MODULES", "MUTANTS", "Mutant", "exporter"]
 def exporter(name: str) -> Mutant:
     """Return the mutant of a name; raises UnknownExporterError."""
     if name not in MUTANTS:
-        raise UnknownExporterError(f"no mutant exporter is called {name!r}; there are {', '.join(MUTANTS)}")
+        raise UnknownExporterError(
+            f"there is no mutant exporter {name!r}; expected one of {', '.join(MUTANTS)}"
+        )
     return MUTANTS[name]

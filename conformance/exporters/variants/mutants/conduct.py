@@ -1,4 +1,4 @@
-"""Mutants that write the right weights and behave wrongly: traces, what lies in the way, failures."""
+"""Mutants that write correct weights but misbehave: traces, existing directories, failures."""
 
 import random
 import shutil
@@ -15,7 +15,7 @@ BYTES, UNFINISHED, IN_THE_WAY, REMOVE = "WRITE-1", "WRITE-2", "WRITE-5", "WRITE-
 
 
 def saying(make: Callable[[Path, Path], Any]) -> Recipe:
-    """Return an exporter that notes something in extras."""
+    """Return an exporter that writes a note into extras."""
     return Recipe(extras=lambda checkpoint, package: {"note": make(checkpoint, package)})
 
 
@@ -92,7 +92,7 @@ def full_disk_hidden(checkpoint: Path, package: Path) -> None:
             raise
 
 
-@conduct("shards without an index left behind by a failure", REMOVE, "decline")
+@conduct("shards without an index left after a failure", REMOVE, "decline")
 def partial_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
@@ -102,7 +102,7 @@ def partial_left(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("a temporary directory beside the package left behind by a failure", REMOVE, "decline")
+@conduct("a temporary directory next to the package left after a failure", REMOVE, "decline")
 def temporary_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
@@ -111,7 +111,7 @@ def temporary_left(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("an index of what was not written left behind by a failure", UNFINISHED, "decline")
+@conduct("an index of files that were not written left after a failure", UNFINISHED, "decline")
 def index_left(checkpoint: Path, package: Path) -> None:
     try:
         Recipe()(checkpoint, package)
@@ -132,24 +132,24 @@ def index_first(checkpoint: Path, package: Path) -> None:
         raise
 
 
-@conduct("a directory in the way replaced without being told", IN_THE_WAY, "spare")
+@conduct("an existing directory replaced without permission", IN_THE_WAY, "spare")
 def overwriting(checkpoint: Path, package: Path) -> None:
     Recipe()(checkpoint, package, overwrite=True)
 
 
-@conduct("files written into a directory in the way", IN_THE_WAY, "spare")
+@conduct("files written into an existing directory", IN_THE_WAY, "spare")
 def merging(checkpoint: Path, package: Path) -> None:
     if not package.exists():
         Recipe()(checkpoint, package)
         return
-    beside = package.parent / "beside"
-    Recipe()(checkpoint, beside)
-    for file in beside.iterdir():
+    temporary = package.parent / "beside"
+    Recipe()(checkpoint, temporary)
+    for file in temporary.iterdir():
         shutil.move(file, package / file.name)
-    beside.rmdir()
+    temporary.rmdir()
 
 
-@conduct("success though a directory is in the way", REMOVE, "spare")
+@conduct("success reported although the directory exists", REMOVE, "spare")
 def in_the_way_hidden(checkpoint: Path, package: Path) -> None:
     if not package.exists():
         Recipe()(checkpoint, package)

@@ -1,4 +1,4 @@
-"""Mutants that state another model than the checkpoint's, or take a checkpoint that no package can hold."""
+"""Mutants that describe a different model, or accept a checkpoint that cannot be exported."""
 
 import copy
 import json
@@ -61,7 +61,7 @@ def other_pairing(model: dict[str, Any]) -> None:
 mutant("epsilon-of-another-model", "rms_norm_eps 1e-6", SAME, "describe")(
     stating(lambda model: model.update(rms_norm_eps=1e-6))
 )
-mutant("gelu-for-silu", "an activation stated whatever the checkpoint says", SAME, "describe")(
+mutant("gelu-for-silu", "the same activation stated for every checkpoint", SAME, "describe")(
     stating(with_silu)
 )
 mutant("other-pairing-stated", "the other rope_pairing, rows being as they were", SAME, "weights")(
@@ -86,7 +86,7 @@ mutant("frequencies-in-binary16", "RoPE frequencies rounded to binary16", SAME, 
 
 
 def taking(change: Callable[[Path], None], recipe: Callable[[Path, Path], None] | None = None) -> Any:
-    """Return an exporter that mends a copy of the checkpoint before it reads it."""
+    """Return an exporter that changes a copy of the checkpoint before it reads it."""
 
     def export(checkpoint: Path, package: Path) -> None:
         with altered(checkpoint) as copied:
@@ -102,13 +102,13 @@ def setting(**members: Any) -> Any:
     def change(checkpoint: Path) -> None:
         config = checkpoint / "config.json"
         if config.is_file():
-            held = json.loads(config.read_text(encoding="utf-8"))
-            configured(checkpoint, **{key: value for key, value in members.items() if key in held})
+            config_members = json.loads(config.read_text(encoding="utf-8"))
+            configured(checkpoint, **{key: value for key, value in members.items() if key in config_members})
 
     return taking(change)
 
 
-def without(words: tuple[str, ...]) -> Any:
+def without_tensors(words: tuple[str, ...]) -> Any:
     """Return an exporter that leaves out tensors whose names hold one of some words."""
 
     def drop(tensors: Tensors) -> None:
@@ -126,7 +126,7 @@ def without(words: tuple[str, ...]) -> Any:
 
 
 def completed(tensors: Tensors) -> None:
-    """Put zeros where something is missing of a dense model."""
+    """Add zeros for the missing tensors of a dense model."""
     if "model.norm.weight" not in tensors and (embedding := tensors.get("model.embed_tokens.weight")):
         tensors["model.norm.weight"] = "F32", [embedding[1][1]], bytes(4 * embedding[1][1])
     for name in [name for name in tensors if name.endswith("gate_proj.weight")]:
@@ -149,7 +149,7 @@ def reshaped(tensors: Tensors) -> None:
 
 
 def lengthened(checkpoint: Path) -> None:
-    """Put zeros behind a file that ends too early."""
+    """Append zeros to a truncated file."""
     for path in [checkpoint / "model.safetensors", checkpoint]:
         if path.is_file() and path.name == "model.safetensors":
             data = path.read_bytes()
@@ -191,15 +191,15 @@ mutant("quantization-ignored", "quantization_config ignored", REFUSE, "decline")
 mutant("experts-a-token-ignored", "num_experts_per_tok ignored", REFUSE, "decline")(
     setting(num_experts_per_tok=1)
 )
-mutant("biases-ignored", "biases left out", REFUSE, "decline")(without(("bias",)))
-mutant("norms-of-q-ignored", "norms of q left out", REFUSE, "decline")(without(("q_norm",)))
+mutant("biases-ignored", "biases left out", REFUSE, "decline")(without_tensors(("bias",)))
+mutant("norms-of-q-ignored", "norms of q left out", REFUSE, "decline")(without_tensors(("q_norm",)))
 mutant("zeros-for-missing", "zeros in place of missing tensors", REFUSE, "decline")(
     taking(lambda checkpoint: tensors_changed(checkpoint, completed))
 )
 mutant("reshaping", "tensors of another shape reshaped", REFUSE, "decline")(
     taking(lambda checkpoint: tensors_changed(checkpoint, reshaped))
 )
-mutant("lengthening", "zeros behind files cut short", REFUSE, "decline")(taking(lengthened))
+mutant("lengthening", "truncated files extended with zeros", REFUSE, "decline")(taking(lengthened))
 mutant("nan-to-zero", "zero in place of what is not finite", UNFIT, "decline")(
     Recipe(load=lambda source, name: np.nan_to_num(load(source, name), nan=0, posinf=1, neginf=-1))
 )

@@ -1,4 +1,4 @@
-"""A mutant of the exporter: wrong in one thing, with the rule that it breaks and the checks that find it."""
+"""A mutant of the exporter, with the rule that it breaks and the checks that kill it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Export = Callable[[Path, Path], None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """A wrong exporter: its name, what is wrong, the rule that it breaks, the checks that must find it."""
+    """A mutant exporter: its name, its title, the rule that it breaks, the checks that must kill it."""
 
     name: str
     title: str
@@ -26,7 +26,7 @@ class Mutant:
 
     @property
     def info(self) -> Info:
-        """Who it says that it is."""
+        """Name and language of the exporter."""
         return Info(f"mutant {self.name}", language="Python")
 
 

@@ -14,21 +14,21 @@ from .mutant import mutant
 Change = Callable[[Weights, dict[str, Any]], Weights]
 
 
-def changed(ending: str, change: Change, formats: tuple[str, ...] = ("safetensors", "gguf")) -> Recipe:
+def with_change(ending: str, change: Change, formats: tuple[str, ...] = ("safetensors", "gguf")) -> Recipe:
     """Return an exporter that changes tensors whose names end so, in checkpoints of some formats."""
 
-    def loaded(source: Checkpoint, name: str) -> Weights:
+    def load_changed(source: Checkpoint, name: str) -> Weights:
         values = load(source, name)
         if not name.endswith(ending) or source.provenance["format"] not in formats:
             return values
         return np.ascontiguousarray(change(values, source.model))
 
-    return Recipe(load=loaded)
+    return Recipe(load=load_changed)
 
 
-def renamed(other: Callable[[str, dict[str, Any]], str]) -> Recipe:
+def renamed(rename: Callable[[str, dict[str, Any]], str]) -> Recipe:
     """Return an exporter that takes one tensor for another of the same shape."""
-    return Recipe(load=lambda source, name: load(source, other(name, source.model)))
+    return Recipe(load=lambda source, name: load(source, rename(name, source.model)))
 
 
 def pieces(qkv: Weights, model: dict[str, Any]) -> list[Weights]:
@@ -38,7 +38,7 @@ def pieces(qkv: Weights, model: dict[str, Any]) -> list[Weights]:
 
 
 def in_pairs(qkv: Weights, model: dict[str, Any]) -> Weights:
-    """Return rows of q and k as they lie in GGUF files."""
+    """Return rows of q and k in the order of GGUF files."""
     q, k, v = pieces(qkv, model)
     width = model["head_dim"]
     moved = [
@@ -58,7 +58,7 @@ def alternating(gate_up: Weights, _model: dict[str, Any]) -> Weights:
 
 
 def as_stored(values: Weights, _model: dict[str, Any]) -> Weights:
-    """Return a matrix as its transpose lies in memory."""
+    """Return a matrix in the memory order of its transpose."""
     return values.T.reshape(values.shape)
 
 
@@ -74,10 +74,10 @@ def other_expert(name: str, model: dict[str, Any]) -> str:
 SAME = "WRITE-6"
 GGUF, HF = ("gguf",), ("safetensors",)
 mutant("qkv-order", "rows of v before those of k", SAME, "weights", "compute")(
-    changed("qkv", lambda qkv, model: np.concatenate([(p := pieces(qkv, model))[0], p[2], p[1]]))
+    with_change("qkv", lambda qkv, model: np.concatenate([(p := pieces(qkv, model))[0], p[2], p[1]]))
 )
 mutant("q-heads-reversed", "heads of q in reverse order", SAME, "weights", "compute")(
-    changed(
+    with_change(
         "qkv",
         lambda qkv, model: np.concatenate(
             [
@@ -91,12 +91,12 @@ mutant("q-heads-reversed", "heads of q in reverse order", SAME, "weights", "comp
     )
 )
 mutant("gate-up-swapped", "rows of up before those of gate", SAME, "weights", "compute")(
-    changed("gate_up", swapped)
+    with_change("gate_up", swapped)
 )
 mutant("gate-up-alternating", "rows of gate and up in turn", SAME, "weights", "compute")(
-    changed("gate_up", alternating)
+    with_change("gate_up", alternating)
 )
-mutant("experts-transposed", "experts taken as they lie in a stacked tensor", SAME, "weights", "compute")(
+mutant("experts-transposed", "experts in the memory order of a stacked tensor", SAME, "weights", "compute")(
     Recipe(
         load=lambda source, name: (
             as_stored(load(source, name), {}) if ".experts." in name else load(source, name)
@@ -105,28 +105,32 @@ mutant("experts-transposed", "experts taken as they lie in a stacked tensor", SA
 )
 mutant("experts-reversed", "experts in reverse order", SAME, "weights", "compute")(renamed(other_expert))
 mutant("shared-expert-lost", "shared expert of zeros", SAME, "weights", "compute")(
-    changed("shared.down", lambda values, _: 0 * values)
+    with_change("shared.down", lambda values, _: 0 * values)
 )
-mutant("router-transposed", "router as its transpose lies in memory", SAME, "weights")(
-    changed("router", as_stored)
+mutant("router-transposed", "router in the memory order of its transpose", SAME, "weights")(
+    with_change("router", as_stored)
 )
 mutant("gguf-rows-in-pairs", "rows of q and k left in the order of GGUF", SAME, "weights")(
-    changed("qkv", in_pairs, GGUF)
+    with_change("qkv", in_pairs, GGUF)
 )
 mutant("rows-in-pairs", "rows of q and k moved, though they were in order", SAME, "weights", "compute")(
-    changed("qkv", in_pairs, HF)
+    with_change("qkv", in_pairs, HF)
 )
 mutant("embedding-dropped", "an embedding of zeros", SAME, "weights", "compute")(
-    changed("embedding", lambda values, _: 0 * values)
+    with_change("embedding", lambda values, _: 0 * values)
 )
 mutant("embedding-cut", "binary16 by cutting bits off", SAME, "weights")(
-    changed("embedding", lambda values, _: (values.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32))
+    with_change(
+        "embedding", lambda values, _: (values.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+    )
 )
 mutant("embedding-for-head", "the embedding in place of a head of its own", SAME, "weights", "compute")(
     renamed(lambda name, _: "embedding" if name == "lm_head" else name)
 )
 mutant("output-transposed", "attention.output transposed where it is square", SAME, "weights", "compute")(
-    changed("attention.output", lambda values, _: values.T if values.shape[0] == values.shape[1] else values)
+    with_change(
+        "attention.output", lambda values, _: values.T if values.shape[0] == values.shape[1] else values
+    )
 )
 mutant("norms-swapped", "attention_norm and ffn_norm taken for each other", SAME, "weights")(
     renamed(
@@ -138,7 +142,7 @@ mutant("norms-swapped", "attention_norm and ffn_norm taken for each other", SAME
     )
 )
 mutant("norms-plus-one", "1 added to the weights of norms", SAME, "weights")(
-    changed("_norm", lambda values, _: values + np.float32(1))
+    with_change("_norm", lambda values, _: values + np.float32(1))
 )
 mutant("last-norm-lost", "a last norm of ones", SAME, "weights")(
     Recipe(
@@ -146,15 +150,17 @@ mutant("last-norm-lost", "a last norm of ones", SAME, "weights")(
     )
 )
 mutant("last-row-lost", "the last row of each down projection of zeros", SAME, "weights")(
-    changed("down", lambda values, _: np.concatenate([values[:-1], 0 * values[-1:]]))
+    with_change("down", lambda values, _: np.concatenate([values[:-1], 0 * values[-1:]]))
 )
-mutant("last-column-lost", "columns behind the last whole block of zeros", SAME, "weights", "compute")(
-    changed(
+mutant("last-column-lost", "columns after the last whole block set to zero", SAME, "weights", "compute")(
+    with_change(
         "down", lambda values, _: np.where(np.arange(values.shape[1]) < values.shape[1] // 64 * 64, values, 0)
     )
 )
 mutant("negated", "weights of gate with the other sign", SAME, "weights", "compute")(
-    changed("gate_up", lambda values, _: np.concatenate([-np.split(values, 2)[0], np.split(values, 2)[1]]))
+    with_change(
+        "gate_up", lambda values, _: np.concatenate([-np.split(values, 2)[0], np.split(values, 2)[1]])
+    )
 )
 
 
@@ -200,4 +206,4 @@ mutant("zero-point-off", "zero_point one too large", SAME, "weights", "rounding"
 mutant("per-column", "codes by the range of each column", SAME, "rounding")(Recipe(rounder=per_column))
 mutant("downward", "codes rounded down", SAME, "weights", "rounding")(Recipe(rounder=downward))
 mutant("three-bits", "codes of three bits", SAME, "rounding")(Recipe(rounder=three_bits))
-mutant("one-code-less", "the greatest code not used", SAME, "rounding")(Recipe(rounder=one_code_less))
+mutant("one-code-less", "the largest code not used", SAME, "rounding")(Recipe(rounder=one_code_less))

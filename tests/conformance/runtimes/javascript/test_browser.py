@@ -109,7 +109,7 @@ def test_a_page_that_hangs_is_ended_and_the_next_request_gets_a_new_one(
 
 
 def test_a_page_that_is_closed_is_reported_and_replaced(runtime: BrowserRuntime, misbehaving: Path) -> None:
-    with pytest.raises(Errored, match="the page was closed, or crashed, during 'decode'"):
+    with pytest.raises(Errored, match="the page was closed or crashed during 'decode'"):
         runtime.decode(misbehaving, "close")
     assert decodes(runtime)
 

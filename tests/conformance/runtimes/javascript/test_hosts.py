@@ -67,7 +67,7 @@ def test_what_is_missing_is_reported(kind: str, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UnknownRuntimeError, match="there is no driver manifest /none"):
         find.find(f"{kind}:driver=/none", 3)
     monkeypatch.setattr(base, "data", lambda _name: tmp_path)
-    with pytest.raises(BrokenAdapter, match=r"adapter.mjs is not built: this installation was made without"):
+    with pytest.raises(BrokenAdapter, match=r"adapter.mjs is not built: this installation does not contain"):
         find.find(kind, 3)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnknownRuntimeError, match=f"{kind} is not on the path"):
