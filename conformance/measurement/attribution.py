@@ -155,7 +155,7 @@ def _attributions(own: dict[str, Any], foreign: dict[str, Any] | None = None) ->
 
 
 def _attribution(entry: dict[str, Any]) -> Attribution:
-    return Attribution(**entry | {"others": tuple(entry["others"])})
+    return Attribution(**entry | {"other_titles": tuple(entry["other_titles"])})
 
 
 def table(attributions: dict[str, Attributions]) -> str:
