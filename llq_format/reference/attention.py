@@ -12,6 +12,7 @@ from llq_format.metadata.model import Model, Temperature
 from llq_format.reference.activations import Array
 from llq_format.reference.matrix import Matrix
 from llq_format.reference.ops import rms_norm, softmax
+from llq_format.reference.rope import rotate
 
 KVPrecision = Literal["float64", "float32", "float16"]
 
@@ -29,23 +30,6 @@ class KVCache:
         for cache, new in ((self.keys, keys), (self.values, values)):
             cache[:] = [np.concatenate([*cache, new.astype(self.precision)])]
         return self.keys[0].astype(np.float64), self.values[0].astype(np.float64)
-
-
-def rotate(x: Array, angles: Array, pairing: Literal["interleaved", "halves"]) -> Array:
-    """Rotate the pairs of each head (LLQ-DEC-5).
-
-    x: [tokens, heads, head_dim]; angles: float64 [tokens, head_dim / 2], in radians. The dtype of x remains.
-    """
-    half = x.shape[-1] // 2
-    first, second = slice(0, half), slice(half, None)
-    if pairing == "interleaved":
-        first, second = slice(0, None, 2), slice(1, None, 2)
-    cos, sin = (turn(angles).astype(x.dtype, copy=False)[:, None, :] for turn in (np.cos, np.sin))
-    a, b = x[..., first], x[..., second]
-    rotated = np.empty_like(x)
-    rotated[..., first] = a * cos - b * sin
-    rotated[..., second] = b * cos + a * sin
-    return rotated
 
 
 def temperature_factors(positions: Array, temperature: Temperature) -> Array:

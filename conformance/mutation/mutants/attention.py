@@ -76,17 +76,19 @@ def rope_theta_10000(seam: Seam) -> None:
 def rope_keys_off_by_one(seam: Seam) -> None:
     def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
         def mutated_call(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
-            rotate_heads = attention.rotate
             count = 0
 
-            def rotate(heads: Array, angles: Array, pairing: Any) -> Array:
-                nonlocal count
-                count += 1
-                assert self.inv_freq is not None  # noqa: S101 - the layer has RoPE
-                return rotate_heads(heads, angles + (self.inv_freq if count == 2 else 0), pairing)
+            def mutate_rotate(rotate_heads: Callable[..., Array]) -> Callable[..., Array]:
+                def rotate(heads: Array, angles: Array, pairing: Any) -> Array:
+                    nonlocal count
+                    count += 1
+                    assert self.inv_freq is not None  # noqa: S101 - the layer has RoPE
+                    return rotate_heads(heads, angles + (self.inv_freq if count == 2 else 0), pairing)
+
+                return rotate
 
             inner = Seam({})
-            inner.replace(attention, "rotate", rotate)
+            inner.wrap(attention, "rotate", mutate_rotate)
             try:
                 return call(self, x, positions, cache)
             finally:

@@ -12,9 +12,10 @@ from hypothesis.extra import numpy as arrays
 import llq_format
 from llq_format.metadata.model import Temperature
 from llq_format.reference.activations import quantize_int8, round_binary16
-from llq_format.reference.attention import attends, rotate, temperature_factors
+from llq_format.reference.attention import attends, temperature_factors
 from llq_format.reference.matrix import Int8Matrix
 from llq_format.reference.ops import gelu, rms_norm, sigmoid, silu, softmax
+from llq_format.reference.rope import rotate
 
 _VALUES = st.floats(-1e30, 1e30, allow_subnormal=False)
 
