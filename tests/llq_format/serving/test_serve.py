@@ -169,7 +169,7 @@ def test_what_is_not_a_package_or_has_no_program_is_refused(tmp_path: Path) -> N
     result = llq("serve", tmp_path, "--no-open")
     assert (result.exit_code, "LLQ-PKG-1" in result.stderr) == (1, True)
     result = llq("serve", tiny(tmp_path, "--no-program"), "--no-open")
-    assert (result.exit_code, "no program" in result.stderr) == (1, True)
+    assert (result.exit_code, "no execution program" in result.stderr) == (1, True)
     assert "llq program" in result.stderr
 
 

@@ -124,7 +124,7 @@ def test_ids_outside_the_vocabulary_are_refused_before_anything_runs(
 
 @pytest.mark.parametrize("context", [0, -1, 65])
 def test_a_context_larger_than_the_programs_is_refused(package: llq_format.Package, context: int) -> None:
-    with pytest.raises(ContextError, match="this program has 1 to 64"):
+    with pytest.raises(ContextError, match="this program supports 1 to 64"):
         executor_of(package, context=context)
 
 
