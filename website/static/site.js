@@ -11,5 +11,6 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   };
   update();
+  addEventListener("load", update);  // images have their sizes now
   addEventListener("resize", update);
 });
