@@ -78,7 +78,7 @@ def test_an_entry_is_stale_where_its_check_does_not_fail(
     failures = KnownFailures.load(listed(tmp_path, ENTRY))
     (stale,) = failures.stale([replace(FAILED, outcome=outcome)])
     entry = "decode control (LLQ-PACK-3: nibbles, until 2.0)"
-    assert stale == f"decode control {reason}: delete {entry} from {failures.file}"
+    assert stale == f"decode control {reason}: delete the entry {entry} from {failures.file}"
 
 
 @pytest.mark.parametrize(
