@@ -42,7 +42,7 @@ def test_an_explanation_computes_only_answers_that_differ(
 ) -> None:
     """Those of the mutants that the question kills, so that an explanation takes a second or less."""
     answers: dict[tuple[str, str, str, str], object] = {}
-    monkeypatch.setattr(recognition, "_known", answers)
+    monkeypatch.setattr(recognition, "_cached_answers", answers)
     check, vector = QUESTIONS["logits-chunks-int8"]
     mutant = MutantRuntime([MUTANTS["chunks-ignored"]])
     result = check(InProcessRuntime(mutant, seconds(60)), vector, tmp_path)

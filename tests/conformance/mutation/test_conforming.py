@@ -47,5 +47,5 @@ def test_a_conforming_variant_passes(name: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_variant_is_reported_with_similar_names() -> None:
-    with pytest.raises(UnknownVariantError, match="near are token-by-token"):
+    with pytest.raises(UnknownVariantError, match="did you mean token-by-token"):
         runtime("token-by-tokens")

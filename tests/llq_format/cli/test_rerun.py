@@ -42,10 +42,10 @@ def test_a_setup_is_created_for_the_vector() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["worked-exmaple"], "there is no vector 'worked-exmaple'; did you mean worked-example?"),
+        (["worked-exmaple"], "there is no vector 'worked-exmaple': did you mean worked-example?"),
         (["2-0"], "did you mean "),
-        (["qqqqqq"], "see index.json"),
-        (["worked-example", "--runtime=nothing"], "--runtime=nothing is none of"),
+        (["qqqqqq"], "index.json lists all"),
+        (["worked-example", "--runtime=nothing"], "--runtime=nothing is not one of"),
         (["worked-example", "--vectors=/nowhere"], "cannot be used"),
     ],
 )

@@ -335,14 +335,15 @@ export const CHANGES = {
         if (first !== undefined && original.finishReason === "stop") yield first;
       }),
   })),
-  "seed-ignored": models((model) =>
-    withArguments(model, (prompt, options) => [
+  "seed-ignored": models((model) => {
+    let calls = 0; // a fixed sequence: two random seeds can give the same text
+    return withArguments(model, (prompt, options) => [
       prompt,
       options?.temperature && Number.isInteger(options.seed)
-        ? { ...options, seed: Math.floor(Math.random() * 2 ** 50) }
+        ? { ...options, seed: 48271 ** ++calls % 2147483647 }
         : options,
-    ]),
-  ),
+    ]);
+  }),
   "seed-moves-on": models((model) => {
     let calls = 0;
     return withArguments(model, (prompt, options) => [

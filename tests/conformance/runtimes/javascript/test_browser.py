@@ -115,9 +115,9 @@ def test_a_page_that_is_closed_is_reported_and_replaced(runtime: BrowserRuntime,
 
 
 def test_answers_that_break_the_protocol_are_reported(runtime: BrowserRuntime, misbehaving: Path) -> None:
-    with pytest.raises(BrokenAdapter, match="wrote no file"):
+    with pytest.raises(BrokenAdapter, match="there is no file at `output`"):
         runtime.decode(misbehaving, "silent")
-    with pytest.raises(BrokenAdapter, match="not as its schema says"):
+    with pytest.raises(BrokenAdapter, match="does not match its schema"):
         runtime.decode(misbehaving, "chatty")
     assert decodes(runtime)
 
@@ -169,8 +169,8 @@ def test_a_page_that_nobody_opens_is_reported(web: Path, monkeypatch: pytest.Mon
     [
         ("browser:opera", "browsers are chromium, firefox, wait"),
         ("browser:chromium,port=1", "options as in"),
-        ("browser:wait,port=none", "a port is a number"),
-        ("browser:wait,certificate=file", "comes with its key"),
+        ("browser:wait,port=none", "port must be a number"),
+        ("browser:wait,certificate=file", "must be given together"),
     ],
 )
 def test_specs_that_cannot_be_are_reported(spec: str, message: str) -> None:

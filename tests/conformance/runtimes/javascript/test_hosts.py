@@ -64,7 +64,7 @@ def test_it_computes_logits(host: tuple[str, Runtime]) -> None:
 def test_what_is_missing_is_reported(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownRuntimeError, match=f"options are as in {kind}:variant=portable"):
         find.find(f"{kind}:adapter=one", 3)
-    with pytest.raises(UnknownRuntimeError, match="there is no driver manifest /none"):
+    with pytest.raises(UnknownRuntimeError, match="driver manifest not found: /none"):
         find.find(f"{kind}:driver=/none", 3)
     monkeypatch.setattr(base, "data", lambda _name: tmp_path)
     with pytest.raises(BrokenAdapter, match=r"adapter.mjs is not built: this installation does not contain"):
