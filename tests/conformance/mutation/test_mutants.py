@@ -137,7 +137,7 @@ def test_a_pair_of_misreadings_is_named(tmp_path: Path) -> None:
 def test_an_unknown_mutant_is_reported_with_similar_names() -> None:
     with pytest.raises(UnknownMutantError, match="did you mean nibble-pairs"):
         runtime("nible-pairs")
-    with pytest.raises(UnknownRuntimeError, match="no mutant is called 'x1'"):
+    with pytest.raises(UnknownRuntimeError, match="there is no mutant 'x1'"):
         find("mutant:x1", 1)
 
 
