@@ -50,7 +50,7 @@ def test_the_suite_passes(adapter: str, variant: str, kv_cache: str, selection: 
     [
         ("adapter=voodoo2", "no WebGPU adapter matches 'voodoo2'; the adapters are: "),
         ("adapter=lavapipe,variant=fastest", "no variant 'fastest'"),
-        ("kv_cache=f64", "a KV cache is f16 or f32"),
+        ("kv_cache=f64", "kv_cache must be f16 or f32"),
         ("kvcache=f16", "options are as in webgpu:adapter=lavapipe,variant=portable,kv_cache=f16"),
         ("adapter=", "options are as in"),
     ],
