@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..core.check import Outcome, Result
 from ..core.rules import registry
-from ..mutation.kill_matrix import saved
+from ..mutation.kill_matrix import portable_headline, saved
 
 VERDICTS = ("accept", "refuse", "withhold")
 """The checks of validators, whose failures are explained together."""
@@ -100,7 +100,9 @@ def common_verdict(results: Sequence[Result]) -> CommonCause | None:
     """
     questions = {_question(result) for result in results if result.check in VERDICTS and _has_answer(result)}
     headlines = {
-        _question(r): r.headline for r in results if r.check in VERDICTS and r.outcome is Outcome.FAILED
+        _question(result): portable_headline(result.headline)
+        for result in results
+        if result.check in VERDICTS and result.outcome is Outcome.FAILED
     }
     if not headlines:
         return None

@@ -20,7 +20,7 @@ from ..checks import CHECKS
 from ..core.check import Check, Outcome
 from ..core.vectors import Vector, load
 from ..diagnosis import recognition
-from ..mutation.kill_matrix import KillMatrix, Kills, save, saved
+from ..mutation.kill_matrix import KillMatrix, Kills, portable_headline, save, saved
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime, runtime
 from ..mutation.mutants.validation import overlooking
 from ..mutation.recorder import Recorder
@@ -108,7 +108,7 @@ def bad_answers(name: str, limit: int | None = None) -> BadAnswers:
             result = check(InProcessRuntime(recorder, TIMEOUT), vector, Path(workspace, check.name))
             digest = recorder.take_digest()
             if result.outcome is not Outcome.PASSED:
-                answers[f"{check.name}-{vector.id}"] = result.headline, digest
+                answers[f"{check.name}-{vector.id}"] = portable_headline(result.headline), digest
                 if len(answers) == limit:
                     break
     return answers

@@ -1,6 +1,7 @@
 """The kill matrix as data, quick.json: which question catches which mutant, and how verdicts are wrong."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,14 @@ Kills = Mapping[str, frozenset[str]]
 
 Headlines = Mapping[str, Mapping[str, str]]
 """For each mutant that a check of verdicts must kill: the failed questions and their headlines."""
+
+
+_ABSOLUTE_PATH = re.compile(r"'/(?:[^'/]*/)*([^'/]+)'")
+
+
+def portable_headline(headline: str) -> str:
+    """Return a headline with absolute paths cut to file names, so that it is the same on every machine."""
+    return _ABSOLUTE_PATH.sub(r"'\1'", headline)
 
 
 @dataclass(frozen=True)

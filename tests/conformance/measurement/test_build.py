@@ -9,7 +9,7 @@ from conformance.core.check import Outcome
 from conformance.core.rules import registry
 from conformance.diagnosis import recognition
 from conformance.measurement import build
-from conformance.mutation.kill_matrix import KillMatrix, save, saved
+from conformance.mutation.kill_matrix import KillMatrix, portable_headline, save, saved
 from conformance.mutation.mutants import MUTANTS, runtime
 from conformance.mutation.quick import quick
 from conformance.runtimes.in_process import InProcessRuntime
@@ -112,3 +112,10 @@ def test_the_cover_is_small_and_whole() -> None:
 def test_twins_are_those_that_answer_the_same() -> None:
     first, second = {"x": ("refused", "00")}, {"x": ("refused", "01")}
     assert build.indistinguishable_mutants({"a": first, "b": second, "c": first, "d": {}}) == [("a", "c")]
+
+
+def test_headlines_name_no_path_of_the_machine_that_measured_them() -> None:
+    headline = "FileNotFoundError: '/somewhere/vectors/data/invalid/file-missing/package/vector.wgsl'"
+    assert portable_headline(headline) == "FileNotFoundError: 'vector.wgsl'"
+    lines = [line for lines in saved().headlines.values() for line in lines.values()]
+    assert [line for line in lines if "'/" in line] == []
