@@ -5,7 +5,7 @@
 // Position i attends to 0..i, or from the start of its chunk of chunk_size positions (DEC-10). Of these positions, split s takes
 // the s-th of `splits` runs of equal length (the last ones may be shorter or empty). combine joins the splits.
 // Bindings, group 0: q f32[tokens, heads, head_dim] (already times head_dim^-1/2), keys and values [context, kv_heads, head_dim],
-//   binary16 pairs or f32, state u32[64], partials f32[tokens, heads, splits, head_dim + 2] (o, m, l; empty: 0, -3.4e38, 0)
+//   binary16 pairs or f32, state u32[64], partials f32[tokens, heads, splits, head_dim + 2] (o, m, l; l is 0 of an empty split)
 // Threads: grid.x = head, grid.y = split, grid.z = token. A tile is 256 positions, or 128, 64 or 32 where the run is as short:
 // 1, 2, 4 or 8 invocations compute the score of one; then each takes a pair of elements and every n-th position of the tile,
 // n = 256 / (head_dim / 2). Heads wider than 512 are processed in slices of 512 elements, each with all scores.
@@ -98,7 +98,7 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let ways = 256u / width;
     let way = lane / width;
     let pair = kv_first + slice + lane % width;
-    var m = -3.4e38;
+    var m = softmax_lowest;
     var l = 0.0;
     var sum = vec2(0.0);
     for (var tile = first; tile < end; tile += length) {
@@ -118,9 +118,9 @@ fn attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
       }
       let count = min(end - tile, length);
       let is_used = lane < count;
-      let greatest = max(m, group_max(select(-3.4e38, score, is_used), lane));
-      let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
-      let shrink = exp(max(m, greatest - 87.0) - greatest);
+      let greatest = max(m, group_max(select(softmax_lowest, score, is_used), lane));
+      let weight = select(0.0, softmax_weight(score, greatest), is_used);
+      let shrink = softmax_weight(m, greatest);
       attention_weights[lane] = weight;  // the tile before has been read: group_max has a barrier
       workgroupBarrier();
       l = l * shrink + weight;

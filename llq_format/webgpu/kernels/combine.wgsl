@@ -2,8 +2,8 @@
 //
 //   m = max m_s;  l = sum of l_s exp(m_s - m);  value(head, d) = sum of o_s(d) exp(m_s - m) / l
 //
-// Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2], read in pairs (o unnormalised, then m, then l; m = -3.4e38, l = 0 and
-//   any finite o of an empty split), then
+// Bindings, group 0: partials f32[tokens, heads, splits, head_dim + 2], read in pairs (o unnormalised, then m, then l; of an empty split l = 0,
+//   and o is any finite numbers), then
 //   combine_int8:     codes u32[tokens, blocks_stride, 16], sums i32[tokens, blocks_stride], scales f32[tokens]
 //   combine_binary16: rounded f32[tokens, blocks_stride * 64], rounded_sums f32[tokens, blocks_stride]
 // Threads: one or several workgroups of 256 per token (grid.x); several (grid.y) share the blocks of the vector, and each finds
@@ -36,7 +36,7 @@ fn combine_ends(split: u32) -> vec2<f32> {
 
 // The largest m of a head, and 1 / l of all its splits together; `first` is the index of its first split.
 fn combine_softmax(first: u32) -> vec2<f32> {
-  var m = -3.4e38;
+  var m = softmax_lowest;
   for (var s = 0u; s < combine_parameters.splits; s++) {
     m = max(m, combine_ends(first + s).x);
   }
@@ -49,8 +49,8 @@ fn combine_softmax(first: u32) -> vec2<f32> {
 
 // exp(m_s - m) / l of one split; 0 of an empty one.
 fn combine_factor(split: u32, softmax: vec2<f32>) -> f32 {
-  let m = combine_ends(split).x;
-  return select(0.0, exp(max(m, softmax.x - 87.0) - softmax.x) * softmax.y, m > -3.3e38);
+  let ends = combine_ends(split);
+  return select(0.0, softmax_weight(ends.x, softmax.x) * softmax.y, ends.y > 0.0);
 }
 
 fn combine_fits() -> bool {
@@ -66,8 +66,8 @@ fn combine_four(first: u32) -> vec4<f32> {
   let m = vec4(ends[0].x, ends[1].x, ends[2].x, ends[3].x);
   let l = vec4(ends[0].y, ends[1].y, ends[2].y, ends[3].y);
   let greatest = max(max(m.x, m.y), max(m.z, m.w));
-  let counts = (numbers < vec4(p.splits)) & (m > vec4(-3.3e38));
-  let weights = select(vec4(0.0), exp(max(m, vec4(greatest - 87.0)) - greatest), counts);
+  let counts = (numbers < vec4(p.splits)) & (l > vec4(0.0));
+  let weights = select(vec4(0.0), softmax_weights(m, greatest), counts);
   return weights / dot(l, weights);
 }
 
@@ -107,12 +107,14 @@ fn combine_scaled(pairs: mat4x2<f32>, factors: vec4<u32>) -> mat4x2<f32> {
 }
 
 // Four pairs of columns, pair n of columns 2 n and 2 n + 1: of four splits at a time, so that their loads overlap.
-// Heads are computed by a product, because dividing integers is slow; exact below 2^20 pairs.
+// Heads are computed by a product, because dividing integers is slow. It is off by at most one from 2^20 pairs on.
 fn combine_pairs(t: u32, given: vec4<u32>) -> mat4x2<f32> {
   let p = combine_parameters;
   let half = p.head_dim >> 1u;
   let pairs = min(given, vec4(p.heads * half - 1u));
-  let head = vec4<u32>((vec4<f32>(pairs) + 0.5) * (1.0 / f32(half)));
+  var head = vec4<u32>((vec4<f32>(pairs) + 0.5) * (1.0 / f32(half)));
+  head -= select(vec4(0u), vec4(1u), head * half > pairs);
+  head += select(vec4(0u), vec4(1u), (head + 1u) * half <= pairs);
   let split = (t * p.heads + head) * p.splits;
   let stride = half + 1u;
   let place = split * stride + pairs - head * half;

@@ -3,7 +3,7 @@
 //   as in rope and attention, without qk_norm and temperature; the position's own key and value come from qkv
 //
 // The context is split into as many splits as it fills with 64 positions each, at most `splits`; the others are
-// empty: m = -3.4e38, l = 0, and o is unchanged.
+// empty: l = 0, and o is unchanged.
 // Bindings, group 0: qkv f32[(heads + 2 kv_heads) * head_dim], rope f32[context, head_dim / 2, 2], state u32[64],
 //   keys and values [context, kv_heads * head_dim / 8] (vec4 of binary16 pairs), partials f32[heads, splits, head_dim + 2]
 // head_dim is a multiple of 16, at most 256; the cache is binary16. flags: 1 rotate, 2 pairs are halves of the head.
@@ -78,7 +78,7 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   if (group.y >= used) {
     if (lane == 0u) {
       let empty = (head * p.splits + group.y) * (p.head_dim + 2u) + p.head_dim;
-      fused_attention_partials[empty] = -3.4e38;
+      fused_attention_partials[empty] = softmax_lowest;
       fused_attention_partials[empty + 1u] = 0.0;
     }
     return;
@@ -127,7 +127,7 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
   let ways = 256u / words;
   let way = lane / words;
   let element = lane % words;
-  var m = -3.4e38;
+  var m = softmax_lowest;
   var l = 0.0;
   var sum0 = vec4(0.0);
   var sum1 = vec4(0.0);
@@ -164,9 +164,9 @@ fn fused_attention(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     fused_attention_weights[lane] = score;
     workgroupBarrier();
     score += fused_attention_weights[lane ^ 128u];
-    let greatest = max(m, group_max(select(-3.4e38, score, is_used), lane));  // its barriers: all have read their score
-    let weight = select(0.0, exp(max(score - greatest, -87.0)), is_used);
-    let shrink = exp(max(m, greatest - 87.0) - greatest);
+    let greatest = max(m, group_max(select(softmax_lowest, score, is_used), lane));  // its barriers: all have read their score
+    let weight = select(0.0, softmax_weight(score, greatest), is_used);
+    let shrink = softmax_weight(m, greatest);
     fused_attention_weights[lane] = weight;
     workgroupBarrier();
     l *= shrink;

@@ -64,7 +64,7 @@ fn norm_inputs(row: u32, column: u32, distance: u32) -> vec4<f32> {
   return vec4(norm_x[first + at.x], norm_x[first + at.y], norm_x[first + at.z], norm_x[first + at.w]);
 }
 
-// (sum of x^2, largest |x w|) over the row. Sixteen columns at a time, so that their loads overlap.
+// (sum of the squares of 2^-10 x, largest |x w|) over the row. Sixteen columns at a time, so that their loads overlap.
 fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
   var squares = vec4(0.0);
   var most = vec4(0.0);
@@ -81,7 +81,11 @@ fn norm_measures(row: u32, lane: u32) -> vec2<f32> {
     let a1 = norm_within(x1, c + 1024u, 256u);
     let a2 = norm_within(x2, c + 2048u, 256u);
     let a3 = norm_within(x3, c + 3072u, 256u);
-    squares += (a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3);
+    let b0 = mean_square_power * a0;
+    let b1 = mean_square_power * a1;
+    let b2 = mean_square_power * a2;
+    let b3 = mean_square_power * a3;
+    squares += (b0 * b0 + b1 * b1) + (b2 * b2 + b3 * b3);
     most = max(most, max(max(abs(a0 * w0), abs(a1 * w1)), max(abs(a2 * w2), abs(a3 * w3))));
   }
   let peak = max(max(most.x, most.y), max(most.z, most.w));
@@ -93,7 +97,7 @@ fn norm_factor(row: u32, squares: f32) -> f32 {
   let p = norm_parameters;
   var factor = 1.0;
   if ((p.flags & 1u) != 0u) {
-    factor = inverse_root(squares / f32(p.cols) + p.eps);
+    factor = inverse_root_mean_square(squares, p.cols, p.eps);
   }
   if ((p.flags & 4u) != 0u) {
     factor *= norm_score[row];

@@ -82,10 +82,10 @@ fn rope(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if ((p.flags & 4u) != 0u && !is_value) {
     var squares = 0.0;
     for (var e = 2u * lane; e < p.head_dim; e += 512u) {
-      let v = rope_pair(first, e, position, rotate);
+      let v = mean_square_power * rope_pair(first, e, position, rotate);
       squares += dot(v, v);
     }
-    factor = inverse_root(group_sum(squares, lane) / f32(p.head_dim) + p.eps);
+    factor = inverse_root_mean_square(group_sum(squares, lane), p.head_dim, p.eps);
   }
   if (head < p.heads) {
     if (p.floor_scale != 0u) {

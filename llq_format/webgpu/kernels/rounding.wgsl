@@ -1,4 +1,4 @@
-// rounding: conversions between binary32 and binary16 that WGSL leaves open, and a refined inverse square root.
+// rounding: conversions between binary32 and binary16 that WGSL leaves open, a refined inverse square root, and that of a mean square.
 //
 // WGSL states no rounding mode, and its own conversions may flush subnormals: these work on the bits.
 
@@ -32,4 +32,12 @@ fn to_binary16(x: f32) -> f32 {
 fn inverse_root(a: f32) -> f32 {
   let r = inverseSqrt(a);
   return r + 0.5 * r * (1.0 - a * r * r);
+}
+
+// Elements of a mean square are added as squares of 2^-10 x: for up to 2^20 elements the sum overflows only where the mean does.
+const mean_square_power = 0x1p-10;
+
+// 1 / sqrt(mean square + eps) of n elements, from the sum of the squares of 2^-10 x; the mean square is finite.
+fn inverse_root_mean_square(sum: f32, n: u32, eps: f32) -> f32 {
+  return inverse_root(sum / (mean_square_power * mean_square_power * f32(n)) + eps);
 }

@@ -45,10 +45,10 @@ fn route(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   let t = group.x;
   var squares = 0.0;
   for (var c = lane; c < p.cols; c += 256u) {
-    let v = route_x[t * p.x_stride + c];
+    let v = mean_square_power * route_x[t * p.x_stride + c];
     squares += v * v;
   }
-  let factor = inverse_root(group_sum(squares, lane) / f32(p.cols) + p.eps);
+  let factor = inverse_root_mean_square(group_sum(squares, lane), p.cols, p.eps);
   var best = 0.0;
   var choice = 0u;
   for (var expert = 0u; expert < p.num_experts; expert++) {
@@ -63,7 +63,7 @@ fn route(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
   }
   if (lane == 0u) {
-    let e = exp(-min(abs(best), 87.0));
+    let e = select(0.0, exp(-min(abs(best), 87.0)), abs(best) <= 87.0);  // as in activate_silu
     route_choice[t] = choice;
     route_score[t] = select(e, 1.0, best >= 0.0) / (1.0 + e);
   }

@@ -52,12 +52,23 @@ fn sample_key(logit: f32) -> u32 {
   return bits ^ select(0x80000000u, 0xffffffffu, (bits >> 31u) != 0u);
 }
 
+// The logit of a key; of keys below those of all logits, the lowest of them.
 fn sample_logit(key: u32) -> f32 {
-  return bitcast<f32>(key ^ select(0xffffffffu, 0x80000000u, (key >> 31u) != 0u));
+  return bitcast<f32>(max(key, 0x00800000u) ^ select(0xffffffffu, 0x80000000u, (key >> 31u) != 0u));
 }
 
+// Scaled by powers of two, so that neither the difference nor 87 times the temperature overflows, and the divisor is at
+// most 2^64.
 fn sample_weight(logit: f32, how: SampleMeasure) -> f32 {
-  return exp(max(logit - how.greatest, -87.0 * how.temperature) / how.temperature);
+  let power = select(1.0, 0x1p-64, how.temperature >= 0x1p+64);
+  let divisor = power * how.temperature;
+  let half = power * (0.5 * logit - 0.5 * how.greatest);
+  return exp(2.0 * (max(half, -43.5 * divisor) / divisor));
+}
+
+// How many ties of one weight make at least `rest`: 1 to `most`.
+fn sample_ties(rest: f32, weight: f32, most: f32) -> f32 {
+  return clamp(ceil(min(rest, most * weight) / weight), 1.0, most);
 }
 
 fn sample_measured(logit: f32, key: u32, how: SampleMeasure) -> f32 {
@@ -133,9 +144,9 @@ fn sample_top_p(top_p: f32, cut: SampleCut, given: SampleMeasure, lane: u32) -> 
   let key = sample_search(goal, how, lane);
   let rest = goal - sample_total(key, false, how, lane);
   if (above < goal) {  // not even all above the ties of top_k: some of those ties
-    return SampleCut(cut.key, clamp(ceil((goal - above) / tie), 1.0, max(cut.ties, 1.0)));
+    return SampleCut(cut.key, sample_ties(goal - above, tie, max(cut.ties, 1.0)));
   }
-  return SampleCut(key, max(ceil(rest / sample_weight(sample_logit(key), how)), 1.0));
+  return SampleCut(key, sample_ties(rest, sample_weight(sample_logit(key), how), f32(sample_parameters.vocab)));
 }
 
 // High and low word of a product.
@@ -221,7 +232,7 @@ fn sample(@builtin(local_invocation_index) lane: u32) {
   let vocab = sample_parameters.vocab;
   let temperature = bitcast<f32>(sample_sampling[0]);
   let is_greedy = temperature < 0x1p-60;
-  var most = -3.4e38;
+  var most = softmax_lowest;
   for (var id = lane; id < vocab; id += 256u) {
     most = max(most, sample_logits[id]);
   }

@@ -14,8 +14,10 @@ fn vector_int8_column(word: u32) -> u32 {
   return 16u * (word >> 2u) + (word & 3u);
 }
 
+// WGSL promises an accurate quotient for divisors of magnitude 2^-126 to 2^126 only; both powers of two are exact.
 fn vector_int8_inverse(largest: f32) -> f32 {
-  return select(0.0, 127.0 / max(largest, 0x1p-100), largest >= 0x1p-100);
+  let power = select(1.0, 0x1p-32, largest >= 0x1p+96);
+  return select(0.0, power * (127.0 / (power * max(largest, 0x1p-100))), largest >= 0x1p-100);
 }
 
 fn vector_int8_scale(largest: f32) -> f32 {

@@ -27,7 +27,7 @@ KERNELS = (
 )
 """Sections with entry points, in the order in which a model needs them."""
 
-SHARED = ("rounding", "vector_int8", "vector_binary16")
+SHARED = ("rounding", "softmax", "vector_int8", "vector_binary16")
 """Sections that kernels share."""
 
 

@@ -6,11 +6,14 @@ import { SELF_TEST } from "./self_test_data.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("../package/module.js").Section} Section */
+/** @typedef {{ buffer: string, rows: readonly (readonly number[])[], tolerances: readonly number[] }} Output */
+
+const TOKENS = 2;
 
 /**
- * Returns whether a norm, its INT8 codes and a product are correct, which takes every function that differs
- * between
- * variants. A module without these kernels, or with others of their names, is not tested.
+ * Returns whether norms, their INT8 codes, products and an activation are correct, at ordinary operands and at
+ * the ends of their ranges. They use every function that differs between variants.
+ * A module without these kernels, or with others of their names, is not tested.
  *
  * @param {Device} device
  * @param {ReadonlyMap<string, Section>} sections of the module that the device was opened for
@@ -28,7 +31,7 @@ export async function computesRightly(device, sections) {
     if (device.lost === null) return true; // kernels with other bindings
     throw error;
   }
-  const executor = new Executor(test, device, { context: 1 });
+  const executor = new Executor(test, device, { context: TOKENS });
   try {
     for (const [name, data] of Object.entries(SELF_TEST.inputs)) {
       executor.write(
@@ -36,11 +39,25 @@ export async function computesRightly(device, sections) {
         Uint8Array.from(atob(data), (character) => character.charCodeAt(0)),
       );
     }
-    await executor.run("operation", 1);
-    const { expected, tolerance } = SELF_TEST;
-    const actual = new Float32Array(await executor.read("y", 4 * expected.length));
-    return expected.every((value, i) => Math.abs(actual[i] - value) <= tolerance);
+    await executor.run("operation", TOKENS);
+    for (const output of SELF_TEST.outputs) {
+      if (!(await holds(executor, output))) return false;
+    }
+    return true;
   } finally {
     executor.dispose();
   }
+}
+
+/**
+ * Returns whether a buffer holds the expected values.
+ *
+ * @param {Executor} executor
+ * @param {Output} output
+ */
+async function holds(executor, { buffer, rows, tolerances }) {
+  const expected = rows.flat();
+  const columns = rows[0].length;
+  const actual = new Float32Array(await executor.read(buffer, 4 * expected.length));
+  return expected.every((value, i) => Math.abs(actual[i] - value) <= tolerances[Math.floor(i / columns)]);
 }

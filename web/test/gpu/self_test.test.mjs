@@ -64,6 +64,8 @@ test("a variant that computes wrongly is passed over, and refused where it is as
 for (const [name, old, text] of [
   ["half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"],
   ["reduce_portable", "+", "-"],
+  ["vector_int8", "127.0 / (power * ", "select(127.0, 0.0, largest > 0x1p+126) / (power * "],
+  ["activate", "exp(-min(abs(z), vec4(87.0)))", "exp(-min(abs(z), vec4(80.0)))"],
 ]) {
   test(`the test sees a wrong ${name}`, async () => {
     const faulty = swapped(name, old, text);

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.gpu
 
 U = 2.0**-24
 GATED, GELU = 1, 2
+LARGEST = float(np.finfo(np.float32).max)
 _ERFC = np.vectorize(math.erfc)
 
 
@@ -69,6 +70,17 @@ def test_extreme_inputs_give_finite_results(flags: int) -> None:
     values, error = exact(hidden, flags)
     rounded, sums = activate("activate_binary16", hidden, flags)
     check_binary16(values[0], error[0], rounded[0], sums[0])
+
+
+def test_what_vanishes_does_not_return_with_a_large_factor() -> None:
+    gates = np.array([-LARGEST, -1e20, -1000, -87, -86, -80, -60, 0, 60, 88], np.float32)
+    factors = np.array([1e38, 1e38, 1e38, 1e37, 1e33, 1e33, 1e25, 1e38, 1, 1], np.float32)
+    hidden = np.concatenate([gates, factors])[None]
+    values, error = exact(hidden, GATED)
+    codes, sums, scales = activate("activate_int8", hidden, GATED)
+    check_int8(values[0], error[0], codes[0], sums[0], float(scales[0]))
+    rounded, rounded_sums = activate("activate_binary16", hidden, GATED)
+    check_binary16(values[0], error[0], rounded[0], rounded_sums[0])
 
 
 @pytest.mark.parametrize("flags", [0, GELU])

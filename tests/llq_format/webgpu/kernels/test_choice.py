@@ -78,6 +78,17 @@ def choose(logits: Array, variant: str = "portable", repeats: int = 1) -> tuple[
     return state, tokens
 
 
+@pytest.mark.parametrize("size", [1e-20, 5e18])
+def test_routers_are_accurate_for_mean_squares_of_any_size(size: float) -> None:
+    x = (size * np.random.default_rng(6).uniform(1, 2, (1, 2000))).astype(np.float32)
+    router = np.array([[-1.0], [2.0], [1.0]], np.float32) * np.full(2000, 2.0**-11, np.float32)
+    choice, score = route(x, np.ones(2000, np.float32), router, 0)
+    wide = x.astype(np.float64)
+    r = (wide[0] / np.sqrt((wide**2).mean() + EPS)) @ router[1].astype(np.float64)
+    assert choice[0] == 1
+    assert abs(score[0] - 1 / (1 + np.exp(-r))) <= 2.0**-18
+
+
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 @pytest.mark.parametrize("vocab", [1, 2, 63, 256, 257, 16384, 16385, 50001])
 def test_greedy_choice(vocab: int, variant: str) -> None:

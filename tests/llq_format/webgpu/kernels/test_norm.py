@@ -103,6 +103,20 @@ def test_input_rounding_alone_takes_ties_to_even_or_within_the_guard_band() -> N
         check_int8(wide, np.zeros(130), codes[t, :3], sums[t, :3], float(scales[t]))
 
 
+@pytest.mark.parametrize("size", [1e-30, 2.0**-63, 1e-9, 1e15, 5e18])
+@pytest.mark.parametrize("flags", [1, 1 | 2])
+def test_mean_squares_up_to_the_largest_are_accurate(flags: int, size: float) -> None:
+    x, weight, _ = case(np.random.default_rng(4), 1, 3000, flags)
+    x[0, :3000] = size * np.random.default_rng(5).uniform(
+        1, 2, 3000
+    )  # the sum of squares overflows, the mean does not
+    values, error = exact(x[:, :3000], weight, flags, None)
+    rounded, sums = norm("norm_binary16", x, weight, flags, cols=3000)
+    codes, code_sums, scales = norm("norm_int8", x, weight, flags, cols=3000)
+    check_binary16(values[0], error[0], rounded[0, : 47 * 64], sums[0, :47])
+    check_int8(values[0], error[0], codes[0, :47], code_sums[0, :47], float(scales[0]))
+
+
 @pytest.mark.parametrize("variant", VARIANT_NAMES)
 def test_binary16_rounding_is_exact_for_every_kind_of_value(variant: str) -> None:
     halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
