@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from llq_format.validation.module import check_module
+from llq_format.validation.module import Section, check_module
 from llq_format.webgpu.planning.bindings import accesses, binding_names
 from llq_format.webgpu.planning.program_files import module_bytes
-from llq_format.webgpu.planning.variants import VARIANTS
+from llq_format.webgpu.planning.variants import SHARED, VARIANTS
 from tests.support.repository import SPEC
 
 ANNEX = (SPEC / "kernels.md").read_text(encoding="utf-8")
@@ -55,9 +55,39 @@ def test_bindings_and_parameters_are_those_of_the_module(entry_point: str) -> No
 
 def test_every_section_is_an_alternative_shared_or_has_entry_points() -> None:
     alternatives = set(re.findall(r"`((?:dot|half|reduce)_\w+)`", ANNEX))
-    shared = {"rounding", "vector_int8", "vector_binary16"}
     for section in SECTIONS:
-        assert section.entry_points or section.name in alternatives | shared, section.name
+        assert section.entry_points or section.name in alternatives | set(SHARED), section.name
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "sections"),
+    [
+        ("exp", "e^", {"activate", "route", "sample", "softmax"}),
+        ("log", "ln", {"rope"}),
+        ("inverseSqrt", "inverseSqrt", {"rounding"}),
+        ("i32", "i32", {"vector_int8"}),
+    ],
+)
+def test_inexact_functions_are_in_the_table_of_domains(
+    function: str, operation: str, sections: set[str]
+) -> None:
+    call = re.compile(
+        rf"\b(?:{function}|vec\d<{function}>)\((?!q\)|a\b|b\b|word\b)"
+    )  # unsigned to signed is exact
+    assert {section.name for section in SECTIONS if call.search(_code(section))} == sections
+    domains = ANNEX.split("## Domains of operations")[1].split("\n## ")[0]
+    assert operation in domains
+
+
+def test_kernels_use_no_function_of_wide_error() -> None:
+    calls = {name for section in SECTIONS for name in re.findall(r"\b(\w+)\(", _code(section))}
+    inherited = {"pow", "tanh", "sinh", "cosh", "sqrt", "exp2", "log2", "sin", "cos", "tan", "atan", "atan2"}
+    narrowing = {"pack2x16float", "quantizeToF16", "pack4x8snorm", "f16"}
+    assert not calls & (inherited | narrowing)
+
+
+def _code(section: Section) -> str:
+    return re.sub(r"//.*", "", section.text)
 
 
 def test_the_table_of_variants_is_that_of_the_planner() -> None:
