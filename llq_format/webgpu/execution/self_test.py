@@ -61,7 +61,7 @@ def self_test() -> SelfTest:
     q = rng.integers(0, 16, (2, BLOCK, BLOCK)).astype(np.uint8)
     scale, zero_point = np.array([0.375, 1.5]) * 2.0**-13, np.array([-3, 9], np.int8)
     gates = np.array([-_LARGEST, -1000, -86, -20, -1, 0, 1, 20, 86, _LARGEST])
-    factors = np.array([1e20, 1e20, 1e36, 1e8, 1, 1, 1, 0.2, 0.05, 1e-38])
+    factors = np.array([1e20, 1e20, 1e36, 1e8, 1, 1, 1, 0.2, 0.05, 2.0**-126])
     inputs = {
         "x": (np.array([[1.0], [2.0**54]]) * x).astype(np.float32),
         "extremes": (steps * codes).astype(np.float32),

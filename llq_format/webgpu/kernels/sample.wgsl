@@ -35,7 +35,7 @@ var<workgroup> sample_chosen: u32;
 // Measure of a pass: 1 for each token, or its weight.
 struct SampleMeasure {
   by_weight: bool,
-  greatest: f32,
+  half_greatest: f32,  // half of the largest logit
   temperature: f32,
   floor: u32,  // keys below it measure 0
 }
@@ -62,7 +62,7 @@ fn sample_logit(key: u32) -> f32 {
 fn sample_weight(logit: f32, how: SampleMeasure) -> f32 {
   let power = select(1.0, 0x1p-64, how.temperature >= 0x1p+64);
   let divisor = power * how.temperature;
-  let half = power * (0.5 * logit - 0.5 * how.greatest);
+  let half = power * (0.5 * logit - how.half_greatest);
   return exp(2.0 * (max(half, -43.5 * divisor) / divisor));
 }
 
@@ -237,7 +237,8 @@ fn sample(@builtin(local_invocation_index) lane: u32) {
     most = max(most, sample_logits[id]);
   }
   let greatest = group_max(most, lane);
-  let how = SampleMeasure(true, greatest, select(temperature, 1.0, is_greedy), 0u);
+  let half_greatest = group_max(0.5 * most, lane);  // not 0.5 * greatest: a compiler could subtract before it halves
+  let how = SampleMeasure(true, half_greatest, select(temperature, 1.0, is_greedy), 0u);
   var cut = SampleCut(sample_key(greatest), 1.0);
   if (!is_greedy) {
     cut = sample_top_k(sample_sampling[1], how, lane);
