@@ -42,7 +42,7 @@ CODES = frozenset(
             "stalled",
             "range",
         ),
-        *("redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device", "shader"),
+        *("redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device", "shader", "wrong"),
         *("out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "no-template", "template", "context"),
         *("input", "disposed", "llq"),
     }

@@ -239,6 +239,12 @@ _MODULE = (
         "a workgroup of {x} x {y} x {z}",
         "1 to {maximum} invocations, at most {maximum_z} in dimension z",
     ),
+    _code(
+        "variant-not-compiled",
+        "WGSL-5",
+        "variant {variant}, which the compiler refuses: {problem!a}",
+        "WGSL that every compiler accepts",
+    ),
 )
 
 _PROGRAM = (

@@ -82,7 +82,7 @@ SHOWN_BY = {
     "LLQ-NUM-6": ["variant float32-shuffled", "variant kernel-worst-order"],
     "LLQ-NUM-7": ["variant kernel-fused"],
     "LLQ-NUM-8": ["variant norm-by-reciprocal", "variant codes-by-reciprocal"],
-    "LLQ-NUM-9": ["variant subnormals-flushed"],
+    "LLQ-NUM-9": ["vector int8-extremes"],
     "LLQ-NUM-10": ["variant online-softmax"],
     "LLQ-NUM-11": ["variant token-by-token", "variant three-tokens-at-a-time"],
     "LLQ-NUM-12": ["variant all-experts-masked"],

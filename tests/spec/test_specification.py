@@ -72,6 +72,7 @@ BEHAVIOUR = {
     ],
     "LLQ-WGSL-5": [
         "llq_format/webgpu/kernels/test_tint.py::test_tint_accepts_every_variant_and_the_unchanged_file",
+        "llq_format/webgpu/execution/test_executor_devices.py::test_a_module_of_a_package_that_does_not_compile_is_a_violation",
     ],
     "LLQ-PROG-22": [
         "llq_format/validation/test_program.py::test_an_executor_refuses_what_breaks_a_rule_before_it_asks_for_a_device",
@@ -277,7 +278,8 @@ def test_every_rule_that_is_mentioned_exists(folder: str) -> None:
 def test_every_rule_of_a_checked_stage_and_no_other_has_findings() -> None:
     """That each code is reported is tested by `test_finding_codes.py`."""
     with_findings = {rule for code in FINDING_CODES.values() for rule in code.rules}
-    assert with_findings == {rule.id for rule in registry().values() if rule.stage in CHECKED}
+    checked = {rule.id for rule in registry().values() if rule.stage in CHECKED}
+    assert with_findings == checked | {"LLQ-WGSL-5"}  # executors report it, for it takes a compiler
 
 
 def test_rules_that_a_schema_names_have_findings() -> None:

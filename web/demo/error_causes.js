@@ -17,6 +17,8 @@ const CAUSES = {
   "no-program": "This package holds weights but no program to run them. `llq program` writes one.",
   "out-of-memory": "The graphics device has not enough memory for this model. Closing other tabs may help.",
   shader: "The kernels of this model do not compile on this device.",
+  wrong:
+    "The graphics device computes wrong results with the kernels of this model. A newer driver may help.",
   "device-lost": "The graphics device went away. Trying again opens it anew.",
 };
 

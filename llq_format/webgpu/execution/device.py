@@ -8,7 +8,7 @@ from typing import Any
 import wgpu
 
 from llq_format.webgpu.execution.adapters import find_adapter, supports, wgpu_feature
-from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
+from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError, ShaderError
 from llq_format.webgpu.planning.program import SLOT_BYTES, Program, ProgramVariant
 
 # WebGPU's default limits; wgpu would otherwise use the larger limits of the adapter.
@@ -43,7 +43,7 @@ class Device:
         """Request a device with default limits and compile the module of a variant.
 
         adapter: see `find_adapter`; variant: a name of one of the program's, or `best`, the last in their
-        order that the adapter has the features of. Raises DeviceError.
+        order that the adapter has the features of. Raises DeviceError, ShaderError (LLQ-WGSL-5).
         """
         self.adapter = find_adapter(adapter)
         self.variant = _choose(self.adapter, program.variants, variant)
@@ -59,9 +59,7 @@ class Device:
             raise DeviceError(
                 f"{self.name} provides no device with WebGPU's default limits: {error}"
             ) from None
-        directives = [line for line in self.variant.directives if line not in _NAGA_REFUSES]
-        text = "\n".join([*directives, *(sections[name] for name in self.variant.sections)])
-        self._module = self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=text)
+        self._module = self._compile_source(sections)
         self._layouts: dict[tuple[str, ...], Any] = {}
         self._pipelines: dict[str, Future[Any]] = {}
         self.parameters_layout = self.gpu.create_bind_group_layout(
@@ -74,6 +72,15 @@ class Device:
                 }
             ],
         )
+
+    def _compile_source(self, sections: Mapping[str, str]) -> Any:
+        directives = [line for line in self.variant.directives if line not in _NAGA_REFUSES]
+        source = "\n".join([*directives, *(sections[name] for name in self.variant.sections)])
+        try:
+            return self.gpu.create_shader_module(label=f"llq {self.variant.name}", code=source)
+        except wgpu.GPUValidationError as error:
+            self.gpu.destroy()
+            raise ShaderError(self.variant.name, _first_error(str(error))) from None
 
     @property
     def name(self) -> str:
@@ -159,6 +166,12 @@ class Device:
         )
 
 
+def _first_error(log: str) -> str:
+    """Return the first error in a message of wgpu, which quotes the source below it."""
+    _, found, rest = log.partition(" error: ")
+    return (rest if found else log).strip().splitlines()[0]
+
+
 def _choose(adapter: Any, variants: Sequence[ProgramVariant], name: str) -> ProgramVariant:
     possible = [variant for variant in variants if supports(adapter, variant)]
     if name == "best":
@@ -176,4 +189,4 @@ def _choose(adapter: Any, variants: Sequence[ProgramVariant], name: str) -> Prog
     raise DeviceError(f"no variant {name!r}; the program has {', '.join(v.name for v in variants)}")
 
 
-__all__ = ["DEFAULT_LIMITS", "Device", "DeviceError", "DeviceLostError", "find_adapter"]
+__all__ = ["DEFAULT_LIMITS", "Device", "DeviceError", "DeviceLostError", "ShaderError", "find_adapter"]

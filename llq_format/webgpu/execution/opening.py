@@ -1,15 +1,15 @@
 """The opening of an executor: selects the program and module, the adapter and the variant of a package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from llq_format.metadata.findings import LLQError
+from llq_format.metadata.findings import LLQError, Place, fail
 from llq_format.metadata.metadata import FileEntry
 from llq_format.package.reader import Package
 from llq_format.validation.execution import check_files, check_sizes
 from llq_format.webgpu.execution.adapters import find_adapter, supports
 from llq_format.webgpu.execution.device import Device
-from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
+from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError, ShaderError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.self_test import computes_rightly
 from llq_format.webgpu.execution.weights import Weights
@@ -27,10 +27,14 @@ _GENERATION = ("prefill", "last", "decode", "greedy", "sample")
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """A program with the sections of its variants."""
+    """A program with the sections of its variants.
+
+    module: the name of the module in the package, None for the kernels of this implementation.
+    """
 
     program: Program
     sections: Mapping[str, str]
+    module: str | None = None
 
 
 def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache | None = None) -> Executable:
@@ -54,7 +58,9 @@ def open_device(files: Executable, *, adapter: str | None = None, variant: str =
 
     A module of other kernels is accepted without a self-test.
     adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
-    Raises DeviceError if there is no such adapter or variant, or the variant fails the self-test.
+    A variant that does not compile or fails the self-test is passed over for `best`.
+    Raises DeviceError if there is no such adapter or variant, or the variant fails the self-test; LLQError
+    (LLQ-WGSL-5) if the compiler refuses the module of a package.
     """
     gpu_adapter = find_adapter(adapter)
     names = [v.name for v in files.program.variants]
@@ -65,17 +71,37 @@ def open_device(files: Executable, *, adapter: str | None = None, variant: str =
         if variant == BEST
         else [variant]
     )
+    refusals: list[ShaderError] = []
     for name in names_to_try:
-        device = Device(files.program, files.sections, adapter=adapter, variant=name)
+        try:
+            device = Device(files.program, files.sections, adapter=adapter, variant=name)
+        except ShaderError as error:
+            refusals.append(error)
+            continue
         device.prepare(files.program.pipelines)  # while the self-test runs
         if files.sections != kernel_sections() or computes_rightly(device):
             return device
         device.gpu.destroy()
-    gpu = gpu_adapter.info["device"]
-    if not names_to_try:
-        raise DeviceError(f"{gpu} lacks the WebGPU features of every variant of the program")
-    variants = ", ".join(names_to_try)
-    raise DeviceError(f"{gpu} fails the self-test of every variant ({variants}): update the graphics driver")
+    raise _no_device(files, str(gpu_adapter.info["device"]), names_to_try, refusals)
+
+
+def _no_device(
+    files: Executable, gpu: str, variants: Sequence[str], refusals: Sequence[ShaderError]
+) -> DeviceError | LLQError:
+    """Return the error of a device that executes none of some variants."""
+    if not variants:
+        return DeviceError(f"{gpu} lacks the WebGPU features of every variant of the program")
+    refused = {error.variant for error in refusals}
+    wrong = ", ".join(name for name in variants if name not in refused)
+    if wrong:
+        return DeviceError(
+            f"{gpu} fails the self-test of every variant ({wrong}): update the graphics driver"
+        )
+    first = refusals[0]
+    if files.module is None:
+        return first
+    values = {"problem": first.problem, "variant": first.variant}
+    return fail("variant-not-compiled", Place(file=files.module), values)
 
 
 def open_executor(  # noqa: PLR0913  # one argument an option of `llq run`
@@ -139,4 +165,4 @@ def _package_files(package: Package, module: FileEntry, program: FileEntry) -> E
         value, findings = check_files(package.metadata, text, data)
     if findings:
         raise LLQError(min(findings, key=lambda finding: finding.order))
-    return Executable(Program.from_json(value), read_module(text.decode("ascii")))
+    return Executable(Program.from_json(value), read_module(text.decode("ascii")), module.file)

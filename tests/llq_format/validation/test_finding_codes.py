@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -17,6 +18,8 @@ from llq_format.metadata.metadata import Metadata
 from llq_format.validation.execution import check_files
 from llq_format.validation.package_files import PackageFile
 from llq_format.validation.parts import check_parts
+from llq_format.webgpu.execution import opening
+from llq_format.webgpu.execution.device_errors import ShaderError
 from tests.support.command_line import tiny
 from tests.support.repository import VECTORS
 
@@ -85,6 +88,19 @@ def program_with_a_long_name(_: Path) -> list[Finding]:
     return in_a_program({"pipelines": {"p" * 65: ["read"]}})
 
 
+def module_that_no_compiler_accepts(_: Path) -> list[Finding]:
+    with llq_format.open(PACKAGE) as package:
+        files = opening.executable(package)
+    refused = ShaderError("portable", "expected `;`, found \x1b[0m")
+    with (
+        mock.patch.multiple(opening, find_adapter=mock.DEFAULT, supports=mock.DEFAULT),
+        mock.patch.object(opening, "Device", side_effect=refused),
+        pytest.raises(LLQError) as error,
+    ):
+        opening.open_device(files, variant="portable")
+    return [error.value.finding]
+
+
 CASES: dict[tuple[str, str], Callable[[Path], list[Finding]]] = {
     ("LLQ-PKG-1", "directory-missing"): missing_directory,
     ("LLQ-PKG-1", "path-not-a-directory"): file_in_place_of_a_directory,
@@ -92,6 +108,7 @@ CASES: dict[tuple[str, str], Callable[[Path], list[Finding]]] = {
     ("LLQ-PKG-8", "file-ends-early"): file_that_shrinks_while_it_is_read,
     ("LLQ-CANON-4", "shard-limit-too-small"): row_larger_than_a_shard,
     ("LLQ-PROG-11", "weight-shard-too-large"): program_with_a_shard_larger_than_a_buffer,
+    ("LLQ-WGSL-5", "variant-not-compiled"): module_that_no_compiler_accepts,
     ("LLQ-PROG-3", "wrong-constant"): program_of_another_version,
     ("LLQ-PROG-3", "too-few-members"): program_without_pipelines,
     ("LLQ-PROG-3", "too-many-members"): program_with_too_many_pipelines,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import wgpu
 
 import llq_format
+from llq_format.metadata.findings import LLQError
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution import opening
 from llq_format.webgpu.execution.adapters import find_adapter
@@ -80,6 +82,21 @@ def test_a_variant_that_computes_wrongly_is_passed_over() -> None:
         assert open_device(wrong, adapter=ADAPTER).variant.name == "portable"
         with pytest.raises(DeviceError, match=r"fails the self-test of every variant \(packed-dot\)"):
             open_device(wrong, adapter=ADAPTER, variant="packed-dot")
+
+
+def test_a_variant_that_does_not_compile_is_passed_over() -> None:
+    with swapped("dot_packed", "fn dot4(", "fn dot4((") as refused:
+        assert open_device(refused, adapter=ADAPTER).variant.name == "portable"
+        with pytest.raises(DeviceError, match="variant packed-dot of the module does not compile: expected"):
+            open_device(refused, adapter=ADAPTER, variant="packed-dot")
+
+
+def test_a_module_of_a_package_that_does_not_compile_is_a_violation() -> None:
+    with swapped("rounding", "fn to_binary16(", "fn to_binary16((") as refused:
+        files = replace(refused, module="model.wgsl")
+        with pytest.raises(LLQError, match=r"LLQ-WGSL-5: model\.wgsl: found variant ") as error:
+            open_device(files, adapter=ADAPTER)
+    assert "expected" in error.value.finding.values["problem"]
 
 
 @pytest.mark.parametrize(
