@@ -123,7 +123,8 @@ def untestable(rule: Rule) -> str:
         return "it concerns the inner workings of a reader, which no single answer shows"
     if rule.id in SAMPLING:
         return "it concerns sampled tokens; the suite requests greedy generation"
-    if rule.stage == "behaviour" and rule.classes in (("writer",), ("executor",)):
-        hint = " (test writers with --exporter)" if rule.classes == ("writer",) else ""
-        return f"it applies to {rule.classes[0]}s; the suite tests readers and runtimes{hint}"
+    if rule.stage == "behaviour" and {*rule.classes} <= {"writer", "executor"}:
+        hint = " (test writers with --exporter)" if "writer" in rule.classes else ""
+        classes = " and ".join(f"{name}s" for name in rule.classes)
+        return f"it applies to {classes}; the suite tests readers and runtimes{hint}"
     return ""
