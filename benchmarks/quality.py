@@ -1,9 +1,9 @@
 """Quality of each quantization method: `python -m benchmarks.quality CHECKPOINT --text FILE --work DIR`.
 
-Exports the checkpoint with every method and evaluates each package. It also evaluates ggml's Q4_0 of the same
-matrices, by the gguf package, and the original with INT8 inputs alone. Each row is stored as DIR/ROW.json,
-so a stopped run can continue; --rows measures some rows again. --write DOCS writes the page
-DOCS/quality.md from the stored rows. The text must not be the calibration's.
+Exports the checkpoint with every method and evaluates each package. It evaluates ggml's Q4_0 of the same
+matrices too, by the gguf package, and the original with INT8 inputs alone. Each row is stored as
+DIR/ROW.json, so a stopped run can continue; --rows measures some rows again. --write DOCS writes the page
+DOCS/quality.md from the stored rows. The text must not be part of the calibration text.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The page docs/quality.md, every figure of which comes from the rows of a run."""
+"""The page docs/quality.md, whose figures all come from the rows of a run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The matrix products of WebGPU against reading the same bytes: python -m benchmarks.webgpu_products.
 
 For each matrix of a 7B (and a larger one) it prints the time of the kernel that the planner chooses, the
-bytes per second, and the ratio to a kernel that only reads as much: the best of passes that take turns.
+bytes per second, and the ratio to a kernel that only reads the same bytes. Passes alternate, and the best
+counts.
 --all prints every kernel for every matrix: the measurement for llq_format/webgpu/planning/tiles.py.
 """
 

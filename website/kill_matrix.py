@@ -49,7 +49,7 @@ def _limit(matrix: KillMatrix) -> str:
 
 
 def _alike(matrix: KillMatrix) -> str:
-    """Return a paragraph about what tells two mutants apart."""
+    """Return a paragraph about mutants that give the same answers."""
     if not matrix.complete:
         return ""
     groups = "; ".join(" and ".join(f"`{name}`" for name in group) for group in matrix.alike)

@@ -92,7 +92,7 @@ def _only_hashes(before: bytes | None, after: bytes | None) -> bool:
 
 
 def nearest(path: str) -> tuple[str, Files, Files] | None:
-    """Return the valid vector whose package differs least, with the files of both; None without files."""
+    """Return the valid vector whose package is most similar, with the files of both; None without files."""
     files = _files(path)
     if not files:
         return None

@@ -22,8 +22,9 @@ _STRANGE = 0.8
 class BlockMap:
     """Maps of the blocks of an INT4 tensor, each [down, across].
 
-    scales: float32; errors: norm of stored minus original weights over that of the original ones, float64,
-    in the coordinates of the package; None where those were not found. error: the same of the whole tensor.
+    scales: float32; errors: norm of stored minus original weights over that of the original ones, float64, in
+    the coordinates of the package, or None if those were not recognised. error: the same for the whole
+    tensor.
     """
 
     name: str

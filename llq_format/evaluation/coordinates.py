@@ -39,7 +39,7 @@ def layer_as_stored(model: Model, ffn: FFN, original: Weights, stored: Weights, 
 
     original, stored: the tensors of the layer by their names without `layers.N.`, float32; turn: the
     rotation of the residual stream. Each row of queries, keys, values and `up`, and each column that reads
-    them, is given the factor that fits best, which takes a thousandth of the error or less away.
+    them, is scaled by the factor that fits best, which removes at most a thousandth of the error.
     """
     qkv = through_norm(original["attention.qkv"], original["attention_norm"], stored["attention_norm"], turn)
     first = model.num_heads * model.head_dim + model.num_kv_heads * model.head_dim
@@ -117,7 +117,7 @@ def _procrustes(original: Floats, stored: Floats) -> tuple[Floats, Floats]:
 
 
 def _rows_fitted(original: Floats, stored: Floats) -> Floats:
-    """Return the rows of the original, each times the factor that brings it nearest to the stored one."""
+    """Return the rows of the original, each scaled by the factor that fits the stored row best."""
     energy = np.einsum("ij,ij->i", original, original)
     factors = np.divide(
         np.einsum("ij,ij->i", original, stored), energy, out=np.ones_like(energy), where=energy > 0

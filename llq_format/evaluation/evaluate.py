@@ -22,7 +22,7 @@ from llq_format.reference.activations import round_binary16
 from llq_format.reference.batch import Floats, final_norm, multiplied_by, run_layer
 
 _POSITIONS = 64
-"""Of a sequence whose logits, float64 [positions, vocab_size], are in memory at a time."""
+"""Number of positions of a sequence whose logits, float64 [positions, vocab_size], are in memory at once."""
 
 Weights = dict[str, NDArray[np.float32]]
 Load = Callable[[str], NDArray[np.float32]]
@@ -32,8 +32,8 @@ Load = Callable[[str], NDArray[np.float32]]
 class LayerError:
     """Squared error divided by squared norm, for a layer of the package with unrounded inputs.
 
-    own: of what the layer adds to the residual stream, both given the original's stream; accumulated: of the
-    stream after it. None where the package's coordinates are not known.
+    own: error of the layer's contribution, computed from the original's residual stream; accumulated: error
+    of the stream after the layer. None if the package's coordinates are not known.
     """
 
     own: float | None
@@ -69,9 +69,9 @@ def evaluate(
 ) -> Evaluation:
     """Compare a package with its checkpoint.
 
-    tokens: [sequences, positions], at least 2 of them a sequence. on_step: called after each layer, and after
-    each sequence whose logits were compared, with 1.
-    Raises ValueError for a package of another model, LLQError for an invalid package.
+    tokens: [sequences, positions], at least 2 positions in each sequence. on_step: called after each layer,
+    and after each sequence whose logits were compared, with 1. Raises ValueError for a package of another
+    model, LLQError for an invalid package.
     """
     if package.metadata.model is None:
         raise ValueError("this package has no model: an evaluation requires a model package")
@@ -89,8 +89,8 @@ def evaluate_weights(  # noqa: PLR0913  # two models and the options
 ) -> Evaluation:
     """Compare weights, loaded by their LLQ names, with those of a checkpoint; see `evaluate`.
 
-    layer_errors: whether the error of each layer is found too, which takes a quarter of the time; without,
-    `layers` is empty.
+    layer_errors: whether the error of each layer is measured too, which takes a quarter of the time;
+    otherwise `layers` is empty.
     """
     original = Model.from_json(checkpoint.model)
     _check_same(original, model)
@@ -177,7 +177,7 @@ def _check_same(original: Model, model: Model) -> None:
     shapes = {role.name: role.shape for role in tensor_roles(original)}
     for role in tensor_roles(model):
         if role.name != "lm_head" and shapes.get(role.name) != role.shape:
-            theirs = list(shapes[role.name]) if role.name in shapes else "not there"
+            theirs = list(shapes[role.name]) if role.name in shapes else "missing"
             raise ValueError(
                 f"{role.name} is {list(role.shape)} in the package and {theirs} in the checkpoint: "
                 "use the checkpoint that the package was exported from"

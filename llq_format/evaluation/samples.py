@@ -1,4 +1,4 @@
-"""Text that a model generates from a prompt, with the top-1 token at every step."""
+"""Text that a model generates from a prompt with the top-1 token at every step."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,11 +20,11 @@ LARGEST = 2_000_000_000
 def beginnings(
     tokens: NDArray[np.int64], bos: int | None, length: int, ends_sentence: Callable[[int], bool]
 ) -> NDArray[np.int64]:
-    """Return passages of `length` tokens out of the first, middle and last sequence, [passages, length].
+    """Return passages of `length` tokens from the first, middle and last sequence, [passages, length].
 
-    tokens: [sequences, positions], each begun by `bos` if there is one. A passage begins after the first
-    token that ends a sentence, or at the start of the sequence, and follows `bos`. Fewer than three where
-    there are fewer sequences; none where they are too short.
+    tokens: [sequences, positions]; each sequence begins with `bos`, if there is one. A passage begins with
+    `bos`, and continues after the first token that ends a sentence, or at the start of the sequence. The
+    result has fewer passages if there are fewer sequences, and none if they are too short.
     """
     size = length - (bos is not None)
     if tokens.shape[1] < length:
@@ -51,8 +51,8 @@ def continuations(  # noqa: PLR0913  # a model and its options
     """Return the `count` tokens that follow each prompt, [prompts, count], by greedy choice.
 
     prompts: [prompts, tokens], all of one length; load: weights by their LLQ names; exact: whether inputs of
-    matrices are rounded as the specification has it; on_token: called after each token, with 1. All is
-    computed in binary32, each token over the whole text before it.
+    matrices are rounded as the specification states; on_token: called after each token, with 1. All
+    arithmetic is in binary32, and each token is computed from the whole text before it.
     """
     source = TransformedModel(model, load, [])
     layers: list[Mapping[str, Floats]] = [

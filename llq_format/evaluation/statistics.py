@@ -1,7 +1,8 @@
 """Estimates with their 95 % intervals.
 
-Tokens of a sequence are correlated, so sequences are the sample: an interval is that of the mean of the
-sequences' means, by Student's distribution. It says what another text of the kind might give.
+Tokens of a sequence are correlated, so the sample consists of sequences. An interval is the confidence
+interval of the mean of the sequences' means, by Student's distribution. It estimates what other text of the
+same kind would give.
 """
 
 import math
@@ -29,9 +30,10 @@ class Estimate:
 class Score:
     """Scores of an execution compared with the original's.
 
-    perplexity: of the text; change: its ratio to the original's, less 1, paired by sequence; divergence: the
-    mean Kullback-Leibler divergence from the original's distribution, in nats; divergence_99: its 99th
-    percentile over tokens; same_top: share of positions with the original's top-1 token.
+    perplexity: perplexity of the text; change: its ratio to the original's perplexity minus 1, paired by
+    sequence; divergence: the mean Kullback-Leibler divergence from the original's distribution, in nats;
+    divergence_99: its 99th percentile over tokens; same_top: share of positions with the original's top-1
+    token.
     """
 
     perplexity: Estimate
@@ -47,7 +49,7 @@ class Score:
 
 @dataclass
 class Positions:
-    """What is known of each position, [sequences, positions], but of the last, which predicts nothing."""
+    """Values for each position except the last, which predicts nothing, [sequences, positions]."""
 
     losses: NDArray[np.float64]
     divergences: NDArray[np.float64]
@@ -77,7 +79,7 @@ def estimate(values: NDArray[np.float64]) -> Estimate:
 def student(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's distribution (Abramowitz and Stegun 26.7.5, to its third term).
 
-    For one and two degrees of freedom, where the expansion is off by more than a tenth, it is exact.
+    The quantile is exact for one and two degrees of freedom, where the expansion is wrong by more than 10 %.
     """
     if freedom <= 2:
         return (12.706205, 4.302653)[freedom - 1]

@@ -28,8 +28,8 @@ def written_samples(  # noqa: PLR0913, PLR0917  # two models and a text
 ) -> tuple[list[Sample], str]:
     """Return at most three samples, or no samples and the reason.
 
-    tokens: [sequences, positions], where beginnings of `prompt` tokens are taken from; `following` tokens
-    are written after each, by either; on_token: called after each of these, with 1.
+    tokens: [sequences, positions], the source of prompts of `prompt` tokens. Both models continue each prompt
+    with `following` tokens. on_token: called after each of these tokens, with 1.
     """
     model = package.metadata.model
     if model is None:

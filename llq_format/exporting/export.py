@@ -153,7 +153,7 @@ def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
             continue
         row, col = np.argwhere(~(np.abs(weights) <= most))[0]
         value = weights[row, col]
-        why = f"beyond {most:.0f}" if np.isfinite(value) else "not finite in binary32"
+        why = f"outside ±{most:.0f}" if np.isfinite(value) else "not finite in binary32"
         raise QuantizeError(
             f"tensor {role.name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}"
         )

@@ -39,8 +39,8 @@ def application(
 ) -> Starlette:
     """Return an application for a package's directory with its metadata, and the folder of the web files.
 
-    Pages of `origins` may read the package. Requests to other `hosts` are refused: a page that names
-    this machine by a name of its own could read a private model.
+    Pages of `origins` may read the package. Requests to names other than `hosts` are refused, because a page
+    that gives this machine a name of its own could read a private model.
     """
     names = {FILE_NAME, *(entry.file for entry in metadata.files)}
     middleware = [Middleware(_Isolated)]

@@ -21,10 +21,10 @@ TYPES = {
     ".wasm": "application/wasm",
     ".svg": "image/svg+xml",
 }
-"""Media types by suffix: those of a machine's registry differ, and lack the first two."""
+"""Media types by suffix; the registries of machines differ, and lack the first two."""
 
 READ_SIZE = 1 << 20
-"""Bytes read at once; each read is handed to a thread, which costs more than 64 KiB take to read."""
+"""Number of bytes to read at once; handing a read to a thread takes longer than reading 64 KiB."""
 
 
 class _File(FileResponse):

@@ -13,7 +13,7 @@ GRACE = 1
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a bound socket; port 0 is any free one.
+    """Return a bound socket; port 0 selects a free port.
 
     Raises ValueError with a remedy if the address is unavailable.
     """
@@ -45,7 +45,7 @@ def url_of(bound: socket.socket, host: str) -> str:
 
 
 def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until Ctrl-C; `ready` is called before, when connections are accepted already."""
+    """Serve until Ctrl-C; `ready` is called as soon as connections are accepted."""
     config = uvicorn.Config(
         app,
         log_level="warning",

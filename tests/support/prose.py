@@ -8,7 +8,7 @@ from tests.support.chapters import Block, blocks
 IDIOMS = {
     "is told, tells": r"\b(is|are|be) told\b|\btells?\b|\btelling\b",
     "is no X": r"(?<!there )\b(is|are|be) no\b(?! (longer|more|less)\b)",
-    "least, greatest": r"(?<!at )\bleast\b(?! significant)|\bgreatest\b",
+    "least, greatest": r"(?<!at )\bleast\b(?! significant| squares)|\bgreatest\b",
     "stands, lies": r"\bstands?\b(?! alone)|\blies?\b|\blying\b",
     "behind, beside, beyond": r"\bbehind\b|\bbesides?\b|\bbeyond\b",
     "the affair of": r"\baffairs?\b",

@@ -138,7 +138,7 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
 def test_download_failures_are_reported_or_repaired_and_a_stored_copy_needs_no_network(page: Page) -> None:
     page.route(SHARD, damage)
     page.click("#load")
-    expect(page.locator("#notice-text")).to_contain_text("not what was published")
+    expect(page.locator("#notice-text")).to_contain_text("differ from the published ones")
     expect(page.locator("#retry")).to_be_focused()
     page.click("#notice summary")
     expect(page.locator("#notice-exactly")).to_contain_text("LLQ-HASH-1")
@@ -188,7 +188,7 @@ def test_times_of_layers_are_drawn_and_measuring_can_be_stopped(model: Page) -> 
         }"""
     )
     model.click("#measure")
-    expect(model.locator("#status")).to_have_text("Measuring was stopped.")
+    expect(model.locator("#status")).to_have_text("The measurement was stopped.")
     expect(model.locator("#picture")).to_be_hidden()
     model.click("#measure")
     expect(model.locator("#timing-text")).to_contain_text("layers take")

@@ -8,6 +8,7 @@ from typing import Any
 from vectors.cases.tokenization import BEGIN, BPE, END, START
 from vectors.kit.api_scenario import Inference, Interface
 from vectors.kit.computed import computed
+from vectors.kit.registry import Key
 from vectors.kit.script import TEMPLATE, Script
 
 Json = Any
@@ -69,16 +70,19 @@ ADDRESSES = {
 
 @computed("api", "LLQ-API-1", "LLQ-API-2", "LLQ-API-10", cases=ADDRESSES)
 def model_loaded_by(url: str) -> Interface:
-    """A package is addressed by {}: the model MUST load, tell its progress and answer."""
+    """A package is addressed by {}: the model MUST load, report its progress and answer."""
     return Interface(SCRIPT, [{**LOAD, "url": url}, inference().step("infer", "10")])
 
 
-ABORTS = {"before it begins": "before", "while a shard is on its way": "loading"}
+ABORTS = {
+    "before it begins": "before",
+    Key("while a shard is on its way", "while a shard is loading"): "loading",
+}
 
 
 @computed("api", "LLQ-API-3", cases=ABORTS)
 def load_aborted(when: str) -> Interface:
-    """The signal is aborted {}: loading MUST reject with its reason, and all requests end."""
+    """The signal is aborted {}: loading MUST reject with its reason, and all requests MUST end."""
     drip = [{"do": "drip", "file": "shard"}]
     return Interface(SCRIPT, [{**LOAD, "abort": when, **aborted("3")}], drip if when == "loading" else [])
 
@@ -103,7 +107,7 @@ BROKEN: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
 
 @computed("api", "LLQ-API-4", "LLQ-API-7", cases=BROKEN)
 def load_refuses(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
-    """The server sends {}: loading MUST fail with a rule that it breaks."""
+    """The server sends {}: loading MUST fail with a rule that the package violates."""
     fault, rules = case
     return Interface(SCRIPT, [{**LOAD, **fails("4", ["hash", "package"], rules)}], [fault])
 
@@ -117,14 +121,20 @@ MENDED: dict[str, dict[str, Json]] = {
 
 @computed("api", "LLQ-API-5", cases=MENDED)
 def load_mends(fault: dict[str, Json]) -> Interface:
-    """The server {}: the model MUST load whole all the same, and answer."""
+    """The server {}: the model MUST load completely and answer."""
     return Interface(SCRIPT, [{**LOAD, "rule": "LLQ-API-5"}, inference().step("infer", "10")], [fault])
 
 
 MISSING: dict[str, tuple[dict[str, Json], str]] = {
-    "no metadata": ({"do": "status", "status": 404, "file": "metadata"}, "not-found"),
-    "no shard": ({"do": "status", "status": 404, "file": "shard"}, "not-found"),
-    "no right to a shard": ({"do": "status", "status": 403, "file": "shard"}, "status"),
+    Key("no metadata", "404 for the metadata"): (
+        {"do": "status", "status": 404, "file": "metadata"},
+        "not-found",
+    ),
+    Key("no shard", "404 for a shard"): ({"do": "status", "status": 404, "file": "shard"}, "not-found"),
+    Key("no right to a shard", "403 for a shard"): (
+        {"do": "status", "status": 403, "file": "shard"},
+        "status",
+    ),
     "a page in place of the metadata": ({"do": "html", "file": "metadata"}, "html"),
     "a page in place of a shard": ({"do": "html", "file": "shard"}, "html"),
 }
@@ -132,21 +142,21 @@ MISSING: dict[str, tuple[dict[str, Json], str]] = {
 
 @computed("api", "LLQ-API-6", "LLQ-API-7", cases=MISSING)
 def load_fails_for(case: tuple[dict[str, Json], str]) -> Interface:
-    """The server has {}: loading MUST fail with the code that says so."""
+    """The server responds with {}: loading MUST fail with the code of this failure."""
     fault, code = case
     return Interface(SCRIPT, [{**LOAD, **fails("6", code)}], [fault])
 
 
 AWAY: dict[str, tuple[dict[str, Json], Sequence[str]]] = {
-    "nothing": ({"do": "status", "status": 404}, ["not-found"]),
+    Key("nothing", "404"): ({"do": "status", "status": 404}, ["not-found"]),
     "a page": ({"do": "html"}, ["html"]),
-    "half of the file, always": ({"do": "cut"}, ["cut", "network"]),
+    Key("half of the file, always", "half of the file, every time"): ({"do": "cut"}, ["cut", "network"]),
 }
 
 
 @computed("api", "LLQ-API-6", "LLQ-API-7", cases=AWAY)
 def tokenizer_at_whose_address_is(case: tuple[dict[str, Json], Sequence[str]]) -> Interface:
-    """The server has {} at the address: createTokenizer MUST fail with the code that says so."""
+    """The server responds with {} at the address: createTokenizer MUST fail with the code of this failure."""
     fault, codes = case
     step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", **fails("6", codes)}
     return Interface(SCRIPT, [step], [{**fault, "file": "tokenizer"}])
@@ -159,7 +169,7 @@ TOKENIZERS = {"tokenizer.json": f"{HERE}tokenizer.json", "vocab.json": "vocabula
 
 @computed("api", "LLQ-API-9", cases=TOKENIZERS)
 def tokenizer_created_of(url: str) -> Interface:
-    """A tokenizer is made of {}: it MUST encode and decode as LLQ-TOK-1 says."""
+    """A tokenizer is created from {}: it MUST encode and decode as LLQ-TOK-1 states."""
     texts = ["hello world", "é日本", "", "llo hello"]
     ids = [[BPE.special_id(BEGIN), *BPE.encode(text)] for text in texts]
     step = {"do": "tokenizer", "url": url, "options": {"bosTokenId": BPE.special_id(BEGIN)}, "texts": texts}
@@ -169,7 +179,7 @@ def tokenizer_created_of(url: str) -> Interface:
 
 @computed("api", "LLQ-API-9", "LLQ-API-11")
 def tokenizer_put_in_place() -> Interface:
-    """The model is given another tokenizer, without BOS and with another template: it MUST use it."""
+    """The page assigns a tokenizer without BOS and with another template: the model MUST use it."""
     template = TEMPLATE.replace("<|im_start|>", START) + PROMPT
     options = {"eosTokenIds": [BPE.special_id(END)], "chatTemplate": template}
     step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "options": options, "use": True}
@@ -185,32 +195,38 @@ def tokenizer_put_in_place() -> Interface:
 
 # ---- Answers ----
 
-LENGTHS = {"none": 0, "one": 1, "four": 4, "as many as there are": len(PATH) - 3, "many": 64}
+LENGTHS: dict[str, int] = {
+    Key("none", "0"): 0,
+    Key("one", "1"): 1,
+    Key("four", "4"): 4,
+    Key("as many as there are", "the length of the answer"): len(PATH) - 3,
+    Key("many", "64"): 64,
+}
 
 
 @computed("api", "LLQ-API-10", "LLQ-API-12", "LLQ-API-15", "LLQ-API-16", "LLQ-API-17", cases=LENGTHS)
 def answer_of_at_most(tokens: int) -> Interface:
-    """At most {} tokens are asked for: infer and stream MUST give the same text, and tell why it ended."""
+    """MaxTokens is {}: infer and stream MUST give the same text, and finishReason MUST state why it ended."""
     of = inference(maxTokens=tokens)
     return loaded(of.step("stream", "12"), of.step("infer", "12"))
 
 
 @computed("api", "LLQ-API-10", "LLQ-API-15", "LLQ-API-17")
 def answer_without_options() -> Interface:
-    """Nothing is told but the prompt: the answer MUST be greedy and go on to its end token."""
+    """A call passes only a prompt: the answer MUST be greedy and continue to its end token."""
     return loaded(inference().step("infer", "10"), inference().step("stream", "10"))
 
 
 @computed("api", "LLQ-API-16")
 def answer_that_ends_within_a_character() -> Interface:
-    """The last token is half of a character of four bytes: U+FFFD MUST stand for it, in the end alone."""
+    """The last token is half of a character of four bytes: U+FFFD MUST replace it, at the end only."""
     of = inference(maxTokens=PATH.index(0x9F) - 1)
     return loaded(of.step("stream", "16"), of.step("infer", "16"))
 
 
 @computed("api", "LLQ-API-11")
 def answer_to_messages() -> Interface:
-    """The prompt is messages: the answer MUST be that to what the chat template makes of them."""
+    """The prompt is messages: the answer MUST be the answer to the rendered chat template."""
     messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": "llo"}]
     of = inference(messages, maxTokens=32)
     return loaded(of.step("stream", "11"), of.step("infer", "11"))
@@ -220,12 +236,12 @@ STOPS: dict[str, str | list[str]] = {
     "a whole token": [","],
     "the inside of a token": "or",
     "parts of several tokens": ["rld é"],
-    "one of several": ["!", "日", "é,日"],
-    "the second part of another": ["nowhere", "ld é,", "d"],
+    Key("one of several", "one of several texts"): ["!", "日", "é,日"],
+    Key("the second part of another", "a text that ends within another"): ["nowhere", "ld é,", "d"],
     "the beginning of the answer": " w",
     "a character of several tokens": ["🦙"],
-    "a text of which only the beginning comes": ["!\nmore"],
-    "a text that never comes": ["nowhere"],
+    Key("a text of which only the beginning comes", "a text whose beginning alone occurs"): ["!\nmore"],
+    Key("a text that never comes", "a text that never occurs"): ["nowhere"],
 }
 
 
@@ -238,7 +254,7 @@ def stop_is(stop: str | list[str]) -> Interface:
 
 @computed("api", "LLQ-API-14", "LLQ-API-15")
 def answer_sampled_twice() -> Interface:
-    """The same seed MUST give the same text, whatever was asked between, streamed or not."""
+    """The same seed MUST give the same text, whatever calls are made in between, streamed or not."""
 
     def sampled(action: str, seed: int, **members: Json) -> dict[str, Json]:
         options = {"maxTokens": 12, "temperature": 6, "topK": 40, "topP": 0.95, "seed": seed}
@@ -267,13 +283,13 @@ MOMENTS: dict[str, str | int] = {
 
 @computed("api", "LLQ-API-18", "LLQ-API-15", cases=MOMENTS)
 def stream_aborted(when: str | int) -> Interface:
-    """The signal is aborted {}: the stream MUST reject with its reason, and the next answer be whole."""
+    """The signal is aborted {}: the stream MUST reject with its reason; the next answer MUST be complete."""
     return loaded(inference().begun("18", "aborted", abort=when), inference().step("stream", "18"))
 
 
 @computed("api", "LLQ-API-18", "LLQ-API-19")
 def call_aborted_while_it_waits() -> Interface:
-    """A signal is aborted while its call waits: it MUST reject at once, and the others be answered."""
+    """A signal is aborted while its call waits: this call MUST reject at once; others MUST be answered."""
     first = inference().step("infer", "19")
     waiting = {"do": "infer", "prompt": PROMPT, "abort": "waiting", **aborted("18")}
     together = {"do": "together", "steps": [first, waiting, inference().step("stream", "19")]}
@@ -282,7 +298,7 @@ def call_aborted_while_it_waits() -> Interface:
 
 @computed("api", "LLQ-API-18", "LLQ-API-17")
 def stream_that_is_left() -> Interface:
-    """The reader leaves after two pieces: finishReason MUST be aborted, and the next answer be whole."""
+    """The reader leaves after two pieces: finishReason MUST be aborted; the next answer MUST be complete."""
     return loaded(inference().begun("18", "aborted", leave=2), inference().step("stream", "18"))
 
 
@@ -318,7 +334,7 @@ WRONG: dict[str, tuple[Json, dict[str, Json]]] = {
 
 @computed("api", "LLQ-API-8", "LLQ-API-7")
 def calls_that_make_no_sense() -> Interface:
-    """Options and prompts are out of range: each call MUST fail with code input, and the next be answered."""
+    """Options and prompts are out of range: each call MUST fail with code input, the next MUST succeed."""
     steps = [
         {"do": action, "prompt": prompt, "options": options, **fails("8", "input")}
         for prompt, options in WRONG.values()
@@ -332,19 +348,19 @@ CONTEXTS: dict[str, Json] = {"0": 0, "a fraction": 1.5}
 
 @computed("api", "LLQ-API-8", "LLQ-API-7", cases=CONTEXTS)
 def context_length_of(positions: Json) -> Interface:
-    """A load asks for a contextLength of {}: it MUST fail with code input."""
+    """LoadModel is called with a contextLength of {}: it MUST fail with code input."""
     return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": positions}, **fails("8", "input")}])
 
 
 @computed("api", "LLQ-API-20", "LLQ-API-7")
 def context_longer_than_the_models() -> Interface:
-    """A load asks for a contextLength that the model does not have: it MUST fail with code context."""
+    """LoadModel is called with a contextLength above the model's: it MUST fail with code context."""
     return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": 257}, **fails("20", "context")}])
 
 
 @computed("api", "LLQ-API-12", "LLQ-API-17", "LLQ-API-20")
 def context_of_few_positions() -> Interface:
-    """The context has 8 positions: an answer MUST end with the last, a longer prompt be refused."""
+    """The context has 8 positions: an answer MUST end at the last one; a longer prompt MUST be refused."""
     load = {**LOAD, "options": {"contextLength": 8}, "expect": {"contextLength": 8}}
     of = inference(context=8)
     long = {"do": "infer", "prompt": "hhhhhhhhh", **fails("20", "context")}
@@ -356,13 +372,13 @@ def context_of_few_positions() -> Interface:
 
 @computed("api", "LLQ-API-21")
 def model_profiled() -> Interface:
-    """The profile MUST be what its schema says, with a time of each layer, and disturb no answer."""
+    """Profile MUST match its schema, with a time for each layer, and MUST NOT change later answers."""
     return loaded(inference().step("infer", "10"), PROFILE, inference().step("infer", "10"))
 
 
 @computed("api", "LLQ-API-22", "LLQ-API-7")
 def model_disposed_of() -> Interface:
-    """A model that was disposed of MUST refuse every call, and be disposed of twice."""
+    """After dispose, the model MUST refuse every call, and a second dispose MUST have no effect."""
     dispose = {"do": "dispose", "rule": "LLQ-API-22", "expect": {}}
     calls: list[dict[str, Json]] = [
         {"do": "infer", "prompt": PROMPT},
@@ -375,7 +391,7 @@ def model_disposed_of() -> Interface:
 
 @computed("api", "LLQ-API-23")
 def device_lost() -> Interface:
-    """The device is lost after two pieces: the text MUST go on, or fail as device-lost, and so the next."""
+    """The device is lost after two pieces: this text and the next MUST be complete or fail as device-lost."""
     lost = {"lost": True}
     first, second = (inference().step("stream", "23", **members) for members in ({"lose": 2}, {}))
     steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))

@@ -6,7 +6,7 @@ from typing import Any
 
 from vectors.kit.model import layer, model_package, model_tensors, tiny, with_tokenizer
 from vectors.kit.package import Package, assemble
-from vectors.kit.registry import valid
+from vectors.kit.registry import Key, valid
 from vectors.kit.tensor import Raw
 
 MOE = {"num_experts": 2, "shared_intermediate_size": 3}
@@ -23,7 +23,9 @@ LLAMA_4 = tiny(
 )
 
 MODELS: dict[str, dict[str, Any]] = {
-    "as many key-value heads as heads": tiny(num_heads=3, num_kv_heads=3),
+    Key("as many key-value heads as heads", "equal numbers of heads and key-value heads"): tiny(
+        num_heads=3, num_kv_heads=3
+    ),
     "three heads to a key-value head": tiny(num_heads=6, num_kv_heads=2),
     "heads wider than the residual stream": tiny(num_heads=2, head_dim=6),
     "more than one block to a matrix": tiny(
@@ -49,7 +51,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 @valid("LLQ-TENSOR-3", "LLQ-TENSOR-4", "LLQ-CANON-3", cases=MODELS)
 def model_with(model: dict[str, Any]) -> Package:
-    """A model with {}: the package MUST hold exactly the tensors that it calls for."""
+    """A model with {}: the package MUST hold exactly the tensors that the model requires."""
     tokens = {"bos_token_id": 0, "eos_token_ids": [1]}
     return with_tokenizer(model_package(model), **tokens)
 
@@ -79,13 +81,13 @@ EPS = {"1e-12": 1e-12, "1e-7": 1e-07, "1": 1.0}
 
 @valid("LLQ-CANON-1", "LLQ-META-5", cases=EPS)
 def eps(value: float) -> Package:
-    """rms_norm_eps is written {}, as ECMAScript writes it."""
+    """rms_norm_eps is written as {}, the form that ECMAScript gives it."""
     return with_tokenizer(model_package(tiny(rms_norm_eps=value)))
 
 
 @valid("LLQ-MODEL-6")
 def inv_freq_extremes() -> Package:
-    """rope.inv_freq holds 1, the greatest value allowed, and the least positive binary32."""
+    """rope.inv_freq holds 1, the maximum allowed value, and the smallest positive binary32."""
     tensors = model_tensors(tiny(head_dim=4))[:-1]
     tensors.append(Raw("rope.inv_freq", "f32", (2,), lambda index: 1 if index else 0x3F800000))
     return with_tokenizer(assemble(tensors, model=tiny(head_dim=4)))
@@ -93,6 +95,6 @@ def inv_freq_extremes() -> Package:
 
 @valid("LLQ-CANON-4", "LLQ-PART-10")
 def model_in_several_shards() -> Package:
-    """A model whose tensors lie in several shards, the embedding in two parts."""
+    """A model whose tensors are in several shards, the embedding in two parts."""
     model = tiny(vocab_size=400, layers=[layer(None, {"intermediate_size": 40})])
     return with_tokenizer(model_package(model, shard_limit=3328))

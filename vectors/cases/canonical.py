@@ -7,11 +7,11 @@ from typing import Any
 
 from vectors.cases.control import control_model, control_raw
 from vectors.kit.package import ZEROS, Package, Sealed, digest_of
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 SPELLINGS = {
-    "a space behind a colon": ('"offset":512', '"offset": 512'),
-    "a space behind a comma": ('"offset":512,', '"offset":512, '),
+    Key("a space behind a colon", "a space after a colon"): ('"offset":512', '"offset": 512'),
+    Key("a space behind a comma", "a space after a comma"): ('"offset":512,', '"offset":512, '),
     "a newline in the root": ('"stem"', '\n"stem"'),
     "a space in an empty array": ('"extensions_used":[]', '"extensions_used":[ ]'),
     "an escaped letter": ('"name":"weight"', '"name":"w\\u0065ight"'),
@@ -36,7 +36,7 @@ SPELLINGS = {
 
 @invalid("LLQ-CANON-1", cases=SPELLINGS)
 def spelled_with(change: tuple[str, str]) -> Package:
-    """metadata.json is written otherwise ({}): it MUST be the RFC 8785 serialization of its own value."""
+    """metadata.json is not in canonical form ({}): it MUST be the RFC 8785 serialization of its own value."""
     package = (
         control_raw().set("/extras", {"text": "/\u00e9\n\x1f", "number": 0.5}).set("/extensions_used", [])
     )
@@ -45,25 +45,25 @@ def spelled_with(change: tuple[str, str]) -> Package:
 
 @invalid("LLQ-CANON-1", cases={"1e-05": "1e-05"})
 def eps_spelled(literal: str) -> Package:
-    """rms_norm_eps is written {}, and RFC 8785 writes 0.00001."""
+    """rms_norm_eps is written as {}; RFC 8785 writes 0.00001."""
     return control_model().respell('"rms_norm_eps":0.00001', f'"rms_norm_eps":{literal}')
 
 
 @invalid("LLQ-CANON-1")
 def members_in_order_of_insertion() -> Sealed:
-    """The members of objects stand in the order in which a writer added them, and MUST be sorted."""
+    """The members of objects are in the order in which a writer added them, and MUST be sorted."""
     return written(control_raw(), separators=(",", ":"))
 
 
 @invalid("LLQ-CANON-1")
 def indented() -> Sealed:
-    """metadata.json is indented for people."""
+    """metadata.json is indented."""
     return written(control_raw(), indent=2, sort_keys=True)
 
 
 @invalid("LLQ-CANON-1")
 def ascii_only() -> Sealed:
-    """Characters beyond ASCII are escaped."""
+    """Characters outside ASCII are escaped."""
     package = control_raw().set("/extras", {"name": "caf\u00e9 \U0001f999"})
     return written(package, separators=(",", ":"), sort_keys=True)
 
@@ -84,16 +84,16 @@ def written(package: Package, **style: Any) -> Sealed:
 
 
 DIGESTS = {
-    "that of no bytes": digest_of(b""),
-    "that of the first shard": digest_of(control_raw().shards[0]),
-    "that of another package": "0123456789abcdef" * 4,
+    Key("that of no bytes", "the SHA-256 of no bytes"): digest_of(b""),
+    Key("that of the first shard", "the SHA-256 of the first shard"): digest_of(control_raw().shards[0]),
+    Key("that of another package", "the digest of another package"): "0123456789abcdef" * 4,
     "64 ones": "1" * 64,
 }
 
 
 @invalid("LLQ-CANON-2", cases=DIGESTS)
 def digest(value: str) -> Package:
-    """The digest is another ({}): it MUST be the SHA-256 of metadata.json with the digest zeroed."""
+    """The digest is wrong ({}): it MUST be the SHA-256 of metadata.json with the digest zeroed."""
     return control_raw().set("/digest", value)
 
 
@@ -106,28 +106,28 @@ def redigested(text: bytes, digested: bytes) -> Sealed:
 
 @invalid("LLQ-CANON-2")
 def digest_with_newline() -> Sealed:
-    """The digest is that of the zeroed text and a newline."""
+    """The digest is the SHA-256 of the zeroed text and a newline."""
     text = control_raw().text()
     return redigested(text, text.replace(text[11:75], ZEROS.encode()) + b"\n")
 
 
 @invalid("LLQ-CANON-2")
 def digest_with_member_removed() -> Sealed:
-    """The digest is that of the text without the member digest, and MUST be that with it zeroed."""
+    """The digest is computed without the member digest, and MUST be computed with 64 zeros in its place."""
     text = control_raw().text()
     return redigested(text, b"{" + text[77:])
 
 
 @invalid("LLQ-CANON-2")
 def digest_with_digest_empty() -> Sealed:
-    """The digest is that of the text with an empty digest, and MUST be that of the text with 64 zeros."""
+    """The digest is computed with an empty digest, and MUST be computed with 64 zeros."""
     text = control_raw().text()
     return redigested(text, text[:11] + text[75:])
 
 
 @invalid("LLQ-CANON-2")
 def digest_zeroed() -> Sealed:
-    """The digest is the 64 zeros that stand in its place while it is computed."""
+    """The digest is the 64 zeros that replace it while it is computed."""
     sealed = control_raw().seal()
     text = sealed.files["metadata.json"]
     sealed.files["metadata.json"] = text[:11] + ZEROS.encode() + text[75:]
@@ -136,7 +136,7 @@ def digest_zeroed() -> Sealed:
 
 @invalid("LLQ-CANON-2")
 def digest_one_digit_off() -> Sealed:
-    """The last digit of the digest is another."""
+    """The last digit of the digest is changed."""
     sealed = control_raw().seal()
     text = sealed.files["metadata.json"]
     sealed.files["metadata.json"] = text[:74] + (b"1" if text[74:75] == b"0" else b"0") + text[75:]
@@ -145,7 +145,7 @@ def digest_one_digit_off() -> Sealed:
 
 @invalid("LLQ-CANON-2")
 def extras_changed_afterwards() -> Sealed:
-    """A letter in extras is another than when the digest was computed."""
+    """A letter in extras was changed after the digest was computed."""
     sealed = control_raw().set("/extras", {"note": "reviewed"}).seal()
     sealed.files["metadata.json"] = sealed.files["metadata.json"].replace(b"reviewed", b"Reviewed")
     return sealed

@@ -51,7 +51,7 @@ def control_shards() -> Package:
 
 @valid("LLQ-PART-10", "LLQ-PART-1", "LLQ-CANON-4")
 def control_parts() -> Package:
-    """A raw tensor in three parts, the last of which leaves room for the next tensor."""
+    """A raw tensor in three parts; the last part leaves room for the next tensor."""
     first = Raw("first", "f32", (100, 16), lambda index: finite32(4, index))
     second = Int4("second", (10, 11), lambda r, c: r * c & 15, zero_point=None)
     return assemble([first, second], shard_limit=3328)
@@ -59,7 +59,7 @@ def control_parts() -> Package:
 
 @valid("LLQ-RAW-3", "LLQ-CANON-3")
 def control_raw() -> Package:
-    """Two raw tensors in a shard of 768 bytes: the package for faults that need no INT4 tensor."""
+    """Two raw tensors in a shard of 768 bytes: the package for violations that need no INT4 tensor."""
     return assemble([BIAS_TENSOR, Raw("weight", "f32", (4, 5), lambda index: finite32(11, index))])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vectors.kit.package import Package, assemble
-from vectors.kit.registry import valid
+from vectors.kit.registry import Key, valid
 from vectors.kit.tensor import Int4
 
 
@@ -36,16 +36,16 @@ def minus_one_beside_one() -> Package:
 
 
 SCALES = {
-    "least normal, 0400": 0x0400,
-    "least but one, 0401": 0x0401,
+    Key("least normal, 0400", "smallest normal, 0400"): 0x0400,
+    Key("least but one, 0401", "second smallest normal, 0401"): 0x0401,
     "odd fraction, 3555": 0x3555,
     "all fraction bits, 3BFF": 0x3BFF,
     "one, 3C00": 0x3C00,
     "one and a little, 3C01": 0x3C01,
-    "other as big endian, 2C5A": 0x2C5A,
-    "other as bfloat16, 4248": 0x4248,
+    Key("other as big endian, 2C5A", "another value if read as big-endian, 2C5A"): 0x2C5A,
+    Key("other as bfloat16, 4248", "another value if read as bfloat16, 4248"): 0x4248,
     "NaN as big endian, 1A7E": 0x1A7E,
-    "greatest legal, 6FFF": 0x6FFF,
+    Key("greatest legal, 6FFF", "largest legal, 6FFF"): 0x6FFF,
 }
 
 
@@ -57,13 +57,13 @@ def scale(bits: int) -> Package:
 
 @valid("LLQ-DEQ-2")
 def bound_exactly() -> Package:
-    """The greatest weight a block can hold is 65504, which MUST be allowed, of either sign."""
+    """The largest weight of a block is 65504, of either sign: this MUST be accepted."""
     return ruler((0x6FFF, 7), (0x6FFF, 8))
 
 
 @valid("LLQ-DEQ-2", "LLQ-DEQ-3")
 def bound_far_zero_points() -> Package:
-    """The greatest scales that the zero_points -128 and 127 allow."""
+    """The largest scales that the zero_points -128 and 127 allow."""
     return ruler((0x5F28, -128), (0x6007, 127))
 
 
@@ -75,7 +75,7 @@ def dequantization_examples() -> Package:
 
 @valid("LLQ-DEQ-4")
 def symmetric() -> Package:
-    """Three symmetric blocks: zero_point MUST be read as 8 for every one."""
+    """Three symmetric blocks: zero_point MUST be read as 8 in each."""
     return ruler((0x3C00, 8), (0x0400, 8), (0x6FFF, 8), symmetric=True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vectors.cases.program import DISPATCH, GONE, changed
 from vectors.cases.wgsl import replaced
 from vectors.kit.program import MODULE, TOUCH, buffer, section
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 if TYPE_CHECKING:
     from vectors.cases.program import Change
@@ -22,7 +22,7 @@ NEEDS: dict[str, Change] = {
 
 @invalid("LLQ-PROG-5", cases=NEEDS)
 def first_variant_with(change: Change) -> Package:
-    """The first variant has {}, and MUST need nothing."""
+    """The first variant has {}, and MUST require nothing."""
     return changed(change)
 
 
@@ -34,7 +34,7 @@ def variants_of_one_name() -> Package:
 
 @invalid("LLQ-PROG-7")
 def unknown_section() -> Package:
-    """The second variant lists a section that the module lacks."""
+    """The second variant lists a section that is not in the module."""
     return changed(("/variants/1/sections", ["step_packed", "step_fast", "touch"]))
 
 
@@ -53,7 +53,7 @@ def first_variant_lists_sections(sections: list[str]) -> Package:
 
 @invalid("LLQ-PROG-8")
 def section_outside_comments_that_is_not_portable() -> Package:
-    """A section of the second variant stands outside comments: the module as it stands has it twice."""
+    """A section of the second variant is outside comments: the stored module has its entry point twice."""
     module = replaced("/*: begin step_packed", "//: begin step_packed")
     return changed(module=module.replace("end step_packed :*/", "//: end step_packed"))
 
@@ -66,7 +66,7 @@ def entry_point_missing() -> Package:
 
 @invalid("LLQ-PROG-9")
 def entry_point_in_a_comment() -> Package:
-    """A pipeline names an entry point that stands in a comment of its section."""
+    """A pipeline names an entry point that is in a comment of its section."""
     module = replaced("// touch:", "// @compute @workgroup_size(64) fn ghost() {}\n// touch:")
     return changed(("/pipelines/ghost", ["read"]), module=module)
 
@@ -94,24 +94,33 @@ def name_of_two_things() -> Package:
 
 
 RANGES: dict[str, list[Change]] = {
-    "in a shard that there is not": [("/weights/norm/shard", 1)],
+    Key("in a shard that there is not", "in a shard that does not exist"): [("/weights/norm/shard", 1)],
     "in the preamble": [("/weights/norm/offset", 0)],
-    "behind the shard": [("/weights/norm/offset", 12_032)],
-    "beyond the end of the shard": [("/weights/norm/offset", 11_776), ("/weights/norm/size", 260)],
+    Key("behind the shard", "after the end of the shard"): [("/weights/norm/offset", 12_032)],
+    Key("beyond the end of the shard", "partly after the end of the shard"): [
+        ("/weights/norm/offset", 11_776),
+        ("/weights/norm/size", 260),
+    ],
     "at the end of the 32-bit offsets": [("/weights/norm/offset", 4_294_967_040)],
-    "of the whole shard and more": [("/weights/norm/offset", 256), ("/weights/norm/size", 134_217_728)],
+    Key("of the whole shard and more", "longer than the shard"): [
+        ("/weights/norm/offset", 256),
+        ("/weights/norm/size", 134_217_728),
+    ],
 }
 
 
 @invalid("LLQ-PROG-11", cases=RANGES)
 def range_lies(changes: list[Change]) -> Package:
-    """A range of weights lies {}."""
+    """A range of weights is {}."""
     return changed(*changes)
 
 
 BUFFERS: dict[str, Change] = {
     "no bytes": ("/buffers/x/bytes", 0),
-    "more than 128 MiB at the greatest context": ("/buffers/keys.0/bytes_per_position", 4_194_308),
+    Key("more than 128 MiB at the greatest context", "more than 128 MiB at the maximum context"): (
+        "/buffers/keys.0/bytes_per_position",
+        4_194_308,
+    ),
 }
 
 
@@ -129,25 +138,25 @@ KNOWN: dict[str, Change] = {
     "logits of one position for all": ("/buffers/all_logits/bytes", 20),
     "logits that begin as angles": ("/buffers/logits/init", "rope"),
     "half the angles": ("/buffers/rope/bytes_per_position", 4),
-    "angles behind a head": ("/buffers/rope/bytes", 4),
+    Key("angles behind a head", "angles after 4 bytes"): ("/buffers/rope/bytes", 4),
 }
 
 
 @invalid("LLQ-PROG-13", cases=KNOWN)
 def known_buffer_with(change: Change) -> Package:
-    """A buffer that the host reads or writes has another size or beginning: {}."""
+    """A buffer that the executor reads or writes has another size or initial value: {}."""
     return changed(change)
 
 
 @invalid("LLQ-PROG-13")
 def known_buffer_missing() -> Package:
-    """The program has no buffer `all_logits`, and its passes name none."""
+    """The program has no buffer `all_logits`, and no pass names it."""
     return changed(("/buffers/all_logits", GONE), ("/passes/logits/0/bindings/1", "logits"))
 
 
 @invalid("LLQ-PROG-14")
 def context_beyond_the_model() -> Package:
-    """The greatest context is one position longer than the model's."""
+    """context_length of the program is one position longer than the model's."""
     return changed(("/context_length", 33))
 
 
@@ -193,7 +202,7 @@ def buffer_read_and_written() -> Package:
 
 @invalid("LLQ-PROG-20")
 def slot_beyond_the_last() -> Package:
-    """A dispatch names a parameter slot behind the last."""
+    """A dispatch names a parameter slot after the last one."""
     return changed((f"{DISPATCH}/parameters", 3))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vectors.cases.control import control_raw
 from vectors.kit.package import Package, Sealed
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 METADATA = "metadata.json"
 
@@ -25,7 +25,7 @@ def metadata_is_a(op: str) -> Sealed:
 
 @invalid("LLQ-PKG-1")
 def metadata_is_a_symlink() -> Sealed:
-    """metadata.json is a symbolic link to a good file beside it, and MUST be a regular file."""
+    """metadata.json is a symbolic link to a good file next to it, and MUST be a regular file."""
     return (
         control_raw()
         .seal()
@@ -42,13 +42,13 @@ def metadata_is_a_device() -> Sealed:
 
 @invalid("LLQ-PKG-2", cases={"0": b"", "1": b"0"})
 def metadata_length(data: bytes) -> Sealed:
-    """The length of metadata.json is {}, and MUST be 2 to 16,777,216."""
+    """The length of metadata.json is {}, and MUST be 2 to 16,777,216 bytes."""
     return replaced(data)
 
 
 @invalid("LLQ-PKG-2", cases={"16777217": 2**24 + 1, "2^32 + 2": 2**32 + 2, "2^40": 2**40})
 def metadata_grown_to(length: int) -> Sealed:
-    """metadata.json has NUL bytes behind it up to a length of {}, and MUST be at most 16,777,216 long."""
+    """NUL bytes extend metadata.json to a length of {}: it MUST be at most 16,777,216 bytes long."""
     return control_raw().seal().then("truncate", METADATA, byte_length=length)
 
 
@@ -79,7 +79,7 @@ NOT_UTF_8 = {
     "an overlong letter of three bytes": b"\xe0\x81\x81",
     "an encoded surrogate": b"\xed\xa0\x80",
     "an encoded surrogate pair": b"\xed\xa0\xbe\xed\xb6\x99",
-    "a character beyond 10FFFF": b"\xf4\x90\x80\x80",
+    Key("a character beyond 10FFFF", "a character above 10FFFF"): b"\xf4\x90\x80\x80",
     "a sequence of five bytes": b"\xf8\x88\x80\x80\x80",
 }
 
@@ -92,7 +92,7 @@ def not_utf_8(data: bytes) -> Package:
 
 @invalid("LLQ-JSON-1")
 def byte_order_mark() -> Sealed:
-    """metadata.json begins with EF BB BF, and MUST be without a byte order mark."""
+    """metadata.json begins with EF BB BF: it MUST NOT begin with a byte order mark."""
     return around(before=b"\xef\xbb\xbf")
 
 

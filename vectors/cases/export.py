@@ -49,7 +49,7 @@ def plain_theta(model: dict[str, Any]) -> list[float]:
 
 @computed("export", *WRITES)
 def dense_llama_in_binary32() -> Exportable:
-    """A dense Llama with a head of its own and as many key-value heads as heads, in binary32."""
+    """A dense Llama with its own head and equal numbers of heads and key-value heads, in binary32."""
     original = Original(dense(num_kv_heads=4, tied_embeddings=False))
     return Exportable(
         original,
@@ -71,7 +71,7 @@ def dense_llama_in_bfloat16() -> Exportable:
 
 @computed("export", *DISTURBED)
 def dense_llama_of_many_blocks() -> Exportable:
-    """Matrices of several blocks in binary16; heads wider together than the model; RoPE of base 500000."""
+    """Matrices of several blocks in binary16; all heads together wider than the model; RoPE base 500000."""
     original = Original(
         dense(70, vocab_size=20, hidden_size=72, num_heads=6, head_dim=16), of_kind("F16", "F16")
     )
@@ -103,7 +103,7 @@ def dense_llama_with_gelu() -> Exportable:
 
 @computed("export", *WRITES)
 def dense_llama_with_scaled_rope() -> Exportable:
-    """RoPE frequencies scaled as in Llama 3: high ones as they are, low ones divided, a band between."""
+    """RoPE frequencies scaled as in Llama 3: high ones kept, low ones divided, a smooth band in between."""
     original = Original(dense(head_dim=16, num_heads=2, num_kv_heads=1), of_kind("BF16"))
     scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
     config = llama_config(
@@ -117,7 +117,7 @@ def dense_llama_with_scaled_rope() -> Exportable:
 
 @computed("export", *WRITES)
 def dense_llama_with_spare_tensors() -> Exportable:
-    """Tied embeddings whose head, and buffers of RoPE, lie there all the same: they change nothing."""
+    """Tied embeddings, with a stored head and RoPE buffers that are redundant: they MUST have no effect."""
     original = Original(dense(), of_kind("BF16"))
     tensors = hugging_face(original)
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
@@ -141,7 +141,7 @@ def extreme(name: str, rows: Rows) -> Rows:
 
 @computed("export", *WRITES, "LLQ-DEQ-1")
 def dense_llama_of_extremes() -> Exportable:
-    """A matrix of zeros, one below the least step, one without a negative weight, one with an outlier."""
+    """A matrix of zeros, one below the smallest step, one without negative weights, one with an outlier."""
     original = Original(dense(64), of_kind("F32"), extreme)
     return Exportable(
         original,
@@ -195,7 +195,7 @@ def llama4_config(model: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 @computed("export", *DISTURBED)
 def llama4_with_experts_together() -> Exportable:
-    """Llama 4 whose experts lie in two tensors a layer, transposed, gate beside up; one layer has no RoPE."""
+    """Llama 4 with experts in two transposed tensors per layer, gate next to up; one layer has no RoPE."""
     original = Original(llama4(), of_kind("BF16"))
     return Exportable(
         original,
@@ -206,7 +206,7 @@ def llama4_with_experts_together() -> Exportable:
 
 @computed("export", *WRITES)
 def llama4_with_experts_apart() -> Exportable:
-    """Llama 4 beside a vision model, which a package does without; each expert has three tensors."""
+    """Llama 4 with a vision model, which the package leaves out; each expert has three tensors."""
     original = Original(llama4(), of_kind("F16"))
     tensors = {
         f"language_model.{name}": value for name, value in hugging_face(original, "feed_forward").items()
@@ -226,7 +226,7 @@ def llama4_with_experts_apart() -> Exportable:
 
 @computed("export", *DISTURBED, cases={"F16": "F16", "Q8_0": "Q8_0", "Q4_1": "Q4_1"})
 def gguf_of(kind: str) -> Exportable:
-    """A GGUF file with matrices in {}, where rows of q and k lie in pairs."""
+    """A GGUF file with matrices in {}, where the rows of q and k are in pairs."""
     model = dense(64, tied_embeddings=kind != "F16")
     original = Original(model, of_kind(kind))
     return Exportable(original, {"model.gguf": gguf_file(original)}, plain_theta(model))

@@ -20,6 +20,7 @@ from vectors.kit.checkpoint import (
 )
 from vectors.kit.computed import computed
 from vectors.kit.exporting import Files, Refusable
+from vectors.kit.registry import Key
 from vectors.kit.safetensors import Tensor
 
 Tensors = dict[str, Tensor]
@@ -59,7 +60,7 @@ VALUES: dict[str, tuple[str, float, tuple[str, ...]]] = {
 
 @computed("export", *UNFIT, cases=VALUES)
 def checkpoint_with(case: tuple[str, float, tuple[str, ...]]) -> Refusable:
-    """{}: no code, scale and value of a package stands for it."""
+    """{}: no code, scale or raw value of a package can represent it."""
     piece, value, names = case
     original = Original(small(), change=with_value(piece, value))
     return Refusable(one_file(hugging_face(original), llama_config(original.model)), names)
@@ -67,7 +68,7 @@ def checkpoint_with(case: tuple[str, float, tuple[str, ...]]) -> Refusable:
 
 @computed("export", *UNFIT)
 def checkpoint_with_nan_in_an_expert() -> Refusable:
-    """NaN in the last of the experts, which lie in one tensor."""
+    """NaN in the last expert; all experts are in one tensor."""
     original = Original(llama4(), of_kind("BF16"), with_value("layers.0.ffn.experts.2.down", math.nan))
     names = "model.layers.0.feed_forward.experts.down_proj", "layers.0.ffn.experts.2.down"
     return Refusable(one_file(stacked(original), llama4_config(original.model)), names)
@@ -130,14 +131,17 @@ def checkpoint(change: Callable[[Tensors], Tensors] = lambda tensors: tensors, *
 def dense_llama_with(
     case: tuple[Callable[[Tensors], Tensors], dict[str, Any], tuple[str, ...]],
 ) -> Refusable:
-    """A dense Llama with {}, which would compute something else in a package."""
+    """A dense Llama with {}: a package would compute something else."""
     change, config, names = case
     return Refusable(checkpoint(change, **config), names)
 
 
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "another architecture": {"model_type": "mystery", "architectures": ["MysteryForCausalLM"]},
+    Key("another architecture", "an unknown architecture"): {
+        "model_type": "mystery",
+        "architectures": ["MysteryForCausalLM"],
+    },
     "an activation that is neither silu nor gelu": {"hidden_act": "relu"},
     "RoPE scaled by YaRN": {"rope_scaling": YARN},
     "RoPE over half of a head": {"partial_rotary_factor": 0.5},
@@ -147,13 +151,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @computed("export", *REFUSES, cases=SETTINGS)
 def configuration_of(config: dict[str, Any]) -> Refusable:
-    """A configuration of {}, which no member of `model` expresses."""
+    """A configuration with {}, which no member of `model` expresses."""
     return Refusable(checkpoint(**config))
 
 
 @computed("export", *REFUSES)
 def llama4_with_two_experts_a_token() -> Refusable:
-    """Llama 4 with two experts for each token, where LLQ has one."""
+    """Llama 4 with two experts for each token; LLQ allows one."""
     original = Original(llama4(), of_kind("BF16"))
     config = llama4_config(original.model, num_experts_per_tok=2)
     return Refusable(one_file(stacked(original), config))
@@ -168,7 +172,7 @@ def checkpoint_cut_short() -> Refusable:
 
 @computed("export", *REFUSES)
 def checkpoint_without_one_of_its_files() -> Refusable:
-    """An index that names two files of weights, the second of which is missing."""
+    """An index that names two files of weights; the second file is missing."""
     original = Original(small(), of_kind("BF16", "BF16"))
     files = two_files(hugging_face(original), llama_config(original.model))
     del files["model-00002-of-00002.safetensors"]
@@ -177,7 +181,7 @@ def checkpoint_without_one_of_its_files() -> Refusable:
 
 @computed("export", *REFUSES)
 def gguf_of_another_architecture() -> Refusable:
-    """A GGUF file of an architecture that is none of Llama's."""
+    """A GGUF file of an architecture other than Llama."""
     original = Original(dense(32, vocab_size=8), of_kind("F16"))
     return Refusable({"model.gguf": gguf_file(original, general__architecture="mystery")})
 

@@ -38,7 +38,7 @@ def file_missing(name: str) -> Sealed:
 
 @invalid("LLQ-PKG-6")
 def shard_in_a_subdirectory() -> Sealed:
-    """The shard lies in a directory below that of the package."""
+    """The shard is in a subdirectory of the package."""
     sealed = control_raw().seal()
     sealed.files["weights/" + SHARD] = sealed.files.pop(SHARD)
     return sealed
@@ -52,7 +52,7 @@ def shard_is_a(op: str) -> Sealed:
 
 @invalid("LLQ-PKG-7")
 def shard_is_a_symlink() -> Sealed:
-    """A shard is a symbolic link to the good shard beside it, and MUST be no symbolic link."""
+    """A shard is a symbolic link to the good shard next to it, and MUST NOT be a symbolic link."""
     return control_raw().seal().then("rename", SHARD, to="blob").then("symlink", SHARD, target="blob")
 
 
@@ -72,7 +72,7 @@ def symlink_as(name: str) -> Sealed:
 
 @invalid("LLQ-PKG-7")
 def tokenizer_is_a_fifo() -> Sealed:
-    """The tokenizer is a FIFO, which blocks whoever opens it."""
+    """The tokenizer is a FIFO, which blocks every process that opens it."""
     return control_files().seal().then("fifo", "tokenizer.json")
 
 
@@ -101,7 +101,7 @@ CUTS = {
 
 @invalid("LLQ-PKG-8", cases=CUTS)
 def shard_ends_after(length: int) -> Sealed:
-    """The file of a shard ends after {}: it MUST be as long as its byte_length says."""
+    """The file of a shard ends after {}: its length MUST equal its byte_length."""
     sealed = control().seal()
     sealed.files[SHARD] = sealed.files[SHARD][:length]
     return sealed
@@ -109,7 +109,7 @@ def shard_ends_after(length: int) -> Sealed:
 
 @invalid("LLQ-PKG-8", cases={"a NUL": b"\0", "256 NUL bytes": bytes(256), "a newline": b"\n"})
 def shard_followed_by(data: bytes) -> Sealed:
-    """The file of a shard has {} at its end that byte_length does not count."""
+    """The file of a shard ends with {} more than byte_length counts."""
     sealed = control_raw().seal()
     sealed.files[SHARD] += data
     return sealed
@@ -117,7 +117,7 @@ def shard_followed_by(data: bytes) -> Sealed:
 
 @invalid("LLQ-PKG-8", cases={"2^40": 2**40, "2^32 more": 2**32 + LENGTH, "2^32": 2**32})
 def shard_grown(byte_length: int) -> Sealed:
-    """The file of a shard is sparse, and much too long ({})."""
+    """The file of a shard is sparse and much too long ({})."""
     return control_raw().seal().then("truncate", SHARD, byte_length=byte_length)
 
 
@@ -131,7 +131,7 @@ def second_shard_cut() -> Sealed:
 
 @invalid("LLQ-PKG-8", cases=MEMBERS)
 def file_longer(name: str) -> Sealed:
-    """The file of the {} has a newline more than its byte_length says."""
+    """The file of the {} is one newline longer than its byte_length."""
     sealed = control_files().seal()
     sealed.files[name] += b"\n"
     return sealed

@@ -9,7 +9,7 @@ from vectors.cases.control import BIAS_TENSOR, control_model, control_raw
 from vectors.kit.model import model_package, tiny, with_tokenizer
 from vectors.kit.package import Package, Sealed, assemble
 from vectors.kit.program import MODULE
-from vectors.kit.registry import valid
+from vectors.kit.registry import Key, valid
 
 ACUTE_COMPOSED, ACUTE_DECOMPOSED = "\u00e9", "e\u0301"
 
@@ -24,7 +24,12 @@ EXTRAS: dict[str, Any] = {
     "objects and arrays": {"b": {"c": [1, [2, {"d": None}]], "a": True}, "a": []},
     "letters of many scripts": {"Ελληνικά": "日本語", "emoji": "🦙", "rtl": "\u202eabc", "nul": "a\u0000b"},
     "both forms of an accented name": {ACUTE_COMPOSED: 1, ACUTE_DECOMPOSED: 2},
-    "names that UTF-16 orders otherwise than UTF-8": {"\uff21": 1, "\U0001f999": 2, "\ue000": 3, "z": 4},
+    Key("names that UTF-16 orders otherwise than UTF-8", "names that UTF-16 and UTF-8 sort differently"): {
+        "\uff21": 1,
+        "\U0001f999": 2,
+        "\ue000": 3,
+        "z": 4,
+    },
     "control characters": {"text": '\b\t\n\f\r\u0000\u001f\u007f\u0080\u2028\u2029"\\/<>'},
     "names of JavaScript": {"__proto__": {"polluted": True}, "constructor": {"prototype": 1}, "toString": 0},
     "an empty name": {"": ""},
@@ -47,13 +52,16 @@ EXTRAS: dict[str, Any] = {
     },
     "an integral number written as a float in most languages": {"numbers": [1.0, -0.0, 500000.0]},
     "32 levels": {"deep": nested(30)},
-    "brackets in strings, which are no levels": {"[" * 50: "]" + "{" * 50, "quoted": '"' + "[" * 50 + "\\\\"},
+    Key("brackets in strings, which are no levels", "brackets in strings, which do not count as levels"): {
+        "[" * 50: "]" + "{" * 50,
+        "quoted": '"' + "[" * 50 + "\\\\",
+    },
 }
 
 
 @valid("LLQ-META-1", "LLQ-CANON-1", cases=EXTRAS)
 def extras(value: dict[str, Any]) -> Package:
-    """Extras hold {}: they are an object of anything, and readers ignore them."""
+    """Extras holds {}: it may hold any JSON object, and readers MUST ignore it."""
     return assemble([BIAS_TENSOR], extras=value)
 
 
@@ -72,7 +80,7 @@ def unknown_extension_used() -> Package:
 
 @valid("LLQ-EXT-3")
 def unknown_extension_on_a_tensor() -> Package:
-    """An unknown extension has data at a tensor: a reader MUST ignore them."""
+    """A tensor has data of an unknown extension: a reader MUST ignore the data."""
     package = assemble([BIAS_TENSOR], extensions_used=["XX_sparsity", "ACME9_calibration"])
     return package.set("/tensors/0/extensions", {"ACME9_calibration": {"dtype": "f16", "scale": 2}})
 
@@ -97,7 +105,7 @@ NAMES = {
 
 @valid("LLQ-TENSOR-1", "LLQ-TENSOR-2", "LLQ-CANON-3", cases=NAMES)
 def tensor_names(names: list[str]) -> Package:
-    """Tensors have names of many kinds ({})."""
+    """Tensors have legal names of many kinds ({})."""
     return assemble([replace(BIAS_TENSOR, name=name) for name in names])
 
 
@@ -111,13 +119,13 @@ STEMS = {
 
 @valid("LLQ-PKG-3", "LLQ-PKG-4", cases=STEMS)
 def stem(value: str) -> Package:
-    """The stem is of another kind ({})."""
+    """The stem has an unusual but legal form ({})."""
     return assemble([BIAS_TENSOR], stem=value)
 
 
 @valid("LLQ-PKG-9")
 def other_files() -> Sealed:
-    """Other files lie beside those of the package, none of whose names ends in .llq."""
+    """Other files are next to those of the package; none of their names ends in .llq."""
     sealed = control_raw().seal()
     for name in (
         "LICENSE",
@@ -134,7 +142,7 @@ def other_files() -> Sealed:
 
 @valid("LLQ-MODEL-5")
 def tokenizer_of_weights() -> Package:
-    """A weights package has a tokenizer: its token ids have no vocab_size to be less than."""
+    """A weights package has a tokenizer: no vocab_size limits its token ids."""
     template = (
         "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m[\"content\"] }} \u2014 \U0001f999{% endfor %}\t"
     )
@@ -150,7 +158,7 @@ def tokenizer_without_tokens() -> Package:
 
 @valid("LLQ-MODEL-5")
 def last_token() -> Package:
-    """Token ids are vocab_size - 1, the greatest allowed."""
+    """Token ids are vocab_size - 1, the maximum allowed."""
     return with_tokenizer(model_package(tiny()), bos_token_id=4, eos_token_ids=[4, 0])
 
 

@@ -35,19 +35,19 @@ ENDS = {
 
 @computed("generate", "LLQ-GEN-2", cases=ENDS)
 def generation_ends(eos: list[int]) -> Generate:
-    """An end token is chosen {}, and MUST NOT be part of the output; one in the prompt ends nothing."""
+    """An end token is chosen {}: it MUST NOT be part of the output; one in the prompt has no effect."""
     return Generate(CHATTY, PROMPT, 6, eos)
 
 
 @computed("generate", "LLQ-GEN-2", cases={"at the limit": 3, "just before the limit": 4})
 def generation_end_token(max_tokens: int) -> Generate:
-    """The end token would be the fourth, {}: the output MUST be three tokens either way."""
+    """The end token would be the fourth token, {}: the output MUST be three tokens in both cases."""
     return Generate(CHATTY, PROMPT, max_tokens, [38])
 
 
 @computed("generate", "LLQ-GEN-1")
 def generation_from_the_last_position() -> Generate:
-    """Each position of the prompt would choose another token: the last one MUST choose the next."""
+    """Each position of the prompt would choose another token: the last position MUST decide."""
     return Generate(CHATTY, [33, 14, 28, 31], 5, [39])
 
 
@@ -62,7 +62,7 @@ TWIN = 4.0
 
 @computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")
 def generation_with_a_tie() -> Generate:
-    """Rows 9 and 21 of lm_head have one element, the same: their logits are equal, and 9 MUST be chosen.
+    """Rows 9 and 21 of lm_head are equal, so their logits are equal: token 9 MUST be chosen.
 
     The margin is that between logits that differ. Token 21 is an end token.
     """
@@ -72,5 +72,5 @@ def generation_with_a_tie() -> Generate:
 
 @computed("generate", "LLQ-GEN-1", "LLQ-DEC-10", "LLQ-DEC-17")
 def generation_across_chunks() -> Generate:
-    """Everything that Llama 4 has, binary16 throughout: prompt and output cross boundaries of chunks."""
+    """All features of Llama 4, binary16 throughout: prompt and output cross boundaries of chunks."""
     return Generate(Subject(model(4, *LLAMA_4, **WHOLE), 3, SPLIT), [1, 5, 9, 2, 6], 6, [39])

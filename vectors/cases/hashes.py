@@ -46,7 +46,7 @@ def bit_flipped_in(place: tuple[int, int]) -> Sealed:
 
 @invalid("LLQ-HASH-1")
 def part_hash_one_digit_off() -> Package:
-    """The last digit of a part's sha256 is another."""
+    """The last digit of a part's sha256 is changed."""
     package = control()
     good = package.get(PART)
     return package.set(PART, good[:-1] + ("1" if good[-1] == "0" else "0"))
@@ -72,7 +72,7 @@ HASHED = {
 
 @invalid("LLQ-HASH-1", cases=HASHED)
 def part_hashed(change: tuple[int, int | None, str]) -> Package:
-    """The sha256 of a part is that of other bytes ({}): it MUST cover all byte_length bytes."""
+    """The sha256 of a part covers other bytes ({}): it MUST cover all byte_length bytes."""
     first, last, pointer = change
     package = control()
     return package.set(pointer, digest_of(package.shards[0][first:last]))
@@ -93,7 +93,7 @@ def tensor_hash_in_every_part() -> Package:
 
 @invalid("LLQ-HASH-2", cases={"0": "/shards/0", "1": "/shards/1"})
 def shard_hash_one_digit_off(pointer: str) -> Package:
-    """The first digit of the sha256 of shard {} is another: it MUST be the SHA-256 of the file."""
+    """The first digit of the sha256 of shard {} is changed: it MUST be the SHA-256 of the file."""
     package = control_shards()
     good = package.get(pointer + "/sha256")
     return package.set(pointer + "/sha256", ("1" if good[0] == "0" else "0") + good[1:])
@@ -101,7 +101,7 @@ def shard_hash_one_digit_off(pointer: str) -> Package:
 
 @invalid("LLQ-HASH-2")
 def shard_hashed_without_preamble() -> Package:
-    """The sha256 of a shard is that of its parts, without the preamble."""
+    """The sha256 of a shard covers its parts without the preamble."""
     package = control()
     return package.set("/shards/0/sha256", digest_of(package.shards[0][256:]))
 

@@ -10,7 +10,7 @@ from vectors.kit.registry import invalid
 
 @invalid("LLQ-JSON-2")
 def utf_16_without_mark() -> Sealed:
-    """metadata.json is UTF-16 without a byte order mark: valid when read as UTF-8, but no JSON text."""
+    """metadata.json is UTF-16 without a byte order mark: it is valid UTF-8, but not a JSON text."""
     return replaced(control_raw().text().decode().encode("utf-16-le"))
 
 
@@ -32,7 +32,7 @@ AROUND = {
 
 @invalid("LLQ-JSON-2", cases=AROUND)
 def text_with(pieces: tuple[bytes, bytes]) -> Sealed:
-    """The JSON text has a {}: there MUST be no byte before or after it."""
+    """The JSON text has a {}: a byte MUST NOT come before or after it."""
     return around(*pieces)
 
 
@@ -165,7 +165,7 @@ def nesting_unclosed() -> Sealed:
 
 @invalid("LLQ-JSON-4", cases=DEEP)
 def nesting_of(data: bytes) -> Package:
-    """Objects and arrays nest too deep ({}): they MUST NOT nest deeper than 32."""
+    """Objects and arrays are nested too deeply ({}): the depth MUST be at most 32."""
     return noted(data)
 
 
@@ -184,7 +184,7 @@ NUMBERS = {
 
 @invalid("LLQ-JSON-5", cases=NUMBERS)
 def number_in_extras(data: bytes) -> Package:
-    """A number is too great ({}): it MUST be finite, and without fraction and exponent at most 2^53 - 1."""
+    """A number is too large ({}): it MUST be finite, and an integer MUST be at most 2^53 - 1."""
     return noted(data)
 
 

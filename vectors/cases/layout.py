@@ -9,7 +9,7 @@ from vectors.cases.control import BIAS_TENSOR, WEIGHT_TENSOR, control, control_s
 from vectors.kit.noise import finite32
 from vectors.kit.package import Package, assemble
 from vectors.kit.placement import Run, uncut
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 from vectors.kit.tensor import Raw
 
 WEIGHT = "/tensors/1/parts/0"
@@ -17,13 +17,13 @@ WEIGHT = "/tensors/1/parts/0"
 
 @invalid("LLQ-SHARD-1", cases={"one byte more": 3329, "one byte less": 3327, "128 bytes more": 3328 + 128})
 def shard_length(byte_length: int) -> Package:
-    """A shard has a wrong length ({}): its byte_length MUST be a multiple of 256."""
+    """The byte_length of a shard is wrong ({}): it MUST be a multiple of 256."""
     return control().resize(byte_length)
 
 
 @invalid("LLQ-SHARD-1")
 def shard_without_parts() -> Package:
-    """The second shard is nothing but a preamble: its byte_length MUST be at least 512."""
+    """The second shard has a preamble and no part: its byte_length MUST be at least 512."""
     return assemble([BIAS_TENSOR], layout=[uncut(BIAS_TENSOR), []])
 
 
@@ -35,30 +35,33 @@ def shard_beyond_its_limit() -> Package:
 
 OUTSIDE: dict[str, int] = {
     "in the preamble": 0,
-    "behind the end": 3328,
-    "256 bytes beyond the end": 768,
-    "2048 bytes beyond the end": 2560,
-    "far beyond the end": 2**31,
-    "at the greatest offset, where offset + byte_length wraps": 4_294_967_040,
+    Key("behind the end", "after the end"): 3328,
+    Key("256 bytes beyond the end", "256 bytes past the end"): 768,
+    Key("2048 bytes beyond the end", "2048 bytes past the end"): 2560,
+    Key("far beyond the end", "far past the end"): 2**31,
+    Key(
+        "at the greatest offset, where offset + byte_length wraps",
+        "at the maximum offset, where offset + byte_length wraps",
+    ): 4_294_967_040,
     "where offset + byte_length wraps to the end": 2**32 - 2816 + 3328 - 512 - 256,
 }
 
 
 @invalid("LLQ-PART-6", "LLQ-READ-2", cases=OUTSIDE)
 def part_lies(offset: int) -> Package:
-    """A part lies outside ({}): it MUST lie within its shard, after the preamble."""
+    """A part is outside its shard ({}): it MUST be within its shard, after the preamble."""
     return control().set(WEIGHT + "/offset", offset)
 
 
 @invalid("LLQ-PART-6")
 def shard_cut_short() -> Package:
-    """A shard, its preamble and its entry end together, 256 bytes before the last part does."""
+    """A shard, its preamble and its entry all end 256 bytes before the end of the last part."""
     return control().resize(3072)
 
 
 @invalid("LLQ-PART-6")
 def part_in_another_shard() -> Package:
-    """The part of a long tensor is said to lie in a shard that is shorter than it."""
+    """The part of a long tensor names a shard that is shorter than the part."""
     package = assemble([BIAS_TENSOR, WEIGHT_TENSOR], shard_limit=3072)
     return package.set(WEIGHT + "/shard", 0)
 
@@ -73,7 +76,7 @@ def two_tensors_share_a_part() -> Package:
 
 @invalid("LLQ-PART-7")
 def parts_overlap() -> Package:
-    """The last 256 bytes of a record are also a raw tensor."""
+    """A raw tensor shares the last 256 bytes of a record."""
     second = replace(BIAS_TENSOR, name="z")
     package = assemble([WEIGHT_TENSOR, second])
     offset = package.get(WEIGHT + "/offset")
@@ -82,7 +85,7 @@ def parts_overlap() -> Package:
 
 @invalid("LLQ-PART-7")
 def part_within_a_part() -> Package:
-    """The first 256 bytes of the codes of a record are also a raw tensor."""
+    """A raw tensor shares the first 256 bytes of the codes of a record."""
     package = assemble([WEIGHT_TENSOR, replace(BIAS_TENSOR, name="z")])
     return package.set(WEIGHT + "/offset", 1024).resize(len(package.shards[0]) - 256).hash()
 
@@ -97,7 +100,7 @@ def parts_of_one_tensor_overlap() -> Package:
 
 @invalid("LLQ-PART-8", cases={"256 bytes": 256, "4096 bytes": 4096})
 def hole_between_parts(gap: int) -> Package:
-    """{} between two parts are unused: the parts of a shard MUST leave none."""
+    """{} between two parts are unused: parts MUST follow each other without holes."""
     return assemble(
         [BIAS_TENSOR, WEIGHT_TENSOR], layout=[[*uncut(BIAS_TENSOR), Run(WEIGHT_TENSOR, 0, 40, gap=gap)]]
     )
@@ -105,13 +108,13 @@ def hole_between_parts(gap: int) -> Package:
 
 @invalid("LLQ-PART-8")
 def hole_before_the_first_part() -> Package:
-    """The first part lies 256 bytes behind the preamble."""
+    """The first part begins 256 bytes after the end of the preamble."""
     return assemble([BIAS_TENSOR], layout=[[Run(BIAS_TENSOR, 0, 5, gap=256)]])
 
 
 @invalid("LLQ-PART-9", cases={"256": 3584, "4096": 3328 + 4096})
 def trailing_bytes(byte_length: int) -> Package:
-    """{} zero bytes follow the last part: it MUST end where the shard ends."""
+    """{} zero bytes follow the last part: the last part MUST end where the shard ends."""
     return control().resize(byte_length)
 
 
@@ -123,7 +126,7 @@ def trailing_data() -> Package:
 
 @invalid("LLQ-PART-9")
 def shard_of_no_part() -> Package:
-    """No part lies in the second shard, which is 512 bytes long."""
+    """No part is in the second shard, which is 512 bytes long."""
     package = assemble([BIAS_TENSOR], layout=[uncut(BIAS_TENSOR), []])
     return package.resize(512, index=1)
 
@@ -137,7 +140,11 @@ A, B, C = floats("a", 4), floats("b", 4), floats("c", 4)
 LONG = floats("b", 12)
 LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
     "the second tensor before the first": ([A, B], [uncut(B, A)], 4096),
-    "two shards where one would do": ([A, B], [uncut(A), uncut(B)], 4096),
+    Key("two shards where one would do", "two shards where one is enough"): (
+        [A, B],
+        [uncut(A), uncut(B)],
+        4096,
+    ),
     "the third tensor in a shard with room, not in the open one": (
         [A, LONG, C],
         [uncut(A, C), uncut(LONG)],
@@ -147,7 +154,7 @@ LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
     "a tensor cut that would fit": ([LONG], [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)]], 1024),
     "a tensor cut into parts in one shard": ([LONG], [[Run(LONG, 0, 8), Run(LONG, 8, 4)]], 1024),
     "a first part less than full": ([LONG], [[Run(LONG, 0, 4)], [Run(LONG, 4, 8)]], 768),
-    "three parts where two would do": (
+    Key("three parts where two would do", "three parts where two are enough"): (
         [LONG],
         [[Run(LONG, 0, 4)], [Run(LONG, 4, 4)], [Run(LONG, 8, 4)]],
         768,
@@ -157,7 +164,7 @@ LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
         [[*uncut(A), Run(LONG, 0, 8)], [Run(LONG, 8, 4)]],
         1024,
     ),
-    "a new shard behind a short last part": (
+    Key("a new shard behind a short last part", "a new shard after a short last part"): (
         [LONG, C],
         [[Run(LONG, 0, 8)], [Run(LONG, 8, 4)], uncut(C)],
         768,
@@ -173,7 +180,7 @@ LAYOUTS: dict[str, tuple[list[Raw], list[Any], int]] = {
 
 @invalid("LLQ-CANON-4", cases=LAYOUTS)
 def placed_with(change: tuple[list[Raw], list[Any], int]) -> Package:
-    """Parts lie otherwise ({}): they MUST be cut and placed as the placement procedure does it."""
+    """Parts are placed in another way ({}): they MUST be split and placed by the placement procedure."""
     tensors, layout, shard_limit = change
     package = assemble(tensors, layout=layout, shard_limit=shard_limit)
     for tensor in package.metadata["tensors"]:
@@ -191,5 +198,5 @@ def matrix_cut_early() -> Package:
 
 @invalid("LLQ-CANON-4")
 def shard_limit_of_another_layout() -> Package:
-    """The shards were cut for a lesser shard_limit than the metadata state."""
+    """The shards were cut for a smaller shard_limit than the metadata state."""
     return control_shards().set("/shard_limit", 8192)

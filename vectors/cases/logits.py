@@ -54,7 +54,7 @@ def with_raw(suffix: str, value: Callable[[int, float], float]) -> Callable[[Ten
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-1", "LLQ-DEC-2", "LLQ-DEC-11", "LLQ-ACT-1")
 def dense_binary16() -> Logits:
-    """Two dense layers, binary16 throughout, as many key-value heads as heads, an INT4 lm_head."""
+    """Two dense layers, binary16 throughout, equal numbers of heads and key-value heads, an INT4 lm_head."""
     layers = dense(48), dense()
     return Logits(
         Subject(model(2, *layers, num_kv_heads=4, tied_embeddings=False)), [32, 31, 35, 13, 37, 16, 35, 8]
@@ -88,7 +88,7 @@ RAW32 = Style(QUIET, dict.fromkeys(("attention_norm", "ffn_norm", "norm", "embed
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-12", "LLQ-DEC-13", "LLQ-DEC-16")
 def ungated_gelu_int8() -> Logits:
-    """Ungated FFNs with gelu, raw tensors in binary32, which serve tied embeddings too; INT8 with margin."""
+    """Ungated FFNs with gelu; tied embeddings and other raw tensors in binary32; INT8 with margin."""
     return Logits(
         Subject(model(0, dense(40, **UNGATED), dense(**UNGATED)), style=RAW32),
         [12, 31, 10, 13, 26, 4, 22, 0],
@@ -107,7 +107,7 @@ def ungated_gelu_binary16() -> Logits:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-3")
 def small_embeddings_int8() -> Logits:
-    """Embeddings so small that rms_norm_eps decides the size of what leaves the norm; INT8 with margin."""
+    """Embeddings so small that rms_norm_eps determines the output of the norm; INT8 with margin."""
     small = Style(embedding=2e-3, gains={"output": 2e-3, "down": 2e-3}, dtypes={"lm_head": "f16"})
     return Logits(
         Subject(model(0, dense(), tied_embeddings=False), style=small),
@@ -118,7 +118,7 @@ def small_embeddings_int8() -> Logits:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-3", "LLQ-DEC-1")
 def small_embeddings_binary16() -> Logits:
-    """Embeddings so small that rms_norm_eps decides the size of what leaves the norm; binary16 throughout."""
+    """Embeddings so small that rms_norm_eps determines the output of the norm; binary16 throughout."""
     small = Style(embedding=2e-3, gains={"output": 2e-3, "down": 2e-3}, dtypes={"lm_head": "f16"})
     return Logits(
         Subject(model(1, dense(), tied_embeddings=False), style=small), [32, 31, 35, 13, 37, 16, 35, 8]
@@ -157,7 +157,7 @@ def chunks_int8() -> Logits:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-14", "LLQ-DEC-15")
 def experts_int8() -> Logits:
-    """Four experts beside a shared one, the router's choices clear; INT8 with margin."""
+    """Four experts and a shared one, with clear choices of the router; INT8 with margin."""
     layers = dense(24, moe=MOE), dense(24, moe=MOE)
     return Logits(
         Subject(model(0, *layers), style=Style(QUIET)), [21, 31, 3, 34, 15, 16, 22, 27], MARGIN, ROUTER
@@ -202,7 +202,7 @@ def faint(first: int) -> Callable[[Tensor], Tensor]:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2", cases={"1": 1, "2": 2})
 def binary16_layers_of_three(fp16_layers: int) -> Logits:
-    """fp16_layers is {} in a model of three layers; without margin, but INT8 layers count little."""
+    """fp16_layers is {} in a model of three layers; without margin, but INT8 layers contribute little."""
     layers = dense(16), dense(16), dense(16)
     subject = Subject(model(fp16_layers, *layers), replace=faint(fp16_layers))
     return Logits(subject, [32, 31, 35, 13, 37, 16, 35, 8])
@@ -210,7 +210,7 @@ def binary16_layers_of_three(fp16_layers: int) -> Logits:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-ACT-1")
 def clamped_binary16() -> Logits:
-    """Inputs of down beyond binary16, which MUST become 65504 of either sign, and never infinite."""
+    """Inputs of down outside binary16: they MUST become 65504 or -65504, never infinite."""
     return Logits(
         Subject(model(1, dense()), style=Style(gains={"gate_up": 300.0, "down": 0.0016})),
         [32, 31, 35, 13, 37, 16, 35, 8],
@@ -224,14 +224,14 @@ def no_tokens(index: int, value: float) -> float:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-ACT-4")
 def zero_vectors_int8() -> Logits:
-    """Tokens whose embeddings are zero, at the beginning too: nothing MUST be NaN; INT8 with margin."""
+    """Tokens whose embeddings are zero, the first one too: logits MUST NOT be NaN; INT8 with margin."""
     subject = Subject(model(0, dense()), replace=with_raw("embedding", no_tokens))
     return Logits(subject, [7, 8, 7, 12, 7, 3], MARGIN / 2)
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-DEC-11")
 def great_scores_int8() -> Logits:
-    """Scores whose exponentials overflow unless the greatest is subtracted; INT8 with margin."""
+    """Scores whose exponentials overflow unless the maximum is subtracted; INT8 with margin."""
     return Logits(
         Subject(model(0, dense()), style=Style(gains={"qkv": 12.0})),
         [10, 23, 34, 34, 37, 26, 26, 27],
@@ -258,7 +258,7 @@ WHOLE = {"rope_pairing": "interleaved", "tied_embeddings": False}
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-9", "LLQ-DEC-10", "LLQ-DEC-14", "LLQ-DEC-17")
 def llama_4() -> Logits:
-    """Everything that Llama 4 has, two layers binary16 and two INT8; without margin."""
+    """All features of Llama 4, two binary16 layers and two INT8 layers; without margin."""
     pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
     return Logits(
         Subject(model(2, *LLAMA_4, **WHOLE)),
@@ -273,7 +273,7 @@ def llama_4() -> Logits:
     "logits", *(f"LLQ-{rule}" for rule in ("NUM-4", "DEC-5", "DEC-7", "DEC-8", "DEC-10", "DEC-14", "DEC-15"))
 )
 def llama_4_binary16() -> Logits:
-    """Everything that Llama 4 has, binary16 throughout."""
+    """All features of Llama 4, binary16 throughout."""
     pieces = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
     return Logits(
         Subject(model(4, *LLAMA_4, **WHOLE)),
@@ -312,7 +312,7 @@ def clockwork(tensor: Tensor) -> Tensor:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-6", "LLQ-DEC-5", "LLQ-DEC-10", "LLQ-DEC-17")
 def far_positions() -> Logits:
-    """1264 positions in chunks of 16, with scores so great that angles computed in binary32 show."""
+    """1264 positions in chunks of 16; scores so large that angles computed in binary32 change the logits."""
     shape = {"hidden_size": 4, "num_heads": 1, "num_kv_heads": 1, "head_dim": 2, "vocab_size": 4}
     attention = {"chunk_size": 16}
     subject = Subject(

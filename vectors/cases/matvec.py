@@ -33,13 +33,13 @@ def matvec_blocks(format_: str) -> Matvec:
 
 @computed("matvec", "LLQ-NUM-3", cases=FORMATS)
 def matvec_symmetric(format_: str) -> Matvec:
-    """An int4_symmetric matrix, inputs {}; no INT8 input lies in a guard band."""
+    """An int4_symmetric matrix, inputs {}; no INT8 input is in a guard band."""
     return Matvec(format_, weight(33, 96, None), [noisy(seed, 96) for seed in (4, 5)])
 
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-7", "LLQ-DEQ-4", cases=FORMATS)
 def matvec_far_zero_points(format_: str) -> Matvec:
-    """zero_points from -128 to 127: codes less zero_point fit no 8 bits; inputs {}."""
+    """zero_points from -128 to 127: code minus zero_point does not fit in 8 bits; inputs {}."""
     return Matvec(format_, weight(9, 330, (-128, 127, -1, 16, 0)), [noisy(seed, 330) for seed in (6, 8)])
 
 
@@ -52,32 +52,32 @@ def matvec_long_rows(format_: str) -> Matvec:
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-8", "LLQ-NUM-1", cases=FORMATS)
 def matvec_great_sums(format_: str) -> Matvec:
-    """Sums far beyond binary16, inputs {}: accumulated in binary16 they would be infinite."""
+    """Sums far outside binary16, inputs {}: accumulated in binary16 they would be infinite."""
     return Matvec(format_, weight(5, 128, (0, 15), 22), [noisy(seed, 128, 60000) for seed in (13, 16)])
 
 
 @computed("matvec", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-6", "LLQ-NUM-3", cases=FORMATS)
 def matvec_of_different_size(format_: str) -> Matvec:
-    """Several vectors at once ({}), of very different size, one of them zero."""
+    """Several vectors at once ({}), of very different magnitudes, one of them zero."""
     sizes = (1e-3, 1, 0, 1e4, 10)
     return Matvec(format_, weight(6, 72), [noisy(60 + index, 72, size) for index, size in enumerate(sizes)])
 
 
 @computed("matvec", "LLQ-ACT-1", "LLQ-NUM-3")
 def matvec_clamped() -> Matvec:
-    """Inputs beyond binary16: they MUST count as 65504."""
+    """Inputs outside the range of binary16: they MUST count as 65504."""
     return Matvec("binary16", weight(6, 40), [noisy(17, 40, 3e5), noisy(18, 40, 1e30)])
 
 
 @computed("matvec", "LLQ-ACT-1", "LLQ-NUM-3")
 def matvec_small() -> Matvec:
-    """Inputs among which binary16 has subnormals, which a runtime may flush."""
+    """Inputs that include subnormals of binary16; a runtime may flush them."""
     return Matvec("binary16", weight(6, 40), [noisy(19, 40, 2.0**-13), noisy(20, 40, 2.0**-20)])
 
 
 @computed("matvec", "LLQ-ACT-7", "LLQ-NUM-3")
 def matvec_cancelling() -> Matvec:
-    """Blocks whose dot products with the INT8 codes are 0, and so MUST the results be.
+    """Blocks whose dot products with the INT8 codes are 0: the results MUST be 0 too.
 
     The inputs' codes are unique, and contain enough of 1 and -1 for every row to be brought to 0.
     """
@@ -101,7 +101,7 @@ SHAPES = {"1 x 1": (1, 1), "65 x 1": (65, 1), "1 x 64": (1, 64), "129 x 65": (12
 
 @computed("matvec", "LLQ-NUM-3", cases=SHAPES)
 def matvec_shape_int8(shape: tuple[int, int]) -> Matvec:
-    """A matrix of {}, inputs INT8, none in a guard band."""
+    """A matrix of {}; inputs INT8, none in a guard band."""
     return Matvec("int8", weight(*shape), [noisy(shape[1] + 31, shape[1]), noisy(shape[1] + 33, shape[1])])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from vectors.cases.control import control_model, control_raw
 from vectors.kit.model import layer, model_package, tiny, with_tokenizer
 from vectors.kit.package import Package
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 
 @invalid("LLQ-EXT-2")
@@ -66,11 +66,14 @@ def fp16_layers_of_one(number: int) -> Package:
 
 TOKENS = {
     "bos_token_id is vocab_size": ("/tokenizer/bos_token_id", 5),
-    "the last eos token is too great": ("/tokenizer/eos_token_ids", [0, 4, 16_777_215]),
+    Key("the last eos token is too great", "the last eos token is too large"): (
+        "/tokenizer/eos_token_ids",
+        [0, 4, 16_777_215],
+    ),
 }
 
 
 @invalid("LLQ-MODEL-5", cases=TOKENS)
 def token(change: tuple[str, Any]) -> Package:
-    """A token id lies beyond the vocabulary ({}): it MUST be less than vocab_size."""
+    """A token id is outside the vocabulary ({}): it MUST be less than vocab_size."""
     return control_model().set(*change)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vectors.cases.control import control_files, control_raw, control_shards
 from vectors.kit.package import Package
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 SHARD = "vector-00001-of-00001.llq"
 
@@ -39,7 +39,7 @@ PATHS = {
 
 @invalid("LLQ-PKG-3", cases=PATHS)
 def shard_named(name: str) -> Package:
-    """A shard has a bad file name ({}): it MUST be 1 to 128 letters, digits, dots, underscores, hyphens."""
+    """A shard has a bad file name ({}): it MUST be 1 to 128 letters, digits, dots, underscores or hyphens."""
     return control_raw().set("/shards/0/file", name)
 
 
@@ -51,7 +51,7 @@ def outside(member: str) -> Package:
 
 NAMES = {
     "empty": "",
-    "with a newline behind": "weight\n",
+    Key("with a newline behind", "with a newline at the end"): "weight\n",
     "with a newline before": "\nweight",
     "with a NUL": "wei\0ght",
     "with an escape sequence": "weight\u001b[31m",
@@ -66,7 +66,7 @@ NAMES = {
     "with a backslash": "layers\\weight",
     "with a space": "the weight",
     "with a hyphen": "the-weight",
-    "with an underscore behind a dot": "layers._weight",
+    Key("with an underscore behind a dot", "with an underscore after a dot"): "layers._weight",
     "accented": "w\u00e9ight",
     "with a Greek letter": "weight\u03b1",
     "with a full-width digit": "weight\uff11",
@@ -77,7 +77,7 @@ NAMES = {
 
 @invalid("LLQ-TENSOR-1", cases=NAMES)
 def tensor_named(name: str) -> Package:
-    """A tensor has a bad name ({}): it MUST be letters, digits and underscores between dots."""
+    """A tensor has a bad name ({}): it MUST be segments of letters, digits and underscores between dots."""
     return control_raw().set("/tensors/1/name", name)
 
 

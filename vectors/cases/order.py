@@ -1,4 +1,4 @@
-"""Invalid: packages with two errors, of which a reader MUST name the first (READ-1)."""
+"""Invalid: packages with two errors; a reader MUST name the first (READ-1)."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def not_utf_8_and_not_json() -> Sealed:
 
 @invalid("LLQ-JSON-4", "LLQ-JSON-2", "LLQ-READ-1")
 def deep_array_that_is_not_closed() -> Sealed:
-    """metadata.json is 40 opening brackets: JSON-4 stands before JSON-2."""
+    """metadata.json is 40 opening brackets: JSON-4 comes before JSON-2."""
     return replaced(b"[" * 40)
 
 
 @invalid("LLQ-JSON-4", "LLQ-JSON-2", "LLQ-READ-1")
 def deep_array_behind_a_fault() -> Package:
-    """An extra comma stands before an array that is 40 levels deep."""
+    """An extra comma comes before an array that is 40 levels deep."""
     return noted(b'[1,,2],"p":' + b"[" * 40 + b"]" * 40)
 
 
 @invalid("LLQ-JSON-2", "LLQ-JSON-3", "LLQ-READ-1")
 def duplicate_member_in_a_cut_text() -> Sealed:
-    """A member occurs twice, and the text ends early, far behind it."""
+    """A member occurs twice, and the text ends early, long after it."""
     return replaced(control_raw().respell('"offset":512', '"offset":512,"offset":512').text()[:-1])
 
 
 @invalid("LLQ-JSON-3", "LLQ-JSON-5", "LLQ-READ-1")
 def huge_number_before_a_duplicate() -> Package:
-    """A number is not finite, and behind it a member occurs twice."""
+    """A number is not finite, and a member after it occurs twice."""
     return noted(b'1e400,"note":0')
 
 
@@ -76,7 +76,7 @@ def version_and_extension() -> Package:
 
 @invalid("LLQ-META-1", "LLQ-META-2", "LLQ-READ-1")
 def misspelled_member() -> Package:
-    """The member shard_limit is called shardLimit, so that one is unknown and one missing."""
+    """The member shard_limit is called shardLimit: one member is unknown, and one is missing."""
     package = control_raw().set("/shardLimit", 268_435_456)
     return package.remove("/shard_limit")
 
@@ -95,13 +95,13 @@ def bad_name_before_out_of_range() -> Package:
 
 @invalid("LLQ-CANON-1", "LLQ-CANON-2", "LLQ-READ-1")
 def pretty_printed_afterwards() -> Sealed:
-    """A good metadata.json was changed in white space, which its digest does not fit."""
+    """White space was added to a good metadata.json, and its digest no longer matches."""
     return replaced(control_raw().text().replace(b'"stem":', b'"stem": '))
 
 
 @invalid("LLQ-CANON-2", "LLQ-MODEL-4", "LLQ-READ-1")
 def digest_and_model() -> Package:
-    """The digest is wrong, and fp16_layers greater than the number of layers."""
+    """The digest is wrong, and fp16_layers is larger than the number of layers."""
     return control_model().set("/model/activations/fp16_layers", 2).set("/digest", "f" * 64)
 
 
@@ -114,7 +114,7 @@ def norm_in_int4() -> Package:
 
 @invalid("LLQ-PART-4", "LLQ-PART-6", "LLQ-READ-1")
 def unaligned_and_outside() -> Package:
-    """The offset of a part is no multiple of 256, and the part ends beyond its shard."""
+    """The offset of a part is not a multiple of 256, and the part ends after its shard."""
     return control_raw().set("/tensors/1/parts/0/offset", 3327)
 
 
@@ -129,13 +129,13 @@ def long_shard_and_missing_tokenizer() -> Sealed:
 
 @invalid("LLQ-SHARD-6", "LLQ-REC-1", "LLQ-READ-1")
 def record_before_preamble() -> Package:
-    """The record of the first shard is broken, and then the preamble of the second: SHARD-6 stands first."""
+    """The record of the first shard and the preamble of the second are wrong: SHARD-6 comes first."""
     return control_shards().poke(256, struct.pack("<I", 32)).poke(255, b"\1", index=1)
 
 
 @invalid("LLQ-REC-1", "LLQ-RAW-1", "LLQ-READ-1")
 def raw_padding_before_a_slot() -> Package:
-    """The padding of a raw tensor is broken, and behind it a slot: REC-1 stands before RAW-1."""
+    """The padding of a raw tensor and a slot after it are wrong: REC-1 comes before RAW-1."""
     return control().poke(BIAS + 200, b"\1").poke(SLOT, struct.pack("<I", 32))
 
 
@@ -171,14 +171,14 @@ def tokenizer_and_part_changed() -> Sealed:
 
 @invalid("LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-READ-1")
 def bound_before_scale() -> Package:
-    """The first block breaks the bound of DEQ-2, and the scale of the second is zero."""
+    """The first block violates the bound of DEQ-2, and the scale of the second is zero."""
     matrix = Int4("weight", (1, 65), lambda _r, c: c & 15)
     return assemble([matrix]).poke(512, b"\0\x70\0\0")
 
 
 @invalid("LLQ-DEQ-2", "LLQ-RAW-2", "LLQ-READ-1")
 def raw_value_before_bound() -> Package:
-    """A raw value is NaN, and behind it a block breaks the bound."""
+    """A raw value is NaN, and a block after it violates the bound."""
     return control().poke(BIAS, b"\0\x7e").poke(SCALE, b"\xff\x7b").poke(ZERO_POINT, b"\0")
 
 

@@ -33,25 +33,25 @@ def alone(code: int, row: int, column: int, shape: tuple[int, int]) -> Package:
 
 @valid("LLQ-PACK-3", "LLQ-PACK-4", cases={"1": 1, "2": 2, "4": 4, "8": 8})
 def single_bit(code: int) -> Package:
-    """Element (0, 0) alone has a code other than 0, and it is {}: each plane MUST hold two bits of it."""
+    """Only element (0, 0) has a nonzero code, which is {}: each plane MUST hold two bits of it."""
     return alone(code, 0, 0, (1, 64))
 
 
 @valid("LLQ-PACK-4", cases={"1": 1, "2": 2, "3": 3, "4": 4, "15": 15, "16": 16, "63": 63})
 def single_column(column: int) -> Package:
-    """Column {} of a row alone has a code other than 0: byte e >> 2 of a plane MUST hold element e."""
+    """Only column {} of one row has a nonzero code: byte e >> 2 of a plane MUST hold element e."""
     return alone(9, 0, column, (1, 64))
 
 
 @valid("LLQ-PACK-2", "LLQ-PACK-4", cases={"1": 1, "2": 2, "63": 63})
 def single_row(row: int) -> Package:
-    """Row {} of a column alone has a code other than 0: row r begins at element 64 r."""
+    """Only row {} of one column has a nonzero code: row r MUST begin at element 64 r."""
     return alone(6, row, 0, (64, 1))
 
 
 @valid("LLQ-PACK-2", "LLQ-PACK-4", cases={"63 63": (63, 63)})
 def single_element(place: tuple[int, int]) -> Package:
-    """The element at row and column {} alone has a code other than 0: a block MUST be row-major."""
+    """Only the element at row and column {} has a nonzero code: a block MUST be row-major."""
     return alone(6, *place, (64, 64))
 
 
@@ -94,7 +94,7 @@ SHAPES = {
 
 @valid("LLQ-PACK-6", "LLQ-PACK-5", "LLQ-REC-2", cases=SHAPES)
 def edge(shape: tuple[int, int]) -> Package:
-    """A matrix of {}, in blocks that reach beyond it: a reader MUST ignore the codes outside."""
+    """A matrix of {}, whose blocks extend past its edge: a reader MUST ignore the codes outside."""
     return grid(shape)
 
 
@@ -103,13 +103,13 @@ GRIDS = {"2 x 3": (66, 131), "3 x 2": (131, 66), "1 x 4": (2, 195), "4 x 1": (19
 
 @valid("LLQ-PACK-5", cases=GRIDS)
 def blocks(shape: tuple[int, int]) -> Package:
-    """A grid of {} blocks, each with its own scale and zero point, whose index MUST be by rows."""
+    """A grid of {} blocks, each with its own scale and zero_point: indices MUST go by rows."""
     return grid(shape)
 
 
 @valid("LLQ-PACK-5", "LLQ-DEQ-4", cases={"1 x 3": (2, 129), "3 x 1": (129, 3)})
 def symmetric_blocks(shape: tuple[int, int]) -> Package:
-    """A symmetric grid of {} blocks, each with its own scale: it has no zero_point section at all."""
+    """A symmetric grid of {} blocks, each with its own scale; the record has no zero_point section."""
     return grid(shape, symmetric=True)
 
 

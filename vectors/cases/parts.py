@@ -8,7 +8,7 @@ from vectors.cases.control import control, control_parts, split_matrix
 from vectors.kit.noise import finite32
 from vectors.kit.package import Package, assemble
 from vectors.kit.placement import Run
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 from vectors.kit.tensor import Int4, Raw
 
 WEIGHT = "/tensors/1/parts/0"
@@ -45,7 +45,7 @@ def parts_in_reverse() -> Package:
 
 @invalid("LLQ-PART-1")
 def part_beyond_the_last_row() -> Package:
-    """The last part has more rows than are left, and its length fits them."""
+    """The last part has more rows than remain, and its length fits its rows."""
     taller = replace(ROWS, shape=(14, 16))
     package = assemble([taller], shard_limit=512)
     return package.set("/tensors/0/shape", [12, 16])
@@ -68,7 +68,7 @@ def matrix_runs(rows: int, *pieces: tuple[int, int]) -> Package:
     "LLQ-PART-2", cases={"63": [(0, 63), (63, 64)], "65": [(0, 65), (65, 62)], "32": [(0, 32), (32, 95)]}
 )
 def matrix_cut_after(pieces: list[tuple[int, int]]) -> Package:
-    """An INT4 tensor is cut after row {}: every part but the last MUST hold a multiple of 64 rows."""
+    """An INT4 tensor is cut after row {}: every part except the last MUST hold a multiple of 64 rows."""
     return matrix_runs(127, *pieces)
 
 
@@ -80,13 +80,13 @@ def middle_part_of_40_rows() -> Package:
 
 @invalid("LLQ-PART-3", cases={"1, of 1": 1, "99998": 99_998})
 def part_in_shard(index: int) -> Package:
-    """A part lies in shard {}: that MUST be the index of an entry of shards."""
+    """The shard of a part is {}: it MUST be the index of an entry of shards."""
     return control().set(WEIGHT + "/shard", index)
 
 
 @invalid("LLQ-PART-4", cases={"513": 513, "640": 640, "516": 516, "511": 511, "768 + 128": 896})
 def part_at(offset: int) -> Package:
-    """A part lies at {}: its offset MUST be a multiple of 256."""
+    """The offset of a part is {}: it MUST be a multiple of 256."""
     return control().set(WEIGHT + "/offset", offset)
 
 
@@ -96,7 +96,7 @@ LENGTHS = {
     "256 more": 3072,
     "1 more": 2817,
     "1": 1,
-    "the greatest": 4_294_967_040,
+    Key("the greatest", "the maximum"): 4_294_967_040,
     "of codes alone": 2048,
 }
 
@@ -165,7 +165,7 @@ def length_wraps(change: tuple[int, list[int], int]) -> Package:
 
 @invalid("LLQ-PART-5", "LLQ-READ-2")
 def record_length_wraps() -> Package:
-    """The length of a record is a little above 2^32, and byte_length is its remainder: it MUST NOT wrap."""
+    """A record is slightly longer than 2^32, and byte_length is the remainder: it MUST NOT wrap."""
     columns = wrapping_columns()
     length = record_length(split_matrix(), columns // 64) % 2**32
     package = control().set("/tensors/1/shape", [64, columns]).set(WEIGHT + "/num_rows", 64)

@@ -7,16 +7,16 @@ import struct
 from vectors.cases.control import BIAS, PACKED, SCALE, ZERO_POINT, control, control_model, control_shards
 from vectors.kit.model import model_tensors, tiny, with_tokenizer
 from vectors.kit.package import Package, assemble
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 from vectors.kit.tensor import Int4, Raw
 
 SCALES = {
     "zero": 0x0000,
     "minus zero": 0x8000,
-    "the least subnormal": 0x0001,
-    "the greatest subnormal": 0x03FF,
+    Key("the least subnormal", "the smallest subnormal"): 0x0001,
+    Key("the greatest subnormal", "the largest subnormal"): 0x03FF,
     "a negative subnormal": 0x8001,
-    "the least normal, negative": 0x8400,
+    Key("the least normal, negative", "the smallest normal, negative"): 0x8400,
     "minus one": 0xBC00,
     "infinite": 0x7C00,
     "minus infinity": 0xFC00,
@@ -59,8 +59,8 @@ BOUNDS = {
     "65504 and 8": (0x7BFF, 8),
     "458.25 and -128": (0x5F29, -128),
     "516 and 127": (0x6008, 127),
-    "4400 and 0, beyond by the code 15": (0x6C4C, 0),
-    "4400 and 15, beyond by the code 0": (0x6C4C, 15),
+    Key("4400 and 0, beyond by the code 15", "4400 and 0, where code 15 exceeds the bound"): (0x6C4C, 0),
+    Key("4400 and 15, beyond by the code 0", "4400 and 15, where code 0 exceeds the bound"): (0x6C4C, 15),
     "4680 and -1": (0x6C92, -1),
     "5956 and 4, which binary16 rounds to the bound": (0x6DD1, 4),
     "5956 and 11, which binary16 rounds to the bound": (0x6DD1, 11),
@@ -69,20 +69,20 @@ BOUNDS = {
 
 @invalid("LLQ-DEQ-2", cases=BOUNDS)
 def scale_and_zero_point(values: tuple[int, int]) -> Package:
-    """Scale and zero_point are too great ({}): the greatest weight MUST be at most 65504."""
+    """Scale and zero_point are too large ({}): the largest weight MUST be at most 65504."""
     return control().poke(SCALE, struct.pack("<H", values[0])).poke(ZERO_POINT, struct.pack("<b", values[1]))
 
 
 @invalid("LLQ-DEQ-2")
 def bound_of_unused_codes() -> Package:
-    """The bound is broken by the code 15, and the block uses the code 8 only: it MUST hold all the same."""
+    """Code 15 violates the bound, and the block uses only code 8: the bound MUST hold for all codes."""
     matrix = Int4("weight", (64, 64), lambda _r, _c: 8, lambda _i, _j: 0x6DD1, lambda _i, _j: 4)
     return assemble([matrix])
 
 
 @invalid("LLQ-DEQ-2")
 def bound_of_a_symmetric_block() -> Package:
-    """The scale of a symmetric block is 8192, and the code 0 is worth -65536."""
+    """The scale of a symmetric block is 8192: code 0 denotes -65536."""
     matrix = Int4("weight", (9, 9), lambda r, c: r + c & 15, zero_point=None)
     return assemble([matrix]).poke(512, struct.pack("<H", 0x7000))
 
@@ -110,14 +110,14 @@ def code_in(place: tuple[int, int, int]) -> Package:
 
 @invalid("LLQ-PACK-1")
 def code_outside_in_an_inner_block() -> Package:
-    """In a grid of 2 x 2 blocks, a code of the second block that lies outside the matrix is 12."""
+    """In a grid of 2 x 2 blocks, a code of the second block that is outside the matrix is 12."""
     matrix = Int4("weight", (65, 65), lambda r, c: r + c & 15)
     return assemble([matrix]).poke(1024 + 2048 + 1024, b"\x3f")
 
 
 @invalid("LLQ-PACK-1")
 def codes_outside_are_the_zero_point() -> Package:
-    """All codes outside the matrix are the zero_point, so that they would decode to zero, and MUST be 0."""
+    """All codes outside the matrix equal the zero_point: they would decode to zero, and MUST be 0."""
     tensor = Int4("weight", (64, 64), lambda r, c: (r + c & 15) if r < 40 and c < 50 else 8)
     package = assemble([tensor]).set("/tensors/0/shape", [40, 50])
     return package.set("/tensors/0/parts/0/num_rows", 40)

@@ -23,7 +23,7 @@ def least_shard_limit() -> Package:
 
 @valid("LLQ-CANON-4")
 def least_shard_limit_f16() -> Package:
-    """shard_limit is 512, and f16 values lie 128 to a part."""
+    """shard_limit is 512; each part holds 128 f16 values."""
     return assemble([floats("weight", 300, dtype="f16")], shard_limit=512)
 
 
@@ -41,26 +41,26 @@ def exact_fit() -> Package:
 
 @valid("LLQ-CANON-4")
 def just_no_fit() -> Package:
-    """The second tensor is 256 bytes too long for the first shard, and goes into another."""
+    """The second tensor is 256 bytes too long for the first shard, and is placed in another."""
     return assemble([BIAS_TENSOR, WEIGHT_TENSOR], shard_limit=3072)
 
 
 @valid("LLQ-CANON-4")
 def no_going_back() -> Package:
-    """The third tensor would fit behind the first, but lies behind the second, in the open shard."""
+    """The third tensor would fit after the first, but is placed after the second, in the open shard."""
     tensors = [floats("a", 64), floats("b", 150), floats("c", 3)]
     return assemble(tensors, shard_limit=1280)
 
 
 @valid("LLQ-CANON-4", "LLQ-PART-10")
 def rows_that_do_not_fill() -> Package:
-    """Rows of 200 bytes are cut three to a part, and padding fills each part."""
+    """Each part holds three rows of 200 bytes, and padding fills the part."""
     return assemble([floats("weight", 8, 100, dtype="f16")], shard_limit=1024)
 
 
 @valid("LLQ-CANON-4", "LLQ-PART-10")
 def remainder_then_next() -> Package:
-    """A cut tensor ends with a short part, behind which two more tensors lie."""
+    """A cut tensor ends with a short part; two more tensors follow it."""
     tensors = [floats("a", 9, 64), floats("b", 5), floats("c", 2, 3)]
     return assemble(tensors, shard_limit=1280)
 
@@ -73,7 +73,7 @@ def small_then_cut() -> Package:
 
 @valid("LLQ-CANON-4", "LLQ-PART-10")
 def cut_then_cut() -> Package:
-    """Two tensors that are cut, one behind the other: the second begins in a new shard."""
+    """Two cut tensors in sequence: the second begins in a new shard."""
     return assemble([floats("a", 9, 32), floats("b", 9, 32)], shard_limit=768)
 
 

@@ -34,7 +34,7 @@ def close_keys(tensor: Tensor) -> Tensor:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-9", "LLQ-DEC-9", "LLQ-DEC-11")
 def close_great_scores() -> Logits:
-    """Scores near 500 that differ by less than binary16 tells; keys and values are exact in binary16."""
+    """Scores near 500 whose differences binary16 cannot represent; keys and values are exact in binary16."""
     shape = {"hidden_size": 4, "num_heads": 1, "num_kv_heads": 1, "head_dim": 2, "vocab_size": 4}
     layers = dense(1, {"rope": False}, activation="gelu", gated=False)
     return Logits(Subject(model(1, layers, **shape), replace=close_keys), [3, 0, 1, 2, 2, 0, 2, 1, 2])

@@ -9,7 +9,7 @@ from vectors.kit.canonical import canonical
 from vectors.kit.model import model_package, tiny, with_tokenizer
 from vectors.kit.package import Package, Sealed, digest_of
 from vectors.kit.program import MODULE, buffer, program, with_program
-from vectors.kit.registry import invalid, valid
+from vectors.kit.registry import Key, invalid, valid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ Json = Any
 Change = tuple[str, Json]
 LIMIT = 16_777_216
 GONE = "(gone)"
-"""Stands for a member that is removed."""
+"""The value of a member that is removed."""
 
 
 def bare() -> Package:
@@ -69,9 +69,11 @@ FREE: dict[str, list[Change]] = {
     "a binary32 KV cache": [("/kv_cache", "f32")],
     "a context shorter than the model's": [("/context_length", 1)],
     "a chunk of one token": [("/chunk", 1), ("/buffers/tokens/bytes", 4), ("/buffers/all_logits/bytes", 20)],
-    "the greatest words": [("/parameters/0", [0, 4_294_967_295, {"f32": -3.4028234663852886e38}])],
+    Key("the greatest words", "the largest words"): [
+        ("/parameters/0", [0, 4_294_967_295, {"f32": -3.4028234663852886e38}])
+    ],
     "64 words in a slot": [("/parameters/0", list(range(64)))],
-    "the greatest grid": [("/passes/decode/0/workgroups", [65_535, 65_535, 65_535])],
+    Key("the greatest grid", "the largest grid"): [("/passes/decode/0/workgroups", [65_535, 65_535, 65_535])],
     "names of JavaScript": [("/buffers/constructor", buffer(4)), ("/buffers/toString", buffer(4))],
 }
 
@@ -100,13 +102,13 @@ def range_bound_twice() -> Package:
 
 @invalid("LLQ-PROG-1")
 def program_of_one_byte() -> Package:
-    """The program is one byte long, and MUST be at least 2."""
+    """The program is one byte long, and MUST be at least 2 bytes long."""
     return respelled(lambda _text: b"7")
 
 
 @invalid("LLQ-PROG-1")
 def program_too_long() -> Sealed:
-    """The program is a byte longer than 16,777,216, and all of it NUL."""
+    """The program is one byte longer than 16,777,216, and every byte is NUL."""
     package = control_files()
     data = bytes(LIMIT + 1)
     package.set("/program/byte_length", len(data)).set("/program/sha256", digest_of(data))
@@ -122,14 +124,20 @@ def deep(levels: int) -> bytes:
 
 SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
     "a byte order mark": lambda text: b"\xef\xbb\xbf" + text,
-    "a byte that is no UTF-8": lambda text: text.replace(b"portable", b"port\xffble"),
+    Key("a byte that is no UTF-8", "a byte that is not UTF-8"): lambda text: text.replace(
+        b"portable", b"port\xffble"
+    ),
     "a line feed at its end": lambda text: text + b"\n",
     "members out of order": lambda text: text[:-1].replace(b'"chunk":3,', b"") + b',"chunk":3}',
     "a member twice": lambda text: text.replace(b'"chunk":3', b'"chunk":3,"chunk":3'),
     "a member twice by an escape": lambda text: text.replace(b'"chunk":3', b'"chunk":3,"c\\u0068unk":3'),
     "NaN": lambda text: text.replace(b'{"f32":0.00001}', b'{"f32":NaN}'),
-    "a number beyond binary64": lambda text: text.replace(b'{"f32":0.00001}', b'{"f32":1e400}'),
-    "an integer beyond 2^53": lambda text: text.replace(b'"chunk":3', b'"chunk":9007199254740993'),
+    Key("a number beyond binary64", "a number outside binary64"): lambda text: text.replace(
+        b'{"f32":0.00001}', b'{"f32":1e400}'
+    ),
+    Key("an integer beyond 2^53", "an integer above 2^53"): lambda text: text.replace(
+        b'"chunk":3', b'"chunk":9007199254740993'
+    ),
     "4.0 for 4": lambda text: text.replace(b"[4]", b"[4.0]"),
     "a lone surrogate": lambda text: text.replace(b"portable", b"\\ud800"),
     "33 levels": lambda _text: deep(33),
@@ -173,7 +181,7 @@ UNFIT: dict[str, Change] = {
     "a KV cache of 8 bits": ("/kv_cache", "i8"),
     "a negative word": ("/parameters/0", [-1]),
     "a word of 33 bits": ("/parameters/0", [4_294_967_296]),
-    "a word beyond binary32": ("/parameters/0", [{"f32": 3.5e38}]),
+    Key("a word beyond binary32", "a word outside binary32"): ("/parameters/0", [{"f32": 3.5e38}]),
     "a word of another type": ("/parameters/0", [{"i32": 1}]),
     "65 words in a slot": ("/parameters/0", list(range(65))),
     "a grid of two dimensions": (f"{DISPATCH}/workgroups", [1, 1]),
@@ -183,10 +191,16 @@ UNFIT: dict[str, Change] = {
     "a dispatch with an unknown member": (f"{DISPATCH}/indirect", True),
     "an empty label": (f"{DISPATCH}/label", ""),
     "a label that a terminal obeys": (f"{DISPATCH}/label", "\u001b[31mred"),
-    "an entry point that is no identifier": ("/pipelines/touch-it", ["read"]),
+    Key("an entry point that is no identifier", "an entry point that is not an identifier"): (
+        "/pipelines/touch-it",
+        ["read"],
+    ),
     "a buffer named __proto__": ("/buffers/__proto__", buffer(4)),
     "a buffer without name": ("/buffers/", buffer(4)),
-    "a buffer that begins otherwise": ("/buffers/x/init", "random"),
+    Key("a buffer that begins otherwise", "a buffer with an unknown initial value"): (
+        "/buffers/x/init",
+        "random",
+    ),
     "a buffer of half a byte": ("/buffers/x/bytes", 0.5),
     "a negative slot": (f"{DISPATCH}/parameters", -1),
 }
@@ -215,5 +229,5 @@ LIMITS: dict[str, Change] = {
 
 @invalid("LLQ-PROG-4", cases=LIMITS)
 def beyond_limits_by(change: Change) -> Package:
-    """The program has {}, which no default device can execute."""
+    """The program has {}, which a device with default limits cannot execute."""
     return changed(change)

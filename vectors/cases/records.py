@@ -17,7 +17,7 @@ from vectors.cases.control import (
 )
 from vectors.kit.noise import finite16
 from vectors.kit.package import Package, assemble
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 from vectors.kit.tensor import Int4, Raw
 
 SIZES = {
@@ -76,7 +76,7 @@ OFFSETS = {
     "of the zero points": ZERO_POINT,
     "769": SCALE + 1,
     "byte-swapped": int.from_bytes(SCALE.to_bytes(4, "big"), "little"),
-    "beyond the shard": 1 << 20,
+    Key("beyond the shard", "after the end of the shard"): 1 << 20,
     "2^32 - 256": 2**32 - 256,
 }
 
@@ -89,7 +89,7 @@ def record_offset(offset: int) -> Package:
 
 @invalid("LLQ-REC-3")
 def record_offset_in_the_last_shard() -> Package:
-    """The offset of a record behind a raw part counts from the record, and MUST count from the shard."""
+    """The offset of a record after a raw part counts from the record, and MUST count from the shard."""
     package = control_parts()
     record = package.get("/tensors/1/parts/0")
     return package.poke(record["offset"] + 12, struct.pack("<I", 256), index=record["shard"])
@@ -102,9 +102,9 @@ def slot_reserved(offset: int) -> Package:
 
 
 GAPS = {
-    "the first byte behind the scales": SCALE + 2,
+    Key("the first byte behind the scales", "the first byte after the scales"): SCALE + 2,
     "the last byte of the scale section": ZERO_POINT - 1,
-    "the first byte behind the zero points": ZERO_POINT + 1,
+    Key("the first byte behind the zero points", "the first byte after the zero points"): ZERO_POINT + 1,
     "the last byte of the zero_point section": PACKED - 1,
 }
 
@@ -117,14 +117,14 @@ def section_padding(offset: int) -> Package:
 
 @invalid("LLQ-REC-5")
 def padding_of_a_symmetric_record() -> Package:
-    """The padding behind the scale of a symmetric record is not zero."""
+    """The padding after the scale of a symmetric record is not zero."""
     matrix = Int4("weight", (9, 9), lambda r, c: r + c & 15, zero_point=None)
     return assemble([matrix]).poke(767, b"\1")
 
 
 @invalid("LLQ-REC-5")
 def scales_beyond_the_blocks() -> Package:
-    """Behind the scale of the only block another one follows, where padding MUST be zero."""
+    """A second scale follows the scale of the only block, where padding MUST be zero."""
     return assemble([WEIGHT_TENSOR]).poke(514, struct.pack("<H", 0x3C00))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from vectors.cases.control import control_experts, control_files, control_model, control_raw
 from vectors.cases.encoding import replaced
 from vectors.kit.package import Package, Sealed
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 LAYER = "/model/layers/0"
 
@@ -156,7 +156,7 @@ INTEGERS = {
 
 @invalid("LLQ-META-4", cases=INTEGERS)
 def integer_written(change: tuple[str, str]) -> Package:
-    """An integer is written otherwise ({}): it MUST be written as digits alone."""
+    """An integer is written in another form ({}): it MUST be written as digits alone."""
     return control_raw().respell(*change)
 
 
@@ -189,7 +189,10 @@ VALUES: dict[str, tuple[str, Any]] = {
     "sha256 with an algorithm": ("/tensors/0/parts/0/sha256", "blake3:" + DIGITS),
     "shard_limit 0": ("/shard_limit", 0),
     "shard_limit 256": ("/shard_limit", 256),
-    "shard_limit no multiple of 256": ("/shard_limit", 268435455),
+    Key("shard_limit no multiple of 256", "shard_limit is not a multiple of 256"): (
+        "/shard_limit",
+        268435455,
+    ),
     "shard_limit 2^32": ("/shard_limit", 2**32),
     "shard_limit negative": ("/shard_limit", -512),
     "no shards": ("/shards", []),

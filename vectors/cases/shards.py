@@ -26,7 +26,7 @@ MAGICS = {
 
 @invalid("LLQ-SHARD-2", cases=MAGICS)
 def magic(data: bytes) -> Package:
-    """The magic of a shard is another ({}): it MUST be 89 4C 4C 51 0D 0A 1A 0A."""
+    """The magic of a shard is wrong ({}): it MUST be 89 4C 4C 51 0D 0A 1A 0A."""
     return control_raw().poke(0, data)
 
 
@@ -64,13 +64,13 @@ INDICES = {
 
 @invalid("LLQ-SHARD-4", cases=INDICES)
 def shard_index(numbers: tuple[int, int]) -> Package:
-    """The preamble of the only shard says that it is {}."""
+    """The preamble of the only shard states {}."""
     return control_raw().poke(12, struct.pack("<II", *numbers))
 
 
 @invalid("LLQ-SHARD-4")
 def shards_exchanged() -> Sealed:
-    """The contents of two shards of equal length are exchanged, the metadata being the good ones."""
+    """The contents of two shards of equal length are exchanged; the metadata are good."""
     sealed = control_shards().seal()
     first, second = (name for name in sealed.files if name.endswith(".llq"))
     sealed.files[first], sealed.files[second] = sealed.files[second], sealed.files[first]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vectors.cases.control import BIAS_TENSOR, EXPERTS, control, control_model
 from vectors.kit.model import layer, model_tensors, some_tensor, tiny, with_tokenizer
 from vectors.kit.package import Package, assemble
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 from vectors.kit.tensor import Raw
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ LACKING = {
 
 @invalid("LLQ-TENSOR-3", cases=LACKING)
 def tensor_lacking(name: str) -> Package:
-    """The tensor {} is missing: the package MUST hold exactly the tensors that the model calls for."""
+    """The tensor {} is missing: the package MUST hold exactly the tensors that the model requires."""
     model = model_of(name)
     return with_tensors(model, [tensor for tensor in model_tensors(model) if tensor.name != name])
 
@@ -79,20 +79,20 @@ SURPLUS = {
 
 @invalid("LLQ-TENSOR-3", cases=SURPLUS)
 def tensor_too_many(name: str) -> Package:
-    """There is a tensor more than the model calls for ({})."""
+    """The package has a tensor that the model does not require ({})."""
     model = model_of(name)
     return with_tensors(model, [*model_tensors(model), Raw(name, "f32", (4,), lambda _index: 0)])
 
 
 @invalid("LLQ-TENSOR-3")
 def head_of_tied_embeddings() -> Package:
-    """tied_embeddings is true, and lm_head, which MUST then be absent, is there."""
+    """tied_embeddings is true: lm_head MUST be absent, and is present."""
     return with_tokenizer(assemble(model_tensors(UNTIED), model=DENSE))
 
 
 @invalid("LLQ-TENSOR-3")
 def frequencies_without_rope() -> Package:
-    """No layer has RoPE, and rope.inv_freq, which MUST then be absent, is there."""
+    """No layer has RoPE: rope.inv_freq MUST be absent, and is present."""
     return with_tokenizer(assemble(model_tensors(tiny()), model=tiny(layers=[layer({"rope": False})])))
 
 
@@ -113,18 +113,22 @@ def reshaped(name: str, dtype: str, shape: tuple[int, ...]) -> Package:
 SHAPES = {
     "embedding transposed": ("embedding", "f16", (4, 5)),
     "norm a row": ("norm", "f16", (1, 4)),
-    "qkv of as many keys as queries": ("layers.0.attention.qkv", "int4_affine", (12, 4)),
+    Key("qkv of as many keys as queries", "qkv with equal numbers of keys and queries"): (
+        "layers.0.attention.qkv",
+        "int4_affine",
+        (12, 4),
+    ),
     "down transposed": ("layers.0.ffn.down", "int4_symmetric", (6, 4)),
     "gate_up of one half": ("layers.0.ffn.gate_up", "int4_symmetric", (6, 4)),
     "an expert of the shared width": ("layers.0.ffn.experts.0.down", "int4_symmetric", (4, 3)),
     "lm_head of one token more": ("lm_head", "int4_symmetric", (6, 4)),
-    "inv_freq of a whole head": ("rope.inv_freq", "f32", (2,)),
+    Key("inv_freq of a whole head", "inv_freq for a whole head"): ("rope.inv_freq", "f32", (2,)),
 }
 
 
 @invalid("LLQ-TENSOR-4", cases=SHAPES)
 def shape_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
-    """The shape of a tensor is wrong ({}): it MUST be the shape that the model calls for."""
+    """The shape of a tensor is wrong ({}): it MUST be the shape that the model requires."""
     return reshaped(*change)
 
 
@@ -138,7 +142,7 @@ DTYPES = {
 
 @invalid("LLQ-TENSOR-5", cases=DTYPES)
 def dtype_of(change: tuple[str, str, tuple[int, ...]]) -> Package:
-    """The dtype of a tensor is wrong ({}): it MUST be one that the role allows."""
+    """The dtype of a tensor is wrong ({}): it MUST be one that the tensor's role allows."""
     return reshaped(*change)
 
 
@@ -175,15 +179,15 @@ ORDERS = {
     "in reverse": ("weight", "bias"),
     "ignoring case": ("a", "B"),
     "by numbers": ("t.2", "t.10"),
-    "with dots behind digits": ("a0", "a.b"),
-    "with underscores behind letters": ("ab", "a_"),
-    "with digits behind letters": ("ab", "a0"),
+    Key("with dots behind digits", "with dots after digits"): ("a0", "a.b"),
+    Key("with underscores behind letters", "with underscores after letters"): ("ab", "a_"),
+    Key("with digits behind letters", "with digits after letters"): ("ab", "a0"),
 }
 
 
 @invalid("LLQ-CANON-3", cases=ORDERS)
 def names_ordered(names: tuple[str, ...]) -> Package:
-    """Tensors are listed otherwise ({}): they MUST ascend by the bytes of their names."""
+    """Tensors are listed in another order ({}): they MUST ascend by the bytes of their names."""
     return tensors_named(*names)
 
 
@@ -197,7 +201,7 @@ MOVES = {
 
 @invalid("LLQ-CANON-3", cases=MOVES)
 def model_order(move: tuple[str, str]) -> Package:
-    """The tensors of a model are listed otherwise ({}): they MUST be in the order of the tensor table."""
+    """Tensors of a model are listed in another order ({}): they MUST follow the tensor table."""
     name, before = move
     model = model_of(name)
     tensors = model_tensors(model)
@@ -209,7 +213,7 @@ def model_order(move: tuple[str, str]) -> Package:
 
 @invalid("LLQ-CANON-3")
 def model_ordered_by_name() -> Package:
-    """The tensors of a model are sorted by name, and MUST be in the order of the tensor table."""
+    """The tensors of a model are sorted by name, and MUST follow the tensor table."""
     return with_tensors(DENSE, sorted(model_tensors(DENSE), key=lambda tensor: tensor.name))
 
 

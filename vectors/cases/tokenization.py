@@ -43,7 +43,7 @@ TEXTS = {
 
 @computed("tokenize", "LLQ-TOK-1", cases=TEXTS)
 def prompt_of(text: str) -> Tokenize:
-    """A prompt of {}: bos_token_id MUST be put in front, and once though the post-processor would add it."""
+    """A prompt of {}: bos_token_id MUST be put in front once, although the post-processor would add it."""
     return Tokenize(BPE, text, BEGIN)
 
 
@@ -52,7 +52,7 @@ BEGINNINGS = {"once": f"{BEGIN}hello", "twice": f"{BEGIN}{BEGIN}hello", "and end
 
 @computed("tokenize", "LLQ-TOK-1", cases=BEGINNINGS)
 def prompt_begins_with_bos(text: str) -> Tokenize:
-    """The prompt begins with the text of BOS ({}): another one MUST NOT be put in front."""
+    """The prompt begins with the text of BOS ({}): a second BOS MUST NOT be put in front."""
     return Tokenize(BPE, text, BEGIN)
 
 

@@ -57,5 +57,5 @@ MISSHAPEN: dict[str, Any] = {
 
 @invalid("LLQ-EXT-1", cases=MISSHAPEN)
 def required_string_is(names: list[Any]) -> Package:
-    """A string in extensions_required names no extension ({}): this is checked before the schema."""
+    """A string in extensions_required is not an extension's name ({}): this is checked before the schema."""
     return control_raw().set("/extensions_required", names)

@@ -6,7 +6,7 @@ from vectors.cases.control import control_files
 from vectors.kit.model import model_package, tiny, with_tokenizer
 from vectors.kit.package import Package, Sealed, digest_of
 from vectors.kit.program import MODULE, section, with_program
-from vectors.kit.registry import invalid, valid
+from vectors.kit.registry import Key, invalid, valid
 
 LIMIT = 1_048_576
 
@@ -64,7 +64,7 @@ def module_with_byte_order_mark() -> Package:
 
 @invalid("LLQ-WGSL-1")
 def module_too_long() -> Sealed:
-    """The module is a byte longer than 1,048,576, and all of it NUL."""
+    """The module is one byte longer than 1,048,576, and every byte is NUL."""
     package = control_files()
     data = bytes(LIMIT + 1)
     package.set("/module/byte_length", len(data)).set("/module/sha256", digest_of(data))
@@ -76,13 +76,13 @@ def module_too_long() -> Sealed:
 UNFRAMED = {
     "a comment before the first section": "// LLQ\n" + MODULE,
     "an empty line between sections": MODULE.replace("//: begin touch", "\n//: begin touch"),
-    "a line behind the last section": MODULE + "\n",
+    Key("a line behind the last section", "a line after the last section"): MODULE + "\n",
     "no section": "fn step() {\n}\n",
     "no end of the last section": MODULE.removesuffix("end step_packed :*/\n"),
     "no line feed at its end": MODULE.removesuffix("\n"),
     "an end of another name": replaced("//: end touch", "//: end tough"),
     "an end of the other kind": replaced("//: end touch", "end touch :*/"),
-    "a space behind a frame": replaced("//: begin touch", "//: begin touch "),
+    Key("a space behind a frame", "a space after a frame"): replaced("//: begin touch", "//: begin touch "),
     "a section within a section": replaced("@compute", "//: begin inner\n//: end inner\n@compute"),
     "a name in capitals": MODULE.replace("in touch", "in Touch").replace("end touch", "end Touch"),
     "a section twice": MODULE + section("touch", "", portable=False),

@@ -1,4 +1,4 @@
-"""RFC 8785, as much of it as metadata needs."""
+"""The part of RFC 8785 that metadata needs."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def gguf_file(original: Original, **changes: Value) -> bytes:
 
 
 def letters(vocab_size: int) -> dict[str, Value]:
-    """Return a tokenizer of as many letters and one merge of the first two, as GGUF describes it."""
+    """Return a tokenizer of `vocab_size` − 1 letters and one merge of the first two, as GGUF describes it."""
     tokens = [chr(ord("a") + index) for index in range(vocab_size - 1)]
     return {
         "tokenizer.ggml.model": "gpt2",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from vectors.kit.registry import slug
+from vectors.kit.registry import described, slug
 
 Json = Any
 Answer = tuple[dict[str, Json], dict[str, bytes]]
@@ -61,8 +61,8 @@ def computed(
             COMPUTED.append(Computed(name, kind, sentence, rules, function))
             return function
         for key, argument in cases.items():
-            described, make = sentence.replace("{}", key), partial(function, argument)
-            COMPUTED.append(Computed(f"{name}-{slug(key)}", kind, described, rules, make))
+            identifier, text = f"{name}-{slug(key)}", described(sentence, key)
+            COMPUTED.append(Computed(identifier, kind, text, rules, partial(function, argument)))
         return function
 
     return decorator

@@ -167,7 +167,7 @@ class Decoder:
         return 1 + attn_scale * functions.ln(1 + (self.position + 1) // floor_scale)
 
     def sees(self, k: int, chunk_size: int | None) -> bool:
-        """Tell whether the position attends to another, which is not after it."""
+        """Return whether the position attends to another, which is not after it."""
         return chunk_size is None or k // chunk_size == self.position // chunk_size
 
     def attend(self, index: int, query: Vector, head: int, visible: list[int]) -> Vector:

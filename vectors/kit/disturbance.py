@@ -1,4 +1,4 @@
-"""Executions of a model: the exact one, and legal ones whose operations are off by as much as they may be.
+"""Executions of a model: the exact one, and legal ones whose operations have the maximum legal error.
 
 Each method represents a kind of operation. Its arguments are the exact result, and the values on which
 the legal error depends.

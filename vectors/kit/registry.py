@@ -6,7 +6,7 @@ import inspect
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vectors.kit.package import Package, Sealed
 
@@ -35,9 +35,27 @@ class Vector:
         return case.seal() if isinstance(case, Package) else case
 
 
+class Key(str):
+    """A key of cases whose text in descriptions differs from the words of its id, which never changes."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, words: str, text: str) -> Self:
+        """Return the words of an id, with the text that replaces them in a description."""
+        key = super().__new__(cls, words)
+        key.text = text
+        return key
+
+
 def slug(words: str) -> str:
     """Return words as a piece of an id."""
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def described(sentence: str, key: str) -> str:
+    """Return a description with the text of a key in place of {}."""
+    return sentence.replace("{}", key.text if isinstance(key, Key) else key)
 
 
 def register(
@@ -45,7 +63,8 @@ def register(
 ) -> Callable[[Function], Function]:
     """Return a decorator that registers one vector, or with `cases` one for every entry.
 
-    A key of `cases` ends the id and replaces {} in the description; its value is the function's argument.
+    A key of `cases` ends the id, and its text replaces {} in the description; its value is the function's
+    argument.
     """
 
     def decorator(function: Function) -> Function:
@@ -55,9 +74,8 @@ def register(
             VECTORS.append(Vector(name, kind, sentence, rules, warnings, function))
             return function
         for key, argument in cases.items():
-            described = sentence.replace("{}", key)
-            make = partial(function, argument)
-            VECTORS.append(Vector(f"{name}-{slug(key)}", kind, described, rules, warnings, make))
+            identifier, text = f"{name}-{slug(key)}", described(sentence, key)
+            VECTORS.append(Vector(identifier, kind, text, rules, warnings, partial(function, argument)))
         return function
 
     return decorator

@@ -1,5 +1,5 @@
-// The page of section 6.5 of the founding article, as it stands there, but for an erratum: its demo.js casts
-// with `as HTMLTextAreaElement`, which is TypeScript; in a .js file that is a syntax error.
+// The page of section 6.5 of the founding article, unchanged except for an erratum: its demo.js casts with
+// `as HTMLTextAreaElement`, which is TypeScript and a syntax error in a .js file.
 import { WebGPULlama4 } from "./webgpu-llama4.js";
 
 async function main() {

@@ -9,7 +9,7 @@ import { measured } from "./quantities.js";
 /** @type {Record<string, string>} */
 const NAMES = { user: "You", assistant: "Model" };
 /** @type {Record<string, string>} */
-const ENDS = { length: "as many tokens as asked for", aborted: "stopped" };
+const ENDS = { length: "the requested number of tokens", aborted: "stopped" };
 
 export class Conversation {
   /** @param {HTMLElement} list */

@@ -23,7 +23,7 @@ const PHASES = {
   ready: "Ready",
 };
 
-const MUTE = "This package has no tokenizer: it can be loaded and measured, but not talked to.";
+const MUTE = "This package has no tokenizer. You can load and measure it, but not chat with it.";
 
 /** @type {import("./webgpu-llama4.js").Model | null} */
 let model = null;
@@ -75,7 +75,7 @@ async function start() {
     state("unsupported");
     notice(
       "This address is not secure",
-      "Browsers offer WebGPU on https and on this machine itself (localhost) alone. Open the page there.",
+      "Browsers offer WebGPU only over https and on localhost. Open the page there.",
     );
     return;
   }
@@ -83,7 +83,7 @@ async function start() {
     state("unsupported");
     notice(
       "This browser has no WebGPU",
-      "The model computes with WebGPU. Recent versions of Chrome, Edge and Safari have it, and Firefox on Windows and macOS; on Linux it may have to be switched on.",
+      "The model computes with WebGPU. Recent versions of Chrome, Edge and Safari have it, and Firefox on Windows and macOS. On Linux you may need to enable it.",
     );
     return;
   }
@@ -92,7 +92,7 @@ async function start() {
     if (!response.ok) throw new Error(`${response.url} answers with HTTP ${response.status}`);
     describe(await response.json());
   } catch (error) {
-    page.size.textContent = "The package could not be looked at; a stored copy may still load.";
+    page.size.textContent = "The package cannot be read; a stored copy may still load.";
     console.warn(error);
   }
   page.load.disabled = false;
@@ -106,7 +106,7 @@ function describe(metadata) {
   const size = metadata.shards.reduce((sum, shard) => sum + shard.byte_length, 0);
   page.name.textContent = metadata.stem;
   document.title = `${metadata.stem} – LLQ demo`;
-  page.size.textContent = `${bytes(size)} are loaded once, and kept in this browser for the next time.`;
+  page.size.textContent = `${bytes(size)} are loaded once and kept in this browser.`;
   page.load.textContent = `Load ${bytes(size)}`;
   if (!metadata.tokenizer) page.size.textContent += ` ${MUTE}`;
   const template = metadata.tokenizer?.chat_template;
@@ -178,7 +178,7 @@ function facts(model) {
   const memory = model.memory();
   const sum = Object.values(memory).reduce((total, size) => total + size, 0);
   const rows = [
-    ["Adapter", name || "not told by this browser"],
+    ["Adapter", name || "not reported by this browser"],
     ["Runs on", software ? "the processor" : "the graphics card"],
     ["Kernels", variant],
     ["Memory", bytes(sum)],
@@ -253,7 +253,7 @@ async function measure() {
   page.measure.textContent = "Stop measuring";
   page.send.disabled = true;
   page.timingText.textContent = model.device.software
-    ? "Measuring; on the processor this may take minutes …"
+    ? "Measuring. On a CPU this can take minutes …"
     : "Measuring …";
   say("Measuring.");
   // each repetition of a real model takes seconds on a software adapter
@@ -266,8 +266,8 @@ async function measure() {
     say(sentence(profile));
   } catch (error) {
     if (!signal.aborted) console.warn(error);
-    page.timingText.textContent = signal.aborted ? before : `This could not be measured: ${messageOf(error)}`;
-    say(signal.aborted ? "Measuring was stopped." : "This could not be measured.");
+    page.timingText.textContent = signal.aborted ? before : `The measurement failed: ${messageOf(error)}`;
+    say(signal.aborted ? "The measurement was stopped." : "The measurement failed.");
   } finally {
     measuring = null;
     page.measure.textContent = "Measure";

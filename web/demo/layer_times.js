@@ -22,7 +22,7 @@ function svg(name, attributes, text = "") {
 /** Returns the times in a sentence or two. @param {Profile} profile */
 export function sentence(profile) {
   const times = profile.block_times_ms.filter((time) => time !== null);
-  if (!times.length) return "The device does not tell how long a layer takes.";
+  if (!times.length) return "The device does not report the times of layers.";
   const total = times.reduce((sum, time) => sum + time, 0);
   const slowest = profile.block_times_ms.indexOf(Math.max(...times));
   const layers = `${times.length} ${times.length === 1 ? "layer takes" : "layers take"}`;

@@ -1,2 +1,2 @@
-// The article imports "./webgpu-llama4.js", beside its page.
+// The article imports "./webgpu-llama4.js", next to its page.
 export * from "../dist/webgpu-llama4.js";

@@ -30,7 +30,7 @@ import { scenario } from "./scenario.js";
  * @property {{name: string, version: string}} info the name of the runtime
  * @property {() => Promise<GPU>} [gpu] navigator.gpu by default
  * @property {string} [variant] the only variant of the module that may be used
- * @property {(place: string) => Directory} directory where a package lies
+ * @property {(place: string) => Directory} directory of a package
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */

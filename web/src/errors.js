@@ -1,5 +1,5 @@
 /**
- * What can go wrong, one class per cause. `code` is stable; `rule` is the rule of LLQ that was broken, or
+ * The errors of this package, one class per cause. `code` is stable; `rule` is the violated rule of LLQ, or
  * null.
  */
 
@@ -19,12 +19,12 @@ export class LLQError extends Error {
 }
 
 /**
- * WebGPU, or what this package needs of it, is not there: `no-webgpu`, `no-adapter`, `no-device`,
+ * WebGPU, or a part of it that this package needs, is not available: `no-webgpu`, `no-adapter`, `no-device`,
  * `no-variant`.
  */
 export class UnsupportedError extends LLQError {}
 
-/** The package breaks a rule, or lacks what is needed: `package`, `hash`, `no-program`. */
+/** The package violates a rule, or lacks a program: `package`, `hash`, `no-program`. */
 export class PackageError extends LLQError {
   /** @param {string} message @param {ErrorDetails} [details] */
   constructor(message, { code = "package", ...details } = {}) {
@@ -50,7 +50,7 @@ export class DeviceError extends LLQError {
   }
 }
 
-/** The device was lost, and making it anew did not help. */
+/** The device was lost, and opening it again did not help. */
 export class DeviceLostError extends DeviceError {
   /** @param {string} message @param {ErrorDetails} [details] */
   constructor(message, { code = "device-lost", ...details } = {}) {
@@ -66,7 +66,7 @@ export class ContextError extends LLQError {
   }
 }
 
-/** An argument that makes no sense. */
+/** An invalid argument. */
 export class InputError extends LLQError {
   /** @param {string} message */
   constructor(message) {

@@ -31,8 +31,8 @@ def draw() -> str:
         760,
         76 + _STEP * (steps + 1),
         "The data flow of a layer",
-        "The residual stream x of one position passes through attention and FFN, each of which "
-        "begins with a norm and ends with a sum. "
+        "The residual stream x of one position passes through attention and FFN. "
+        "Each begins with a norm and ends with a sum. "
         "Vectors are rounded in four places: before qkv, before output, before gate_up and before down. "
         "In layers below fp16_layers they are rounded to binary16, in later layers to INT8. "
         "Everything else is binary32 or wider. "

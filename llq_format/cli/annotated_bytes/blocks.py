@@ -58,7 +58,7 @@ def block_count(tensor: TensorEntry) -> int:
 
 
 def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
-    """Return the bits of a block's scale, in hexadecimal, and its value; None beyond the end of the file."""
+    """Return the bits of a block's scale, in hexadecimal, and its value; None after the end of the file."""
     data = shard.read(block.scale_at, _SCALE.item_bytes)
     if len(data) < _SCALE.item_bytes:
         return None
@@ -66,7 +66,7 @@ def scale_of(block: Block, shard: ShardBytes) -> tuple[str, float] | None:
 
 
 def zero_point_of(block: Block, shard: ShardBytes) -> int | None:
-    """Return a block's zero_point, 8 if the tensor is symmetric; None beyond the end of the file."""
+    """Return a block's zero_point, 8 if the tensor is symmetric; None after the end of the file."""
     if block.zero_point_at is None:
         return ZERO_POINT_SYMMETRIC
     data = shard.read(block.zero_point_at, 1)
@@ -75,7 +75,7 @@ def zero_point_of(block: Block, shard: ShardBytes) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class BlockRow:
-    """A row of a block: 16 bytes of each plane and their 64 codes; None beyond the end of the file."""
+    """A row of a block: 16 bytes of each plane and their 64 codes; None after the end of the file."""
 
     row: int
     low_at: int
@@ -107,7 +107,7 @@ def rows_of(block: Block, shard: ShardBytes) -> list[BlockRow]:
 
 
 def block_json(block: Block, shard: ShardBytes) -> dict[str, Any]:
-    """Return a block's place, scale and zero_point; values beyond the end of the file are null."""
+    """Return a block's place, scale and zero_point; values after the end of the file are null."""
     scale, zero_point = scale_of(block, shard), zero_point_of(block, shard)
     return {
         "block": block.number,

@@ -10,7 +10,7 @@ from llq_format.format.sections import Section, sections
 from llq_format.format.shard import MAGIC, PREAMBLE_BYTES, PREAMBLE_FIELDS
 from llq_format.metadata.metadata import Metadata, Part, TensorEntry
 
-GONE = "beyond the end of the file"
+GONE = "after the end of the file"
 _SHOWN_BYTES = 8  # of a range
 
 

@@ -45,7 +45,7 @@ def serve(  # noqa: PLR0913  # one argument an option
     """Serve a package and a demo page that runs it in a browser.
 
     The page is at /, and the files of the package are below /model/. Browsers provide WebGPU only on
-    localhost and over HTTPS, so other machines need a proxy with a certificate. Press Ctrl-C to stop.
+    localhost and over HTTPS, so other machines need an HTTPS proxy. Press Ctrl-C to stop.
 
     Example: llq serve smollm2
 

@@ -1,4 +1,4 @@
-"""Calibration: text goes through the model a layer at a time, and each matrix is rounded for its inputs."""
+"""Calibration: a text runs through the model layer by layer, and each matrix is rounded for its inputs."""
 
 from llq_format.exporting.calibration.recipe import RECIPES, Recipe
 from llq_format.exporting.calibration.rounded_layers import Calibrated, RoundedLayer, first_streams

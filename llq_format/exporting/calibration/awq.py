@@ -1,10 +1,10 @@
 """Activation-aware weight quantization (AWQ): columns scaled by the magnitude of their inputs.
 
-The inverse is folded into what comes before: the norm, the rows of `up`, or the values. Rounding is to
-nearest then, in ranges that are clipped where that is better for the inputs.
+The inverse scales are folded into the preceding operation: the norm, the rows of `up`, or the values. The
+matrix is then rounded to nearest, in ranges that are clipped if that reduces the error.
 
-The scales are a power of the inputs' mean magnitudes times one of the columns' norms; those powers are taken
-whose rounded matrices have the least error, a column's error weighted by its inputs' energy.
+The scale of a column is a power of its inputs' mean magnitude times a power of its norm. The search chooses
+the powers whose rounded matrices have the smallest error, each column weighted by its inputs' energy.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from llq_format.format.quantize import Scheme
 from llq_format.metadata.model import Model
 
 _POWERS = tuple(product(np.linspace(0, 1, 6), (0, 0.5, 1)))
-"""Of the inputs' magnitudes, and of one over the columns' norms."""
+"""The exponents that are tried: of the inputs' magnitudes, and of the inverse norms of columns."""
 
 _BANDS = 8  # block rows of a matrix that stand for all of them in the search
 _SMALLEST = 1e-4  # of the largest magnitude or norm: what is smaller counts as so much
@@ -31,10 +31,10 @@ _SMALLEST = 1e-4  # of the largest magnitude or norm: what is smaller counts as 
 def scale_columns(
     model: Model, number: int, tensors: Tensors, inputs: Mapping[str, Inputs], scheme: Scheme
 ) -> None:
-    """Scale the columns of a layer's matrices, in place, so that its function stays as it is.
+    """Scale the columns of a layer's matrices in place, and keep the layer's function.
 
-    inputs: of each matrix, recorded with the tensors as given; an expert without tokens is left out.
-    Raises QuantizeError for a weight that no legal scale represents.
+    inputs: the inputs of each matrix, recorded with the unchanged tensors; an expert without tokens is
+    absent. Raises QuantizeError for a weight that no legal scale represents.
     """
     ffn = model.layers[number].ffn
     for prefix in matrices_of(ffn):
@@ -64,9 +64,9 @@ def _scale_norm(tensors: Tensors, norm: str, readers: list[str], inputs: Inputs,
 def _best_scales(
     matrices: list[Array], inputs: Inputs, scheme: Scheme, heads: tuple[int, ...] | None = None
 ) -> Array:
-    """Return the scales of the columns, float64 [cols], whose rounded matrices have the least error.
+    """Return the scales of the columns, float64 [cols], whose rounded matrices have the smallest error.
 
-    heads: (key-value heads, group, head_dim) of columns that have one scale in all heads of a group.
+    heads: (key-value heads, group, head_dim), if a column has the same scale in all heads of a group.
     """
     sampled = [_sample(matrix) for matrix in matrices]
     squares = np.sum([np.square(matrix).sum(axis=0, dtype=np.float64) for matrix in sampled], axis=0)
@@ -102,6 +102,6 @@ def _sample(matrix: Array) -> NDArray[np.float32]:
 
 
 def _floored(values: Array) -> Array:
-    """Return values with those far below the largest raised, all positive."""
+    """Return positive values: values far below the maximum are raised."""
     largest = values.max()
     return np.maximum(values, _SMALLEST * largest) if largest > 0 else np.ones_like(values)

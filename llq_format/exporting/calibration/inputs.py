@@ -1,4 +1,4 @@
-"""What enters the matrices of a layer, summed up."""
+"""Statistics of the inputs of a layer's matrices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Inputs:
 
 
 class Recorder:
-    """Multiplies by a layer's weights and keeps what its matrices read."""
+    """Multiplies by a layer's weights and records the inputs of its matrices."""
 
     def __init__(self, weights: Mapping[str, Floats]) -> None:
         self._weights = weights

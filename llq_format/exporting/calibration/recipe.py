@@ -1,4 +1,4 @@
-"""What `llq export --method` means: transforms, then a rounder."""
+"""The methods of `llq export --method`: transforms, then a rounder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from llq_format.exporting.transforms import (
 from llq_format.metadata.model import Model
 
 MakeTransforms = Callable[[Model, int], list[Transform]]
-"""From a model and a seed to transforms, in order."""
+"""A function from a model and a seed to transforms, in order."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to export.
+    """An export method.
 
-    activation_aware: whether columns are scaled by the magnitude of their inputs, into the neighbours (AWQ).
-    corrected: whether each matrix aims at the original's products although its own inputs, made by the
-    rounded layers before, differ from the original's.
+    activation_aware: whether columns are scaled by the magnitude of their inputs (AWQ).
+    corrected: whether each matrix is corrected for inputs that differ from the original's, because earlier
+    layers were rounded.
     """
 
     rounder: Rounder
@@ -49,4 +49,4 @@ RECIPES: Mapping[str, Recipe] = {
     "gptq": Recipe(partial(error_feedback, rounds=0)),
     "best": Recipe(error_feedback, _all_transforms, corrected=True),
 }
-"""By the name of the method; `rtn`, which needs no calibration, is rounding to nearest tensor by tensor."""
+"""The recipes by the name of the method, except `rtn`, which needs no calibration."""

@@ -1,8 +1,8 @@
-"""A model's layers rounded one after another, each for the inputs that the rounded ones before give it.
+"""A model's layers rounded in order, each for the inputs that the rounded earlier layers give it.
 
-Two streams of activations go through a layer at once: the original's, and that of the rounded model so far.
-When they reach a matrix, it is rounded for the second stream's inputs, and both go on. In memory are one
-layer's weights, two streams of activations, and the Hessian of one matrix.
+Two streams of activations run through a layer: those of the original, and those of the rounded model. When
+they reach a matrix, it is rounded for the inputs of the second stream. Memory holds the weights of one
+layer, two streams of activations, and the Hessian of one matrix.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ _CORRECTION = 0.5  # of the way to the least-squares solution, which fits the ca
 
 @dataclass
 class Calibrated:
-    """A model that is being rounded; `layer` is to be called for each layer in order."""
+    """A model that is being rounded; call `layer` for each layer in order."""
 
     source: TransformedModel
     recipe: Recipe
@@ -42,7 +42,7 @@ class Calibrated:
     """Called with the name of each matrix that is rounded and the relative error of its products."""
 
     def layer(self, number: int) -> RoundedLayer:
-        """Round a layer, and take both streams through it.
+        """Round a layer, and run both streams through it.
 
         Raises QuantizeError, naming the tensor, for weights that no legal block represents.
         """
@@ -62,10 +62,10 @@ class Calibrated:
         return rounding.finished()
 
     def head(self, norm: Array, head: Array) -> NDArray[np.float32]:
-        """Return the head as it is to be stored, [vocab_size, hidden], after the last layer.
+        """Return the head to store, [vocab_size, hidden], after the last layer.
 
-        A recipe that corrects brings its products with the rounded stream nearer to the original's, which
-        costs nothing where the head is not rounded.
+        A recipe that corrects brings its products with the rounded stream nearer to the original's. This
+        has no cost if the head is not rounded.
         """
         weights = head.astype(np.float32)
         if not self.recipe.corrected:
@@ -74,7 +74,7 @@ class Calibrated:
         return _corrected(weights, original, rounded, gram(rounded))
 
     def rounded_head(self, norm: Array, head: NDArray[np.float32]) -> PackedTensor:
-        """Round what `head` returned for what reaches it; its rows are rounded in runs."""
+        """Round the matrix that `head` returned, for the inputs that reach it, in runs of rows."""
         hessian = gram(self._ends(norm)[1])
         runs = [
             self.recipe.rounder(head[first : first + _RUN], hessian, self.scheme)
@@ -89,7 +89,7 @@ class Calibrated:
         )
 
     def _ends(self, norm: Array) -> tuple[Floats, Floats]:
-        """Return what reaches the head in both streams, [tokens, hidden]."""
+        """Return the inputs of the head in both streams, [tokens, hidden]."""
         reached = final_norm(self.source.model, norm, self.streams)
         original, rounded = np.split(reached.reshape(-1, reached.shape[-1]), 2)
         return original, rounded
@@ -111,7 +111,7 @@ class _Rounding:
         self._shared: NDArray[np.float64] | None = None
 
     def __call__(self, name: str, x: Floats, tokens: NDArray[np.intp] | None) -> Floats:
-        """Return W x of the original for the first stream's vectors, and of the rounded for the second's."""
+        """Return W x, with the original W for the first stream and the rounded W for the second."""
         weights = self._tensors[name].astype(np.float32)
         if tokens is None:
             original, stream = np.split(x, 2)
@@ -146,7 +146,7 @@ class _Rounding:
         return packed.dequantize()
 
     def finished(self) -> RoundedLayer:
-        """Return all tensors of the layer; experts that no token reached are rounded for what is known."""
+        """Return all tensors of the layer; experts without tokens are rounded for the known inputs."""
         for name, tensor in self._tensors.items():
             if name in self._packed:
                 continue
@@ -163,7 +163,7 @@ def _corrected(
 ) -> NDArray[np.float32]:
     """Return weights whose products with the rounded stream are nearer to the original's products.
 
-    With X the original's inputs and Y the rounded stream's, least squares gives W + W (X − Y)ᵀ Y (Yᵀ Y)⁻¹.
+    X are the original's inputs and Y the rounded stream's. Least squares gives W + W (X − Y)ᵀ Y (Yᵀ Y)⁻¹.
     """
     drift = gram(original - rounded, rounded)
     change = np.linalg.solve(damped(hessian), drift.T).T

@@ -20,9 +20,9 @@ _KEY = "export.json"
 
 
 class SavedLayers:
-    """A directory with one file a layer, and the activations after the last of them.
+    """A directory with one file per layer, and the activations after the last saved layer.
 
-    Files are complete or absent. Files of another export, by its key, are removed.
+    Each file is complete or absent. Files of an export with another key are removed.
     """
 
     def __init__(self, directory: Path, key: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ class SavedLayers:
                 file.write(text.encode())
 
     def streams(self) -> tuple[int, Floats] | None:
-        """Return the number of finished layers and the activations after them, or None without any."""
+        """Return the number of finished layers, and the activations after them or None."""
         files = sorted(self.directory.glob("streams-*.npy"))
         if not files:
             return None
@@ -84,9 +84,9 @@ class SavedLayers:
 
 
 def source_sha256(path: Path) -> str:
-    """Return the SHA-256 of a checkpoint: of a file its bytes', of a directory that of its files' in order.
+    """Return the SHA-256 of a checkpoint: of the bytes of a file, or of a list of the files of a directory.
 
-    A directory's is taken over lines `<sha256>  <name>` of its files, sorted by name, hidden files left out.
+    The list has a line `<sha256>  <name>` for each file except hidden ones, sorted by name.
     """
     if path.is_file():
         return _sha256(path)

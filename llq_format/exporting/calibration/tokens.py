@@ -1,7 +1,7 @@
 """The calibration text as token ids.
 
-`builtin.txt` (135 kB) mixes, in pieces of a few thousand characters, what is surely in the public domain
-with what was written for this project. In the public domain: chapters of Jane Austen's Pride and Prejudice
+`builtin.txt` (135 kB) mixes texts in the public domain with texts that were written for this project, in
+pieces of a few thousand characters. In the public domain: chapters of Jane Austen's Pride and Prejudice
 (1813), Emma (1815), Northanger Abbey and Persuasion (both 1817); lines of John Milton's Paradise Lost (1667);
 scenes of William Shakespeare's As You Like It (1623). This project's own: tales, dialogues, questions and
 answers, instructions, reports, lessons, lists, tables, programs and a few lines of other languages, and
@@ -50,7 +50,7 @@ def calibration(
     """Return the token ids of a text, in sequences of at most 512.
 
     text_source: `builtin`, a file of UTF-8 text, or an .npy file of token ids, one-dimensional integers.
-    tokenizer: the checkpoint's, needed for text. Of more than `most_tokens` the first are taken.
+    tokenizer: the checkpoint's, needed for text. At most the first `most_tokens` tokens are used.
     Raises ValueError for a text that is too short, ids outside the vocabulary, or text without a tokenizer.
     """
     path = None if text_source == BUILTIN else Path(text_source)
@@ -79,7 +79,7 @@ def calibration(
 
 
 def sequences(ids: NDArray[np.int64], length: int, bos: int | None) -> NDArray[np.int64]:
-    """Cut ids into sequences of one length, each begun by `bos` if there is one; a remainder is dropped."""
+    """Cut ids into sequences of equal length that begin with `bos`, if there is one; drop the remainder."""
     step = length if bos is None else length - 1
     count = max(1, len(ids) // step)
     step = min(step, len(ids))

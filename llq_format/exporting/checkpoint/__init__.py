@@ -1,7 +1,7 @@
 """Checkpoints: what an exporter reads.
 
-`open_checkpoint` opens a Hugging Face directory or a GGUF file and gives its weights, one tensor at a time,
-in the form that the table 'Tensors of a model' of the specification gives them:
+`open_checkpoint` opens a Hugging Face directory or a GGUF file. It returns the weights one tensor at a time,
+in the form that the table 'Tensors of a model' of the specification states:
 
     with open_checkpoint("SmolLM2-135M-Instruct") as checkpoint:
         checkpoint.model["hidden_size"]                  # the object `model` of metadata.json

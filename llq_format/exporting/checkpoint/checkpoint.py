@@ -35,7 +35,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Piece:
-    """A tensor of the checkpoint that is all the rows, or some, of a tensor of the package.
+    """A tensor of the checkpoint that holds all or some rows of a tensor of the package.
 
     `rotary_heads` is the number of heads of a q or k projection, whose rows some formats reorder for RoPE.
     With a `stack` the piece, of `shape` [rows, cols], is one matrix of the tensor; Hugging Face formats alone
@@ -64,7 +64,7 @@ class Architecture:
     `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
     `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
-    does without.
+    does not need.
     """
 
     name: str

@@ -80,7 +80,7 @@ class GgufFile:
 
 
 class _BoundedReader(GGUFReader):
-    """The reader of the gguf package, changed to refuse fields beyond the end of the file."""
+    """The reader of the gguf package, changed to refuse fields after the end of the file."""
 
     _reads = 0
 

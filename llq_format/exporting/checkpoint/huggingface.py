@@ -14,9 +14,9 @@ from llq_format.exporting.checkpoint.weight_files import open_weights
 class Family:
     """The meaning of a `model_type`.
 
-    `class_name` is the one class that `architectures` may name. `read` makes the architecture, of the
-    configuration of the text decoder and the weights. `text_config` finds that configuration where it is not
-    the whole.
+    `class_name` is the only class that `architectures` may name. `read` derives the architecture from the
+    configuration of the text decoder and the weights. `text_config` finds that configuration inside a larger
+    one.
     """
 
     class_name: str

@@ -45,9 +45,9 @@ def _bos_token_id(
 ) -> int | None:
     """Return the token that begins a text, if the model uses such a token.
 
-    Most configurations name one, whether or not the model was trained with it. What decides is
-    `add_bos_token` of tokenizer_config.json, or, if that is absent, whether tokenizer.json puts a token
-    before a text.
+    Most configurations name such a token, whether or not the model was trained with it. Therefore
+    `add_bos_token` of tokenizer_config.json decides. If it is absent, tokenizer.json decides: it may put a
+    token before a text.
     """
     prefix = _prefix(tokenizer)
     if not settings.boolean("add_bos_token", default=bool(prefix)):

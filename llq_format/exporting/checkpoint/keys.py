@@ -28,7 +28,7 @@ class Keys:
         return CheckpointError(f"{self.file}: {self._prefix}{key} {complaint}")
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the value whatever its type, or `default`."""
+        """Return the value of any type, or `default`."""
         value = self.values.get(key)
         return default if value is None else value
 

@@ -13,12 +13,12 @@ from llq_format.exporting.checkpoint.keys import Keys
 from llq_format.metadata.model import FFN, Attention, Layer, Model, MoE, Temperature
 
 MULTIMODAL_PREFIX = "language_model."
-"""Before the names of the text decoder's tensors, where the checkpoint holds the whole multimodal model."""
+"""Prefix of the names of the text decoder's tensors in a checkpoint of the whole multimodal model."""
 
 DEFAULT_ROPE_BASE = 500000.0
 
 _MOST_TENSORS = 65536
-"""Of a package."""
+"""Maximum number of tensors of a package."""
 
 Pieces = dict[str, tuple[Piece, ...]]
 
@@ -96,7 +96,7 @@ def _attentions(config: Keys, num_layers: int) -> list[Attention]:
 def _ropes(config: Keys, num_layers: int) -> list[bool]:
     """Return which layers have RoPE: those with a 1 in `no_rope_layers`, despite the name of the key.
 
-    Without that list, or with an empty one, every fourth layer has none.
+    If the list is absent or empty, every fourth layer has no RoPE.
     """
     if config.get("no_rope_layers", []) == []:
         interval = config.integer("no_rope_layer_interval", 1, 2**31 - 1, 4)

@@ -1,7 +1,7 @@
 """Frequencies of rotary position embedding: the tensor `rope.inv_freq`, with any scaling applied.
 
-Pair i of a head turns by theta_i = base^(-2i / head_dim) radians a position. All of it is computed in
-binary64 and rounded to binary32 once.
+Pair i of a head is rotated by theta_i = base^(-2i / head_dim) radians per position. Frequencies are computed
+in binary64 and rounded to binary32 once.
 """
 
 import numpy as np
@@ -34,7 +34,7 @@ def llama3(
 ) -> Float64Array:
     """Return theta for a longer context: high frequencies unchanged, low frequencies divided by `factor`.
 
-    With equal factors there is no band between the two, but a step.
+    With equal factors there is a step instead of a band in between.
     """
     wavelength = 2 * np.pi / theta
     slow = wavelength > original_context_length / low_freq_factor
@@ -54,8 +54,8 @@ def rounded(theta: Float64Array) -> Float32Array:
 def from_config(config: Keys, head_dim: int, default_base: float = DEFAULT_BASE) -> Float32Array:
     """Return `rope.inv_freq` for a Hugging Face configuration, float32 [head_dim / 2].
 
-    Two styles exist: the keys `rope_theta` and `rope_scaling`, and the object `rope_parameters` with all of
-    it. Raises CheckpointError for a scaling that is not the same at every position, and for contradictions.
+    Two styles exist: the keys `rope_theta` and `rope_scaling`, and the object `rope_parameters` with both.
+    Raises CheckpointError for a scaling that depends on the position, and for contradictions.
     """
     _refuse_partial(config)
     old, new = config.section("rope_scaling"), config.section("rope_parameters")

@@ -1,8 +1,8 @@
 """Tensors of a .safetensors file, memory-mapped.
 
 The safetensors library checks the file: that the header is not too long, that tensors are inside the file and
-do not overlap, that sizes fit shapes. It cannot give bfloat16 to numpy, so the bytes are taken from the file
-here, at the offsets of the header:
+do not overlap, that sizes fit shapes. It cannot return bfloat16 to numpy, so this module reads the bytes at
+the offsets of the header:
 
     u64 length of the header | header: {name: {dtype, shape, data_offsets: [begin, end]}} | data
 """

@@ -25,7 +25,7 @@ _OPENERS: dict[str, Callable[[Path], TensorSource]] = {
 
 
 class Shards:
-    """A TensorSource over several files, as an index says."""
+    """A TensorSource over the files that an index names."""
 
     def __init__(self, index: Path, opener: Callable[[Path], TensorSource]) -> None:
         """Open every file that the index names; raises CheckpointError."""

@@ -1,10 +1,10 @@
-"""Rounders: from a matrix, and what is known of its inputs, to INT4 blocks (only decoding is normative).
+"""Rounders: from a matrix and statistics of its inputs to INT4 blocks (informative).
 
 A rounder is a function of the weights, float [rows, cols], and of the Hessian H = Σ x xᵀ of their inputs,
-[cols, cols], or None where no input is known. What it makes small is the error of the products:
-tr((W − Ŵ) H (W − Ŵ)ᵀ). Here are `nearest`, and `error_feedback`, which fixes the blocks' ranges
-first, then rounds a column at a time while later columns make up for the error of earlier ones (the method
-known as GPTQ), and at last improves scales and codes by turns.
+[cols, cols], or None if no input is known. It reduces the error of the products, tr((W − Ŵ) H (W − Ŵ)ᵀ).
+`nearest` rounds to nearest. `error_feedback` first chooses the ranges of the blocks. Then it rounds column by
+column, and later columns compensate for the error of earlier ones (the method known as GPTQ). Finally it
+improves scales and codes alternately.
 """
 
 from llq_format.exporting.rounding.feedback import error_feedback

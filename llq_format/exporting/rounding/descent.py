@@ -1,4 +1,4 @@
-"""Coordinate descent on tr((W − Ŵ) H (W − Ŵ)ᵀ): the scales of blocks, then the codes, a column at a time."""
+"""Coordinate descent on tr((W − Ŵ) H (W − Ŵ)ᵀ): the scales of blocks, then the codes, column by column."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from llq_format.format.layout import BLOCK
 
 
 class Fit:
-    """Codes on a grid, and their error; every step of `improve` makes the error smaller or leaves it.
+    """Codes on a grid, and their error; no step of `improve` increases the error.
 
     Arrays are [cols, rows], the transpose of the matrix; H is scaled to a mean diagonal of 1.
     """
@@ -22,7 +22,7 @@ class Fit:
         self._error = weights - self._decoded()
 
     def improve(self) -> None:
-        """Go once over all columns, a block column at a time: refit its scales, then its codes."""
+        """Go once over all block columns: refit the scales of each, then its codes."""
         for j, first in enumerate(range(0, self._cols, BLOCK)):
             columns = slice(first, min(first + BLOCK, self._cols))
             gradient = self._h[columns] @ self._error  # of −½ the objective, [64, rows]
@@ -34,7 +34,7 @@ class Fit:
         return float(np.einsum("cr,cr->", self._error, self._h @ self._error, dtype=np.float64))
 
     def _refit_scales(self, j: int, columns: slice, gradient: Floats) -> None:
-        """Set each block's scale of a block column to its least-squares value, rounded to binary16."""
+        """Set the scale of each block of a block column to the best value, rounded to binary16."""
         steps = self.codes[columns] - self._of_rows(self._zeros[:, j])  # [64, rows]
         h = self._h[columns, columns]
         curved = h @ steps
@@ -55,7 +55,7 @@ class Fit:
         gradient -= shift * curved
 
     def _improve_codes(self, j: int, columns: slice, gradient: Floats) -> None:
-        """Set each code of a block column to the best one, all others held, column by column."""
+        """Set each code of a block column to the best code, column by column, while other codes stay."""
         scale = self._of_rows(self.scales[:, j])
         h = self._h[columns, columns]
         for c, column in enumerate(range(columns.start, columns.stop)):

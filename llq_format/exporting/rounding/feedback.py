@@ -1,4 +1,4 @@
-"""Rounding with error feedback (GPTQ), then scales and codes improved by turns.
+"""Rounding with error feedback (GPTQ); afterwards scales and codes are improved alternately.
 
 Arrays are transposed here, [cols, rows], so that a column of the matrix is contiguous.
 """
@@ -14,13 +14,13 @@ from llq_format.format.layout import BLOCK
 from llq_format.format.quantize import PackedTensor, Scheme
 
 DAMPING = 0.01
-"""Share of the mean of the Hessian's diagonal that is added to it, for inputs that calibration never saw."""
+"""Share of the Hessian's mean diagonal that is added to the diagonal, for inputs not in the calibration."""
 
 
 def damped(hessian: Hessian, damping: float = DAMPING) -> Hessian:
     """Return the Hessian with `damping` times the mean of its diagonal added to the diagonal.
 
-    An input that is always zero gets the weight of the mean, so that the result is positive definite.
+    An input that is always zero gets the mean as its weight, so that the result is positive definite.
     """
     mean = float(np.mean(np.diag(hessian)))
     return hessian + np.eye(len(hessian)) * (damping * mean if mean > 0 else 1.0)
@@ -29,9 +29,9 @@ def damped(hessian: Hessian, damping: float = DAMPING) -> Hessian:
 def error_feedback(
     weights: Weights, hessian: Hessian | None, scheme: Scheme, *, rounds: int = 4
 ) -> PackedTensor:
-    """Round so that the products' error is small.
+    """Round with error feedback, which keeps the error of the products small.
 
-    weights: float32 [rows, cols]; hessian: float64 [cols, cols], or None for inputs of no preference.
+    weights: float32 [rows, cols]; hessian: float64 [cols, cols], or None if all inputs count equally.
     rounds: how often scales are refitted and codes improved after the feedback; 0 is plain GPTQ.
     Raises QuantizeError for weights that no grid represents.
     """
@@ -51,7 +51,8 @@ def error_feedback(
 def _feed_forward(matrix: Weights, grid: Grid, curvature: Hessian) -> Floats:
     """Return the codes, float32 [cols, rows].
 
-    Columns are taken in falling order of the diagonal: for what is rounded late little is left to make up.
+    Columns are rounded in descending order of the diagonal, because few columns remain that can compensate
+    for the error of a late one.
     """
     rows, cols = matrix.shape
     order = np.argsort(-np.diag(curvature), kind="stable")

@@ -1,4 +1,4 @@
-"""A scale and a zero point for every block: the range is chosen that gives the least weighted error."""
+"""A scale and a zero_point for every block, from the range with the smallest weighted error."""
 
 from dataclasses import dataclass, replace
 
@@ -43,10 +43,10 @@ def search(
     scheme: Scheme,
     shrinks: NDArray[np.float64] = _SHRINKS,
 ) -> Grid:
-    """Return the grid of the least squared error, each column's error times its weight.
+    """Return the grid with the smallest sum of squared errors, each multiplied by the weight of its column.
 
-    weights: float32 [rows, cols]; column_weights: [cols], not negative; without them the range is not shrunk.
-    shrinks: the widths that are tried, of a block's own range.
+    weights: float32 [rows, cols]; column_weights: [cols], not negative; without them ranges are not narrowed.
+    shrinks: the widths that are tried, as shares of a block's own range.
     Raises QuantizeError as `quantize` does.
     """
     start = quantize(weights, method=METHODS["rtn"][scheme])  # refuses what no grid represents
@@ -72,7 +72,7 @@ def search(
 
 
 def _search_band(widest: Grid, band: Floats, column_weights: Floats, shrinks: NDArray[np.float64]) -> Grid:
-    """Return the best grid [across] of a band [across, 64, 64]: first the range's width, then its place."""
+    """Return the best grid [across] of a band [across, 64, 64]: first its width, then its position."""
     best = _Best(widest, band, column_weights)
     for shrink in shrinks:
         scales = legal_scales(widest.scales * np.float32(shrink))
@@ -97,7 +97,7 @@ class _Best:
         self._errors = self._error(self.scales, self.zero_points)
 
     def offer(self, scales: Floats, zero_points: Floats) -> None:
-        """Take over, block by block, what is better and legal."""
+        """Replace the grid of each block for which another one is better and legal."""
         errors = self._error(scales, zero_points)
         better = (errors < self._errors) & _in_range(scales, zero_points)
         self.scales = np.where(better, scales, self.scales)
@@ -119,7 +119,7 @@ def legal_scales(scales: Floats) -> Floats:
 
 
 def _in_range(scales: Floats, zero_points: Floats) -> NDArray[np.bool_]:
-    """Return where the block's greatest weight is within binary16's range (LLQ-DEQ-2)."""
+    """Return for which blocks the largest weight is within binary16's range (LLQ-DEQ-2)."""
     return np.asarray(scales * np.maximum(np.abs(zero_points), np.abs(15 - zero_points)) <= LARGEST_WEIGHT)
 
 
@@ -132,7 +132,7 @@ def packed_tensor(grid: Grid, codes: Floats) -> PackedTensor:
 
 
 def nearest_weighted(weights: Weights, hessian: Hessian | None, scheme: Scheme) -> PackedTensor:
-    """Round to nearest over the range of the least error, columns weighted by the Hessian's diagonal."""
+    """Round to nearest in the range with the smallest error; the Hessian's diagonal weights the columns."""
     column_weights = np.ones(weights.shape[1]) if hessian is None else np.diag(hessian)
     grid = search(weights, column_weights, scheme)
     return packed_tensor(grid, _nearest_codes(weights, grid)[0])
@@ -141,7 +141,7 @@ def nearest_weighted(weights: Weights, hessian: Hessian | None, scheme: Scheme) 
 def squared_errors(
     weights: Weights, column_weights: NDArray[np.float64], scheme: Scheme
 ) -> NDArray[np.float64]:
-    """Return what `nearest_weighted` would about lose, of each row: [rows]; its search is a coarse one."""
+    """Return an estimate of the error of `nearest_weighted` for each row, [rows], from a coarse search."""
     grid = search(weights, column_weights, scheme, _FEW_SHRINKS)
     codes, scales, zeros = _nearest_codes(weights, grid)
     errors = np.square((codes - zeros) * scales - weights)

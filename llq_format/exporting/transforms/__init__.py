@@ -1,8 +1,8 @@
 """Changes of a model's weights that keep its function (informative).
 
-Weights become easier to round: outlying columns and rows stretch the range of a block. A `Transform` changes
-the tensors of one layer at a time, and those at the ends of the model, so that a model larger than memory can
-be changed. Logits stay equal except for float64 rounding.
+They make weights easier to round, because outlying columns and rows widen the range of a block. A `Transform`
+changes the tensors of one layer at a time, and those at both ends of the model. A model can therefore be
+larger than memory. Logits stay equal except for float64 rounding.
 """
 
 from llq_format.exporting.transforms.channels import BalancedChannels

@@ -1,4 +1,4 @@
-"""Channels of a feed-forward network rescaled and put in another order."""
+"""Channels of a feed-forward network, rescaled and reordered."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +9,12 @@ from llq_format.metadata.model import Model
 
 
 class BalancedChannels:
-    """Row c of `up` times s and column c of `down` over s, so that both have one norm; sorted by it.
+    """Channels whose row of `up` is multiplied by s and whose column of `down` is divided by s.
 
-    Blocks then hold channels of a kind. With a gate, blocks of similar norm form a group, and the number of
-    groups equals the number of blocks per group; each group is sorted by the norm of the gate's rows. A
-    channel of a gated network keeps its gate as it is; one of an ungated network is not rescaled, because its
-    activation is in between.
+    Row and column then have equal norms, and channels are sorted by this norm, so that a block holds similar
+    channels. With a gate, blocks of similar norm form a group, and the number of groups equals the number of
+    blocks per group; each group is sorted by the norm of the gate's rows. The gate of a channel is not
+    scaled. Channels without a gate are not scaled, because the activation is between `up` and `down`.
     """
 
     unties = False
@@ -40,11 +40,11 @@ class BalancedChannels:
             tensors[f"{prefix}.down"] = down[:, order]
 
     def ends(self, model: Model, tensors: Tensors) -> None:
-        """Leave the ends as they are."""
+        """Change nothing at the ends of the model."""
 
 
 def _order(norms: Array, gates: Array) -> NDArray[np.intp]:
-    """Return the channels sorted by norm, in groups of whole blocks by gate, both nearly even in a block."""
+    """Return the channels sorted by norm, in groups of whole blocks by gate; a block has similar channels."""
     order = np.argsort(norms, kind="stable")
     blocks = -(-len(order) // BLOCK)
     groups = np.array_split(np.arange(blocks), round(np.sqrt(blocks)))

@@ -1,4 +1,4 @@
-"""Heads in other coordinates: values rotated, queries and keys of a pair rescaled."""
+"""Heads in other coordinates: rotated values, and rescaled pairs of queries and keys."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from llq_format.metadata.model import Model
 
 
 class RotatedValues:
-    """The values v of a key-value head become R v, and the columns of `output` that read them W Rᵀ."""
+    """Values v of a key-value head that become R v; the columns W of `output` that read them become W Rᵀ."""
 
     unties = False
 
@@ -16,7 +16,7 @@ class RotatedValues:
         self._seed = seed
 
     def layer(self, model: Model, number: int, tensors: Tensors) -> None:
-        """Rotate each key-value head of a layer by a matrix of its own."""
+        """Rotate each key-value head of a layer by its own matrix."""
         rng = np.random.default_rng([self._seed, 1, number])
         values, output = values_of(model, tensors), output_of(model, tensors)
         for head in range(model.num_kv_heads):
@@ -29,11 +29,11 @@ class RotatedValues:
 
 
 class BalancedPairs:
-    """Both rows of a RoPE pair of a key head times s, those of its query heads over s.
+    """RoPE pairs whose two rows are multiplied by s in the key head and divided by s in its query heads.
 
-    With the energies a of the query rows and b of the key rows of a pair, s = (a / b)^¼ makes the error of
-    the scores least, where a block's step goes with the root mean square of its weights. Layers with QK norm,
-    which would undo it, stay as they are.
+    a and b are the energies of the query rows and of the key rows of a pair. s = (a / b)^¼ minimises the
+    error of the scores if the step of a block is proportional to the root mean square of its weights. Layers
+    with QK norm, which would undo the scaling, are not changed.
     """
 
     unties = False
@@ -80,7 +80,7 @@ def output_of(model: Model, tensors: Tensors) -> Array:
 
 
 def _of_pairs(model: Model, energies: Array) -> Array:
-    """Return for each row of a head the sum of its pair's two, [kv heads, head_dim]."""
+    """Return for each row of a head the sum over the two rows of its pair, [kv heads, head_dim]."""
     half = model.head_dim // 2
     if model.rope_pairing == "interleaved":
         return np.repeat(energies.reshape(-1, half, 2).sum(axis=-1), 2, axis=-1)

@@ -1,4 +1,4 @@
-"""The weights of norms multiplied into the matrices that read them."""
+"""The weights of norms, multiplied into the matrices that read their outputs."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from llq_format.metadata.model import Model
 
 
 class FoldedNorms:
-    """W · (n ⊙ x) = (W diag(n)) · x: all norms become ones, and a tied head a matrix of its own.
+    """Norms whose weights become ones: W · (n ⊙ x) = (W diag(n)) · x. A tied head becomes a separate matrix.
 
-    The weights of a norm hold the outliers of the residual's channels; a rotation has to come after them.
+    The weights of a norm contain the outliers of the residual's channels, so a rotation must follow the norm.
     """
 
     unties = True
@@ -26,7 +26,7 @@ class FoldedNorms:
 
 
 def fold(tensors: Tensors, norm: str, matrices: list[str]) -> None:
-    """Multiply the columns of matrices by the weights of a norm, which become ones."""
+    """Multiply the columns of matrices by the weights of a norm, and set the weights to 1."""
     for name in matrices:
         tensors[name] *= tensors[norm]
     tensors[norm] = np.ones_like(tensors[norm])

@@ -8,8 +8,8 @@ from llq_format.exporting.transforms.transform import Array
 def orthogonal(size: int, rng: np.random.Generator) -> Array:
     """Return a random orthogonal matrix, float64 [size, size], Q Qᵀ = I.
 
-    It is (S ⊗ O) · diag(±1) with S the Hadamard matrix of the greatest power of two that divides `size`, and
-    O a random orthogonal matrix of the odd rest, uniform over all such.
+    The matrix is (S ⊗ O) · diag(±1). S is the Hadamard matrix of the largest power of two that divides
+    `size`. O is a uniformly random orthogonal matrix whose size is the remaining odd factor.
     """
     power = size & -size
     hadamard = np.ones((1, 1))

@@ -8,9 +8,10 @@ from llq_format.metadata.model import Model
 
 
 class RotatedResidual:
-    """The residual x becomes Q x, with Q orthogonal: what writes it is multiplied by Q, what reads it by Qᵀ.
+    """A residual stream x that becomes Q x, with Q orthogonal.
 
-    A norm whose weights are ones commutes with Q, so norms have to be folded before.
+    Matrices that write the stream are multiplied by Q, and matrices that read it by Qᵀ. A norm commutes with
+    Q only if its weights are ones, so norms must be folded first.
     """
 
     unties = False  # folding the norms has done so already
@@ -19,7 +20,7 @@ class RotatedResidual:
         self._q: Array = orthogonal(hidden_size, np.random.default_rng([seed, 0]))
 
     def layer(self, model: Model, number: int, tensors: Tensors) -> None:
-        """Rotate what a layer reads and writes; raises ValueError for a norm that was not folded."""
+        """Rotate the matrices around the stream; raises ValueError for a norm that was not folded."""
         for norm in ("attention_norm", "ffn_norm"):
             _check_ones(tensors, norm)
         ffn = model.layers[number].ffn
@@ -29,7 +30,7 @@ class RotatedResidual:
             tensors[name] = self._q @ tensors[name]
 
     def ends(self, _model: Model, tensors: Tensors) -> None:
-        """Rotate the embedding's rows and what the head reads."""
+        """Rotate the rows of the embedding and of the head."""
         if "norm" in tensors:
             _check_ones(tensors, "norm")
         for name in ("embedding", "lm_head"):

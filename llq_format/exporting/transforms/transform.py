@@ -1,4 +1,4 @@
-"""What a transform is, and a model that several of them change."""
+"""The interface of transforms, and a model that several transforms change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from llq_format.metadata.model import FFN, Model, TensorRole, tensor_roles
 
 Array = NDArray[np.float64]
 Tensors = dict[str, Array]
-"""Tensors by name; those of a layer without `layers.N.`. Float64, so that nothing is lost on the way."""
+"""Tensors by name, without `layers.N.` for a layer; float64, so that changes lose no accuracy."""
 
 
 class Transform(Protocol):
@@ -24,7 +24,7 @@ class Transform(Protocol):
         """Change the tensors of layer `number`."""
 
     def ends(self, model: Model, tensors: Tensors) -> None:
-        """Change `embedding`, `norm` and `lm_head`, those that are there; `norm` comes with the head."""
+        """Change those of `embedding`, `norm` and `lm_head` that are present; `norm` comes with the head."""
 
 
 def matrices_of(ffn: FFN) -> list[str]:
@@ -35,7 +35,7 @@ def matrices_of(ffn: FFN) -> list[str]:
 
 
 def inputs_of(ffn: FFN) -> list[str]:
-    """Return the tensors of an FFN that multiply the normed residual, the router among them."""
+    """Return the tensors of an FFN that multiply the normed residual, including the router."""
     first = "gate_up" if ffn.gated else "up"
     names = [f"{prefix}.{first}" for prefix in matrices_of(ffn)]
     return names if ffn.moe is None else ["ffn.router", *names]
@@ -52,14 +52,14 @@ class TransformedModel:
     def __init__(
         self, model: Model, load: Callable[[str], NDArray[np.floating]], transforms: Sequence[Transform]
     ) -> None:
-        """Keep `load`, from an LLQ name to a tensor of the model as it is; transforms apply in order."""
+        """Store `load`, which returns the original tensor of an LLQ name, and the transforms in order."""
         self._source, self._load, self._transforms = model, load, tuple(transforms)
         untied = any(transform.unties for transform in transforms)
         self.model = replace(model, tied_embeddings=model.tied_embeddings and not untied)
 
     @property
     def untied(self) -> bool:
-        """Whether the transforms gave a model of tied embeddings a head of its own."""
+        """Whether the transforms gave a model with tied embeddings a separate head."""
         return self._source.tied_embeddings and not self.model.tied_embeddings
 
     def layer(self, number: int) -> Tensors:
@@ -81,7 +81,7 @@ class TransformedModel:
     def head(self) -> tuple[Array, Array]:
         """Return the final norm [hidden_size] and the head [vocab_size, hidden_size], changed.
 
-        The head of a model of tied embeddings is the embedding.
+        The head of a model with tied embeddings is the embedding.
         """
         tensors = {"norm": self._load("norm").astype(np.float64)}
         if self.model.tied_embeddings:
@@ -96,6 +96,6 @@ class TransformedModel:
 
 
 def layer_roles(model: Model, number: int) -> list[TensorRole]:
-    """Return the tensors that layer `number` calls for, in canonical order."""
+    """Return the tensors that layer `number` requires, in canonical order."""
     prefix = f"layers.{number}."
     return [role for role in tensor_roles(model) if role.name.startswith(prefix)]

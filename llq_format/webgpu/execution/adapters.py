@@ -82,7 +82,7 @@ def find_adapter(name: str | None) -> Any:
 
 
 def silence_log() -> None:
-    """Silence the error log of wgpu: its errors are also raised."""
+    """Silence the error log of wgpu, because its errors are raised anyway."""
     logging.getLogger("wgpu").setLevel(logging.CRITICAL)
 
 

@@ -1,6 +1,6 @@
 """Dispatches as native calls of wgpu-native, to reduce the overhead of every token.
 
-wgpu's Python objects cost four times as much as the native calls beneath them, measured with 300 dispatches.
+wgpu's Python objects cost four times the native calls that they make, measured with 300 dispatches.
 """
 
 import sys

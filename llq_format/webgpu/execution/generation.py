@@ -45,8 +45,8 @@ def generate(
 ) -> Iterator[int]:
     """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
 
-    However it ends, `executor.position` then counts the prompt and the tokens that were yielded, less the
-    last: tokens computed ahead are discarded. Generation also ends where the context does.
+    Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
+    computed ahead are discarded. Generation ends at the end of the context too.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
     DeviceLostError if the device is lost.
     """

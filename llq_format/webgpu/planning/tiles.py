@@ -59,6 +59,6 @@ def matvec_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
 
 
 def matmul_tile(form: Literal["int8", "binary16"], tensor: TensorEntry) -> Tile:
-    """Return the kernel for a chunk of tokens; matrices with few rows get twice as many workgroups."""
+    """Return the kernel for a chunk of tokens; matrices with few rows get twice the number of workgroups."""
     narrow = form == "int8" and tensor.rows <= 8192 and tensor.cols >= 2048
     return TILES["matmul_int8_split" if narrow else f"matmul_{form}"]

@@ -159,7 +159,7 @@ def test_a_cut_shard_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:70000])  # ends in the second block of layers.0.attention.qkv
     text = llq("dump", package).stdout
     assert text.startswith("tiny-00001-of-00001.llq: is 70,000 bytes long; expected 214,784\n")
-    assert "beyond the end of the file" in text
+    assert "after the end of the file" in text
     rows = dumped(package, "-t", "layers.0.attention.qkv", "-b", "1")["rows"]
     assert rows[0]["low"]["bytes"] != ""
     assert rows[0]["codes"] is None

@@ -199,7 +199,7 @@ def test_an_export_that_fails_leaves_nothing(
             ("model.layers.1.mlp.down_proj", np.nan),
             "'layers.1.ffn.down': the weight at row 3, column 4 is nan",
         ),
-        (("model.layers.1.self_attn.o_proj", -7e4), "row 3, column 4 is -70000, beyond 65504"),
+        (("model.layers.1.self_attn.o_proj", -7e4), "row 3, column 4 is -70000, outside ±65504"),
         (("model.embed_tokens", np.inf), "'embedding': the weight at row 3, column 4 is inf, not finite"),
     ],
 )

@@ -29,10 +29,10 @@ function checkSettings({ bosTokenId = null, eosTokenIds = [], chatTemplate = nul
     throw new InputError(`bosTokenId is ${String(bosTokenId)}, expected a token id or null`);
   }
   if (!Array.isArray(eosTokenIds) || !eosTokenIds.every(isId)) {
-    throw new InputError(`eosTokenIds is ${String(eosTokenIds)}, expected token ids`);
+    throw new InputError(`eosTokenIds is ${String(eosTokenIds)}, expected an array of token ids`);
   }
   if (chatTemplate !== null && typeof chatTemplate !== "string") {
-    throw new InputError(`chatTemplate is ${String(chatTemplate)}, expected a text or null`);
+    throw new InputError(`chatTemplate is ${String(chatTemplate)}, expected a string or null`);
   }
 }
 
@@ -52,7 +52,7 @@ function isTokenizerJson(text, url) {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TokenizerError(`${url.href} is not JSON`, { cause });
+    throw new TokenizerError(`${url.href} is not JSON: expected a tokenizer.json or a vocab.json`, { cause });
   }
   if (typeof value !== "object" || value === null || !("model" in value)) return false;
   return typeof value.model === "object" && value.model !== null;
@@ -76,5 +76,5 @@ async function textAt(url, signal) {
   if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) {
     throw new NetworkError(`${url.href} is a web page, not a tokenizer: check the address`, { code: "html" });
   }
-  return response.text().catch(failed("came in part: the connection was cut", "cut"));
+  return response.text().catch(failed("is incomplete: the connection was cut", "cut"));
 }

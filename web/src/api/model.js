@@ -72,12 +72,15 @@ export class Model {
       try {
         const { tokenizer } = model;
         if (tokenizer === null) {
-          throw new TokenizerError("this package has no tokenizer: set model.tokenizer", {
-            code: "no-tokenizer",
-          });
+          throw new TokenizerError(
+            "this package has no tokenizer: assign a result of createTokenizer to model.tokenizer",
+            {
+              code: "no-tokenizer",
+            },
+          );
         }
         const ids = tokenizer.encode(typeof prompt === "string" ? prompt : await tokenizer.chat(prompt));
-        if (ids.length === 0) throw new InputError("the prompt is empty");
+        if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;
         const pieces = tokenizer.pieces();
@@ -211,6 +214,6 @@ function checkPrompt(prompt) {
   const isMessage = (/** @type {Message} */ message) =>
     typeof message?.role === "string" && typeof message?.content === "string";
   if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(isMessage)) {
-    throw new InputError("the prompt is neither a text nor messages with role and content");
+    throw new InputError("the prompt is neither a string nor messages with role and content");
   }
 }

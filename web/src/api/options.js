@@ -33,6 +33,6 @@ export function absoluteUrl(url, purpose) {
   try {
     return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
   } catch {
-    throw new InputError(`${url} is not an address of ${purpose}`);
+    throw new InputError(`${url} is not the address of ${purpose}`);
   }
 }

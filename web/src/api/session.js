@@ -25,7 +25,9 @@ export class Session {
   async revive() {
     if (this.executor.device.lost === null) return;
     if (this.#makeExecutor === null) {
-      throw this.executor.device.failure("the device was given by the caller and cannot be opened again");
+      throw this.executor.device.failure(
+        "the page passed the device, so it cannot be opened again: load the model again with a new device",
+      );
     }
     this.executor = await this.#makeExecutor();
     if (!this.#disposed) return;

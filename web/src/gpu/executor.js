@@ -114,12 +114,13 @@ export class Executor {
   #chunks(tokens) {
     const vocab = this.vocabSize;
     if (tokens.length === 0 || !tokens.every((id) => Number.isInteger(id) && id >= 0 && id < vocab)) {
-      throw new InputError(`token ids are 0 to ${vocab - 1}, at least one`);
+      throw new InputError(
+        `the token ids are invalid: expected at least one id, each from 0 to ${vocab - 1}`,
+      );
     }
     if (this.position + tokens.length > this.context) {
-      throw new ContextError(
-        `${this.position + tokens.length} positions do not fit into a context of ${this.context}`,
-      );
+      const count = this.position + tokens.length;
+      throw new ContextError(`${count} positions do not fit into a context of ${this.context}`);
     }
     const { chunk } = this.program;
     return Array.from({ length: Math.ceil(tokens.length / chunk) }, (_, i) =>

@@ -18,14 +18,14 @@ import { computesRightly } from "./self_test.js";
 export async function requestAdapter(gpu) {
   if (gpu === undefined) {
     throw new UnsupportedError(
-      "WebGPU is not available: it needs a recent browser and a page from https: or localhost",
+      "WebGPU is not available: use a recent browser, and a page from https: or localhost",
       { code: "no-webgpu" },
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new UnsupportedError(
-      "this machine has no WebGPU adapter: there is no GPU, or its driver is blocked",
+      "this machine has no WebGPU adapter: there is no GPU, or the browser blocks its driver",
       {
         code: "no-adapter",
       },
@@ -85,7 +85,7 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
       rule: "LLQ-WGSL-5",
     });
   }
-  throw new UnsupportedError("this device has the features of no variant of the program", {
+  throw new UnsupportedError("this device lacks features that every variant of the program requires", {
     code: "no-variant",
   });
 }
@@ -147,7 +147,7 @@ async function requestDevice(adapter, variant) {
   try {
     return await adapter.requestDevice({ label: "llq", requiredFeatures: features });
   } catch (cause) {
-    throw new UnsupportedError("the adapter has no device with WebGPU's default limits", {
+    throw new UnsupportedError("the adapter offers no device with WebGPU's default limits", {
       code: "no-device",
       cause,
     });

@@ -20,7 +20,7 @@ import { FULL_WORKGROUPS, OCCUPANCY, occupancy, work } from "./workload.js";
  */
 
 const WARM_UP = 2;
-const STRIDE = 7919; // a prime: the made-up prompt is spread over the vocabulary
+const STRIDE = 7919; // a prime: the tokens of the prompt are spread over the vocabulary
 const METHODS = {
   "timestamp-query":
     "GPU times are differences of timestamps at both ends of a compute pass: one pass a token for gpu_ms, one a block " +
@@ -32,8 +32,7 @@ const METHODS = {
 };
 
 /**
- * Measures the prefill of a made-up prompt and the decoding of tokens behind it; the executor's sequence is
- * forgotten.
+ * Measures the prefill of an artificial prompt and the decode steps after it; the executor's sequence is lost.
  *
  * @param {Executor} executor
  * @param {Metadata} metadata
@@ -44,7 +43,9 @@ const METHODS = {
 export async function profile(executor, metadata, { tokens = 8, promptTokens = 16, signal } = {}) {
   const count = Math.min(promptTokens, executor.program.chunk);
   if (count + Math.max(tokens, WARM_UP) > executor.context) {
-    throw new ContextError(`${count + tokens} positions do not fit into a context of ${executor.context}`);
+    throw new ContextError(
+      `${count + tokens} positions do not fit into a context of ${executor.context}: load the model with a larger contextLength`,
+    );
   }
   const prompt = Uint32Array.from({ length: count }, (_, i) => (STRIDE * i + 1) % executor.vocabSize);
   await executor.prepare(["prefill", "last", "greedy", "decode"]);

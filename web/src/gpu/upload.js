@@ -80,7 +80,7 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
   return { shards, invFreq: frequencies.values };
 }
 
-/** Writes pieces into a buffer, and waits for the device where it falls behind. */
+/** Writes pieces into a buffer, and waits for the device if it is slower. */
 class BufferWriter {
   #device;
   #buffer;

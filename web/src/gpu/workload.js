@@ -20,7 +20,7 @@ export const FULL_WORKGROUPS = 256;
 export const OCCUPANCY =
   "An estimate of what the program offers the device in one decode step, not a measurement of its compute units, " +
   "which WebGPU does not reveal: the mean over all dispatches, each weighted by its time, of " +
-  "min(1, workgroups / full_workgroups). Where single dispatches were not timed, all weigh alike.";
+  "min(1, workgroups / full_workgroups). If single dispatches were not timed, all have equal weights.";
 
 const LAYER = /^layers\.(\d+)\./;
 const EXPERT = /\.experts\.\d+\./;

@@ -24,7 +24,7 @@ export class Attempt {
     this.alive();
   }
 
-  /** Starts the time anew: bytes came, or are about to. */
+  /** Restarts the timer, because bytes arrived or are about to arrive. */
   alive() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

@@ -18,7 +18,7 @@ export async function request(url, init) {
   try {
     return await fetch(url, init);
   } catch (cause) {
-    throw new NetworkError(`${url} cannot be reached`, { cause });
+    throw new NetworkError(`${url} cannot be reached: check the address and the connection`, { cause });
   }
 }
 
@@ -63,9 +63,12 @@ export function checkRange(response, begin, entry) {
   const [, actualBegin, , length] = range;
   if (length !== "*" && Number(length) !== entry.byte_length) throw wrongLength(entry, `${length} bytes`);
   if (Number(actualBegin) !== begin) {
-    throw new NetworkError(`${entry.file}: bytes from ${actualBegin} on came, expected from ${begin} on`, {
-      code: "range",
-    });
+    throw new NetworkError(
+      `${entry.file}: the response begins at byte ${actualBegin}, expected byte ${begin}`,
+      {
+        code: "range",
+      },
+    );
   }
 }
 
@@ -143,7 +146,9 @@ export async function metadataBody(response, url, attempt) {
     chunks.push(value);
     length += value.length;
     if (length > MAX_METADATA_BYTES) {
-      throw new PackageError(`${url} has more than ${MAX_METADATA_BYTES} bytes`, { rule: "LLQ-PKG-2" });
+      throw new PackageError(`${url} has more than ${MAX_METADATA_BYTES} bytes, the maximum`, {
+        rule: "LLQ-PKG-2",
+      });
     }
   }
   return new Uint8Array(await new Blob(chunks).arrayBuffer());

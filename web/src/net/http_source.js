@@ -1,4 +1,4 @@
-/** A package behind HTTP: files in pieces, several at a time, continued where a connection was cut. */
+/** A package over HTTP: files in pieces, several at a time, resumed where a connection was cut. */
 
 import { NetworkError } from "../errors.js";
 import { METADATA_NAME } from "../package/metadata.js";

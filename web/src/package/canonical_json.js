@@ -18,11 +18,11 @@ import { parseJson } from "./json.js";
 const ORDER = ["syntax", "duplicate", "number", "surrogate"];
 
 const DESCRIPTIONS = {
-  encoding: "is not UTF-8 without a byte order mark",
-  depth: "nests too deep",
-  syntax: "is not one value of JSON",
+  encoding: "is not UTF-8, or begins with a byte order mark",
+  depth: "has more nested levels than allowed",
+  syntax: "is not exactly one JSON value",
   duplicate: "has an object with two members of the same name",
-  number: "has a number that binary64 cannot represent exactly, or not at all",
+  number: "has a number that binary64 cannot represent exactly",
   surrogate: "has half a surrogate pair",
 };
 

@@ -148,7 +148,7 @@ class Reader {
       if (Object.hasOwn(members, name)) this.violations.add("duplicate");
       this.fractions.get(members)?.delete(name);
       const value = this.value(members, name);
-      // an own member also where its name is __proto__
+      // an own member even if its name is __proto__
       Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
       this.space();
     } while (this.take(","));

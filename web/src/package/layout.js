@@ -1,4 +1,4 @@
-/** Where the sections of a part lie (spec: Shards and records). All lengths are in bytes. */
+/** The places of the sections of a part (spec: Shards and records). All lengths are in bytes. */
 
 /** @typedef {import("./metadata_types.js").Dtype} Dtype */
 

@@ -51,7 +51,10 @@ export async function readMetadata(data) {
   const metadata = /** @type {Metadata} */ (/** @type {unknown} */ (value)); // by its schema
   const zeroed = data.slice().fill(0x30, DIGEST.begin, DIGEST.end);
   if ((await sha256(zeroed)) !== metadata.digest) {
-    throw refusal("LLQ-CANON-2", `${METADATA_NAME} does not match its digest: it was changed or damaged`);
+    throw refusal(
+      "LLQ-CANON-2",
+      `${METADATA_NAME} does not match its digest: the file was changed or damaged`,
+    );
   }
   settle(checkModel(metadata));
   settle(checkTensors(metadata));
@@ -74,7 +77,7 @@ function checkVersion(value) {
   if (typeof version === "string" && version !== VERSION) {
     throw refusal(
       "LLQ-VER-1",
-      `${METADATA_NAME} has version ${JSON.stringify(version)}, this reader supports ${VERSION}`,
+      `${METADATA_NAME} has version ${JSON.stringify(version)}, expected ${VERSION}`,
     );
   }
   const unknown = Array.isArray(extensions) && extensions.find((name) => typeof name === "string");

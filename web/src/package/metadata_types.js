@@ -1,4 +1,4 @@
-/** The types of metadata.json (spec: Metadata), of which a reader knows what it uses. */
+/** The types of metadata.json (spec: Metadata), limited to the members that a reader uses. */
 
 /** @typedef {{file: string, byte_length: number, sha256: string}} FileEntry */
 /**

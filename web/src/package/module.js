@@ -33,7 +33,7 @@ export function readModule(data) {
     );
   }
   const lines = new TextDecoder().decode(data).split("\n");
-  if (lines.pop() !== "") throw refusal("LLQ-WGSL-2", "the last line of the module has no line feed");
+  if (lines.pop() !== "") throw refusal("LLQ-WGSL-2", "the module does not end with a line feed");
   /** @type {Map<string, Section>} */
   const sections = new Map();
   for (let at = 0; at < lines.length; ) {
@@ -54,7 +54,10 @@ export function readModule(data) {
   if (sections.size === 0) throw refusal("LLQ-WGSL-2", "the module has no sections");
   for (const { name, text } of sections.values()) {
     if (/\/\*|\*\//.test(text)) {
-      throw refusal("LLQ-WGSL-3", `section ${name} contains a mark of a block comment`);
+      throw refusal(
+        "LLQ-WGSL-3",
+        `section ${name} contains /* or */, which only the comments around sections may`,
+      );
     }
   }
   for (const section of sections.values()) section.entryPoints = entryPoints(section);
@@ -76,7 +79,7 @@ function entryPoints({ name, text }) {
     if (match === null) {
       throw refusal(
         "LLQ-WGSL-4",
-        `section ${name} has an entry point that is not written as the chapter specifies`,
+        `section ${name} has an entry point that is not in the form that chapter WGSL module specifies`,
       );
     }
     const [x, y, z] = match.slice(1, 4).map((size) => Number(size ?? "1"));

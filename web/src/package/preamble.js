@@ -16,7 +16,7 @@ const MAGIC = [0x89, 0x4c, 0x4c, 0x51, 0x0d, 0x0a, 0x1a, 0x0a];
 export function* checkPreamble(bytes, { index, count, byteLength, file }) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) {
-    yield ["LLQ-SHARD-2", `${file} does not begin with the bytes of a shard`];
+    yield ["LLQ-SHARD-2", `${file} does not begin with the magic bytes of a shard`];
   }
   const [major, minor] = [view.getUint16(8, true), view.getUint16(10, true)];
   if (major !== 1 || minor !== 0) {

@@ -126,8 +126,7 @@ class SchemaCheck {
       }
       const known = schema.properties !== undefined && Object.hasOwn(schema.properties, name);
       const memberSchema = known ? schema.properties?.[name] : schema.additionalProperties;
-      if (memberSchema === false)
-        yield ["LLQ-META-1", `${shown(place.pointer)} is not a member of the schema`];
+      if (memberSchema === false) yield ["LLQ-META-1", `${shown(place.pointer)} is an unknown member`];
       else if (memberSchema !== undefined) yield* this.value(memberSchema, member, place);
     }
   }

@@ -3,7 +3,7 @@
 /** @typedef {import("./json.js").Json} Json */
 /**
  * @typedef {object} Schema
- * @property {string} [$comment] the rule of keywords that have none of their own
+ * @property {string} [$comment] the rule of keywords without a rule of their own
  * @property {string} [$ref] `#/$defs/NAME`
  * @property {Record<string, Schema>} [$defs]
  * @property {string | readonly string[]} [type]
@@ -17,7 +17,7 @@
  * @property {string} [pattern]
  * @property {number} [minItems]
  * @property {number} [maxItems]
- * @property {boolean} [uniqueItems] of items that are no objects and no arrays
+ * @property {boolean} [uniqueItems] of items that are neither objects nor arrays
  * @property {Schema} [items]
  * @property {number} [minProperties]
  * @property {number} [maxProperties]

@@ -15,9 +15,8 @@ const STATE_BYTES = 256;
 /**
  * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
  *
- * When it ends, however it ends, `executor.position` counts the prompt and the tokens that were yielded, less
- * the
- * last: what was computed ahead is forgotten. Generation also ends where the context does.
+ * Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
+ * computed ahead are discarded. Generation ends at the end of the context too.
  *
  * @param {Executor} executor
  * @param {readonly number[]} prompt
@@ -84,7 +83,7 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
 }
 
 /**
- * Submits passes for one token, and returns when the state behind them can be read.
+ * Submits passes for one token, and returns when the state after them can be read.
  *
  * @param {Executor} executor
  * @param {string[]} passes

@@ -14,7 +14,7 @@ export class StopStrings {
       !Array.isArray(this.#strings) ||
       !this.#strings.every((text) => typeof text === "string" && text !== "")
     ) {
-      throw new InputError("stop is a string or several strings, none of them empty");
+      throw new InputError("stop is invalid: expected a string or an array of strings, none of them empty");
     }
     this.complete = false;
   }

@@ -27,7 +27,7 @@ export class TextStream {
 
   /** @returns {AsyncGenerator<string, void, void>} */
   async *[Symbol.asyncIterator]() {
-    if (this.#begun) throw new InputError("a stream can be read once");
+    if (this.#begun) throw new InputError("this stream already has a reader: call stream again");
     this.#begun = true;
     const answer = this.#answer(this);
     let left = true;

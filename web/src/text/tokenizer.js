@@ -61,7 +61,7 @@ export class Tokenizer {
     try {
       entries = JSON.parse(vocab);
     } catch (cause) {
-      throw new TokenizerError("vocab.json is not JSON", { cause });
+      throw new TokenizerError("vocab.json is not JSON: check the file", { cause });
     }
     const lines = merges.split("\n").map((line) => line.replace(/\r$/, ""));
     const bytes = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };

@@ -1,4 +1,4 @@
-// The example of section 5.3 of the founding article, to the letter; tests/web/test_article.py says where files lie.
+// The example of section 5.3 of the founding article, to the letter; tests/web/test_article.py says where the files are.
 
 import { WebGPULlama4 } from "webgpu-llama4";
 

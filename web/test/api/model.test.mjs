@@ -50,7 +50,7 @@ async function begun(model, options) {
   return { stream, reader };
 }
 
-test("an aborted stream that nobody reads keeps nobody waiting, and tells its reader", {
+test("an aborted stream that nobody reads blocks no other call, and its reader gets the reason", {
   timeout: milliseconds(5),
 }, async () => {
   const { model, state } = modelOfAs();

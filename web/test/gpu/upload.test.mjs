@@ -19,7 +19,7 @@ const PROGRAM = {
 const program = disguised(PROGRAM);
 
 /**
- * Returns a package of three shards, of which the first two hold one half of the frequencies each.
+ * Returns a package of three shards; the first two hold one half of the frequencies each.
  *
  * @param {number} pieceBytes
  */

@@ -137,7 +137,7 @@ test("gzip: of a whole file it is undone, of a range the whole file is asked for
   await load(whole.url);
 });
 
-test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async () => {
+test("bytes damaged in transit once: fetched again; always: LLQ-HASH-1", async () => {
   const [name] = [...files.keys()].filter(isShard);
   const damaged = fileOf(files, name).slice();
   damaged[damaged.length - 300] ^= 1;
@@ -155,7 +155,7 @@ test("bytes damaged on their way once: fetched anew; always: LLQ-HASH-1", async 
   );
 });
 
-test("a preamble damaged on its way once: fetched anew; always: its rule", async () => {
+test("a preamble damaged in transit once: fetched again; always: its rule", async () => {
   const [name] = [...files.keys()].filter(isShard);
   const damaged = fileOf(files, name).slice();
   damaged[40] ^= 1;

@@ -2,7 +2,7 @@
 //
 //   node judge_programs.mjs PACKAGE FILE
 //
-// FILE is a JSON array of texts, each of which is checked as if it were the program of the package.
+// FILE is a JSON array of texts, and each text is checked as the program of the package.
 
 import { readFileSync } from "node:fs";
 import process from "node:process";

@@ -37,13 +37,13 @@ function* relations({ num_heads: heads, num_kv_heads: kvHeads, layers, activatio
   }
   for (const [number, { attention, ffn }] of layers.entries()) {
     if (attention.qk_norm && !attention.rope) {
-      yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope`];
+      yield ["LLQ-MODEL-2", `layer ${number} has qk_norm without rope: qk_norm requires rope`];
     }
     if (attention.temperature !== null && attention.rope) {
-      yield ["LLQ-MODEL-2", `layer ${number} has a temperature with rope`];
+      yield ["LLQ-MODEL-2", `layer ${number} has a temperature with rope: a temperature requires rope false`];
     }
     if (ffn.moe !== null && !ffn.gated) {
-      yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated`];
+      yield ["LLQ-MODEL-3", `layer ${number} has experts that are not gated: experts require gated true`];
     }
   }
   const { fp16_layers: count } = activations;
@@ -57,7 +57,10 @@ function* tokenIds({ model, tokenizer }) {
   if (model === undefined || tokenizer === undefined) return;
   for (const id of [...tokenizer.eos_token_ids, tokenizer.bos_token_id ?? 0]) {
     if (id >= model.vocab_size) {
-      yield ["LLQ-MODEL-5", `token id ${id} is outside a vocabulary of ${model.vocab_size}`];
+      yield [
+        "LLQ-MODEL-5",
+        `token id ${id} is outside the vocabulary, expected less than ${model.vocab_size}`,
+      ];
     }
   }
 }

@@ -39,12 +39,12 @@ function* tensors({ tensors, shards }) {
       }
       row = part.first_row + part.num_rows;
       const last = i === tensor.parts.length - 1;
-      if (last && row !== rows) yield ["LLQ-PART-1", `${place} ends with row ${row} of ${rows}`];
+      if (last && row !== rows) yield ["LLQ-PART-1", `${place} ends after row ${row}, expected ${rows}`];
       if (isInt4(tensor.dtype) && !last && part.num_rows % BLOCK !== 0) {
-        yield ["LLQ-PART-2", `${place} has ${part.num_rows} rows, which are not whole block rows`];
+        yield ["LLQ-PART-2", `${place} has ${part.num_rows} rows, expected a multiple of 64`];
       }
       if (part.shard >= shards.length) {
-        yield ["LLQ-PART-3", `${place} is in shard ${part.shard} of ${shards.length}`];
+        yield ["LLQ-PART-3", `${place} is in shard ${part.shard}, expected less than ${shards.length}`];
       }
       if (part.offset % 256 !== 0) {
         yield ["LLQ-PART-4", `${place} has offset ${part.offset}, expected a multiple of 256`];
@@ -81,7 +81,7 @@ function* tiling({ tensors, shards }) {
       if (part.offset < PREAMBLE_BYTES || stop > length) {
         yield ["LLQ-PART-6", `${name}: bytes ${part.offset} to ${stop} of a shard of ${length}`];
       } else if (part.offset < end) {
-        yield ["LLQ-PART-7", `${name} overlaps the part before it`];
+        yield ["LLQ-PART-7", `${name} overlaps the preceding part`];
       } else if (part.offset > end) {
         yield ["LLQ-PART-8", `there are unused bytes before ${name}`];
       }
@@ -97,12 +97,15 @@ function* tiling({ tensors, shards }) {
 function* placements({ tensors, shard_limit: limit }) {
   for (const placement of placedParts(tensors, limit)) {
     if (placement === null) {
-      yield ["LLQ-CANON-4", `a tensor cannot be stored with a shard_limit of ${limit}`];
+      yield [
+        "LLQ-CANON-4",
+        `a tensor has no room in shards of at most ${limit} bytes: use a larger shard_limit`,
+      ];
       return;
     }
     const [tensor, parts] = placement;
     if (tensor.parts.length !== parts.length || !parts.every((part, i) => isSame(tensor.parts[i], part))) {
-      yield ["LLQ-CANON-4", `the parts of ${tensor.name} are not where the placement procedure puts them`];
+      yield ["LLQ-CANON-4", `the parts of ${tensor.name} differ from the result of the placement procedure`];
       return; // what follows is shifted, not wrong by itself
     }
   }

@@ -110,7 +110,10 @@ function* entryPoints(program, sections) {
     for (const entryPoint of Object.keys(program.pipelines)) {
       const count = names.filter((name) => name === entryPoint).length;
       if (count !== 1) {
-        yield ["LLQ-PROG-9", `variant ${variant.name} has ${count} entry points ${entryPoint}, expected 1`];
+        yield [
+          "LLQ-PROG-9",
+          `variant ${variant.name} has ${count} entry points called ${entryPoint}, expected 1`,
+        ];
       }
     }
   }
@@ -119,9 +122,10 @@ function* entryPoints(program, sections) {
 /** @param {ProgramFile} program @param {Metadata} metadata @returns {Findings} */
 function* weights(program, { shards }) {
   for (const [name, { shard, offset, size }] of Object.entries(program.weights)) {
-    if (Object.hasOwn(program.buffers, name)) yield ["LLQ-PROG-10", `${name} is a range and a buffer`];
+    if (Object.hasOwn(program.buffers, name))
+      yield ["LLQ-PROG-10", `${name} is the name of a range and of a buffer, expected different names`];
     if (shard >= shards.length) {
-      yield ["LLQ-PROG-11", `range ${name} is in shard ${shard} of ${shards.length}`];
+      yield ["LLQ-PROG-11", `range ${name} is in shard ${shard}, expected less than ${shards.length}`];
       continue;
     }
     const length = shards[shard].byte_length;
@@ -184,10 +188,10 @@ function* dispatches(program) {
       const place = `pass ${pass}, ${label}:`;
       yield* bindings(program, dispatch, place);
       if (parameters >= program.parameters.length) {
-        yield ["LLQ-PROG-20", `${place} there is no slot ${parameters}`];
+        yield ["LLQ-PROG-20", `${place} parameter slot ${parameters} does not exist`];
       }
       if (ONE_POSITION.includes(pass) && !workgroups.every(Number.isInteger)) {
-        yield ["LLQ-PROG-21", `${place} the grid depends on the number of tokens`];
+        yield ["LLQ-PROG-21", `${place} the grid depends on the number of tokens, expected whole numbers`];
       }
     }
   }
@@ -198,16 +202,16 @@ function* bindings({ weights: ranges, buffers: planned, pipelines }, dispatch, p
   const { bindings: names, entry_point: entryPoint } = dispatch;
   for (const name of names) {
     if (!Object.hasOwn(ranges, name) && !Object.hasOwn(planned, name)) {
-      yield ["LLQ-PROG-17", `${place} there is no range and no buffer ${name}`];
+      yield ["LLQ-PROG-17", `${place} no range or buffer is called ${name}`];
     }
   }
   if (!Object.hasOwn(pipelines, entryPoint)) {
-    yield ["LLQ-PROG-15", `${place} there is no pipeline ${entryPoint}`];
+    yield ["LLQ-PROG-15", `${place} pipelines does not list ${entryPoint}`];
     return;
   }
   const accesses = pipelines[entryPoint];
   if (accesses.length !== names.length) {
-    yield ["LLQ-PROG-16", `${place} there are ${names.length} bindings, expected ${accesses.length}`];
+    yield ["LLQ-PROG-16", `${place} found ${names.length} bindings, expected ${accesses.length}`];
     return;
   }
   for (const [index, name] of names.entries()) {

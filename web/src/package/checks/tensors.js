@@ -13,7 +13,7 @@ export function* checkTensors({ model, tensors }) {
   for (const { name } of tensors) {
     const lower = name.toLowerCase();
     if (lowerNames.has(lower)) {
-      yield ["LLQ-TENSOR-2", `two tensors are called ${name}, except for upper and lower case`];
+      yield ["LLQ-TENSOR-2", `two tensors are called ${name} if case is ignored`];
     }
     lowerNames.add(lower);
   }
@@ -23,7 +23,7 @@ export function* checkTensors({ model, tensors }) {
     const names = new Set(tensors.map(({ name }) => name));
     for (const role of tensorRoles(model)) {
       if (!names.has(role.name)) {
-        yield ["LLQ-TENSOR-3", `there is no tensor ${role.name}`];
+        yield ["LLQ-TENSOR-3", `tensor ${role.name} is missing: the model requires it`];
         return; // a few bytes may require billions of tensors
       }
       roles.push(role);
@@ -31,7 +31,7 @@ export function* checkTensors({ model, tensors }) {
     const required = new Set(roles.map(({ name }) => name));
     for (const { name } of tensors) {
       if (!required.has(name)) {
-        yield ["LLQ-TENSOR-3", `the model has no tensor ${name}`];
+        yield ["LLQ-TENSOR-3", `tensor ${name} is unexpected: the model does not have it`];
         return;
       }
     }
