@@ -135,6 +135,22 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
     assert last_answer(model) == TEXT
 
 
+def test_a_violated_rule_links_to_its_page(page: Page) -> None:
+    def with_site(route: Route) -> None:
+        bundle = route.fetch().text()
+        assert 'SITE = "";' in bundle
+        route.fulfill(
+            body=bundle.replace('SITE = "";', 'SITE = "https://llq.example/";'), content_type="text/javascript"
+        )
+
+    page.route("**/dist/webgpu-llama4.js", with_site)
+    page.route(SHARD, damage)
+    page.reload()
+    page.click("#load")
+    link = page.get_by_role("link", name="Rule LLQ-HASH-1")
+    expect(link).to_have_attribute("href", "https://llq.example/rules/LLQ-HASH-1.html")
+
+
 def test_download_failures_are_reported_or_repaired_and_a_stored_copy_needs_no_network(page: Page) -> None:
     page.route(SHARD, damage)
     page.click("#load")

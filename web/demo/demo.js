@@ -17,7 +17,7 @@ const conversation = new Conversation(page.messages);
 const PHASES = {
   metadata: "Reading the index",
   program: "Reading the program",
-  device: "Asking for the device",
+  device: "Requesting the device",
   pipelines: "Compiling the kernels",
   weights: "Loading the weights",
   ready: "Ready",
@@ -56,16 +56,20 @@ function say(text) {
 /**
  * @param {string} title
  * @param {string} text
- * @param {string} [exactly]
- * @param {(() => void) | null} [retry]
+ * @param {{exactly?: string, rule?: string | null, ruleUrl?: string | null, retry?: () => void}} [details]
  */
-function notice(title, text, exactly = "", retry = null) {
+function notice(title, text, { exactly = "", rule = null, ruleUrl = null, retry } = {}) {
   page.noticeTitle.textContent = title;
   page.noticeText.textContent = text;
+  page.noticeRule.hidden = ruleUrl === null;
+  if (ruleUrl !== null) {
+    page.noticeRule.href = ruleUrl;
+    page.noticeRule.textContent = `Rule ${rule}`;
+  }
   page.noticeExactly.textContent = exactly;
   page.noticeDetails.hidden = !exactly;
-  page.retry.hidden = retry === null;
-  page.retry.onclick = retry;
+  page.retry.hidden = retry === undefined;
+  page.retry.onclick = retry ?? null;
   page.notice.hidden = false;
 }
 
@@ -146,9 +150,9 @@ async function load() {
       return;
     }
     console.warn(error);
-    const { cause, exactly } = explained(error);
+    const { cause, ...details } = explained(error);
     state("failed");
-    notice("The model could not be loaded", cause, exactly, load);
+    notice("The model could not be loaded", cause, { ...details, retry: load });
     page.retry.focus();
     return;
   }

@@ -23,6 +23,7 @@ export const page = {
   noticeText: find("notice-text", HTMLElement),
   noticeDetails: find("notice-details", HTMLElement),
   noticeExactly: find("notice-exactly", HTMLElement),
+  noticeRule: find("notice-rule", HTMLAnchorElement),
   retry: find("retry", HTMLButtonElement),
   software: find("software", HTMLElement),
 

@@ -1,5 +1,7 @@
 /** The causes of errors, in words for users of the page, who see the exact message too. */
 
+/** @typedef {import("./webgpu-llama4.js").LLQError} LLQError */
+
 /** @type {Record<string, string>} by the code of the error */
 const CAUSES = {
   hash: "The bytes of a file differ from the published ones. They may have been damaged in transit: try again. If that does not help, the copy on the server is damaged.",
@@ -25,17 +27,17 @@ const CAUSES = {
 };
 
 /**
- * Returns the cause in a sentence or two, and the exact message.
+ * Returns the cause in a sentence or two, the exact message, and the rule with the address of its page.
  *
  * @param {unknown} error
- * @returns {{cause: string, exactly: string}}
+ * @returns {{cause: string, exactly: string, rule: string | null, ruleUrl: string | null}}
  */
 export function explained(error) {
-  const { code, rule } = /** @type {{code?: string, rule?: string | null}} */ (error ?? {});
+  const { code, rule = null, ruleUrl = null } = /** @type {Partial<LLQError>} */ (error ?? {});
   const unknown = rule
     ? "The package on the server violates a rule of the format."
     : "An unexpected error occurred.";
-  return { cause: CAUSES[code ?? ""] ?? unknown, exactly: messageOf(error) };
+  return { cause: CAUSES[code ?? ""] ?? unknown, exactly: messageOf(error), rule, ruleUrl };
 }
 
 /** Returns the message of an error. @param {unknown} error */

@@ -3,7 +3,19 @@
  * null.
  */
 
+import { SITE } from "./site.js";
+
 /** @typedef {{rule?: string | null, code?: string, cause?: unknown}} ErrorDetails */
+
+/**
+ * Returns the address of the page of a rule, or null without a rule or a site.
+ *
+ * @param {string | null} rule
+ * @param {string} [site] its base address, which ends with a slash
+ */
+export function ruleAddress(rule, site = SITE) {
+  return rule && site ? `${site}rules/${rule}.html` : null;
+}
 
 /** The class of all errors of this package. An abort is an AbortError of the platform instead. */
 export class LLQError extends Error {
@@ -15,6 +27,8 @@ export class LLQError extends Error {
     this.code = code;
     /** @type {string | null} such as "LLQ-HASH-1" */
     this.rule = rule;
+    /** @type {string | null} the address of the page of the rule, or null if there is none */
+    this.ruleUrl = ruleAddress(rule);
   }
 }
 
