@@ -52,9 +52,9 @@ def about(subject: object) -> Iterator[None]:
 
 
 def print_finding(console: Console, finding: Finding, lead: str = "") -> None:
-    """Print a finding: severity, rule and place, then the found and expected values and the remedy."""
+    """Print a finding: severity, rule, code and place, then the found and expected values and the remedy."""
     style = "bold red" if finding.severity == "error" else "bold yellow"
-    print_line(console, f"{lead}{finding.severity} {finding.rule} at {finding.where}", style)
+    print_line(console, f"{lead}{finding.severity} {finding.rule} ({finding.code}) at {finding.where}", style)
     print_fields(
         console,
         [("found", finding.found), ("expected", finding.expected), ("remedy", finding.remedy)],

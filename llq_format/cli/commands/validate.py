@@ -27,12 +27,15 @@ def validate(
 ) -> None:
     """Check packages against every rule and print all findings.
 
-    A finding names the rule, the place, what was found, what was expected and how to fix it.
+    A finding names the rule, its code in brackets, the place, what was found, what was expected and how to
+    fix it. Codes are stable, so that scripts can select findings by them.
     `llq explain RULE` prints the rule. The output of --json follows spec/schema/findings.schema.json.
 
     Example: llq validate smollm2
 
     Example: llq validate --json smollm2 llama | jq '.[].valid'
+
+    Example: llq validate --json smollm2 | jq '.[].findings[] | select(.code == "part-overlaps")'
 
     Exit status: 0 all packages are valid, 1 a package is invalid, 2 usage error.
     """

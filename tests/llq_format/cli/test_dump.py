@@ -218,7 +218,7 @@ def test_metadata_that_is_not_canonical_does_not_stop_it_but_metadata_without_me
     file.write_bytes(b"{ ")
     result = llq("dump", package)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"llq: {package}: error LLQ-JSON-2 at metadata.json")
+    assert result.stderr.startswith(f"llq: {package}: error LLQ-JSON-2 (invalid-json) at metadata.json")
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_export_failures_are_messages(tmp_path: Path) -> None:
     assert "raise shard_limit" in result.stderr
     result = llq("export", checkpoint, tmp_path / "package", "--stem", "no/slash")
     assert result.exit_code == 1
-    assert "error LLQ-META-5 at metadata.json#/stem" in result.stderr
+    assert "error LLQ-META-5 (pattern-mismatch) at metadata.json#/stem" in result.stderr
     for wrong in (["--scheme", "octal"], ["--shard-limit", "1000"], ["--shard-limit", "256"]):
         assert llq("export", checkpoint, tmp_path / "package", *wrong).exit_code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint"]
@@ -175,7 +175,7 @@ def test_synth_of_a_geometry_in_a_file(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("[]", "expected a JSON object with a member `model`"),
-        ("{", "error LLQ-JSON-2 at geometry.json"),
+        ("{", "error LLQ-JSON-2 (invalid-json) at geometry.json"),
         ('{"model": {"layers": 3}}', "error LLQ-META-"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_broken_package_is_refused_by_its_rule(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        f"llq: {package}: error LLQ-PKG-6 at tiny-00001-of-00001.llq",
+        f"llq: {package}: error LLQ-PKG-6 (file-missing) at tiny-00001-of-00001.llq",
         "  found     no such file",
         "  expected  a regular file",
         "  remedy    Fetch the missing file.",

@@ -35,7 +35,7 @@ def test_a_warning_is_shown_and_leaves_the_package_valid(tmp_path: Path) -> None
     result = llq("validate", package)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "warning LLQ-PKG-10 at metadata.json#",
+        "warning LLQ-PKG-10 (tokenizer-missing) at metadata.json#",
         "  found     no tokenizer",
         "  expected  a member 'tokenizer'",
         "  remedy    Add tokenizer.json, or document where the tokens come from.",
@@ -50,7 +50,7 @@ def test_an_error_names_rule_place_found_expected_and_remedy(tmp_path: Path) -> 
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[-5:-1] == [
-        "error LLQ-SHARD-6 at tiny-00001-of-00001.llq at byte 20",
+        "error LLQ-SHARD-6 (preamble-reserved-not-zero) at tiny-00001-of-00001.llq at byte 20",
         "  found     byte 07",
         "  expected  00",
         "  remedy    Write zeros.",
@@ -63,7 +63,7 @@ def test_several_paths_each_get_a_verdict_and_one_bad_one_decides(tmp_path: Path
     result = llq("validate", good, missing)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert lines[0] == f"{missing}: error LLQ-PKG-1 at metadata.json"
+    assert lines[0] == f"{missing}: error LLQ-PKG-1 (directory-missing) at metadata.json"
     assert lines[-2:] == [f"{good}: valid", f"{missing}: invalid, 1 error"]
 
 
