@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from website import accessibility, chapters, guides, measurements, reports, rule_pages
+from website import accessibility, chapters, guides, measurements, reports, rule_pages, terms
 from website.places import ROOT, extra_files
 
 _WEBSITE = Path(__file__).parent
@@ -39,6 +39,7 @@ def write_sources(pages: Path, files: Path) -> None:
     """Write the Markdown of all pages into one folder, and the files that they link to into another."""
     guides.write(pages)
     chapters.write(pages)
+    terms.write(pages)
     rule_pages.write(pages)
     measurements.write(pages)
     reports.write(pages, files)

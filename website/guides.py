@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from website import markdown
+from website import markdown, terms
 from website.chapters import CHAPTERS
 from website.places import GUIDES, ROOT, SPECIFICATION
 
@@ -36,7 +36,7 @@ def _contents() -> str:
     guides = [page for page in GUIDES.values() if page != "index"]
     return "".join(
         (
-            _tree("Specification", [f"On one page <{SPECIFICATION}/index>", *_chapters()]),
+            _tree("Specification", [f"On one page <{SPECIFICATION}/index>", *_chapters(), terms.PAGE]),
             _tree("Rules", ["All rules <rules/index>"]),
             _tree("Guides", guides),
             _tree("Measurements", ["measurements/" + name for name in _MEASUREMENTS]),

@@ -138,9 +138,10 @@ def test_an_answer_can_be_stopped_and_the_next_is_whole(model: Page) -> None:
 def test_a_violated_rule_links_to_its_page(page: Page) -> None:
     def with_site(route: Route) -> None:
         bundle = route.fetch().text()
-        assert 'SITE = "";' in bundle
+        empty = 'SITE = "";'
+        assert empty in bundle
         route.fulfill(
-            body=bundle.replace('SITE = "";', 'SITE = "https://llq.example/";'), content_type="text/javascript"
+            body=bundle.replace(empty, 'SITE = "https://llq.example/";'), content_type="text/javascript"
         )
 
     page.route("**/dist/webgpu-llama4.js", with_site)
