@@ -33,18 +33,23 @@ def copy_images(pages: Path, sources: list[str]) -> None:
 
 def _contents() -> str:
     """Return the table of contents of the site, which the side bar shows."""
-    guides = [page for page in GUIDES.values() if page != "index"]
+    guides = [page for page in GUIDES.values() if page != "index" and page not in _MEASURED_GUIDES]
     return "".join(
         (
             _tree("Specification", [f"On one page <{SPECIFICATION}/index>", *_chapters(), terms.PAGE]),
             _tree("Rules", ["All rules <rules/index>"]),
             _tree("Guides", guides),
-            _tree("Measurements", ["measurements/" + name for name in _MEASUREMENTS]),
+            _tree("Measurements", [*_MEASUREMENTS, *_MEASURED_GUIDES]),
         )
     )
 
 
-_MEASUREMENTS = ("kill-matrix", "mutants", "conforming-variants", "runtimes", "profile-h200")
+_MEASUREMENTS = [
+    f"measurements/{name}"
+    for name in ("runtimes", "kill-matrix", "mutants", "conforming-variants", "profile-h200")
+]
+_MEASURED_GUIDES = [f"guides/{name}" for name in ("quality", "tolerance", "webgpu")]
+"""Guides that report measurements: quality, tolerance and speed."""
 
 
 def _chapters() -> list[str]:

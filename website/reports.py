@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from conformance.reporting.html.markup import element
@@ -34,29 +34,48 @@ def _copy(source: Path, target: Path, root: str) -> None:
 
 def _page(reports: Path) -> Iterator[str]:
     yield "# Runtimes of this repository\n"
-    yield "`make runtimes` runs the conformance suite in each runtime and writes the reports.\n"
-    yield "| runtime | report | checks |\n|---|---|---|"
+    present = [name for name in RUNTIMES if (reports / name / "report.json").is_file()]
+    if not present:
+        yield "**This build of the site has no reports.**"
+        yield "`make runtimes` runs the conformance suite in each runtime and writes the reports."
+        yield "It takes about an hour; then `make site` includes the reports and their comparison.\n"
+        yield f"The runtimes are {', '.join(f'`{name}`' for name in RUNTIMES)}.\n"
+        return
+    yield "`make runtimes` ran the conformance suite in each runtime and wrote these reports.\n"
+    yield "| runtime | result | checks | version | date | report |\n|---|---|---|---|---|---|"
     for name in RUNTIMES:
-        link = _link(reports / name / "index.html", f"../reports/{name}/index.html")
-        yield f"| {name} | {link} | {_checks(reports / name)} |"
+        yield (
+            _row(name, reports / name) if name in present else f"| {name} | no report in this build | | | | |"
+        )
     yield ""
-    comparison = _link(reports / "runtimes.html", "../reports/runtimes.html")
-    yield f"The comparison of all runtimes, rule by rule: {comparison}.\n"
+    if (reports / "runtimes.html").is_file():
+        link = element("a", "The comparison", href="../reports/runtimes.html")
+        yield f"{link} shows all runtimes side by side, rule by rule.\n"
+    else:
+        yield "This build has no comparison of the runtimes: `llq compare` writes it.\n"
 
 
-def _link(file: Path, address: str) -> str:
-    return (
-        element("a", "report" if "index" in address else "comparison", href=address)
-        if file.is_file()
-        else "absent"
+def _row(name: str, report: Path) -> str:
+    """Return the row of a runtime with a report."""
+    value = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    passed, asked = value["totals"]["passed"], _asked(value["totals"])
+    link = element("a", "report", href=f"../reports/{name}/index.html")
+    cells = (
+        name,
+        _verdict(passed, asked, value["options"]["selection"]),
+        f"{passed} of {asked} passed",
+        value["runtime"]["version"],
+        value["date"].partition("T")[0],
+        link,
     )
+    return f"| {' | '.join(cells)} |"
 
 
-def _checks(report: Path) -> str:
-    """Return how many checks passed, of those that were asked."""
-    file = report / "report.json"
-    if not file.is_file():
-        return "absent: this build of the site found no report"
-    outcomes = [result["outcome"] for result in json.loads(file.read_text(encoding="utf-8"))["results"]]
-    asked = [outcome for outcome in outcomes if outcome != "not claimed"]
-    return f"{asked.count('passed')} of {len(asked)} passed"
+def _asked(totals: Mapping[str, int]) -> int:
+    return sum(count for outcome, count in totals.items() if outcome != "not claimed")
+
+
+def _verdict(passed: int, asked: int, selection: str) -> str:
+    """Return a verdict; the suite was run in part if it has a selection."""
+    verdict = "conforms" if passed == asked else "does not conform"
+    return f"{verdict}, in a partial run" if selection else verdict

@@ -60,7 +60,7 @@ def write(folder: Path) -> None:
         definition = markdown.adapted(terms()[term], _OVERVIEW, PAGE)
         chapters = ", ".join(f"[{_title(name)}]({name}.md)" for name in users(term))
         lines.append(f'* <span id="term-{markdown.slug(term)}">**{term}**</span>: {definition}')
-        lines.append(f"  Used in: {chapters}.")
+        lines.append(f'  <span class="users">Used in {chapters}.</span>')
     markdown.write(folder, PAGE, "\n".join(lines) + "\n")
 
 

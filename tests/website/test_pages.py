@@ -15,6 +15,8 @@ from conformance.mutation.mutants import MUTANTS
 from llq_format.metadata.finding_codes import codes_of
 from llq_format.metadata.rules import registry
 from llq_format.metadata.rules_page import chapters
+from website import terms
+from website.markdown import slug
 from website.places import pages
 
 pytestmark = pytest.mark.slow
@@ -121,6 +123,15 @@ def test_a_vector_shows_the_bytes_that_differ(site: Path, read_pages: Mapping[Pa
 def test_every_mutant_is_in_the_kill_matrix(site: Path, read_pages: Mapping[Path, Page]) -> None:
     text = read_pages[site / "measurements" / "kill-matrix.html"].text
     assert [name for name in MUTANTS if name not in text] == []
+
+
+def test_the_index_of_terms_has_every_term_with_an_anchor(
+    site: Path, read_pages: Mapping[Path, Page]
+) -> None:
+    page = read_pages[site / f"{terms.PAGE}.html"]
+    for term in terms.terms():
+        assert f"term-{slug(term)}" in page.ids
+        assert f"{term}: " in page.text
 
 
 def test_the_search_index_has_the_rules(site: Path) -> None:

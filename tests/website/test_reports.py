@@ -1,21 +1,53 @@
-"""The page of the runtimes: reports that exist are copied with their links, the others are absent."""
+"""The page of the runtimes: reports are copied with their links, and missing ones are called missing."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from website import reports
 
 
-def test_a_report_is_shown_and_the_others_are_absent(tmp_path: Path) -> None:
-    folder = tmp_path / "reports" / "node"
-    folder.mkdir(parents=True)
+def write_report(folder: Path, selection: str = "", **outcomes: int) -> None:
+    """Write a report with these numbers of outcomes."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text('<a href="../../spec/packing.md#elements">a rule</a>')
-    outcomes = ["passed", "passed", "failed", "not claimed"]
-    results = [{"outcome": outcome} for outcome in outcomes]
-    (folder / "report.json").write_text(json.dumps({"results": results}))
-    reports.write(tmp_path / "pages", tmp_path / "files", tmp_path / "reports")
-    page = (tmp_path / "pages" / "measurements" / "runtimes.md").read_text()
-    assert '| node | <a href="../reports/node/index.html">report</a> | 2 of 3 passed |' in page
-    assert page.count("absent: this build of the site found no report") == len(reports.RUNTIMES) - 1
+    report: dict[str, Any] = {
+        "date": "2026-11-30T22:39:13Z",
+        "runtime": {"version": "0.1.0"},
+        "options": {"selection": selection},
+        "totals": {name.replace("_", " "): count for name, count in outcomes.items()},
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def page(folder: Path) -> str:
+    """Return the page of the runtimes for a folder of reports."""
+    reports.write(folder / "pages", folder / "files", folder / "reports")
+    return (folder / "pages" / "measurements" / "runtimes.md").read_text()
+
+
+def test_a_report_is_shown_and_the_others_are_absent(tmp_path: Path) -> None:
+    write_report(tmp_path / "reports" / "node", passed=2, failed=1, not_claimed=4)
+    text = page(tmp_path)
+    link = '<a href="../reports/node/index.html">report</a>'
+    assert f"| node | does not conform | 2 of 3 passed | 0.1.0 | 2026-11-30 | {link} |" in text
+    assert text.count("no report in this build") == len(reports.RUNTIMES) - 1
+    assert "This build has no comparison" in text
     copy = (tmp_path / "files" / "reports" / "node" / "index.html").read_text()
     assert copy == '<a href="../../1.0/packing.html#elements">a rule</a>'
+
+
+def test_a_partial_run_is_called_partial_and_the_comparison_is_linked(tmp_path: Path) -> None:
+    write_report(tmp_path / "reports" / "reference", "packing", passed=3, failed=0)
+    (tmp_path / "reports" / "runtimes.html").write_text("the comparison")
+    text = page(tmp_path)
+    assert "| reference | conforms, in a partial run | 3 of 3 passed |" in text
+    assert '<a href="../reports/runtimes.html">The comparison</a>' in text
+    assert (tmp_path / "files" / "reports" / "runtimes.html").read_text() == "the comparison"
+
+
+def test_a_site_without_reports_says_how_to_write_them(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "This build of the site has no reports." in text
+    assert "make runtimes" in text
+    assert "|" not in text
