@@ -65,7 +65,7 @@ def _row(name: str, report: Path) -> str:
         _verdict(passed, asked, value["options"]["selection"]),
         f"{passed} of {asked} passed",
         value["runtime"]["version"],
-        value["date"].partition("T")[0],
+        element("time", value["date"].partition("T")[0]),
         link,
     )
     return f"| {' | '.join(cells)} |"

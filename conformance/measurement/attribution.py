@@ -46,7 +46,7 @@ class Attribution:
     failures: number of questions that failed.
     correct: number of failures that name the mutant. incorrect: number of failures that name only others.
     blamed: the mutant's rule if it is blamed, otherwise the rule blamed most often.
-    other_titles: titles of the mutants that are named wrongly.
+    other_titles: titles of the mutants that are named incorrectly.
     """
 
     failures: int
@@ -162,14 +162,15 @@ def table(attributions: dict[str, Attributions]) -> str:
     """Return the page."""
     nameable = [name for name in attributions if not MUTANTS[name].unnamed]
     lines = [
-        "# Mutants: the rule blamed, the mutant named\n",
-        "Each line is one mutant. *Blamed* is the rule that its failures cite. *Named* is the number of its",
-        "failures in its lowest check that name this mutant, alone or with an equivalent one. *Foreign* is",
-        "the same number for the mutant in different arithmetic. Verdicts and decoded tensors are explained",
-        "together, so either all of them name the mutant or none does. Measured and written by",
-        "`python -m conformance.measurement.attribution`.\n",
+        "# Mutants and the diagnosis of their failures\n",
+        "The suite infers the likely bug from the failures of a runtime. These tables show how often it",
+        "names a mutant correctly. Each row of the second table is one mutant. *Blamed* is the rule that its",
+        "failures cite. *Named* counts the failures of its lowest failing check that name this mutant, alone",
+        "or together with an indistinguishable one. *Foreign* is the same count for the mutant in different",
+        "arithmetic. Verdicts and decoded tensors are explained together, so all of them name the mutant or",
+        "none does. `python -m conformance.measurement.attribution` measures the figures.\n",
         *_rates(attributions, nameable),
-        "\n| mutant | title | seen by | blamed | named | foreign | named wrongly |",
+        "\n| mutant | title | seen by | blamed | named | foreign | other mutants named |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, (own, foreign) in attributions.items():
@@ -195,7 +196,7 @@ def _yes_or_no(attribution: Attribution) -> str:
 
 
 def _rates(attributions: dict[str, Attributions], nameable: Sequence[str]) -> Iterator[str]:
-    yield "| seen by | mutants | named rightly | wrongly | foreign | named rightly | wrongly |"
+    yield "| seen by | mutants | named correctly | incorrectly | foreign | named correctly | incorrectly |"
     yield "|---|---|---|---|---|---|---|"
     checks = list(dict.fromkeys(MUTANTS[name].check for name in nameable))
     for check in [*checks, "all"]:

@@ -30,7 +30,7 @@ def test_a_report_is_shown_and_the_others_are_absent(tmp_path: Path) -> None:
     write_report(tmp_path / "reports" / "node", passed=2, failed=1, not_claimed=4)
     text = page(tmp_path)
     link = '<a href="../reports/node/index.html">report</a>'
-    assert f"| node | does not conform | 2 of 3 passed | 0.1.0 | 2026-11-30 | {link} |" in text
+    assert f"| node | does not conform | 2 of 3 passed | 0.1.0 | <time>2026-11-30</time> | {link} |" in text
     assert text.count("no report in this build") == len(reports.RUNTIMES) - 1
     assert "This build has no comparison" in text
     copy = (tmp_path / "files" / "reports" / "node" / "index.html").read_text()

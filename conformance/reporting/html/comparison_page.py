@@ -40,10 +40,7 @@ def comparison_page(comparison: Comparison, directory: Path) -> str:
         ),
         element(
             "main",
-            *(
-                element("p", f"{warning[0].upper()}{warning[1:]}.", class_="warning")
-                for warning in comparison.warnings
-            ),
+            *(element("p", f"Warning: {warning}.", class_="warning") for warning in comparison.warnings),
             controls(counts, differing_filter=len(comparison.columns) > 1),
             element(
                 "div", table, class_="wide", id="rules", tabindex="0", role="region", aria_label="Comparison"
