@@ -15,7 +15,7 @@ JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -ty
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# The text behind ## is the help. The times are those of 2 cores that do nothing else.
+# The text after ## is the help. The times are those of 2 idle cores.
 help:  ## Show this list.
 	@echo "Targets, with their times on 2 idle cores after the first installation:"
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
@@ -54,7 +54,7 @@ lock: $(VENV)/installed  ## Renew the locks of Python's and npm's packages: 1 mi
 	  --custom-compile-command 'make lock' pyproject.toml --extra dev --output-file requirements/locked.txt
 	for folder in $(NPM_FOLDERS); do (cd $$folder && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund) || exit; done
 
-vectors: $(VENV)/installed  ## Regenerate rules page, vectors and data of the self-test.
+vectors: $(VENV)/installed  ## Regenerate rules page, vectors and generated JavaScript: about 2 min.
 	$(BIN)/python -m vectors.build
 	$(BIN)/python -m llq_format.metadata.rules_page > spec/rules.md
 	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/gpu/self_test_data.js
@@ -83,7 +83,7 @@ benchmarks: $(VENV)/installed $(SMOLLM2)  ## Compare speeds with peers and with 
 	$(BIN)/python -m benchmarks.tolerance $(CACHE)/smollm2 --write docs
 	$(BIN)/python -m benchmarks.webgpu_decode $(CACHE)/smollm2
 
-# From the locks alone, so that what passes today passes next year.
+# From the locks alone, so that tests that pass today pass next year.
 $(VENV)/installed: pyproject.toml requirements/locked.txt requirements/torch.txt
 	$(PYTHON) -c 'import sys; sys.exit("LLQ needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
 	.ci/system-packages
