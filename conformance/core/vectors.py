@@ -128,7 +128,7 @@ def _path(entry: Mapping[str, Any]) -> str:
 
 def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     if entry["kind"] not in MEMBERS:
-        raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}")
+        raise ValueError(f"{entry['id']} is of kind {entry['kind']!r}, expected one of {', '.join(MEMBERS)}")
     unknown = [rule for rule in entry["rules"] if rule not in registry()]
     if unknown or not entry["rules"]:
         cited = f"{', '.join(unknown)}, which is not a rule" if unknown else "no rule"

@@ -1,7 +1,10 @@
-"""The English of the guides: idioms and length of sentences."""
+"""The English of the guides: idioms and length of sentences, and headings of tables."""
+
+from itertools import pairwise
 
 import pytest
 
+from tests.support.chapters import CHAPTERS
 from tests.support.prose import idioms, sentences, words
 from tests.support.repository import ROOT
 
@@ -34,6 +37,13 @@ def test_no_sentence_of_a_guide_is_long(name: str) -> None:
     }
     assert lengths
     assert {place: length for place, length in lengths.items() if length > MAX_WORDS} == {}
+
+
+@pytest.mark.parametrize("name", [*GUIDES, *(f"spec/{chapter}" for chapter in CHAPTERS)])
+def test_every_column_of_a_table_has_a_heading(name: str) -> None:
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    headings = [line for line, rule in pairwise(lines) if rule.startswith(("|-", "|:-"))]
+    assert [heading for heading in headings if not all(map(str.strip, heading.strip("|").split("|")))] == []
 
 
 def test_the_annex_interpretation_has_no_long_sentence_in_tables_and_lists() -> None:
