@@ -14,7 +14,7 @@ PAGE = f"{SPECIFICATION}/terms"
 _OVERVIEW = "spec/README.md"
 _MARK = re.compile(r"\*\*([^*]+)\*\*")
 _ITEM = re.compile(r"^\* (.*)$", re.MULTILINE)
-_SENTENCE = re.compile(r"(?<=\.) (?=An? \*\*)|(?<=;) (?=an? \*\*)")
+_SENTENCE = re.compile(r"(?<=\.) (?=(?:An?|The) \*\*)|(?<=;) (?=an? \*\*)")
 
 
 def section() -> str:

@@ -50,7 +50,7 @@ def self_test() -> SelfTest:
     The norm takes `group_sum_and_max` and `halves`, the product `dot4` and `halves`: every function that
     variants have their own bodies for. All INT8 codes of it are integers before they are rounded.
     Operands are of ordinary size, and at the ends of their ranges: mean squares up to 2^123, maximum
-    magnitudes of 2^-99 and of the largest binary32, exponents from -86 to 0, and beyond.
+    magnitudes of 2^-99 and of the largest binary32, exponents from -86 to 0, and outside this range.
     """
     rng = np.random.default_rng(5)
     weight = rng.choice(np.array([0.25, 0.5, 1.0], np.float16), _COLS)
