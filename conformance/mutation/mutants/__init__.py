@@ -9,6 +9,8 @@ from typing import Literal
 
 from . import (
     attention,
+    context,
+    counts,
     decoding,
     feed_forward,
     frame,
@@ -20,15 +22,17 @@ from . import (
     refusals,
     rounding,
     sequences,
+    tails,
     tokenization,
     validation,
+    width,
 )
 from .mutant import MUTANTS, Mutant
 from .runtime import MutantRuntime
 
 MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
-    *(feed_forward, sequences, generation, tokenization),
+    *(context, width, counts, tails, feed_forward, sequences, generation, tokenization),
 )
 CHECK_ORDER = (
     "decode",
