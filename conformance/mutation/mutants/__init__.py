@@ -17,6 +17,7 @@ from . import (
     generation,
     masks,
     matmul,
+    narrow,
     partial,
     precision,
     refusals,
@@ -32,7 +33,7 @@ from .runtime import MutantRuntime
 
 MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
-    *(context, width, counts, tails, feed_forward, sequences, generation, tokenization),
+    *(context, width, counts, tails, narrow, feed_forward, sequences, generation, tokenization),
 )
 CHECK_ORDER = (
     "decode",
