@@ -1,1 +1,1 @@
-"""Packages from recipes: formulas of a generator state the tensors, and the shards are written into a cache."""
+"""Packages that vectors state as formulas; the suite writes their shards into a cache."""

@@ -21,7 +21,17 @@ ROOMS = {
         *("exporting", "synth", "evaluation", "serving", "cli", "__main__"),
     ),
     "conformance": (
-        *("conformance", "recipes", "core", "container", "runtimes", "exporters", "mutation", "diagnosis", "checks"),
+        *(
+            "conformance",
+            "recipes",
+            "core",
+            "container",
+            "runtimes",
+            "exporters",
+            "mutation",
+            "diagnosis",
+            "checks",
+        ),
         *("reporting", "measurement", "selection", "plugin", "conftest", "test_vectors"),
     ),
     "vectors": ("vectors", "decoder64", "kit", "cases", "build"),

@@ -22,7 +22,6 @@ PACKED_OF_SHARD = 1024
 """The offset of the codes in a shard of the matrix that is split."""
 
 
-
 def flipped(data: bytes, offset: int, bit: int = 0) -> bytes:
     """Return data with one bit flipped."""
     changed = bytearray(data)

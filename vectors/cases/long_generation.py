@@ -1,4 +1,4 @@
-"""Generate: long answers, and choices between close logits, by models whose tokens follow in a fixed order."""
+"""Generate: long answers, and choices between close logits; tokens follow each other in a fixed order."""
 
 from __future__ import annotations
 

@@ -70,7 +70,10 @@ def small_gelu(recipe: Recipe) -> Recipe:
 
 
 SMALL_GELU = RecipeSubject(
-    model(0, dense(12, **UNGATED), **SHAPE), 1, replace(QUIET, gains={**QUIET.gains, "down": 64.0}), small_gelu
+    model(0, dense(12, **UNGATED), **SHAPE),
+    1,
+    replace(QUIET, gains={**QUIET.gains, "down": 64.0}),
+    small_gelu,
 )
 
 

@@ -95,7 +95,9 @@ def long_prompt(text: str) -> Tokenize:
     return Tokenize(BPE, text, BEGIN)
 
 
-@computed("tokenize", "LLQ-TOK-1", cases={"words": "hello world", "an end token": f"hello{END}", "nothing": ""})
+@computed(
+    "tokenize", "LLQ-TOK-1", cases={"words": "hello world", "an end token": f"hello{END}", "nothing": ""}
+)
 def prompt_with_end_tokens(text: str) -> Tokenize:
     """The package names end tokens, and the prompt is {}: none MUST be put after it."""
     return Tokenize(BPE, text, BEGIN, (END, START))

@@ -32,7 +32,9 @@ class Decoder:
 
     # The frame.
 
-    def logits(self, tokens: Sequence[int], execution: Exact, positions: Sequence[int] | None = None) -> Array:
+    def logits(
+        self, tokens: Sequence[int], execution: Exact, positions: Sequence[int] | None = None
+    ) -> Array:
         """Return the logits of a sequence, [tokens, vocab_size], or those of some of its positions."""
         x = self.raw["embedding"][list(tokens)]
         for index, layer in enumerate(self.model["layers"]):
@@ -140,9 +142,7 @@ class Decoder:
             inner = activation(choices["activation"], rows, execution)
         return self.project(index, f"{name}.down", inner, execution)
 
-    def mixture(
-        self, name: str, x: Array, network: Callable[[str, Array], Array], execution: Exact
-    ) -> Array:
+    def mixture(self, name: str, x: Array, network: Callable[[str, Array], Array], execution: Exact) -> Array:
         """Return shared(x) + expert(sigmoid(r) x)."""
         router = raw_matrix(self.raw[name])
         values = execution.matmul(router.times(x), lambda: router.error_bound(x))
@@ -168,9 +168,7 @@ def attends(count: int, chunk_size: int | None) -> np.typing.NDArray[np.bool_]:
     return np.asarray((k <= q) & (k // chunk == q // chunk))
 
 
-def attend(
-    q: Array, k: Array, v: Array, visible: np.typing.NDArray[np.bool_], execution: Exact
-) -> Array:
+def attend(q: Array, k: Array, v: Array, visible: np.typing.NDArray[np.bool_], execution: Exact) -> Array:
     """Return the output of one query head, [positions, head_dim]."""
     root = math.sqrt(q.shape[1])
     magnitude = lambda: np.abs(q) @ np.abs(k).T / root  # noqa: E731

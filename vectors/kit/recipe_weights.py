@@ -65,9 +65,7 @@ def planted(recipe: Recipe, formula: str, *runs: Run, **members: Any) -> Recipe:
     return replace(recipe, formulas={**recipe.formulas, formula: new})
 
 
-def recipes(
-    model: dict[str, Any], seed: int, style: RecipeStyle, change: Change = unchanged
-) -> list[Recipe]:
+def recipes(model: dict[str, Any], seed: int, style: RecipeStyle, change: Change = unchanged) -> list[Recipe]:
     """Return the recipes of the tensors that a model requires, each unchanged or changed."""
     result = []
     for name, shape, role in table(model):
