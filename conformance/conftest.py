@@ -11,6 +11,7 @@ from .core.runtime import BrokenAdapter
 from .core.vectors import VECTORS, Vector, VectorsError, load
 from .mutation.quick import quick
 from .plugin import names
+from .recipes.cache import cache_directory
 from .reporting.expectations import KNOWN, Expectations, known_failures
 from .reporting.known_failures import KnownFailuresError
 from .reporting.pytest_reporter import Reporter
@@ -124,7 +125,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     run_target, directory = config.stash[TARGET], config.option.vectors
-    return f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
+    line = f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
+    recipes = [vector.recipe for vector in vectors_of(config) if vector.recipe]
+    if not recipes:
+        return line
+    size = sum(recipe.size for recipe in recipes) / 1e6
+    return f"{line}\ncache: {cache_directory()}, for {len(recipes)} packages of {size:.0f} MB in all"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

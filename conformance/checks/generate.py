@@ -17,13 +17,20 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     """Compare the tokens; a failure describes the first different step."""
     prompt, most = vector.members["tokens"], vector.members["max_tokens"]
     expected = list(vector.members["expected"])
-    actual = list(runtime.generate(package, prompt, most))
+
+    def answer(asked: Runtime) -> list[int]:
+        for preceding in vector.members.get("preceding", ()):  # what follows must not depend on it
+            asked.generate(package, preceding, most)
+        return list(asked.generate(package, prompt, most))
+
+    actual = answer(runtime)
     if actual == expected:
         return None
     ends = eos_token_ids(package)
     steps = enumerate(zip_longest(expected, actual))
     step, (expected_token, actual_token) = next((i, pair) for i, pair in steps if pair[0] != pair[1])
     lines = [
+        *(f"  preceding  {preceding}" for preceding in vector.members.get("preceding", ())),
         f"  prompt     {prompt}, max_tokens {most}, eos_token_ids {ends}",
         f"  expected   {expected}",
         f"  got        {actual}",
@@ -37,7 +44,7 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "different token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two largest logits")
-    computation = Computation(runtime, vector, lambda mutant: [list(mutant.generate(package, prompt, most))])
+    computation = Computation(runtime, vector, lambda mutant: [answer(mutant)])
     mutants = (
         recognize(computation, [actual], exact_distance) if actual else {}
     )  # many mutants return no token

@@ -13,9 +13,14 @@ from ..diagnosis.recognition import Computation, bounded_distance, recognize
 from .failure_text import failure, not_finite
 
 AXES = ("position", "token")
+"""Where the vector compares only some positions, the first is the number of the position among these."""
+
 SPLIT = "LLQ-DEC-17"
 PRECEDING_TOKENS = 8
 """Number of tokens of another sequence, which is computed first if the vector tests DEC-17."""
+
+LISTED_NUMBERS = 64
+"""Number of tokens, or of steps, up to which a failure lists all of them."""
 
 
 def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -31,15 +36,15 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         return None
     answer = answers[failing_splits[0]]
     lines = [
-        f"  tokens     {tokens}",
+        f"  tokens     {_abbreviated(tokens)}",
         *(
-            f"  split      {split}: {'wrong' if i in failing_splits else 'right'}"
+            f"  split      {_abbreviated(split)}: {'wrong' if i in failing_splits else 'right'}"
             for i, split in enumerate(splits)
         ),
     ]
     if another := error_bound.shapes(answer, expected):
         return failure(vector, "wrong shape", lines + another)
-    lines += error_bound.describe(answer, expected, bound, AXES)
+    lines += error_bound.describe(answer, expected, bound, AXES, _position(vector))
     lines += _undeclared_cache(runtime.info.kv_cache, vector, answers)
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream after each layer: {vector.file('layers')}")
@@ -60,6 +65,14 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     return failure(vector, "logits outside the error bound", lines, mutants=mutants)
 
 
+def _abbreviated(numbers: Sequence[int]) -> str:
+    """Return a list of numbers, the middle of a long one left out."""
+    if len(numbers) <= LISTED_NUMBERS:
+        return str(list(numbers))
+    first, last = (", ".join(map(str, part)) for part in (numbers[:8], numbers[-4:]))
+    return f"[{first}, … {len(numbers) - 12} more …, {last}]"
+
+
 def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[Sequence[int]]) -> list[Reals]:
     """Request the logits once for each split."""
     tokens = vector.members["tokens"]
@@ -68,7 +81,24 @@ def _answers(runtime: Runtime, vector: Vector, package: Path, splits: Sequence[S
         runtime.logits(
             package, preceding_tokens, [len(preceding_tokens)]
         )  # what follows must not depend on it
-    return [runtime.logits(package, tokens, split) for split in splits]
+    return [_compared(runtime.logits(package, tokens, split), vector) for split in splits]
+
+
+def _compared(answer: Reals, vector: Vector) -> Reals:
+    """Return the logits of the positions that the vector compares; all, if their number is wrong."""
+    positions = vector.members.get("positions")
+    if positions is None or len(answer) != len(vector.members["tokens"]):
+        return answer
+    compared: Reals = answer[positions]
+    return compared
+
+
+def _position(vector: Vector) -> error_bound.Note:
+    """Return the line about the position in the sequence, if the vector compares only some positions."""
+    positions = vector.members.get("positions")
+    if positions is None:
+        return lambda _: []
+    return lambda index: [f"  compared   position {positions[index[0]]} of the sequence"]
 
 
 def _outside_bound(answer: Reals, expected: Reals, bound: error_bound.Bound) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..recipes.cache import RecipePackage
 from .data import data
 from .rules import registry
 
@@ -42,6 +43,7 @@ class Vector:
     A vector of the kind `export` has a checkpoint in the package's place.
 
     `members` are the members of its entry in the index; paths in them are relative to `home`.
+    `recipe` states the shards of a package that the vectors do not store; `package` is then in the cache.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Vector:
     setup: tuple[Mapping[str, Any], ...] = ()
     members: Mapping[str, Any] = field(default_factory=dict)
     home: Path = VECTORS
+    recipe: RecipePackage | None = None
 
     @property
     def valid(self) -> bool:
@@ -72,7 +75,10 @@ class Vector:
         """Return the package's directory; where there is a set-up, a copy in `workspace` that underwent it.
 
         A set-up makes what a repository cannot hold: FIFOs, links, directories in a file's place, terabytes.
+        A recipe makes a package that a repository should not hold: it is written into the cache.
         """
+        if self.recipe:
+            return self.recipe.prepare()
         if not self.setup:
             return self.package
         copy = workspace / self.id
@@ -136,14 +142,18 @@ def _vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     missing_members = [member for member in MEMBERS[entry["kind"]] if member not in entry]
     if missing_members:
         raise ValueError(f"{entry['id']} has no member {', '.join(missing_members)}")
+    package, recipe = (directory / _path(entry)).resolve(), None
+    if "recipe" in entry:
+        recipe = RecipePackage(entry["id"], package, (directory / entry["recipe"]).resolve())
     return Vector(
         id=entry["id"],
         kind=entry["kind"],
-        package=(directory / _path(entry)).resolve(),
+        package=recipe.directory if recipe else package,
         description=entry["description"],
         rules=tuple(entry["rules"]),
         tensors={name: directory / path for name, path in entry.get("tensors", {}).items()},
         setup=tuple(entry.get("setup", ())),
         members=entry,
         home=directory.resolve(),
+        recipe=recipe,
     )

@@ -40,7 +40,8 @@ def vectors(directory: Path, vector_list: Sequence[Vector]) -> dict[str, Any]:
         members = (vector.home / value for value in vector.members.values() if isinstance(value, str))
         weights = (vector.home / path for path in vector.members.get("weights", {}).values())
         vocabulary = {vector.file("vocabulary")} if "vocabulary" in vector.members else set()
-        places = {vector.package, *vector.tensors.values(), *weights, *vocabulary} - {vector.home}
+        package = {vector.recipe.files, vector.recipe.recipe} if vector.recipe else {vector.package}
+        places = {*package, *vector.tensors.values(), *weights, *vocabulary} - {vector.home}
         files |= places | {path for path in members if path.suffix == ".npy" and path.is_file()}
     all_files = {file for place in files for file in ([place] if place.is_file() else place.rglob("*"))}
     home = directory.resolve()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llq_format.metadata.model import Attention as AttentionConfig
 from llq_format.metadata.model import Model, Temperature
-from llq_format.reference.activations import Array
+from llq_format.reference.activations import Array, round_binary16
 from llq_format.reference.matrix import Matrix
 from llq_format.reference.ops import rms_norm, softmax
 from llq_format.reference.rope import rotate
@@ -28,7 +28,8 @@ class KVCache:
     def extend(self, keys: Array, values: Array) -> tuple[Array, Array]:
         """Append the keys and values of new positions and return all of them, as float64 (LLQ-NUM-2)."""
         for cache, new in ((self.keys, keys), (self.values, values)):
-            cache[:] = [np.concatenate([*cache, new.astype(self.precision)])]
+            held = round_binary16(new) if self.precision == "float16" else new  # 65504 instead of infinity
+            cache[:] = [np.concatenate([*cache, held.astype(self.precision)])]
         return self.keys[0].astype(np.float64), self.values[0].astype(np.float64)
 
 

@@ -21,10 +21,20 @@ ROOMS = {
         *("exporting", "synth", "evaluation", "serving", "cli", "__main__"),
     ),
     "conformance": (
-        *("conformance", "core", "container", "runtimes", "exporters", "mutation", "diagnosis", "checks"),
+        *(
+            "conformance",
+            "recipes",
+            "core",
+            "container",
+            "runtimes",
+            "exporters",
+            "mutation",
+            "diagnosis",
+            "checks",
+        ),
         *("reporting", "measurement", "selection", "plugin", "conftest", "test_vectors"),
     ),
-    "vectors": ("vectors", "kit", "cases", "build"),
+    "vectors": ("vectors", "decoder64", "kit", "cases", "build"),
 }
 
 # What is large or an extra, and where it may be imported.

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import pytest
 import tokenizers
 
+from conformance.core.vectors import load
 from tests.support.mutant_decoders import MUTANTS
 from tests.support.numpy_decoder import Array, NumpyDecoder, quantized, rounded, tensors
 from tests.support.repository import ROOT, VECTORS
@@ -28,6 +30,16 @@ pytestmark = pytest.mark.slow
 
 INDEX: list[dict[str, Any]] = json.loads((VECTORS / "index.json").read_text())["vectors"]
 OF: dict[str, list[dict[str, Any]]] = {kind: [v for v in INDEX if v["kind"] == kind] for kind in KINDS}
+LOGITS_OF_KIT = [vector for vector in OF["logits"] if "recipe" not in vector]
+"""The models that the kit computes; `vectors.decoder64` computes those of recipes."""
+
+RECIPES = {vector.id: vector.recipe for vector in load() if vector.recipe}
+
+
+def package_of(vector: dict[str, Any]) -> Path:
+    """Return the package of a vector, which is in the cache if a recipe states it."""
+    recipe = RECIPES.get(vector["id"])
+    return recipe.prepare() if recipe else VECTORS / vector["package"]
 
 
 def array(path: str) -> npt.NDArray[Any]:
@@ -36,7 +48,11 @@ def array(path: str) -> npt.NDArray[Any]:
 
 
 def each_vector(kind: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("vector", OF[kind], ids=lambda vector: vector["id"])
+    return each_of(OF[kind])
+
+
+def each_of(vectors: list[dict[str, Any]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector["id"])
 
 
 # The index.
@@ -64,7 +80,7 @@ def test_packages_are_small() -> None:
 
 def test_scales_are_legal() -> None:
     for vector in (*OF["matvec"], *OF["logits"], *OF["generate"]):
-        package = VECTORS / vector["package"]
+        package = package_of(vector)
         metadata = json.loads((package / "metadata.json").read_text())
         for tensor in metadata["tensors"]:
             if tensor["dtype"].startswith("int4"):
@@ -132,7 +148,7 @@ def test_wrong_codes_are_illegal(how: str) -> None:
 
 def blocks(vector: dict[str, Any]) -> tuple[Array, Array, Array]:
     """Return scale, zero_point and code of each element of a matvec vector's matrix."""
-    package = VECTORS / vector["package"]
+    package = package_of(vector)
     metadata = json.loads((package / "metadata.json").read_text())
     (tensor,) = metadata["tensors"]
     assert tensor["name"] == vector["tensor"]
@@ -230,18 +246,21 @@ def test_functions_agree_with_the_mathematics_library() -> None:
 
 @each_vector("logits")
 def test_logits_agree_with_numpy(vector: dict[str, Any]) -> None:
-    decoder = NumpyDecoder(VECTORS / vector["package"])
+    decoder = NumpyDecoder(package_of(vector))
     logits, residuals = decoder.logits(vector["tokens"])
-    expected, layers = array(vector["expected"]), array(vector["layers"])
-    assert expected.shape == (len(vector["tokens"]), decoder.model["vocab_size"])
+    expected = array(vector["expected"])
+    positions = vector.get("positions", range(len(vector["tokens"])))
+    assert expected.shape == (len(positions), decoder.model["vocab_size"])
     tolerance = 1e-3 * vector["bounds"]["f32"]
-    assert np.allclose(logits, expected, rtol=0, atol=tolerance)
-    assert np.allclose(residuals, layers, rtol=1e-9, atol=1e-9 * np.abs(layers).max())
+    assert np.allclose(logits[list(positions)], expected, rtol=0, atol=tolerance)
+    if "layers" in vector:
+        layers = array(vector["layers"])
+        assert np.allclose(residuals, layers, rtol=1e-9, atol=1e-9 * np.abs(layers).max())
     assert vector["bounds"]["f32"] >= 2**-20 * np.abs(expected).max()
     assert {sum(split) for split in vector["splits"]} == {len(vector["tokens"])}
 
 
-@each_vector("logits")
+@each_of(LOGITS_OF_KIT)
 def test_margins_are_kept(vector: dict[str, Any]) -> None:
     stated = vector["margins"]
     execution = exact(vector["id"])[2].execution
@@ -282,7 +301,7 @@ BLURRED = {
 def test_mutant_decoders_exceed_the_bounds(mutant: str) -> None:
     cls, rules = MUTANTS[mutant]
     ratios: dict[str, list[tuple[float, str]]] = {"f32": [], "f16": []}
-    for vector in OF["logits"]:
+    for vector in LOGITS_OF_KIT:
         if mutant in NEEDS_ROPE and "rope.inv_freq" not in exact(vector["id"])[1].vectors:
             continue
         difference = shift(cls, vector["id"])
@@ -302,12 +321,13 @@ def test_mutant_decoders_exceed_the_bounds(mutant: str) -> None:
 
 @each_vector("generate")
 def test_generation_agrees_with_numpy(vector: dict[str, Any]) -> None:
-    decoder = NumpyDecoder(VECTORS / vector["package"])
-    metadata = json.loads((VECTORS / vector["package"] / "metadata.json").read_text())
+    decoder = NumpyDecoder(package_of(vector))
+    metadata = json.loads((package_of(vector) / "metadata.json").read_text())
+    ends = metadata["tokenizer"]["eos_token_ids"] if "tokenizer" in metadata else []
     ids: list[int] = []
     while len(ids) < vector["max_tokens"]:
         chosen = int(decoder.logits(vector["tokens"] + ids)[0][-1].argmax())
-        if chosen in metadata["tokenizer"]["eos_token_ids"]:
+        if chosen in ends:
             break
         ids.append(chosen)
     assert ids == vector["expected"]
@@ -316,7 +336,7 @@ def test_generation_agrees_with_numpy(vector: dict[str, Any]) -> None:
 
 def test_the_tie_is_one() -> None:
     (vector,) = [vector for vector in OF["generate"] if vector["id"] == "generation-with-a-tie"]
-    _, weights = tensors(VECTORS / vector["package"])
+    _, weights = tensors(package_of(vector))
     assert np.array_equal(weights["lm_head"][9], weights["lm_head"][21])
     assert np.count_nonzero(weights["lm_head"][9]) == 1
     assert 9 in vector["expected"]
@@ -324,7 +344,7 @@ def test_the_tie_is_one() -> None:
 
 @each_vector("tokenize")
 def test_tokenize_agrees_with_the_library(vector: dict[str, Any]) -> None:
-    package = VECTORS / vector["package"]
+    package = package_of(vector)
     tokenizer = tokenizers.Tokenizer.from_file(str(package / "tokenizer.json"))
     bos = json.loads((package / "metadata.json").read_text())["tokenizer"]["bos_token_id"]
     ids = tokenizer.encode(vector["text"], add_special_tokens=False).ids
@@ -334,7 +354,7 @@ def test_tokenize_agrees_with_the_library(vector: dict[str, Any]) -> None:
     assert tokenizer.decode(ids, skip_special_tokens=True) == vector["decoded"]
 
 
-@each_vector("generate")
+@each_of([vector for vector in OF["generate"] if "recipe" not in vector])
 def test_tokenizers_of_generation_can_be_loaded(vector: dict[str, Any]) -> None:
-    tokenizer = tokenizers.Tokenizer.from_file(str(VECTORS / vector["package"] / "tokenizer.json"))
+    tokenizer = tokenizers.Tokenizer.from_file(str(package_of(vector) / "tokenizer.json"))
     assert tokenizer.get_vocab_size() == 40

@@ -64,6 +64,19 @@ def shard_links_to(target: str) -> Sealed:
     return control_raw().seal().then("symlink", SHARD, target=target)
 
 
+@invalid("LLQ-PKG-7")
+def second_shard_is_a_symlink() -> Sealed:
+    """The second of two shards is a symbolic link to the good shard beside it."""
+    sealed = control_shards().seal()
+    return sealed.then("rename", SECOND, to="blob").then("symlink", SECOND, target="blob")
+
+
+@invalid("LLQ-PKG-7", cases={"directory": "directory", "FIFO": "fifo"})
+def second_shard_is_a(op: str) -> Sealed:
+    """The second of two shards is a {}."""
+    return control_shards().seal().then(op, SECOND)
+
+
 @invalid("LLQ-PKG-7", cases=MEMBERS)
 def symlink_as(name: str) -> Sealed:
     """The {} is a symbolic link to a good file."""

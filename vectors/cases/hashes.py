@@ -12,11 +12,14 @@ from vectors.cases.control import (
     control_files,
     control_parts,
     control_shards,
+    split_matrix,
 )
-from vectors.kit.package import Package, Sealed, digest_of
+from vectors.kit.package import Package, Sealed, assemble, digest_of
 from vectors.kit.registry import invalid
 
 PART = "/tensors/1/parts/0/sha256"
+PACKED_OF_SHARD = 1024
+"""The offset of the codes in a shard of the matrix that is split."""
 
 
 def flipped(data: bytes, offset: int, bit: int = 0) -> bytes:
@@ -41,6 +44,19 @@ def bit_flipped_in(place: tuple[int, int]) -> Sealed:
     sealed = control().seal()
     name = "vector-00001-of-00001.llq"
     sealed.files[name] = flipped(sealed.files[name], *place)
+    return sealed
+
+
+SHARDS = {"second of two": (2, 2), "second of three": (2, 3), "third of three": (3, 3)}
+
+
+@invalid("LLQ-HASH-1", cases=SHARDS)
+def bit_flipped_in_the_shard(number: tuple[int, int]) -> Sealed:
+    """A bit of a code is flipped in the {} shards."""
+    index, count = number
+    sealed = assemble([split_matrix(64 * count)], shard_limit=3072).seal()
+    name = f"vector-{index:05d}-of-{count:05d}.llq"
+    sealed.files[name] = flipped(sealed.files[name], PACKED_OF_SHARD, 2)
     return sealed
 
 

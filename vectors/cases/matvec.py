@@ -6,6 +6,8 @@ from vectors.cases.activations import noisy
 from vectors.kit.activation import int8
 from vectors.kit.computed import computed
 from vectors.kit.noise import noise
+from vectors.kit.recipe import Formula, Recipe
+from vectors.kit.recipe_matvec import RecipeMatvec
 from vectors.kit.rounding import Matvec
 from vectors.kit.tensor import Int4
 
@@ -111,3 +113,29 @@ def matvec_shape_binary16(shape: tuple[int, int]) -> Matvec:
     return Matvec(
         "binary16", weight(*shape), [noisy(shape[1] + 31, shape[1]), noisy(shape[1] + 33, shape[1])]
     )
+
+
+@computed("matvec", "LLQ-NUM-3", "LLQ-ACT-7", "LLQ-ACT-8", cases=FORMATS)
+def matvec_very_long_rows(format_: str) -> RecipeMatvec:
+    """Rows of 16450 elements, which are 258 blocks; inputs {}, all of them integers."""
+    cols = 16450
+    formulas = {
+        "code": Formula(0, 15, 71),
+        "scale": Formula(0x2400, 0x3FF, 72),
+        "zero_point": Formula(seed=73, choices=(5, 7, 8)),
+    }
+    inputs = [[float(noise(seed, c) % 255) - 127 for c in range(cols - 1)] + [127.0] for seed in (74, 75)]
+    return RecipeMatvec(format_, Recipe("weight", (3, cols), formulas), inputs)
+
+
+@computed("matvec", "LLQ-ACT-7", "LLQ-NUM-3")
+def matvec_extreme_blocks() -> Matvec:
+    """INT8 codes 127, weight codes 15 and zero_point -128: block dot products of 64 * 143 * 127, and near."""
+    tensor = Int4(
+        "weight",
+        (4, 128),
+        code=lambda r, c: 15 - (r * (noise(76, c) & 1)),
+        scale=lambda _i, j: 0x2C00 + 0x123 * j,
+        zero_point=lambda _i, _j: -128,
+    )
+    return Matvec("int8", tensor, [[1.0] * 128, [-3.0] * 128, [*[2.0] * 64, *[-2.0] * 64]])

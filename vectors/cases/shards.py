@@ -107,3 +107,27 @@ def preamble_length(data: bytes) -> Package:
 def preamble_reserved(offset: int) -> Package:
     """Byte {} of a preamble is 1: every reserved byte MUST be zero."""
     return control_raw().poke(offset, b"\1")
+
+
+SECOND: dict[str, tuple[str, int, bytes]] = {
+    "version": ("LLQ-SHARD-3", 8, struct.pack("<HH", 1, 1)),
+    "index": ("LLQ-SHARD-4", 12, struct.pack("<I", 0)),
+    "count": ("LLQ-SHARD-4", 16, struct.pack("<I", 3)),
+    "length": ("LLQ-SHARD-5", 24, struct.pack("<Q", 3072 + 256)),
+    "reserved byte": ("LLQ-SHARD-6", 23, b"\1"),
+}
+
+
+def of_the_second_shard(rule: str) -> None:
+    """Register the vectors of a rule whose error is in the preamble of the second of two shards."""
+    cases = {name: (offset, data) for name, (of, offset, data) in SECOND.items() if of == rule}
+
+    @invalid(rule, cases=cases)
+    def second_preamble(change: tuple[int, bytes]) -> Package:
+        """The {} in the preamble of the second of two shards is wrong."""
+        offset, data = change
+        return control_shards().poke(offset, data, index=1)
+
+
+for _rule in ("LLQ-SHARD-3", "LLQ-SHARD-4", "LLQ-SHARD-5", "LLQ-SHARD-6"):
+    of_the_second_shard(_rule)

@@ -66,3 +66,38 @@ def prompt_without_bos(text: str) -> Tokenize:
 def prompt_with_another_bos() -> Tokenize:
     """bos_token_id names another token than the post-processor would add."""
     return Tokenize(BPE, f"{BEGIN}hello", START)
+
+
+CHARACTERS = {
+    "CR LF and CR": "hello\r\nworld\r\r\n\rlo\r",
+    "NUL": "he\0llo\0\0 world\0",
+    "control characters": "\x01he\x1b[0mllo\x7f \x85world\v\f\x1f",
+    "zero-width characters": "he\u200bllo\u200d\u2060 w\u00adorld\u200e",
+    "a byte order mark": "\ufeffhello\ufeff world",
+    "spaces of other kinds": "hello\u00a0world\u2003lo\u3000\u2028\u2029lo",
+    "spaces before punctuation": "hello , world ! lo 's do n't ? i 'm . we 've  he 're .",
+    "characters outside Unicode's first plane": "\U0001d54f\U0001f1e9\U0001f1ea\U00020000",
+}
+
+
+@computed("tokenize", "LLQ-TOK-1", cases=CHARACTERS)
+def prompt_with(text: str) -> Tokenize:
+    """A prompt with {}: none is changed or left out, on the way to ids or back."""
+    return Tokenize(BPE, text, BEGIN)
+
+
+LONG = {"90": "hello wor" * 45, "700": "xyz, " * 140}
+
+
+@computed("tokenize", "LLQ-TOK-1", cases=LONG)
+def long_prompt(text: str) -> Tokenize:
+    """A prompt of {} tokens after BOS, all of which count."""
+    return Tokenize(BPE, text, BEGIN)
+
+
+@computed(
+    "tokenize", "LLQ-TOK-1", cases={"words": "hello world", "an end token": f"hello{END}", "nothing": ""}
+)
+def prompt_with_end_tokens(text: str) -> Tokenize:
+    """The package names end tokens, and the prompt is {}: none MUST be put after it."""
+    return Tokenize(BPE, text, BEGIN, (END, START))

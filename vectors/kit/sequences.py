@@ -108,12 +108,16 @@ class Logits:
 
 @dataclass(frozen=True)
 class Generate:
-    """Greedy generation, which every legal execution continues in the same way."""
+    """Greedy generation, which every legal execution continues in the same way.
+
+    preceding: prompts of answers that precede, of the same package.
+    """
 
     subject: Subject
     tokens: Sequence[int]
     max_tokens: int
     eos: Sequence[int]
+    preceding: Sequence[Sequence[int]] = ()
 
     def choices(self, weights: Weights) -> tuple[list[int], list[Vector]]:
         """Return the ids generated, and the logits they (and the id that ended them) were chosen from."""
@@ -150,4 +154,6 @@ class Generate:
             "expected": ids,
             "margin": margin,
         }
+        if self.preceding:
+            entry["preceding"] = [list(prompt) for prompt in self.preceding]
         return entry, packaged(home, package.seal().files)

@@ -123,11 +123,12 @@ class Bpe:
 
 @dataclass(frozen=True)
 class Tokenize:
-    """A prompt, and the text of `bos_token_id` or None."""
+    """A prompt, the text of `bos_token_id` or None, and the texts of `eos_token_ids`."""
 
     bpe: Bpe
     text: str
     bos: str | None
+    eos: tuple[str, ...] = ()
 
     def answer(self, home: str) -> Answer:
         """Return the ids and their text."""
@@ -135,7 +136,8 @@ class Tokenize:
         bos = None if self.bos is None else self.bpe.special_id(self.bos)
         if bos is not None and ids[:1] != [bos]:
             ids = [bos, *ids]
-        members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": [], "chat_template": None}
+        eos = [self.bpe.special_id(text) for text in self.eos]
+        members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": eos, "chat_template": None}
         package = assemble([Raw("weight", "f16", (4,), lambda index: finite16(1, index))])
         package.attach("tokenizer", "tokenizer.json", self.bpe.json(), **members)
         entry = {"package": f"{home}/package", "text": self.text, "ids": ids, "decoded": self.bpe.decode(ids)}

@@ -9,26 +9,31 @@ from typing import Literal
 
 from . import (
     attention,
+    context,
+    counts,
     decoding,
     feed_forward,
     frame,
     generation,
     masks,
     matmul,
+    narrow,
     partial,
     precision,
     refusals,
     rounding,
     sequences,
+    tails,
     tokenization,
     validation,
+    width,
 )
 from .mutant import MUTANTS, Mutant
 from .runtime import MutantRuntime
 
 MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
-    *(feed_forward, sequences, generation, tokenization),
+    *(context, width, counts, tails, narrow, feed_forward, sequences, generation, tokenization),
 )
 CHECK_ORDER = (
     "decode",

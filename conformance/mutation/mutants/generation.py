@@ -186,3 +186,49 @@ def last_prompt_token_twice(seam: Seam) -> None:
 @mutant("token 0 put in front of the prompt", "GEN-1", "generate")
 def generation_begins_with_token_0(seam: Seam) -> None:
     _generate(seam, lambda original, decoder, prompt, most, ends: original(decoder, [0, *prompt], most, ends))
+
+
+@mutant("the last token of the vocabulary never chosen", "GEN-1", "generate")
+def last_token_never_chosen(seam: Seam) -> None:
+    _choose(seam, lambda logits: int(logits[:-1].argmax()))
+
+
+@mutant("the first token of the vocabulary never chosen", "GEN-1", "generate")
+def first_token_never_chosen(seam: Seam) -> None:
+    _choose(seam, lambda logits: 1 + int(logits[1:].argmax()))
+
+
+@mutant("the largest of logits in binary16", "ACT-9", "generate")
+def argmax_in_binary16(seam: Seam) -> None:
+    _choose(seam, lambda logits: int(logits.astype(np.float16).argmax()))
+
+
+def _capped(seam: Seam, limit: int) -> None:
+    _generate(
+        seam,
+        lambda original, decoder, prompt, most, ends: original(decoder, prompt, min(most, limit), ends),
+    )
+
+
+@mutant("at most 32 tokens, whatever max_tokens is", "GEN-2", "generate")
+def max_tokens_capped_at_32(seam: Seam) -> None:
+    _capped(seam, 32)
+
+
+@mutant("at most 128 tokens, whatever max_tokens is", "GEN-2", "generate")
+def max_tokens_capped_at_128(seam: Seam) -> None:
+    _capped(seam, 128)
+
+
+@mutant("KV cache kept from answer to answer", "DEC-17", "generate")
+def cache_kept_between_answers(seam: Seam) -> None:
+    def kept(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        key = str(decoder._package.directory)  # noqa: SLF001 - a seam
+        sequence = seam.memory.setdefault(key, decoder.start())
+        decoder.start = lambda: sequence
+        tokens: Iterator[int] = original(decoder, prompt, most, ends)
+        return tokens
+
+    _generate(seam, kept)

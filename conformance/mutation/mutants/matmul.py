@@ -18,7 +18,7 @@ _matrix: Any = matrix
 """Its functions as they are at the time, perhaps another mutant's."""
 
 
-def _product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
+def replace_product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
     """Multiply rounded inputs [n, cols] and weights [rows, cols] of INT4 matrices in another way."""
 
     def mutate(_original: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +45,7 @@ def sums_in_binary16(seam: Seam) -> None:
         terms = (a[:, None] * weights).astype(np.float16)
         return terms.cumsum(axis=-1, dtype=np.float16)[..., -1].astype(np.float64)
 
-    _product(seam, narrow)
+    replace_product(seam, narrow)
 
 
 @mutant("products rounded to binary16 before they are added", "ACT-8", "matvec")
@@ -53,7 +53,7 @@ def products_in_binary16(seam: Seam) -> None:
     def narrow(a: Array, weights: Array) -> Array:
         return np.asarray((a[:, None] * weights).astype(np.float16).astype(np.float64).sum(axis=-1))
 
-    _product(seam, narrow)
+    replace_product(seam, narrow)
 
 
 @mutant("the sum of each block rounded to binary16", "ACT-8", "matvec")
@@ -63,17 +63,17 @@ def block_sums_in_binary16(seam: Seam) -> None:
         blocks = [a[:, edge : edge + ROWS] @ weights[:, edge : edge + ROWS].T for edge in edges]
         return np.asarray(np.sum([block.astype(np.float16).astype(np.float64) for block in blocks], axis=0))
 
-    _product(seam, narrow)
+    replace_product(seam, narrow)
 
 
 @mutant("results of matmuls in binary16", "NUM-3", "matvec")
 def result_in_binary16(seam: Seam) -> None:
-    _product(seam, lambda a, weights: (a @ weights.T).astype(np.float16).astype(np.float64))
+    replace_product(seam, lambda a, weights: (a @ weights.T).astype(np.float16).astype(np.float64))
 
 
 @mutant("weights rounded to binary16 in matmul", "NUM-3", "matvec")
 def matmul_weights_in_binary16(seam: Seam) -> None:
-    _product(seam, lambda a, weights: a @ weights.astype(np.float16).astype(np.float64).T)
+    replace_product(seam, lambda a, weights: a @ weights.astype(np.float16).astype(np.float64).T)
 
 
 @mutant("weights rounded to bfloat16 in matmul", "NUM-3", "matvec")
@@ -82,7 +82,7 @@ def matmul_weights_in_bfloat16(seam: Seam) -> None:
         bits = weights.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
         return a @ bits.view(np.float32).astype(np.float64).T
 
-    _product(seam, narrow)
+    replace_product(seam, narrow)
 
 
 def _sum_of_columns(keep: Callable[[int], int]) -> Callable[[Array, Array], Array]:
@@ -92,12 +92,12 @@ def _sum_of_columns(keep: Callable[[int], int]) -> Callable[[Array, Array], Arra
 
 @mutant("columns after the last full block left out of sums", "NUM-3", "matvec")
 def last_columns_skipped(seam: Seam) -> None:
-    _product(seam, _sum_of_columns(lambda cols: cols // ROWS * ROWS))
+    replace_product(seam, _sum_of_columns(lambda cols: cols // ROWS * ROWS))
 
 
 @mutant("the last column left out of sums", "NUM-3", "matvec")
 def last_column_skipped(seam: Seam) -> None:
-    _product(seam, _sum_of_columns(lambda cols: cols - 1))
+    replace_product(seam, _sum_of_columns(lambda cols: cols - 1))
 
 
 def _rows(change: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
@@ -110,12 +110,12 @@ def last_rows_skipped(seam: Seam) -> None:
         computed = np.arange(len(rows)) < len(rows) // ROWS * ROWS
         return rows * computed[:, None]
 
-    _product(seam, _rows(full_blocks_only))
+    replace_product(seam, _rows(full_blocks_only))
 
 
 @mutant("the last row left zero", "NUM-3", "matvec")
 def last_row_skipped(seam: Seam) -> None:
-    _product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
+    replace_product(seam, _rows(lambda rows: rows * (np.arange(len(rows)) < len(rows) - 1)[:, None]))
 
 
 @mutant("rows after the first 64 read one row too far", "NUM-3", "matvec")
@@ -123,7 +123,7 @@ def split_binding_off_by_one(seam: Seam) -> None:
     def shifted(rows: Array) -> Array:
         return np.concatenate([rows[:ROWS], rows[ROWS + 1 :], np.zeros_like(rows[ROWS : ROWS + 1])])
 
-    _product(seam, _rows(shifted))
+    replace_product(seam, _rows(shifted))
 
 
 @mutant("the sums of half the invocations lost: subgroups taken for 32", "NUM-3", "matvec")
@@ -132,12 +132,12 @@ def subgroups_of_32(seam: Seam) -> None:
         mask = np.arange(weights.shape[1]) % ROWS < ROWS // 2
         return (a * mask) @ weights.T
 
-    _product(seam, half)
+    replace_product(seam, half)
 
 
 @mutant("the product of the first vector for all", "ACT-3", "matvec")
 def matmul_only_first_vector(seam: Seam) -> None:
-    _product(seam, lambda a, weights: np.repeat(a[:1] @ weights.T, len(a), axis=0))
+    replace_product(seam, lambda a, weights: np.repeat(a[:1] @ weights.T, len(a), axis=0))
 
 
 def _integers(seam: Seam, dots: Callable[[Array, Array, Array], Array]) -> None:
@@ -217,3 +217,11 @@ def matmul_zero_point_wrapped(seam: Seam) -> None:
         return dot - zero * total.astype(np.int64).astype(np.int8)
 
     _integers(seam, wrapped)
+
+
+@mutant("dot products of blocks clipped at 2^19", "ACT-7", "matvec")
+def dot_clipped_at_2_19(seam: Seam) -> None:
+    def clipped(dot: Array, zero: Array, total: Array) -> Array:
+        return np.clip(dot - zero * total, -(2.0**19), 2.0**19)
+
+    _integers(seam, clipped)

@@ -130,6 +130,27 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
 """Name, title, rule, and which of the rule's findings are overlooked."""
 
 
+FIRST_SHARD = "-00001-of-"
+
+for _rule, _what in {
+    "PKG-7": "kinds of files",
+    "HASH-1": "hashes of parts",
+    "SHARD-2": "magics",
+    "SHARD-3": "versions of preambles",
+    "SHARD-4": "indices and counts of preambles",
+    "SHARD-5": "lengths of preambles",
+    "SHARD-6": "reserved bytes of preambles",
+}.items():
+    PARTIAL += (
+        (
+            f"{_rule.lower()}-of-later-shards-unchecked",
+            f"{_what} checked in the first shard alone",
+            _rule,
+            lambda finding: ".llq" in (finding.where.file or "") and FIRST_SHARD not in finding.where.file,
+        ),
+    )
+
+
 def _part_of(rule: str, drop: Drop) -> Drop:
     return lambda finding: finding.rule == rule and drop(finding)
 

@@ -16,7 +16,7 @@ _forward: Any = forward
 """Its functions as they are at the time, perhaps another mutant's."""
 
 
-def _layers(seam: Seam, count: Callable[[int, int], int]) -> None:
+def change_binary16_layers(seam: Seam, count: Callable[[int, int], int]) -> None:
     """Round the inputs of another number of layers to binary16; count(fp16_layers, all layers)."""
 
     def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,32 +36,32 @@ def _layers(seam: Seam, count: Callable[[int, int], int]) -> None:
 
 @mutant("fp16_layers ignored, INT8 throughout", "ACT-1")
 def int8_throughout(seam: Seam) -> None:
-    _layers(seam, lambda _count, _all: 0)
+    change_binary16_layers(seam, lambda _count, _all: 0)
 
 
 @mutant("fp16_layers ignored, binary16 throughout", "ACT-2")
 def binary16_throughout(seam: Seam) -> None:
-    _layers(seam, lambda _count, count: count)
+    change_binary16_layers(seam, lambda _count, count: count)
 
 
 @mutant("one binary16 layer too many", "ACT-2")
 def binary16_layers_plus_1(seam: Seam) -> None:
-    _layers(seam, lambda count, _all: count + 1)
+    change_binary16_layers(seam, lambda count, _all: count + 1)
 
 
 @mutant("one binary16 layer too few", "ACT-1")
 def binary16_layers_minus_1(seam: Seam) -> None:
-    _layers(seam, lambda count, _all: max(count - 1, 0))
+    change_binary16_layers(seam, lambda count, _all: max(count - 1, 0))
 
 
 @mutant("fp16_layers taken for 2", "ACT-2")
 def binary16_layers_taken_for_2(seam: Seam) -> None:
-    _layers(seam, lambda _count, _all: 2)
+    change_binary16_layers(seam, lambda _count, _all: 2)
 
 
 @mutant("fp16_layers taken for 1", "ACT-2")
 def binary16_layers_taken_for_1(seam: Seam) -> None:
-    _layers(seam, lambda _count, _all: 1)
+    change_binary16_layers(seam, lambda _count, _all: 1)
 
 
 @mutant("binary16 in the last fp16_layers layers, not the first", "ACT-1")

@@ -134,3 +134,70 @@ def special_tokens_in_text(seam: Seam) -> None:
         return ids if bos is None else [bos, *ids]
 
     seam.replace(TextTokenizer, "encode", encode)
+
+
+@mutant("an end token put after the prompt", "TOK-1", "tokenize")
+def eos_appended(seam: Seam) -> None:
+    seam.wrap(
+        TextTokenizer,
+        "encode",
+        lambda encode: lambda self, prompt: encode(self, prompt) + list(self.entry.eos_token_ids[:1]),
+    )
+
+
+def _cut(seam: Seam, most: int) -> None:
+    """Keep the first tokens of a prompt alone."""
+    seam.wrap(TextTokenizer, "encode", lambda encode: lambda self, prompt: encode(self, prompt)[:most])
+
+
+@mutant("prompts cut after 64 tokens", "TOK-1", "tokenize")
+def prompt_cut_at_64(seam: Seam) -> None:
+    _cut(seam, 64)
+
+
+@mutant("prompts cut after 512 tokens", "TOK-1", "tokenize")
+def prompt_cut_at_512(seam: Seam) -> None:
+    _cut(seam, 512)
+
+
+@mutant("line ends of a prompt changed to LF", "TOK-1", "tokenize")
+def prompt_line_ends(seam: Seam) -> None:
+    _prompt(seam, lambda prompt: prompt.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+@mutant("a prompt that ends at its first NUL", "TOK-1", "tokenize")
+def prompt_ends_at_nul(seam: Seam) -> None:
+    _prompt(seam, lambda prompt: prompt.partition("\0")[0])
+
+
+def _without(seam: Seam, category: str) -> None:
+    """Leave out the characters of a general category of Unicode, except line feeds and tabs."""
+    _prompt(
+        seam,
+        lambda prompt: "".join(c for c in prompt if c in "\n\t" or unicodedata.category(c) != category),
+    )
+
+
+@mutant("control characters left out of a prompt", "TOK-1", "tokenize")
+def prompt_without_control_characters(seam: Seam) -> None:
+    _without(seam, "Cc")
+
+
+@mutant("zero-width characters left out of a prompt", "TOK-1", "tokenize")
+def prompt_without_zero_width_characters(seam: Seam) -> None:
+    _without(seam, "Cf")
+
+
+@mutant("a byte order mark left out of a prompt", "TOK-1", "tokenize")
+def prompt_without_byte_order_mark(seam: Seam) -> None:
+    _prompt(seam, lambda prompt: prompt.removeprefix("\ufeff"))
+
+
+@mutant("spaces before punctuation left out of decoded text", "TOK-1", "tokenize")
+def decoded_text_cleaned_up(seam: Seam) -> None:
+    def cleaned(text: str) -> str:
+        for piece in (" .", " ?", " !", " ,", " n't", " 'm", " 's", " 've", " 're"):
+            text = text.replace(piece, piece[1:])
+        return text
+
+    seam.wrap(TextTokenizer, "decode", lambda decode: lambda self, ids: cleaned(decode(self, ids)))
