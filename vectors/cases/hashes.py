@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vectors.cases.control import (
     BIAS,
+    BIAS_TENSOR,
     PACKED,
     SCALE,
     SLOT,
+    WEIGHT_TENSOR,
     ZERO_POINT,
     control,
     control_files,
     control_parts,
     control_shards,
 )
-from vectors.kit.package import Package, Sealed, digest_of
+from vectors.kit.package import Package, Sealed, assemble, digest_of
 from vectors.kit.registry import invalid
 
 PART = "/tensors/1/parts/0/sha256"
@@ -41,6 +45,29 @@ def bit_flipped_in(place: tuple[int, int]) -> Sealed:
     sealed = control().seal()
     name = "vector-00001-of-00001.llq"
     sealed.files[name] = flipped(sealed.files[name], *place)
+    return sealed
+
+
+def beside_sound_tensors() -> Package:
+    """Return the control with one more tensor, so that the matrix is between raw tensors."""
+    return assemble([BIAS_TENSOR, WEIGHT_TENSOR, replace(BIAS_TENSOR, name="x")])
+
+
+@invalid("LLQ-HASH-1", "LLQ-READ-4", "LLQ-READ-7")
+def damaged_tensor_between_sound_tensors() -> Sealed:
+    """A bit of the matrix is flipped; the tensors before and behind it are sound."""
+    sealed = beside_sound_tensors().seal()
+    name = "vector-00001-of-00001.llq"
+    sealed.files[name] = flipped(sealed.files[name], PACKED)
+    sealed.damaged = ("weight",)
+    return sealed
+
+
+@invalid("LLQ-DEQ-1", "LLQ-READ-4", "LLQ-READ-7")
+def bad_scale_between_sound_tensors() -> Sealed:
+    """The scale of the matrix is 0, and its hash fits; the tensors before and behind it are sound."""
+    sealed = beside_sound_tensors().poke(SCALE, b"\0\0").seal()
+    sealed.damaged = ("weight",)
     return sealed
 
 
