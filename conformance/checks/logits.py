@@ -29,9 +29,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         number for number, answer in enumerate(answers) if _outside_bound(answer, expected, bound)
     ]
     if not failing_splits:
-        return accepted_excess(
-            vector, lambda excess: runtime.logits(package, excess, [len(excess) - 1, 1])
-        )
+        return accepted_excess(vector, lambda excess: runtime.logits(package, excess, [len(excess) - 1, 1]))
     answer = answers[failing_splits[0]]
     lines = [
         f"  tokens     {tokens}",

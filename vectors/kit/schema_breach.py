@@ -136,11 +136,17 @@ class _Breaker:
             name = next(name for name in (f"0{NUMBER}", f"A{NUMBER}") if self.accepts(name))
             text = f'"{name}":{canonical(next(iter(value.values())))},'
         else:
-            item = value[0] if value else sample(schema["items"])
+            text = f"{canonical(value[0] if value else sample(schema['items']))},"
             if schema.get("uniqueItems"):
-                item = 1 if isinstance(item, int) else _numbered(item, schema["items"]["pattern"])
-            text = f"{canonical(item)}{NUMBER if item == 1 else ''},"
+                text = f"{self.distinct_item()},"
         return Repetition(self.site.steps, text, count)
+
+    def distinct_item(self) -> str:
+        """Return the text of an item that differs from repetition to repetition."""
+        value, items = self.site.value, self.site.schema["items"]
+        if value and isinstance(value[0], int):
+            return f"1{NUMBER}"
+        return canonical(_numbered(value[0] if value else sample(items), items["pattern"]))
 
     def accepts(self, name: str) -> bool:
         """Return whether the names of the members begin with such a character."""
