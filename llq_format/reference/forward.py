@@ -89,7 +89,7 @@ class Decoder:
         return rms_norm(x, self.norm, eps)
 
     def check_positions(self, count: int) -> None:
-        """Raise ContextError if a sequence of `count` positions does not fit into the context (LLQ-DEC-22)."""
+        """Raise ContextError if a sequence of `count` positions does not fit into the context."""
         context = self.model.context_length
         if count > context:
             raise ContextError(f"{count} positions do not fit into a context of {context}")

@@ -7,14 +7,14 @@ from functools import cache
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from llq_format.metadata import schema as reference
 from tests.support.repository import ROOT, VECTORS
 from vectors.cases.keywords import UNREACHABLE, all_breaches
 from vectors.kit.schema_breach import IGNORED
+from vectors.kit.schema_sites import matches
 from vectors.kit.splice import applied
 
 Json = Any
@@ -23,7 +23,23 @@ RULES = {
     "metadata": {*(f"LLQ-META-{n}" for n in range(1, 6)), "LLQ-PKG-3", "LLQ-TENSOR-1"},
     "program": {"LLQ-PROG-3", "LLQ-PROG-4"},
 }
-STRUCTURE = IGNORED - {"$schema", "$id", "$comment", "title", "description"}
+
+
+def integer(_checker: TypeChecker, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def pattern(_validator: Any, expected: str, value: object, _schema: Any) -> Iterator[ValidationError]:
+    if isinstance(value, str) and not matches(expected, value):
+        yield ValidationError(f"{value!r} does not match {expected!r}")
+
+
+STRICT: Any = extend(  # type: ignore[no-untyped-call]  # untyped in the stubs
+    Draft202012Validator,
+    validators={"pattern": pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", integer),
+)
+"""The validator as META-4 and META-5 read integers and patterns."""
 
 
 @cache
@@ -51,11 +67,7 @@ def places(node: dict[str, Json], at: Place = ()) -> Iterator[Place]:
 
 def errors(value: Json, root: dict[str, Json]) -> list[ValidationError]:
     """Return the violations; a value of a wrong type violates no other keyword (META-6)."""
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", reference._is_integer)
-    strict: Any = extend(  # type: ignore[no-untyped-call]  # untyped in the stubs
-        Draft202012Validator, validators={"pattern": reference._pattern}, type_checker=types
-    )
-    found = list(strict(root).iter_errors(value))
+    found = list(STRICT(root).iter_errors(value))
     mistyped = {tuple(error.absolute_path) for error in found if error.validator == "type"}
     return [e for e in found if e.validator == "type" or tuple(e.absolute_path) not in mistyped]
 
@@ -71,13 +83,13 @@ def violated(name: str, error: ValidationError) -> Iterator[Place]:
         node, at = node[step], (*at, step)
         if step == "required":
             yield from ((*at, member) for member in node if f"{member!r} is a" in error.message)
-        elif at[-2:-1] not in {("properties",)} and step != "properties":
+        elif at[-2:-1] != ("properties",) and step != "properties":
             yield at
 
 
 @cache
 def documents(name: str) -> dict[str, Json]:
-    """Return the values of the file that a schema describes, in the vectors whose rule is about the schema."""
+    """Return the values of the described file in the vectors whose rule is about the schema."""
     found = {}
     index = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))["vectors"]
     for vector in index:
@@ -95,9 +107,9 @@ def shown(name: str) -> dict[Place, str]:
     """Return the keywords that a vector violates alone, each with one of the vectors."""
     found: dict[Place, str] = {}
     for vector, value in documents(name).items():
-        first, *others = errors(value, schema(name)) or [None]
-        if first is not None and not others:
-            found.update(dict.fromkeys(violated(name, first), vector))
+        all_errors = errors(value, schema(name))
+        if len(all_errors) == 1:
+            found.update(dict.fromkeys(violated(name, all_errors[0]), vector))
     return found
 
 

@@ -158,6 +158,8 @@ def _violation(keyword: str, site: Site) -> Json:
     schema, value = site.schema, site.value
     if keyword == "type" and site.named:
         return value
+    if keyword == "$ref":
+        return "-" if site.named else None
     if keyword in {"minimum", "maximum", "multipleOf"}:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return _number(keyword, schema) if number else value
@@ -169,7 +171,7 @@ def _violation(keyword: str, site: Site) -> Json:
 
 def _number(keyword: str, schema: dict[str, Json]) -> float:
     limit: float = schema[keyword]
-    step = schema.get("multipleOf", 1)
+    step: int = schema.get("multipleOf", 1)
     if keyword == "multipleOf":
         return int(schema["minimum"]) + 1
     if "integer" in schema["type"]:
@@ -181,7 +183,6 @@ def _number(keyword: str, schema: dict[str, Json]) -> float:
 
 VIOLATIONS: dict[str, Callable[[dict[str, Json], Json], Json]] = {
     "type": lambda schema, _: next(value for value in (None, "a", True) if not is_of(value, schema["type"])),
-    "$ref": lambda _, value: "-" if isinstance(value, str) else None,
     "const": lambda *_: "other",
     "enum": lambda *_: "other",
     "pattern": lambda schema, _: next(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import llq_format
+from llq_format.metadata.model import ContextError
 from llq_format.reference import Decoder
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution.executor import Executor
