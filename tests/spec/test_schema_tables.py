@@ -37,7 +37,6 @@ NAMED = {
     "file_name": "as PKG-3 states",
     "tensor_name": "as TENSOR-1 states",
     "extension_names": "array of 0 to 64 extension names, unique",
-    "extensions": "extension",
     "pass": "each an array of 1 to 262,144 *dispatches*",
     "entry_point": "a name of an entry point",
 }
