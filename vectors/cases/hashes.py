@@ -53,7 +53,7 @@ def beside_sound_tensors() -> Package:
     return assemble([BIAS_TENSOR, WEIGHT_TENSOR, replace(BIAS_TENSOR, name="x")])
 
 
-@invalid("LLQ-HASH-1", "LLQ-READ-4", "LLQ-READ-7")
+@invalid("LLQ-HASH-1", "LLQ-READ-4")
 def damaged_tensor_between_sound_tensors() -> Sealed:
     """A bit of the matrix is flipped; the tensors before and behind it are sound."""
     sealed = beside_sound_tensors().seal()
@@ -63,7 +63,7 @@ def damaged_tensor_between_sound_tensors() -> Sealed:
     return sealed
 
 
-@invalid("LLQ-DEQ-1", "LLQ-READ-4", "LLQ-READ-7")
+@invalid("LLQ-DEQ-1", "LLQ-READ-4")
 def bad_scale_between_sound_tensors() -> Sealed:
     """The scale of the matrix is 0, and its hash fits; the tensors before and behind it are sound."""
     sealed = beside_sound_tensors().poke(SCALE, b"\0\0").seal()
