@@ -48,15 +48,15 @@ def bit_flipped_in(place: tuple[int, int]) -> Sealed:
     return sealed
 
 
-def beside_sound_tensors() -> Package:
-    """Return the control with one more tensor, so that the matrix is between raw tensors."""
+def three_tensors() -> Package:
+    """Return the control with one more raw tensor, which follows the matrix."""
     return assemble([BIAS_TENSOR, WEIGHT_TENSOR, replace(BIAS_TENSOR, name="x")])
 
 
 @invalid("LLQ-HASH-1", "LLQ-READ-4")
 def damaged_tensor_between_sound_tensors() -> Sealed:
-    """A bit of the matrix is flipped; the tensors before and behind it are sound."""
-    sealed = beside_sound_tensors().seal()
+    """A bit of the matrix is flipped; the tensors before and after it are sound."""
+    sealed = three_tensors().seal()
     name = "vector-00001-of-00001.llq"
     sealed.files[name] = flipped(sealed.files[name], PACKED)
     sealed.damaged = ("weight",)
@@ -65,8 +65,8 @@ def damaged_tensor_between_sound_tensors() -> Sealed:
 
 @invalid("LLQ-DEQ-1", "LLQ-READ-4")
 def bad_scale_between_sound_tensors() -> Sealed:
-    """The scale of the matrix is 0, and its hash fits; the tensors before and behind it are sound."""
-    sealed = beside_sound_tensors().poke(SCALE, b"\0\0").seal()
+    """The scale of the matrix is 0, and its hash fits; the tensors before and after it are sound."""
+    sealed = three_tensors().poke(SCALE, b"\0\0").seal()
     sealed.damaged = ("weight",)
     return sealed
 

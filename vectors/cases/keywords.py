@@ -25,7 +25,7 @@ SCHEMAS = Path(__file__).parents[2] / "spec/schema"
 DEFINITIONS = {"model", "layer", "attention", "ffn", "part", "token_id", "tokenizer"}
 """Definitions of the schema of metadata.json whose keywords are violated here; `schema` has the others."""
 
-SLOW = "so many items take a reader seconds"
+SLOW = "a reader needs seconds for this number of items"
 UNREACHABLE: dict[tuple[str, Steps], str] = {
     ("metadata", ("properties", "version", "const")): "another string violates VER-1, of an earlier stage",
     ("metadata", ("properties", "shards", "maxItems")): SLOW,

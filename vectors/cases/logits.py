@@ -165,7 +165,7 @@ def experts_int8() -> Logits:
 
 
 def loud(index: int, value: float) -> float:
-    """Return the weights of a norm of which two elements exceed binary16 behind it."""
+    """Return the weights of a norm after which two elements exceed binary16."""
     return 48000.0 if index in {3, 20} else value
 
 

@@ -138,7 +138,7 @@ def norm_in_int4() -> Package:
 BROKEN_PARTS = {
     "a shard that does not exist": ("LLQ-PART-3", "shard", 7),
     "a length of 5 bytes": ("LLQ-PART-5", "byte_length", 5),
-    "an offset beyond its shard": ("LLQ-PART-6", "offset", 1 << 20),
+    "an offset outside its shard": ("LLQ-PART-6", "offset", 1 << 20),
 }
 
 
@@ -148,26 +148,26 @@ def flat_matrix_whose_part_has(change: tuple[str, int]) -> Package:
     return control().set("/tensors/1/shape", [40]).set(f"/tensors/1/parts/0/{member}", value)
 
 
-def flat_matrix_beside(change: tuple[str, int]) -> Package:
+def flat_matrix_and_part_that_has(change: tuple[str, int]) -> Package:
     """An INT4 tensor has one dimension, and the part of another tensor has {}."""
     member, value = change
     return control().set("/tensors/1/shape", [40]).set(f"/tensors/0/parts/0/{member}", value)
 
 
 for words, (rule, *broken) in BROKEN_PARTS.items():
-    for case in (flat_matrix_whose_part_has, flat_matrix_beside):
+    for case in (flat_matrix_whose_part_has, flat_matrix_and_part_that_has):
         invalid("LLQ-TENSOR-6", rule, "LLQ-READ-1", cases={words: broken})(case)
 
 
 @invalid("LLQ-TENSOR-7", "LLQ-PART-3", "LLQ-READ-1")
-def huge_tensor_beside_an_unknown_shard() -> Package:
+def huge_tensor_and_an_unknown_shard() -> Package:
     """A tensor has more than 2^53 - 1 elements, and the part of another tensor is in shard 7."""
     package = control_raw().set("/tensors/1/shape", [2**31 - 1, 2**31 - 1])
     return package.set("/tensors/0/parts/0/shard", 7)
 
 
 @invalid("LLQ-TENSOR-3", "LLQ-PART-3", "LLQ-READ-1")
-def missing_tensor_beside_an_unknown_shard() -> Package:
+def missing_tensor_and_an_unknown_shard() -> Package:
     """A model lacks a tensor, its matrix has one dimension, and a part is in shard 7."""
     package = control_model().set("/tensors/2/shape", [8]).set("/tensors/0/parts/0/shard", 7)
     return package.remove("/tensors/1")

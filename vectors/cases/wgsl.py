@@ -34,12 +34,12 @@ VARIED = {
         "@compute @workgroup_size(64)\nfn touch(",
         "@compute // one\n@workgroup_size( // (65)\n 64 // 64)\n) //\nfn // @compute\ntouch // touch(\n (",
     ),
-    "a line comment directly behind @compute": replaced("@compute ", "@compute//\n"),
+    "a line comment directly after @compute": replaced("@compute ", "@compute//\n"),
     "the words of stages without @": replaced(
         "  return (word & 255u) + 1u;",
         "  let vertex = word & 255u;\n  let compute = vertex;\n  return compute + 1u;",
     ),
-    "frames behind a space": replaced("// The same", " //: end step_packed\n //: begin other\n// The same"),
+    "frames after a space": replaced("// The same", " //: end step_packed\n //: begin other\n// The same"),
     "an entry point that no pipeline names": replaced(
         "@compute", "@compute @workgroup_size(1) fn other() {\n}\n\n@compute"
     ),
@@ -129,15 +129,15 @@ ENTRY_POINTS = {
     "a size with a suffix": "@compute @workgroup_size(64u)\nfn touch(",
     "its attributes exchanged": "@workgroup_size(64) @compute\nfn touch(",
     "no workgroup size": "@compute\nfn touch(",
-    "a comma behind its only size": "@compute @workgroup_size(64,)\nfn touch(",
-    "a comma behind its last size": "@compute @workgroup_size(8, 8, 1,)\nfn touch(",
+    "a comma after its only size": "@compute @workgroup_size(64,)\nfn touch(",
+    "a comma after its last size": "@compute @workgroup_size(8, 8, 1,)\nfn touch(",
     "a size with a leading zero": "@compute @workgroup_size(064)\nfn touch(",
     "a size of hexadecimal digits": "@compute @workgroup_size(0x40)\nfn touch(",
-    "a space behind the @": "@ compute @workgroup_size(64)\nfn touch(",
-    "a line behind the @": "@\ncompute @workgroup_size(64)\nfn touch(",
+    "a space after the @": "@ compute @workgroup_size(64)\nfn touch(",
+    "a line feed after the @": "@\ncompute @workgroup_size(64)\nfn touch(",
     "a space before the parenthesis of its sizes": "@compute @workgroup_size (64)\nfn touch(",
-    "no space behind compute": "@compute@workgroup_size(64)\nfn touch(",
-    "an attribute behind its sizes": "@compute @workgroup_size(64) @must_use\nfn touch(",
+    "no space after compute": "@compute@workgroup_size(64)\nfn touch(",
+    "an attribute after its sizes": "@compute @workgroup_size(64) @must_use\nfn touch(",
     "a name that begins with an underscore": "@compute @workgroup_size(64)\nfn _touch(",
 }
 
@@ -148,12 +148,12 @@ def entry_point_with(text: str) -> Package:
     return control_module(replaced("@compute @workgroup_size(64)\nfn touch(", text))
 
 
-STAGES = {"vertices": "@vertex fn", "vertices, behind a space": "@ vertex fn", "nothing": "@compute"}
+STAGES = {"vertices": "@vertex fn", "vertices, after a space": "@ vertex fn"}
 
 
 @invalid("LLQ-WGSL-4", cases=STAGES)
 def entry_point_of(beginning: str) -> Package:
-    """A section has an entry point for {}, beside one for computing."""
+    """A section has an entry point for {}."""
     return control_module(replaced("struct Touch", f"{beginning} other() {{\n}}\n\nstruct Touch"))
 
 
