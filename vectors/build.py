@@ -27,16 +27,18 @@ def entry(vector: Vector, tree: dict[str, bytes]) -> dict[str, Any]:
     """Add the files of a vector to the tree, and return its entry in the index."""
     sealed = vector.sealed()
     home = f"{vector.kind}/{vector.id}"
-    tree.update({f"{home}/package/{name}": data for name, data in sealed.files.items()})
+    if sealed.base is None:
+        tree.update({f"{home}/package/{name}": data for name, data in sealed.files.items()})
     described = {
         "id": vector.id,
         "kind": vector.kind,
-        "path": f"{home}/package",
+        "path": f"valid/{sealed.base}/package" if sealed.base else f"{home}/package",
         "description": vector.description,
         "rules": list(vector.rules),
     }
     if vector.kind == "invalid":
-        return {**described, "setup": sealed.setup}
+        damaged = {"damaged": list(sealed.damaged)} if sealed.damaged else {}
+        return {**described, "setup": sealed.setup, **damaged}
     arrays = {tensor.name: f"{home}/expected/{tensor.name}.npy" for tensor in sealed.tensors}
     tree.update({arrays[tensor.name]: npy(tensor.shape, tensor.weights()) for tensor in sealed.tensors})
     return {**described, "tensors": arrays, "warnings": list(vector.warnings)}

@@ -3,11 +3,12 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from ..container.package import eos_token_ids
+from ..container.package import context_length, eos_token_ids
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
 from ..diagnosis.recognition import Computation, exact_distance, recognize
+from .context import accepted_excess
 from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
@@ -25,7 +26,7 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
     actual = answer(runtime)
     if actual == expected:
-        return None
+        return accepted_excess(vector, lambda tokens: runtime.generate(package, tokens, most))
     ends = eos_token_ids(package)
     steps = enumerate(zip_longest(expected, actual))
     step, (expected_token, actual_token) = next((i, pair) for i, pair in steps if pair[0] != pair[1])
@@ -36,7 +37,8 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         f"  got        {actual}",
         f"  first      step {step}: expected {_token_text(expected_token)}, got {_token_text(actual_token)}",
     ]
-    certain = GENERATION_ENDS if len(actual) > most or set(actual) & set(ends) else None
+    too_many = len(actual) > most or len(prompt) + len(actual) > context_length(package) + 1
+    certain = GENERATION_ENDS if too_many or set(actual) & set(ends) else None
     if expected_token is None:
         headline = "generation stops too late"
     elif actual_token is None:

@@ -10,6 +10,7 @@ from ..core.check import Failure
 from ..core.runtime import KV_CACHES, Reals, Runtime
 from ..core.vectors import Vector
 from ..diagnosis.recognition import Computation, bounded_distance, recognize
+from .context import accepted_excess
 from .failure_text import failure, not_finite
 
 AXES = ("position", "token")
@@ -33,7 +34,7 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
         number for number, answer in enumerate(answers) if _outside_bound(answer, expected, bound)
     ]
     if not failing_splits:
-        return None
+        return accepted_excess(vector, lambda excess: runtime.logits(package, excess, [len(excess) - 1, 1]))
     answer = answers[failing_splits[0]]
     lines = [
         f"  tokens     {_abbreviated(tokens)}",

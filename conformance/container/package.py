@@ -88,6 +88,11 @@ def eos_token_ids(package: Path) -> list[int]:
     return list(tokenizer["eos_token_ids"]) if tokenizer else []
 
 
+def context_length(package: Path) -> int:
+    """Return the number of positions of the context of a model."""
+    return int(metadata(package)["model"]["context_length"])
+
+
 def read_tensor(package: Path, name: str) -> Tensor:
     """Return the stored tensor of this name."""
     index = metadata(package)

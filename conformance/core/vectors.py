@@ -74,7 +74,8 @@ class Vector:
     def prepared(self, workspace: Path) -> Path:
         """Return the package's directory; where there is a set-up, a copy in `workspace` that underwent it.
 
-        A set-up makes what a repository cannot hold: FIFOs, links, directories in a file's place, terabytes.
+        A set-up makes what a repository cannot or need not hold: FIFOs, links, directories in a file's place,
+        terabytes, and small changes of the package of another vector.
         A recipe makes a package that a repository should not hold: it is written into the cache.
         """
         if self.recipe:
@@ -94,6 +95,8 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
     match step["op"]:
         case "truncate":
             os.truncate(file, step["byte_length"])
+        case "splice":
+            _splice(file, step)
         case "rename":
             file.rename(package / step["to"])
         case "remove":
@@ -108,6 +111,14 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
                 file.mkdir()
         case unknown:
             raise VectorsError(f"unknown set-up operation {unknown!r}")
+
+
+def _splice(file: Path, step: Mapping[str, Any]) -> None:
+    """Replace bytes of a file by repetitions of a text; `<n>` in it is the number of the repetition."""
+    data = file.read_bytes()
+    repetitions = (step["text"].replace("<n>", f"{number:06d}") for number in range(step.get("count", 1)))
+    start, end = step["offset"], step["offset"] + step["length"]
+    file.write_bytes(data[:start] + "".join(repetitions).encode() + data[end:])
 
 
 def load(directory: Path = VECTORS) -> list[Vector]:

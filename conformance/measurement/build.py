@@ -38,7 +38,7 @@ CHECKS_THAT_SEE = {
 }
 """The checks that may kill a mutant, by the lowest check that must kill it."""
 
-SLOW = ("many-empty-tensors",)
+SLOW = ("many-empty-tensors", "program-breaks-buffers-max-properties")
 """Slow vectors, which the quick set avoids."""
 
 TIMEOUT = 60

@@ -8,9 +8,9 @@ from llq_format.package.reader import Package
 
 
 class TokenGenerator(Protocol):
-    """A runtime with a loaded package. context: capacity in positions; None if the runtime has no limit."""
+    """A runtime with a loaded package. context: capacity in positions."""
 
-    context: int | None
+    context: int
 
     def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
         """Yield the tokens that follow a prompt. The caller closes the generator."""
@@ -37,12 +37,11 @@ def webgpu_generator(
 
 
 class _Reference:
-    context: int | None = None
-
     def __init__(self, package: Package) -> None:
         from llq_format.reference import Decoder  # noqa: PLC0415  # NumPy's weight
 
         self._decoder = Decoder(package)
+        self.context = self._decoder.model.context_length
 
     def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
         from llq_format.reference.generation import generate  # noqa: PLC0415
@@ -62,7 +61,7 @@ class _WebGPU:
         from llq_format.webgpu.execution.session import Session  # noqa: PLC0415
 
         files = executable(package)
-        self.context: int | None = context or min(files.program.context_length, positions)
+        self.context = context or min(files.program.context_length, positions)
 
         def make() -> Executor:
             device = open_device(files, adapter=adapter, variant=variant)

@@ -11,6 +11,10 @@ RAW: tuple[Dtype, ...] = ("f16", "f32")
 INV_FREQ = "rope.inv_freq"
 
 
+class ContextError(ValueError):
+    """A sequence has more positions than its context (LLQ-DEC-22)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Temperature:
     """Position-dependent scaling of q on NoPE layers."""

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from llq_format.format.layout import is_int4
-from llq_format.metadata.model import Layer, Model
+from llq_format.metadata.model import ContextError, Layer, Model
 from llq_format.package.reader import Package
 from llq_format.reference.activations import Array
 from llq_format.reference.attention import Attention, KVCache, KVPrecision
@@ -66,7 +66,7 @@ class Decoder:
         """Compute the next positions of a sequence and return their logits, float64 [tokens, vocab_size].
 
         One token is a decode step, several are a prefill. Splitting a sequence does not change the results.
-        Raises ValueError for a token id outside the vocabulary.
+        Raises ValueError for a token id outside the vocabulary, ContextError (LLQ-DEC-22).
         """
         return self.head(self.hidden(tokens, sequence))
 
@@ -78,13 +78,21 @@ class Decoder:
                 f"token ids must be 0 to {self.model.vocab_size - 1}, not {ids.min()} to {ids.max()}"
             )
         eps = self.model.rms_norm_eps
-        positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
+        end = sequence.length + len(ids)
+        self.check_positions(end)
+        positions = np.arange(sequence.length, end, dtype=np.float64)
         x = self.embedding[ids].astype(np.float64)  # [tokens, hidden_size]
         for layer, cache in zip(self.layers, sequence.caches, strict=True):
             h = x + layer.attention(rms_norm(x, layer.attention_norm, eps), positions, cache)
             x = h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
-        sequence.length += len(ids)
+        sequence.length = end
         return rms_norm(x, self.norm, eps)
+
+    def check_positions(self, count: int) -> None:
+        """Raise ContextError if a sequence of `count` positions does not fit into the context."""
+        context = self.model.context_length
+        if count > context:
+            raise ContextError(f"{count} positions do not fit into a context of {context}")
 
     def prefill(self, tokens: Iterable[int]) -> Array:
         """Return the logits of all positions of a new sequence, float64 [tokens, vocab_size]."""

@@ -15,11 +15,17 @@ def generate(
     eos_token_ids: tuple[int, ...] = (),
     sampling: Sampling | None = None,
 ) -> Iterator[int]:
-    """Yield the tokens that follow a prompt, until an end token or `max_tokens` of them (LLQ-GEN-2)."""
+    """Yield the tokens that follow a prompt, as far as LLQ-GEN-2 states.
+
+    Raises ContextError if the prompt does not fit into the context of the model.
+    """
     sampling = sampling or Sampling()
+    decoder.check_positions(len(prompt))
     sequence = decoder.start()
     tokens = prompt
-    for position in range(len(prompt), len(prompt) + max_tokens):
+    # The last token of a full context is chosen and never computed.
+    end = min(len(prompt) + max_tokens, decoder.model.context_length + 1)
+    for position in range(len(prompt), end):
         last = decoder.hidden(tokens, sequence)[-1:]  # logits are needed only at the last position
         logits = decoder.head(last)[0]
         token = choose(logits, sampling, position)

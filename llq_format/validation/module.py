@@ -13,7 +13,7 @@ _BEGIN = re.compile(r"(//|/\*): begin ([a-z][a-z0-9_]{0,63})")
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _LINE_COMMENT = re.compile(r"//[^\n]*")
 _COMPUTE = re.compile(r"@\s*(compute|vertex|fragment)\b")
-_SIZE = r"\s*([0-9]{1,3})\s*"
+_SIZE = r"\s*(0|[1-9][0-9]{0,2})\s*"
 _ENTRY_POINT = re.compile(
     rf"@compute\s+@workgroup_size\({_SIZE}(?:,{_SIZE}(?:,{_SIZE})?)?\)\s*fn\s+([A-Za-z][A-Za-z0-9_]*)\s*\("
 )

@@ -1,6 +1,6 @@
 """Stage `parts`: the places of parts, from the metadata alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from llq_format.format.layout import ALIGNMENT, BLOCK, is_int4
 from llq_format.format.placement import Placed, ShardLimitError, place
@@ -8,22 +8,35 @@ from llq_format.format.sections import part_bytes
 from llq_format.format.shard import PREAMBLE_BYTES
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata, Part, TensorEntry
+from llq_format.validation.tensors import storable
 
 _SHARD_MIN = PREAMBLE_BYTES + ALIGNMENT  # bytes: the shortest part is one section
 
-RULES_BEFORE_TILING = frozenset({"LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1"})
+_RULES_BEFORE_TILING = frozenset({"LLQ-PART-3", "LLQ-PART-4", "LLQ-PART-5", "LLQ-SHARD-1"})
 """Rules that must hold before the tiling of shards can be checked."""
 
 
 def check_parts(metadata: Metadata) -> list[Finding]:
-    """Return the findings of stage `parts`; tensors are expected to satisfy LLQ-TENSOR-6 and LLQ-TENSOR-7."""
+    """Return the findings of stage `parts`, without those of tensors whose shape is not storable."""
     findings: list[Finding] = []
     for index, tensor in enumerate(metadata.tensors):
-        findings += _tensor_parts(metadata, tensor, f"/tensors/{index}")
+        if storable(tensor.dtype, tensor.shape):
+            findings += _tensor_parts(metadata, tensor, f"/tensors/{index}")
     findings += _shard_lengths(metadata)
-    if not any(finding.rule in RULES_BEFORE_TILING for finding in findings):
-        findings += _tiling(metadata)
+    if not can_be_tiled(metadata, findings):
+        return findings
+    findings += _tiling(metadata)
     return findings or list(_placement(metadata))
+
+
+def can_be_tiled(metadata: Metadata, findings: Iterable[Finding]) -> bool:
+    """Return whether every part has a shard, a place and a length, so that its bytes can be looked up.
+
+    findings: at least those of stage `parts`.
+    """
+    return not any(finding.rule in _RULES_BEFORE_TILING for finding in findings) and all(
+        storable(tensor.dtype, tensor.shape) for tensor in metadata.tensors
+    )
 
 
 def _tensor_parts(metadata: Metadata, tensor: TensorEntry, pointer: str) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from llq_format.format.layout import is_int4
+from llq_format.format.layout import Dtype, is_int4
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
 from llq_format.metadata.model import TensorRole, tensor_roles
@@ -29,6 +29,11 @@ def check_tensors(metadata: Metadata) -> list[Finding]:
             findings.append(Finding("tensor-out-of-order", place, {"name": tensor.name, "expected": name}))
             break  # later tensors are only shifted
     return findings
+
+
+def storable(dtype: Dtype, shape: tuple[int, ...]) -> bool:
+    """Return whether a shape satisfies LLQ-TENSOR-6 and LLQ-TENSOR-7: its parts then have a length."""
+    return (not is_int4(dtype) or len(shape) == 2) and math.prod(shape) <= _MAX_ELEMENTS
 
 
 def _names(metadata: Metadata) -> Iterator[Finding]:

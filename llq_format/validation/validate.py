@@ -12,7 +12,7 @@ from llq_format.validation.execution import check_execution
 from llq_format.validation.hashes import Progress, check_file_hash, check_part_hash
 from llq_format.validation.model import check_model
 from llq_format.validation.package_files import PackageFile, check_file, package_directory, read_metadata
-from llq_format.validation.parts import RULES_BEFORE_TILING, check_parts
+from llq_format.validation.parts import can_be_tiled, check_parts
 from llq_format.validation.payload import RawValues, check_blocks
 from llq_format.validation.shards import check_part_layout, check_preamble
 from llq_format.validation.tensors import check_tensors
@@ -48,10 +48,7 @@ def validate(
 
 def check_index(metadata: Metadata) -> list[Finding]:
     """Return the findings of stages `model`, `tensors` and `parts`."""
-    findings = [*check_model(metadata), *check_tensors(metadata)]
-    if not any(finding.rule in ("LLQ-TENSOR-6", "LLQ-TENSOR-7") for finding in findings):
-        findings += check_parts(metadata)
-    return findings
+    return [*check_model(metadata), *check_tensors(metadata), *check_parts(metadata)]
 
 
 def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:
@@ -97,7 +94,7 @@ def _contents(
         finding.where.tensor for finding in earlier if finding.entry.stage in ("tensors", "parts")
     }
     parts_by_shard: dict[str, list[tuple[TensorEntry, Part]]] = {shard.file: [] for shard in metadata.shards}
-    tiled = not any(finding.rule in RULES_BEFORE_TILING for finding in earlier)
+    tiled = can_be_tiled(metadata, earlier)
     for tensor in metadata.tensors:
         if tiled and tensor.name not in broken_tensors:
             for part in tensor.parts:

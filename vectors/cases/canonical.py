@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vectors.cases.control import control_model, control_raw
+from vectors.cases.control import control_files, control_model, control_raw
 from vectors.kit.package import ZEROS, Package, Sealed, digest_of
 from vectors.kit.registry import Key, invalid
 
@@ -47,6 +47,18 @@ def spelled_with(change: tuple[str, str]) -> Package:
 def eps_spelled(literal: str) -> Package:
     """rms_norm_eps is written as {}; RFC 8785 writes 0.00001."""
     return control_model().respell('"rms_norm_eps":0.00001', f'"rms_norm_eps":{literal}')
+
+
+@invalid("LLQ-CANON-1")
+def integer_written_as_minus_zero() -> Package:
+    """first_row is written -0, which META-4 allows for an integer, and RFC 8785 writes 0."""
+    return control_raw().respell('"first_row":0,"num_rows":4', '"first_row":-0,"num_rows":4')
+
+
+@invalid("LLQ-CANON-1")
+def nullable_integer_written_as_minus_zero() -> Package:
+    """bos_token_id, which may be null, is written -0."""
+    return control_files().set("/tokenizer/bos_token_id", 0).respell('"bos_token_id":0', '"bos_token_id":-0')
 
 
 @invalid("LLQ-CANON-1")

@@ -36,6 +36,12 @@ def file_missing(name: str) -> Sealed:
     return sealed
 
 
+@invalid("LLQ-PKG-6", cases={"shard": SHARD, **MEMBERS})
+def file_in_another_case(name: str) -> Sealed:
+    """The file of the {} has its first letter in capitals: names are compared byte by byte."""
+    return control_files().seal().then("rename", name, to=name.capitalize())
+
+
 @invalid("LLQ-PKG-6")
 def shard_in_a_subdirectory() -> Sealed:
     """The shard is in a subdirectory of the package."""
@@ -75,6 +81,18 @@ def second_shard_is_a_symlink() -> Sealed:
 def second_shard_is_a(op: str) -> Sealed:
     """The second of two shards is a {}."""
     return control_shards().seal().then(op, SECOND)
+
+
+@invalid("LLQ-PKG-7")
+def shard_links_to_a_missing_file() -> Sealed:
+    """A shard is a symbolic link whose target is missing: it is an entry of the directory all the same."""
+    return control_raw().seal().then("symlink", SHARD, target="missing")
+
+
+@invalid("LLQ-PKG-7")
+def tokenizer_links_to_a_missing_file() -> Sealed:
+    """The tokenizer is a symbolic link whose target is missing."""
+    return control_files().seal().then("symlink", "tokenizer.json", target="missing/tokenizer.json")
 
 
 @invalid("LLQ-PKG-7", cases=MEMBERS)

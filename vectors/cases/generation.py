@@ -45,6 +45,29 @@ def generation_end_token(max_tokens: int) -> Generate:
     return Generate(CHATTY, PROMPT, max_tokens, [38])
 
 
+def of_context(positions: int) -> Subject:
+    """Return the model with another context."""
+    return Subject(model(1, dense(), tied_embeddings=False, context_length=positions), 5, SPLIT)
+
+
+CONTEXTS = {"with room for three tokens": 6, "that the prompt fills": 4}
+
+
+@computed("generate", "LLQ-GEN-2", "LLQ-DEC-22", cases=CONTEXTS)
+def generation_in_a_context(positions: int) -> Generate:
+    """The context is one {}: generation MUST end after the token that follows a full context.
+
+    A prompt with a token more than the context MUST be refused.
+    """
+    return Generate(of_context(positions), PROMPT, 20, [39], (PROMPT * 2)[: positions + 1])
+
+
+@computed("generate", "LLQ-GEN-2", "LLQ-DEC-22")
+def generation_to_the_last_token_of_a_context() -> Generate:
+    """max_tokens is the number of tokens that fit: the last one is chosen and never computed."""
+    return Generate(of_context(8), PROMPT, 5, [39])
+
+
 @computed("generate", "LLQ-GEN-1")
 def generation_from_the_last_position() -> Generate:
     """Each position of the prompt would choose another token: the last position MUST decide."""

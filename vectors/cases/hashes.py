@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vectors.cases.control import (
     BIAS,
+    BIAS_TENSOR,
     PACKED,
     SCALE,
     SLOT,
+    WEIGHT_TENSOR,
     ZERO_POINT,
     control,
     control_files,
@@ -57,6 +61,29 @@ def bit_flipped_in_the_shard(number: tuple[int, int]) -> Sealed:
     sealed = assemble([split_matrix(64 * count)], shard_limit=3072).seal()
     name = f"vector-{index:05d}-of-{count:05d}.llq"
     sealed.files[name] = flipped(sealed.files[name], PACKED_OF_SHARD, 2)
+    return sealed
+
+
+def three_tensors() -> Package:
+    """Return the control with one more raw tensor, which follows the matrix."""
+    return assemble([BIAS_TENSOR, WEIGHT_TENSOR, replace(BIAS_TENSOR, name="x")])
+
+
+@invalid("LLQ-HASH-1", "LLQ-READ-4")
+def damaged_tensor_between_sound_tensors() -> Sealed:
+    """A bit of the matrix is flipped; the tensors before and after it are sound."""
+    sealed = three_tensors().seal()
+    name = "vector-00001-of-00001.llq"
+    sealed.files[name] = flipped(sealed.files[name], PACKED)
+    sealed.damaged = ("weight",)
+    return sealed
+
+
+@invalid("LLQ-DEQ-1", "LLQ-READ-4")
+def bad_scale_between_sound_tensors() -> Sealed:
+    """The scale of the matrix is 0, and its hash fits; the tensors before and after it are sound."""
+    sealed = three_tensors().poke(SCALE, b"\0\0").seal()
+    sealed.damaged = ("weight",)
     return sealed
 
 

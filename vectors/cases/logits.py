@@ -164,6 +164,39 @@ def experts_int8() -> Logits:
     )
 
 
+def loud(index: int, value: float) -> float:
+    """Return the weights of a norm after which two elements exceed binary16."""
+    return 48000.0 if index in {3, 20} else value
+
+
+def deaf(index: int, value: float) -> float:
+    """Return a router that does not see the loud elements."""
+    return 0.0 if index % 32 in {3, 20} else value
+
+
+def loud_experts(tensor: Tensor) -> Tensor:
+    """Return a tensor of a model whose experts have loud inputs, to which they listen little."""
+    return with_raw("ffn_norm", loud)(with_raw("router", deaf)(tensor))
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-10", "LLQ-DEC-14", "LLQ-DEC-15")
+def scaled_before_rounding_binary16() -> Logits:
+    """The normed residual exceeds 65504 where sigmoid(r) times it does not: the product MUST be rounded.
+
+    Rounding the normed residual first would clamp it. The shared expert's input is clamped.
+    """
+    style = Style(gains={"gate_up": 0.0025, "down": 0.003}, router=6.0)
+    subject = Subject(model(1, dense(24, moe=MOE)), style=style, replace=loud_experts)
+    return Logits(subject, [21, 31, 3, 34, 15, 16, 22, 27], None, ROUTER)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-DEC-22")
+def full_context_binary16() -> Logits:
+    """A sequence fills the context of 8 positions; a sequence of 9 tokens MUST be refused."""
+    tokens = [32, 31, 35, 13, 37, 16, 35, 8]
+    return Logits(Subject(model(1, dense(), context_length=8)), tokens, refused=[*tokens, 1])
+
+
 def undecided(index: int, _value: float) -> float:
     """Return a router whose row 0 is minus element 0 of the input, and whose other rows are 0."""
     return -1.0 if index == 0 else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
 from vectors.cases.control import (
     BIAS,
@@ -74,6 +75,28 @@ def version_and_extension() -> Package:
     return package.set("/version", "1.1")
 
 
+UNUSABLE: dict[str, Any] = {"is a number": 1, "is a list": ["2.0"], "is null": None, "is missing": ...}
+
+
+@invalid("LLQ-EXT-1", "LLQ-META-3", "LLQ-READ-1", cases=UNUSABLE)
+def extension_required_and_version(value: Any) -> Package:
+    """An unknown extension is required, and the version {}, which is an error of the schema."""
+    package = control_raw().set("/extensions_required", ["XX_sparsity"])
+    return package.remove("/version") if value is ... else package.set("/version", value)
+
+
+@invalid("LLQ-VER-1", "LLQ-META-3", "LLQ-READ-1")
+def version_and_required_extensions_that_are_no_list() -> Package:
+    """The version is 2.0, and extensions_required is an object."""
+    return control_raw().set("/version", "2.0").set("/extensions_required", {"XX_sparsity": {}})
+
+
+@invalid("LLQ-META-3", "LLQ-META-5", "LLQ-READ-1")
+def extension_of_a_bad_name_that_is_no_object() -> Package:
+    """The data of an extension are a number, and its name breaks the pattern of names."""
+    return control_raw().set("/extensions", {"acme": 1})
+
+
 @invalid("LLQ-META-1", "LLQ-META-2", "LLQ-READ-1")
 def misspelled_member() -> Package:
     """The member shard_limit is called shardLimit: one member is unknown, and one is missing."""
@@ -110,6 +133,44 @@ def norm_in_int4() -> Package:
     """A norm of a model is int4_symmetric, which neither its role nor its one dimension allows."""
     package = control_model()
     return package.set("/tensors/1/dtype", "int4_symmetric")
+
+
+BROKEN_PARTS = {
+    "a shard that does not exist": ("LLQ-PART-3", "shard", 7),
+    "a length of 5 bytes": ("LLQ-PART-5", "byte_length", 5),
+    "an offset outside its shard": ("LLQ-PART-6", "offset", 1 << 20),
+}
+
+
+def flat_matrix_whose_part_has(change: tuple[str, int]) -> Package:
+    """An INT4 tensor has one dimension, and its part has {}."""
+    member, value = change
+    return control().set("/tensors/1/shape", [40]).set(f"/tensors/1/parts/0/{member}", value)
+
+
+def flat_matrix_and_part_that_has(change: tuple[str, int]) -> Package:
+    """An INT4 tensor has one dimension, and the part of another tensor has {}."""
+    member, value = change
+    return control().set("/tensors/1/shape", [40]).set(f"/tensors/0/parts/0/{member}", value)
+
+
+for words, (rule, *broken) in BROKEN_PARTS.items():
+    for case in (flat_matrix_whose_part_has, flat_matrix_and_part_that_has):
+        invalid("LLQ-TENSOR-6", rule, "LLQ-READ-1", cases={words: broken})(case)
+
+
+@invalid("LLQ-TENSOR-7", "LLQ-PART-3", "LLQ-READ-1")
+def huge_tensor_and_an_unknown_shard() -> Package:
+    """A tensor has more than 2^53 - 1 elements, and the part of another tensor is in shard 7."""
+    package = control_raw().set("/tensors/1/shape", [2**31 - 1, 2**31 - 1])
+    return package.set("/tensors/0/parts/0/shard", 7)
+
+
+@invalid("LLQ-TENSOR-3", "LLQ-PART-3", "LLQ-READ-1")
+def missing_tensor_and_an_unknown_shard() -> Package:
+    """A model lacks a tensor, its matrix has one dimension, and a part is in shard 7."""
+    package = control_model().set("/tensors/2/shape", [8]).set("/tensors/0/parts/0/shard", 7)
+    return package.remove("/tensors/1")
 
 
 @invalid("LLQ-PART-4", "LLQ-PART-6", "LLQ-READ-1")

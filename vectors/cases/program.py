@@ -74,6 +74,7 @@ FREE: dict[str, list[Change]] = {
     ],
     "64 words in a slot": [("/parameters/0", list(range(64)))],
     Key("the greatest grid", "the largest grid"): [("/passes/decode/0/workgroups", [65_535, 65_535, 65_535])],
+    "buffers whose names differ in case": [("/buffers/X", buffer(4)), ("/buffers/Keys.0", buffer(4))],
     "names of JavaScript": [("/buffers/constructor", buffer(4)), ("/buffers/toString", buffer(4))],
 }
 
@@ -95,6 +96,32 @@ def range_bound_twice() -> Package:
             dispatch["bindings"].append("norm")
     value["passes"]["decode"][0]["bindings"] = ["norm", "x", "norm"]
     return with_program(package, value)
+
+
+@valid("LLQ-PROG-19")
+def buffer_bound_twice() -> Package:
+    """A dispatch binds a buffer twice, both times for reading."""
+    package = bare()
+    value = program(package)
+    value["pipelines"]["touch"] = ["read", "read_write", "read"]
+    for dispatches in value["passes"].values():
+        for dispatch in dispatches:
+            dispatch["bindings"].append("norm")
+    value["passes"]["decode"][1]["bindings"] = ["x", "logits", "x"]
+    return with_program(package, value)
+
+
+@valid("LLQ-PROG-9", "LLQ-PROG-15")
+def entry_points_that_differ_in_case() -> Package:
+    """The program has the entry points touch and Touch, and uses both."""
+    other = "@compute @workgroup_size(1)\nfn Touch() {\n}\n\n"
+    module = MODULE.replace("@compute", f"{other}@compute", 1)
+    dispatch = {"entry_point": "Touch", "bindings": [], "parameters": 2}
+    return changed(
+        ("/pipelines/Touch", []),
+        ("/passes/last/0", {"label": "Touch", "workgroups": [1, 1, 1], **dispatch}),
+        module=module,
+    )
 
 
 # ---- Size, JSON, schema ----
@@ -139,6 +166,7 @@ SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
         b'"chunk":3', b'"chunk":9007199254740993'
     ),
     "4.0 for 4": lambda text: text.replace(b"[4]", b"[4.0]"),
+    "-0 for 0": lambda text: text.replace(b'"parameters":0', b'"parameters":-0', 1),
     "a lone surrogate": lambda text: text.replace(b"portable", b"\\ud800"),
     "33 levels": lambda _text: deep(33),
     "20,000 levels": lambda _text: deep(20_000),

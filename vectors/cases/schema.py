@@ -110,6 +110,7 @@ TYPES: dict[str, tuple[str, Any]] = {
     "first_row is null": ("/tensors/1/parts/0/first_row", None),
     "extras is an array": ("/extras", []),
     "extras is null": ("/extras", None),
+    "extras of a tensor are a string": ("/tensors/0/extras", "by hand"),
     "extensions is an array": ("/extensions", []),
     "extension data are a string": ("/extensions", {"XX_sparsity": "2:4"}),
     "extensions_used is an object": ("/extensions_used", {}),

@@ -30,6 +30,16 @@ VARIED = {
     "a section of no lines": section("empty", "", portable=False) + MODULE,
     "a workgroup of three sizes": replaced("@workgroup_size(64)\nfn", "@workgroup_size( 4 ,4, 16 )   fn"),
     "a workgroup of 256 invocations": replaced("@workgroup_size(64)", "@workgroup_size(256)"),
+    "line comments within an entry point": replaced(
+        "@compute @workgroup_size(64)\nfn touch(",
+        "@compute // one\n@workgroup_size( // (65)\n 64 // 64)\n) //\nfn // @compute\ntouch // touch(\n (",
+    ),
+    "a line comment directly after @compute": replaced("@compute ", "@compute//\n"),
+    "the words of stages without @": replaced(
+        "  return (word & 255u) + 1u;",
+        "  let vertex = word & 255u;\n  let compute = vertex;\n  return compute + 1u;",
+    ),
+    "frames after a space": replaced("// The same", " //: end step_packed\n //: begin other\n// The same"),
     "an entry point that no pipeline names": replaced(
         "@compute", "@compute @workgroup_size(1) fn other() {\n}\n\n@compute"
     ),
@@ -85,6 +95,8 @@ UNFRAMED = {
     Key("a space behind a frame", "a space after a frame"): replaced("//: begin touch", "//: begin touch "),
     "a section within a section": replaced("@compute", "//: begin inner\n//: end inner\n@compute"),
     "a name in capitals": MODULE.replace("in touch", "in Touch").replace("end touch", "end Touch"),
+    "a line that begins as a frame of its kind": replaced("// touch:", "//: touch:"),
+    "a line that begins as a frame in a block comment": replaced("// touch:", "/*: touch:"),
     "a section twice": MODULE + section("touch", "", portable=False),
 }
 
@@ -117,6 +129,16 @@ ENTRY_POINTS = {
     "a size with a suffix": "@compute @workgroup_size(64u)\nfn touch(",
     "its attributes exchanged": "@workgroup_size(64) @compute\nfn touch(",
     "no workgroup size": "@compute\nfn touch(",
+    "a comma after its only size": "@compute @workgroup_size(64,)\nfn touch(",
+    "a comma after its last size": "@compute @workgroup_size(8, 8, 1,)\nfn touch(",
+    "a size with a leading zero": "@compute @workgroup_size(064)\nfn touch(",
+    "a size of hexadecimal digits": "@compute @workgroup_size(0x40)\nfn touch(",
+    "a space after the @": "@ compute @workgroup_size(64)\nfn touch(",
+    "a line feed after the @": "@\ncompute @workgroup_size(64)\nfn touch(",
+    "a space before the parenthesis of its sizes": "@compute @workgroup_size (64)\nfn touch(",
+    "no space after compute": "@compute@workgroup_size(64)\nfn touch(",
+    "an attribute after its sizes": "@compute @workgroup_size(64) @must_use\nfn touch(",
+    "a name that begins with an underscore": "@compute @workgroup_size(64)\nfn _touch(",
 }
 
 
@@ -124,6 +146,21 @@ ENTRY_POINTS = {
 def entry_point_with(text: str) -> Package:
     """An entry point has {}."""
     return control_module(replaced("@compute @workgroup_size(64)\nfn touch(", text))
+
+
+STAGES = {"vertices": "@vertex fn", "vertices, after a space": "@ vertex fn"}
+
+
+@invalid("LLQ-WGSL-4", cases=STAGES)
+def entry_point_of(beginning: str) -> Package:
+    """A section has an entry point for {}."""
+    return control_module(replaced("struct Touch", f"{beginning} other() {{\n}}\n\nstruct Touch"))
+
+
+@invalid("LLQ-PROG-9", "LLQ-WGSL-4")
+def longer_word_than_compute() -> Package:
+    """The attribute of an entry point is the longer word @computed: the pipeline has no entry point."""
+    return control_module(replaced("@compute @workgroup_size", "@computed @workgroup_size"))
 
 
 @invalid("LLQ-WGSL-4")

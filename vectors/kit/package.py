@@ -30,11 +30,17 @@ def digest_of(data: bytes | bytearray) -> str:
 
 @dataclass
 class Sealed:
-    """The files of a package, and the changes to a copy of them that git cannot store."""
+    """The files of a package, and the changes to a copy of them that git cannot store.
+
+    base: the id of the valid vector whose files `setup` changes, if the package has none of its own.
+    damaged: the names of the tensors whose bytes break a rule, where others are sound.
+    """
 
     files: dict[str, bytes]
     tensors: list[Tensor] = field(default_factory=list)
     setup: list[dict[str, Json]] = field(default_factory=list)
+    base: str | None = None
+    damaged: tuple[str, ...] = ()
 
     def then(self, op: str, file: str, **arguments: Json) -> Sealed:
         """Add an operation of the setup."""

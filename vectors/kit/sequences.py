@@ -50,13 +50,17 @@ def gap(logits: Vector) -> float:
 
 @dataclass(frozen=True)
 class Logits:
-    """The logits of a sequence. With a margin, every legal execution decides as the exact execution does."""
+    """The logits of a sequence. With a margin, every legal execution decides as the exact execution does.
+
+    refused: a sequence that exceeds the context, if there is one.
+    """
 
     subject: Subject
     tokens: Sequence[int]
     int8_margin: float | None = None
     router_margin: float | None = None
     pieces: tuple[tuple[int, ...], ...] = ()
+    refused: Sequence[int] = ()
 
     def exact(self) -> tuple[Weights, Run]:
         """Compute the expected logits, and check the margins."""
@@ -102,8 +106,14 @@ class Logits:
                 "argmax": min(map(gap, result.logits)),
             },
             "layers": f"{home}/layers.npy",
+            **refusal(self.refused),
         }
         return members, files
+
+
+def refusal(tokens: Sequence[int]) -> dict[str, Json]:
+    """Return the member of a vector that has a sequence to be refused."""
+    return {"refused": list(tokens)} if tokens else {}
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,7 @@ class Generate:
     """Greedy generation, which every legal execution continues in the same way.
 
     preceding: prompts of answers that precede, of the same package.
+    refused: a prompt that exceeds the context, if there is one.
     """
 
     subject: Subject
@@ -118,6 +129,7 @@ class Generate:
     max_tokens: int
     eos: Sequence[int]
     preceding: Sequence[Sequence[int]] = ()
+    refused: Sequence[int] = ()
 
     def choices(self, weights: Weights) -> tuple[list[int], list[Vector]]:
         """Return the ids generated, and the logits they (and the id that ended them) were chosen from."""
@@ -125,7 +137,8 @@ class Generate:
         ids: list[int] = []
         logits: list[Vector] = []
         following = list(self.tokens)
-        while len(ids) < self.max_tokens:
+        room = self.subject.model["context_length"] + 1 - len(self.tokens)
+        while len(ids) < min(self.max_tokens, room):
             logits.append([decoder.step(token) for token in following][-1])
             chosen = logits[-1].index(max(logits[-1]))
             if chosen in self.eos:
@@ -138,7 +151,7 @@ class Generate:
         """Return the generated ids, their margin and the package."""
         weights = Weights(self.subject.tensors())
         ids, logits = self.choices(weights)
-        sequence = [*self.tokens, *ids]
+        sequence = [*self.tokens, *ids][: self.subject.model["context_length"]]
         result = run(self.subject.model, weights, sequence, Exact())
         limits = bounds(self.subject.model, weights, sequence, result)
         margin = min(map(gap, logits)) / max(limits.f32, limits.f16)
@@ -153,6 +166,7 @@ class Generate:
             "max_tokens": self.max_tokens,
             "expected": ids,
             "margin": margin,
+            **refusal(self.refused),
         }
         if self.preceding:
             entry["preceding"] = [list(prompt) for prompt in self.preceding]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.reference import moe, ops
-from llq_format.reference.activations import Array
+from llq_format.reference.activations import Array, round_binary16
 from llq_format.reference.ffn import FFN
 
 from .mutant import mutant
@@ -159,6 +159,11 @@ def score_on_output(seam: Seam) -> None:
 @mutant("score on the expert's input and output", "DEC-14")
 def score_on_both_ends(seam: Seam) -> None:
     _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(score * x))
+
+
+@mutant("expert's input rounded to binary16 before the score too", "ACT-10")
+def score_on_rounded_input(seam: Seam) -> None:
+    _mixture(seam, lambda self, x, expert, score: self.shared(x) + expert(score * round_binary16(x)))
 
 
 @mutant("no shared expert", "DEC-15")

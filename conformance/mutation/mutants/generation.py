@@ -1,18 +1,21 @@
 """Mutants of the choice of tokens and the end of generation (GEN-1, GEN-2)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from llq_format.reference import generation
 from llq_format.reference.activations import Array
+from llq_format.reference.forward import Decoder
 
 from ...runtimes import reference
 from .mutant import mutant
 from .seam import Seam
 
 Generate = Callable[..., Iterator[int]]
+MAX_CONTEXT = 2**31 - 1
 
 
 def _choose(seam: Seam, choose: Callable[[Array], int]) -> None:
@@ -136,6 +139,46 @@ def eos_in_prompt_ends(seam: Seam) -> None:
         return iter(()) if set(prompt) & set(ends) else original(decoder, prompt, most, ends)
 
     _generate(seam, ends_early)
+
+
+@mutant("generation past the end of the context", "GEN-2", "generate")
+def context_ignored(seam: Seam) -> None:
+    def boundless(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        decoder.model = replace(decoder.model, context_length=MAX_CONTEXT)
+        tokens: Iterator[int] = original(decoder, prompt, most, ends)
+        return tokens
+
+    _generate(seam, boundless)
+
+
+@mutant("no token after a full context", "GEN-2", "generate")
+def context_minus_1(seam: Seam) -> None:
+    def shorter(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        room = decoder.model.context_length - len(prompt)
+        tokens: Iterator[int] = original(decoder, prompt, min(most, max(room, 0)), ends)
+        return tokens
+
+    _generate(seam, shorter)
+
+
+@mutant("a prompt cut to the context", "DEC-22", "generate")
+def prompt_cut_to_context(seam: Seam) -> None:
+    def cut(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        tokens: Iterator[int] = original(decoder, prompt[-decoder.model.context_length :], most, ends)
+        return tokens
+
+    _generate(seam, cut)
+
+
+@mutant("logits past the end of the context", "DEC-22")
+def logits_past_context(seam: Seam) -> None:
+    seam.replace(Decoder, "check_positions", lambda _self, _count: None)
 
 
 @mutant("one token more than max_tokens", "GEN-2", "generate")

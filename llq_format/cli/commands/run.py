@@ -148,14 +148,13 @@ class _Progress:
             sys.stdout.write("".join(c if c in "\n\t" else printable(c) for c in piece))
             sys.stdout.flush()
 
-    def finish_reason(self, max_tokens: int, context: int | None, prompt_tokens: int) -> str:
+    def finish_reason(self, max_tokens: int, context: int, prompt_tokens: int) -> str:
         """Return the reason why generation stopped."""
         if self.interrupted:
             return "interrupted"
         if len(self.tokens) == max_tokens:
             return "length"
-        context_full = context is not None and prompt_tokens + len(self.tokens) > context
-        return "context" if context_full else "stop"
+        return "context" if prompt_tokens + len(self.tokens) > context else "stop"
 
     def times(self) -> dict[str, float | None]:
         """Return the seconds to the first token and the tokens per second after it."""
@@ -173,7 +172,7 @@ def _sentence(figures: dict[str, Any]) -> str:
     if figures["tokens_per_second"] is not None:
         parts.append(f"{figures['tokens_per_second']} tokens/s after it")
     if figures["finish_reason"] in ("context", "interrupted"):
-        parts.append("the KV cache is full" if figures["finish_reason"] == "context" else "interrupted")
+        parts.append("the context is full" if figures["finish_reason"] == "context" else "interrupted")
     if "adapter" in figures:
         parts.append(f"{figures['variant']} on {figures['adapter']}")
     if figures.get("devices_lost"):

@@ -9,6 +9,7 @@ import wgpu
 from numpy.typing import NDArray
 
 from llq_format.metadata.metadata import Metadata
+from llq_format.metadata.model import ContextError
 from llq_format.package.reader import Package
 from llq_format.webgpu.execution.device import Device
 from llq_format.webgpu.execution.encoding import Prepared, encode
@@ -18,10 +19,6 @@ from llq_format.webgpu.planning.program import SLOT_BYTES, Dispatch, Program, Sh
 _STATE_WORDS = 64
 CHOSEN_WORD = 2
 """Index of the word of `state` that contains the last token."""
-
-
-class ContextError(ValueError):
-    """The positions exceed the context of the executor."""
 
 
 class Executor:

@@ -16,7 +16,8 @@ from wgpu.backends.wgpu_native import lib_version_info
 
 from llq_format.format.layout import VERSION_TEXT
 from llq_format.metadata.metadata import Metadata
-from llq_format.webgpu.execution.executor import ContextError, Executor
+from llq_format.metadata.model import ContextError
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.planning.workload import FULL_WORKGROUPS, OCCUPANCY, Work, occupancy, work
 from llq_format.webgpu.profiling.clock import Clock, Cut, Measured, Step
 from llq_format.webgpu.profiling.report import (

@@ -10,7 +10,7 @@ export const MAX_MODULE_BYTES = 1 << 20;
 
 const BEGIN = /^(\/\/|\/\*): begin ([a-z][a-z0-9_]{0,63})$/;
 const STAGE = /@\s*(compute|vertex|fragment)\b/g;
-const SIZE = "\\s*([0-9]{1,3})\\s*";
+const SIZE = "\\s*(0|[1-9][0-9]{0,2})\\s*";
 const ENTRY_POINT = new RegExp(
   `@compute\\s+@workgroup_size\\(${SIZE}(?:,${SIZE}(?:,${SIZE})?)?\\)\\s*fn\\s+([A-Za-z][A-Za-z0-9_]*)\\s*\\(`,
   "y",

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import llq_format
+from llq_format.metadata.model import ContextError
 from llq_format.reference import Decoder
 from llq_format.reference.generation import Sampling
-from llq_format.webgpu.execution.executor import ContextError, Executor
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from tests.support.webgpu.executor_models import CONTEXT, executor_of, tiny_package
 

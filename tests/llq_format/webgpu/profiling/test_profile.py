@@ -13,10 +13,10 @@ import pytest
 from wgpu.backends.wgpu_native import ffi, lib
 
 from llq_format.format.layout import BLOCK, ceil_div, is_int4
-from llq_format.metadata.model import MoE
+from llq_format.metadata.model import ContextError, MoE
 from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.execution.device_errors import DeviceLostError
-from llq_format.webgpu.execution.executor import ContextError, Executor
+from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.workload import occupancy, operation_of, work
