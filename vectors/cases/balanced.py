@@ -64,12 +64,12 @@ def subject(head_dim: int, query: float, **attention: Any) -> Subject:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-9", "LLQ-DEC-9")
 def balanced_attention() -> Logits:
-    """Attention that cancels almost, by a score near 3; head_dim is 10, whose root is no binary16."""
+    """Attention that almost cancels, by a score near 3; head_dim is 10, and binary16 cannot hold its root."""
     return Logits(subject(10, 0.2152099609375), PROMPT)
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-9", "LLQ-DEC-8")
 def balanced_temperature() -> Logits:
-    """Attention that cancels almost, by a score near 3, of which temperature is a factor."""
+    """Attention that almost cancels, by a score near 3 that includes the factor of temperature."""
     temperature = {"attn_scale": 0.43, "floor_scale": 1}
     return Logits(subject(4, 0.057220458984375, temperature=temperature), PROMPT)

@@ -72,7 +72,7 @@ def shard_links_to(target: str) -> Sealed:
 
 @invalid("LLQ-PKG-7")
 def second_shard_is_a_symlink() -> Sealed:
-    """The second of two shards is a symbolic link to the good shard beside it."""
+    """The second of two shards is a symbolic link to the good shard next to it."""
     sealed = control_shards().seal()
     return sealed.then("rename", SECOND, to="blob").then("symlink", SECOND, target="blob")
 

@@ -23,7 +23,7 @@ def great(recipe: Recipe) -> Recipe:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-NUM-1", "LLQ-NUM-2", "LLQ-DEC-9", "LLQ-DEC-11")
 def great_keys_and_values_int8() -> RecipeLogits:
-    """Keys and values beyond 65504, which a binary32 KV cache holds; INT8, without margin.
+    """Keys and values above 65504, which a binary32 KV cache holds; INT8, without margin.
 
     In a binary16 KV cache they MUST become 65504 of either sign, and never infinite.
     """

@@ -45,7 +45,7 @@ IN_ORDER = RecipeSubject(MODEL, 1, FAINT, in_order)
 
 @computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")
 def generation_of_200_tokens() -> RecipeGenerate:
-    """An answer of 200 tokens, in which every token of the vocabulary occurs, the last one too."""
+    """An answer of 200 tokens, which include every token of the vocabulary."""
     return RecipeGenerate(IN_ORDER, [0], 200, [])
 
 
@@ -76,7 +76,7 @@ def close(recipe: Recipe) -> Recipe:
 
 @computed("generate", "LLQ-GEN-1", "LLQ-ACT-9")
 def generation_of_close_logits() -> RecipeGenerate:
-    """Two logits near 100 that differ by less than binary16 tells; the larger has the greater id."""
+    """Two logits near 100 whose difference binary16 cannot represent; the larger has the higher id."""
     return RecipeGenerate(RecipeSubject(MODEL, 1, FAINT, close), [5], 1, [])
 
 

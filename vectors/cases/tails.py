@@ -16,19 +16,19 @@ LENGTHS = {"5": 5, "7": 7, "257": 257}
 
 
 def last_largest(seed: int, count: int) -> list[float]:
-    """Return numbers without pattern, the last of which is by far the largest."""
+    """Return numbers without pattern, where the last one is by far the largest."""
     return [*noisy(seed, count - 1), 3.0]
 
 
 @computed("activations", "LLQ-ACT-2", cases=LENGTHS)
 def int8_last_of_all_is_largest(count: int) -> Activations:
-    """Vectors of {} elements, the last of which is the largest."""
+    """Vectors of {} elements whose last one is the largest."""
     return Activations("int8", [last_largest(count + seed, count) for seed in range(3)])
 
 
 @computed("matvec", "LLQ-NUM-3", "LLQ-ACT-2", cases=LENGTHS)
 def matvec_last_of_all_is_largest(count: int) -> Matvec:
-    """Rows of {} elements, the last input of which is the largest; inputs INT8, none in a guard band."""
+    """Rows of {} elements, where the last input is the largest; inputs INT8, none in a guard band."""
     return Matvec("int8", weight(9, count), [last_largest(count + seed, count) for seed in (44, 46)])
 
 

@@ -79,19 +79,19 @@ SMALL_GELU = RecipeSubject(
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-DEC-14", "LLQ-DEC-15")
 def tight_experts_binary16() -> RecipeLogits:
-    """Four experts beside a shared one, binary16; legal executions agree closely."""
+    """Four experts and a shared one, binary16; legal executions agree closely."""
     return RecipeLogits(EXPERTS, [71, 83, 116, 149, 14, 89], PIECES)
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-1")
 def tight_third_layer_binary16() -> RecipeLogits:
-    """Three layers, all of them binary16; legal executions agree closely."""
+    """Three binary16 layers; legal executions agree closely."""
     return RecipeLogits(THREE_BINARY16, [122, 72, 108, 17, 55, 106], PIECES)
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-2")
 def tight_third_layer_int8() -> RecipeLogits:
-    """Three layers, the third of them INT8; legal executions agree closely."""
+    """Three layers, the third one INT8; legal executions agree closely."""
     return RecipeLogits(TWO_BINARY16, [75, 75, 50, 4, 136, 20], PIECES)
 
 

@@ -91,7 +91,7 @@ LONG = {"90": "hello wor" * 45, "700": "xyz, " * 140}
 
 @computed("tokenize", "LLQ-TOK-1", cases=LONG)
 def long_prompt(text: str) -> Tokenize:
-    """A prompt of {} tokens after BOS, all of which count."""
+    """A prompt of {} tokens after BOS, which all count."""
     return Tokenize(BPE, text, BEGIN)
 
 

@@ -1,4 +1,4 @@
-"""Executions of a model: the exact one, and legal ones whose operations err at random as much as they may.
+"""Executions of a model: the exact one, and legal ones whose operations have random legal errors.
 
 Each method represents a kind of operation. Its arguments are the exact results, and the values on which the
 legal errors depend (chapter Numerics, Derivation of the bounds of vectors).
