@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Step = dict[str, Any]
 NUMBER = "<n>"
-"""Stands for the number of a repetition, from 0, in six digits."""
+"""The mark that the number of a repetition replaces, from 0, in six digits."""
 
 _TOKEN = re.compile(rb"[^,]*,|[^,]+")
 
