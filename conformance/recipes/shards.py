@@ -65,8 +65,8 @@ def _write_int4(shards: list[bytearray], tensor: Json, formulas: Json) -> None:
 def _packed(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return blocks of 4096 codes as 2048 bytes each: a plane of low bits and a plane of high bits."""
     planes = np.stack([blocks & 3, blocks >> 2], axis=1).reshape(len(blocks), 2, 1024, 4)
-    shifted: NDArray[np.uint8] = planes << np.array([0, 2, 4, 6], np.uint8)
-    return np.bitwise_or.reduce(shifted, axis=3)
+    shifted = planes << np.array([0, 2, 4, 6], np.uint8)
+    return np.asarray(np.bitwise_or.reduce(shifted, axis=3), np.uint8)
 
 
 def _put(shards: list[bytearray], part: Json, at: int, values: NDArray[Any] | Integers) -> int:

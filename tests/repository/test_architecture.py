@@ -151,8 +151,14 @@ def test_heavy_libraries_are_imported_where_they_are_needed_and_nowhere_else(lib
 
 
 def test_the_kit_and_the_vectors_do_not_know_the_library_that_they_judge() -> None:
-    strangers = {"llq_format", "conformance", "tests", "numpy"}
+    strangers = {"llq_format", "conformance", "tests"}
     assert {path for path in sources("vectors") if strangers & top_levels(path)} == set()
+    with_numpy = {path.parent for path in sources("vectors") if "numpy" in top_levels(path)}
+    assert with_numpy == {Path("vectors/decoder64")}
+
+
+def test_the_second_decoder_and_the_kit_share_no_arithmetic() -> None:
+    assert {name for path in sources("vectors/decoder64") for name in ours(path) if ".kit" in name} == set()
 
 
 def test_the_suite_knows_the_library_in_its_adapter_and_what_is_made_over_it_alone() -> None:

@@ -1,6 +1,5 @@
 """The NumPy decoder of the vectors: equal to transformers without rounding, and to the kit with it."""
 
-import ast
 import json
 from collections.abc import Callable
 from functools import cache
@@ -13,7 +12,7 @@ import pytest
 from tests.llq_format.reference import test_oracle_llama, test_oracle_llama4
 from tests.support import oracle_models
 from tests.support.oracle_models import TOLERANCE, Oracle, difference, transformers_logits, widen
-from tests.support.repository import ROOT, VECTORS
+from tests.support.repository import VECTORS
 from vectors.decoder64.decoder import Decoder
 from vectors.decoder64.ensemble import bounds
 from vectors.decoder64.execution import Exact
@@ -95,11 +94,3 @@ def test_bounds_are_about_those_of_the_kit(vector: dict[str, Any]) -> None:
     for actual, stated in ((measured.f32, vector["bounds"]["f32"]), (measured.f16, vector["bounds"]["f16"])):
         assert stated / 3 < actual < stated * 3
     assert vector["margins"]["int8"] is None or measured.crossings == 0
-
-
-def test_the_decoder_shares_nothing_with_the_kit_or_the_library() -> None:
-    for path in (ROOT / "vectors/decoder64").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module]
-            assert not any(name.startswith(("vectors.kit", "llq_format", "conformance")) for name in names)

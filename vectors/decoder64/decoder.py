@@ -18,7 +18,7 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + e^-z)."""
     e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, e) / (1 + e)
+    return np.asarray(np.where(z >= 0, 1.0, e) / (1 + e))
 
 
 class Decoder:

@@ -33,6 +33,19 @@ def rounded_up(x: float) -> float:
     return math.ldexp(math.ceil(fraction * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS, exponent)
 
 
+def rounded_down(x: float) -> float:
+    """Return a number rounded down to few bits."""
+    fraction, exponent = math.frexp(x)
+    return math.ldexp(math.floor(fraction * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS, exponent)
+
+
+def gap(logits: Array) -> float:
+    """Return the minimum, over positions, by which the largest logit exceeds the largest different one."""
+    top = logits.max(axis=1, keepdims=True)
+    others = np.where(logits < top, logits, -np.inf).max(axis=1, keepdims=True)
+    return float((top - others).min())
+
+
 def same_decisions(one: Exact, other: Exact) -> bool:
     """Return whether two executions chose the same codes and experts."""
     if len(one.decisions) != len(other.decisions):

@@ -53,7 +53,7 @@ class Exact:
 
     def experts(self, values: Array) -> NDArray[np.int64]:
         """Choose the largest of the router's values [n, experts], the lowest index among equals."""
-        chosen = values.argmax(axis=-1)
+        chosen = np.asarray(values.argmax(axis=-1))
         gaps = values.max(axis=-1, keepdims=True) - values
         self.router_margin = min(self.router_margin, float(gaps[gaps > 0].min(initial=np.inf)))
         self.decisions.append(chosen)

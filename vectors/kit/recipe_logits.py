@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from vectors.decoder64.decoder import Decoder
-from vectors.decoder64.ensemble import SIGNIFICANT_BITS, bounds
+from vectors.decoder64.ensemble import bounds, gap, rounded_down
 from vectors.decoder64.execution import Exact
 from vectors.decoder64.package import Array, read
 from vectors.kit.computed import Answer, packaged
@@ -46,18 +43,6 @@ class RecipeSubject:
         """Return what the vectors store of a package: all files except the shards, and recipe.json."""
         files = {name: data for name, data in package.seal().files.items() if name not in package.names}
         return {**packaged(home, files), f"{home}/recipe.json": recipe_json(self.recipes())}
-
-
-def gaps(logits: Array) -> Array:
-    """Return by how much the largest logit of each position exceeds the largest different one."""
-    top = logits.max(axis=1, keepdims=True)
-    return np.asarray((top - np.where(logits < top, logits, -np.inf).max(axis=1, keepdims=True))[:, 0])
-
-
-def rounded_down(x: float) -> float:
-    """Return a positive number rounded down to few bits: see `decoder64.ensemble.rounded_up`."""
-    fraction, exponent = math.frexp(x)
-    return math.ldexp(math.floor(fraction * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS, exponent)
 
 
 def flat(array: Array) -> list[float]:
@@ -102,7 +87,7 @@ class RecipeLogits:
             "margins": {
                 "int8": self.int8_margin,
                 "router": self.router_margin,
-                "argmax": rounded_down(float(gaps(expected).min())),
+                "argmax": rounded_down(gap(expected)),
             },
         }
         if self.positions is not None:
@@ -142,7 +127,7 @@ class RecipeGenerate:
         execution = Exact()
         expected = decoder.logits(sequence, execution, positions)
         limits = bounds(decoder, sequence, positions, (expected, execution))
-        margin = float(gaps(expected).min()) / max(limits.f32, limits.f16)
+        margin = gap(expected) / max(limits.f32, limits.f16)
         if margin <= 2:
             raise ValueError(f"{home}: the margin is {margin}")
         entry = {

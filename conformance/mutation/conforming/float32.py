@@ -115,6 +115,8 @@ class Float32Decoder:
             steps = (positions + 1) // config["temperature"]["floor_scale"]
             factor = 1 + config["temperature"]["attn_scale"] * np.log(1.0 + steps)
             q = q * factor.astype(np.float32)[:, None, None]
+        if self.dtype is np.float16:
+            k, v = round16(k, flush=False), round16(v, flush=False)  # 65504 instead of infinity
         keys, values = k.astype(self.dtype), v.astype(self.dtype)
         if number in self.cache:
             keys = np.concatenate([self.cache[number][0], keys])

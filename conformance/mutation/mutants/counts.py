@@ -7,7 +7,7 @@ import numpy as np
 
 from llq_format.reference import forward, generation, moe
 from llq_format.reference.activations import Array
-from llq_format.reference.attention import Attention
+from llq_format.reference.attention import Attention, KVCache
 from llq_format.reference.forward import Decoder
 
 from .mutant import mutant
@@ -92,7 +92,7 @@ def _layers(seam: Seam, change: Callable[[Sequence[Any]], list[Any]]) -> None:
 
 
 def _start(self: Decoder) -> forward.Sequence:
-    return forward.Sequence([forward.KVCache(self.kv_cache) for _ in self.layers])
+    return forward.Sequence([KVCache(self.kv_cache) for _ in self.layers])
 
 
 @mutant("at most 4 layers", "DEC-2")

@@ -119,7 +119,7 @@ def _cached(seam: Seam, change: Callable[[Array], Array]) -> None:
     seam.wrap(KVCache, "extend", lambda extend: lambda self, k, v: extend(self, change(k), change(v)))
 
 
-@mutant("keys and values above 65504 made 65504, whatever the KV cache holds", "NUM-2")
+@mutant("keys and values limited to 65504, whatever the KV cache holds", "NUM-2")
 def kv_cache_clamped(seam: Seam) -> None:
     _cached(seam, lambda x: np.clip(x, -LARGEST_BINARY16, LARGEST_BINARY16))
 

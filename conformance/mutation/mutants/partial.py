@@ -130,9 +130,7 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
 """Name, title, rule, and which of the rule's findings are overlooked."""
 
 
-FIRST_SHARD = "-00001-of-"
-
-for _rule, _what in {
+LATER_SHARDS = {
     "PKG-7": "kinds of files",
     "HASH-1": "hashes of parts",
     "SHARD-2": "magics",
@@ -140,15 +138,25 @@ for _rule, _what in {
     "SHARD-4": "indices and counts of preambles",
     "SHARD-5": "lengths of preambles",
     "SHARD-6": "reserved bytes of preambles",
-}.items():
-    PARTIAL += (
-        (
-            f"{_rule.lower()}-of-later-shards-unchecked",
-            f"{_what} checked in the first shard alone",
-            _rule,
-            lambda finding: ".llq" in (finding.where.file or "") and FIRST_SHARD not in finding.where.file,
-        ),
+}
+"""What a validator may check in the first shard alone, by rule."""
+
+
+def in_a_later_shard(finding: Finding) -> bool:
+    """Return whether a finding is about a shard after the first."""
+    file = finding.where.file or ""
+    return file.endswith(".llq") and "-00001-of-" not in file
+
+
+PARTIAL += tuple(
+    (
+        f"{rule.lower()}-of-later-shards-unchecked",
+        f"{what} checked in the first shard alone",
+        rule,
+        in_a_later_shard,
     )
+    for rule, what in LATER_SHARDS.items()
+)
 
 
 def _part_of(rule: str, drop: Drop) -> Drop:
