@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.core.vectors import spliced
 from conformance.reporting.html.markup import Html, element
 from website.hex_view import beginning, difference, json_difference
 from website.places import ROOT
@@ -57,9 +58,10 @@ def _of_valid(entry: Entry) -> Html:
 
 
 def _of_invalid(entry: Entry) -> Html:
-    parts = [element("li", element("code", json.dumps(step))) for step in entry["setup"]]
+    files, steps = _prepared(entry)
+    parts = [element("li", element("code", json.dumps(step))) for step in steps]
     setup = _folded("Setup before the package is used", element("ol", *parts)) if parts else Html("")
-    base = nearest(entry["path"])
+    base = nearest(files)
     if base is None:
         return setup
     control, files, original = base
@@ -91,9 +93,22 @@ def _only_hashes(before: bytes | None, after: bytes | None) -> bool:
     return all(a == b or (a in digits and b in digits) for a, b in zip(before, after, strict=True))
 
 
-def nearest(path: str) -> tuple[str, Files, Files] | None:
+def _prepared(entry: Entry) -> tuple[Files, list[Any]]:
+    """Return the small files of a package after its splices, and the other steps of its setup."""
+    files, steps = dict(_files(entry["path"])), entry["setup"]
+    if any("count" in step for step in steps):  # a difference of megabytes helps nobody
+        return files, steps
+    others = []
+    for step in steps:
+        if step["op"] == "splice" and step["file"] in files:
+            files[step["file"]] = spliced(files[step["file"]], step)
+        else:
+            others.append(step)
+    return files, others
+
+
+def nearest(files: Files) -> tuple[str, Files, Files] | None:
     """Return the valid vector whose package is most similar, with the files of both; None without files."""
-    files = _files(path)
     if not files:
         return None
     control = min(_controls(), key=lambda name: _distance(_controls()[name], files))

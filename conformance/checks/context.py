@@ -15,7 +15,7 @@ def accepted_excess(vector: Vector, compute: Callable[[Sequence[int]], object]) 
 
     compute: asks the runtime for what the vector is about, for other tokens.
     """
-    tokens = vector.members.get("refused")
+    tokens = vector.members.get("too_long")
     if tokens is None:
         return None
     try:

@@ -96,7 +96,7 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
         case "truncate":
             os.truncate(file, step["byte_length"])
         case "splice":
-            _splice(file, step)
+            file.write_bytes(spliced(file.read_bytes(), step))
         case "rename":
             file.rename(package / step["to"])
         case "remove":
@@ -113,12 +113,14 @@ def set_up(package: Path, step: Mapping[str, Any]) -> None:
             raise VectorsError(f"unknown set-up operation {unknown!r}")
 
 
-def _splice(file: Path, step: Mapping[str, Any]) -> None:
-    """Replace bytes of a file by repetitions of a text; `<n>` in it is the number of the repetition."""
-    data = file.read_bytes()
+def spliced(data: bytes, step: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file with some replaced by a text.
+
+    The text is repeated `count` times, and `<n>` in it is the number of the repetition.
+    """
     repetitions = (step["text"].replace("<n>", f"{number:06d}") for number in range(step.get("count", 1)))
     start, end = step["offset"], step["offset"] + step["length"]
-    file.write_bytes(data[:start] + "".join(repetitions).encode() + data[end:])
+    return data[:start] + "".join(repetitions).encode() + data[end:]
 
 
 def load(directory: Path = VECTORS) -> list[Vector]:

@@ -59,7 +59,7 @@ def generation_in_a_context(positions: int) -> Generate:
 
     A prompt with a token more than the context MUST be refused.
     """
-    return Generate(of_context(positions), PROMPT, 20, [39], (PROMPT * 2)[: positions + 1])
+    return Generate(of_context(positions), PROMPT, 20, [39], too_long=(PROMPT * 2)[: positions + 1])
 
 
 @computed("generate", "LLQ-GEN-2", "LLQ-DEC-22")

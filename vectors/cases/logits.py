@@ -194,7 +194,7 @@ def scaled_before_rounding_binary16() -> Logits:
 def full_context_binary16() -> Logits:
     """A sequence fills the context of 8 positions; a sequence of 9 tokens MUST be refused."""
     tokens = [32, 31, 35, 13, 37, 16, 35, 8]
-    return Logits(Subject(model(1, dense(), context_length=8)), tokens, refused=[*tokens, 1])
+    return Logits(Subject(model(1, dense(), context_length=8)), tokens, too_long=[*tokens, 1])
 
 
 def undecided(index: int, _value: float) -> float:

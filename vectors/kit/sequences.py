@@ -52,7 +52,7 @@ def gap(logits: Vector) -> float:
 class Logits:
     """The logits of a sequence. With a margin, every legal execution decides as the exact execution does.
 
-    refused: a sequence that exceeds the context, if there is one.
+    too_long: a sequence that exceeds the context, if there is one.
     """
 
     subject: Subject
@@ -60,7 +60,7 @@ class Logits:
     int8_margin: float | None = None
     router_margin: float | None = None
     pieces: tuple[tuple[int, ...], ...] = ()
-    refused: Sequence[int] = ()
+    too_long: Sequence[int] = ()
 
     def exact(self) -> tuple[Weights, Run]:
         """Compute the expected logits, and check the margins."""
@@ -106,14 +106,14 @@ class Logits:
                 "argmax": min(map(gap, result.logits)),
             },
             "layers": f"{home}/layers.npy",
-            **refusal(self.refused),
+            **too_long(self.too_long),
         }
         return members, files
 
 
-def refusal(tokens: Sequence[int]) -> dict[str, Json]:
+def too_long(tokens: Sequence[int]) -> dict[str, Json]:
     """Return the member of a vector that has a sequence to be refused."""
-    return {"refused": list(tokens)} if tokens else {}
+    return {"too_long": list(tokens)} if tokens else {}
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Generate:
     """Greedy generation, which every legal execution continues in the same way.
 
     preceding: prompts of answers that precede, of the same package.
-    refused: a prompt that exceeds the context, if there is one.
+    too_long: a prompt that exceeds the context, if there is one.
     """
 
     subject: Subject
@@ -129,7 +129,7 @@ class Generate:
     max_tokens: int
     eos: Sequence[int]
     preceding: Sequence[Sequence[int]] = ()
-    refused: Sequence[int] = ()
+    too_long: Sequence[int] = ()
 
     def choices(self, weights: Weights) -> tuple[list[int], list[Vector]]:
         """Return the ids generated, and the logits they (and the id that ended them) were chosen from."""
@@ -166,7 +166,7 @@ class Generate:
             "max_tokens": self.max_tokens,
             "expected": ids,
             "margin": margin,
-            **refusal(self.refused),
+            **too_long(self.too_long),
         }
         if self.preceding:
             entry["preceding"] = [list(prompt) for prompt in self.preceding]

@@ -96,6 +96,11 @@ def package(tmp_path: Path) -> Path:
 
 def test_set_ups(package: Path) -> None:
     file = package / "file"
+    set_up(package, {"op": "splice", "file": "file", "offset": 3, "length": 5, "text": "<n>.", "count": 2})
+    assert file.read_bytes() == b"123000000.000001."
+    set_up(package, {"op": "splice", "file": "file", "offset": 0, "length": 0, "text": "é"})
+    assert file.read_bytes() == "é123000000.000001.".encode()
+    set_up(package, {"op": "splice", "file": "file", "offset": 0, "length": 2, "text": ""})
     set_up(package, {"op": "truncate", "file": "file", "byte_length": 3})
     assert file.read_bytes() == b"123"
     set_up(package, {"op": "truncate", "file": "file", "byte_length": 1 << 40})
