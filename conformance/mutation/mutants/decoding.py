@@ -96,17 +96,21 @@ class MisreadTensor:
         return self.weights
 
 
-class MisreadInt8Matrix:
+class MisreadInt8Matrix(matrix.Matrix):
     """Misread weights for INT8 inputs; in binary64, where the order of multiplications hardly counts."""
 
     def __init__(self, weights: NDArray[np.float32]) -> None:
         """Keep the weights, [rows, cols]."""
         self._weights = weights.astype(np.float64)
 
-    def __call__(self, x: Array) -> Array:
-        """Return y = W x for each vector."""
-        q, s = _matrix.quantize_int8(x)
-        return np.asarray(s * (q @ self._weights.T))
+    def rounded(self, x: Array) -> matrix.Rounded:
+        """Quantize to INT8."""
+        return matrix.Rounded(*_matrix.quantize_int8(x))
+
+    def product(self, x: matrix.Rounded) -> Array:
+        """Return the product with INT8 codes."""
+        assert x.scales is not None  # noqa: S101 - codes have scales
+        return np.asarray(x.scales * (x.values @ self._weights.T))
 
 
 def misread(seam: Seam, misreading: Misreading) -> None:
