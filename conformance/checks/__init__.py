@@ -12,6 +12,7 @@ from .logits import logits
 from .matvec import matvec
 from .reject import accept, refuse, withhold, withholdable
 from .tokenize import tokenize
+from .trace import SINGLE_OPERATIONS, trace
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:
@@ -27,6 +28,7 @@ CHECKS = (
     Check("activations", ("activations",), _of_kind("activations"), activations),
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
+    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,)),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
     Check("api", ("api",), _of_kind("api"), api),

@@ -121,15 +121,20 @@ def recognize(computation: Computation, answers: Answers, distance: Distance) ->
 def _candidates(computation: Computation, mutants: Mapping[str, Any]) -> list[str]:
     """Return the mutants to compare with: those that fail this question, if the kill matrix has it."""
     vector = computation.vector
-    checks = COMPARED_CHECKS[vector.kind]
-    if vector.kind == "logits" and _decodes(computation.runtime, vector):
-        checks = tuple(check for check in checks if check != "decode")
-    comparable = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
+    candidates = comparable(computation.runtime, vector, mutants)
     kills = _matrix().kills
     question = f"{vector.kind}-{vector.id}"
     if vector.home == VECTORS and _matrix().complete and question in _questions():
-        return [name for name in comparable if question in kills.get(name, (question,))]
-    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else comparable
+        return [name for name in candidates if question in kills.get(name, (question,))]
+    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else candidates
+
+
+def comparable(runtime: Runtime, vector: Vector, mutants: Mapping[str, Any]) -> list[str]:
+    """Return the mutants of the checks that a vector belongs to, without those of decoding if it is right."""
+    checks = COMPARED_CHECKS[vector.kind]
+    if vector.kind == "logits" and _decodes(runtime, vector):
+        checks = tuple(check for check in checks if check != "decode")
+    return [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
 
 
 @cache
@@ -165,14 +170,14 @@ def _answers(computation: Computation, name: str) -> Answers | None:
     key = str(vector.home), vector.id, computation.name, name
     if key not in _cached_answers:
         try:
-            _cached_answers[key] = computation.compute(_runtime(name))
+            _cached_answers[key] = computation.compute(mutant_runtime(name))
         except Exception:  # noqa: BLE001 - a mutant may fail in any way
             _cached_answers[key] = None
     return _cached_answers[key]
 
 
 @cache
-def _runtime(name: str) -> Any:
+def mutant_runtime(name: str) -> Any:
     """Return a mutant that opens each package once."""
     from ..mutation import mutants  # noqa: PLC0415
     from ..mutation.mutants import open_packages  # noqa: PLC0415
