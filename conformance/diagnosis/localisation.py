@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..container.error_bound import describe
+from ..container.error_bound import describe, shapes
 from ..core.runtime import BrokenAdapter, Runtime
 from ..core.vectors import Vector
 from ..operations.ball import TINY, U
@@ -64,16 +64,10 @@ class Located:
         lines = [
             f"  operation  {operation.name}, whose inputs are the runtime's own",
             f"  split      {list(self.split)}",
-            f"  order      {len(self.before)} earlier operations are inside their error bounds, "
-            f"{self.later} later operations are outside",
+            f"  order      {len(self.before)} earlier results inside their bounds, {self.later} later not",
         ]
         if not operation.of_right_shape:
-            expected, found = operation.expected.value.shape, operation.found.shape
-            return [
-                *lines,
-                f"  expected   the shape {list(expected)}",
-                f"  got        the shape {list(found)}",
-            ]
+            return [*lines, *shapes(operation.found, operation.expected.value)]
         bound = np.where(operation.compared, operation.expected.radius, np.inf)
         lines += describe(operation.found, operation.expected.value, bound, operation.axes)
         return lines + list(_worst(operation, bound))
@@ -152,7 +146,7 @@ class Substitution:
 def _misreadings(
     runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], first: Located
 ) -> Named:
-    """Return the mutants that yield the result of the operation from the runtime's inputs, if they are few."""
+    """Return the mutants that yield the result of the operation from the runtime's inputs."""
     if recognition.silenced() or not first.operation.of_right_shape:
         return {}
     try:

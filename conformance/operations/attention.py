@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .ball import TINY, Ball, Reals, U, gamma
+from .ball import TINY, Ball, Reals, U
 
 
 def visible(positions: Reals, chunk_size: int | None) -> NDArray[np.bool_]:
@@ -21,16 +21,30 @@ def by_head(heads: Ball, num_heads: int) -> Ball:
     return heads[:, np.arange(num_heads) * kv_heads // num_heads]
 
 
+def divided(q: Ball) -> Ball:
+    """Return queries divided by sqrt(head_dim), with the propagated radius alone."""
+    root = math.sqrt(q.value.shape[-1])
+    return Ball(q.value / root, q.radius / root)
+
+
+def rounded(q: Ball) -> Ball:
+    """Return divided queries with the error of a sum of one term."""
+    return q.widened((1 + 8) * U * q.magnitude + TINY)
+
+
 def scores(q: Ball, keys: Ball) -> Ball:
-    """Return q·k / sqrt(head_dim), [queries, heads, keys] (LLQ-DEC-9); keys: as each query head reads them."""
+    """Return the scores of scaled queries, [queries, heads, keys] (LLQ-DEC-9).
+
+    keys: as each query head reads them.
+    """
     size = q.value.shape[-1]
 
     def dots(a: Reals, b: Reals) -> Reals:
-        return np.asarray(np.einsum("thd,phd->thp", a, b) / math.sqrt(size))
+        return np.asarray(np.einsum("thd,phd->thp", a, b))
 
     magnitude = dots(q.magnitude, keys.magnitude)
     moved = magnitude - dots(np.abs(q.value), np.abs(keys.value))
-    return Ball(dots(q.value, keys.value), np.maximum(moved, 0) + gamma(size + 8) * magnitude + size * TINY)
+    return Ball(dots(q.value, keys.value), np.maximum(moved, 0) + (size + 8) * U * magnitude + size * TINY)
 
 
 def softmax(score: Ball, mask: NDArray[np.bool_]) -> Ball:
@@ -58,6 +72,6 @@ def weighted(weights: Ball, values: Ball, mask: NDArray[np.bool_]) -> Ball:
     magnitude = sums(weights.magnitude, values.magnitude)
     moved = magnitude - sums(np.abs(weights.value), np.abs(values.value))
     roundings = (mask.sum(axis=-1) + 8)[:, None, None]
-    own = roundings * U / (1 - roundings * U) * magnitude
+    own = roundings * U * magnitude
     y = Ball(sums(weights.value, values.value), np.maximum(moved, 0) + own + roundings * TINY)
     return y.reshape(len(y.value), -1)

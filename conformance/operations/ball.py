@@ -63,9 +63,12 @@ def product(a: Ball, b: Ball) -> Ball:
     )
 
 
-def total(a: Ball, b: Ball) -> Ball:
-    """Return a + b with the error of one addition: u · (|a| + |b|)."""
-    return Ball(a.value + b.value, a.radius + b.radius + U * (a.magnitude + b.magnitude) + 2 * TINY)
+def total(*terms: Ball) -> Ball:
+    """Return a sum of terms, added in any order: (n − 1) · u · Σ|terms|."""
+    roundings = len(terms) - 1
+    magnitude = sum((term.magnitude for term in terms), np.zeros(()))
+    radius = sum((term.radius for term in terms), np.zeros(())) + roundings * U * magnitude + 8 * TINY
+    return Ball(sum((term.value for term in terms), np.zeros(())), radius)
 
 
 def gamma(roundings: int) -> float:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .ball import TINY, Ball, Reals, U, gamma, product
+from .ball import TINY, Ball, Reals, U, product
 
 SPECIAL = 2.0**-20
 """Error of cosine, sine, logarithm and error function."""
@@ -91,7 +91,7 @@ def rotated(x: Ball, angles: Reals, pairing: str) -> Ball:
             first.radius * np.abs(cos)
             + second.radius * np.abs(sin)
             + SPECIAL * (first.magnitude + second.magnitude)
-            + gamma(2 + 8) * terms
+            + (2 + 8) * U * terms
             + 2 * TINY
         )
     return y

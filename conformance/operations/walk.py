@@ -125,9 +125,11 @@ class Walk:
         y = self._attention(prefix, config["attention"], self._norm(f"{prefix}.attention_norm", x))
         h = self._take(f"{prefix}.attention.residual", "residual", total(x, y))
         normed = self._norm(f"{prefix}.ffn_norm", h)
-        dense = config["ffn"]["moe"] is None
-        y = (self._network if dense else self._mixture)(f"{prefix}.ffn", config["ffn"], normed)
-        return self._take(f"{prefix}.ffn.residual", "residual", total(h, y))
+        if config["ffn"]["moe"] is None:
+            terms = [self._network(f"{prefix}.ffn", config["ffn"], normed)]
+        else:
+            terms = self._mixture(f"{prefix}.ffn", config["ffn"], normed)
+        return self._take(f"{prefix}.ffn.residual", "residual", total(h, *terms))
 
     def _norm(self, name: str, x: Ball) -> Ball:
         expected = elementwise.norm(x, self._weights.raw(name), self._model["rms_norm_eps"])
@@ -158,6 +160,9 @@ class Walk:
         if config["temperature"]:
             q = elementwise.temperature(q, self._positions, **config["temperature"])
         q = self._take(f"{name}.temperature.q", "temperature", q, HEADS)
+        divided = attention.divided(q)  # a step of its own only where the trace contains its result
+        scaled = self._take(f"{name}.scaled.q", "scores", attention.rounded(divided), HEADS)
+        q = scaled if f"{name}.scaled.q" in self._trace else divided
         keys, values = (
             self._take(f"{name}.{part}", "cache", rounding.cached(x, self._kv_cache), HEADS)
             for part, x in (("keys", k), ("values", v))
@@ -208,7 +213,8 @@ class Walk:
         hidden = self._take(f"{name}.hidden", "hidden", expected)
         return self._project(f"{name}.down", hidden, self._weights.matrix(f"{name}.down"))
 
-    def _mixture(self, name: str, config: dict[str, Any], x: Ball) -> Ball:
+    def _mixture(self, name: str, config: dict[str, Any], x: Ball) -> list[Ball]:
+        """Return the terms of the mixture; a runtime may add each of them to the residual stream."""
         router = self._weights.matrix(f"{name}.router")
         values = self._take(f"{name}.router", "router", router.times(x, rounded=False))
         chosen = self._chosen(f"{name}.expert", values)
@@ -217,9 +223,10 @@ class Walk:
         scaled = self._take(f"{name}.scaled", "router", elementwise.rounded_product(score[:, None], x))
         shared = self._network(f"{name}.shared", config, x)
         routed = self._routed(f"{name}.experts", config, scaled, chosen)
-        return self._take(f"{name}.mixture", "mixture", total(shared, routed))
+        mixture = self._take(f"{name}.mixture", "mixture", total(shared, routed))
+        return [mixture] if f"{name}.mixture" in self._trace else [shared, routed]
 
-    def _chosen(self, name: str, values: Ball) -> NDArray[np.intp]:
+    def _chosen(self, name: str, values: Ball) -> NDArray[Any]:
         """Return the expert of each token: the returned one, if the router's values allow it."""
         best = values.value.argmax(axis=-1)  # the lowest index among equal values
         found = self._trace.get(name)
@@ -233,7 +240,8 @@ class Walk:
         reachable = (values.value + values.radius)[rows, possible] >= least
         allowed = (possible == best) | (~exact & reachable)
         self._take(name, "router", Ball.exact(np.where(allowed, possible, best).astype(np.float64)))
-        return np.where(found == possible, possible, best)
+        result: NDArray[Any] = np.where(found == possible, possible, best)
+        return result
 
     def _routed(self, name: str, config: dict[str, Any], x: Ball, chosen: NDArray[np.intp]) -> Ball:
         first = "gate_up" if config["gated"] else "up"

@@ -58,8 +58,9 @@ class InProcessRuntime:
             raise BrokenAdapter(f"it claims {', '.join(unknown)}; expected are {', '.join(CAPABILITIES)}")
         claimed = sorted(self.capabilities & NEED_KV_CACHE)
         if claimed and self.info.kv_cache not in KV_CACHES:
+            expected = " or ".join(KV_CACHES)
             raise BrokenAdapter(
-                f"it claims {claimed[0]}, but its info does not declare kv_cache, expected {' or '.join(KV_CACHES)}"
+                f"it claims {claimed[0]}, but its info does not declare kv_cache, expected {expected}"
             )
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
