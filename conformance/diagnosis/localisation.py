@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..container.error_bound import describe, shapes
-from ..core.runtime import BrokenAdapter, Runtime
+from ..core.runtime import BrokenAdapter, NoAnswerError, Runtime
 from ..core.vectors import Vector
 from ..operations.ball import TINY, U
 from ..operations.operation import Operation
@@ -154,7 +154,7 @@ def _misreadings(
     except ImportError:
         return {}
     distances: dict[str, float] = {}
-    for name in recognition.comparable(runtime, vector, mutants.MUTANTS):
+    for name in recognition.comparable(runtime, vector, mutants.MUTANTS, "logits"):
         result = _result(name, vector, package, tokens, first)
         if result is not None:
             distances[name] = _distance(first.operation, result)
@@ -176,6 +176,7 @@ def _result(
     """Return what a mutant makes of the runtime's inputs of the operation, or None if it fails."""
     mutant: Any = recognition.mutant_runtime(name)
     substitution = Substitution(first.before, first.operation)
+    mutant.close()  # mutants of what is kept between sequences begin with none
     try:
         if SPLIT in vector.rules:
             preceding = tokens[::-1][:PRECEDING_TOKENS]
@@ -194,10 +195,22 @@ def _distance(operation: Operation, result: NDArray[np.float64]) -> float:
     compared = operation.compared & np.isfinite(result)
     if not compared.any():
         return np.inf
-    off = np.abs(found - result)[compared]
+    off = np.abs(found[compared] - result[compared])
     if operation.rules[0] == "LLQ-ACT-2":
         return float(np.count_nonzero(off) / off.size / CODES_OFF) if off.max() <= 1 else np.inf
     greater = max(1.0, np.abs(result[compared]).max() / max(np.abs(expected.value).max(), 1e-30))
     tolerance = expected.radius[compared] * greater + WORD * U * np.abs(result[compared]) + TINY
     with np.errstate(invalid="ignore"):
         return float((off / tolerance).max())
+
+
+def located_cause(
+    runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], split: Sequence[int]
+) -> Located | None:
+    """Return the wrong operation behind a failure of another check, if the runtime returns traces."""
+    if "trace" not in runtime.capabilities or recognition.silenced():
+        return None
+    try:
+        return located(runtime, vector, package, tokens, [split])
+    except NoAnswerError:
+        return None

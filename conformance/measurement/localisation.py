@@ -71,6 +71,7 @@ OPERATIONS = {
 SPECIAL_OPERATIONS = {
     "stream-in-binary16": RESIDUAL,
     "scores-in-binary16": SCORES,
+    "queries-in-binary16": SCORES,
     "softmax-in-binary16": MASK,
     "router-input-in-binary16": ("*.router",),
     "norm-in-binary16": NORM,

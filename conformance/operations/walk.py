@@ -138,6 +138,7 @@ class Walk:
     def _project(self, name: str, x: Ball, matrix: Matrix | RoutedMatrix) -> Ball:
         """Return a product of an INT4 matrix, after the rounding of its layer."""
         layer = int(name.split(".")[1])
+        self.names.add(f"{name}.scale")  # of a runtime that takes INT8 where binary16 is due, too
         if layer < self._model["activations"]["fp16_layers"]:
             a = self._take(f"{name}.input", "binary16", rounding.binary16(x))
             return self._take(name, "matmul", matrix.times(a))

@@ -274,6 +274,21 @@ def _scores(seam: Seam, factor: Callable[[Any], float]) -> None:
     seam.wrap(Attention, "scores", mutate)
 
 
+def _narrowed(seam: Seam, change: Callable[[Array], Array]) -> None:
+    """Change the scores."""
+    seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: change(scores(self, q, keys)))
+
+
+@mutant("scores capped at 50 by tanh", "DEC-9")
+def scores_capped(seam: Seam) -> None:
+    _narrowed(seam, lambda scores: 50 * np.tanh(scores / 50))
+
+
+@mutant("scores clamped to ±50", "DEC-9")
+def scores_clamped(seam: Seam) -> None:
+    _narrowed(seam, lambda scores: np.clip(scores, -50, 50))
+
+
 @mutant("scores not divided by the root of head_dim", "DEC-9")
 def scores_not_divided(seam: Seam) -> None:
     _scores(seam, lambda model: math.sqrt(model.head_dim))

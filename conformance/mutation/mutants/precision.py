@@ -131,6 +131,11 @@ def scores_in_binary16(seam: Seam) -> None:
     seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: _half(scores(self, q, keys)))
 
 
+@mutant("queries in binary16", "ACT-9")
+def queries_in_binary16(seam: Seam) -> None:
+    seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: scores(self, _half(q), keys))
+
+
 @mutant("weights of the softmax in binary16", "ACT-9")
 def softmax_in_binary16(seam: Seam) -> None:
     seam.wrap(attention, "softmax", lambda softmax: lambda scores: _half(softmax(scores)))
