@@ -109,13 +109,21 @@ def located(
     return None
 
 
+class CompleteResult(Exception):  # noqa: N818 - nothing is wrong
+    """The result of the last operation is complete: nothing later is needed."""
+
+
 class Substitution:
-    """An observer that continues with the results of a runtime up to an operation, whose result it keeps."""
+    """An observer that continues with the results of a runtime up to an operation, whose result it keeps.
+
+    It raises CompleteResult when it has the result for all positions.
+    """
 
     def __init__(self, before: Sequence[Operation], last: Operation) -> None:
         """Keep the results of the operations before the last."""
         self._before: Trace = {operation.name: operation.found for operation in before}
         self._last = last.name
+        self._positions = len(last.found)
         self._done: dict[str, int] = {}
         self._rows: list[NDArray[np.float64]] = []
 
@@ -126,6 +134,8 @@ class Substitution:
             if kind in ("keys", "values"):
                 self._rows.clear()
             self._rows.append(np.array(value))
+            if sum(map(len, self._rows)) == self._positions:
+                raise CompleteResult
         if name not in self._before:
             return value
         found = self._before[name].astype(np.float64)
@@ -182,9 +192,11 @@ def _result(
             preceding = tokens[::-1][:PRECEDING_TOKENS]
             mutant.trace(package, preceding, [len(preceding)])
         mutant.observed(package, tokens, first.split, substitution)
+    except CompleteResult:
         return substitution.result(first.operation.found.shape)
-    except Exception:  # noqa: BLE001 - a mutant may fail in any way
-        return None
+    except Exception:  # noqa: BLE001, S110 - a mutant may fail in any way
+        pass
+    return None
 
 
 def _distance(operation: Operation, result: NDArray[np.float64]) -> float:

@@ -65,6 +65,19 @@ def silent() -> Iterator[None]:
         _silent.pop()
 
 
+_unknown: set[str] = set()
+
+
+@contextmanager
+def unknown(names: frozenset[str]) -> Iterator[None]:
+    """Compare nothing with some mutants within the block, to measure which other names are given then."""
+    _unknown.update(names)
+    try:
+        yield
+    finally:
+        _unknown.difference_update(names)
+
+
 def silenced() -> bool:
     """Whether naming mutants is switched off."""
     return bool(_silent)
@@ -150,7 +163,11 @@ def comparable(runtime: Runtime, vector: Vector, mutants: Mapping[str, Any], kin
     checks = COMPARED_CHECKS[kind]
     if kind == "logits" and _decodes(runtime, vector):
         checks = tuple(check for check in checks if check != "decode")
-    return [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
+    return [
+        name
+        for name, mutant in mutants.items()
+        if mutant.check in checks and not mutant.unnamed and name not in _unknown
+    ]
 
 
 @cache

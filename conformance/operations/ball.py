@@ -22,6 +22,10 @@ class Ball:
     value: Reals
     radius: Reals
 
+    def __post_init__(self) -> None:
+        """Take an undefined radius, such as 0 · ∞, for an unlimited one."""
+        object.__setattr__(self, "radius", np.where(np.isnan(self.radius), np.inf, self.radius))
+
     @classmethod
     def exact(cls, value: NDArray[np.floating]) -> "Ball":
         """Return values that are known exactly, such as values that a runtime returned."""
@@ -48,7 +52,7 @@ class Ball:
     def outside(self, found: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return which numbers are outside their balls; NaN and infinity always are."""
         with np.errstate(invalid="ignore", over="ignore"):
-            return np.asarray(~(np.isfinite(found) & (np.abs(found - self.value) <= self.radius)))
+            return np.asarray(~np.isfinite(found) | (np.abs(found - self.value) > self.radius))
 
 
 def concatenated(balls: "list[Ball]") -> Ball:

@@ -81,7 +81,7 @@ def rotated(x: Ball, angles: Reals, pairing: str) -> Ball:
     low, high = slice(0, half), slice(half, None)
     if pairing == "interleaved":
         low, high = slice(0, None, 2), slice(1, None, 2)
-    y = Ball(np.empty_like(x.value), np.empty_like(x.value))
+    y = Ball(np.zeros_like(x.value), np.zeros_like(x.value))
     a, b = x[..., low], x[..., high]
     cos, sin = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
     for place, first, second, sign in ((low, a, b, -1), (high, b, a, 1)):
@@ -94,4 +94,4 @@ def rotated(x: Ball, angles: Reals, pairing: str) -> Ball:
             + (2 + 8) * U * terms
             + 2 * TINY
         )
-    return y
+    return y.widened(0.0)

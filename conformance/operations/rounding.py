@@ -23,7 +23,8 @@ def binary16(x: Ball) -> Ball:
     """Return the rounded values; rounding is monotone, so an interval of inputs gives one of results."""
     value, low, high = nearest16(x.value), nearest16(x.value - x.radius), nearest16(x.value + x.radius)
     radius = np.maximum(high - value, value - low)
-    return Ball(value, np.where(np.abs(value) < NORMAL, np.maximum(radius, np.abs(value)), radius))
+    flushable = np.abs(x.value) - x.radius < NORMAL
+    return Ball(value, np.where(flushable, np.maximum(radius, np.abs(value)), radius))
 
 
 def int8(x: Ball) -> tuple[Ball, Ball]:
@@ -37,7 +38,7 @@ def int8(x: Ball) -> tuple[Ball, Ball]:
     with np.errstate(divide="ignore", invalid="ignore"):
         exact = np.where(largest > 0, 127 * x.value / largest, 0.0)
         moved = 127 * (x.radius / least + np.abs(x.value) * shift / (largest * least))
-    moved = np.where(least > 0, moved, np.where(shift > 0, np.inf, 0.0))
+    moved = np.where(least > 0, moved, np.where(shift == 0, 0.0, np.inf))
     reach = 0.5 + GUARD + np.minimum(moved, 254)
     low, high = np.clip(np.ceil(exact - reach), -127, 127), np.clip(np.floor(exact + reach), -127, 127)
     negligible = largest < NEGLIGIBLE

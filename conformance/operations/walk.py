@@ -229,7 +229,7 @@ class Walk:
 
     def _chosen(self, name: str, values: Ball) -> NDArray[Any]:
         """Return the expert of each token: the returned one, if the router's values allow it."""
-        best = values.value.argmax(axis=-1)  # the lowest index among equal values
+        best = np.array(values.value.argmax(axis=-1))  # the lowest index among equal values
         found = self._trace.get(name)
         if found is None or found.shape != best.shape:
             self._take(name, "router", Ball.exact(best.astype(np.float64)))
@@ -241,8 +241,9 @@ class Walk:
         reachable = (values.value + values.radius)[rows, possible] >= least
         allowed = (possible == best) | (~exact & reachable)
         self._take(name, "router", Ball.exact(np.where(allowed, possible, best).astype(np.float64)))
-        result: NDArray[Any] = np.where(found == possible, possible, best)
-        return result
+        returned = found == possible
+        best[returned] = possible[returned]
+        return best
 
     def _routed(self, name: str, config: dict[str, Any], x: Ball, chosen: NDArray[np.intp]) -> Ball:
         first = "gate_up" if config["gated"] else "up"
