@@ -89,10 +89,15 @@ def _same(name: str, vector: Vector) -> frozenset[str]:
         logits = exact_logits(other, vector)
         if own is None or logits is None or [x.shape for x in own] != [x.shape for x in logits]:
             continue
-        with np.errstate(invalid="ignore"):
-            if all(np.nanmax(np.abs(a - b)) <= SAME * bound for a, b in zip(own, logits, strict=True)):
-                same.add(other)
+        if all(_equal(a, b, SAME * bound) for a, b in zip(own, logits, strict=True)):
+            same.add(other)
     return frozenset(same)
+
+
+def _equal(a: Reals, b: Reals, distance: float) -> bool:
+    """Whether two arrays are NaN or infinite at the same places, and elsewhere within a distance."""
+    finite = np.isfinite(a)
+    return np.array_equal(finite, np.isfinite(b)) and bool((np.abs(a[finite] - b[finite]) <= distance).all())
 
 
 def _failing(vector: Vector) -> list[str]:

@@ -163,6 +163,9 @@ def test_a_token_of_wrong_logits_is_not_blamed_on_the_choice() -> None:
 
 WITHOUT_TRACES = frozenset({"logits", "activations", "matvec"})
 
+EQUAL = {"scores-clamped": "scores-capped"}
+"""Mutants that return the same as another on the vector below: scores of 500 are ±50 for both."""
+
 UNNAMED_BEFORE = [
     ("scores-capped", "logits", "chunks-int8"),
     ("scores-clamped", "logits", "close-great-scores"),
@@ -177,5 +180,5 @@ def test_names_without_traces_are_certain(name: str, kind: str, vector: str) -> 
     result = ask(mutated(name, claims=WITHOUT_TRACES), kind, vector)
     assert result.outcome is Outcome.FAILED
     assert not result.misreadings or MUTANTS[name].title in result.misreadings
-    with recognition.unknown(frozenset({name})):
+    with recognition.unknown(frozenset({name, EQUAL.get(name, name)})):
         assert not ask(mutated(name, claims=WITHOUT_TRACES), kind, vector).misreadings
