@@ -89,6 +89,11 @@ def _worst(operation: Operation, bound: NDArray[np.float64]) -> Iterator[str]:
             )
 
 
+def traceable(vector: Vector) -> bool:
+    """Whether a vector is small enough for traces: a recipe writes a wide, long or deep model."""
+    return "recipe" not in vector.members
+
+
 def located(
     runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], splits: Sequence[Sequence[int]]
 ) -> Located | None:
@@ -220,7 +225,7 @@ def located_cause(
     runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], split: Sequence[int]
 ) -> Located | None:
     """Return the wrong operation behind a failure of another check, if the runtime returns traces."""
-    if "trace" not in runtime.capabilities or recognition.silenced():
+    if "trace" not in runtime.capabilities or not traceable(vector) or recognition.silenced():
         return None
     try:
         return located(runtime, vector, package, tokens, [split])

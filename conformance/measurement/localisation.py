@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core.file_replacement import replace_file
 from ..core.vectors import Vector, load
-from ..diagnosis.localisation import located
+from ..diagnosis.localisation import located, traceable
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, MutantRuntime
 from ..mutation.mutants.open_packages import with_tensors
@@ -43,11 +43,13 @@ OPERATIONS = {
     "ACT-3": (*SCALE, *MATMUL),
     "ACT-4": SCALE,
     "ACT-6": ("*.scale",),
+    "ACT-10": ("*.scaled",),
     "ACT-7": MATMUL,
     "ACT-8": MATMUL,
     "NUM-1": MASK,
     "NUM-2": CACHE,
     "NUM-3": MATMUL,
+    "TENSOR-3": ("*",),
     "DEC-1": ("embedding",),
     "DEC-2": (*NORM, *RESIDUAL),
     "DEC-3": NORM,
@@ -76,6 +78,10 @@ SPECIAL_OPERATIONS = {
     "router-input-in-binary16": ("*.router",),
     "norm-in-binary16": NORM,
     "logits-in-binary16": ("lm_head",),
+    "router-values-in-binary16": ("*.expert", "*.score"),
+    "router-score-in-binary16": ("*.score",),
+    "temperature-in-binary16": ("*.temperature.q",),
+    "root-of-head-dim-in-binary16": SCORES,
     "positions-from-1": ("*.rope.?", "*.temperature.q"),
 }
 """The same for mutants whose rule does not determine the operation."""
@@ -117,8 +123,8 @@ def blames(name: str, *, foreign: bool = False) -> list[Blame]:
 
 def _vectors(name: str) -> list[Vector]:
     """Return the vectors of logits, those first whose logits the mutant fails; long sequences last."""
-    kills = saved_matrix().kills[name]
-    vectors = [vector for vector in load() if vector.kind == "logits"]
+    kills = saved_matrix().kills.get(name, frozenset())
+    vectors = [vector for vector in load() if vector.kind == "logits" and traceable(vector)]
     short = [vector for vector in vectors if len(vector.members["tokens"]) <= 64]
     killing = [vector for vector in vectors if f"logits-{vector.id}" in kills]
     order = sorted(killing, key=lambda vector: len(vector.members["tokens"]))

@@ -21,6 +21,7 @@ from ..core.file_replacement import replace_file
 from ..core.runtime import Reals
 from ..core.vectors import Vector, load
 from ..diagnosis import recognition
+from ..diagnosis.localisation import traceable
 from ..diagnosis.recognition import CLOSE_LOGITS, MOST_TOKENS, Named, recognize
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
@@ -103,7 +104,7 @@ def _equal(a: Reals, b: Reals, distance: float) -> bool:
 def _failing(vector: Vector) -> list[str]:
     """Return the mutants whose logits of a vector are wrong."""
     kills = saved_matrix().kills
-    return [name for name in measured_mutants() if f"logits-{vector.id}" in kills[name]]
+    return [name for name in measured_mutants() if f"logits-{vector.id}" in kills.get(name, ())]
 
 
 def measure(vector: Vector) -> dict[str, list[str]]:
@@ -114,7 +115,8 @@ def measure(vector: Vector) -> dict[str, list[str]]:
 
 def vectors() -> list[Vector]:
     """Return the vectors whose logits are compared with all mutants."""
-    return [v for v in load() if v.kind == "logits" and len(v.members["tokens"]) <= MOST_TOKENS]
+    most = MOST_TOKENS
+    return [v for v in load() if v.kind == "logits" and traceable(v) and len(v.members["tokens"]) <= most]
 
 
 def save(measured: Unknown, path: Path = MEASURED) -> None:

@@ -160,7 +160,7 @@ def score_on_both_ends(seam: Seam) -> None:
 
 @mutant("expert's input rounded to binary16 before the score too", "ACT-10")
 def score_on_rounded_input(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: self.shared(x) + expert(score * round_binary16(x)))
+    seam.replace(moe.MoE, "scaled", lambda _self, scores, x: scores[:, None] * round_binary16(x))
 
 
 @mutant("no shared expert", "DEC-15")
