@@ -8,7 +8,7 @@ know it, nor any mutant that returns the same logits. Every name that it then ge
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..diagnosis import recognition
 from ..diagnosis.localisation import traceable
 from ..diagnosis.recognition import CLOSE_LOGITS, MOST_TOKENS, Named, recognize
 from ..mutation.kill_matrix import saved as saved_matrix
-from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
+from ..mutation.mutants import MUTANTS, MutantRuntime
 from ..mutation.mutants.open_packages import with_tensors
 from ..runtimes.in_process import InProcessRuntime
 from .attribution import FOREIGN
@@ -32,6 +32,9 @@ from .localisation import measured_mutants
 
 MEASURED = Path(__file__).parent / "unknown.json"
 """What was measured last."""
+
+LIMIT = 120
+"""Time limit of an answer, in seconds."""
 
 SAME = 1e-3
 """Distance below which the logits of two mutants are the same, relative to the bound of the vector."""
@@ -47,13 +50,14 @@ def exact_logits(name: str, vector: Vector) -> list[Reals] | None:
     """Return the logits of a mutant in the arithmetic of the reference; they are computed once."""
     key = name, vector.id
     if key not in _cached:
-        _cached[key] = logits_of([MUTANTS[name]], vector)
+        mutant = recognition.mutant_runtime(name)
+        mutant.close()  # nothing is kept from earlier sequences
+        _cached[key] = logits_of(InProcessRuntime(mutant, LIMIT), vector)
     return _cached[key]
 
 
-def logits_of(mutants: Sequence[Mutant], vector: Vector) -> list[Reals] | None:
-    """Return the logits of mutants together for every split of a vector, or None if there are none."""
-    runtime = InProcessRuntime(MutantRuntime(mutants, opened=with_tensors), 120)
+def logits_of(runtime: InProcessRuntime, vector: Vector) -> list[Reals] | None:
+    """Return the logits of a runtime for every split of a vector, or None if there are none."""
     splits = vector.members["splits"]
     try:
         return list(evidence(runtime, vector, vector.package, splits, []).computation.compute(runtime))
@@ -63,7 +67,8 @@ def logits_of(mutants: Sequence[Mutant], vector: Vector) -> list[Reals] | None:
 
 def titles(name: str, vector: Vector) -> Named | None:
     """Return the titles that a mutant gets while it is unknown; None if it does not fail the vector."""
-    answers = logits_of([FOREIGN, MUTANTS[name]], vector)
+    foreign = MutantRuntime([FOREIGN, MUTANTS[name]], opened=with_tensors)
+    answers = logits_of(InProcessRuntime(foreign, LIMIT), vector)
     if answers is None:
         return None
     failing = failing_splits(vector, answers, "f32")
@@ -71,7 +76,7 @@ def titles(name: str, vector: Vector) -> Named | None:
         return None
     splits = vector.members["splits"]
     first = shortest_split(splits, failing)
-    runtime = InProcessRuntime(MutantRuntime(), 120)
+    runtime = InProcessRuntime(MutantRuntime(), LIMIT)
     runtime.capabilities -= {"decode"}
     with recognition.unknown(_same(name, vector)):
         return recognize(
@@ -86,7 +91,7 @@ def _same(name: str, vector: Vector) -> frozenset[str]:
     own = exact_logits(name, vector)
     bound = vector.members["bounds"]["f32"]
     same = {other for other, mutant in MUTANTS.items() if mutant.title == MUTANTS[name].title}
-    for other in _failing(vector):
+    for other in _failing(vector, MUTANTS):
         logits = exact_logits(other, vector)
         if own is None or logits is None or [x.shape for x in own] != [x.shape for x in logits]:
             continue
@@ -101,15 +106,15 @@ def _equal(a: Reals, b: Reals, distance: float) -> bool:
     return np.array_equal(finite, np.isfinite(b)) and bool((np.abs(a[finite] - b[finite]) <= distance).all())
 
 
-def _failing(vector: Vector) -> list[str]:
-    """Return the mutants whose logits of a vector are wrong."""
+def _failing(vector: Vector, names: Iterable[str]) -> list[str]:
+    """Return the mutants, of some, whose logits of a vector are wrong."""
     kills = saved_matrix().kills
-    return [name for name in measured_mutants() if f"logits-{vector.id}" in kills.get(name, ())]
+    return [name for name in names if f"logits-{vector.id}" in kills.get(name, ())]
 
 
 def measure(vector: Vector) -> dict[str, list[str]]:
     """Return the titles that unknown mutants get on a vector."""
-    found = {name: titles(name, vector) for name in _failing(vector)}
+    found = {name: titles(name, vector) for name in _failing(vector, measured_mutants())}
     return {name: list(named) for name, named in found.items() if named is not None}
 
 
