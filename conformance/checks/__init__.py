@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ..core.check import Check
 from ..core.vectors import Vector
+from ..diagnosis.localisation import traceable
 from .activations import activations
 from .api import api
 from .decode import decode
@@ -12,11 +13,17 @@ from .logits import logits
 from .matvec import matvec
 from .reject import accept, refuse, withhold, withholdable
 from .tokenize import tokenize
+from .trace import SINGLE_OPERATIONS, trace
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:
     """Return whether a vector is of this kind, as a function."""
     return lambda vector: vector.kind == kind
+
+
+def _traced(vector: Vector) -> bool:
+    """Whether traces are requested for a vector."""
+    return vector.kind == "logits" and traceable(vector)
 
 
 CHECKS = (
@@ -27,6 +34,13 @@ CHECKS = (
     Check("activations", ("activations",), _of_kind("activations"), activations),
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
+    Check(
+        "trace",
+        ("trace",),
+        lambda vector: vector.kind == "logits" and traceable(vector),
+        trace,
+        (SINGLE_OPERATIONS,),
+    ),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
     Check("api", ("api",), _of_kind("api"), api),

@@ -11,7 +11,7 @@ from ..core.check import Failure
 from ..core.runtime import Reals, Rounded, Runtime
 from ..core.vectors import Vector
 from ..diagnosis import recognition
-from ..diagnosis.recognition import Computation, Named, recognize
+from ..diagnosis.recognition import Computation, Evidence, Named, recognize
 from .failure_text import failure, not_finite
 
 NORMAL = 2.0**-14
@@ -40,11 +40,8 @@ def activations(runtime: Runtime, vector: Vector, package: Path) -> Failure | No
 def _mutants(runtime: Runtime, vector: Vector, answer: Rounded) -> Named:
     form = vector.members["format"]
     x = vector.array("input")
-    return recognize(
-        Computation(runtime, vector, lambda mutant: [mutant.activations(x, form)]),
-        [answer],
-        recognition.rounding_distance,
-    )
+    computation = Computation(runtime, vector, lambda mutant: [mutant.activations(x, form)])
+    return recognize(Evidence(computation, [answer], recognition.rounding_distance))
 
 
 def _binary16(runtime: Runtime, vector: Vector, rounded: Rounded) -> Failure | None:

@@ -1,17 +1,22 @@
 """Check `generate`: greedy choice yields the expected tokens and stops at the right step."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
+
 from ..container.package import context_length, eos_token_ids
 from ..core.check import Failure
-from ..core.runtime import Runtime
+from ..core.runtime import NoAnswerError, Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, exact_distance, recognize
+from ..diagnosis.localisation import located_cause
+from ..diagnosis.recognition import Computation, Evidence, exact_distance, recognize
 from .context import accepted_excess
 from .failure_text import failure
 
 GENERATION_ENDS = "LLQ-GEN-2"
+LOGITS = "LLQ-NUM-4"
 
 
 def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -46,11 +51,44 @@ def generate(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     else:
         headline = "different token"
         lines.append(f"  margin     {vector.members.get('margin')} between the two largest logits")
+        if _is_own_choice(runtime, package, [*prompt, *actual[:step]], actual_token):
+            return _wrong_logits(runtime, vector, package, lines, actual[:step])
     computation = Computation(runtime, vector, lambda mutant: [answer(mutant)])
     mutants = (
-        recognize(computation, [actual], exact_distance) if actual else {}
+        recognize(Evidence(computation, [actual], exact_distance)) if actual else {}
     )  # many mutants return no token
     return failure(vector, headline, lines, certain=certain, mutants=mutants)
+
+
+def _is_own_choice(runtime: Runtime, package: Path, tokens: Sequence[int], token: int) -> bool:
+    """Whether the runtime itself computes the largest logit for a token that it chose after others."""
+    if "logits" not in runtime.capabilities:
+        return False
+    try:
+        row = runtime.logits(package, tokens, [len(tokens)])[-1]
+    except NoAnswerError:
+        return False
+    return bool(np.isfinite(row).all() and row.argmax() == token)
+
+
+def _wrong_logits(
+    runtime: Runtime, vector: Vector, package: Path, lines: Sequence[str], generated: Sequence[int]
+) -> Failure:
+    """Return the failure of a runtime that chooses by its logits, which are wrong."""
+    prompt = vector.members["tokens"]
+    split = [len(prompt), *[1] * len(generated)]
+    cause = located_cause(runtime, vector, package, [*prompt, *generated], split)
+    return failure(
+        vector,
+        "different token, chosen by wrong logits",
+        [
+            *lines,
+            "  choice     the runtime's own logits are largest there: they are wrong, and not the choice",
+            *(cause.lines() if cause else []),
+        ],
+        certain=cause.rule if cause else LOGITS,
+        mutants=cause.misreadings if cause else {},
+    )
 
 
 def _token_text(token: int | None) -> str:

@@ -9,7 +9,8 @@ from ..container import error_bound
 from ..core.check import Failure
 from ..core.runtime import KV_CACHES, Reals, Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, bounded_distance, recognize
+from ..diagnosis.localisation import located_cause
+from ..diagnosis.recognition import CLOSE_LOGITS, Computation, Evidence, bounded_distance, recognize
 from .context import accepted_excess
 from .failure_text import failure, not_finite
 
@@ -30,16 +31,14 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     expected = vector.array("expected")
     bound = np.float64(vector.members["bounds"][runtime.info.kv_cache])
     answers = _answers(runtime, vector, package, splits)
-    failing_splits = [
-        number for number, answer in enumerate(answers) if _outside_bound(answer, expected, bound)
-    ]
-    if not failing_splits:
+    failing = failing_splits(vector, answers, runtime.info.kv_cache)
+    if not failing:
         return accepted_excess(vector, lambda excess: runtime.logits(package, excess, [len(excess) - 1, 1]))
-    answer = answers[failing_splits[0]]
+    answer = answers[failing[0]]
     lines = [
         f"  tokens     {_abbreviated(tokens)}",
         *(
-            f"  split      {_abbreviated(split)}: {'wrong' if i in failing_splits else 'right'}"
+            f"  split      {_abbreviated(split)}: {'wrong' if i in failing else 'right'}"
             for i, split in enumerate(splits)
         ),
     ]
@@ -49,21 +48,32 @@ def logits(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     lines += _undeclared_cache(runtime.info.kv_cache, vector, answers)
     if "layers" in vector.members:
         lines.append(f"  compare    the residual stream after each layer: {vector.file('layers')}")
-    shortest = min(
-        failing_splits, key=lambda number: len(splits[number])
-    )  # of few steps, for it is asked of many mutants
-    computation = Computation(
-        runtime,
-        vector,
-        lambda mutant: _answers(mutant, vector, package, [splits[shortest]]),
-        f"split {shortest}",
+    shortest = shortest_split(splits, failing)
+    cause = located_cause(runtime, vector, package, tokens, splits[failing[0]])
+    mutants = cause.misreadings if cause else {}
+    lines += cause.lines() if cause else []
+    mutants = mutants or recognize(
+        evidence(runtime, vector, package, [splits[shortest]], [answers[shortest]]),
+        evidence(runtime, vector, package, splits, answers),
+        close=CLOSE_LOGITS,
     )
-    mutants = recognize(computation, [answers[shortest]], bounded_distance([expected], [bound]))
     if finite := not_finite(answer):
         return failure(vector, "NaN or infinity", lines, certain=finite, mutants=mutants)
-    if len(failing_splits) < len(splits):
+    if len(failing) < len(splits):
         return failure(vector, "logits that depend on the split", lines, certain=SPLIT, mutants=mutants)
-    return failure(vector, "logits outside the error bound", lines, mutants=mutants)
+    certain = cause.rule if cause else None
+    return failure(vector, "logits outside the error bound", lines, certain=certain, mutants=mutants)
+
+
+def failing_splits(vector: Vector, answers: Sequence[Reals], kv_cache: str) -> list[int]:
+    """Return the numbers of the splits whose logits are outside the bound of a KV cache."""
+    expected, bound = vector.array("expected"), np.float64(vector.members["bounds"][kv_cache])
+    return [number for number, answer in enumerate(answers) if _outside_bound(answer, expected, bound)]
+
+
+def shortest_split(splits: Sequence[Sequence[int]], failing: Sequence[int]) -> int:
+    """Return the number of the failing split with the fewest steps: it is asked of many mutants."""
+    return min(failing, key=lambda number: len(splits[number]))
 
 
 def _abbreviated(numbers: Sequence[int]) -> str:
@@ -100,6 +110,20 @@ def _position(vector: Vector) -> error_bound.Note:
     if positions is None:
         return lambda _: []
     return lambda index: [f"  compared   position {positions[index[0]]} of the sequence"]
+
+
+def evidence(
+    runtime: Runtime, vector: Vector, package: Path, splits: Sequence[Sequence[int]], answers: list[Reals]
+) -> Evidence:
+    """Return the logits of some splits as evidence for mutants."""
+    name = ", ".join(str(len(split)) for split in splits)
+    computation = Computation(
+        runtime, vector, lambda mutant: _answers(mutant, vector, package, splits), f"splits {name}"
+    )
+    expected = vector.array("expected")
+    bound = np.float64(vector.members["bounds"][runtime.info.kv_cache])
+    distance = bounded_distance([expected] * len(splits), [bound] * len(splits))
+    return Evidence(computation, answers, distance)
 
 
 def _outside_bound(answer: Reals, expected: Reals, bound: error_bound.Bound) -> bool:

@@ -6,7 +6,7 @@ from ..container import error_bound
 from ..core.check import Failure
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, bounded_distance, recognize
+from ..diagnosis.recognition import Computation, Evidence, bounded_distance, recognize
 from .failure_text import failure, not_finite
 
 AXES = ("vector", "output row")
@@ -28,7 +28,7 @@ def matvec(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     computation = Computation(
         runtime, vector, lambda mutant: [mutant.matvec(package, tensor, form, vector.array("input"))]
     )
-    mutants = recognize(computation, [products], bounded_distance([expected], [bound]))
+    mutants = recognize(Evidence(computation, [products], bounded_distance([expected], [bound])))
     return failure(
         vector, "products outside their error bounds", lines, certain=not_finite(products), mutants=mutants
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.check import Failure
 from ..core.runtime import Runtime, Tokenized
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, exact_distance, recognize
+from ..diagnosis.recognition import Computation, Evidence, exact_distance, recognize
 from .failure_text import failure
 
 
@@ -31,9 +31,6 @@ def tokenize(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     if actual.decoded != expected.decoded:
         differences.append("different text decoded")
         lines += [f"  expected   {expected.decoded!a}", f"  got        {actual.decoded!a}"]
-    mutants = recognize(
-        Computation(runtime, vector, lambda mutant: [mutant.tokenize(package, text)]),
-        [actual],
-        exact_distance,
-    )
+    computation = Computation(runtime, vector, lambda mutant: [mutant.tokenize(package, text)])
+    mutants = recognize(Evidence(computation, [actual], exact_distance))
     return failure(vector, ", ".join(differences), lines, mutants=mutants)

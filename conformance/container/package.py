@@ -50,10 +50,15 @@ class Part:
         """Return where the zero_point section begins; in a symmetric part packed begins there."""
         return 256 + align(2 * self.num_blocks)
 
+    @property
+    def packed_at(self) -> int:
+        """Return where the packed section begins."""
+        return self.zero_points_at + (align(self.num_blocks) if self.dtype == "int4_affine" else 0)
+
     @cached_property
     def packed(self) -> NDArray[np.uint8]:
         """Return the packed section, (num_blocks, 2048)."""
-        begin = self.zero_points_at + (align(self.num_blocks) if self.dtype == "int4_affine" else 0)
+        begin = self.packed_at
         return self.data[begin : begin + 2048 * self.num_blocks].reshape(self.num_blocks, 2048)
 
 

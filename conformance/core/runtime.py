@@ -4,7 +4,7 @@ A runtime claims capabilities; the suite calls only the methods of those. A meth
 `Errored` and `TimedOut` say that there is no answer, and no answer is neither an acceptance nor a refusal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -20,7 +20,7 @@ Reals = NDArray[np.float32] | NDArray[np.float64]
 Format = Literal["binary16", "int8"]
 """What the input of a matmul is rounded to."""
 
-CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api")
+CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "trace", "generate", "tokenize", "api")
 """All that a runtime may claim, in the order of reports."""
 
 CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
@@ -28,6 +28,9 @@ CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
 
 KV_CACHES = ("f32", "f16")
 """What a runtime may declare that its KV cache holds: binary32 or wider, or binary16."""
+
+NEED_KV_CACHE = frozenset({"logits", "trace"})
+"""Capabilities whose error bounds depend on the KV cache that is declared."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,9 @@ class Runtime(Protocol):
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Capability `logits`: compute a new sequence, `splits` tokens at a time; return [tokens, vocab]."""
+
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Capability `trace`: compute as `logits` does; return intermediate results by name (TRACE.md)."""
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Capability `generate`: return the tokens that greedy choice appends to a prompt."""

@@ -12,6 +12,7 @@ from ..container import decoding
 from ..container.decoding import Reading
 from ..container.difference import identical
 from ..container.misreadings import MISREADINGS, Misreading
+from ..container.misreadings.composition import COMPOSABLE, composed
 from ..container.package import Part, Tensor
 from .recognition import silenced
 
@@ -60,9 +61,30 @@ def explain(decoded: Decoded) -> Explanations:
         for misreading, second in combinations(misreadings, 2):
             replacements = {misreading.step: misreading.replacement, second.step: second.replacement}
             if len(replacements) == 2 and _yields(replace(correct_reading, **replacements), decoded):
-                explanations[f"{misreading.name}, and {second.name}"] = tuple(
-                    dict.fromkeys((misreading.rule, second.rule))
-                )
+                explanations |= _pair(misreading, second)
+        explanations = explanations or _composed_in_one_step(misreadings, decoded)
+    return explanations
+
+
+def _pair(misreading: Misreading, second: Misreading) -> Explanations:
+    rules = tuple(dict.fromkeys((misreading.rule, second.rule)))
+    return {f"{misreading.name}, and {second.name}": rules}
+
+
+def _composed_in_one_step(misreadings: Sequence[Misreading], decoded: Decoded) -> Explanations:
+    """Return the pairs of misreadings of one step that yield the output, in either order."""
+    explanations: Explanations = {}
+    for misreading, second in combinations(misreadings, 2):
+        if misreading.step != second.step or misreading.step not in COMPOSABLE:
+            continue
+        for inner, outer in ((misreading, second), (second, misreading)):
+            reading = composed(misreading.step, inner.replacement, outer.replacement)
+            step: dict[str, Any] = {misreading.step: reading}
+            try:
+                if _yields(replace(Reading(), **step), decoded):
+                    explanations |= _pair(misreading, second)
+            except ValueError:  # the first reads what no part can hold
+                continue
     return explanations
 
 

@@ -26,11 +26,8 @@ MANY = 3
 NEARER = 8
 """Minimum ratio of the distance to the reference's answer and the distance to the mutant's answer."""
 
-NEXT = 16
-"""Maximum distance of a further mutant that is reported, relative to the nearest mutant."""
-
-ALIKE = 1 / 16
-"""Distance below which mutants are not distinguished: one INT8 code may move logits this far."""
+CLOSE_LOGITS = 1 / 4
+"""Maximum distance of logits from a mutant's: their bound is four times what legal executions differ."""
 
 MOST_TOKENS = 64
 """Maximum length of sequences that are compared with all mutants: longer ones would take minutes."""
@@ -68,6 +65,19 @@ def silent() -> Iterator[None]:
         _silent.pop()
 
 
+_unknown: set[str] = set()
+
+
+@contextmanager
+def unknown(names: frozenset[str]) -> Iterator[None]:
+    """Compare nothing with some mutants within the block, to measure which other names are given then."""
+    _unknown.update(names)
+    try:
+        yield
+    finally:
+        _unknown.difference_update(names)
+
+
 def silenced() -> bool:
     """Whether naming mutants is switched off."""
     return bool(_silent)
@@ -86,10 +96,21 @@ class Computation:
     name: str = ""
 
 
-def recognize(computation: Computation, answers: Answers, distance: Distance) -> Named:
+@dataclass(frozen=True)
+class Evidence:
+    """What a runtime answered in one computation, and the distance that compares it with mutants."""
+
+    computation: Computation
+    answers: Answers
+    distance: Distance
+
+
+def recognize(evidence: Evidence, *further: Evidence, close: float = 1.0) -> Named:
     """Return the mutants that yield these answers, if they are few; none if nothing can be compared.
 
-    distance: see `Distance`. Mutants of decoding are omitted if the runtime decodes correctly.
+    close: maximum distance of a mutant that explains the answers. further: computations that a mutant must
+    explain as well; they are asked of those alone that explain the first.
+    Mutants of decoding are omitted if the runtime decodes correctly.
     """
     if silenced():
         return {}
@@ -97,39 +118,56 @@ def recognize(computation: Computation, answers: Answers, distance: Distance) ->
         from ..mutation import mutants  # noqa: PLC0415 - needs the library, and only now
     except ImportError:
         return {}
-    reference_answers = _answers(computation, mutants.CONTROL)
-    if reference_answers is None:
+    far = _distance(evidence, mutants.CONTROL)
+    if far is None:
         return {}
-    far = distance(answers, reference_answers)
-    distances: dict[str, float] = {}
-    for name in _candidates(computation, mutants.MUTANTS):
-        mutant_answers = _answers(computation, name)
-        mutant_distance = np.inf if mutant_answers is None else distance(answers, mutant_answers)
-        if mutant_distance <= 1:
-            distances[name] = mutant_distance
-    nearest = min(distances.values(), default=np.inf)
+    candidates = _candidates(evidence.computation, mutants.MUTANTS)
+    distances = {name: _distance(evidence, name) for name in candidates}
+    fitting = {name: d for name, d in distances.items() if d is not None and d <= close}
+    for more in further:
+        further_distances = {name: _distance(more, name) for name in fitting}
+        fitting = {
+            name: max(fitting[name], d)
+            for name, d in further_distances.items()
+            if d is not None and d <= close
+        }
+    nearest = min(fitting.values(), default=np.inf)
     if not NEARER * nearest <= far:
         return {}
-    titles: Named = {
-        mutants.MUTANTS[name].title: (mutants.MUTANTS[name].rule,)
-        for name, mutant_distance in distances.items()
-        if mutant_distance <= max(NEXT * nearest, ALIKE)
-    }
+    titles: Named = {mutants.MUTANTS[name].title: (mutants.MUTANTS[name].rule,) for name in fitting}
     return titles if len(titles) <= MANY else {}
+
+
+def _distance(evidence: Evidence, name: str) -> float | None:
+    """Return the distance of the answers from a mutant's, or None if it fails."""
+    answers = _answers(evidence.computation, name)
+    return None if answers is None else evidence.distance(evidence.answers, answers)
 
 
 def _candidates(computation: Computation, mutants: Mapping[str, Any]) -> list[str]:
     """Return the mutants to compare with: those that fail this question, if the kill matrix has it."""
     vector = computation.vector
-    checks = COMPARED_CHECKS[vector.kind]
-    if vector.kind == "logits" and _decodes(computation.runtime, vector):
-        checks = tuple(check for check in checks if check != "decode")
-    comparable = [name for name, mutant in mutants.items() if mutant.check in checks and not mutant.unnamed]
+    candidates = comparable(computation.runtime, vector, mutants, vector.kind)
     kills = _matrix().kills
     question = f"{vector.kind}-{vector.id}"
     if vector.home == VECTORS and _matrix().complete and question in _questions():
-        return [name for name in comparable if question in kills.get(name, (question,))]
-    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else comparable
+        return [name for name in candidates if question in kills.get(name, (question,))]
+    return [] if len(vector.members.get("tokens", ())) > MOST_TOKENS else candidates
+
+
+def comparable(runtime: Runtime, vector: Vector, mutants: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the mutants whose answers to a kind of question are compared.
+
+    Mutants of decoding are omitted if the runtime decodes correctly.
+    """
+    checks = COMPARED_CHECKS[kind]
+    if kind == "logits" and _decodes(runtime, vector):
+        checks = tuple(check for check in checks if check != "decode")
+    return [
+        name
+        for name, mutant in mutants.items()
+        if mutant.check in checks and not mutant.unnamed and name not in _unknown
+    ]
 
 
 @cache
@@ -165,14 +203,14 @@ def _answers(computation: Computation, name: str) -> Answers | None:
     key = str(vector.home), vector.id, computation.name, name
     if key not in _cached_answers:
         try:
-            _cached_answers[key] = computation.compute(_runtime(name))
+            _cached_answers[key] = computation.compute(mutant_runtime(name))
         except Exception:  # noqa: BLE001 - a mutant may fail in any way
             _cached_answers[key] = None
     return _cached_answers[key]
 
 
 @cache
-def _runtime(name: str) -> Any:
+def mutant_runtime(name: str) -> Any:
     """Return a mutant that opens each package once."""
     from ..mutation import mutants  # noqa: PLC0415
     from ..mutation.mutants import open_packages  # noqa: PLC0415

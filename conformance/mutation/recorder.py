@@ -1,14 +1,16 @@
 """A recorder of answers: their digest shows whether two runtimes give the same answers."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..core.runtime import Rounded
 
-METHODS = frozenset({"decode", "validate", "activations", "matvec", "logits", "generate", "tokenize"})
+METHODS = frozenset(
+    {"decode", "validate", "activations", "matvec", "logits", "trace", "generate", "tokenize"}
+)
 
 
 class Recorder:
@@ -46,6 +48,10 @@ class Recorder:
         if isinstance(answer, Rounded):
             self._add(answer.values)
             self._add(answer.scales)
+        elif isinstance(answer, Mapping):
+            for name, tensor in answer.items():
+                self._add(name)
+                self._add(tensor)
         elif isinstance(answer, np.ndarray):
             self._digest.update(f"{answer.dtype.str}{answer.shape}".encode())
             self._digest.update(np.ascontiguousarray(answer).tobytes())

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,17 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
         )
     native = dtype.newbyteorder("=")
     return np.fromfile(file, dtype, offset=begin).astype(native, copy=False).reshape(shape)
+
+
+def separated(values: NDArray[Any], tensors: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+    """Return tensors by name from a file that contains them one after another, and from their shapes."""
+    sizes = [math.prod(tensor["shape"]) for tensor in tensors]
+    if values.ndim != 1 or len(values) != sum(sizes):
+        raise BrokenAdapter(
+            f"its .npy has the shape {list(values.shape)}; the shapes of its tensors need [{sum(sizes)}]"
+        )
+    names = [tensor["name"] for tensor in tensors]
+    if len(set(names)) < len(names):
+        raise BrokenAdapter("its trace contains a name twice")
+    pieces = np.split(values, np.cumsum(sizes)[:-1]) if sizes else []
+    return {t["name"]: piece.reshape(t["shape"]) for t, piece in zip(tensors, pieces, strict=True)}

@@ -114,6 +114,14 @@ class CommandRuntime:
             self._ask(op="logits", tokens=list(tokens), splits=list(splits), **paths)
             return arrays.load(output, arrays.FLOATS)
 
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Compute a new sequence; the tensors come in one file, the response has their names and shapes."""
+        with self._files() as files:
+            output = files / "output.npy"
+            paths = {"package": str(package), "output": str(output)}
+            answer = self._ask(op="trace", tokens=list(tokens), splits=list(splits), **paths)
+            return arrays.separated(arrays.load(output, arrays.FLOATS), answer["tensors"])
+
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that follow a prompt."""
         answer = self._ask(op="generate", package=str(package), tokens=list(tokens), max_tokens=max_tokens)

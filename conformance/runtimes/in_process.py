@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
     CAPABILITIES,
     KV_CACHES,
+    NEED_KV_CACHE,
     BrokenAdapter,
     Declined,
     Errored,
@@ -55,9 +56,11 @@ class InProcessRuntime:
             raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):
             raise BrokenAdapter(f"it claims {', '.join(unknown)}; expected are {', '.join(CAPABILITIES)}")
-        if "logits" in self.capabilities and self.info.kv_cache not in KV_CACHES:
+        claimed = sorted(self.capabilities & NEED_KV_CACHE)
+        if claimed and self.info.kv_cache not in KV_CACHES:
+            expected = " or ".join(KV_CACHES)
             raise BrokenAdapter(
-                f"it claims logits, but its info does not declare kv_cache, expected {' or '.join(KV_CACHES)}"
+                f"it claims {claimed[0]}, but its info does not declare kv_cache, expected {expected}"
             )
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
@@ -99,6 +102,14 @@ class InProcessRuntime:
         with self._contained():
             logits = self.runtime.logits(package, tokens, splits)
         return arrays.checked(logits, arrays.FLOATS, "logits")
+
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Compute a new sequence and return intermediate results by name."""
+        with self._contained():
+            tensors = self.runtime.trace(package, tokens, splits)
+        if not isinstance(tensors, Mapping):
+            raise BrokenAdapter(f"trace returned {type(tensors).__name__}, not a mapping of names to arrays")
+        return {str(name): arrays.checked(tensor, arrays.FLOATS, "trace") for name, tensor in tensors.items()}
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that follow a prompt."""

@@ -2,9 +2,11 @@
 
 The member `plan` of a request names the directory of
 `program.json` and `module.wgsl`. For a model, `llq program` writes the same files with larger chunks.
+For a trace, `taps.json` lists where the program leaves the results of operations.
 """
 
 import hashlib
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,13 +21,14 @@ from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from llq_format.webgpu.planning.sizes import KVCache
+from llq_format.webgpu.planning.taps import to_json
 
 from .messages import Message
 
 CHUNK = 32
 """Tokens of a prefill."""
 
-PLANNED = ("decode", "activations", "matvec", "logits", "generate")
+PLANNED = ("decode", "activations", "matvec", "logits", "trace", "generate")
 """The requests that a program answers."""
 
 
@@ -47,12 +50,17 @@ class Programs:
         self._folder.cleanup()
 
     def _directory(self, request: Message) -> Path:
-        data = self._program(request).to_bytes()
+        program = self._program(request)
+        data = program.to_bytes()
         directory = Path(self._folder.name, hashlib.sha256(data).hexdigest()[:32])
         if not directory.exists():
             directory.mkdir()
             (directory / "module.wgsl").write_bytes(self._module)
             (directory / "program.json").write_bytes(data)
+        if request["op"] == "trace":
+            with llq_format.open(request["package"]) as package:
+                listed = to_json(program, package.metadata)
+            (directory / "taps.json").write_text(json.dumps(listed), encoding="utf-8")
         return directory
 
     def _program(self, request: Message) -> Program:

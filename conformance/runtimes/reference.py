@@ -1,6 +1,6 @@
 """The reference implementation as a runtime."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +17,13 @@ from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import KVPrecision
 from llq_format.reference.generation import generate
 from llq_format.reference.matrix import FloatMatrix, int4_matrix
+from llq_format.reference.observation import Observe
 from llq_format.reference.text import TextTokenizer
 
 from ..core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
+from .trace_recorder import TraceRecorder
 
-COMPUTES = frozenset({"activations", "matvec", "logits", "generate"})
+COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate"})
 
 
 def _version() -> str:
@@ -81,6 +83,20 @@ class Reference:
         sequence = decoder.start()
         ends = np.cumsum(splits)[:-1]
         return np.concatenate([decoder.forward(run, sequence) for run in np.split(np.array(tokens), ends)])
+
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Compute a new sequence and return the results of all operations by name."""
+        recorder = TraceRecorder(len(tokens))
+        self.observed(package, tokens, splits, recorder)
+        return recorder.tensors()
+
+    def observed(self, package: Path, tokens: Sequence[int], splits: Sequence[int], observe: Observe) -> None:
+        """Compute a new sequence under an observer."""
+        with self._open(package) as opened:
+            decoder = Decoder(opened, kv_cache=self._kv_cache)
+        sequence = decoder.start()
+        for run in np.split(np.array(tokens), np.cumsum(splits)[:-1]):
+            decoder.forward(run, sequence, observe)
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice appends to a prompt."""

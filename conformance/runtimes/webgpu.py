@@ -1,6 +1,6 @@
 """The WebGPU executor as a runtime: `--runtime=webgpu`, on the machine's preferred adapter or a named one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from llq_format.webgpu.execution.device_errors import DeviceError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from llq_format.webgpu.execution.opening import Executable, open_device
+from llq_format.webgpu.execution.tracing import trace
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import (
     OPERATION,
@@ -86,6 +87,12 @@ class WebGPU:
             ends = np.cumsum(splits)[:-1]
             runs = np.split(np.array(tokens), ends)
             return np.concatenate([executor.forward([int(token) for token in run]) for run in runs])
+
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Compute a new sequence and return what its buffers hold after the dispatches."""
+        with llq_format.open(package) as opened:
+            executor = self._model_executor(opened, len(tokens))
+            return trace(executor, opened.metadata, tokens, splits)
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice appends to a prompt."""

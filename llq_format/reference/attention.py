@@ -11,6 +11,7 @@ from llq_format.metadata.model import Attention as AttentionConfig
 from llq_format.metadata.model import Model, Temperature
 from llq_format.reference.activations import Array, round_binary16
 from llq_format.reference.matrix import Matrix
+from llq_format.reference.observation import Observe, project, unobserved
 from llq_format.reference.ops import rms_norm, softmax
 from llq_format.reference.rope import rotate
 
@@ -54,19 +55,38 @@ def split_heads(model: Model, qkv: Array) -> tuple[Array, Array, Array]:
 
 
 def positioned(  # noqa: PLR0913  # what positions heads
-    model: Model, config: AttentionConfig, q: Array, k: Array, *, positions: Array, inv_freq: Array | None
+    model: Model,
+    config: AttentionConfig,
+    q: Array,
+    k: Array,
+    *,
+    positions: Array,
+    inv_freq: Array | None,
+    observe: Observe = unobserved,
 ) -> tuple[Array, Array]:
     """Return q and k [tokens, heads, head_dim] after RoPE, norm and temperature (LLQ-DEC-5 to LLQ-DEC-8)."""
     if config.rope:
         assert inv_freq is not None  # noqa: S101  # LLQ-TENSOR-3 holds
         angles = positions[:, None] * inv_freq
         q, k = rotate(q, angles, model.rope_pairing), rotate(k, angles, model.rope_pairing)
+    q, k = observe("rope.q", q), observe("rope.k", k)
     if config.qk_norm:
         q, k = rms_norm(q, None, model.rms_norm_eps), rms_norm(k, None, model.rms_norm_eps)
+    q, k = observe("qk_norm.q", q), observe("qk_norm.k", k)
     if config.temperature is not None:
         factors = temperature_factors(positions, config.temperature).astype(q.dtype, copy=False)
         q = q * factors[:, None, None]
-    return q, k
+    return observe("temperature.q", q), k
+
+
+def weighted_values(weights: Array, values: Array) -> Array:
+    """Return the outputs of the heads, concatenated, [tokens, heads · head_dim] (LLQ-DEC-11).
+
+    weights: [tokens, heads, positions]; values: [positions, kv_heads, head_dim].
+    """
+    tokens, kv_heads = len(weights), values.shape[1]
+    grouped = weights.reshape(tokens, kv_heads, -1, len(values))
+    return np.asarray(np.einsum("thgp,phd->thgd", grouped, values).reshape(tokens, -1))
 
 
 class Attention:
@@ -81,22 +101,27 @@ class Attention:
         self.output = output
         self.inv_freq = inv_freq
 
-    def __call__(self, x: Array, positions: Array, cache: KVCache) -> Array:
+    def __call__(self, x: Array, positions: Array, cache: KVCache, observe: Observe = unobserved) -> Array:
         """Return attention(x), [tokens, hidden], for new positions, float64 [tokens]; the cache grows."""
         model, config = self.model, self.config
-        q, k, v = self.split(self.qkv(x))  # [tokens, heads, head_dim], twice [tokens, kv_heads, head_dim]
-        q, k = positioned(model, config, q, k, positions=positions, inv_freq=self.inv_freq)
+        q, k, v = self.split(project(self.qkv, "qkv", x, observe))
+        q, k, v = observe("q", q), observe("k", k), observe("v", v)  # [tokens, heads, head_dim]
+        q, k = positioned(model, config, q, k, positions=positions, inv_freq=self.inv_freq, observe=observe)
         keys, values = cache.extend(k, v)  # [all positions, kv_heads, head_dim]
-        group = model.num_heads // model.num_kv_heads
-        grouped = q.reshape(
-            len(q), model.num_kv_heads, group, model.head_dim
-        )  # head j reads kv head j // group
-        scores = np.einsum("thgd,phd->thgp", grouped, keys) / math.sqrt(model.head_dim)
+        keys, values = observe("keys", keys), observe("values", values)
+        scores = observe("scores", self.scores(q, keys))
         mask = attends(positions, np.arange(len(keys), dtype=np.float64), config.chunk_size)
-        weights = softmax(np.where(mask[:, None, None, :], scores, -np.inf))
-        heads = np.einsum("thgp,phd->thgd", weights, values)
-        return self.output(heads.reshape(len(q), model.num_heads * model.head_dim))
+        weights = observe("weights", softmax(np.where(mask[:, None, :], scores, -np.inf)))
+        heads = observe("heads", weighted_values(weights, values))
+        return project(self.output, "output", heads, observe)
 
     def split(self, qkv: Array) -> tuple[Array, Array, Array]:
         """Split the fused projection into heads of q, k and v."""
         return split_heads(self.model, qkv)
+
+    def scores(self, q: Array, keys: Array) -> Array:
+        """Return the scores before masking, [tokens, heads, positions] (LLQ-DEC-4, LLQ-DEC-9)."""
+        model = self.model
+        grouped = q.reshape(len(q), model.num_kv_heads, -1, model.head_dim)  # head j reads kv head j // group
+        scores = np.einsum("thgd,phd->thgp", grouped, keys) / math.sqrt(model.head_dim)
+        return np.asarray(scores.reshape(len(q), model.num_heads, len(keys)))

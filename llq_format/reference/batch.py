@@ -6,16 +6,16 @@ The caller rounds inputs, if it wants to (LLQ-ACT-1, LLQ-ACT-2).
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.metadata.model import FFN, Attention, Layer, Model
-from llq_format.reference import ffn
 from llq_format.reference.attention import attends, positioned, split_heads
-from llq_format.reference.moe import route
+from llq_format.reference.ffn import combine
+from llq_format.reference.moe import choose
 from llq_format.reference.ops import gelu, rms_norm, softmax
 
 Floats = NDArray[Any]
@@ -92,7 +92,7 @@ def _ffn(config: FFN, raw: Weights, x: Floats, multiply: Multiply) -> Floats:
     """Return the feed-forward network's output for vectors x [n, hidden]."""
     if config.moe is None:
         return _network(config, "ffn", None, multiply)(x)
-    experts, scores = route(raw["ffn.router"].astype(x.dtype), x)
+    experts, scores = choose(x @ raw["ffn.router"].astype(x.dtype).T)
     y = _network(config, "ffn.shared", None, multiply)(x)
     for expert in range(config.moe.num_experts):
         tokens = np.flatnonzero(experts == expert)
@@ -102,15 +102,18 @@ def _ffn(config: FFN, raw: Weights, x: Floats, multiply: Multiply) -> Floats:
     return y
 
 
-def _network(config: FFN, prefix: str, tokens: NDArray[np.intp] | None, multiply: Multiply) -> ffn.FFN:
+def _network(
+    config: FFN, prefix: str, tokens: NDArray[np.intp] | None, multiply: Multiply
+) -> Callable[[Floats], Floats]:
     """Return a dense network whose matrices the caller multiplies, for these tokens."""
     first = f"{prefix}.{'gate_up' if config.gated else 'up'}"
-    return ffn.FFN(
-        lambda x: multiply(first, x, tokens),
-        lambda x: multiply(f"{prefix}.down", x, tokens),
-        _ACTIVATIONS[config.activation],
-        gated=config.gated,
-    )
+    activation = _ACTIVATIONS[config.activation]
+
+    def network(x: Floats) -> Floats:
+        hidden = combine(multiply(first, x, tokens), activation, gated=config.gated)
+        return multiply(f"{prefix}.down", hidden, tokens)
+
+    return network
 
 
 def _silu(z: Floats) -> Floats:

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from llq_format.reference.activations import Array
 from llq_format.reference.matrix import Matrix
+from llq_format.reference.observation import Observe, project, unobserved
 
 
 class FFN:
@@ -18,11 +21,19 @@ class FFN:
         self.activation = activation
         self.gated = gated
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, observe: Observe = unobserved) -> Array:
         """Return ffn(x), [tokens, hidden]."""
-        hidden = self.first(x)
-        if not self.gated:
-            return self.down(self.activation(hidden))
-        size = hidden.shape[-1] // 2
-        gate, up = hidden[:, :size], hidden[:, size:]
-        return self.down(self.activation(gate) * up)
+        rows = project(self.first, "gate_up" if self.gated else "up", x, observe)
+        return project(self.down, "down", observe("hidden", self.hidden(rows)), observe)
+
+    def hidden(self, rows: Array) -> Array:
+        """Return what `down` multiplies, from the rows of gate and up, or of up alone."""
+        return combine(rows, self.activation, gated=self.gated)
+
+
+def combine(rows: Array, activation: Callable[[Array], Array], *, gated: bool) -> Array:
+    """Return act(gate) ⊙ up or act(up), [tokens, intermediate size] (LLQ-DEC-12)."""
+    if not gated:
+        return activation(rows)
+    gate, up = np.split(rows, 2, axis=-1)
+    return activation(gate) * up

@@ -14,6 +14,7 @@ from llq_format.reference.attention import Attention, KVCache, KVPrecision
 from llq_format.reference.ffn import FFN
 from llq_format.reference.matrix import FloatMatrix, Matrix, Precision, int4_matrix
 from llq_format.reference.moe import MoE
+from llq_format.reference.observation import Observe, project, unobserved, within
 from llq_format.reference.ops import ACTIVATIONS, rms_norm
 
 
@@ -33,6 +34,21 @@ class DecoderLayer:
     attention: Attention
     ffn_norm: Array
     ffn: FFN | MoE
+    eps: float
+
+    def __call__(self, x: Array, positions: Array, cache: KVCache, observe: Observe = unobserved) -> Array:
+        """Return the residual stream after the layer, [tokens, hidden_size] (LLQ-DEC-2)."""
+        h = observe("attention.residual", x + self.attend(x, self.attention_norm, positions, cache, observe))
+        return observe("ffn.residual", h + self.feed(h, self.ffn_norm, observe))
+
+    def attend(self, x: Array, weight: Array, positions: Array, cache: KVCache, observe: Observe) -> Array:
+        """Return the attention of the normed vectors."""
+        normed = observe("attention_norm", rms_norm(x, weight, self.eps))
+        return self.attention(normed, positions, cache, within(observe, "attention"))
+
+    def feed(self, x: Array, weight: Array, observe: Observe) -> Array:
+        """Return the feed-forward network of the normed vectors."""
+        return self.ffn(observe("ffn_norm", rms_norm(x, weight, self.eps)), within(observe, "ffn"))
 
 
 class Decoder:
@@ -62,31 +78,34 @@ class Decoder:
         """Return the state of a new sequence."""
         return Sequence([KVCache(self.kv_cache) for _ in self.layers])
 
-    def forward(self, tokens: Iterable[int], sequence: Sequence) -> Array:
+    def forward(self, tokens: Iterable[int], sequence: Sequence, observe: Observe = unobserved) -> Array:
         """Compute the next positions of a sequence and return their logits, float64 [tokens, vocab_size].
 
         One token is a decode step, several are a prefill. Splitting a sequence does not change the results.
+        `observe` sees the result of each operation, by the names that conformance/TRACE.md lists.
         Raises ValueError for a token id outside the vocabulary, ContextError (LLQ-DEC-22).
         """
-        return self.head(self.hidden(tokens, sequence))
+        return project(self.head, "lm_head", self.hidden(tokens, sequence, observe), observe)
 
-    def hidden(self, tokens: Iterable[int], sequence: Sequence) -> Array:
+    def hidden(self, tokens: Iterable[int], sequence: Sequence, observe: Observe = unobserved) -> Array:
         """Compute the next positions and return what enters the head, float64 [tokens, hidden_size]."""
         ids = np.fromiter(tokens, np.int64)
         if ids.size and (ids.min() < 0 or ids.max() >= self.model.vocab_size):
             raise ValueError(
                 f"token ids must be 0 to {self.model.vocab_size - 1}, not {ids.min()} to {ids.max()}"
             )
-        eps = self.model.rms_norm_eps
         end = sequence.length + len(ids)
         self.check_positions(end)
         positions = np.arange(sequence.length, end, dtype=np.float64)
-        x = self.embedding[ids].astype(np.float64)  # [tokens, hidden_size]
-        for layer, cache in zip(self.layers, sequence.caches, strict=True):
-            h = x + layer.attention(rms_norm(x, layer.attention_norm, eps), positions, cache)
-            x = h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+        x = observe("embedding", self.embedding[ids].astype(np.float64))  # [tokens, hidden_size]
+        for number, (layer, cache) in enumerate(zip(self.layers, sequence.caches, strict=True)):
+            x = layer(x, positions, cache, within(observe, f"layers.{number}"))
         sequence.length = end
-        return rms_norm(x, self.norm, eps)
+        return observe("norm", self.final_norm(x))
+
+    def final_norm(self, x: Array) -> Array:
+        """Return the normed residual stream after the last layer (LLQ-DEC-16)."""
+        return rms_norm(x, self.norm, self.model.rms_norm_eps)
 
     def check_positions(self, count: int) -> None:
         """Raise ContextError if a sequence of `count` positions does not fit into the context."""
@@ -107,6 +126,7 @@ class Decoder:
             Attention(self.model, layer.attention, qkv, output, self._inv_freq),
             self._raw(f"{prefix}.ffn_norm"),
             self._ffn(f"{prefix}.ffn", layer, precision),
+            self.model.rms_norm_eps,
         )
 
     def _ffn(self, prefix: str, layer: Layer, precision: Precision) -> FFN | MoE:

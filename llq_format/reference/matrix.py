@@ -1,6 +1,6 @@
 """Matrix products with rounded inputs (spec: Activations, Matmul)."""
 
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,28 @@ Precision = Literal["int8", "binary16", "float"]
 """Roundings of a matmul's input; `float` does not round, for comparison with oracles."""
 
 
+class Rounded(NamedTuple):
+    """Vectors as they enter a product: values [tokens, cols], and the scales [tokens, 1] of INT8 codes."""
+
+    values: Array
+    scales: Array | None = None
+
+
 class Matrix(Protocol):
     """A matrix [rows, cols] that multiplies vectors."""
 
+    def rounded(self, x: Array) -> Rounded:
+        """Round vectors [tokens, cols] as the matrix takes them."""
+
+    def product(self, x: Rounded) -> Array:
+        """Return the product with rounded vectors, float64 [tokens, rows]."""
+
     def __call__(self, x: Array) -> Array:
         """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
+        return self.product(self.rounded(x))
 
 
-class FloatMatrix:
+class FloatMatrix(Matrix):
     """Weights in binary64; inputs rounded to binary16, or not rounded."""
 
     def __init__(self, weights: NDArray[np.float32], precision: Literal["binary16", "float"]) -> None:
@@ -29,12 +43,16 @@ class FloatMatrix:
         self._weights = weights.astype(np.float64)
         self._rounded = precision == "binary16"
 
-    def __call__(self, x: Array) -> Array:
-        """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
-        return (round_binary16(x) if self._rounded else x) @ self._weights.T
+    def rounded(self, x: Array) -> Rounded:
+        """Round to binary16, or not at all."""
+        return Rounded(round_binary16(x) if self._rounded else x)
+
+    def product(self, x: Rounded) -> Array:
+        """Return the product with rounded vectors, float64 [tokens, rows]."""
+        return np.asarray(x.values @ self._weights.T)
 
 
-class Int8Matrix:
+class Int8Matrix(Matrix):
     """INT4 weights for INT8 inputs: exact integers block by block, then scales.
 
     A block's row of code − zero_point is kept as float32: products with INT8 codes add up to less than 2^24,
@@ -59,16 +77,21 @@ class Int8Matrix:
         )
         self._scales = packed.scales.astype(np.float64).reshape(self._down, self._across).T  # [across, down]
 
-    def __call__(self, x: Array) -> Array:
-        """Return y = W x for each vector: float64 [tokens, cols] to float64 [tokens, rows]."""
-        q, s = quantize_int8(x)
-        padded = np.zeros((len(x), self._across * BLOCK), np.float32)
+    def rounded(self, x: Array) -> Rounded:
+        """Quantize to INT8."""
+        return Rounded(*quantize_int8(x))
+
+    def product(self, x: Rounded) -> Array:
+        """Return the product with INT8 codes, float64 [tokens, rows]."""
+        q, s = x
+        assert s is not None  # noqa: S101  # codes have scales
+        padded = np.zeros((len(q), self._across * BLOCK), np.float32)
         padded[:, : self._cols] = q
-        vectors = padded.reshape(len(x), self._across, BLOCK).transpose(1, 2, 0)  # [across, 64, tokens]
+        vectors = padded.reshape(len(q), self._across, BLOCK).transpose(1, 2, 0)  # [across, 64, tokens]
         dots = np.matmul(self._codes, vectors)  # exact integers, [across, rows, tokens]
-        bands = dots.reshape(self._across, self._down, BLOCK, len(x))
+        bands = dots.reshape(self._across, self._down, BLOCK, len(q))
         y = np.einsum("ji,jirt->irt", self._scales, bands, dtype=np.float64)
-        return np.asarray(y.reshape(-1, len(x))[: self._rows].T * s)
+        return np.asarray(y.reshape(-1, len(q))[: self._rows].T * s)
 
 
 def int4_matrix(packed: PackedTensor, precision: Precision) -> Matrix:

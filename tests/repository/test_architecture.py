@@ -26,6 +26,7 @@ ROOMS = {
             "recipes",
             "core",
             "container",
+            "operations",
             "runtimes",
             "exporters",
             "mutation",

@@ -59,6 +59,10 @@ BEHAVIOUR = {
         "llq_format/package/test_reader.py::test_an_index_that_is_too_long_is_refused_by_its_size_alone",
         "llq_format/metadata/test_canonical_json.py::test_memory_stays_within_a_few_times_the_text",
     ],
+    "LLQ-NUM-16": [
+        "conformance/operations/test_walk.py::test_legal_executions_are_within_the_bounds",
+        "conformance/diagnosis/test_localisation.py::test_a_trace_blames_the_operation_that_is_wrong",
+    ],
     "LLQ-READ-4": [
         "llq_format/package/test_reader.py::test_a_changed_byte_is_noticed_before_its_tensor_is_returned",
         "llq_format/package/test_reader.py::test_illegal_bytes_are_refused_by_their_rule_although_the_hashes_are_right",

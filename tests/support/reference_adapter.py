@@ -32,6 +32,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         case "logits":
             logits = RUNTIME.logits(package, request["tokens"], request["splits"])
             np.save(request["output"], logits.astype(np.float32))
+        case "trace":
+            tensors = RUNTIME.trace(package, request["tokens"], request["splits"])
+            np.save(request["output"], np.concatenate([tensor.ravel() for tensor in tensors.values()]))
+            listed = [{"name": name, "shape": list(tensor.shape)} for name, tensor in tensors.items()]
+            return {**answer, "tensors": listed}
         case "generate":
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
             return {**answer, "tokens": list(tokens)}

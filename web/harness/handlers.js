@@ -23,6 +23,7 @@ import { packageTokenizer } from "../src/text/package_tokenizer.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";
+import { joined, trace } from "./trace.js";
 
 /** @typedef {import("../src/package/validate.js").Directory} Directory */
 /**
@@ -93,7 +94,17 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         protocol,
         ...info,
         language: "JavaScript, WGSL",
-        capabilities: ["decode", "reject", "activations", "matvec", "logits", "generate", "tokenize", "api"],
+        capabilities: [
+          "decode",
+          "reject",
+          "activations",
+          "matvec",
+          "logits",
+          "trace",
+          "generate",
+          "tokenize",
+          "api",
+        ],
         kv_cache: "f32",
         timeout_scale: isSoftware(adapter.info) ? SOFTWARE_TIMEOUT_SCALE : 1,
       };
@@ -134,6 +145,16 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
           begin += count;
         }
         await write(output, toNpy(logits, [tokens.length, vocab]));
+      });
+    },
+    trace(request) {
+      const { tokens, splits, output, plan } = /** @type {any} */ (request);
+      return model(/** @type {any} */ (request), tokens.length, async (executor) => {
+        const taps = JSON.parse(new TextDecoder().decode(await read(fileOf(plan, "taps.json"))));
+        const tensors = await trace(executor, taps, tokens, splits);
+        const values = joined(tensors.map(({ rows }) => joined(rows)));
+        await write(output, toNpy(values, [values.length]));
+        return { tensors: tensors.map(({ name, shape }) => ({ name, shape })) };
       });
     },
     generate(request) {

@@ -1,12 +1,13 @@
 """Misreadings of the place of a code within its block: `Part` → codes (n, 64, 64)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from .. import decoding
 from ..decoding import Integers
-from ..package import BLOCK, Part
+from ..package import BLOCK, Part, align
 
 Place = Callable[[Integers, int], tuple[Integers, Integers]]
 """Where a plane p has its field of each element e: (byte of the block, shift in the byte)."""
@@ -36,6 +37,15 @@ def _transposed(part: Part) -> Integers:
     return decoding.codes(part).swapaxes(1, 2)
 
 
+def _after_absent_section(part: Part) -> Integers:
+    """Return codes read after a zero_point section, though the part has none; zeros follow the part."""
+    if part.dtype != "int4_symmetric":
+        return decoding.codes(part)
+    length = align(part.num_blocks)
+    kept, rest = part.data[: part.packed_at], part.data[part.packed_at + length :]
+    return decoding.codes(replace(part, data=np.concatenate([kept, rest, np.zeros(length, np.uint8)])))
+
+
 # fmt: off
 PACKING = (
     ("nibble pairs, even column in the low nibble", "LLQ-PACK-3",
@@ -61,6 +71,7 @@ PACKING = (
      _planes(2, lambda e, p: (1024 * p + ((e >> 2) ^ 3), 2 * (e & 3)))),
     ("elements of a byte a quarter of the plane apart", "LLQ-PACK-4",
      _planes(2, lambda e, p: (1024 * p + (e & 1023), 2 * (e >> 10)))),
+    ("packed read after a zero_point section that is absent", "LLQ-DEQ-4", _after_absent_section),
     ("rows and columns swapped inside a block", "LLQ-PACK-2", _transposed),
 )
 # fmt: on

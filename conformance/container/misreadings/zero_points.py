@@ -25,6 +25,11 @@ def _implicit(value: int) -> Callable[[Part], Integers]:
     return lambda part: decoding.zero_points(part) + (value - 8 if part.dtype == "int4_symmetric" else 0)
 
 
+def _absent_section(part: Part) -> Integers:
+    """Return the bytes in the place of a section, even where there is none."""
+    return part.data[part.zero_points_at :][: part.num_blocks].view(np.int8).astype(np.int64)
+
+
 def _of(index: indices.Index) -> Callable[[Part], Integers]:
     return lambda part: decoding.zero_points(part)[index(part)]
 
@@ -39,6 +44,7 @@ ZERO_POINTS = (
     ("zero_point read as 4 bits", "LLQ-DEQ-4", _change_stored(lambda z: z & 15)),
     ("implicit zero_point 8 forgotten", "LLQ-DEQ-4", _implicit(0)),
     ("implicit zero_point taken as 7", "LLQ-DEQ-4", _implicit(7)),
+    ("zero_point read from a section that is absent", "LLQ-DEQ-4", _absent_section),
     ("zero_point of the next block", "LLQ-PACK-5", _of(indices.following)),
     ("zero_point of the next block", "LLQ-PACK-5", _of(indices.following_clamped)),
     ("zero_point of the previous block", "LLQ-PACK-5", _of(indices.preceding)),

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from llq_format.reference import attention, forward, matrix, moe, ops
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
-from llq_format.reference.attention import Attention, KVCache
+from llq_format.reference.attention import KVCache
 from llq_format.reference.ffn import FFN
+from llq_format.reference.observation import Observe, unobserved, within
 
 from ...container.decoding import Reading, raw
 from ...container.package import read_tensor
@@ -28,8 +29,8 @@ def _places(seam: Seam, change: Callable[[Callable[..., Any]], Callable[..., Any
     for owner, name in (
         *((forward, "rms_norm"), (attention, "rms_norm"), (attention, "rotate"), (attention, "softmax")),
         # Not FloatMatrix: it is the head too, and rows of the head that are equal give equal logits.
-        *((matrix.Int8Matrix, "__call__"), (FFN, "__call__")),
-        *((Attention, "__call__"), (moe, "sigmoid")),
+        *((matrix.Int8Matrix, "product"), (FFN, "hidden")),
+        *((attention, "weighted_values"), (moe, "sigmoid")),
     ):
         seam.wrap(owner, name, change)
 
@@ -92,11 +93,12 @@ def great_negative_mask(seam: Seam) -> None:
 def all_experts_masked(seam: Seam) -> None:
     """Compute all experts for all tokens, and mask."""
 
-    def call(self: moe.MoE, x: Array) -> Array:
-        selection, scores = self.route(x)
+    def call(self: moe.MoE, x: Array, observe: Observe = unobserved) -> Array:
+        selection, scores = self.route(x, observe)
         outputs = np.stack([expert(scores[:, None] * x) for expert in self.experts])
         mask = np.arange(len(self.experts))[:, None] == selection
-        return np.asarray(self.shared(x) + (outputs * mask[:, :, None]).sum(axis=0))
+        shared = self.shared(x, within(observe, "shared"))
+        return observe("mixture", shared + (outputs * mask[:, :, None]).sum(axis=0))
 
     seam.replace(moe.MoE, "__call__", call)
 
@@ -104,13 +106,13 @@ def all_experts_masked(seam: Seam) -> None:
 def tokens_sorted_by_expert(seam: Seam) -> None:
     """Compute the tokens of each expert together."""
 
-    def call(self: moe.MoE, x: Array) -> Array:
-        selection, scores = self.route(x)
-        y = self.shared(x)
+    def call(self: moe.MoE, x: Array, observe: Observe = unobserved) -> Array:
+        selection, scores = self.route(x, observe)
+        y = self.shared(x, within(observe, "shared")).copy()
         for number in np.unique(selection)[::-1]:
             mine = selection == number
             y[mine] += self.experts[number](scores[mine, None] * x[mine])
-        return y
+        return observe("mixture", y)
 
     seam.replace(moe.MoE, "__call__", call)
 

@@ -75,7 +75,7 @@ def rope_theta_10000(seam: Seam) -> None:
 @mutant("RoPE of keys one position too far", "DEC-5")
 def rope_keys_off_by_one(seam: Seam) -> None:
     def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
-        def mutated_call(self: Attention, x: Array, positions: Array, cache: Any) -> Array:
+        def mutated_call(self: Attention, *arguments: Any) -> Array:
             count = 0
 
             def mutate_rotate(rotate_heads: Callable[..., Array]) -> Callable[..., Array]:
@@ -90,7 +90,7 @@ def rope_keys_off_by_one(seam: Seam) -> None:
             inner = Seam({})
             inner.wrap(attention, "rotate", mutate_rotate)
             try:
-                return call(self, x, positions, cache)
+                return call(self, *arguments)
             finally:
                 inner.restore()
 
@@ -229,21 +229,27 @@ def _split(
 
 @mutant("key-value head by remainder", "DEC-4")
 def kv_head_by_remainder(seam: Seam) -> None:
-    def order(self: Attention) -> NDArray[np.intp]:
-        heads = np.arange(self.model.num_heads)
-        return heads.reshape(-1, self.model.num_kv_heads).T.reshape(-1)
+    def order(heads: int, kv_heads: int) -> NDArray[np.intp]:
+        return np.arange(heads).reshape(-1, kv_heads).T.reshape(-1)
 
-    def mutate(init: Callable[..., None]) -> Callable[..., None]:
-        def mutated_init(self: Attention, *arguments: Any) -> None:
-            init(self, *arguments)
-            output, inverse = self.output, np.argsort(order(self))
-            shape = (-1, self.model.num_heads, self.model.head_dim)
-            self.output = lambda x: output(x.reshape(shape)[:, inverse].reshape(x.shape))
+    def mutate_scores(scores: Callable[..., Array]) -> Callable[..., Array]:
+        def by_remainder(self: Attention, q: Array, keys: Array) -> Array:
+            heads = order(q.shape[1], keys.shape[1])
+            return scores(self, q[:, heads], keys)[:, np.argsort(heads)]
 
-        return mutated_init
+        return by_remainder
 
-    seam.wrap(Attention, "__init__", mutate)
-    _split(seam, lambda self, q, k, v: (q[:, order(self)], k, v))
+    def mutate_values(weighted_values: Callable[..., Array]) -> Callable[..., Array]:
+        def by_remainder(weights: Array, values: Array) -> Array:
+            heads = order(weights.shape[1], values.shape[1])
+            outputs = weighted_values(weights[:, heads], values)
+            by_head = outputs.reshape(len(outputs), len(heads), -1)
+            return by_head[:, np.argsort(heads)].reshape(outputs.shape)
+
+        return by_remainder
+
+    seam.wrap(Attention, "scores", mutate_scores)
+    seam.wrap(attention, "weighted_values", mutate_values)
 
 
 @mutant("the first key-value head for all", "DEC-4")
@@ -259,20 +265,40 @@ def values_before_keys(seam: Seam) -> None:
     _split(seam, lambda _self, q, k, v: (q, v, k))
 
 
+def _scores(seam: Seam, factor: Callable[[Any], float]) -> None:
+    """Multiply the scores by a factor that depends on the model."""
+
+    def mutate(scores: Callable[..., Array]) -> Callable[..., Array]:
+        return lambda self, q, keys: scores(self, q, keys) * factor(self.model)
+
+    seam.wrap(Attention, "scores", mutate)
+
+
+def _narrowed(seam: Seam, change: Callable[[Array], Array]) -> None:
+    """Change the scores."""
+    seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: change(scores(self, q, keys)))
+
+
+@mutant("scores capped at 50 by tanh", "DEC-9")
+def scores_capped(seam: Seam) -> None:
+    _narrowed(seam, lambda scores: 50 * np.tanh(scores / 50))
+
+
+@mutant("scores clamped to ±50", "DEC-9")
+def scores_clamped(seam: Seam) -> None:
+    _narrowed(seam, lambda scores: np.clip(scores, -50, 50))
+
+
 @mutant("scores not divided by the root of head_dim", "DEC-9")
 def scores_not_divided(seam: Seam) -> None:
-    _split(seam, lambda self, q, k, v: (q * math.sqrt(self.model.head_dim), k, v))
+    _scores(seam, lambda model: math.sqrt(model.head_dim))
 
 
 @mutant("scores divided by head_dim", "DEC-9")
 def scores_divided_twice(seam: Seam) -> None:
-    _split(seam, lambda self, q, k, v: (q / math.sqrt(self.model.head_dim), k, v))
+    _scores(seam, lambda model: 1 / math.sqrt(model.head_dim))
 
 
 @mutant("scores divided by the root of hidden_size / num_heads", "DEC-9")
 def scores_by_hidden_size(seam: Seam) -> None:
-    def rescaled(self: Attention, q: Array, k: Array, v: Array) -> tuple[Array, Array, Array]:
-        model = self.model
-        return q * math.sqrt(model.head_dim * model.num_heads / model.hidden_size), k, v
-
-    _split(seam, rescaled)
+    _scores(seam, lambda model: math.sqrt(model.head_dim * model.num_heads / model.hidden_size))

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from llq_format.reference import forward, generation, moe
+from llq_format.reference import attention, forward, generation, matrix, moe
 from llq_format.reference.activations import Array
 from llq_format.reference.attention import Attention, KVCache
 from llq_format.reference.forward import Decoder
 
+from .composed_matrix import ComposedMatrix
 from .mutant import mutant
 from .seam import Seam
 
@@ -35,17 +36,15 @@ def four_kv_heads(seam: Seam) -> None:
 def _heads_of_a_group(seam: Seam, count: int) -> None:
     """Compute the first query heads of each key-value head; the others stay zero."""
 
-    def mutate(init: Callable[..., None]) -> Callable[..., None]:
-        def mutated_init(self: Attention, *arguments: Any) -> None:
-            init(self, *arguments)
-            output, model = self.output, self.model
-            group = model.num_heads // model.num_kv_heads
-            computed = np.repeat(np.arange(model.num_heads) % group < count, model.head_dim)
-            self.output = lambda x: output(x * computed)
+    def mutate(weighted_values: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+        def limited(weights: Array, values: Array) -> Array:
+            heads, kv_heads, head_dim = weights.shape[1], *values.shape[1:]
+            computed = np.repeat(np.arange(heads) % (heads // kv_heads) < count, head_dim)
+            return np.asarray(weighted_values(weights, values) * computed)
 
-        return mutated_init
+        return limited
 
-    seam.wrap(Attention, "__init__", mutate)
+    seam.wrap(attention, "weighted_values", mutate)
 
 
 @mutant("at most 4 query heads to a key-value head", "DEC-4")
@@ -60,10 +59,7 @@ def groups_of_five_heads(seam: Seam) -> None:
 
 @mutant("at most 4 experts", "DEC-14")
 def four_experts(seam: Seam) -> None:
-    def limited(self: moe.MoE, x: Array) -> Any:
-        return moe.route(self.router[:FEW], x)
-
-    seam.replace(moe.MoE, "route", limited)
+    seam.wrap(moe, "choose", lambda choose: lambda values: choose(values[:, :FEW]))
 
 
 def by_name(items: Sequence[Any]) -> list[Any]:
@@ -109,9 +105,7 @@ def _ids(seam: Seam, bits: int) -> None:
     """Keep the ids of a sequence's tokens in few bits."""
 
     def mutate(hidden: Callable[..., Array]) -> Callable[..., Array]:
-        return lambda self, tokens, sequence: hidden(
-            self, [token & (1 << bits) - 1 for token in tokens], sequence
-        )
+        return lambda self, tokens, *rest: hidden(self, [token & (1 << bits) - 1 for token in tokens], *rest)
 
     seam.wrap(Decoder, "hidden", mutate)
 
@@ -138,13 +132,13 @@ def chosen_ids_in_16_bits(seam: Seam) -> None:
 def head_of_65536_rows(seam: Seam) -> None:
     def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> Any:
-            multiply = original(self)
+            correct_head: matrix.Matrix = original(self)
 
-            def limited(x: Array) -> Array:
-                logits = multiply(x)
+            def limited(x: matrix.Rounded) -> Array:
+                logits = correct_head.product(x)
                 return np.where(np.arange(logits.shape[-1]) < 65536, logits, 0)
 
-            return limited
+            return ComposedMatrix(correct_head.rounded, limited)
 
         return head
 

@@ -35,6 +35,7 @@ NAMES = {
     "first element at the most significant bits of a byte": ("msb-first-in-byte",),
     "words of a plane read big-endian": ("plane-words-big-endian",),
     "elements of a byte a quarter of the plane apart": ("quarters-of-plane",),
+    "packed read after a zero_point section that is absent": ("packed-after-absent-section",),
     "rows and columns swapped inside a block": ("block-transposed",),
     "scale read big-endian": ("scale-big-endian",),
     "scale read as bfloat16": ("scale-bfloat16",),
@@ -53,6 +54,7 @@ NAMES = {
     "zero_point read as 4 bits": ("zero-point-4-bits",),
     "implicit zero_point 8 forgotten": ("implicit-8-forgotten",),
     "implicit zero_point taken as 7": ("implicit-7",),
+    "zero_point read from a section that is absent": ("zero-point-of-absent-section",),
     "zero_point of the next block": ("zero-point-of-next", "zero-point-of-next-clamped"),
     "zero_point of the previous block": ("zero-point-of-previous", "zero-point-of-previous-clamped"),
     "zero_point of the first block for all": ("zero-point-of-first",),
@@ -96,17 +98,21 @@ class MisreadTensor:
         return self.weights
 
 
-class MisreadInt8Matrix:
+class MisreadInt8Matrix(matrix.Matrix):
     """Misread weights for INT8 inputs; in binary64, where the order of multiplications hardly counts."""
 
     def __init__(self, weights: NDArray[np.float32]) -> None:
         """Keep the weights, [rows, cols]."""
         self._weights = weights.astype(np.float64)
 
-    def __call__(self, x: Array) -> Array:
-        """Return y = W x for each vector."""
-        q, s = _matrix.quantize_int8(x)
-        return np.asarray(s * (q @ self._weights.T))
+    def rounded(self, x: Array) -> matrix.Rounded:
+        """Quantize to INT8."""
+        return matrix.Rounded(*_matrix.quantize_int8(x))
+
+    def product(self, x: matrix.Rounded) -> Array:
+        """Return the product with INT8 codes."""
+        assert x.scales is not None  # noqa: S101 - codes have scales
+        return np.asarray(x.scales * (x.values @ self._weights.T))
 
 
 def misread(seam: Seam, misreading: Misreading) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from llq_format.reference import moe, ops
 from llq_format.reference.activations import Array, round_binary16
 from llq_format.reference.ffn import FFN
+from llq_format.reference.observation import Observe, unobserved, within
 
 from .mutant import mutant
 from .seam import Seam
@@ -17,10 +18,10 @@ from .seam import Seam
 def _gated(seam: Seam, combine: Callable[[FFN, Array], Array]) -> None:
     """Combine the rows of gate_up, [tokens, 2 · intermediate], in another way before `down`."""
 
-    def mutate(call: Callable[[FFN, Array], Array]) -> Callable[[FFN, Array], Array]:
-        return lambda self, x: self.down(combine(self, self.first(x))) if self.gated else call(self, x)
+    def mutate(hidden: Callable[[FFN, Array], Array]) -> Callable[[FFN, Array], Array]:
+        return lambda self, rows: combine(self, rows) if self.gated else hidden(self, rows)
 
-    seam.wrap(FFN, "__call__", mutate)
+    seam.wrap(FFN, "hidden", mutate)
 
 
 def _halves(hidden: Array) -> list[Array]:
@@ -89,7 +90,7 @@ def tanh_gelu_for_silu(seam: Seam) -> None:
 
 def _route(seam: Seam, choose: Callable[[Array], tuple[NDArray[np.intp], Array]]) -> None:
     """Choose experts from the router's values, float64 [tokens, num_experts], in another way."""
-    seam.wrap(moe.MoE, "route", lambda _route: lambda self, x: choose(x @ self.router.T))
+    seam.replace(moe, "choose", choose)
 
 
 @mutant("score by softmax, not sigmoid", "DEC-14")
@@ -138,49 +139,55 @@ def router_of_first_position(seam: Seam) -> None:
     _route(seam, first_expert)
 
 
-Mixture = Callable[[moe.MoE, Array, FFN, float], Array]
-"""From a mixture, one token [1, hidden], its expert and score to the output."""
+Mixed = Callable[[Array, Array, Array], Array]
+"""From what the shared and the routed experts give and the scores, [tokens, 1], to the output."""
 
 
-def _mixture(seam: Seam, mix: Mixture) -> None:
-    def call(self: moe.MoE, x: Array) -> Array:
-        selection, scores = self.route(x)
-        rows = [mix(self, x[i : i + 1], self.experts[selection[i]], float(scores[i])) for i in range(len(x))]
-        return np.concatenate(rows)
-
-    seam.replace(moe.MoE, "__call__", call)
+def _mixed(seam: Seam, mix: Mixed) -> None:
+    seam.replace(moe.MoE, "mixed", lambda _self, shared, routed, s: mix(shared, routed, s[:, None]))
 
 
 @mutant("score on the expert's output", "DEC-14")
 def score_on_output(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(x))
+    seam.replace(moe.MoE, "scaled", lambda _self, _scores, x: x)
+    _mixed(seam, lambda shared, routed, scores: shared + scores * routed)
 
 
 @mutant("score on the expert's input and output", "DEC-14")
 def score_on_both_ends(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: self.shared(x) + score * expert(score * x))
+    _mixed(seam, lambda shared, routed, scores: shared + scores * routed)
 
 
 @mutant("expert's input rounded to binary16 before the score too", "ACT-10")
 def score_on_rounded_input(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: self.shared(x) + expert(score * round_binary16(x)))
+    seam.replace(moe.MoE, "scaled", lambda _self, scores, x: scores[:, None] * round_binary16(x))
 
 
 @mutant("no shared expert", "DEC-15")
 def shared_expert_missing(seam: Seam) -> None:
-    _mixture(seam, lambda _, x, expert, score: expert(score * x))
+    _mixed(seam, lambda _shared, routed, _scores: routed)
 
 
 @mutant("score on the shared expert's input too", "DEC-15")
 def score_on_shared_expert(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: self.shared(score * x) + expert(score * x))
+    def call(self: moe.MoE, x: Array, observe: Observe = unobserved) -> Array:
+        experts, scores = self.route(x, observe)
+        scaled = observe("scaled", self.scaled(scores, x))
+        shared = self.shared(scaled, within(observe, "shared"))
+        rows = [
+            self.experts[expert](scaled[token : token + 1], within(observe, "experts"))
+            for token, expert in enumerate(experts)
+        ]
+        return observe("mixture", self.mixed(shared, np.concatenate(rows), scores))
+
+    seam.replace(moe.MoE, "__call__", call)
 
 
 @mutant("half of the shared and half of the chosen expert", "DEC-15")
 def mixture_averaged(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, expert, score: (self.shared(x) + expert(score * x)) / 2)
+    _mixed(seam, lambda shared, routed, _scores: (shared + routed) / 2)
 
 
 @mutant("the shared expert alone", "DEC-15")
 def shared_expert_alone(seam: Seam) -> None:
-    _mixture(seam, lambda self, x, _expert, _score: self.shared(x))
+    _mixed(seam, lambda shared, _routed, _scores: shared)

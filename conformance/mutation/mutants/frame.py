@@ -5,17 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llq_format.reference import attention, forward, matrix
-from llq_format.reference.activations import Array, round_binary16
+from llq_format.reference.activations import Array
 from llq_format.reference.forward import Decoder, DecoderLayer
+from llq_format.reference.observation import Observe, unobserved
 from llq_format.reference.ops import rms_norm
 
+from .composed_matrix import ComposedMatrix
 from .mutant import mutant
 from .seam import Seam
-
-_forward: Any = forward
-"""Its functions as they are at the time, perhaps another mutant's."""
 
 Norm = Callable[[Array, Array | None, float], Array]
 
@@ -122,77 +122,66 @@ def norm_by_64(seam: Seam) -> None:
     seam.wrap(forward, "rms_norm", lambda _norm: padded)
 
 
-Step = Callable[[DecoderLayer, Array, Callable[[Array], Array], float], Array]
-"""From a layer, its input, its attention (of what is normed) and eps to its output."""
+Attend = Callable[[Array, Array], Array]
+"""The attention of a layer, of vectors and the weight of the norm before it."""
+
+Step = Callable[[DecoderLayer, Array, Attend, Observe], Array]
+"""From a layer, its input and its attention to its output."""
 
 
-def _layered(seam: Seam, step: Step, *, norm: bool = True) -> None:
-    """Compute each layer in another way; without `norm`, the head is given what the last layer yields."""
+def _layered(seam: Seam, step: Step) -> None:
+    """Compute each layer in another way."""
 
-    def mutate(_hidden: Callable[..., Any]) -> Callable[..., Any]:
-        def hidden(self: Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
-            ids = np.fromiter(tokens, np.int64)
-            eps = self.model.rms_norm_eps
-            positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
-            x = self.embedding[ids].astype(np.float64)
-            for layer, cache in zip(self.layers, sequence.caches, strict=True):
+    def call(
+        self: DecoderLayer, x: Array, positions: Array, cache: Any, observe: Observe = unobserved
+    ) -> Array:
+        def attend(vectors: Array, weight: Array) -> Array:
+            return self.attend(vectors, weight, positions, cache, observe)
 
-                def attend(normed: Array, layer: DecoderLayer = layer, cache: Any = cache) -> Array:
-                    return layer.attention(normed, positions, cache)
+        return observe("ffn.residual", step(self, x, attend, observe))
 
-                x = step(layer, x, attend, eps)
-            sequence.length += len(ids)
-            return np.asarray(_forward.rms_norm(x, self.norm, eps)) if norm else x
-
-        return hidden
-
-    seam.wrap(Decoder, "hidden", mutate)
-
-
-def _correct_step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
-    h = x + attend(rms_norm(x, layer.attention_norm, eps))
-    return h + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+    seam.replace(DecoderLayer, "__call__", call)
 
 
 @mutant("no norm before the head", "DEC-16")
 def no_norm_before_head(seam: Seam) -> None:
-    _layered(seam, _correct_step, norm=False)
+    seam.replace(Decoder, "final_norm", lambda _self, x: x)
 
 
 @mutant("residual of the FFN taken from the layer's input", "DEC-2")
 def ffn_residual_of_layer_input(seam: Seam) -> None:
-    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
-        h = x + attend(rms_norm(x, layer.attention_norm, eps))
-        return x + layer.ffn(rms_norm(h, layer.ffn_norm, eps))
+    def step(layer: DecoderLayer, x: Array, attend: Attend, observe: Observe) -> Array:
+        h = observe("attention.residual", x + attend(x, layer.attention_norm))
+        return x + layer.feed(h, layer.ffn_norm, observe)
 
     _layered(seam, step)
 
 
 @mutant("FFN parallel to attention, not after it", "DEC-2")
 def parallel_ffn(seam: Seam) -> None:
-    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
-        attended = attend(rms_norm(x, layer.attention_norm, eps))
-        return x + attended + layer.ffn(rms_norm(x, layer.ffn_norm, eps))
+    def step(layer: DecoderLayer, x: Array, attend: Attend, observe: Observe) -> Array:
+        h = observe("attention.residual", x + attend(x, layer.attention_norm))
+        return h + layer.feed(x, layer.ffn_norm, observe)
 
     _layered(seam, step)
 
 
 @mutant("attention_norm and ffn_norm swapped", "DEC-2")
 def norms_swapped(seam: Seam) -> None:
-    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
-        h = x + attend(rms_norm(x, layer.ffn_norm, eps))
-        return h + layer.ffn(rms_norm(h, layer.attention_norm, eps))
+    def step(layer: DecoderLayer, x: Array, attend: Attend, observe: Observe) -> Array:
+        h = observe("attention.residual", x + attend(x, layer.ffn_norm))
+        return h + layer.feed(h, layer.attention_norm, observe)
 
     _layered(seam, step)
 
 
 @mutant("residuals taken after the norms", "DEC-2")
 def residual_of_normed(seam: Seam) -> None:
-    def step(layer: DecoderLayer, x: Array, attend: Callable[[Array], Array], eps: float) -> Array:
-        normed = rms_norm(x, layer.attention_norm, eps)
-        h = normed + attend(normed)
-        normed = rms_norm(h, layer.ffn_norm, eps)
-        return normed + layer.ffn(normed)
+    def step(layer: DecoderLayer, x: Array, attend: Attend, observe: Observe) -> Array:
+        normed = rms_norm(x, layer.attention_norm, layer.eps)
+        h = observe("attention.residual", normed + attend(x, layer.attention_norm))
+        normed = rms_norm(h, layer.ffn_norm, layer.eps)
+        return normed + layer.feed(h, layer.ffn_norm, observe)
 
     _layered(seam, step)
 
@@ -214,13 +203,12 @@ def last_layer_skipped(seam: Seam) -> None:
     seam.wrap(Decoder, "start", start)
 
 
-def _head_of(seam: Seam, weights: Callable[[Decoder], Array]) -> None:
+def _head_of(seam: Seam, weights: Callable[[Decoder], NDArray[np.float32]]) -> None:
     """Take other weights, [vocab_size, hidden_size], for the head."""
 
     def mutate(_head: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> matrix.Matrix:
-            matrix_ = weights(self)
-            return lambda x: round_binary16(x) @ matrix_.T
+            return matrix.FloatMatrix(weights(self), "binary16")
 
         return head
 
@@ -229,15 +217,17 @@ def _head_of(seam: Seam, weights: Callable[[Decoder], Array]) -> None:
 
 @mutant("embedding taken for lm_head though there is one", "DEC-16")
 def head_always_tied(seam: Seam) -> None:
-    _head_of(seam, lambda decoder: decoder._package.get_tensor("embedding").astype(np.float64))  # noqa: SLF001 - a seam
+    _head_of(seam, lambda decoder: decoder._package.get_tensor("embedding"))  # noqa: SLF001 - a seam
 
 
 @mutant("logits one row off", "DEC-16")
 def head_row_off_by_one(seam: Seam) -> None:
     def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: Decoder) -> matrix.Matrix:
-            multiply = original(self)
-            return lambda x: np.roll(multiply(x), 1, axis=-1)
+            correct_head: matrix.Matrix = original(self)
+            return ComposedMatrix(
+                correct_head.rounded, lambda x: np.roll(correct_head.product(x), 1, axis=-1)
+            )
 
         return head
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from llq_format.reference import attention
 from llq_format.reference.activations import Array
-from llq_format.reference.attention import Attention
 
 from .mutant import mutant
 from .seam import Seam
@@ -123,12 +122,11 @@ def softmax_base_2(seam: Seam) -> None:
 
 @mutant("outputs of heads interleaved, not concatenated", "DEC-11")
 def heads_interleaved(seam: Seam) -> None:
-    def mutate(init: Callable[..., None]) -> Callable[..., None]:
-        def mutated_init(self: Attention, *arguments: object) -> None:
-            init(self, *arguments)
-            output, shape = self.output, (-1, self.model.num_heads, self.model.head_dim)
-            self.output = lambda x: output(x.reshape(shape).swapaxes(1, 2).reshape(x.shape))
+    def mutate(weighted_values: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+        def interleaved(weights: Array, values: Array) -> Array:
+            heads = weighted_values(weights, values)
+            return heads.reshape(len(heads), -1, values.shape[2]).swapaxes(1, 2).reshape(heads.shape)
 
-        return mutated_init
+        return interleaved
 
-    seam.wrap(Attention, "__init__", mutate)
+    seam.wrap(attention, "weighted_values", mutate)

@@ -8,14 +8,23 @@ from numpy.typing import NDArray
 
 from llq_format.reference import forward, matrix
 from llq_format.reference.activations import Array
+from llq_format.reference.matrix import Rounded
 
 from ...runtimes import reference
+from .composed_matrix import ComposedMatrix
 from .mutant import mutant
 from .seam import Seam
 
 ROWS = 64
 _matrix: Any = matrix
 """Its functions as they are at the time, perhaps another mutant's."""
+
+
+def _rounding(precision: matrix.Precision) -> Callable[[Array], Rounded]:
+    """Return the rounding of a precision, perhaps another mutant's."""
+    if precision == "binary16":
+        return lambda x: Rounded(_matrix.round_binary16(x))
+    return lambda x: Rounded(*_matrix.quantize_int8(x))
 
 
 def replace_product(seam: Seam, product: Callable[[Array, Array], Array]) -> None:
@@ -25,13 +34,11 @@ def replace_product(seam: Seam, product: Callable[[Array, Array], Array]) -> Non
         def int4_matrix(packed: Any, precision: matrix.Precision) -> matrix.Matrix:
             weights = packed.dequantize().astype(np.float64)
 
-            def multiply(x: Array) -> Array:
-                if precision == "binary16":
-                    return product(np.asarray(_matrix.round_binary16(x)), weights)
-                q, s = _matrix.quantize_int8(x)
-                return np.asarray(s * product(q, weights))
+            def multiply(x: Rounded) -> Array:
+                y = product(x.values, weights)
+                return y if x.scales is None else np.asarray(x.scales * y)
 
-            return multiply
+            return ComposedMatrix(_rounding(precision), multiply)
 
         return int4_matrix
 
@@ -168,14 +175,14 @@ def _separate_product(packed: Any, dots: Callable[[Array, Array, Array], Array])
     tiles = packed.codes.astype(np.float64).reshape(grid_rows, grid_cols, ROWS, ROWS).transpose(1, 0, 2, 3)
     codes = tiles.reshape(grid_cols, -1, ROWS)[:, :rows]
 
-    def multiply(x: Array) -> Array:
-        q, s = _matrix.quantize_int8(x)
-        padded = np.pad(q, ((0, 0), (0, grid_cols * ROWS - cols))).reshape(len(x), grid_cols, ROWS)
+    def multiply(x: Rounded) -> Array:
+        q, s = x
+        padded = np.pad(q, ((0, 0), (0, grid_cols * ROWS - cols))).reshape(len(q), grid_cols, ROWS)
         vectors = padded.transpose(1, 2, 0)
         sums = dots(codes @ vectors, spread(zero_points), vectors.sum(axis=1)[:, None, :])
         return np.asarray((spread(packed.scales) * sums).sum(axis=0).T * s)
 
-    return multiply
+    return ComposedMatrix(_rounding("int8"), multiply)
 
 
 @mutant("the correction zero_point · Σq missing", "ACT-7", "matvec")

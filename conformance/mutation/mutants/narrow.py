@@ -56,12 +56,12 @@ def experts_always_binary16(seam: Seam) -> None:
 
 
 def _route(seam: Seam, values: Callable[[Array], Array], score: Callable[[Array], Array]) -> None:
-    def route(self: moe.MoE, x: Array) -> tuple[NDArray[np.intp], Array]:
-        of_experts = values(x @ self.router.T)
+    def choose(given: Array) -> tuple[NDArray[np.intp], Array]:
+        of_experts = values(given)
         experts = of_experts.argmax(axis=-1)
-        return experts, score(ops.sigmoid(of_experts[np.arange(len(x)), experts]))
+        return experts, score(ops.sigmoid(of_experts[np.arange(len(given)), experts]))
 
-    seam.replace(moe.MoE, "route", route)
+    seam.replace(moe, "choose", choose)
 
 
 @mutant("values of the router in binary16", "ACT-9")
@@ -84,15 +84,14 @@ def temperature_in_binary16(seam: Seam) -> None:
 
 @mutant("1/√head_dim in binary16", "ACT-9")
 def root_of_head_dim_in_binary16(seam: Seam) -> None:
-    def mutate(split: Callable[..., tuple[Array, Array, Array]]) -> Callable[..., Any]:
-        def scaled(self: Attention, qkv: Array) -> tuple[Array, Array, Array]:
-            q, k, v = split(self, qkv)
+    def mutate(scores: Callable[..., Array]) -> Callable[..., Array]:
+        def rescaled(self: Attention, q: Array, keys: Array) -> Array:
             root = math.sqrt(self.model.head_dim)
-            return q * (float(np.float16(1 / root)) * root), k, v
+            return scores(self, q, keys) * (float(np.float16(1 / root)) * root)
 
-        return scaled
+        return rescaled
 
-    seam.wrap(Attention, "split", mutate)
+    seam.wrap(Attention, "scores", mutate)
 
 
 def coarse_erf(x: Array) -> Array:

@@ -8,12 +8,13 @@ import numpy as np
 
 from llq_format.reference import attention, forward, matrix, moe
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
+from llq_format.reference.attention import Attention, KVCache
+from llq_format.reference.forward import DecoderLayer
+from llq_format.reference.observation import Observe, unobserved
 
+from .composed_matrix import ComposedMatrix
 from .mutant import mutant
 from .seam import Seam
-
-_forward: Any = forward
-"""Its functions as they are at the time, perhaps another mutant's."""
 
 
 def change_binary16_layers(seam: Seam, count: Callable[[int, int], int]) -> None:
@@ -89,7 +90,9 @@ def _head(seam: Seam, rounding: Callable[[Array], Array]) -> None:
         def head(self: forward.Decoder) -> matrix.Matrix:
             name = "embedding" if self.model.tied_embeddings else "lm_head"
             weights = self._package.get_tensor(name).astype(np.float64)
-            return lambda x: rounding(x) @ weights.T
+            return ComposedMatrix(
+                lambda x: matrix.Rounded(rounding(x)), lambda x: np.asarray(x.values @ weights.T)
+            )
 
         return head
 
@@ -108,22 +111,14 @@ def head_input_int8(seam: Seam) -> None:
 def narrow_stream(seam: Seam, narrow: Callable[[Array], Array]) -> None:
     """Keep the residual stream in another format."""
 
-    def mutate(_original: Callable[..., Any]) -> Callable[..., Any]:
-        def hidden(self: forward.Decoder, tokens: Any, sequence: forward.Sequence) -> Array:
-            ids = np.fromiter(tokens, np.int64)
-            eps = self.model.rms_norm_eps
-            positions = np.arange(sequence.length, sequence.length + len(ids), dtype=np.float64)
-            x = self.embedding[ids].astype(np.float64)
-            for layer, cache in zip(self.layers, sequence.caches, strict=True):
-                normed = _forward.rms_norm(x, layer.attention_norm, eps)
-                h = narrow(x + layer.attention(normed, positions, cache))
-                x = narrow(h + layer.ffn(_forward.rms_norm(h, layer.ffn_norm, eps)))
-            sequence.length += len(ids)
-            return np.asarray(_forward.rms_norm(x, self.norm, eps))
+    def call(
+        self: DecoderLayer, x: Array, positions: Array, cache: KVCache, observe: Observe = unobserved
+    ) -> Array:
+        attended = self.attend(x, self.attention_norm, positions, cache, observe)
+        h = observe("attention.residual", narrow(x + attended))
+        return observe("ffn.residual", narrow(h + self.feed(h, self.ffn_norm, observe)))
 
-        return hidden
-
-    seam.wrap(forward.Decoder, "hidden", mutate)
+    seam.replace(DecoderLayer, "__call__", call)
 
 
 @mutant("residual stream in binary16", "ACT-9")
@@ -133,7 +128,12 @@ def stream_in_binary16(seam: Seam) -> None:
 
 @mutant("scores in binary16", "ACT-9")
 def scores_in_binary16(seam: Seam) -> None:
-    seam.wrap(attention, "softmax", lambda softmax: lambda scores: softmax(_half(scores)))
+    seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: _half(scores(self, q, keys)))
+
+
+@mutant("queries in binary16", "ACT-9")
+def queries_in_binary16(seam: Seam) -> None:
+    seam.wrap(Attention, "scores", lambda scores: lambda self, q, keys: scores(self, _half(q), keys))
 
 
 @mutant("weights of the softmax in binary16", "ACT-9")
@@ -143,7 +143,7 @@ def softmax_in_binary16(seam: Seam) -> None:
 
 @mutant("input of the router in binary16", "ACT-9")
 def router_input_in_binary16(seam: Seam) -> None:
-    seam.wrap(moe.MoE, "route", lambda route: lambda self, x: route(self, round_binary16(x)))
+    seam.wrap(moe.MoE, "route", lambda route: lambda self, x, *rest: route(self, round_binary16(x), *rest))
 
 
 @mutant("input of norms in binary16", "ACT-9")
@@ -155,8 +155,8 @@ def norm_in_binary16(seam: Seam) -> None:
 def logits_in_binary16(seam: Seam) -> None:
     def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: forward.Decoder) -> matrix.Matrix:
-            multiply = original(self)
-            return lambda x: _half(multiply(x))
+            correct_head: matrix.Matrix = original(self)
+            return ComposedMatrix(correct_head.rounded, lambda x: _half(correct_head.product(x)))
 
         return head
 

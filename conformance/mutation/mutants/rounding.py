@@ -140,6 +140,26 @@ def int8_scale_1_for_zeros(seam: Seam) -> None:
     quantized(seam, unit_scale)
 
 
+@mutant("INT8 scale of the vector before kept for a vector of zeros", "ACT-4", "activations")
+def int8_scale_kept_for_zeros(seam: Seam) -> None:
+    def stale(x: Array) -> tuple[Array, Array]:
+        q, s = quantize_int8(x)
+        for row in range(1, len(s)):
+            s[row] = s[row] or s[row - 1]
+        return q, s
+
+    quantized(seam, stale)
+
+
+@mutant("INT8 maximum not reset from vector to vector", "ACT-3", *BELOW)
+def int8_maximum_not_reset(seam: Seam) -> None:
+    def running(x: Array) -> tuple[Array, Array]:
+        s = np.maximum.accumulate(largest(x), axis=0) / 127
+        return np.rint(quotient(x, s)), s
+
+    quantized(seam, running)
+
+
 @mutant("INT8 scale over all positions", "ACT-3", *BELOW)
 def int8_scale_over_all_positions(seam: Seam) -> None:
     def batch(x: Array) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """The reference with mutants in it, as a runtime: each call runs inside its replacements."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.package.reader import Package
+from llq_format.reference.observation import Observe
 
 from ...core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
 from ...runtimes.reference import Reference
@@ -57,6 +58,16 @@ class MutantRuntime:
         """Compute a new sequence, `splits` tokens at a time."""
         with mutated(self._mutations, self._memory):
             return self._reference.logits(package, tokens, splits)
+
+    def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
+        """Compute a new sequence and return the results of all operations by name."""
+        with mutated(self._mutations, self._memory):
+            return self._reference.trace(package, tokens, splits)
+
+    def observed(self, package: Path, tokens: Sequence[int], splits: Sequence[int], observe: Observe) -> None:
+        """Compute a new sequence under an observer."""
+        with mutated(self._mutations, self._memory):
+            self._reference.observed(package, tokens, splits, observe)
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the tokens that greedy choice appends to a prompt."""

@@ -82,7 +82,9 @@ def kv_ring_too_short(seam: Seam) -> None:
 
 def _hidden(seam: Seam, mutated_hidden: Callable[[Decoder, Any, Sequence, Any], Array]) -> None:
     def mutate(hidden: Callable[..., Array]) -> Callable[..., Array]:
-        return lambda self, tokens, sequence: mutated_hidden(self, tokens, sequence, hidden)
+        return lambda self, tokens, sequence, *rest: mutated_hidden(
+            self, tokens, sequence, lambda *arguments: hidden(*arguments, *rest)
+        )
 
     seam.wrap(Decoder, "hidden", mutate)
 
@@ -103,11 +105,11 @@ def positions_from_1(seam: Seam) -> None:
     def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
         attends = attention.attends
 
-        def mutated_call(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
+        def mutated_call(self: attention.Attention, x: Array, positions: Array, *rest: Any) -> Array:
             inner = Seam({})
             inner.replace(attention, "attends", lambda q, k, size: attends(q - 1, k, size))
             try:
-                return call(self, x, positions + 1, cache)
+                return call(self, x, positions + 1, *rest)
             finally:
                 inner.restore()
 
@@ -119,8 +121,8 @@ def positions_from_1(seam: Seam) -> None:
 @mutant("positions of decoding one too far", "DEC-17")
 def positions_skip_one_in_decoding(seam: Seam) -> None:
     def mutate(call: Callable[..., Array]) -> Callable[..., Array]:
-        def late(self: attention.Attention, x: Array, positions: Array, cache: KVCache) -> Array:
-            return call(self, x, positions + (1 if cache.keys else 0), cache)
+        def late(self: attention.Attention, x: Array, positions: Array, cache: KVCache, *rest: Any) -> Array:
+            return call(self, x, positions + (1 if cache.keys else 0), cache, *rest)
 
         return late
 
@@ -195,11 +197,11 @@ def layers_share_a_cache(seam: Seam) -> None:
 @mutant("only the last token of every step after the first computed", "DEC-17")
 def prefill_in_one_step_only(seam: Seam) -> None:
     def mutate(forwarded: Callable[..., Array]) -> Callable[..., Array]:
-        def mutated_forward(self: Decoder, tokens: Any, sequence: Sequence) -> Array:
+        def mutated_forward(self: Decoder, tokens: Any, sequence: Sequence, *rest: Any) -> Array:
             ids = list(tokens)
             if not sequence.length:
-                return forwarded(self, ids, sequence)
-            logits = forwarded(self, ids[-1:], sequence)
+                return forwarded(self, ids, sequence, *rest)
+            logits = forwarded(self, ids[-1:], sequence, *rest)
             return np.concatenate([np.zeros((len(ids) - 1, logits.shape[1])), logits])
 
         return mutated_forward

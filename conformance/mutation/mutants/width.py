@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from llq_format.reference import attention, forward
+from llq_format.reference import attention, forward, matrix
 from llq_format.reference.activations import Array
-from llq_format.reference.attention import Attention
 
+from .composed_matrix import ComposedMatrix
 from .matmul import ROWS, replace_product
 from .mutant import mutant
 from .seam import Seam
@@ -53,8 +53,13 @@ def norm_of_the_first_128(seam: Seam) -> None:
 def head_of_the_first_128_columns(seam: Seam) -> None:
     def mutate(original: Callable[..., Any]) -> Callable[..., Any]:
         def head(self: forward.Decoder) -> Any:
-            multiply = original(self)
-            return lambda x: multiply(np.where(np.arange(x.shape[-1]) < 128, x, 0))
+            correct_head: matrix.Matrix = original(self)
+
+            def short(x: matrix.Rounded) -> Array:
+                columns = np.where(np.arange(x.values.shape[-1]) < 128, x.values, 0)
+                return correct_head.product(matrix.Rounded(columns))
+
+            return ComposedMatrix(correct_head.rounded, short)
 
         return head
 
@@ -86,11 +91,10 @@ def scores_of_the_first_64_elements(seam: Seam) -> None:
 
 @mutant("values of heads after the first 64 elements left zero", "DEC-11")
 def values_of_the_first_64_elements(seam: Seam) -> None:
-    def mutate(split: Callable[..., tuple[Array, Array, Array]]) -> Callable[..., Any]:
-        def short(self: Attention, qkv: Array) -> tuple[Array, Array, Array]:
-            q, k, v = split(self, qkv)
-            return q, k, np.where(np.arange(v.shape[-1]) < 64, v, 0)
+    def mutate(weighted_values: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+        def short(weights: Array, values: Array) -> Array:
+            return weighted_values(weights, np.where(np.arange(values.shape[-1]) < 64, values, 0))
 
         return short
 
-    seam.wrap(Attention, "split", mutate)
+    seam.wrap(attention, "weighted_values", mutate)

@@ -64,9 +64,9 @@ class Executor:
     def forward(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Compute the next positions and return their logits, float32 [tokens, vocab_size]."""
         runs = []
-        for chunk in self._chunks(tokens):
+        for chunk in self.chunks(tokens):
             with self.device.failures():
-                self._write_chunk(chunk)
+                self.write_chunk(chunk)
                 single = len(chunk) == 1
                 self._submit(("decode",) if single else ("prefill", "logits"), len(chunk))
             self.position += len(chunk)
@@ -76,10 +76,10 @@ class Executor:
 
     def prefill(self, tokens: Sequence[int]) -> None:
         """Compute the next positions; `next_token` then gives the token that follows them."""
-        chunks = list(self._chunks(tokens))
+        chunks = list(self.chunks(tokens))
         for number, chunk in enumerate(chunks):
             with self.device.failures():
-                self._write_chunk(chunk)
+                self.write_chunk(chunk)
                 self._submit(("prefill", "last") if number == len(chunks) - 1 else ("prefill",), len(chunk))
             self.position += len(chunk)
 
@@ -92,7 +92,7 @@ class Executor:
     def _vocab(self) -> int:
         return self.program.buffers["logits"].bytes // 4
 
-    def _chunks(self, tokens: Sequence[int]) -> Iterator[Sequence[int]]:
+    def chunks(self, tokens: Sequence[int]) -> Iterator[Sequence[int]]:
         """Check token ids and cut them into chunks. Raises ValueError or ContextError."""
         ids = np.asarray(tokens, np.int64)
         if ids.size == 0 or ids.min() < 0 or ids.max() >= self._vocab:
@@ -104,7 +104,8 @@ class Executor:
         for first in range(0, len(ids), self.program.chunk):
             yield [int(token) for token in ids[first : first + self.program.chunk]]
 
-    def _write_chunk(self, chunk: Sequence[int]) -> None:
+    def write_chunk(self, chunk: Sequence[int]) -> None:
+        """Write the ids of a chunk, and the position where it begins, for the next pass."""
         queue = self.device.gpu.queue
         queue.write_buffer(self.resource("tokens"), 0, np.array(chunk, np.uint32))
         queue.write_buffer(self.resource("state"), 0, np.array([self.position, len(chunk)], np.uint32))

@@ -21,7 +21,7 @@ CHANGED = {
     "products-apart": ("decode", "withhold"),
 }
 """The checks that a conforming variant answers in its own way, where these are not the computed ones."""
-COMPUTED = ("activations", "matvec", "logits", "generate")
+COMPUTED = ("activations", "matvec", "logits", "trace", "generate")
 SLOW = "many-empty-tensors"
 
 
