@@ -15,7 +15,16 @@ from .recipes.cache import cache_directory
 from .reporting.expectations import KNOWN, Expectations, known_failures
 from .reporting.known_failures import KnownFailuresError
 from .reporting.pytest_reporter import Reporter
-from .selection import TARGET, add_options, checks, subject, target
+from .selection import (
+    TARGET,
+    add_options,
+    add_random_options,
+    check_random_options,
+    checks,
+    random_checks,
+    subject,
+    target,
+)
 
 HERE = Path(__file__).parent
 SUBJECT = pytest.StashKey[Any]()
@@ -33,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
     )
     add_options(group)
+    add_random_options(group)
     group.addoption(
         "--vectors",
         default=VECTORS,
@@ -73,8 +83,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
+    check_random_options(config)
     config.stash[TARGET] = target(config)
-    config.stash[REPORTER] = Reporter(config.stash[TARGET], config.option.report, _options(config))
+    config.stash[REPORTER] = Reporter(
+        config.stash[TARGET], config.option.report, _options(config), config.option.random
+    )
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
     config.stash[KNOWN] = known_failures(config.option.known_failures)
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
@@ -125,6 +138,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     run_target, directory = config.stash[TARGET], config.option.vectors
+    if number := config.option.random:
+        seed = config.option.seed
+        return f"{run_target.option}: {run_target.spec}; {number} random questions a check, seed {seed}"
     line = f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
     recipes = [vector.recipe for vector in vectors_of(config) if vector.recipe]
     if not recipes:
@@ -138,7 +154,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SUBJECT].close()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect either the vectors or the random questions."""
+    other = "test_vectors.py" if config.option.random else "test_random.py"
+    return True if collection_path == HERE / other else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "random_check" in metafunc.fixturenames:
+        random = random_checks(metafunc.config)
+        metafunc.parametrize("random_check", random, ids=[check.name for check in random])
     if {"check", "vector"} <= set(metafunc.fixturenames):
         cases = cases_of(metafunc.config)
         metafunc.parametrize(
