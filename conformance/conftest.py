@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from . import fresh_options
 from .checks.smoke import SIMPLEST, smoke
 from .core.check import Check
 from .core.runtime import BrokenAdapter
@@ -18,10 +19,7 @@ from .reporting.pytest_reporter import Reporter
 from .selection import (
     TARGET,
     add_options,
-    add_random_options,
-    check_random_options,
     checks,
-    random_checks,
     subject,
     target,
 )
@@ -42,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
     )
     add_options(group)
-    add_random_options(group)
+    fresh_options.add_options(group)
     group.addoption(
         "--vectors",
         default=VECTORS,
@@ -83,10 +81,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
-    check_random_options(config)
+    fresh_options.prepare(config)
     config.stash[TARGET] = target(config)
     config.stash[REPORTER] = Reporter(
-        config.stash[TARGET], config.option.report, _options(config), config.option.random
+        config.stash[TARGET], config.option.report, _options(config), fresh_options.description(config)
     )
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
     config.stash[KNOWN] = known_failures(config.option.known_failures)
@@ -138,9 +136,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     run_target, directory = config.stash[TARGET], config.option.vectors
-    if number := config.option.random:
-        seed = config.option.seed
-        return f"{run_target.option}: {run_target.spec}; {number} random questions a check, seed {seed}"
+    if fresh := fresh_options.description(config):
+        return f"{run_target.option}: {run_target.spec}; {fresh}, seed {config.option.seed}"
     line = f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
     recipes = [vector.recipe for vector in vectors_of(config) if vector.recipe]
     if not recipes:
@@ -162,7 +159,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "random_check" in metafunc.fixturenames:
-        random = random_checks(metafunc.config)
+        random = fresh_options.random_checks(metafunc.config)
         metafunc.parametrize("random_check", random, ids=[check.name for check in random])
     if {"check", "vector"} <= set(metafunc.fixturenames):
         cases = cases_of(metafunc.config)

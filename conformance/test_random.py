@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from .core.check import Check
+from .fresh_options import search
 from .reporting.conclusion import conclude
 from .reporting.rerun import command
-from .selection import TARGET, search
+from .selection import TARGET
 
 
 def test_random(random_check: Check, subject: Any, tmp_path: Path, request: pytest.FixtureRequest) -> None:

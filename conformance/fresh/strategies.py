@@ -124,7 +124,8 @@ def logits(draw: st.DrawFn) -> RandomLogits:
     prompt = draw(_prompts(model, 6))
     first = draw(st.integers(1, len(prompt)))
     parts = (first, len(prompt) - first) if first < len(prompt) else (first,)
-    return RandomLogits(model, prompt, ((len(prompt),), (1,) * len(prompt), parts))
+    splits = ((len(prompt),), (1,) * len(prompt), parts)
+    return RandomLogits(model, prompt, tuple(dict.fromkeys(splits)))
 
 
 @st.composite

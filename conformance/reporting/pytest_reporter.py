@@ -68,13 +68,13 @@ class Reporter:
     vectors: Sequence[Vector] = ()
 
     def __init__(
-        self, target: Target, directory: Path | None, options: Mapping[str, Any], random: int = 0
+        self, target: Target, directory: Path | None, options: Mapping[str, Any], fresh: str = ""
     ) -> None:
         """Start without results; the report is written to a directory, if given, and lists the options.
 
-        random: number of random questions for each check; 0 if the vectors are asked.
+        fresh: what is asked about in the place of the vectors, if anything.
         """
-        self.random = random
+        self.fresh = fresh
         self.target = target
         self.directory = directory
         self.options = options
@@ -146,7 +146,7 @@ class Reporter:
         results = sorted(self.results, key=_order)
         info, capabilities = self.runtime.info, self.runtime.capabilities
         home = self.options["vectors"]
-        summary = Summary(self.target, info, capabilities, results, home, self.random)
+        summary = Summary(self.target, info, capabilities, results, home, self.fresh)
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -73,7 +73,7 @@ class MemorizingRuntime:
 
 
 def _hash(package: Path) -> str:
-    """Return the hash of a package's metadata, which covers all of its files; one for all without metadata."""
+    """Return the hash of a package's metadata, which covers all of its files; empty without metadata."""
     file = package / "metadata.json"
     readable = file.is_file() and file.stat().st_size <= LARGEST_METADATA
     return hashlib.sha256(file.read_bytes()).hexdigest() if readable else ""
