@@ -127,7 +127,7 @@ class WebGPUOracle:
         lengths = [width]  # of the rows of lm_head
         for layer in model["layers"]:
             lengths += [width, heads, width, layer["ffn"]["intermediate_size"]]
-        return 2 * sum((length + 8) * U for length in lengths)
+        return float(2 * U * sum(length + 8 for length in lengths))
 
     def executions(self, package: Path, tokens: Sequence[int]) -> Iterator[tuple[str, Logits]]:
         """Yield the logits of the sequence at once, then in other splits, caches and variants."""

@@ -106,7 +106,7 @@ class _EntryPoint:
         sizes: list[int] = []
         while len(sizes) < 3:
             self._space()
-            digits = self._match(r"[0-9]{1,3}")
+            digits = self._match(r"0|[1-9][0-9]{0,2}")
             if digits is None:
                 return None
             sizes.append(int(digits))
