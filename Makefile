@@ -11,7 +11,7 @@ SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website
 JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -type f)
 
-.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site benchmarks clean
+.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz benchmarks clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -74,6 +74,9 @@ runtimes: $(VENV)/installed web/dist/harness.js  ## The suite in every runtime o
 
 site: $(VENV)/installed  ## The specification, a page for each rule, guides and measurements, in build/site: 30 s.
 	$(BIN)/python -m website build/site
+
+fuzz: $(VENV)/installed web/dist/harness.js  ## Mutants of packages, read by three readers: 20,000 in 2 min, or FUZZ="--executions N".
+	$(BIN)/python -m tests.fuzzing $(FUZZ)
 
 benchmarks: $(VENV)/installed $(SMOLLM2)  ## Compare speeds with peers and with lower bounds.
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from . import fresh_options
 from .checks.smoke import SIMPLEST, smoke
 from .core.check import Check
 from .core.runtime import BrokenAdapter
@@ -15,7 +16,13 @@ from .recipes.cache import cache_directory
 from .reporting.expectations import KNOWN, Expectations, known_failures
 from .reporting.known_failures import KnownFailuresError
 from .reporting.pytest_reporter import Reporter
-from .selection import TARGET, add_options, checks, subject, target
+from .selection import (
+    TARGET,
+    add_options,
+    checks,
+    subject,
+    target,
+)
 
 HERE = Path(__file__).parent
 SUBJECT = pytest.StashKey[Any]()
@@ -33,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
     )
     add_options(group)
+    fresh_options.add_options(group)
     group.addoption(
         "--vectors",
         default=VECTORS,
@@ -73,8 +81,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
+    fresh_options.prepare(config)
     config.stash[TARGET] = target(config)
-    config.stash[REPORTER] = Reporter(config.stash[TARGET], config.option.report, _options(config))
+    config.stash[REPORTER] = Reporter(
+        config.stash[TARGET], config.option.report, _options(config), fresh_options.description(config)
+    )
     config.pluginmanager.register(config.stash[REPORTER], "llq-conformance-reporter")
     config.stash[KNOWN] = known_failures(config.option.known_failures)
     expectations = Expectations(config.stash[KNOWN], config.option.write_known_failures)
@@ -125,6 +136,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     run_target, directory = config.stash[TARGET], config.option.vectors
+    if fresh := fresh_options.description(config):
+        return f"{run_target.option}: {run_target.spec}; {fresh}, seed {config.option.seed}"
     line = f"{run_target.option}: {run_target.spec}; vectors: {len(vectors_of(config))} in {directory}"
     recipes = [vector.recipe for vector in vectors_of(config) if vector.recipe]
     if not recipes:
@@ -138,7 +151,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SUBJECT].close()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect either the vectors or the random questions."""
+    other = "test_vectors.py" if config.option.random else "test_random.py"
+    return True if collection_path == HERE / other else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "random_check" in metafunc.fixturenames:
+        random = fresh_options.random_checks(metafunc.config)
+        metafunc.parametrize("random_check", random, ids=[check.name for check in random])
     if {"check", "vector"} <= set(metafunc.fixturenames):
         cases = cases_of(metafunc.config)
         metafunc.parametrize(

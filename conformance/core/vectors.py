@@ -124,14 +124,18 @@ def spliced(data: bytes, step: Mapping[str, Any]) -> bytes:
 
 
 def load(directory: Path = VECTORS) -> list[Vector]:
-    """Return the vectors of a directory, in the order of its index; having none of a kind is an error."""
+    """Return the vectors of a directory, in the order of its index.
+
+    Having none of a kind is an error, except in a directory of fresh vectors, which holds one question.
+    """
     index = directory / "index.json"
     try:
-        entries = json.loads(index.read_text(encoding="utf-8"))["vectors"]
-        vectors = [_vector(directory, entry) for entry in entries]
+        value = json.loads(index.read_text(encoding="utf-8"))
+        vectors = [_vector(directory, entry) for entry in value["vectors"]]
+        fresh = value.get("fresh") is True
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VectorsError(f"{index} cannot be used: {type(error).__name__}: {error}") from error
-    for kind in ("valid", "invalid"):
+    for kind in () if fresh else ("valid", "invalid"):
         if not any(vector.kind == kind for vector in vectors):
             raise VectorsError(f"{index} lists no {kind} vectors, expected at least one")
     repeated = [name for name, count in Counter(vector.id for vector in vectors).items() if count > 1]

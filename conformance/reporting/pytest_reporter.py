@@ -67,8 +67,14 @@ class Reporter:
 
     vectors: Sequence[Vector] = ()
 
-    def __init__(self, target: Target, directory: Path | None, options: Mapping[str, Any]) -> None:
-        """Start without results; the report is written to a directory, if given, and lists the options."""
+    def __init__(
+        self, target: Target, directory: Path | None, options: Mapping[str, Any], fresh: str = ""
+    ) -> None:
+        """Start without results; the report is written to a directory, if given, and lists the options.
+
+        fresh: what is asked about in the place of the vectors, if anything.
+        """
+        self.fresh = fresh
         self.target = target
         self.directory = directory
         self.options = options
@@ -139,7 +145,8 @@ class Reporter:
             return
         results = sorted(self.results, key=_order)
         info, capabilities = self.runtime.info, self.runtime.capabilities
-        summary = Summary(self.target, info, capabilities, results, self.options["vectors"])
+        home = self.options["vectors"]
+        summary = Summary(self.target, info, capabilities, results, home, self.fresh)
         terminalreporter.section("LLQ 1.0 conformance")
         for line in summary.lines():
             terminalreporter.write_line(line)

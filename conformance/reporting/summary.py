@@ -35,6 +35,8 @@ class Summary:
     results: Sequence[Result]
     vectors: str = ""
     """The argument of --vectors, if it is not the suite's own."""
+    fresh: str = ""
+    """What was asked about in the place of the vectors, if anything."""
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
@@ -105,6 +107,8 @@ class Summary:
         if all_causes[CAUSES:]:
             ending = ", ".join(dict.fromkeys(cause.title for cause in all_causes[CAUSES:]))
             yield from _folded("", f"and {len(all_causes) - CAUSES} more: {ending}")
+        if self.fresh and not self.vectors:  # each failure has its own directory, and states its command
+            return
         yield f"Rerun one vector: {command(all_causes[0].vectors[0], self.target, self.vectors)}"
         yield ""
 
@@ -118,6 +122,8 @@ class Summary:
             return f"DOES NOT CONFORM as {claims}: {bad} of {num_asked} checks not passed"
         if not num_asked:
             return f"NOTHING CHECKED: the {self.target.option} claims no capability that the checks need"
+        if self.fresh:
+            return f"{num_asked} checks of {self.fresh} passed; only the vectors show conformance"
         if num_known := counts[Outcome.KNOWN_FAILURE]:
             return f"DOES NOT CONFORM as {claims}: {num_known} of {num_asked} checks fail, all known failures"
         return f"conforms as {claims}: {num_asked} checks passed"

@@ -50,11 +50,11 @@ def check_files(metadata: Metadata, module_data: bytes, program_data: bytes) -> 
 
 def _findings(metadata: Metadata, directory: Path) -> list[Finding]:
     findings = check_sizes(metadata)
-    if findings or metadata.module is None:
+    if metadata.module is None or any(finding.rule == "LLQ-WGSL-1" for finding in findings):
         return findings
     module_data = _read(directory, metadata.module)
-    if metadata.program is None or metadata.model is None:
-        return check_module(module_data, metadata.module.file)[1]
+    if findings or metadata.program is None or metadata.model is None:
+        return findings + check_module(module_data, metadata.module.file)[1]
     return check_files(metadata, module_data, _read(directory, metadata.program))[1]
 
 

@@ -21,19 +21,9 @@ ROOMS = {
         *("exporting", "synth", "evaluation", "serving", "cli", "__main__"),
     ),
     "conformance": (
-        *(
-            "conformance",
-            "recipes",
-            "core",
-            "container",
-            "operations",
-            "runtimes",
-            "exporters",
-            "mutation",
-            "diagnosis",
-            "checks",
-        ),
-        *("reporting", "measurement", "selection", "plugin", "conftest", "test_vectors"),
+        *("conformance", "recipes", "core", "container", "operations", "runtimes", "exporters", "mutation"),
+        *("diagnosis", "checks", "fresh", "reporting", "measurement", "selection", "fresh_options"),
+        *("plugin", "conftest", "test_random", "test_vectors"),
     ),
     "vectors": ("vectors", "decoder64", "kit", "cases", "build"),
 }

@@ -144,6 +144,18 @@ def program_too_long() -> Sealed:
     return sealed
 
 
+@invalid("LLQ-WGSL-4", "LLQ-PROG-1")
+def program_too_long_and_module_with_an_error() -> Sealed:
+    """The program is too long, and an entry point of the module has no size: the module comes first."""
+    package = control_files()
+    package.attach("module", "vector.wgsl", MODULE.replace("@workgroup_size(64)", "").encode())
+    data = bytes(LIMIT + 1)
+    package.set("/program/byte_length", len(data)).set("/program/sha256", digest_of(data))
+    sealed = package.seal().then("truncate", "program.json", byte_length=len(data))
+    sealed.files["program.json"] = b""
+    return sealed
+
+
 def deep(levels: int) -> bytes:
     """Return arrays in arrays."""
     return b"[" * levels + b"]" * levels

@@ -28,6 +28,8 @@ from . import (
     validation,
     width,
 )
+from .memory import NAME as ANSWERS_FROM_MEMORY
+from .memory import MemorizingRuntime
 from .mutant import MUTANTS, Mutant
 from .runtime import MutantRuntime
 
@@ -51,6 +53,9 @@ CHECK_ORDER = (
 for _name in sorted(MUTANTS, key=lambda name: CHECK_ORDER.index(MUTANTS[name].check)):
     MUTANTS[_name] = MUTANTS.pop(_name)
 
+PASSING_ALL_VECTORS = {ANSWERS_FROM_MEMORY: MemorizingRuntime}
+"""Mutants that no vector kills: only fresh questions (`--random`) find them. They cannot be combined."""
+
 CONTROL = "control"
 """The mutant in which nothing is wrong."""
 
@@ -59,11 +64,13 @@ class UnknownMutantError(LookupError):
     """No mutant has this name."""
 
 
-def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntime:
+def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntime | MemorizingRuntime:
     """Return the mutant of a name, or of several joined by `+`, as a runtime.
 
     Raises UnknownMutantError, which lists similar names.
     """
+    if names in PASSING_ALL_VECTORS:
+        return PASSING_ALL_VECTORS[names]()
     mutants = []
     for name in names.split("+"):
         if name == CONTROL:
@@ -78,4 +85,13 @@ def runtime(names: str, kv_cache: Literal["f32", "f16"] = "f32") -> MutantRuntim
     return MutantRuntime(mutants, kv_cache)
 
 
-__all__ = ["CONTROL", "MODULES", "MUTANTS", "Mutant", "MutantRuntime", "UnknownMutantError", "runtime"]
+__all__ = [
+    "CONTROL",
+    "MODULES",
+    "MUTANTS",
+    "PASSING_ALL_VECTORS",
+    "Mutant",
+    "MutantRuntime",
+    "UnknownMutantError",
+    "runtime",
+]

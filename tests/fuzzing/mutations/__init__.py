@@ -1,0 +1,1 @@
+"""Mutations of packages, by the layer that they change."""

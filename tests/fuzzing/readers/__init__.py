@@ -1,0 +1,1 @@
+"""The readers whose verdicts are compared."""
