@@ -11,6 +11,7 @@ from .generate import generate
 from .logits import logits
 from .matvec import matvec
 from .reject import accept, refuse, withhold, withholdable
+from .sample import sample
 from .tokenize import tokenize
 
 
@@ -28,6 +29,7 @@ CHECKS = (
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
     Check("generate", ("generate",), _of_kind("generate"), generate),
+    Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
     Check("api", ("api",), _of_kind("api"), api),
 )

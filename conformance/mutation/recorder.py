@@ -8,7 +8,9 @@ import numpy as np
 
 from ..core.runtime import Rounded
 
-METHODS = frozenset({"decode", "validate", "activations", "matvec", "logits", "generate", "tokenize"})
+METHODS = frozenset(
+    {"decode", "validate", "activations", "matvec", "logits", "generate", "sample", "tokenize"}
+)
 
 
 class Recorder:
