@@ -244,22 +244,22 @@ def bordering(logits: Sequence[float], draw: Draw, share: Fraction) -> list[Draw
 SEARCHED = 60_000
 """Number of positions that are searched for a random number."""
 
-SMALL = {"a twentieth": 10.75, "a third": 8.5, "five sixths": 6.25}
+SMALL = {"a fortieth": 10.75, "a fifth": 8.5, "seven tenths": 6.25}
 
 
 @computed("sample", "LLQ-GEN-3", cases=SMALL)
 def sample_of_small_weights_that_add_up_to(step: float) -> Sample:
-    """5000 ids of small weight have {} of the total: the sum MUST NOT lose them."""
-    logits = [0.0, *([-step] * 5000), 0.0]
+    """2500 ids of small weight have {} of the total: the sum MUST NOT lose them."""
+    logits = [0.0, *([-step] * 2500), 0.0]
     return Sample(logits, singly(logits, Draw(seed=69, count=1), 16))
 
 
 @computed("sample", "LLQ-GEN-3")
 def sample_of_weights_below_binary16() -> Sample:
-    """60000 ids have weights below 2^-24: the sum MUST NOT lose them."""
-    logits = [*([-16.75] * 60_000), 0.0, 0.0]
+    """25000 ids have weights below 2^-24: the sum MUST NOT lose them."""
+    logits = [*([-16.65625] * 25_000), 0.0, 0.0]
     draw = Draw(seed=71)
-    return Sample(logits, [*singly(logits, draw, 16), *bordering(logits, draw, Fraction(1, 2))])
+    return Sample(logits, [*singly(logits, draw, 16), *bordering(logits, draw, Fraction(1, 2) - GUARD)])
 
 
 @computed("sample", "LLQ-GEN-3", cases={"1 over 3": 1 / 3, "1": 1.0, "5": 5.0})
