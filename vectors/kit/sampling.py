@@ -75,13 +75,15 @@ class Draw:
 class Choice:
     """The choices that a draw's parameters leave for given logits."""
 
-    def __init__(self, logits: Sequence[float], draw: Draw) -> None:
-        """Rank the ids and weigh those that top_k keeps."""
+    def __init__(self, logits: Sequence[float], draw: Draw, guard: Fraction = GUARD) -> None:
+        """Rank the ids and weigh those that top_k keeps; guard: how far u and top_p may move."""
+        self.logits, self.guard = logits, guard + SLACK
         self.temperature, self.top_p = nearest32(draw.temperature), nearest32(draw.top_p)
         ranked = sorted(range(len(logits)), key=lambda token: (-logits[token], token))
+        self.everything = ranked
         self.ranked = ranked[: draw.top_k] if draw.top_k else ranked
         self.seed = draw.seed
-        self.weights = {} if self.greedy else self._weights(logits)
+        self.weights = {} if self.greedy else self._weights()
 
     @property
     def greedy(self) -> bool:
@@ -93,7 +95,7 @@ class Choice:
         if self.greedy:
             return {self.ranked[0]}
         u = uniform(position, self.seed)
-        ends = (max(u - GUARD - SLACK, Fraction(0)), min(u + GUARD + SLACK, 1 - SLACK))
+        ends = (max(u - self.guard, Fraction(0)), min(u + self.guard, 1 - SLACK))
         return {self._drawn(kept, sums, end) for kept, sums in self._kept for end in ends}
 
     def shares(self) -> list[Fraction]:
@@ -101,7 +103,14 @@ class Choice:
         _, sums = self._kept[-1]
         return [Fraction(part, sums[-1]) for part in sums[:-1]]
 
-    def _weights(self, logits: Sequence[float]) -> dict[int, int]:
+    def cut_clearly(self, gap: float) -> bool:
+        """Whether the logits on both sides of each possible cut, by top_k or top_p, differ by a gap."""
+        cuts = {len(self.ranked), *(len(ids) for ids, _ in self._kept)} - {len(self.everything)}
+        kept = ((self.everything[cut - 1], self.everything[cut]) for cut in cuts)
+        return all(self.logits[last] - self.logits[first] >= gap for last, first in kept)
+
+    def _weights(self) -> dict[int, int]:
+        logits = self.logits
         largest, known = logits[self.ranked[0]], dict[float, int]()
         with localcontext() as context:
             context.prec = 60
@@ -119,8 +128,8 @@ class Choice:
         if self.top_p < 1:
             sums = list(accumulate(self.weights[token] for token in self.ranked))
             counts = range(
-                self._count(sums, Fraction(self.top_p) - GUARD - SLACK),
-                self._count(sums, Fraction(self.top_p) + GUARD + SLACK) + 1,
+                self._count(sums, Fraction(self.top_p) - self.guard),
+                self._count(sums, Fraction(self.top_p) + self.guard) + 1,
             )
         kept = [sorted(self.ranked[:number]) for number in counts]
         return [(ids, list(accumulate(self.weights[token] for token in ids))) for ids in kept]
