@@ -3,6 +3,7 @@
 from vectors.cases import (
     activations,
     api,
+    api_sampling,
     architectures,
     balanced,
     canonical,
@@ -51,6 +52,7 @@ from vectors.cases import (
 __all__ = [
     "activations",
     "api",
+    "api_sampling",
     "architectures",
     "balanced",
     "canonical",

@@ -403,6 +403,12 @@ def context_length_of(positions: Json) -> Interface:
     return Interface(SCRIPT, [{**LOAD, "options": {"contextLength": positions}, **fails("8", "input")}])
 
 
+@computed("api", "LLQ-API-8", "LLQ-API-7")
+def device_that_is_a_number() -> Interface:
+    """A load gives a number as the device: it MUST fail with code input."""
+    return Interface(SCRIPT, [{**LOAD, "options": {"device": 7}, **fails("8", "input")}])
+
+
 @computed("api", "LLQ-API-20", "LLQ-API-7")
 def context_longer_than_the_models() -> Interface:
     """LoadModel is called with a contextLength above the model's: it MUST fail with code context."""
@@ -447,17 +453,3 @@ def device_lost() -> Interface:
     first, second = (inference().step("stream", "23", **members) for members in ({"lose": 2}, {}))
     steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))
     return Interface(SCRIPT, [LOAD, *steps])
-
-
-LOST: dict[str, Inference] = {
-    "of at most nine tokens": inference(maxTokens=9),
-    "of at most two tokens": inference(maxTokens=2),
-    "that is sampled": inference(maxTokens=8, temperature=20, topK=4, seed=55),
-}
-
-
-@computed("api", "LLQ-API-23", "LLQ-API-12", cases=LOST)
-def device_lost_in_an_answer(of: Inference) -> Interface:
-    """The device is lost after two pieces of an answer {}: the text MUST have as many tokens all the same."""
-    step = of.step("stream", "23", lose=2)
-    return Interface(SCRIPT, [LOAD, {**step, "expect": {**step["expect"], "lost": True}}])
