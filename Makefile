@@ -11,7 +11,7 @@ SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website
 JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -type f)
 
-.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz benchmarks clean
+.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz mutants-web benchmarks clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -59,6 +59,10 @@ vectors: $(VENV)/installed  ## Regenerate rules page, vectors and generated Java
 	$(BIN)/python -m llq_format.metadata.rules_page > spec/rules.md
 	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/gpu/self_test_data.js
 	cd web && node specification.mjs
+
+MUTANTS_WEB := --sample 40
+mutants-web: $(VENV)/installed web/dist/harness.js  ## Mutants of web/src, a sample: 20 min; all with MUTANTS_WEB=.
+	$(BIN)/python -m conformance.measurement.javascript_mutants $(MUTANTS_WEB)
 
 demo: $(VENV)/installed $(SMOLLM2) web/dist/harness.js  ## A model answers in a browser, at http://127.0.0.1:8000/ until Ctrl-C.
 	test -e $(CACHE)/smollm2/metadata.json || $(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct

@@ -12,6 +12,7 @@ from .generate import generate
 from .logits import logits
 from .matvec import matvec
 from .reject import accept, refuse, withhold, withholdable
+from .sample import sample
 from .tokenize import tokenize
 from .trace import SINGLE_OPERATIONS, trace
 
@@ -42,6 +43,7 @@ CHECKS = (
         (SINGLE_OPERATIONS,),
     ),
     Check("generate", ("generate",), _of_kind("generate"), generate),
+    Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
     Check("api", ("api",), _of_kind("api"), api),
 )

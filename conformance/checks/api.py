@@ -50,6 +50,7 @@ CODES = frozenset(
 """The codes of errors, as the chapter's table lists them."""
 
 DIFFERENT_TEXT = "different text"
+SECOND_READER = "input"
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 SHOWN = 160
 """Maximum length of a quoted text, in characters."""
@@ -144,6 +145,8 @@ def _step(
             yield from _tokenizer_deviations(rule, expected, observation, observed, step)
         case "stream":
             yield from _stream_deviations(rule, expected, observation)
+            if step.get("again"):
+                yield from _second_reader_deviations(observation)
         case "infer" if "text" in expected and error is None:
             yield from _text_deviations(rule, expected["text"], observation["text"])
         case "profile" if "layers" in expected and error is None:
@@ -320,6 +323,13 @@ def _stream_deviations(
             yield Deviation(
                 to_blame, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
             )
+
+
+def _second_reader_deviations(observation: Observation) -> Iterator[Deviation]:
+    if (code := observation.get("again")) != SECOND_READER:
+        yield Deviation(
+            CONCATENATION, "a stream can be read twice", f"code {SECOND_READER}", f"code {_shortened(code)}"
+        )
 
 
 def _text_deviations(rule: str, expected: str, actual: str) -> Iterator[Deviation]:

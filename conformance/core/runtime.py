@@ -20,7 +20,18 @@ Reals = NDArray[np.float32] | NDArray[np.float64]
 Format = Literal["binary16", "int8"]
 """What the input of a matmul is rounded to."""
 
-CAPABILITIES = ("decode", "reject", "activations", "matvec", "logits", "trace", "generate", "tokenize", "api")
+CAPABILITIES = (
+    "decode",
+    "reject",
+    "activations",
+    "matvec",
+    "logits",
+    "trace",
+    "generate",
+    "sample",
+    "tokenize",
+    "api",
+)
 """All that a runtime may claim, in the order of reports."""
 
 CLAIMS_OF_EXPORTERS = ("export", "weights", "rounding")
@@ -78,6 +89,20 @@ class Tokenized:
     decoded: str
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """The parameters of sampled choice (GEN-6); position: of the first token, counted from 0.
+
+    top_k: 0 keeps all. seed: 64 bits.
+    """
+
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+    position: int
+
+
 class Runtime(Protocol):
     """An implementation of LLQ, as the suite sees it."""
 
@@ -109,6 +134,12 @@ class Runtime(Protocol):
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Capability `generate`: return the tokens that greedy choice appends to a prompt."""
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Capability `sample`: draw the tokens of `count` positions from the same logits, [vocab_size].
+
+        Return None if the runtime refuses the parameters.
+        """
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Capability `tokenize`: encode a prompt, then detokenize the ids."""

@@ -25,6 +25,7 @@ MEMBERS = {
     "matvec": ("package", "tensor", "format", "input", "expected", "bound"),
     "logits": ("package", "tokens", "splits", "expected", "bounds"),
     "generate": ("package", "tokens", "max_tokens", "expected"),
+    "sample": ("logits", "draws"),
     "tokenize": ("package", "text", "ids", "decoded"),
     "export": ("checkpoint", "refused"),
     "api": ("package", "steps", "faults"),

@@ -47,6 +47,7 @@ COMPARED_CHECKS = {
     "matvec": ("activations", "matvec", "decode"),
     "logits": ("activations", "matvec", "logits", "decode"),
     "generate": ("generate",),
+    "sample": ("sample",),
     "tokenize": ("tokenize",),
 }
 """The checks whose mutants are compared, by the check that failed."""

@@ -15,9 +15,6 @@ CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
 WORKINGS = ("LLQ-PKG-16", "LLQ-META-8", "LLQ-READ-2", "LLQ-READ-3", "LLQ-READ-7", "LLQ-READ-10")
 """Rules about how a reader works: tests/ holds the reference to them."""
 
-SAMPLING = ("LLQ-GEN-3", "LLQ-GEN-9")
-"""Rules about tokens drawn at random: adapters have no message for them."""
-
 
 class Status(StrEnum):
     """Status of a rule: the worst outcome of its checks. `PASSED` needs at least one pass."""
@@ -121,8 +118,6 @@ def untestable(rule: Rule) -> str:
         return "a procedure, tested by the checks of the rules that use it"
     if rule.id in WORKINGS:
         return "it concerns the inner workings of a reader, which no single answer shows"
-    if rule.id in SAMPLING:
-        return "it concerns sampled tokens; the suite requests greedy generation"
     if rule.stage == "behaviour" and {*rule.classes} <= {"writer", "executor"}:
         hint = " (test writers with --exporter)" if "writer" in rule.classes else ""
         classes = " and ".join(f"{name}s" for name in rule.classes)

@@ -34,6 +34,7 @@ CHECKS_THAT_SEE = {
     "matvec": ("matvec", "logits"),
     "logits": ("logits", "generate"),
     "generate": ("generate",),
+    "sample": ("sample",),
     "tokenize": ("tokenize",),
 }
 """The checks that may kill a mutant, by the lowest check that must kill it."""

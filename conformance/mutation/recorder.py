@@ -9,7 +9,7 @@ import numpy as np
 from ..core.runtime import Rounded
 
 METHODS = frozenset(
-    {"decode", "validate", "activations", "matvec", "logits", "trace", "generate", "tokenize"}
+    {"decode", "validate", "activations", "matvec", "logits", "trace", "generate", "sample", "tokenize"}
 )
 
 

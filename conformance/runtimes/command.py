@@ -23,6 +23,7 @@ from ..core.runtime import (
     NoAnswerError,
     Reals,
     Rounded,
+    Sampling,
     Tokenized,
     Unavailable,
     Verdict,
@@ -126,6 +127,13 @@ class CommandRuntime:
         """Return the tokens that follow a prompt."""
         answer = self._ask(op="generate", package=str(package), tokens=list(tokens), max_tokens=max_tokens)
         return tuple(answer["tokens"])
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Draw tokens from logits, which go to the adapter in a file; None is a refusal."""
+        with self._files() as files:
+            parameters = {**vars(sampling), "seed": str(sampling.seed)}
+            answer = self._ask(op="sample", input=_saved(logits, files), count=count, **parameters)
+            return None if answer.get("refused") else tuple(answer["tokens"])
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

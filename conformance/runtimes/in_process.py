@@ -28,6 +28,7 @@ from ..core.runtime import (
     Info,
     Reals,
     Rounded,
+    Sampling,
     TimedOut,
     Tokenized,
     Verdict,
@@ -116,6 +117,13 @@ class InProcessRuntime:
         with self._contained():
             generated = list(self.runtime.generate(package, tokens, max_tokens))
         return _ids(generated, "generate")
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Draw tokens; None is a refusal."""
+        with self._contained():
+            drawn = self.runtime.sample(logits, sampling, count)
+            tokens = None if drawn is None else list(drawn)
+        return None if tokens is None else _ids(tokens, "sample")
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

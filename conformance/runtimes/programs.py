@@ -16,7 +16,12 @@ import numpy as np
 import llq_format
 from llq_format.package.attach_program import attach
 from llq_format.webgpu.planning.module import kernel_sections, write_module
-from llq_format.webgpu.planning.operations import decode_program, product_program, rounding_program
+from llq_format.webgpu.planning.operations import (
+    decode_program,
+    product_program,
+    rounding_program,
+    sampling_program,
+)
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
@@ -28,7 +33,7 @@ from .messages import Message
 CHUNK = 32
 """Tokens of a prefill."""
 
-PLANNED = ("decode", "activations", "matvec", "logits", "trace", "generate")
+PLANNED = ("decode", "activations", "matvec", "logits", "trace", "generate", "sample")
 """The requests that a program answers."""
 
 
@@ -66,6 +71,8 @@ class Programs:
     def _program(self, request: Message) -> Program:
         if request["op"] == "activations":
             return rounding_program(request["format"], *_shape(request))
+        if request["op"] == "sample":
+            return sampling_program(*_shape(request))
         with llq_format.open(request["package"]) as package:
             metadata = package.metadata
             if request["op"] == "decode":
@@ -81,8 +88,8 @@ def add_program(directory: Path) -> None:
     attach(directory, module_bytes(), program_maker())
 
 
-def _shape(request: Message) -> tuple[int, int]:
-    """Return the shape of a request's input, [n, d]."""
+def _shape(request: Message) -> tuple[int, ...]:
+    """Return the shape of a request's input."""
     x: Any = np.load(request["input"], mmap_mode="r")
-    vectors, cols = x.shape
-    return vectors, cols
+    shape: tuple[int, ...] = x.shape
+    return shape

@@ -13,6 +13,7 @@ import llq_format
 from llq_format.format.layout import is_int4
 from llq_format.package.reader import Package
 from llq_format.reference import Decoder
+from llq_format.reference import sampling as reference_sampling
 from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import KVPrecision
 from llq_format.reference.generation import generate
@@ -20,10 +21,10 @@ from llq_format.reference.matrix import FloatMatrix, int4_matrix
 from llq_format.reference.observation import Observe
 from llq_format.reference.text import TextTokenizer
 
-from ..core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
+from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from .trace_recorder import TraceRecorder
 
-COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate"})
+COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate", "sample"})
 
 
 def _version() -> str:
@@ -105,6 +106,18 @@ class Reference:
             tokenizer = opened.metadata.tokenizer
         ends = tuple(tokenizer.eos_token_ids) if tokenizer else ()
         return list(generate(decoder, list(tokens), max_tokens, ends))
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits."""
+        try:
+            parameters = reference_sampling.Sampling(
+                sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed
+            )
+        except ValueError:
+            return None
+        wide = logits.astype(np.float64)
+        positions = range(sampling.position, sampling.position + count)
+        return [reference_sampling.choose(wide, parameters, position) for position in positions]
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.metadata.model import Model
+from llq_format.reference.sampling import Sampling as ReferenceSampling
 from llq_format.webgpu.execution.device_errors import DeviceError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from llq_format.webgpu.execution.opening import Executable, open_device
+from llq_format.webgpu.execution.sampling import sample
 from llq_format.webgpu.execution.tracing import trace
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import (
@@ -21,13 +23,14 @@ from llq_format.webgpu.planning.operations import (
     decode_program,
     product_program,
     rounding_program,
+    sampling_program,
     unpermuted,
 )
 from llq_format.webgpu.planning.planner import plan
 from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.sizes import KVCache
 
-from ..core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
+from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from .reference import Reference
 
 CHUNK = 32
@@ -100,6 +103,18 @@ class WebGPU:
             executor = self._model_executor(opened, len(tokens) + max_tokens)
             tokenizer = opened.metadata.tokenizer
             return list(generate(executor, tokens, max_tokens, tokenizer.eos_token_ids if tokenizer else ()))
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits, on the device."""
+        try:
+            parameters = ReferenceSampling(
+                sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed
+            )
+        except ValueError:
+            return None
+        executor = self._executor(None, sampling_program(len(logits)))
+        executor.write("logits", logits)
+        return sample(executor, parameters, sampling.position, count)
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

@@ -18,7 +18,8 @@ class Sampling:
     """The parameters of sampling: temperature 0 is greedy; top_k None or 0 and top_p 1 keep all tokens.
 
     seed: of 64 bits; the same seed, logits and position give the same token.
-    Raises ValueError for a temperature or top_p that is negative or not finite, and a negative top_k.
+    Raises ValueError for a temperature or top_p that is negative or not finite in binary32, and for a
+    negative top_k (LLQ-GEN-9).
     """
 
     temperature: float = 0.0
@@ -29,8 +30,10 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse values that section Sampled choice forbids."""
         for name, value in (("temperature", self.temperature), ("top_p", self.top_p)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} must be a finite number of at least 0, not {value}")
+            with np.errstate(over="ignore"):
+                finite = math.isfinite(np.float32(value))
+            if not (finite and value >= 0):
+                raise ValueError(f"{name} must be a number of at least 0, finite in binary32, not {value}")
         if self.top_k is not None and self.top_k < 0:
             raise ValueError(f"top_k must be at least 0 (0 keeps all tokens), not {self.top_k}")
 

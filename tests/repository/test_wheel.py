@@ -97,7 +97,10 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
     report = tmp_path / "report"
     process = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
     assert process.returncode == 0, process.stdout + process.stderr
-    assert "conforms as decode, reject, activations, matvec, logits, generate, tokenize" in process.stdout
+    assert (
+        "conforms as decode, reject, activations, matvec, logits, generate, sample, tokenize"
+        in process.stdout
+    )
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]
     outcomes = {(result["check"] == "api", result["outcome"]) for result in results}
     assert outcomes == {(False, "passed"), (True, "not claimed")}

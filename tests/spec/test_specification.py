@@ -100,6 +100,10 @@ BEHAVIOUR = {
     "LLQ-GEN-9": [
         "llq_format/reference/test_sampled_choice.py::test_what_is_negative_or_not_finite_is_refused",
     ],
+    "LLQ-GEN-10": [
+        "llq_format/reference/test_sampled_choice.py::test_every_top_k_and_every_seed_is_accepted",
+        "llq_format/webgpu/execution/test_sampling.py::test_words_hold_every_seed_and_the_largest_top_k",
+    ],
     "LLQ-GEN-3": [
         "llq_format/reference/test_sampled_choice.py::test_the_steps_are_those_of_the_chapter",
         "llq_format/webgpu/kernels/test_sample.py::test_sample_is_the_exact_samplers_token",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.core.runtime import Sampling
 from conformance.runtimes.reference import Reference
 
 RUNTIME = Reference()
@@ -40,6 +41,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         case "generate":
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
             return {**answer, "tokens": list(tokens)}
+        case "sample":
+            parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
+            sampling = Sampling(**parameters, seed=int(request["seed"]))
+            drawn = RUNTIME.sample(np.load(request["input"]), sampling, request["count"])
+            return {**answer, **({"refused": True} if drawn is None else {"tokens": list(drawn)})}
         case "tokenize":
             tokenized = RUNTIME.tokenize(package, request["text"])
             return {**answer, "ids": list(tokenized.ids), "decoded": tokenized.decoded}

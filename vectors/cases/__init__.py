@@ -3,6 +3,7 @@
 from vectors.cases import (
     activations,
     api,
+    api_sampling,
     architectures,
     balanced,
     canonical,
@@ -36,6 +37,7 @@ from vectors.cases import (
     program,
     raw,
     records,
+    sampling,
     schema,
     shards,
     tails,
@@ -50,6 +52,7 @@ from vectors.cases import (
 __all__ = [
     "activations",
     "api",
+    "api_sampling",
     "architectures",
     "balanced",
     "canonical",
@@ -83,6 +86,7 @@ __all__ = [
     "program",
     "raw",
     "records",
+    "sampling",
     "schema",
     "shards",
     "tails",

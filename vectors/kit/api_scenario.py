@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vectors.kit.computed import Answer, packaged
+from vectors.kit.sampled_script import sampled
 from vectors.kit.script import Script, answer_ids, package_of
 
 Json = Any
@@ -39,12 +40,21 @@ class Inference:
         most = int(self.options.get("maxTokens", MANY))
         if self.context is not None:
             most = min(most, self.context - len(ids) + 1)
-        tokens = answer_ids(self.script, tuple(ids))[:most]
+        tokens = self.tokens(ids, most)
         for count in range(len(tokens) + 1):
             text = self.text(tokens[:count], "ignore")
             if (cut := self.cut(text)) is not None:
                 return text[:cut], count, "stop"
         return self.text(tokens, "replace"), len(tokens), "length" if len(tokens) == most else "stop"
+
+    def tokens(self, ids: Sequence[int], most: int) -> tuple[int, ...]:
+        """Return the tokens that are chosen, at most so many; every choice is clear."""
+        if not self.options.get("temperature"):
+            return answer_ids(self.script, tuple(ids))[:most]
+        answer = sampled(self.script, ids, self.options)
+        if not answer.clear:
+            raise ValueError(f"a token of {self.options} is in the guard band")
+        return answer.tokens
 
     def text(self, tokens: Sequence[int], errors: str) -> str:
         """Return the text of tokens without special tokens; `errors` is about characters cut short."""
@@ -59,7 +69,10 @@ class Inference:
         return min(matches)[1] if matches else None
 
     def step(self, action: str, rule: str, **members: Json) -> dict[str, Json]:
-        """Return the call as a step, with the answer that has to come of it."""
+        """Return the call as a step, with the answer that has to come of it.
+
+        rule: the number of a rule of the interface, or the id of another rule.
+        """
         text, count, end = self.answer()
         prompt = len(self.ids())
         expected: dict[str, Json] = {"text": text}
@@ -67,7 +80,8 @@ class Inference:
             usage = {"promptTokens": prompt, "completionTokens": count, "totalTokens": prompt + count}
             expected |= {"usage": usage, "finishReason": end}
         call = {"do": action, "prompt": self.prompt, "options": dict(self.options)}
-        return {**call, **members, "rule": f"LLQ-API-{rule}", "expect": expected}
+        rule = f"LLQ-API-{rule}" if rule.isdigit() else rule
+        return {**call, **members, "rule": rule, "expect": expected}
 
     def begun(self, rule: str, end: str, **members: Json) -> dict[str, Json]:
         """Return a stream that is not read to its end: the text received must begin the answer."""

@@ -20,6 +20,8 @@ import { parseProgram } from "../src/package/program_file.js";
 import { validate } from "../src/package/validate.js";
 import { generate } from "../src/text/generation.js";
 import { packageTokenizer } from "../src/text/package_tokenizer.js";
+import { sample } from "../src/text/sampled_choice.js";
+import { isParameter } from "../src/text/sampling.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";
@@ -38,6 +40,9 @@ import { joined, trace } from "./trace.js";
 
 /** Factor for the time-outs of an adapter that computes on the CPU. */
 const SOFTWARE_TIMEOUT_SCALE = 10;
+
+/** What this runtime claims. */
+const CAPABILITIES = "decode reject activations matvec logits trace generate sample tokenize api".split(" ");
 
 /** @param {Platform} platform @returns {import("./response.js").Handlers} */
 export function handlers({ info, gpu, variant, directory, read, write }) {
@@ -94,17 +99,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         protocol,
         ...info,
         language: "JavaScript, WGSL",
-        capabilities: [
-          "decode",
-          "reject",
-          "activations",
-          "matvec",
-          "logits",
-          "trace",
-          "generate",
-          "tokenize",
-          "api",
-        ],
+        capabilities: CAPABILITIES,
         kv_cache: "f32",
         timeout_scale: isSoftware(adapter.info) ? SOFTWARE_TIMEOUT_SCALE : 1,
       };
@@ -169,6 +164,13 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
           return { tokens: generated };
         },
       );
+    },
+    async sample({ input, temperature, top_k: topK, top_p: topP, seed, position, count, plan }) {
+      if (!isParameter(temperature) || !isParameter(topP)) return { refused: true };
+      const { data } = fromNpy(await read(input));
+      const { program, device } = await planned(plan);
+      const sampling = { temperature, topK, topP, seed: BigInt(seed) };
+      return { tokens: await sample(device, program, data, sampling, position, count) };
     },
     async tokenize(request) {
       const opened = await opening(request.package);

@@ -34,6 +34,7 @@
  * @property {Moment} [abort]
  * @property {number} [leave] number of pieces after which the consumer leaves
  * @property {number} [lose] number of pieces after which the device is lost
+ * @property {boolean} [again] whether the stream is read again after its end
  */
 /** @typedef {{do: "profile" | "dispose", options?: object, abort?: Moment}} ModelStep */
 /** @typedef {InferStep | StreamStep | ModelStep} Call */
@@ -226,7 +227,7 @@ class ScenarioRun {
    * @param {CallSignal} signal
    * @returns {Promise<Observation>}
    */
-  async #stream(model, { prompt, leave, lose }, options, signal) {
+  async #stream(model, { prompt, leave, lose, again }, options, signal) {
     /** @type {string[]} */
     const pieces = [];
     /** @type {{stream: Stream | null}} */
@@ -241,6 +242,7 @@ class ScenarioRun {
       }
       return {};
     });
+    const second = again && begun.stream !== null ? await readAgain(begun.stream) : {};
     const torn = pieces.flatMap((piece, index) => (piece.isWellFormed() ? [] : [index]));
     const usage = begun.stream?.usage;
     return {
@@ -254,8 +256,23 @@ class ScenarioRun {
         totalTokens: usage?.totalTokens ?? null,
       },
       finishReason: begun.stream?.finishReason ?? null,
+      ...second,
     };
   }
+}
+
+/**
+ * Reads a stream that has ended: `again` is the code of the error, null if there is none.
+ *
+ * @param {Stream} stream
+ * @returns {Promise<Observation>}
+ */
+async function readAgain(stream) {
+  const { error } = await observe(new CallSignal(undefined), async () => {
+    for await (const _ of stream);
+    return {};
+  });
+  return { again: error?.code ?? null };
 }
 
 /** The progress that a load reports. */

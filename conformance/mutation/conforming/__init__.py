@@ -13,6 +13,7 @@ from ..mutants.mutant import Mutant
 from ..mutants.runtime import MutantRuntime
 from ..mutants.seam import Mutate
 from . import over_reference as over
+from . import sampling
 from .float32 import Float32Runtime
 from .kernels import INTEGER_KERNELS, KERNELS, KernelRuntime
 
@@ -51,6 +52,14 @@ CONFORMING: dict[str, Callable[[], Any]] = {
     "subnormals-flushed": _mutant_variant(over.subnormals_flushed),
     "scale-at-its-limit": _mutant_variant(over.scale_at_its_limit),
     "preallocated-cache": _mutant_variant(over.preallocated_cache),
+    "sampling-in-binary32": _mutant_variant(sampling.in_binary32),
+    "sampling-in-lanes": _mutant_variant(sampling.in_lanes),
+    "sampling-by-probabilities": _mutant_variant(sampling.by_probabilities),
+    "sampling-with-a-floor": _mutant_variant(sampling.with_a_floor),
+    "sampling-up-and-up": _mutant_variant(sampling.at_limits(1, 1)),
+    "sampling-up-and-down": _mutant_variant(sampling.at_limits(1, -1)),
+    "sampling-down-and-up": _mutant_variant(sampling.at_limits(-1, 1)),
+    "sampling-down-and-down": _mutant_variant(sampling.at_limits(-1, -1)),
     "token-by-token": lambda: over.InSteps(1),
     "three-tokens-at-a-time": lambda: over.InSteps(3),
     "at-once-without-cache": over.AtOnceWithoutCache,

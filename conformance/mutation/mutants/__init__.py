@@ -22,6 +22,7 @@ from . import (
     precision,
     refusals,
     rounding,
+    sampling,
     sequences,
     tails,
     tokenization,
@@ -35,7 +36,7 @@ from .runtime import MutantRuntime
 
 MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
-    *(context, width, counts, tails, narrow, feed_forward, sequences, generation, tokenization),
+    *(context, width, counts, tails, narrow, feed_forward, sequences, generation, sampling, tokenization),
 )
 CHECK_ORDER = (
     "decode",
@@ -46,6 +47,7 @@ CHECK_ORDER = (
     "matvec",
     "logits",
     "generate",
+    "sample",
     "tokenize",
 )
 """The checks from low to high, the order of the registry."""

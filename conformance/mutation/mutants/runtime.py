@@ -11,7 +11,7 @@ import llq_format
 from llq_format.package.reader import Package
 from llq_format.reference.observation import Observe
 
-from ...core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
+from ...core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from ...runtimes.reference import Reference
 from .mutant import Mutant
 from .seam import mutated
@@ -73,6 +73,11 @@ class MutantRuntime:
         """Return the tokens that greedy choice appends to a prompt."""
         with mutated(self._mutations, self._memory):
             return self._reference.generate(package, tokens, max_tokens)
+
+    def sample(self, logits: NDArray[np.float32], sampling: Sampling, count: int) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits."""
+        with mutated(self._mutations, self._memory):
+            return self._reference.sample(logits, sampling, count)
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

@@ -1,6 +1,5 @@
 """Generation on a device with several tokens in flight; no logits are read back (spec: Generation)."""
 
-import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import wgpu
 from llq_format.reference.generation import Sampling
 from llq_format.webgpu.execution.encoding import submit, wait
 from llq_format.webgpu.execution.executor import CHOSEN_WORD, Executor
+from llq_format.webgpu.execution.sampling import sampling_words
 
 IN_FLIGHT = 4
 """Number of tokens encoded before the first is read, so that the device never waits for the host."""
@@ -54,9 +54,7 @@ def generate(
     if sampling is not None and sampling.temperature > 0:
         choice = "sample"
         with executor.device.failures():
-            executor.device.gpu.queue.write_buffer(
-                executor.resource("sampling"), 0, _sampling_words(sampling)
-            )
+            executor.device.gpu.queue.write_buffer(executor.resource("sampling"), 0, sampling_words(sampling))
     executor.start()
     executor.prefill(prompt)
     start = executor.position
@@ -97,11 +95,3 @@ def _submit(executor: Executor, passes: tuple[str, ...], staging: Any) -> _Step:
     executor.encode(encoder, passes, 1)
     encoder.copy_buffer_to_buffer(executor.resource("state"), 0, staging, 0, _STATE_BYTES)
     return _Step(gpu, submit(gpu, encoder.finish()), staging)
-
-
-def _sampling_words(sampling: Sampling) -> bytes:
-    """Return the words of the buffer `sampling`."""
-    seed = sampling.seed & (1 << 64) - 1
-    return struct.pack(
-        "<fIfII", sampling.temperature, sampling.top_k or 0, sampling.top_p, seed & 0xFFFFFFFF, seed >> 32
-    )

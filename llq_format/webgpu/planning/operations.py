@@ -1,4 +1,4 @@
-"""Programs of a single operation: decode a tensor, round vectors, or multiply by a matrix."""
+"""Programs of a single operation: decode a tensor, round vectors, multiply by a matrix, or draw a token."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,14 @@ def product_program(metadata: Metadata, name: str, form: Form, vectors: int) -> 
         dispatches += make.raw(name, "y", tensor.rows, EACH_TOKEN)
     sizes = {**_input_bytes(vectors, tensor.cols), "y": 4 * vectors * tensor.rows}
     return _program(make, dispatches, sizes, vectors)
+
+
+def sampling_program(vocab_size: int) -> Program:
+    """Return the program that draws a token from `logits`, float32 [vocab_size] (LLQ-GEN-3)."""
+    make = Dispatches(None, 1)
+    bindings = ("logits", "sampling", "state", "tokens")
+    dispatch = make.dispatch("choice.sample", "sample", bindings, (vocab_size,), (1, 1, 1))
+    return _program(make, [dispatch], {"logits": 4 * vocab_size, "sampling": 256, "tokens": 4}, 1)
 
 
 def unpermuted(codes: NDArray[np.int8], vectors: int, cols: int) -> NDArray[np.int8]:

@@ -66,6 +66,20 @@ MUTANTS = {
     "dispose-does-nothing": ("LLQ-API-22", "model-disposed-of"),
     "dispose-once-only": ("LLQ-API-22", "model-disposed-of"),
     "lost-device-ends-quietly": ("LLQ-API-23", "device-lost"),
+    "one-token-fewer-after-a-loss": ("LLQ-API-23", "device-lost-in-an-answer-of-at-most-nine-tokens"),
+    "seed-dropped": ("LLQ-GEN-3", "answer-sampled-with-a-seed-of-few-bits"),
+    "seed-of-32-bits": ("LLQ-GEN-3", "answer-sampled-with-a-seed-of-33-bits"),
+    "seed-without-sign": ("LLQ-GEN-3", "answer-sampled-with-a-negative-seed"),
+    "one-token-more-than-top-k": ("LLQ-GEN-3", "answer-sampled-with-topk-of-3"),
+    "one-token-fewer-than-top-k": ("LLQ-GEN-3", "answer-sampled-with-topk-of-2"),
+    "top-k-ignored": ("LLQ-GEN-3", "answer-sampled-with-a-seed-of-few-bits"),
+    "top-p-ignored": ("LLQ-GEN-3", "answer-sampled-with-topp"),
+    "inverse-temperature": ("LLQ-GEN-3", "answer-sampled-with-topk-of-2"),
+    "temperature-ignored": ("LLQ-GEN-3", "answer-sampled-with-topk-of-2"),
+    "large-top-k-refused": ("LLQ-GEN-10", "answer-sampled-with-a-large-top-k"),
+    "empty-prompt-answered": ("LLQ-API-8", "prompt-without-tokens"),
+    "stream-ends-again": ("LLQ-API-15", "stream-read-twice"),
+    "stream-repeated": ("LLQ-API-15", "stream-read-twice"),
 }
 """Mutants of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
@@ -126,4 +140,4 @@ def test_every_requirement_of_the_interface_has_a_mutant_that_breaks_it() -> Non
     rules = {
         rule.id for rule in registry().values() if rule.stage == "interface" and rule.kind == "requirement"
     }
-    assert {rule for rule, _ in MUTANTS.values()} == rules
+    assert rules <= {rule for rule, _ in MUTANTS.values()}

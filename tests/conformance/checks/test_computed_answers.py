@@ -14,7 +14,7 @@ from conformance.checks import CHECKS
 from conformance.container import error_bound
 from conformance.core.check import Outcome, Result
 from conformance.core.rules import registry
-from conformance.core.runtime import BrokenAdapter, Info, Rounded, Tokenized
+from conformance.core.runtime import BrokenAdapter, Info, Rounded, Sampling, Tokenized
 from conformance.core.vectors import Vector, load
 from conformance.runtimes.command import CommandRuntime
 from conformance.runtimes.in_process import InProcessRuntime
@@ -44,10 +44,13 @@ def vector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Vector]:
 Make = Callable[..., Vector]
 
 
+SAMPLING = Sampling(1.0, 0, 1.0, 0, 0)
+
+
 class Says:
     """Gives the same answers to all questions of a kind, one after another."""
 
-    capabilities = frozenset({"activations", "matvec", "logits", "generate", "tokenize"})
+    capabilities = frozenset({"activations", "matvec", "logits", "generate", "sample", "tokenize"})
     info = Info("says", kv_cache="f32")
 
     def __init__(self, *answers: Any) -> None:
@@ -57,7 +60,7 @@ class Says:
         """Answer."""
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
-    activations = matvec = logits = generate = tokenize = __call__
+    activations = matvec = logits = generate = sample = tokenize = __call__
 
 
 def ask(vector: Vector, *answers: Any) -> Result:
@@ -87,7 +90,9 @@ def of_kind(kind: str) -> list[Vector]:
     return [vector for vector in load() if vector.kind == kind][:5]
 
 
-@pytest.mark.parametrize("name", ["activations", "matvec", "logits", "trace", "generate", "tokenize"])
+@pytest.mark.parametrize(
+    "name", ["activations", "matvec", "logits", "trace", "generate", "sample", "tokenize"]
+)
 def test_a_command_is_asked_as_an_object_is(
     name: str, adapter: CommandRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +119,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("matvec", (Path(), "w", "int8", X), X.astype(np.float16), "not of float32 or float64"),
     ("logits", (Path(), [1], [1]), [[0.0]], "logits returned list, not a numpy array"),
     ("generate", (Path(), [1], 1), [1.5], "generate returned token ids that are not integers"),
+    ("sample", (X[0], SAMPLING, 1), [0.5], "sample returned token ids that are not integers"),
     ("tokenize", (Path(), "a"), [1], "tokenize returned list, not a Tokenized"),
 ]
 
@@ -341,3 +347,33 @@ def test_what_is_wrong_with_tokens_and_text_is_reported(vector: Make) -> None:
         result, "text       '\\xe9'", "id 1: expected 2, got 1", "expected   '\\xe9'\n  got        'e'"
     )
     assert_explained(ask(prompt, Tokenized((1,), "é")), "id 1: expected 2, got nothing")
+
+
+@pytest.fixture
+def draws(vector: Make) -> Vector:
+    parameters = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": str(2**64 - 1), "position": 4}
+    drawn = {**parameters, "count": 3, "expected": [7, 8, 9]}
+    refused = {**parameters, "temperature": -1.0, "count": 1, "expected": None}
+    return vector("sample", "LLQ-GEN-3", logits=np.zeros(10, np.float32), draws=[drawn, refused])
+
+
+Tokens = Sequence[int] | None
+REFUSALS = "LLQ-GEN-9", "LLQ-GEN-3"
+DRAWN: list[tuple[tuple[Tokens, Tokens], str, str, tuple[str, ...]]] = [
+    (([7, 5, 9], None), "different token", "position 5: expected token 8, got token 5", ("LLQ-GEN-3",)),
+    (([7, 8], None), "a different number of tokens", "got        [7, 8]", ("LLQ-GEN-3",)),
+    ((None, None), "parameters refused", "got        a refusal", REFUSALS),
+    (([7, 8, 9], [0]), "parameters not refused", "expected   a refusal", REFUSALS),
+]
+
+
+@pytest.mark.parametrize(("answers", "headline", "text", "broken"), DRAWN)
+def test_what_is_wrong_with_drawn_tokens_is_reported(
+    draws: Vector, answers: tuple[Tokens, Tokens], headline: str, text: str, broken: tuple[str, ...]
+) -> None:
+    result = ask(draws, *answers)
+    assert (result.headline, result.broken) == (headline, broken)
+    seed = "seed 18446744073709551615, position 4"
+    assert text in result.explanation
+    assert seed in result.explanation
+    assert ask(draws, [7, 8, 9], None).outcome is Outcome.PASSED

@@ -94,6 +94,14 @@ def test_position_and_seed_alone_decide() -> None:
     assert choose(logits, Sampling(1.0, seed=1), 0) != choose(logits, Sampling(1.0, seed=1 + (1 << 32)), 0)
 
 
+@pytest.mark.parametrize("top_k", [10, 11, 2**32 - 1, 2**32, 2**32 + 1, 2**53 - 1])
+@pytest.mark.parametrize("seed", [0, 2**32, 2**53 + 1, 2**64 - 1])
+def test_every_top_k_and_every_seed_is_accepted(top_k: int, seed: int) -> None:
+    logits = np.arange(10.0)
+    everything = choose(logits, Sampling(5.0, None, seed=seed), 3)
+    assert choose(logits, Sampling(5.0, top_k, seed=seed), 3) == everything
+
+
 def examples() -> list[Any]:
     """Return the rows of the chapter's table of examples."""
     section = CHAPTER.split("## Sampled choice")[1]
@@ -121,6 +129,8 @@ def test_the_examples_of_the_chapter_are_what_the_reference_chooses() -> None:
     [
         {"temperature": -1.0},
         {"temperature": float("nan")},
+        {"temperature": 1e39},
+        {"top_p": 1e39},
         {"top_p": float("inf")},
         {"top_p": -0.1},
         {"top_k": -1},

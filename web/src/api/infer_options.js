@@ -1,6 +1,7 @@
 /** The options of `infer` and `stream` (spec: Runtime API). */
 
 import { InputError } from "../errors.js";
+import { isParameter } from "../text/sampling.js";
 import { StopStrings } from "../text/stop_strings.js";
 
 /**
@@ -33,9 +34,9 @@ const MAX_TOKENS = 128;
 export function inferSettings({ maxTokens = MAX_TOKENS, temperature = 0, topK = 0, topP = 1, ...options }) {
   const { seed, stop, signal } = options;
   expect(isCount(maxTokens), "maxTokens", "a whole number from 0 on", maxTokens);
-  expect(Number.isFinite(temperature) && temperature >= 0, "temperature", "a number from 0 on", temperature);
-  expect(isCount(topK) && topK < 2 ** 32, "topK", "a whole number from 0 to 4294967295", topK);
-  expect(Number.isFinite(topP) && topP >= 0 && topP <= 1, "topP", "a number from 0 to 1", topP);
+  expect(isParameter(temperature), "temperature", "a number from 0 on", temperature);
+  expect(isCount(topK), "topK", "a whole number from 0 on", topK);
+  expect(isParameter(topP) && topP <= 1, "topP", "a number from 0 to 1", topP);
   expect(isSeed(seed), "seed", "a whole number or a bigint", seed);
   const bits = seed === undefined ? crypto.getRandomValues(new BigUint64Array(1))[0] : BigInt(seed);
   return {

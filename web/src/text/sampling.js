@@ -9,13 +9,25 @@
  *   all
  */
 
+/** Largest value of a word; a vocabulary has fewer tokens. */
+const MAX_WORD = 2 ** 32 - 1;
+
 /** Temperatures below are 0: the largest logit is chosen. */
 export const COLDEST = 2 ** -60;
 
 const MASK = 0xffffffffn;
 
 /**
- * Returns the words of the buffer `sampling`.
+ * Whether a number may be a temperature or topP: at least 0, and finite in binary32 (LLQ-GEN-9).
+ *
+ * @param {number} value
+ */
+export function isParameter(value) {
+  return value >= 0 && Number.isFinite(Math.fround(value));
+}
+
+/**
+ * Returns the words of the buffer `sampling` (LLQ-PROG-51); a topK above a word keeps all.
  *
  * @param {Sampling} sampling
  * @returns {Uint8Array<ArrayBuffer>}
@@ -24,7 +36,7 @@ export function samplingBytes({ temperature, topK, topP, seed }) {
   const data = new Uint8Array(20);
   const view = new DataView(data.buffer);
   view.setFloat32(0, temperature, true);
-  view.setUint32(4, topK, true);
+  view.setUint32(4, Math.min(topK, MAX_WORD), true);
   view.setFloat32(8, topP, true);
   view.setBigUint64(12, BigInt.asUintN(64, seed), true);
   return data;

@@ -126,6 +126,51 @@ function fetching(change) {
   });
 }
 
+/**
+ * Returns the infer and stream of a model, with other options where an answer is sampled.
+ *
+ * @param {(options: InferOptions) => InferOptions} change
+ */
+function sampling(change) {
+  return models((model) =>
+    withArguments(model, (prompt, options) => [
+      prompt,
+      options?.temperature && options.temperature > 0 ? { ...options, ...change(options) } : options,
+    ]),
+  );
+}
+
+/**
+ * Returns an interface whose streams go through a change that knows whether a device was lost.
+ *
+ * @param {(original: Stream, isLost: () => boolean) => AsyncIterator<string>} pieces
+ */
+function afterLosses(pieces) {
+  return loading((load) => async (url, options) => {
+    let lost = false;
+    const gpu = /** @type {GPU} */ (options.device); // the suite passes one
+    const device = {
+      wgslLanguageFeatures: gpu.wgslLanguageFeatures,
+      async requestAdapter(/** @type {GPURequestAdapterOptions} */ adapterOptions) {
+        const adapter = await gpu.requestAdapter(adapterOptions);
+        const requestDevice = async (/** @type {GPUDeviceDescriptor} */ descriptor) => {
+          const opened = await adapter?.requestDevice(descriptor);
+          opened?.lost.then(() => {
+            lost = true;
+          });
+          return opened;
+        };
+        return { features: adapter?.features, limits: adapter?.limits, info: adapter?.info, requestDevice };
+      },
+    };
+    const model = await load(url, { ...options, device: disguised(device) });
+    /** @type {Model["stream"]} */
+    const stream = (prompt, streamOptions) =>
+      streamed(model.stream(prompt, streamOptions), (original) => pieces(original, () => lost));
+    return disguised({ stream, dispose: () => model.dispose(), contextLength: model.contextLength });
+  });
+}
+
 /** Returns an error as other implementations might throw it. @param {string} code */
 function foreignError(code) {
   return Object.assign(new Error(code), { code, rule: null });
@@ -148,6 +193,7 @@ export const LOADING = new Set([
     "errors-with-another-code",
   ],
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
+  "one-token-fewer-after-a-loss",
 ]);
 
 /** @type {Record<string, Change>} */
@@ -504,34 +550,62 @@ export const CHANGES = {
       },
     };
   }),
-  "lost-device-ends-quietly": loading((load) => async (url, options) => {
-    let lost = false;
-    const gpu = /** @type {GPU} */ (options.device); // the suite passes one
-    const device = {
-      wgslLanguageFeatures: gpu.wgslLanguageFeatures,
-      async requestAdapter(/** @type {GPURequestAdapterOptions} */ adapterOptions) {
-        const adapter = await gpu.requestAdapter(adapterOptions);
-        const requestDevice = async (/** @type {GPUDeviceDescriptor} */ descriptor) => {
-          const opened = await adapter?.requestDevice(descriptor);
-          opened?.lost.then(() => {
-            lost = true;
-          });
-          return opened;
-        };
-        return { features: adapter?.features, limits: adapter?.limits, info: adapter?.info, requestDevice };
-      },
-    };
-    const model = await load(url, { ...options, device: disguised(device) });
-    /** @type {Model["stream"]} */
-    const stream = (prompt, streamOptions) =>
-      streamed(model.stream(prompt, streamOptions), async function* (original) {
-        for await (const piece of original) {
-          if (lost) return;
-          yield piece;
+  "lost-device-ends-quietly": afterLosses(async function* (original, isLost) {
+    for await (const piece of original) {
+      if (isLost()) return;
+      yield piece;
+    }
+  }),
+  "one-token-fewer-after-a-loss": afterLosses(async function* (original, isLost) {
+    let held = "";
+    for await (const piece of original) {
+      yield held;
+      held = piece;
+    }
+    if (!isLost()) yield held;
+  }),
+  "seed-dropped": sampling(() => ({ seed: 0 })),
+  "seed-of-32-bits": sampling(({ seed = 0 }) => ({ seed: BigInt.asUintN(32, BigInt(seed)) })),
+  "seed-without-sign": sampling(({ seed = 0 }) => ({ seed: seed < 0 ? -seed : seed })),
+  "one-token-more-than-top-k": sampling(({ topK = 0 }) => ({ topK: topK === 0 ? 0 : topK + 1 })),
+  "one-token-fewer-than-top-k": sampling(({ topK = 0 }) => ({ topK: topK < 2 ? topK : topK - 1 })),
+  "top-k-ignored": sampling(() => ({ topK: 0 })),
+  "top-p-ignored": sampling(() => ({ topP: 1 })),
+  "inverse-temperature": sampling(({ temperature = 1 }) => ({ temperature: 1 / temperature })),
+  "temperature-ignored": sampling(() => ({ temperature: 1 })),
+  "large-top-k-refused": sampling(({ topK = 0 }) => {
+    if (topK >= 2 ** 32) throw foreignError("input");
+    return {};
+  }),
+  "empty-prompt-answered": models((model) => ({
+    async infer(prompt, options) {
+      return prompt === "" && model.tokenizer?.encode("").length === 0 ? "" : model.infer(prompt, options);
+    },
+  })),
+  "stream-ends-again": models((model) => ({
+    stream(prompt, options) {
+      let reads = 0;
+      return streamed(model.stream(prompt, options), async function* (original) {
+        if (reads++ === 0) yield* original;
+      });
+    },
+  })),
+  "stream-repeated": models((model) => ({
+    stream(prompt, options) {
+      /** @type {string[]} */
+      const kept = [];
+      let reads = 0;
+      return streamed(model.stream(prompt, options), async function* (original) {
+        if (reads++ > 0) yield* kept;
+        else {
+          for await (const piece of original) {
+            kept.push(piece);
+            yield piece;
+          }
         }
       });
-    return disguised({ stream, dispose: () => model.dispose(), contextLength: model.contextLength });
-  }),
+    },
+  })),
 
   // conforming variants
   "one-character-a-piece": models((model) => ({
