@@ -17,7 +17,9 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
+from ...core.file_replacement import replace_file
 from .page import html
 from .progress import Progress
 from .questions import Recording, questions, record
@@ -50,10 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [results.rows[mutant.key] for mutant in selection if mutant.key in results.rows]
     report = Report(rows, complete=len(rows) == len(candidates) and not _partial(options))
     sys.stdout.write(report.text())
-    if options.json:
-        options.json.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
-    if options.html:
-        options.html.write_text(html(report), encoding="utf-8")
+    for path, content in ((options.json, report.to_json), (options.html, lambda: html(report))):
+        if path is not None:
+            _write(path, content())
     return 130 if interrupted else int(bool(report.unexplained or report.stale))
 
 
@@ -68,6 +69,12 @@ def recorded(path: Path, digest: str, options: argparse.Namespace) -> Recording:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps((digest, recording.observations, recording.seconds)))
     return recording
+
+
+def _write(path: Path, content: Any) -> None:
+    """Write a page, or a value as JSON, into a file; missing folders are created."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content if isinstance(content, str) else json.dumps(content, indent=1) + "\n")
 
 
 def _partial(options: argparse.Namespace) -> bool:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from ...core.vectors import VECTORS
 from ...mutation.operators.mutants import OperatorMutant
@@ -50,7 +50,7 @@ class Row:
         return cls(**_place(mutant), verdict=UNREACHED)
 
 
-def _place(mutant: OperatorMutant) -> dict[str, object]:
+def _place(mutant: OperatorMutant) -> dict[str, Any]:
     source = mutant.source
     return {
         "key": mutant.key,
@@ -114,10 +114,10 @@ def read(path: Path, digest: str | None = None) -> Iterator[Row]:
             yield Row(**value)
 
 
-def _value(line: str) -> dict[str, str]:
+def _value(line: str) -> dict[str, Any]:
     """Return the object of a line, or an empty one for a line that was cut off."""
     try:
-        value: dict[str, str] = json.loads(line) if line.endswith("\n") else {}
+        value: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
     except json.JSONDecodeError:
         return {}
     return value

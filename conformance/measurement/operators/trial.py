@@ -91,6 +91,7 @@ def _try(
 ) -> None:
     start = time.process_time()
     trial = Trial("survived")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its trials
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.setitimer(signal.ITIMER_PROF, LIMIT)
     devnull = os.open(os.devnull, os.O_WRONLY)

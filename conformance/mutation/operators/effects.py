@@ -69,18 +69,21 @@ for _bits in (4, 6, 8, 10, 16):
 @effect("binary16")
 def _binary16(value: Any) -> Any:
     with np.errstate(all="ignore"):
-        return (
-            type(value)(np.float16(value)) if np.isscalar(value) else value.astype("f2").astype(value.dtype)
-        )
+        if isinstance(value, np.ndarray):
+            return value.astype(np.float16).astype(value.dtype)
+        return type(value)(np.float16(value))
 
 
 @effect("bfloat16")
 def _bfloat16(value: Any) -> Any:
+    exact = np.atleast_1d(np.asarray(value))
     with np.errstate(all="ignore"):
-        bits = np.atleast_1d(np.asarray(value, np.float32)).view(np.uint32)
+        bits = exact.astype(np.float32).view(np.uint32)
         rounded = ((bits + (0x7FFF + (bits >> 16 & 1))) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-    rounded = np.where(np.isfinite(np.atleast_1d(value)), rounded, np.atleast_1d(value))
-    return type(value)(rounded[0]) if np.isscalar(value) else rounded.astype(value.dtype).reshape(value.shape)
+    rounded = np.where(np.isfinite(exact), rounded, exact)
+    if isinstance(value, np.ndarray):
+        return rounded.astype(value.dtype).reshape(value.shape)
+    return type(value)(rounded[0])
 
 
 for _type in ("int8", "int16"):

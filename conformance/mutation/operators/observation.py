@@ -105,7 +105,7 @@ class _Reporting(ast.NodeTransformer):
 def reporting_tree(source: Source) -> ast.Module:
     """Return the tree of a module whose expressions report their values to `__observe__`."""
     unwrapped = frozenset(number for number, node in enumerate(source.nodes) if not _evaluated(source, node))
-    tree = _Reporting(source.module, unwrapped).visit(copy.deepcopy(source.tree))
+    tree: ast.Module = _Reporting(source.module, unwrapped).visit(copy.deepcopy(source.tree))
     return ast.fix_missing_locations(tree)
 
 

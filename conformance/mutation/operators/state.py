@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 from .operator import Change, Site, changed, expression, operator
 
@@ -42,5 +43,5 @@ def _stale_attribute(site: Site) -> Iterator[Change]:
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value) as node:
             shared = expression(f"vars(type(self)).get('__{name}', _0)", value)
             keep = expression(f"setattr(type(self), '__{name}', self.{name})")
-            statements = [changed(node, value=shared), ast.Expr(keep)]
+            statements: list[Any] = [changed(node, value=shared), ast.Expr(keep)]
             yield Change(ast.If(ast.Constant(value=True), statements, []))

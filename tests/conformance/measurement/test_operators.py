@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from conformance.measurement.operators.reasons import Reason, explanation, reaso
 from conformance.measurement.operators.report import Report
 from conformance.measurement.operators.results import ResultsFile, Row, read
 from tests.support.repository import ROOT
-from tests.support.timeouts import patiently, seconds
+from tests.support.timeouts import seconds, wait_until
 
 COMMAND = [sys.executable, "-m", "conformance.measurement.operators", "--jobs", "2"]
 INT8 = ("--questions", "activations-*", "--only", "*:quantize_int8")
@@ -22,13 +21,19 @@ INT8 = ("--questions", "activations-*", "--only", "*:quantize_int8")
 
 def row(key: str, verdict: str, **fields: object) -> Row:
     """Return a row of a results file."""
-    values = {"module": "llq_format.reference.ops", "before": "x + 1", "after": "x", "function": "f", "line": 1}
+    values = {
+        "module": "llq_format.reference.ops",
+        "before": "x + 1",
+        "after": "x",
+        "function": "f",
+        "line": 1,
+    }
     return Row(key=key, area="decoder", operator="arithmetic", verdict=verdict, **values | fields)  # type: ignore[arg-type]  # members of several types
 
 
 def run(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command with a file of results."""
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603  # our own command
         [*COMMAND, "--results", str(results), *arguments],
         cwd=ROOT,
         capture_output=True,
@@ -39,12 +44,14 @@ def run(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def int8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file of the results of one function, asked about activations alone."""
+def int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the results of one function, asked about activations alone."""
     folder = tmp_path_factory.mktemp("mutants")
-    completed = run(folder / "results.jsonl", *INT8, "--json", str(folder / "r.json"), "--html", str(folder / "r.html"))
+    completed = run(
+        folder / "results.jsonl", *INT8, "--json", str(folder / "r.json"), "--html", str(folder / "r.html")
+    )
     assert completed.returncode in (0, 1), completed.stderr
-    yield folder
+    return folder
 
 
 @pytest.mark.slow
@@ -83,16 +90,14 @@ def test_a_run_continues_where_it_ended(int8: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupted_run_leaves_its_results(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603  # our own command
         [*COMMAND, "--results", str(file), "--questions", "activations-*", "--only", "*.activations:*"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    for _ in patiently(60):
-        if len(list(read(file))) >= 3:
-            break
+    wait_until(lambda: len(list(read(file))) >= 3, 60)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=seconds())
     assert process.returncode == 130
@@ -119,7 +124,12 @@ def test_a_survivor_needs_a_reason_and_a_reason_a_survivor() -> None:
     assert [r.key for r in report.unexplained] == ["2"]
     assert report.stale == [unused]
     assert Report(rows, complete=False, reasons=(legal, unused)).stale == []
-    assert report.counts(lambda r: r.area)["decoder"] == {"made": 3, "legal": 1, "unexplained": 1, "killed": 1}
+    assert report.counts(lambda r: r.area)["decoder"] == {
+        "made": 3,
+        "legal": 1,
+        "unexplained": 1,
+        "killed": 1,
+    }
     assert "survived   llq_format.reference.ops:1 arithmetic: y[0] - 1 -> x" in report.text()
     assert "explains no survivor" in report.text()
     assert explanation(row("4", "survived", before="a[0] + b"), [Reason("legal", "r", before="a[0]*")])

@@ -38,9 +38,7 @@ def toy_mutants(name: str, *arguments: Any) -> list[OperatorMutant]:
 
 def changes(name: str, operator: str, *arguments: Any) -> set[str]:
     """Return what an operator proposes in a toy, as `before -> after`."""
-    return {
-        f"{m.before} -> {m.after}" for m in toy_mutants(name, *arguments) if m.operator == operator
-    }
+    return {f"{m.before} -> {m.after}" for m in toy_mutants(name, *arguments) if m.operator == operator}
 
 
 def run_mutant(mutant: OperatorMutant, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
@@ -106,15 +104,15 @@ def test_keys_are_unique_and_stay_when_other_functions_change() -> None:
 
 
 def test_every_mutant_of_the_toys_compiles_and_some_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    total = len(toy_mutants("total", 5))
+    reached = [number for number, mutant in enumerate(toy_mutants("total", 5)) if mutant.reached]
     results = []
-    for number in range(total):
+    for number in reached:
         mutant = toy_mutants("total", 5)[number]  # a tree is changed once
-        if not mutant.after.startswith("True"):
-            try:
-                results.append(run_mutant(mutant, monkeypatch)(5))
-            except Exception:  # noqa: BLE001  # a mutant may fail in any way
-                results.append(None)
+        try:
+            results.append(run_mutant(mutant, monkeypatch)(5))
+        except Exception:  # noqa: BLE001  # a mutant may fail in any way
+            results.append(None)
+    assert len(results) > 10
     assert results.count(10) < len(results) / 2
 
 
