@@ -23,9 +23,6 @@ from ...mutation.operators.sources import MODULES
 from ...mutation.operators.sources import load as load_source
 from ...runtimes.in_process import InProcessRuntime
 
-TIMEOUT = 30
-"""Seconds for an answer; a mutant may wait for something that never happens."""
-
 
 @dataclass(frozen=True)
 class Question:
@@ -50,11 +47,11 @@ def questions(pattern: str = "*") -> tuple[Question, ...]:
 class Answering:
     """The reference, imported into this process, and a folder for packages that need a set-up."""
 
-    def __init__(self) -> None:
-        """Import the reference."""
+    def __init__(self, timeout: float) -> None:
+        """Import the reference. timeout: seconds for an answer, which may wait for what never happens."""
         from ...runtimes.reference import Reference  # noqa: PLC0415 - as late as a mutant is in place
 
-        self._runtime = InProcessRuntime(Reference(), TIMEOUT)
+        self._runtime = InProcessRuntime(Reference(), timeout)
 
     def ask(self, question: Question) -> Result:
         """Ask a question."""
@@ -97,12 +94,15 @@ def record(asked: Sequence[Question], jobs: int, modules: Iterable[str] = tuple(
     return Recording(asked, observations, seconds)
 
 
+_PATIENCE = 3600.0
+
+
 def _record(asked: Sequence[Question], modules: Sequence[str], sender: Connection) -> None:
     """Ask questions, and send a failure, if any, the observations and the times."""
     recorder = Recorder()
     trees = {module: reporting_tree(load_source(module)) for module in modules}
     loading.use(trees, __observe__=recorder)
-    answering = Answering()
+    answering = Answering(_PATIENCE)
     times = []
     failure = ""
     for number, question in enumerate(asked):

@@ -22,6 +22,9 @@ from .questions import Answering, Recording
 MEMORY = 4 << 30
 """Maximum address space of a trial in bytes."""
 
+WAIT = 60.0
+"""Seconds for an answer, of which the process need not use any."""
+
 LIMIT = 3.0
 """Seconds of processor time for an answer, in addition to TIMES of what the reference takes."""
 
@@ -111,7 +114,7 @@ def _try(
 
 def _ask(mutant: OperatorMutant, order: Sequence[int], recording: Recording, asking: Any) -> Trial:
     loading.use({mutant.source.module: mutant.tree()})
-    answering = Answering()
+    answering = Answering(WAIT)
     Changes.seen = False
     for count, number in enumerate(order, 1):
         asking.value = number

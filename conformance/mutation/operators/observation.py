@@ -4,6 +4,7 @@ import ast
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -43,12 +44,15 @@ Observations = dict[tuple[str, int], Observation]
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
+    "array": (np.ndarray,),
     "bool": (bool, np.bool_),
+    "int": (int, np.integer),
     "float": (float, np.floating),
     "sequence": (list, tuple, set, frozenset),
     "mapping": (dict,),
     "none": (type(None),),
 }
+_KINDS_OF_ARRAYS = {"f": "floats", "b": "flags"}
 _SIZED = ("str", "bytes", "sequence", "mapping")
 
 
@@ -74,15 +78,19 @@ class Recorder:
 
 def kind_and_size(value: Any) -> tuple[str, int]:
     """Return the kind of a value, and the integer, the length or the size of the last axis."""
-    if isinstance(value, np.ndarray):
-        size = value.shape[-1] if value.ndim else 0
-        return {"f": "floats", "b": "flags"}.get(value.dtype.kind, "ints"), size
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return "int", abs(int(value))
-    if hasattr(value, "__next__"):
-        return "iterator", 0
-    name = next((name for name, types in _KINDS.items() if isinstance(value, types)), type(value).__name__)
-    return name, len(value) if name in _SIZED else 0
+    kind = _kind(type(value))
+    if kind == "int":
+        return kind, abs(int(value))
+    if kind == "array":
+        return _KINDS_OF_ARRAYS.get(value.dtype.kind, "ints"), value.shape[-1] if value.ndim else 0
+    return kind, len(value) if kind in _SIZED else 0
+
+
+@cache
+def _kind(of: type) -> str:
+    """Return the kind of the values of a type."""
+    kinds = (name for name, types in _KINDS.items() if issubclass(of, types))
+    return next(kinds, "iterator" if hasattr(of, "__next__") else of.__name__)
 
 
 class _Reporting(ast.NodeTransformer):
