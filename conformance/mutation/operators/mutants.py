@@ -3,12 +3,12 @@
 import ast
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from . import state, steps, values
-from .observation import EVERY_QUESTION, Observation, Observations, seen_at
+from .observation import EVERY_QUESTION, KINDS_WITH_SIZE, Observation, Observations, seen_at
 from .operator import OPERATORS, Change, Site
 from .sources import Source
 
@@ -107,7 +107,7 @@ def _mutants(source: Source, observations: Observations) -> Iterator[OperatorMut
         if node not in source.parents or source.in_text(node):
             continue
         observation = seen(node)
-        if not observation.questions:
+        if not observation.questions or _declares_type(source, node, seen):
             continue
         site = Site(source, node, observation, seen)
         codes = {ast.dump(node)}
@@ -117,6 +117,27 @@ def _mutants(source: Source, observations: Observations) -> Iterator[OperatorMut
                 if code not in codes:
                     codes.add(code)
                     yield _mutant(site, name, change)
+
+
+def _declares_type(source: Source, node: ast.AST, seen: Callable[[ast.AST], Observation]) -> bool:
+    """Return whether a node is part of the declaration of a name for a type."""
+    around = (
+        part for part in (node, *source.ancestors(node)) if isinstance(part, ast.Assign | ast.AnnAssign)
+    )
+    return any(
+        part.value is not None and bool(seen(part.value).kinds & _KINDS_OF_TYPES)
+        for part in around
+        if source.function(part) == ""
+    )
+
+
+_KINDS_OF_TYPES = {
+    "_LiteralGenericAlias",
+    "_GenericAlias",
+    "_CallableGenericAlias",
+    "GenericAlias",
+    "UnionType",
+}
 
 
 def _mutant(site: Site, name: str, change: Change) -> OperatorMutant:
@@ -133,14 +154,4 @@ def _mutant(site: Site, name: str, change: Change) -> OperatorMutant:
 
 def _sized(observation: Observation) -> bool:
     """Return whether the observation has the sizes of all values: iterators have none."""
-    return observation.kinds <= {
-        "bool",
-        "int",
-        "floats",
-        "ints",
-        "flags",
-        "sequence",
-        "mapping",
-        "str",
-        "bytes",
-    }
+    return observation.kinds <= KINDS_WITH_SIZE

@@ -56,6 +56,10 @@ _KINDS_OF_ARRAYS = {"f": "floats", "b": "flags"}
 _SIZED = ("str", "bytes", "sequence", "mapping")
 
 
+KINDS_WITH_SIZE = {"bool", "int", "floats", "ints", "bytes-array", "flags", *_SIZED}
+"""Kinds of values whose observations have sizes."""
+
+
 class Recorder:
     """Receives the values of expressions; `question` is the number of the question that is being asked."""
 
@@ -82,6 +86,8 @@ def kind_and_size(value: Any) -> tuple[str, int]:
     if kind == "int":
         return kind, abs(int(value))
     if kind == "array":
+        if value.dtype.itemsize == 1 and value.dtype.kind in "iu":
+            return "bytes-array", value.shape[-1] if value.ndim else 0
         return _KINDS_OF_ARRAYS.get(value.dtype.kind, "ints"), value.shape[-1] if value.ndim else 0
     return kind, len(value) if kind in _SIZED else 0
 

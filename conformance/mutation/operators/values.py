@@ -7,6 +7,8 @@ from .operator import Change, Site, expression, operator
 
 _VALUES = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)
 
+_ARRAYS = ("floats", "ints", "bytes-array")
+
 
 def _effect(site: Site, name: str, above: int = -1) -> Change:
     return Change(expression(f"__mutation__['{name}'](_0)", site.node), above)
@@ -51,7 +53,7 @@ def _kinds(site: Site, *kinds: str) -> bool:
 @operator("limit")
 def _limit(site: Site) -> Iterator[Change]:
     """Limit integers, and arrays along their last axis, at powers of 2."""
-    bits = {"int": (4, 8), "floats": (4, 6, 8, 10), "ints": (4, 6, 8, 10)}
+    bits = {"int": (4, 8), **dict.fromkeys(_ARRAYS, (4, 6, 8, 10))}
     for kind, powers in bits.items():
         if _kinds(site, kind):
             yield from (_effect(site, f"limit-{1 << power}", 1 << power) for power in powers)
@@ -97,7 +99,7 @@ def _rescale(site: Site) -> Iterator[Change]:
 @operator("tail")
 def _tail(site: Site) -> Iterator[Change]:
     """Leave out the last element of the last axis, or of a sequence."""
-    if _kinds(site, "floats", "ints"):
+    if _kinds(site, *_ARRAYS):
         yield _effect(site, "without-tail", 1)
     elif _iterated(site):
         yield _effect(site, "without-tail")
@@ -105,10 +107,13 @@ def _tail(site: Site) -> Iterator[Change]:
 
 @operator("order")
 def _order(site: Site) -> Iterator[Change]:
-    """Reverse an axis or a sequence, or sort a sequence by names or by the texts of numbers."""
-    if _kinds(site, "floats", "ints"):
+    """Reverse an axis or a sequence, or sort a sequence by names or by the texts of numbers.
+
+    Loops of validation are left alone: findings are sorted before they are returned.
+    """
+    if _kinds(site, *_ARRAYS):
         yield from (_effect(site, name, 1) for name in ("reversed", "first-axis-reversed"))
-    elif _iterated(site):
+    elif _iterated(site) and site.source.area != "validation":
         yield from (_effect(site, name) for name in ("reversed", "by-name"))
         yield _effect(site, "order-of-texts", 10)
 
