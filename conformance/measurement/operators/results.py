@@ -64,14 +64,18 @@ def _place(mutant: OperatorMutant) -> dict[str, Any]:
     }
 
 
-_INPUTS = ("llq_format", "spec/schema", *(f"conformance/{room}" for room in ("core", "container", "checks")))
+_INPUTS = (
+    "spec/schema",
+    *(f"llq_format/{room}" for room in ("format", "metadata", "validation", "package", "reference")),
+    *(f"conformance/{room}" for room in ("core", "container", "checks", "runtimes", "mutation/operators")),
+)
+"""Folders of what verdicts depend on, in addition to the vectors."""
 
 
 def inputs_digest() -> str:
     """Return a digest of all that verdicts depend on: the reference, the checks, operators and vectors."""
     digest = hashlib.sha256()
-    folders = (*_INPUTS, "conformance/runtimes", "conformance/mutation/operators")
-    files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*")]
+    files = [path for folder in _INPUTS for path in (REPOSITORY / folder).rglob("*")]
     for path in sorted([*files, VECTORS / "index.json"]):
         if path.suffix in (".py", ".json"):
             digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
