@@ -63,6 +63,12 @@ def prompt_without_bos(text: str) -> Tokenize:
 
 
 @computed("tokenize", "LLQ-TOK-1")
+def prompt_of_a_tokenizer_without_final_line_feed() -> Tokenize:
+    """The last byte of tokenizer.json is a bracket, which MUST be read too."""
+    return Tokenize(BPE, "hello world", BEGIN, end=b"")
+
+
+@computed("tokenize", "LLQ-TOK-1")
 def prompt_with_another_bos() -> Tokenize:
     """bos_token_id names another token than the post-processor would add."""
     return Tokenize(BPE, f"{BEGIN}hello", START)
