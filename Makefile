@@ -72,7 +72,7 @@ runtimes: $(VENV)/installed web/dist/harness.js  ## The suite in every runtime o
 	done
 	$(BIN)/llq compare $(RUNTIMES:%=reports/%) -o reports/runtimes.html
 
-# MUTANTS has more options: make mutants MUTANTS="--sample 150" tries a few, as CI does.
+# MUTANTS has more options: make mutants MUTANTS="--sample 100" tries a few, as CI does.
 MUTANTS :=
 mutants: $(VENV)/installed  ## Mutation operators over the reference, which a later run continues: about 1 h.
 	$(BIN)/python -m conformance.measurement.operators \

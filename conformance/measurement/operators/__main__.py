@@ -31,7 +31,7 @@ DEFAULT_RESULTS = Path("build/mutants/results.jsonl")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, and print a report; return exit status 1 if a survivor has no reason or a reason no survivor."""
+    """Run, and print a report; return exit status 1 if survivors lack reasons, or reasons survivors."""
     options = _options(arguments)
     progress = Progress(sys.stderr)
     progress.show("recording which questions evaluate which expressions")
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path, content in ((options.json, report.to_json), (options.html, lambda: html(report))):
         if path is not None:
             _write(path, content())
-    return 130 if interrupted else int(bool(report.unexplained or report.stale))
+    failed = len(report.unexplained) > options.allow or report.stale
+    return 130 if interrupted else int(bool(failed))
 
 
 def recorded(path: Path, digest: str, options: argparse.Namespace) -> Recording:
@@ -107,6 +108,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         default=DEFAULT_RESULTS,
         help=f"File of results, which a run continues (default: {DEFAULT_RESULTS}).",
+    )
+    parser.add_argument(
+        "--allow",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Maximum number of survivors without a reason (default: 0).",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write the report as JSON.")
     parser.add_argument("--html", type=Path, metavar="FILE", help="Write the report as a page.")
