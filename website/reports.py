@@ -65,7 +65,8 @@ def _operators(reports: Path) -> Iterator[str]:
     yield "`make mutants` applies operators to the reference, such as a limit at 16 or a missing step."
     yield "Its report counts the mutants that the vectors kill, and lists the survivors with their reasons.\n"
     if (reports / _OPERATORS).is_file():
-        yield f"{element('a', 'The latest report', href='../reports/mutants/index.html')} has all survivors.\n"
+        link = element("a", "The latest report", href="../reports/mutants/index.html")
+        yield f"{link} has all survivors.\n"
     else:
         yield "This build of the site has no report of a run.\n"
 

@@ -35,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     progress = Progress(sys.stderr)
     progress.show("recording which questions evaluate which expressions")
-    digest = f"{inputs_digest()} {options.questions}"
+    digest = f"{inputs_digest()} {options.questions} {options.limit:g}"
     recording = recorded(options.results.with_suffix(".recording"), digest, options)
     candidates = [m for m in all_mutants(recording) if fnmatchcase(m.place, options.only)]
     selection = candidates if options.sample is None else sample(candidates, options.sample, options.seed)
     results = ResultsFile(options.results, digest)
     progress.total = len(selection)
     try:
-        run(selection, recording, results, options.jobs, progress.add)
+        run(selection, recording, results, jobs=options.jobs, limit=options.limit, on_row=progress.add)
         interrupted = False
     except KeyboardInterrupt:
         interrupted = True
@@ -108,6 +108,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         default=DEFAULT_RESULTS,
         help=f"File of results, which a run continues (default: {DEFAULT_RESULTS}).",
+    )
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="Maximum processor time of the reference for the questions to one mutant (default: 20).",
     )
     parser.add_argument(
         "--allow",

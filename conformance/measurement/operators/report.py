@@ -73,6 +73,9 @@ class Report:
         yield "killed by  " + ", ".join(f"{check} {n}" for check, n in self.killers().most_common())
         seconds = sum(row.seconds for row in self.rows)
         yield f"processor  {seconds:.0f} s" + ("" if self.complete else ", not all mutants")
+        partly = sum(row.asked < row.of for row, _ in self.survivors)
+        if partly:
+            yield f"limited    {partly} survivors were not asked all questions (--limit)"
         for row in self.unexplained:
             yield f"survived   {row.module}:{row.line} {row.operator}: {row.before} -> {row.after}"
         for reason in self.stale:

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from multiprocessing.connection import wait
 
 from ...mutation.operators.mutants import OperatorMutant, mutants
@@ -31,8 +32,9 @@ def sample(candidates: Sequence[OperatorMutant], size: int, seed: int) -> list[O
 class Priorities:
     """The order of questions for a mutant: those first that killed mutants of the same function."""
 
-    def __init__(self, recording: Recording) -> None:
-        """Begin without kills."""
+    def __init__(self, recording: Recording, limit: float) -> None:
+        """Begin without kills. limit: what the questions for a mutant may take the reference, in seconds."""
+        self._limit = limit
         self._seconds = recording.seconds
         self._numbers = {question.name: number for number, question in enumerate(recording.questions)}
         self._in_function: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
@@ -46,20 +48,31 @@ class Priorities:
             self._in_module[row.module][number] += 1
 
     def order(self, mutant: OperatorMutant) -> list[int]:
-        """Return the numbers of the questions that evaluate the site, the likeliest to kill first."""
+        """Return the numbers of the questions that evaluate the site, the likeliest to kill first.
+
+        Questions that exceed the limit together are left out; one is always asked.
+        """
         relevant = range(len(self._seconds)) if mutant.questions is None else mutant.questions
         in_function = self._in_function[mutant.source.module, mutant.function]
         in_module = self._in_module[mutant.source.module]
-        return sorted(
+        order = sorted(
             relevant, key=lambda n: (-in_function[n], -(in_module[n] > 0), self._seconds[n] - in_module[n], n)
         )
+        ends = accumulate(self._seconds[number] for number in order)
+        return [number for number, end in zip(order, ends, strict=True) if end <= self._limit] or order[:1]
 
 
-def run(
-    selection: Sequence[OperatorMutant], recording: Recording, results: ResultsFile, jobs: int, on_row: OnRow
+def run(  # noqa: PLR0913  # what a run depends on
+    selection: Sequence[OperatorMutant],
+    recording: Recording,
+    results: ResultsFile,
+    *,
+    jobs: int,
+    limit: float,
+    on_row: OnRow,
 ) -> None:
     """Try the mutants that the results lack, `jobs` at a time; an interruption loses the current trials."""
-    priorities = Priorities(recording)
+    priorities = Priorities(recording, limit)
     for row in results.rows.values():
         priorities.add(row)
     pending = _pending(selection, results, on_row)
