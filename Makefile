@@ -11,7 +11,7 @@ SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website
 JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -type f)
 
-.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz mutants-web benchmarks clean
+.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz mutants mutants-web benchmarks clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -75,6 +75,12 @@ runtimes: $(VENV)/installed web/dist/harness.js  ## The suite in every runtime o
 	  $(BIN)/pytest conformance --runtime=$$(echo $$name | tr - :) --report=reports/$$name -q || test $$? -eq 1 || exit; \
 	done
 	$(BIN)/llq compare $(RUNTIMES:%=reports/%) -o reports/runtimes.html
+
+# MUTANTS has more options: make mutants MUTANTS="--sample 100" tries a few, as CI does.
+MUTANTS :=
+mutants: $(VENV)/installed  ## Mutation operators over the reference, which a later run continues: about 1 h.
+	$(BIN)/python -m conformance.measurement.operators \
+	  --json reports/mutants/report.json --html reports/mutants/index.html $(MUTANTS)
 
 site: $(VENV)/installed  ## The specification, a page for each rule, guides and measurements, in build/site: 30 s.
 	$(BIN)/python -m website build/site

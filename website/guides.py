@@ -46,7 +46,9 @@ def _contents() -> str:
 
 _MEASUREMENTS = [
     f"measurements/{name}"
-    for name in ("runtimes", "kill-matrix", "mutants", "conforming-variants", "profile-h200")
+    for name in (
+        *("runtimes", "kill-matrix", "mutants", "mutation-operators", "conforming-variants", "profile-h200"),
+    )
 ]
 _MEASURED_GUIDES = [f"guides/{name}" for name in ("quality", "tolerance", "webgpu")]
 """Guides that report measurements: quality, tolerance and speed."""

@@ -1,4 +1,4 @@
-"""The reports of this repository's runtimes, which `make runtimes` writes, and their comparison."""
+"""The reports of this repository's runtimes, their comparison, and the report of mutation operators."""
 
 import json
 import re
@@ -13,6 +13,8 @@ _REPORTS = ROOT / "reports"
 RUNTIMES = ("reference", "webgpu", "node", "deno", "browser-chromium", "browser-firefox")
 """The runtimes that `make runtimes` asks, by the names of their reports."""
 
+_OPERATORS = Path("mutants", "index.html")
+
 _CHAPTER = re.compile(r'href="(?:\.\./)+spec/(\w+)\.md(#[^"]*)?"')
 
 
@@ -22,6 +24,8 @@ def write(pages: Path, files: Path, reports: Path = _REPORTS) -> None:
     for name in RUNTIMES:
         _copy(reports / name / "index.html", files / "reports" / name / "index.html", "../..")
     _copy(reports / "runtimes.html", files / "reports" / "runtimes.html", "..")
+    markdown.write(pages, "measurements/mutation-operators", "\n".join(_operators(reports)))
+    _copy(reports / _OPERATORS, files / "reports" / _OPERATORS, "../..")
 
 
 def _copy(source: Path, target: Path, root: str) -> None:
@@ -53,6 +57,18 @@ def _page(reports: Path) -> Iterator[str]:
         yield f"{link} shows all runtimes side by side, rule by rule.\n"
     else:
         yield "This build has no comparison of the runtimes: `llq compare` writes it.\n"
+
+
+def _operators(reports: Path) -> Iterator[str]:
+    """Yield the lines of the page about mutation operators."""
+    yield "# Mutation operators\n"
+    yield "`make mutants` applies operators to the reference, such as a limit at 16 or a missing step."
+    yield "Its report counts the mutants that the vectors kill, and lists the survivors with their reasons.\n"
+    if (reports / _OPERATORS).is_file():
+        link = element("a", "The latest report", href="../reports/mutants/index.html")
+        yield f"{link} has all survivors.\n"
+    else:
+        yield "This build of the site has no report of a run.\n"
 
 
 def _row(name: str, report: Path) -> str:

@@ -28,6 +28,7 @@ PAGES = (
     "guides/webgpu.html",
     "measurements/kill-matrix.html",
     "measurements/mutants.html",
+    "measurements/mutation-operators.html",
     "measurements/runtimes.html",
     "search.html",
 )

@@ -24,6 +24,12 @@ def generation_without_end_tokens() -> Generate:
     return Generate(CHATTY, PROMPT, 5, [])
 
 
+@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")
+def generation_of_twenty_tokens() -> Generate:
+    """max_tokens is 20: the output MUST have 20 tokens, of which one is the last of the vocabulary."""
+    return Generate(CHATTY, PROMPT, 20, [])
+
+
 ENDS = {
     "after three tokens": [38],
     "at the first of all": [8],

@@ -203,6 +203,9 @@ SURROGATES = {
     "a pair in reverse": b'"\\udd99\\ud83e"',
     "one in a name": b'{"\\udfff":0}',
     "one in capitals": b'"\\uDBFF"',
+    "one behind 300 letters": b'"' + 300 * b"a" + b'\\ud800"',
+    "one in an array": b'["a","\\ud800"]',
+    "one in an array of arrays": b'[[],["a",["\\udc00"]]]',
 }
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import struct
 
-from vectors.cases.control import BIAS, PACKED, SCALE, ZERO_POINT, control, control_model, control_shards
+from vectors.cases.control import (
+    BIAS,
+    PACKED,
+    SCALE,
+    ZERO_POINT,
+    control,
+    control_model,
+    control_parts,
+    control_shards,
+)
 from vectors.kit.model import model_tensors, tiny, with_tokenizer
 from vectors.kit.package import Package, assemble
 from vectors.kit.registry import Key, invalid
@@ -145,6 +154,28 @@ def f32_is(bits: int) -> Package:
     """A value of an f32 tensor is {}, and MUST be finite."""
     tensor = Raw("weight", "f32", (3, 3), lambda index: bits if index == 8 else 0x3F800000)
     return assemble([tensor])
+
+
+DISTANT = {
+    "the last of 325 values in f16": Raw(
+        "weight", "f16", (65, 5), lambda index: 0x7E00 if index == 324 else 0x3C00
+    ),
+    "the last of 65,537 values in f32": Raw(
+        "weight", "f32", (65_537,), lambda index: 0x7F800000 if index == 65_536 else 0x3F800000
+    ),
+}
+
+
+@invalid("LLQ-RAW-2", cases=DISTANT)
+def not_finite_is(tensor: Raw) -> Package:
+    """A value, {}, is not finite: every value of a raw tensor MUST be finite."""
+    return assemble([tensor])
+
+
+@invalid("LLQ-RAW-2")
+def not_finite_in_the_last_part() -> Package:
+    """The first value in the last of three parts of a raw tensor is NaN."""
+    return control_parts().poke(256, struct.pack("<I", 0x7FC00000), index=2)
 
 
 FREQUENCIES = {

@@ -175,6 +175,13 @@ def product_of_a_raw_tensor() -> Package:
     return package.set("/tensors/0/parts/0/num_rows", 2**30)
 
 
+@invalid("LLQ-PART-5")
+def product_at_the_limit() -> Package:
+    """The product of a shape is 2^53 - 1, which TENSOR-7 permits: the length of the part is wrong."""
+    package = control().set("/tensors/0/shape", [6361 * 69_431, 20_394_401])
+    return package.set("/tensors/0/parts/0/num_rows", 6361 * 69_431)
+
+
 ORDERS = {
     "in reverse": ("weight", "bias"),
     "ignoring case": ("a", "B"),

@@ -63,6 +63,22 @@ def prompt_without_bos(text: str) -> Tokenize:
 
 
 @computed("tokenize", "LLQ-TOK-1")
+def prompt_of_a_tokenizer_without_final_line_feed() -> Tokenize:
+    """The last byte of tokenizer.json is a bracket, which MUST be read too."""
+    return Tokenize(BPE, "hello world", BEGIN, end=b"")
+
+
+CAPITALS = Bpe(merges=tuple((left.upper(), right.upper()) for left, right in BPE.merges), special=BPE.special)
+OTHERS = {"the ids of hello world": "HELLO WORld", "the text hello world": "hello world"}
+
+
+@computed("tokenize", "LLQ-TOK-1", cases=OTHERS)
+def prompt_of_another_tokenizer(text: str) -> Tokenize:
+    """Another tokenizer is asked about {}: each package MUST be read with its own tokenizer."""
+    return Tokenize(CAPITALS, text, BEGIN)
+
+
+@computed("tokenize", "LLQ-TOK-1")
 def prompt_with_another_bos() -> Tokenize:
     """bos_token_id names another token than the post-processor would add."""
     return Tokenize(BPE, f"{BEGIN}hello", START)

@@ -29,6 +29,7 @@ VARIED = {
     ),
     "a section of no lines": section("empty", "", portable=False) + MODULE,
     "a workgroup of three sizes": replaced("@workgroup_size(64)\nfn", "@workgroup_size( 4 ,4, 16 )   fn"),
+    "a workgroup of 64 in the third dimension": replaced("@workgroup_size(64)", "@workgroup_size(1, 1, 64)"),
     "a workgroup of 256 invocations": replaced("@workgroup_size(64)", "@workgroup_size(256)"),
     "line comments within an entry point": replaced(
         "@compute @workgroup_size(64)\nfn touch(",

@@ -123,12 +123,16 @@ class Bpe:
 
 @dataclass(frozen=True)
 class Tokenize:
-    """A prompt, the text of `bos_token_id` or None, and the texts of `eos_token_ids`."""
+    """A prompt, the text of `bos_token_id` or None, and the texts of `eos_token_ids`.
+
+    end: what follows the last bracket of tokenizer.json.
+    """
 
     bpe: Bpe
     text: str
     bos: str | None
     eos: tuple[str, ...] = ()
+    end: bytes = b"\n"
 
     def answer(self, home: str) -> Answer:
         """Return the ids and their text."""
@@ -139,6 +143,6 @@ class Tokenize:
         eos = [self.bpe.special_id(text) for text in self.eos]
         members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": eos, "chat_template": None}
         package = assemble([Raw("weight", "f16", (4,), lambda index: finite16(1, index))])
-        package.attach("tokenizer", "tokenizer.json", self.bpe.json(), **members)
+        package.attach("tokenizer", "tokenizer.json", self.bpe.json().strip() + self.end, **members)
         entry = {"package": f"{home}/package", "text": self.text, "ids": ids, "decoded": self.bpe.decode(ids)}
         return entry, packaged(home, package.seal().files)

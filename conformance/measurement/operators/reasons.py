@@ -1,0 +1,72 @@
+"""Why mutants survive: the reasons in survivors.toml, each for the mutants that match its patterns."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from .results import Row
+
+REASONS = Path(__file__).parent / "survivors.toml"
+
+Kind = Literal["legal", "hole"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason for mutants whose place and code match patterns, in which `*` is any text.
+
+    kind: `legal` if the mutant conforms to the specification or equals the reference, `hole` if no vector
+    distinguishes it yet.
+    """
+
+    kind: Kind
+    reason: str
+    module: str = "*"
+    function: str = "*"
+    operator: str = "*"
+    before: str = "*"
+    after: str = "*"
+
+    def explains(self, row: Row) -> bool:
+        """Return whether the reason applies to a survivor."""
+        return all(
+            fnmatchcase(text, _literal_brackets(pattern))
+            for text, pattern in (
+                (row.module, self.module),
+                (row.function, self.function),
+                (row.operator, self.operator),
+                (row.before, self.before),
+                (row.after, self.after),
+            )
+        )
+
+
+def _literal_brackets(pattern: str) -> str:
+    """Return a pattern in which brackets denote themselves, since code has many."""
+    return pattern.replace("[", "[[]")
+
+
+@cache
+def reasons(path: Path = REASONS) -> tuple[Reason, ...]:
+    """Return the reasons of a file, in order. Raises ValueError or TypeError for an unsuitable entry."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("reason", [])
+    found = tuple(Reason(**entry) for entry in entries)
+    for reason in found:
+        if reason.kind not in ("legal", "hole"):
+            raise ValueError(f"a reason is legal or hole, not {reason.kind!r}: {reason.reason}")
+    return found
+
+
+def explanation(row: Row, candidates: Sequence[Reason]) -> Reason | None:
+    """Return the first reason for a survivor, if any."""
+    return next((reason for reason in candidates if reason.explains(row)), None)
+
+
+def stale(rows: Iterable[Row], candidates: Sequence[Reason]) -> list[Reason]:
+    """Return the reasons that explain no survivor."""
+    used = {explanation(row, candidates) for row in rows if row.verdict == "survived"}
+    return [reason for reason in candidates if reason not in used]
