@@ -7,7 +7,7 @@ from typing import Any
 from ..core.check import Failure
 from ..core.runtime import Runtime, Sampling
 from ..core.vectors import Vector
-from ..diagnosis.recognition import Computation, exact_distance, recognize
+from ..diagnosis.recognition import Computation, Evidence, exact_distance, recognize
 from .failure_text import failure
 
 REFUSAL = "LLQ-GEN-9"
@@ -27,7 +27,7 @@ def sample(runtime: Runtime, vector: Vector, _package: Path) -> Failure | None:
     headline, lines = _difference(draw, tokens)
     certain = REFUSAL if tokens is None or draw["expected"] is None else None
     computation = Computation(runtime, vector, lambda mutant: _answers(mutant, vector))
-    mutants = recognize(computation, answers, exact_distance)
+    mutants = recognize(Evidence(computation, answers, exact_distance))
     return failure(vector, headline, [_parameters(draw), *lines], certain=certain, mutants=mutants)
 
 

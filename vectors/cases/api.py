@@ -9,7 +9,7 @@ from vectors.cases.tokenization import BEGIN, BPE, END, START
 from vectors.kit.api_scenario import Inference, Interface
 from vectors.kit.computed import computed
 from vectors.kit.registry import Key
-from vectors.kit.script import TEMPLATE, Script
+from vectors.kit.script import TEMPLATE, Script, answer_ids
 
 Json = Any
 PROMPT = "hello"
