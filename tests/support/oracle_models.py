@@ -39,7 +39,7 @@ from llq_format.metadata.model import FFN, Attention, Layer, Model, tensor_roles
 from llq_format.package.reader import Package
 from llq_format.reference import Decoder
 from llq_format.reference.attention import KVPrecision
-from llq_format.reference.matrix import Matrix
+from llq_format.reference.matrix import Matrix, Rounded
 
 torch.set_num_threads(1)  # on models this small, waking other threads takes most of the time
 
@@ -413,11 +413,32 @@ def rounded_inputs(reference: PreTrainedModel, wide: _WideTorch, fp16_layers: in
 # Alterations: a decoder with one feature taken out or misread.
 
 Alteration = Callable[[Decoder], None]
+Change = Callable[[Array], Array]
+
+
+class Altered(Matrix):
+    """A matrix whose inputs and results are changed."""
+
+    def __init__(
+        self, matrix: Matrix, *, inputs: Change = lambda x: x, results: Change = lambda y: y
+    ) -> None:
+        """Keep the matrix and the changes of its inputs [tokens, cols] and its results [tokens, rows]."""
+        self._matrix = matrix
+        self._inputs = inputs
+        self._results = results
+
+    def rounded(self, x: Array) -> Rounded:
+        """Round the changed vectors as the matrix does."""
+        return self._matrix.rounded(self._inputs(x))
+
+    def product(self, x: Rounded) -> Array:
+        """Return the changed product."""
+        return self._results(self._matrix.product(x))
 
 
 def reordered(matrix: Matrix, order: NDArray[np.intp]) -> Matrix:
     """Return a matrix with its rows in another order."""
-    return lambda x: matrix(x)[:, order]
+    return Altered(matrix, results=lambda y: y[:, order])
 
 
 def effect(oracle: Oracle, alter: Alteration) -> float:
@@ -442,6 +463,7 @@ def whole_model(**changes: Any) -> Alteration:
 
     def alter(decoder: Decoder) -> None:
         decoder.model = replace(decoder.model, **changes)
+        decoder.layers = [replace(layer, eps=decoder.model.rms_norm_eps) for layer in decoder.layers]
         for layer in decoder.layers:
             layer.attention.model = decoder.model
 

@@ -13,6 +13,7 @@ from llq_format.exporting.checkpoint.rope import from_config
 from llq_format.metadata.model import FFN, Layer, Model
 from llq_format.reference import Decoder
 from llq_format.reference import ffn as reference_ffn
+from llq_format.reference.matrix import FloatMatrix
 from llq_format.reference.ops import ACTIVATIONS
 from tests.support import oracle_models
 from tests.support.oracle_models import (
@@ -21,6 +22,7 @@ from tests.support.oracle_models import (
     SWIGLU,
     TOLERANCE,
     Alteration,
+    Altered,
     Array,
     Case,
     Oracle,
@@ -121,7 +123,7 @@ def remainder_for_quotient(decoder: Decoder) -> None:
     for layer in decoder.layers:
         qkv, output = layer.attention.qkv, layer.attention.output
         layer.attention.qkv = reordered(qkv, np.concatenate([rows, kv_rows]))
-        layer.attention.output = lambda x, output=output: output(x[:, np.argsort(rows)])
+        layer.attention.output = Altered(output, inputs=lambda x: x[:, np.argsort(rows)])
 
 
 def values_for_keys(decoder: Decoder) -> None:
@@ -141,8 +143,7 @@ def root_of_hidden_over_heads(decoder: Decoder) -> None:
     factors = np.ones((m.num_heads + 2 * m.num_kv_heads) * m.head_dim)
     factors[: m.num_heads * m.head_dim] = math.sqrt(m.head_dim * m.num_heads / m.hidden_size)
     for layer in decoder.layers:
-        qkv = layer.attention.qkv
-        layer.attention.qkv = lambda x, qkv=qkv: qkv(x) * factors
+        layer.attention.qkv = Altered(layer.attention.qkv, results=lambda y: y * factors)
 
 
 def unscaled_frequencies(decoder: Decoder) -> None:
@@ -185,7 +186,7 @@ def up_before_gate(decoder: Decoder) -> None:
 
 def embedding_for_head(decoder: Decoder) -> None:
     """Take the embedding for the head."""
-    decoder.head = lambda x: x @ decoder.embedding.T.astype(np.float64)
+    decoder.head = FloatMatrix(decoder.embedding, "float")
 
 
 def last_head_row_first(decoder: Decoder) -> None:

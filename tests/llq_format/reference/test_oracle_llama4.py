@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from llq_format.metadata.model import FFN, Attention, Layer, MoE, Temperature
 from llq_format.reference import Decoder, moe
 from llq_format.reference import attention as reference_attention
+from llq_format.reference.observation import Observe, unobserved
 from tests.support import oracle_models
 from tests.support.oracle_models import (
     ROPE,
@@ -166,9 +167,9 @@ def unscaled_frequencies(decoder: Decoder) -> None:
 class ScoreOnOutput(moe.MoE):
     """Multiplies the expert's output, not its input."""
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, observe: Observe = unobserved) -> Array:
         """Return shared(x) + score · expert(x)."""
-        chosen, scores = self.route(x)
+        chosen, scores = self.route(x, observe)
         routed = [scores[t] * self.experts[e](x[t][None])[0] for t, e in enumerate(chosen)]
         return np.asarray(self.shared(x) + np.stack(routed))
 
@@ -176,16 +177,16 @@ class ScoreOnOutput(moe.MoE):
 class Unscored(moe.MoE):
     """Leaves the score out."""
 
-    def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+    def route(self, x: Array, observe: Observe = unobserved) -> tuple[NDArray[np.intp], Array]:
         """Return the chosen experts and their scores."""
-        chosen, scores = super().route(x)
+        chosen, scores = super().route(x, observe)
         return chosen, np.ones_like(scores)
 
 
 class Softmax(moe.MoE):
     """Takes the score from a softmax over the experts."""
 
-    def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+    def route(self, x: Array, _observe: Observe = unobserved) -> tuple[NDArray[np.intp], Array]:
         """Return the chosen experts and their scores."""
         values = x @ self.router.T
         weights = np.exp(values - values.max(axis=-1, keepdims=True))
@@ -195,24 +196,24 @@ class Softmax(moe.MoE):
 class WithoutShared(moe.MoE):
     """Leaves the shared expert out."""
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, observe: Observe = unobserved) -> Array:
         """Return expert(score · x)."""
-        return super().__call__(x) - self.shared(x)
+        return super().__call__(x, observe) - self.shared(x)
 
 
 class SharedScaled(moe.MoE):
     """Scales the shared expert's input too."""
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: Array, observe: Observe = unobserved) -> Array:
         """Return shared(score · x) + expert(score · x)."""
-        _, scores = self.route(x)
-        return super().__call__(x) - self.shared(x) + self.shared(scores[:, None] * x)
+        _, scores = self.route(x, observe)
+        return super().__call__(x, observe) - self.shared(x) + self.shared(scores[:, None] * x)
 
 
 class SecondBest(moe.MoE):
     """Takes the expert of the second largest value."""
 
-    def route(self, x: Array) -> tuple[NDArray[np.intp], Array]:
+    def route(self, x: Array, _observe: Observe = unobserved) -> tuple[NDArray[np.intp], Array]:
         """Return the chosen experts and their scores."""
         values = x @ self.router.T
         chosen = np.argsort(values, axis=-1)[:, -2]
