@@ -62,7 +62,7 @@ def explain(decoded: Decoded) -> Explanations:
             replacements = {misreading.step: misreading.replacement, second.step: second.replacement}
             if len(replacements) == 2 and _yields(replace(correct_reading, **replacements), decoded):
                 explanations |= _pair(misreading, second)
-        explanations = explanations or _composed_in_one_step(misreadings, decoded)
+        explanations = explanations or _composed_in_one_step(decoded)
     return explanations
 
 
@@ -71,8 +71,9 @@ def _pair(misreading: Misreading, second: Misreading) -> Explanations:
     return {f"{misreading.name}, and {second.name}": rules}
 
 
-def _composed_in_one_step(misreadings: Sequence[Misreading], decoded: Decoded) -> Explanations:
+def _composed_in_one_step(decoded: Decoded) -> Explanations:
     """Return the pairs of misreadings of one step that yield the output, in either order."""
+    misreadings = [misreading for misreading in MISREADINGS if _concerns(misreading, decoded)]
     explanations: Explanations = {}
     for misreading, second in combinations(misreadings, 2):
         if misreading.step != second.step or misreading.step not in COMPOSABLE:

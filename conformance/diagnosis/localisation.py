@@ -224,7 +224,7 @@ def _distance(operation: Operation, result: NDArray[np.float64]) -> float:
 def located_cause(
     runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], split: Sequence[int]
 ) -> Located | None:
-    """Return the wrong operation behind a failure of another check, if the runtime returns traces."""
+    """Return the wrong operation that causes a failure of another check, if the runtime returns traces."""
     if "trace" not in runtime.capabilities or not traceable(vector) or recognition.silenced():
         return None
     try:

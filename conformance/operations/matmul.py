@@ -58,7 +58,7 @@ class Matrix:
 
 
 class RoutedMatrix:
-    """The matrices of experts, of which each token has one."""
+    """The matrices of experts, one for each token."""
 
     def __init__(self, matrix: Callable[[int], Matrix], chosen: NDArray[np.intp]) -> None:
         """Keep the function that returns the matrix of an expert, and the expert of each token."""

@@ -118,7 +118,7 @@ async function rowsOf(executor, { buffer, type, shape, stride }, count) {
   return rows;
 }
 
-/** Returns rows of codes without the blocks beyond their columns. */
+/** Returns rows of codes without the blocks after their columns. */
 function strided(
   /** @type {Int8Array} */ codes,
   /** @type {number} */ count,
