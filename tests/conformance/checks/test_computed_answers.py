@@ -310,7 +310,9 @@ def test_nan_exceeds_every_bound() -> None:
 @pytest.fixture
 def generation(vector: Make) -> Vector:
     question = vector("generate", "LLQ-GEN-1", tokens=[1], max_tokens=3, expected=[7, 8, 9], margin=0.5)
-    (question.home / "metadata.json").write_text('{"tokenizer": {"eos_token_ids": [2]}}')
+    (question.home / "metadata.json").write_text(
+        '{"model": {"context_length": 64}, "tokenizer": {"eos_token_ids": [2]}}'
+    )
     return question
 
 

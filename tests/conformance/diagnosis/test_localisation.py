@@ -39,7 +39,7 @@ BLAMED = {
     "heads-interleaved": "layers.0.attention.heads",
     "residual-of-normed": "layers.0.attention.residual",
     "router-second": "layers.1.ffn.expert",
-    "gate-up-swapped": "layers.0.ffn.hidden",
+    "gate-up-swapped": "layers.0.ffn.shared.hidden",
     "shared-expert-missing": "layers.1.ffn.mixture",
     "head-row-off-by-one": "lm_head",
 }
@@ -161,7 +161,7 @@ def test_a_token_of_wrong_logits_is_not_blamed_on_the_choice() -> None:
 
 WITHOUT_TRACES = frozenset({"logits", "activations", "matvec"})
 
-EQUAL = {"scores-clamped": "scores-capped"}
+EQUAL = {"scores-clamped": "scores-capped", "int8-scale-kept-for-zeros": "int8-maximum-not-reset"}
 """Mutants that return the same as another on the vector below: scores of 500 are ±50 for both."""
 
 UNNAMED_BEFORE = [
