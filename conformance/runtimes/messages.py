@@ -14,6 +14,9 @@ PROTOCOL = Path(__file__).parent / "protocol"
 LONGEST = 300
 """Maximum length of a schema violation, in characters, since it may quote a whole message."""
 
+LINE_BREAKS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}
+"""Characters that JSON need not escape and at which some readers of lines end a line, such as Node's."""
+
 Message = dict[str, Any]
 
 
@@ -55,9 +58,10 @@ def conform(message: Any, name: str) -> None:
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """Return a request as a line."""
+    """Return a request as a line, whatever the reader takes for the end of a line."""
     conform(message, f"{message['op']}.request")
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return text.translate(LINE_BREAKS).encode() + b"\n"
 
 
 def decode(line: bytes, op: str) -> Message:

@@ -88,8 +88,8 @@ LARGE = RecipeSubject(LARGE_VOCABULARY, 1, RecipeStyle(dtypes={"lm_head": "f16"}
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-1", "LLQ-DEC-16")
 def large_vocabulary() -> RecipeLogits:
-    """65600 tokens, ids that 16 bits cannot hold among them; binary16."""
-    return RecipeLogits(LARGE, [65599, 300, 65541, 40001, 65599], ((5,), (4, 1)), positions=(2, 4))
+    """65600 tokens, ids that 16 bits cannot hold among them; the logits of the last position; binary16."""
+    return RecipeLogits(LARGE, [65599, 300, 65541, 40001, 65535], ((5,), (4, 1)), positions=[4])
 
 
 @computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")

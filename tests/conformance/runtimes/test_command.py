@@ -411,3 +411,11 @@ def test_the_guide_shows_the_messages_as_they_are() -> None:
         assert any(messages.schema(name).is_valid(message) for name in EXAMPLES), message
     for name in EXAMPLES:
         assert any(messages.schema(name).is_valid(message) for message in examples), name
+
+
+def test_a_request_is_one_line_for_every_reader() -> None:
+    text = "a\nb\rc\x85d\u2028e\u2029f\vg\fh\x1ci é日"
+    line = messages.encode({"op": "tokenize", "id": 1, "package": "/p", "text": text})
+    assert len(line.decode().splitlines()) == 1
+    assert json.loads(line)["text"] == text
+    assert "é日" in line.decode()
