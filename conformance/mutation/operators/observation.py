@@ -82,7 +82,8 @@ class Recorder:
 
 def kind_and_size(value: Any) -> tuple[str, int]:
     """Return the kind of a value, and the integer, the length or the size of the last axis."""
-    kind = _kind(type(value))
+    of: Any = type(value)
+    kind = _kind(of)
     if kind == "int":
         return kind, abs(int(value))
     if kind == "array":
