@@ -252,24 +252,28 @@ def stop_is(stop: str | list[str]) -> Interface:
     return loaded(of.step("stream", "13"), of.step("infer", "13"))
 
 
-@computed("api", "LLQ-API-14", "LLQ-API-15")
-def answer_sampled_twice() -> Interface:
-    """The same seed MUST give the same text, whatever calls are made in between, streamed or not."""
+@computed("api", "LLQ-API-15", "LLQ-API-7")
+def stream_read_twice() -> Interface:
+    """A stream is read again after its end: the second reader MUST fail with code input."""
+    return loaded(inference(maxTokens=4).step("stream", "15", again=True), inference().step("infer", "10"))
 
-    def sampled(action: str, seed: int, **members: Json) -> dict[str, Json]:
-        options = {"maxTokens": 12, "temperature": 6, "topK": 40, "topP": 0.95, "seed": seed}
-        call = {"do": action, "prompt": PROMPT, "options": options, "rule": "LLQ-API-14"}
-        return {**call, "expect": members}
 
-    return loaded(
-        sampled("infer", 7),
-        sampled("infer", 8),
-        inference(maxTokens=4).step("infer", "10"),
-        sampled("infer", 7, same=1),
-        sampled("stream", 8, same=2),
-        sampled("infer", -8),
-        sampled("infer", -8, same=6),
-    )
+@computed("api", "LLQ-API-8", "LLQ-API-7")
+def prompt_without_tokens() -> Interface:
+    """A tokenizer without BOS makes no ids of an empty text: the call MUST fail with code input."""
+    options = {"eosTokenIds": [BPE.special_id(END)]}
+    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "options": options, "use": True}
+    empty = {"prompt": "", "options": {}, **fails("8", "input")}
+    calls = [{"do": action, **empty} for action in ("infer", "stream")]
+    text = inference().text(answer_ids(SCRIPT, tuple(BPE.encode(PROMPT))), "strict")
+    following = {
+        "do": "infer",
+        "prompt": PROMPT,
+        "options": {},
+        "rule": "LLQ-API-8",
+        "expect": {"text": text},
+    }
+    return Interface(SCRIPT, [LOAD, {**step, "rule": "LLQ-API-9", "expect": {}}, *calls, following])
 
 
 SAMPLED: dict[str, dict[str, Json]] = {
@@ -424,7 +428,7 @@ def context_of_few_positions() -> Interface:
     return Interface(SCRIPT, [load, of.step("stream", "12"), long, of.step("infer", "12")])
 
 
-# ---- Profile, end, loss ----
+# ---- Profile, end ----
 
 
 @computed("api", "LLQ-API-21")
@@ -444,12 +448,3 @@ def model_disposed_of() -> Interface:
     ]
     refused = [{**call, **fails("22", "disposed")} for call in calls]
     return Interface(SCRIPT, [LOAD, inference().step("infer", "10"), dispose, dispose, *refused, dispose])
-
-
-@computed("api", "LLQ-API-23")
-def device_lost() -> Interface:
-    """The device is lost after two pieces: this text and the next MUST be complete or fail as device-lost."""
-    lost = {"lost": True}
-    first, second = (inference().step("stream", "23", **members) for members in ({"lose": 2}, {}))
-    steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))
-    return Interface(SCRIPT, [LOAD, *steps])
