@@ -276,57 +276,6 @@ def prompt_without_tokens() -> Interface:
     return Interface(SCRIPT, [LOAD, {**step, "rule": "LLQ-API-9", "expect": {}}, *calls, following])
 
 
-SAMPLED: dict[str, dict[str, Json]] = {
-    "a seed of few bits": {"temperature": 20, "topK": 4, "seed": 184},
-    "a seed of 33 bits": {"temperature": 20, "topK": 4, "seed": 2**32 + 129},
-    "a seed of 53 bits": {"temperature": 20, "topK": 4, "seed": 2**53 - 2**32 + 150},
-    "a negative seed": {"temperature": 20, "topK": 4, "seed": -1048418},
-    "topK of 3": {"temperature": 12, "topK": 3, "seed": 233},
-    "topK of 2": {"temperature": 24, "topK": 2, "seed": 516},
-    "topP": {"temperature": 20, "topK": 6, "topP": 0.7, "seed": 451},
-}
-"""Options with a clear answer that is not greedy: another seed, temperature, topK or topP changes it."""
-
-
-@computed("api", "LLQ-GEN-3", "LLQ-API-15", cases=SAMPLED)
-def answer_sampled_with(options: dict[str, Json]) -> Interface:
-    """An answer is sampled with {}: infer and stream MUST give the text of the tokens that GEN-3 draws."""
-    of = inference(maxTokens=8, **options)
-    return loaded(of.step("infer", "LLQ-GEN-3"), of.step("stream", "LLQ-GEN-3"))
-
-
-@computed("api", "LLQ-GEN-10")
-def answer_sampled_with_a_large_top_k() -> Interface:
-    """An answer is sampled with topK 2^32 and above: it keeps all tokens, and topP alone limits them."""
-    options: dict[str, Json] = {"temperature": 6, "topP": 0.4, "seed": 3, "maxTokens": 6}
-    steps = [inference(topK=top_k, **options).step("infer", "LLQ-GEN-10") for top_k in (2**32, 2**53 - 1)]
-    return loaded(*steps)
-
-
-@computed("api", "LLQ-API-15", "LLQ-API-7")
-def stream_read_twice() -> Interface:
-    """A stream is read again after its end: the second reader MUST fail with code input."""
-    return loaded(inference(maxTokens=4).step("stream", "15", again=True), inference().step("infer", "10"))
-
-
-@computed("api", "LLQ-API-8", "LLQ-API-7")
-def prompt_without_tokens() -> Interface:
-    """A tokenizer without BOS makes no ids of an empty text: the call MUST fail with code input."""
-    options = {"eosTokenIds": [BPE.special_id(END)]}
-    step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "options": options, "use": True}
-    empty = {"prompt": "", "options": {}, **fails("8", "input")}
-    calls = [{"do": action, **empty} for action in ("infer", "stream")]
-    text = inference().text(answer_ids(SCRIPT, tuple(BPE.encode(PROMPT))), "strict")
-    following = {
-        "do": "infer",
-        "prompt": PROMPT,
-        "options": {},
-        "rule": "LLQ-API-8",
-        "expect": {"text": text},
-    }
-    return Interface(SCRIPT, [LOAD, {**step, "rule": "LLQ-API-9", "expect": {}}, *calls, following])
-
-
 # ---- Order ----
 
 MOMENTS: dict[str, str | int] = {
