@@ -3,6 +3,7 @@
 from vectors.cases import (
     activations,
     api,
+    api_device_loss,
     api_sampling,
     architectures,
     balanced,
@@ -52,6 +53,7 @@ from vectors.cases import (
 __all__ = [
     "activations",
     "api",
+    "api_device_loss",
     "api_sampling",
     "architectures",
     "balanced",

@@ -252,53 +252,6 @@ def stop_is(stop: str | list[str]) -> Interface:
     return loaded(of.step("stream", "13"), of.step("infer", "13"))
 
 
-@computed("api", "LLQ-API-14", "LLQ-API-15")
-def answer_sampled_twice() -> Interface:
-    """The same seed MUST give the same text, whatever calls are made in between, streamed or not."""
-
-    def sampled(action: str, seed: int, **members: Json) -> dict[str, Json]:
-        options = {"maxTokens": 12, "temperature": 6, "topK": 40, "topP": 0.95, "seed": seed}
-        call = {"do": action, "prompt": PROMPT, "options": options, "rule": "LLQ-API-14"}
-        return {**call, "expect": members}
-
-    return loaded(
-        sampled("infer", 7),
-        sampled("infer", 8),
-        inference(maxTokens=4).step("infer", "10"),
-        sampled("infer", 7, same=1),
-        sampled("stream", 8, same=2),
-        sampled("infer", -8),
-        sampled("infer", -8, same=6),
-    )
-
-
-SAMPLED: dict[str, dict[str, Json]] = {
-    "a seed of few bits": {"temperature": 20, "topK": 4, "seed": 184},
-    "a seed of 33 bits": {"temperature": 20, "topK": 4, "seed": 2**32 + 129},
-    "a seed of 53 bits": {"temperature": 20, "topK": 4, "seed": 2**53 - 2**32 + 150},
-    "a negative seed": {"temperature": 20, "topK": 4, "seed": -1048418},
-    "topK of 3": {"temperature": 12, "topK": 3, "seed": 233},
-    "topK of 2": {"temperature": 24, "topK": 2, "seed": 516},
-    "topP": {"temperature": 20, "topK": 6, "topP": 0.7, "seed": 451},
-}
-"""Options with a clear answer that is not greedy: another seed, temperature, topK or topP changes it."""
-
-
-@computed("api", "LLQ-GEN-3", "LLQ-API-15", cases=SAMPLED)
-def answer_sampled_with(options: dict[str, Json]) -> Interface:
-    """An answer is sampled with {}: infer and stream MUST give the text of the tokens that GEN-3 draws."""
-    of = inference(maxTokens=8, **options)
-    return loaded(of.step("infer", "LLQ-GEN-3"), of.step("stream", "LLQ-GEN-3"))
-
-
-@computed("api", "LLQ-GEN-10")
-def answer_sampled_with_a_large_top_k() -> Interface:
-    """An answer is sampled with topK 2^32 and above: it keeps all tokens, and topP alone limits them."""
-    options: dict[str, Json] = {"temperature": 6, "topP": 0.4, "seed": 3, "maxTokens": 6}
-    steps = [inference(topK=top_k, **options).step("infer", "LLQ-GEN-10") for top_k in (2**32, 2**53 - 1)]
-    return loaded(*steps)
-
-
 @computed("api", "LLQ-API-15", "LLQ-API-7")
 def stream_read_twice() -> Interface:
     """A stream is read again after its end: the second reader MUST fail with code input."""
@@ -424,7 +377,7 @@ def context_of_few_positions() -> Interface:
     return Interface(SCRIPT, [load, of.step("stream", "12"), long, of.step("infer", "12")])
 
 
-# ---- Profile, end, loss ----
+# ---- Profile, end ----
 
 
 @computed("api", "LLQ-API-21")
@@ -444,12 +397,3 @@ def model_disposed_of() -> Interface:
     ]
     refused = [{**call, **fails("22", "disposed")} for call in calls]
     return Interface(SCRIPT, [LOAD, inference().step("infer", "10"), dispose, dispose, *refused, dispose])
-
-
-@computed("api", "LLQ-API-23")
-def device_lost() -> Interface:
-    """The device is lost after two pieces: this text and the next MUST be complete or fail as device-lost."""
-    lost = {"lost": True}
-    first, second = (inference().step("stream", "23", **members) for members in ({"lose": 2}, {}))
-    steps = ({**step, "expect": {**step["expect"], **lost}} for step in (first, second))
-    return Interface(SCRIPT, [LOAD, *steps])

@@ -1,11 +1,11 @@
-"""Interface: sampled answers, and answers during which the device is lost."""
+"""Interface: sampled answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vectors.cases.api import LOAD, PROMPT, SCRIPT, inference, loaded
-from vectors.kit.api_scenario import Inference, Interface
+from vectors.cases.api import PROMPT, inference, loaded
+from vectors.kit.api_scenario import Interface
 from vectors.kit.computed import computed
 
 Json = Any
@@ -13,7 +13,7 @@ Json = Any
 
 @computed("api", "LLQ-API-14", "LLQ-API-15")
 def answer_sampled_twice() -> Interface:
-    """The same seed MUST give the same text, whatever was asked between, streamed or not."""
+    """The same seed MUST give the same text, whatever calls are made in between, streamed or not."""
 
     def sampled(action: str, seed: int, **members: Json) -> dict[str, Json]:
         options = {"maxTokens": 12, "temperature": 6, "topK": 40, "topP": 0.95, "seed": seed}
@@ -56,17 +56,3 @@ def answer_sampled_with_a_large_top_k() -> Interface:
     options: dict[str, Json] = {"temperature": 6, "topP": 0.4, "seed": 3, "maxTokens": 6}
     steps = [inference(topK=top_k, **options).step("infer", "LLQ-GEN-10") for top_k in (2**32, 2**53 - 1)]
     return loaded(*steps)
-
-
-LOST: dict[str, Inference] = {
-    "of at most nine tokens": inference(maxTokens=9),
-    "of at most two tokens": inference(maxTokens=2),
-    "that is sampled": inference(maxTokens=8, temperature=20, topK=4, seed=55),
-}
-
-
-@computed("api", "LLQ-API-23", "LLQ-API-12", cases=LOST)
-def device_lost_in_an_answer(of: Inference) -> Interface:
-    """The device is lost after two pieces of an answer {}: the text MUST have as many tokens all the same."""
-    step = of.step("stream", "23", lose=2)
-    return Interface(SCRIPT, [LOAD, {**step, "expect": {**step["expect"], "lost": True}}])

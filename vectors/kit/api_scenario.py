@@ -48,7 +48,7 @@ class Inference:
         return self.text(tokens, "replace"), len(tokens), "length" if len(tokens) == most else "stop"
 
     def tokens(self, ids: Sequence[int], most: int) -> tuple[int, ...]:
-        """Return the tokens that are chosen, at most so many; every choice is clear."""
+        """Return the tokens that are chosen, at most `most`; every choice is clear."""
         if not self.options.get("temperature"):
             return answer_ids(self.script, tuple(ids))[:most]
         answer = sampled(self.script, ids, self.options)
