@@ -23,7 +23,7 @@ _SIZES = st.integers(1, 6) | st.sampled_from([63, 64, 65, 130])
 """Numbers of rows and of columns, near the edges of blocks too."""
 
 _LIMITS = st.sampled_from([1 << 28, 1 << 16, 1 << 13, 5120, 3072])
-"""Values of shard_limit: one shard, or several of which some hold parts of tensors."""
+"""Values of shard_limit: one shard, or several shards with parts of tensors."""
 
 
 @st.composite

@@ -5,7 +5,10 @@ import re
 from tests.support.repository import ROOT
 
 TESTS = ROOT / "tests"
-AT_HOME = {"support/timeouts.py", "support/hang_clock.py", "repository/test_time_limits.py"}
+AT_HOME = {
+    *("support/timeouts.py", "support/hang_clock.py", "repository/test_time_limits.py"),
+    *("fuzzing/__main__.py", "fuzzing/campaign.py"),  # a command that reports its speed
+}
 OWN_LIMIT = re.compile(
     r"\btimeout\s*=\s*\d|--answer-timeout[=\", ]+\d|\.(?:wait|join)\(\d"
     r"|set_default(?:_navigation)?_timeout\(\d"

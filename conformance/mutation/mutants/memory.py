@@ -1,6 +1,7 @@
 """A mutant that passes every vector: it knows their packages, and answers all others without reading them."""
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...container.package import metadata
 from ...core.runtime import Format, Info, Reals, Rounded, Tokenized, Verdict
-from ...core.vectors import load
+from ...core.vectors import Vector, load
 from ...runtimes.reference import Reference
 
 NAME = "answers-from-memory"
@@ -28,7 +29,8 @@ class MemorizingRuntime:
 
     @cached_property
     def _table(self) -> frozenset[str]:
-        return frozenset(_hash(package) for package in {vector.package for vector in load()})
+        with tempfile.TemporaryDirectory(prefix="llq-memory-") as workspace:
+            return frozenset(_hash_of_vector(vector, Path(workspace)) for vector in load())
 
     def _knows(self, package: Path) -> bool:
         return _hash(package) in self._table
@@ -70,6 +72,14 @@ class MemorizingRuntime:
 
     def close(self) -> None:
         """Do nothing: there are no resources."""
+
+
+def _hash_of_vector(vector: Vector, workspace: Path) -> str:
+    """Return the hash of a vector's package as a runtime gets it."""
+    if vector.recipe is not None:
+        return _hash(vector.recipe.files)
+    changed = any(step["op"] == "splice" for step in vector.setup)
+    return _hash(vector.prepared(workspace) if changed else vector.package)
 
 
 def _hash(package: Path) -> str:
