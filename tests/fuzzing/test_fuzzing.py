@@ -18,6 +18,8 @@ from tests.fuzzing.mutations.packages import mutated
 from tests.fuzzing.package import METADATA, Kind, Package, load, write
 from tests.fuzzing.readers.panel import Panel
 
+pytestmark = pytest.mark.slow
+
 SEED = 20
 
 

@@ -59,7 +59,7 @@ def test_the_command_works(installed: Path) -> None:
     assert "LLQ-PACK-3" in _python(installed, "-m", "llq_format", "explain", "PACK-3")
 
 
-def test_the_vectors_in_the_wheel_are_those_of_the_index_without_their_kit(installed: Path) -> None:
+def test_the_data_of_vectors_in_the_wheel_are_those_of_the_index(installed: Path) -> None:
     vectors = installed / "llq_conformance" / "vectors" / "data"
     index = json.loads((vectors / "index.json").read_text("utf-8"))["vectors"]
     assert index
@@ -116,6 +116,16 @@ def test_the_installed_suite_has_the_quick_set(installed: Path, tmp_path: Path) 
     chosen = json.loads((ROOT / "conformance" / "mutation" / "quick.json").read_text("utf-8"))["quick"]
     assert f"of {len(chosen)} checks not passed" in process.stdout
     assert "*NaN accepted as a scale*" in process.stdout
+
+
+def test_the_installed_suite_asks_random_questions(installed: Path, tmp_path: Path) -> None:
+    mutant = "--runtime=mutant:answers-from-memory"
+    process = _suite(installed, tmp_path, mutant, "--random=2", "--seed=4", "-k", "decode")
+    assert process.returncode == 1, process.stdout + process.stderr
+    kept = "llq-fresh/decode-seed-4"
+    assert f"llq rerun random-decode {mutant} --vectors={kept}" in process.stdout
+    rerun = ("rerun", "random-decode", "--runtime=reference", f"--vectors={kept}")
+    assert _run(installed, "-m", "llq_format", *rerun, cwd=tmp_path).returncode == 0
 
 
 def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Path) -> None:
