@@ -25,6 +25,6 @@ LOST: dict[str, Inference] = {
 
 @computed("api", "LLQ-API-23", "LLQ-API-12", cases=LOST)
 def device_lost_in_an_answer(of: Inference) -> Interface:
-    """The device is lost after two pieces of an answer {}: the text MUST be complete, or fail as device-lost."""
+    """The device is lost after two pieces of an answer {}: the text MUST be whole, or fail as device-lost."""
     step = of.step("stream", "23", lose=2)
     return Interface(SCRIPT, [LOAD, {**step, "expect": {**step["expect"], "lost": True}}])
