@@ -98,7 +98,7 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
     process = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
     assert process.returncode == 0, process.stdout + process.stderr
     assert (
-        "conforms as decode, reject, activations, matvec, logits, generate, sample, tokenize"
+        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, tokenize"
         in process.stdout
     )
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]
