@@ -30,8 +30,8 @@ WITHOUT_MUTANT = {
 """Rules that vectors are about and that no mutant breaks, and why."""
 
 ALIKE = {
-    ("binary16-throughout", "binary16-layers-taken-for-2"): "it takes a model of three layers whose third is "
-    "INT8, counts, and follows another INT8 layer: INT8 layers that count blur those behind them"
+    ("binary16-throughout", "three-binary16-layers-at-least"): "it takes a model whose fourth layer is INT8 "
+    "and counts, and whose first three layers are binary16: no vector has one"
 }
 """Mutants that give the same answers wherever they are caught, and why no vector distinguishes them."""
 
