@@ -88,7 +88,8 @@ def test_a_mutant_need_not_be_asked_where_it_overlooks_nothing(tmp_path: Path) -
         concerned = {(c.name, v.id) for c, v in build.concerned(mutant)}
         unconcerned = [q for q in build.questions(["refuse"]) if (q[0].name, q[1].id) not in concerned]
         for check, vector in draw.sample([q for q in unconcerned if q[1].id not in build.SLOW], 20):
-            result = check(InProcessRuntime(runtime(mutant.name), seconds(60)), vector, tmp_path / check.name)
+            workspace = tmp_path / mutant.name / check.name  # mutants may be asked the same question
+            result = check(InProcessRuntime(runtime(mutant.name), seconds(60)), vector, workspace)
             assert result.outcome is Outcome.PASSED, (mutant.name, vector.id)
 
 
