@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from website import markdown
-from website.places import ROOT, SPECIFICATION, extra_files, pages
+from website.places import GUIDES, ROOT, SPECIFICATION, extra_files, pages
 
 _SPEC = ROOT / "spec"
 _ROW = re.compile(r"^\| \[[^\]]+\]\((\w+)\.md\) \|", re.MULTILINE)
@@ -54,7 +54,7 @@ def _one_page() -> str:
 
 
 def _as_anchor(link: re.Match[str], chapter: str) -> str:
-    """Return a link of a chapter as a link within the page, or to a figure, a file or the list of rules."""
+    """Return a link of a chapter as one within the page, or to a figure, a file, a guide or all rules."""
     path, _, fragment = link["target"].partition("#")
     if link["target"].startswith(("http://", "https://")):
         return link[0]
@@ -65,5 +65,9 @@ def _as_anchor(link: re.Match[str], chapter: str) -> str:
         return f"[{link['text']}](rules.md)"
     if f"spec/{path}" in extra_files():
         return f'<a href="{path}">{link["text"]}</a>'
+    if path.startswith("../"):
+        guide = GUIDES[path.removeprefix("../")]
+        target = markdown.relative(f"{guide}.md", f"{SPECIFICATION}/index")
+        return f"[{link['text']}]({target}{f'#{fragment}' if fragment else ''})"
     name = PurePosixPath(pages()[f"spec/{path}"]).name if path else chapter
     return f"[{link['text']}](#{f'{name}-{fragment}' if fragment else f'chapter-{name}'})"

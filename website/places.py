@@ -20,6 +20,7 @@ GUIDES = {
     "web/README.md": "guides/javascript",
     "conformance/README.md": "guides/conformance",
     "conformance/ADAPTERS.md": "guides/adapters",
+    "conformance/TRACE.md": "guides/trace",
     "vectors/README.md": "guides/vectors",
     "CONTRIBUTING.md": "guides/contributing",
     "CHANGELOG.md": "guides/changelog",
@@ -51,7 +52,11 @@ def extra_files() -> Mapping[str, str]:
         f"spec/{path.relative_to(ROOT / 'spec')}": f"{SPECIFICATION}/{path.relative_to(ROOT / 'spec')}"
         for path in specification
     }
-    return named | {"LICENSE": "LICENSE.txt", "vectors/LICENSE": "vectors-LICENSE.txt"}
+    measured = {
+        f"conformance/measurement/{name}": f"measurements/{name}"
+        for name in ("localisation.json", "unknown.json")
+    }
+    return named | measured | {"LICENSE": "LICENSE.txt", "vectors/LICENSE": "vectors-LICENSE.txt"}
 
 
 def page_of_rule(rule: str) -> str:

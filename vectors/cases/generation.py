@@ -26,7 +26,7 @@ def generation_without_end_tokens() -> Generate:
 
 @computed("generate", "LLQ-GEN-1", "LLQ-GEN-2")
 def generation_of_twenty_tokens() -> Generate:
-    """max_tokens is 20: the output MUST have 20 tokens, of which one is the last of the vocabulary."""
+    """max_tokens is 20: the output MUST have 20 tokens, and one is the last token of the vocabulary."""
     return Generate(CHATTY, PROMPT, 20, [])
 
 

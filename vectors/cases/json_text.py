@@ -5,7 +5,7 @@ from __future__ import annotations
 from vectors.cases.control import control_raw
 from vectors.cases.encoding import around, noted, replaced
 from vectors.kit.package import Package, Sealed
-from vectors.kit.registry import invalid
+from vectors.kit.registry import Key, invalid
 
 
 @invalid("LLQ-JSON-2")
@@ -203,7 +203,7 @@ SURROGATES = {
     "a pair in reverse": b'"\\udd99\\ud83e"',
     "one in a name": b'{"\\udfff":0}',
     "one in capitals": b'"\\uDBFF"',
-    "one behind 300 letters": b'"' + 300 * b"a" + b'\\ud800"',
+    Key("one behind 300 letters", "one after 300 letters"): b'"' + 300 * b"a" + b'\\ud800"',
     "one in an array": b'["a","\\ud800"]',
     "one in an array of arrays": b'[[],["a",["\\udc00"]]]',
 }

@@ -35,7 +35,7 @@ def html(report: Report) -> str:
 def _summary(report: Report) -> str:
     run = "All mutants of all modules" if report.complete else "A sample of the mutants"
     return (
-        f"{run}: {len(report.rows)}, of which {len(report.survivors)} survived, "
+        f"{run}: {len(report.rows)}; {len(report.survivors)} survived, "
         f"{len(report.unexplained)} of them without a reason. "
         "Unreached mutants differ only on larger values than any vector has."
     )

@@ -1,4 +1,4 @@
-"""The run: trials of many mutants, several at a time, the likeliest questions first."""
+"""The run: trials of many mutants, several at a time, the most probable questions first."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -48,7 +48,7 @@ class Priorities:
             self._in_module[row.module][number] += 1
 
     def order(self, mutant: OperatorMutant) -> list[int]:
-        """Return the numbers of the questions that evaluate the site, the likeliest to kill first.
+        """Return the numbers of the questions that evaluate the site, the most probable killers first.
 
         Questions that exceed the limit together are left out; one is always asked.
         """

@@ -23,7 +23,7 @@ MEMORY = 4 << 30
 """Maximum address space of a trial in bytes."""
 
 WAIT = 60.0
-"""Seconds for an answer, of which the process need not use any."""
+"""Seconds of elapsed time for an answer, which include waiting."""
 
 LIMIT = 3.0
 """Seconds of processor time for an answer, in addition to TIMES of what the reference takes."""

@@ -37,12 +37,14 @@ class Float32Runtime:
         return np.concatenate([decoder.forward(run) for run in np.split(np.array(tokens), ends)])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> list[int]:
-        """Return the tokens that follow a prompt."""
+        """Return the tokens that follow a prompt; after a full context comes one more token (GEN-2)."""
         decoder = Float32Decoder(package, self.seed, self.holds)
+        decoder.check_positions(len(tokens))
+        limit = min(max_tokens, decoder.model["context_length"] - len(tokens) + 1)
         ends = eos_token_ids(package)
         generated: list[int] = []
         run = np.array(tokens)
-        while len(generated) < max_tokens:
+        while len(generated) < limit:
             token = int(decoder.forward(run)[-1].argmax())
             if token in ends:
                 break
@@ -86,8 +88,15 @@ class Float32Decoder:
         y: Float32 = x * (np.float32(1) / np.sqrt(mean + np.float32(self.model["rms_norm_eps"])))
         return y if weight is None else y * weight
 
+    def check_positions(self, count: int) -> None:
+        """Raise ValueError if a sequence of `count` positions does not fit into the context (DEC-22)."""
+        context = self.model["context_length"]
+        if count > context:
+            raise ValueError(f"{count} positions do not fit into a context of {context}")
+
     def forward(self, tokens: NDArray[np.int64]) -> Float32:
         """Compute the next positions and return their logits."""
+        self.check_positions(self.length + len(tokens))
         positions = np.arange(self.length, self.length + len(tokens))
         x = self.raw("embedding")[tokens]
         for number, layer in enumerate(self.model["layers"]):

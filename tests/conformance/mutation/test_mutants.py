@@ -25,6 +25,7 @@ SLOW = "many-empty-tensors"
 BLURRED = {
     "softmax-in-binary16": "weights of the softmax in binary16 move logits as a cache in binary16 does",
     "kv-cache-undeclared-binary16": "with a binary16 KV cache it is not wrong",
+    "kv-cache-clamped": "a binary16 KV cache limits keys and values to 65504, as NUM-2 requires",
 }
 """Mutants of logits that no vector distinguishes from a legal runtime whose KV cache holds binary16."""
 

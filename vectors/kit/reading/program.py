@@ -16,7 +16,7 @@ _LARGEST_BINDING, _LARGEST_BUFFER = 134_217_728, 268_435_456
 
 
 def rules(metadata: Json, module: bytes | None, program: bytes | None) -> set[str]:
-    """Return the violations of a module and of a program, each of which may be absent."""
+    """Return the violations of a module and of a program; each may be absent."""
     if module is None:
         return set()
     of_module, found = sections(module)
