@@ -8,7 +8,7 @@ import { Sha256, sha256 } from "./sha256.js";
 
 /** @typedef {import("./findings.js").Finding} Finding */
 /** @typedef {import("./metadata_types.js").Part} Part */
-/** @typedef {import("./metadata_types.js").TensorEntry} TensorEntry */
+/** @typedef {Pick<import("./metadata_types.js").TensorEntry, "name" | "dtype" | "shape">} CheckedTensor */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
 /**
@@ -35,7 +35,7 @@ export class PartCheck {
   #ofModel;
 
   /**
-   * @param {TensorEntry} tensor
+   * @param {CheckedTensor} tensor
    * @param {Part} part
    * @param {boolean} ofModel whether the package has a model: then `rope.inv_freq` holds frequencies
    */

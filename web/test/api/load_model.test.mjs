@@ -55,11 +55,9 @@ function source(gate) {
   const last = metadata.shards[metadata.shards.length - 1].file;
   return {
     metadata: async () => fileOf(files, "metadata.json"),
-    async *pieces(entry, pieces) {
-      for (const { offset, length } of pieces) {
-        if (entry.file === last && offset + length === entry.byte_length) await gate;
-        yield fileOf(files, entry.file).slice(offset, offset + length);
-      }
+    async piece(entry, { offset, length }) {
+      if (entry.file === last && offset + length === entry.byte_length) await gate;
+      return fileOf(files, entry.file).slice(offset, offset + length);
     },
   };
 }
