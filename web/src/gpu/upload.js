@@ -1,5 +1,6 @@
 /** The shards of a package in buffers of a device, as they are stored. */
 
+import { measured } from "../package/stages.js";
 import { STORAGE } from "./buffer_usage.js";
 
 /** @typedef {import("../net/package.js").Package} Package */
@@ -61,7 +62,7 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
     const writer = new BufferWriter(device);
     for await (const piece of opened.shardPieces(indices, { signal, onBytes })) {
       frequencies.take(piece.shard, piece);
-      await writer.write(shards[piece.shard], piece);
+      await measured("upload", () => writer.write(shards[piece.shard], piece));
     }
     device.check();
   } catch (error) {

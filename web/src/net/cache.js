@@ -5,6 +5,7 @@
  * mixed up with its older state. What comes from the cache is checked like what comes from the network.
  */
 
+import { measured } from "../package/stages.js";
 import { CacheStore } from "./cache_store.js";
 import { FileStore } from "./file_store.js";
 
@@ -159,7 +160,7 @@ export class PackageCache {
   /** @param {string} url @param {WantedFile[]} files @returns {Promise<StoredBytes>} */
   async #read(url, files) {
     try {
-      return await this.#store.read(url, files);
+      return await measured("cache read", () => this.#store.read(url, files));
     } catch {
       const length = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
       return { present: files.map(() => false), bytes: new Uint8Array(length) };
@@ -169,7 +170,8 @@ export class PackageCache {
   /** @param {string} url @param {string} name @param {Bytes} bytes @returns {Promise<Written>} */
   async #write(url, name, bytes) {
     if (this.failure !== null) return { failure: this.failure, bytes };
-    const written = await this.#store.write(url, name, bytes).catch((failure) => ({ failure, bytes }));
+    const writing = measured("cache write", () => this.#store.write(url, name, bytes));
+    const written = await writing.catch((failure) => ({ failure, bytes }));
     this.failure ??= written.failure; // no room: what is there stays, and loading goes on
     return written;
   }

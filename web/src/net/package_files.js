@@ -1,6 +1,7 @@
 /** The files of a package: out of the cache, else from their source. What came from there is stored meanwhile. */
 
 import { NetworkError } from "../errors.js";
+import { measured } from "../package/stages.js";
 
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
@@ -104,7 +105,8 @@ export class PackageFiles {
         continue;
       }
       await this.#room();
-      const arriving = this.#source.piece(entry, piece, signal).then((data) => {
+      const fetching = measured("fetch", () => this.#source.piece(entry, piece, signal));
+      const arriving = fetching.then((data) => {
         bytes.set(data, piece.offset - pieces[0].offset);
         onPiece(piece.length, false);
         this.#store(entry, piece, data);
@@ -127,7 +129,11 @@ export class PackageFiles {
   }
 
   /** Ends the storing of a package all of whose files came: it replaces its former state. */
-  async complete() {
+  complete() {
+    return measured("storing", () => this.#complete());
+  }
+
+  async #complete() {
     await this.stored();
     if (this.#cached === null || this.#metadata === null || this.#fresh === null) return;
     const { cache, url } = this.#cached;

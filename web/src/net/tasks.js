@@ -4,6 +4,7 @@
  */
 
 import { ShardCheck } from "../package/shard_check.js";
+import { measured } from "../package/stages.js";
 import { canReadFiles, readFiles, writeFile } from "./private_files.js";
 
 /** @typedef {import("../package/shard_check.js").ElementReport} ElementReport */
@@ -27,7 +28,7 @@ async function check({ id, elements, last, bytes }) {
   if (started === undefined) throw new Error(`no check ${id} was begun here`);
   if (last) checks.delete(id);
   else checks.set(id, started);
-  return { reports: await started.take(bytes), bytes };
+  return { reports: await measured("check", () => started.take(bytes)), bytes };
 }
 
 /** Forgets a check that does not go on. @param {{id: string}} input */

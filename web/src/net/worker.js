@@ -1,5 +1,6 @@
 /** A worker that does tasks. It first says that it is ready. */
 
+import { takeMeasures } from "../package/stages.js";
 import { TASKS } from "./tasks.js";
 
 /** @typedef {import("./tasks.js").TaskName} TaskName */
@@ -16,7 +17,7 @@ scope.onmessage = async ({ data: { id, name, input } }) => {
   try {
     const output = await TASKS[name](input);
     const bytes = output !== undefined && "bytes" in output ? output.bytes : null;
-    scope.postMessage({ id, output }, bytes === null ? [] : [bytes.buffer]);
+    scope.postMessage({ id, output, measures: takeMeasures() }, bytes === null ? [] : [bytes.buffer]);
   } catch (error) {
     scope.postMessage({ id, error });
   }

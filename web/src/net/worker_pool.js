@@ -3,6 +3,7 @@
  * the platform lacks them or a policy forbids them, tasks are done on the spot.
  */
 
+import { addMeasures } from "../package/stages.js";
 import { newWorker } from "./new_worker.js";
 import { TASKS } from "./tasks.js";
 
@@ -11,7 +12,13 @@ import { TASKS } from "./tasks.js";
 /** @template {TaskName} N @typedef {Parameters<Tasks[N]>[0]} Input of a task */
 /** @template {TaskName} N @typedef {Awaited<ReturnType<Tasks[N]>>} Output of a task */
 /** @typedef {{resolve: (output: any) => void, reject: (error: unknown) => void}} Pending */
-/** @typedef {{id: number | null, output?: unknown, error?: unknown}} TaskReport id: null for "ready" */
+/**
+ * @typedef {object} TaskReport
+ * @property {number | null} id of the task, null for the report that the worker is ready
+ * @property {unknown} [output]
+ * @property {unknown} [error]
+ * @property {[string, number][]} [measures]
+ */
 
 /** Bytes below which it takes longer to start a worker than to do a task. */
 const SMALL_BYTES = 1 << 20;
@@ -152,7 +159,8 @@ class WorkerSpot extends Spot {
   }
 
   /** @param {TaskReport} report */
-  #settle({ id, output, error }) {
+  #settle({ id, output, error, measures = [] }) {
+    addMeasures(measures);
     const pending = id === null ? undefined : this.#tasks.get(id);
     if (id === null || pending === undefined) return;
     this.#tasks.delete(id);
