@@ -170,7 +170,9 @@ def _set_size(process: int) -> int:
         member = queue.pop()
         queue += children.get(member, [])
         with suppress(OSError):
-            sizes = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{member}/smaps_rollup").read_text(), re.MULTILINE)
+            sizes = re.search(
+                r"^Pss: +(\d+) kB", Path(f"/proc/{member}/smaps_rollup").read_text(), re.MULTILINE
+            )
             total += 1024 * int(sizes[1]) if sizes else 0
     return total
 
@@ -180,7 +182,9 @@ def browser(options: argparse.Namespace) -> int:
     executable = shutil.which(options.chromium)
     if executable is None:
         raise SystemExit(f"{options.chromium} not found: install Chromium, or pass --chromium")
-    site = Site(options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens})
+    site = Site(
+        options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens}
+    )
     with site.serving() as url, tempfile.TemporaryDirectory(dir=options.profile) as profile:
         flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage"]
         flags += [*(SOFTWARE if options.software else ()), *options.flag]
@@ -227,7 +231,9 @@ def _print_round(event: Mapping[str, Any], size: int) -> None:
         if phase["phase"] != "ready":
             print(f"  {phase['phase']:12} {end - phase['at']:8.3f} s")
     for label, key in (("ready", "ready"), ("first token", "firstToken"), ("stored", "stored")):
-        print(f"  {label:12} {event[key]:8.3f} s after the start")
+        if event[key] is not None:
+            print(f"  {label:12} {event[key]:8.3f} s after the start")
+    print(f"  {'answers':12} {'  '.join(f'{seconds:.3f}' for seconds in event['answers'])} s")
     print(f"  {'weights':12} {size / 1e6 / _weights_seconds(event):8.0f} MB/s")
     print(f"  {'stage':12} {'busy':>8}   {'from':>7}   {'to':>7}   {'times':>6}")
     for name in STAGES:
@@ -314,8 +320,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page.add_argument("--chromium", default="chromium", help="Name or path of the browser.")
     page.add_argument("--flag", action="append", default=[], help="Further flag of the browser; repeatable.")
     page.add_argument("--software", action="store_true", help="Compute on the CPU, with SwiftShader.")
-    page.add_argument("--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use.")
-    page.add_argument("--tokens", type=int, default=2, help="Answers of one token after each load.")
+    page.add_argument(
+        "--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use."
+    )
+    page.add_argument("--tokens", type=int, default=4, help="Answers of one token after each load.")
     page.add_argument("--bundle", type=Path, default=BUNDLE)
     page.add_argument("--page", type=Path, default=PAGE)
     page.add_argument("--profile", type=Path, help="Directory for the browser's profile and its cache.")
