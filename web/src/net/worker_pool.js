@@ -43,6 +43,9 @@ export class Spot {
 
 const HERE = new Spot();
 
+/** @type {Set<WorkerSpot>} workers that run: a platform may end one that nothing refers to, with all it does */
+const RUNNING = new Set();
+
 /** Places where tasks are done. */
 export class WorkerPool {
   #size;
@@ -109,6 +112,7 @@ class WorkerSpot extends Spot {
   constructor(worker) {
     super();
     this.#worker = worker;
+    RUNNING.add(this);
     /** @type {Promise<void>} settled when the worker has started, or has not */
     this.ready = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("the worker does not start")), START_MS);
@@ -153,6 +157,7 @@ class WorkerSpot extends Spot {
   /** Ends the worker. @param {unknown} reason why its tasks fail */
   end(reason) {
     this.failed = true;
+    RUNNING.delete(this);
     this.#worker.terminate();
     for (const { reject } of this.#tasks.values()) reject(reason);
     this.#tasks.clear();
