@@ -14,6 +14,9 @@
  */
 /** @typedef {FileSystemFileHandle & {createSyncAccessHandle: (options?: object) => Promise<SyncAccess>}} SyncFile */
 
+/** @type {Set<FileSystemHandle>} handles that wait for an answer: Chromium forgets those of which nothing is left */
+const WAITING = new Set();
+
 /** Name of the directory of all packages. */
 export const ROOT = "webgpu-llama4-1";
 
@@ -25,8 +28,26 @@ export const ROOT = "webgpu-llama4-1";
  * @returns {Promise<FileSystemDirectoryHandle>}
  */
 export async function packageDirectory(directory, create = false) {
-  const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create });
-  return root.getDirectoryHandle(directory, { create });
+  const origin = await navigator.storage.getDirectory();
+  const root = await asked(origin, () => origin.getDirectoryHandle(ROOT, { create }));
+  return asked(root, () => root.getDirectoryHandle(directory, { create }));
+}
+
+/**
+ * Asks a handle, which is referred to until it answers.
+ *
+ * @template T
+ * @param {FileSystemHandle} handle
+ * @param {() => Promise<T>} question
+ * @returns {Promise<T>}
+ */
+async function asked(handle, question) {
+  WAITING.add(handle);
+  try {
+    return await question();
+  } finally {
+    WAITING.delete(handle);
+  }
 }
 
 /** Returns whether files can be read and written here. @param {{}} _input */
@@ -74,7 +95,7 @@ async function readFile(file, target) {
   try {
     const stored = await file.getFile();
     if (stored.size !== target.length) return false;
-    const access = await file.createSyncAccessHandle({ mode: "read-only" });
+    const access = await asked(file, () => file.createSyncAccessHandle({ mode: "read-only" }));
     try {
       return access.read(target, { at: 0 }) === target.length;
     } finally {
@@ -96,7 +117,7 @@ export async function writeFile({ directory, name, bytes }) {
   try {
     const handle = await packageDirectory(directory, true);
     const file = /** @type {SyncFile} */ (await handle.getFileHandle(name, { create: true }));
-    const access = await file.createSyncAccessHandle();
+    const access = await asked(file, () => file.createSyncAccessHandle());
     let written = 0;
     try {
       access.truncate(0);
