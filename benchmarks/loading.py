@@ -1,12 +1,13 @@
 """Times of the stages of loading a package: in Chromium, first fresh and then from its cache, or natively.
 
-`python -m benchmarks.loading browser PACKAGE` serves the package on this machine and drives the Chromium on the
-path. It needs Python, Chromium and `web/dist/webgpu-llama4.js` only, and also runs as a script of its own:
+`python -m benchmarks.loading browser PACKAGE` serves the package on this machine and drives the Chromium on
+the path. It needs Python, Chromium and `web/dist/webgpu-llama4.js` only, and also runs as a script of its own:
 `python loading.py browser PACKAGE --bundle webgpu-llama4.js --page loading_page.html`.
 `python -m benchmarks.loading native PACKAGE` measures the executor of `llq_format` on wgpu-py.
 
-Stages that overlap have busy seconds, the sum over all that ran at the same time, and the time between the first
-start and the last end. Memory is the proportional set size of all processes of the browser, above the start.
+Stages that overlap have busy seconds, the sum over all that ran at the same time, and the time between the
+first start and the last end. Memory is the proportional set size of all processes of the browser, above the
+start.
 """
 
 import argparse
@@ -47,7 +48,7 @@ class Site:
     def __init__(self, package: Path, bundle: Path, page: Path, plan: Mapping[str, Any]) -> None:
         self._files = {"/": page, "/bundle.js": bundle}
         self._package = package
-        self._plan = json.dumps(plan).encode()
+        self.plan = json.dumps(plan).encode()
         self.events: list[dict[str, Any]] = []
         self.ended = threading.Event()
         self.memory: Memory | None = None
@@ -61,7 +62,9 @@ class Site:
     def take(self, event: dict[str, Any]) -> None:
         """Take a report of the page, with the memory in use."""
         if self.memory is not None:
-            event["memory"] = self.memory.restart() if event["event"] == "start" else self.memory.peak
+            if event["event"] == "start":
+                self.memory.restart()
+            event["memory"] = self.memory.peak
         self.events.append(event)
         if event["event"] == "end":
             self.ended.set()
@@ -69,57 +72,60 @@ class Site:
     @contextmanager
     def serving(self) -> Iterator[str]:
         """Serve within the block, at the address that is provided."""
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                path = self.path.partition("?")[0]
-                if path == "/plan.json":
-                    self._head(200, len(site._plan), "application/json")
-                    self.wfile.write(site._plan)
-                    return
-                file = site.file(path)
-                if file is None:
-                    self._head(404, 0, "text/plain")
-                    return
-                self._send(file)
-
-            def do_POST(self) -> None:
-                site.take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self._head(204, 0, "text/plain")
-
-            def _head(self, status: int, length: int, media: str, span: str | None = None) -> None:
-                self.send_response(status)
-                headers = {"Content-Length": str(length), "Content-Type": media, **ISOLATION}
-                if span is not None:
-                    headers["Content-Range"] = span
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.flush()
-
-            def _send(self, file: Path) -> None:
-                size = file.stat().st_size
-                span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-                begin, end = (int(span[1]), min(size, int(span[2]) + 1)) if span else (0, size)
-                text = f"bytes {begin}-{end - 1}/{size}" if span else None
-                self._head(206 if span else 200, end - begin, _media(file), text)
-                with file.open("rb") as data, suppress(ConnectionError):
-                    while begin < end:
-                        sent = os.sendfile(self.connection.fileno(), data.fileno(), begin, end - begin)
-                        if sent == 0:
-                            break
-                        begin += sent
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        handler = type("Handler", (_Handler,), {"site": self})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             yield f"http://127.0.0.1:{server.server_address[1]}/"
             server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for a site, which a subclass names."""
+
+    site: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/plan.json":
+            self._head(200, len(self.site.plan), "application/json")
+            self.wfile.write(self.site.plan)
+            return
+        file = self.site.file(path)
+        if file is None:
+            self._head(404, 0, "text/plain")
+            return
+        self._send(file)
+
+    def do_POST(self) -> None:
+        self.site.take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._head(204, 0, "text/plain")
+
+    def _head(self, status: int, length: int, media: str, span: str | None = None) -> None:
+        self.send_response(status)
+        headers = {"Content-Length": str(length), "Content-Type": media, **ISOLATION}
+        if span is not None:
+            headers["Content-Range"] = span
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.flush()
+
+    def _send(self, file: Path) -> None:
+        size = file.stat().st_size
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        begin, end = (int(span[1]), min(size, int(span[2]) + 1)) if span else (0, size)
+        text = f"bytes {begin}-{end - 1}/{size}" if span else None
+        self._head(206 if span else 200, end - begin, _media(file), text)
+        with file.open("rb") as data, suppress(ConnectionError):
+            while begin < end:
+                sent = os.sendfile(self.connection.fileno(), data.fileno(), begin, end - begin)
+                if sent == 0:
+                    break
+                begin += sent
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 def _media(file: Path) -> str:
@@ -129,7 +135,7 @@ def _media(file: Path) -> str:
 
 
 class Memory:
-    """The memory of a process and its descendants, sampled until `stop`; None where /proc does not show it."""
+    """The memory of a process and its descendants, sampled until `stop`; None without /proc."""
 
     def __init__(self, process: int) -> None:
         self._process = process
@@ -281,7 +287,7 @@ def native(options: argparse.Namespace) -> int:
             while data.readinto(buffer):
                 pass
     reading.stage("reading the files")
-    self_test = opening.computes_rightly
+    self_test = opening.computes_rightly  # type: ignore[attr-defined]  # measured within the opening
     seconds = {"self-test": 0.0}
 
     def timed_self_test(device: Any) -> bool:
@@ -290,7 +296,7 @@ def native(options: argparse.Namespace) -> int:
         seconds["self-test"] = time.perf_counter() - begin
         return right
 
-    opening.computes_rightly = timed_self_test
+    opening.computes_rightly = timed_self_test  # type: ignore[attr-defined]
     clock = Clock()
     with llq_format.open(options.package) as package:
         files = opening.executable(package)

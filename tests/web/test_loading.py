@@ -1,4 +1,4 @@
-"""Loading in Chromium: workers, the stores of the platform, and pages that may not use them; without a GPU."""
+"""Loading in Chromium without a GPU: workers, stores of the platform, and pages that may not use them."""
 
 import hashlib
 from collections.abc import Iterator
