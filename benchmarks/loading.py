@@ -1,7 +1,7 @@
 """Times of the stages of loading a package: in Chromium, first fresh and then from its cache, or natively.
 
 `python -m benchmarks.loading browser PACKAGE` serves the package on this machine and drives the Chromium on
-the path. It needs Python, Chromium and `web/dist/webgpu-llama4.js` only, and also runs as a script of its own:
+the path. It needs Python, Chromium and `web/dist/webgpu-llama4.js` only, and runs as a script of its own too:
 `python loading.py browser PACKAGE --bundle webgpu-llama4.js --page loading_page.html`.
 `python -m benchmarks.loading native PACKAGE` measures the executor of `llq_format` on wgpu-py.
 

@@ -13,20 +13,10 @@ import { FileStore } from "./file_store.js";
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
-/** @typedef {{name: string, bytes: number}} StoredFile a name, and its length */
-/** @typedef {{name: string, bytes: number | null}} WantedFile a length of null is that of the only file */
-/** @typedef {{present: boolean[], bytes: Bytes}} StoredBytes of files, one after the other; zeros for missing ones */
-/** @typedef {{failure: unknown, bytes: Bytes}} Written failure: null, or such as QuotaExceededError */
-/**
- * @typedef {object} Store of bytes by the address of a package and a name
- * @property {(url: string, files: WantedFile[]) => Promise<StoredBytes>} read
- *   reads files that are stored with these lengths; a length of null is that of the only file
- * @property {(url: string, name: string, bytes: Bytes) => Promise<Written>} write takes `bytes` over, and gives
- *   them back
- * @property {(url: string, names: string[]) => Promise<void>} remove
- * @property {() => Promise<Map<string, StoredFile[]>>} packages
- * @property {(url?: string) => Promise<void>} clear
- */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./store.js").StoredBytes} StoredBytes */
+/** @typedef {import("./store.js").WantedFile} WantedFile */
+/** @typedef {import("./store.js").Written} Written */
 
 const METADATA = "metadata";
 

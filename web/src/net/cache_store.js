@@ -1,8 +1,8 @@
 /** Stored bytes in a Cache storage, the platform's or another. */
 
-/** @typedef {import("./cache.js").Store} Store */
-/** @typedef {import("./cache.js").StoredFile} StoredFile */
-/** @typedef {import("./cache.js").WantedFile} WantedFile */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./store.js").StoredFile} StoredFile */
+/** @typedef {import("./store.js").WantedFile} WantedFile */
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {Pick<CacheStorage, "open" | "delete">} Storage */
 

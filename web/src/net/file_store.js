@@ -6,9 +6,9 @@
 import { sha256 } from "../package/sha256.js";
 import { packageDirectory, ROOT } from "./private_files.js";
 
-/** @typedef {import("./cache.js").Store} Store */
-/** @typedef {import("./cache.js").StoredFile} StoredFile */
-/** @typedef {import("./cache.js").WantedFile} WantedFile */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./store.js").StoredFile} StoredFile */
+/** @typedef {import("./store.js").WantedFile} WantedFile */
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./worker_pool.js").WorkerPool} WorkerPool */
 /** @typedef {AsyncIterable<[string, FileSystemHandle]>} Entries of a directory */

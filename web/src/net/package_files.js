@@ -6,7 +6,7 @@ import { measured } from "../package/stages.js";
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("./cache.js").PackageCache} PackageCache */
-/** @typedef {import("./cache.js").StoredBytes} StoredBytes */
+/** @typedef {import("./store.js").StoredBytes} StoredBytes */
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
 /** @typedef {import("./source.js").Source} Source */
