@@ -18,6 +18,39 @@ const BUNDLES = [
   },
 ];
 
+/**
+ * Puts the source of the worker into a bundle, in place of its address.
+ *
+ * @type {import("esbuild").Plugin}
+ */
+const EMBEDDED_WORKER = {
+  name: "embedded worker",
+  setup({ onLoad }) {
+    onLoad({ filter: /[/\\\\]new_worker\.js$/ }, async () => {
+      const { outputFiles } = await build({
+        entryPoints: ["src/net/worker.js"],
+        bundle: true,
+        minify: true,
+        format: "esm",
+        target: "es2023",
+        absWorkingDir: import.meta.dirname,
+        write: false,
+      });
+      const source = JSON.stringify(outputFiles[0].text);
+      return {
+        contents: `
+          const SOURCE = ${source};
+          /** Returns a worker; throws where the page allows none. */
+          export function newWorker() {
+            const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
+            return new Worker(url, { type: "module" });
+          }
+        `,
+      };
+    });
+  },
+};
+
 /** Returns a comment with the licences of the packages that files belong to. @param {string[]} files */
 async function licences(files) {
   const names = new Set(
@@ -42,6 +75,7 @@ for (const bundle of BUNDLES) {
     format: "esm",
     target: "es2023",
     absWorkingDir: import.meta.dirname,
+    plugins: [EMBEDDED_WORKER],
     ...bundle,
     metafile: true,
     write: false,

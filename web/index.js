@@ -4,9 +4,9 @@
  * @module webgpu-llama4
  */
 
+import { cache } from "./src/api/cache.js";
 import { createTokenizer } from "./src/api/create_tokenizer.js";
 import { loadModel } from "./src/api/load_model.js";
-import { PackageCache } from "./src/net/cache.js";
 
 /** @typedef {import("./src/api/load_options.js").LoadOptions} LoadOptions */
 /** @typedef {import("./src/api/model.js").DeviceReport} DeviceReport */
@@ -27,19 +27,5 @@ export const WebGPULlama4 = {
   loadModel,
   createTokenizer,
   /** What earlier loads stored on this platform. */
-  cache: {
-    /** @returns {Promise<{url: string, bytes: number}[]>} the packages, by the address of their directory */
-    async list() {
-      return (await PackageCache.ofPlatform()?.list()) ?? [];
-    },
-    /**
-     * Deletes a package, or all of them.
-     *
-     * @param {string} [url]
-     * @returns {Promise<void>}
-     */
-    async clear(url) {
-      await PackageCache.ofPlatform()?.clear(url);
-    },
-  },
+  cache,
 };

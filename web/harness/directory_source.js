@@ -23,14 +23,14 @@ export function directorySource(directory) {
       checkMetadataSize(size);
       return directory.read(METADATA_NAME, 0, size);
     },
-    async *pieces(entry, pieces) {
+    async piece(entry, { offset, length }) {
       const size = await sizeOf(entry.file, "LLQ-PKG-6");
       if (size !== entry.byte_length) {
         throw new PackageError(`${entry.file} is ${size} bytes long, expected ${entry.byte_length}`, {
           rule: "LLQ-PKG-8",
         });
       }
-      for (const { offset, length } of pieces) yield await directory.read(entry.file, offset, length);
+      return directory.read(entry.file, offset, length);
     },
   };
 }

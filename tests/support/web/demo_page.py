@@ -26,7 +26,7 @@ def opened(browser: Browser, url: str, *, limit: float = ANSWER) -> Iterator[Pag
         page.on("request", lambda request: faults.append(request.url))
         page.goto(url)
         yield page
-    failures = [fault for fault in faults if not fault.startswith(("data:", url))]
+    failures = [fault for fault in faults if not fault.startswith(("data:", url, f"blob:{url}"))]
     if failures:
         raise AssertionError(f"the page failed, or requested another server: {failures}")
 

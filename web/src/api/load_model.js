@@ -2,9 +2,12 @@
 
 import { readExecution } from "../gpu/execution.js";
 import { ExecutorLoader } from "../gpu/executor_loader.js";
+import { PackageCache } from "../net/cache.js";
+import { CacheStore } from "../net/cache_store.js";
 import { HttpSource } from "../net/http_source.js";
 import { Package } from "../net/package.js";
 import { ProgressMeter } from "../net/progress.js";
+import { WorkerPool } from "../net/worker_pool.js";
 import { packageTokenizer } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
@@ -35,6 +38,7 @@ export async function loadModel(url, options) {
 class ModelLoader {
   #settings;
   #meter;
+  #pool = new WorkerPool();
 
   /** @param {LoadSettings} settings */
   constructor(settings) {
@@ -43,12 +47,27 @@ class ModelLoader {
   }
 
   async load() {
+    /** @type {Package | null} */
+    let opened = null;
+    try {
+      opened = await this.#readMetadata();
+      const model = await this.#loadModel(opened);
+      this.#endLater(opened.complete());
+      return model;
+    } catch (error) {
+      this.#endLater(opened?.stored()); // the next load goes on there
+      throw error;
+    }
+  }
+
+  /** @param {Package} opened */
+  async #loadModel(opened) {
     const { choice, contextLength } = this.#settings;
-    const opened = await this.#readMetadata();
     const execution = await this.#readProgram(opened);
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
     const { executor, tokenizer } = await this.#loadParts(opened, executors);
-    const session = new Session(executor, executors.ownsDevices ? () => this.#reload(executors) : null);
+    const reload = () => this.#reload(opened, executors);
+    const session = new Session(executor, executors.ownsDevices ? reload : null);
     try {
       this.#meter.phase("ready");
     } catch (error) {
@@ -59,24 +78,31 @@ class ModelLoader {
   }
 
   async #readMetadata() {
-    const { directory, cache, signal } = this.#settings;
+    const { directory, signal } = this.#settings;
+    signal?.throwIfAborted();
     this.#meter.phase("metadata", "metadata.json");
-    const source = this.#source();
-    const bytes = await source.metadata(signal);
-    const opened = await Package.open({
-      metadata: async () => bytes,
-      pieces: (entry, pieces, stop) => source.pieces(entry, pieces, stop),
-      forget: async (entry, pieces) => source.forget?.(entry, pieces),
-    });
-    await cache?.putMetadata(directory, bytes);
-    return opened;
+    const cache = await this.#cache();
+    const cached = cache && { cache, url: directory };
+    return Package.open(this.#source(), { signal, cached, pool: this.#pool });
+  }
+
+  /** @returns {Promise<PackageCache | null>} */
+  async #cache() {
+    const { cache } = this.#settings;
+    if (typeof cache === "object") return new PackageCache(new CacheStore(cache));
+    return cache ? PackageCache.ofPlatform(this.#pool) : null;
   }
 
   /** @returns {Source} */
   #source() {
-    const { source, directory, cache, fetching } = this.#settings;
+    const { source, directory, fetching } = this.#settings;
     const onNetwork = (/** @type {number} */ bytes) => this.#meter.network(bytes);
-    return source ?? new HttpSource(directory, { cache, onNetwork, ...fetching });
+    return source ?? new HttpSource(directory, { onNetwork, ...fetching });
+  }
+
+  /** Ends the workers after what they still store; the caller does not wait. @param {Promise<void>} [storing] */
+  #endLater(storing = Promise.resolve()) {
+    storing.catch(() => {}).then(() => this.#pool.close());
   }
 
   /** @param {Package} opened */
@@ -112,11 +138,15 @@ class ModelLoader {
     }
   }
 
-  /** Loads an executor on another device, after a loss. @param {ExecutorLoader} executors */
-  async #reload(executors) {
+  /** Loads an executor on another device, after a loss. @param {Package} opened @param {ExecutorLoader} executors */
+  async #reload(opened, executors) {
     this.#meter.expect(0); // as at first: it is known when the device is there
-    const executor = await executors.load();
-    this.#meter.phase("ready");
-    return executor;
+    try {
+      const executor = await executors.load();
+      this.#meter.phase("ready");
+      return executor;
+    } finally {
+      this.#endLater(opened.stored());
+    }
   }
 }

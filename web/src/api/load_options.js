@@ -1,7 +1,6 @@
 /** The options of `loadModel` (spec: Runtime API). */
 
 import { InputError } from "../errors.js";
-import { PackageCache } from "../net/cache.js";
 import { absoluteUrl, optionsOf } from "./options.js";
 
 /** @typedef {import("../net/http_source.js").FetchOptions} FetchOptions */
@@ -25,7 +24,7 @@ import { absoluteUrl, optionsOf } from "./options.js";
  * @property {string} directory address of the package, with a slash at its end
  * @property {AbortSignal | undefined} signal
  * @property {OnProgress | undefined} onProgress
- * @property {PackageCache | null} cache
+ * @property {boolean | CacheStorage} cache
  * @property {import("../gpu/open_device.js").DeviceChoice} choice
  * @property {number | undefined} contextLength
  * @property {FetchOptions | undefined} fetching
@@ -56,7 +55,7 @@ export function loadSettings(url, options) {
     directory: directoryOf(url),
     signal,
     onProgress,
-    cache: cacheOf(cache),
+    cache,
     choice: { ...deviceOf(device), variant },
     contextLength,
     fetching,
@@ -67,7 +66,8 @@ export function loadSettings(url, options) {
 /**
  * Returns the address of a package's directory, a slash at its end.
  *
- * @param {string | URL} url
+ * @param {string | URL} url of the directory, its metadata.json or its .wgsl
+ * @throws {InputError}
  */
 export function directoryOf(url) {
   let address = absoluteUrl(url, "a package");
@@ -76,12 +76,6 @@ export function directoryOf(url) {
   if (/(\/metadata\.json|\.wgsl)$/.test(address.pathname)) address = new URL(".", address);
   if (!address.pathname.endsWith("/")) address.pathname += "/";
   return address.href;
-}
-
-/** @param {boolean | CacheStorage} cache */
-function cacheOf(cache) {
-  if (typeof cache === "object") return new PackageCache(cache);
-  return cache ? PackageCache.ofPlatform() : null;
 }
 
 /** @param {GPUDevice | GPU | undefined} device @returns {{gpu?: GPU, device?: GPUDevice}} */

@@ -94,9 +94,9 @@ export class ExecutorLoader {
     this.#meter.phase("weights", entries[0]?.file);
     return upload(this.#opened, device, program, {
       signal,
-      onBytes: (file, bytes) => {
+      onBytes: (file, bytes, cached) => {
         pipelines.start(); // while more weights are on their way; not before there are any
-        this.#meter.weights(file, bytes);
+        this.#meter.weights(file, bytes, cached);
       },
     });
   }

@@ -1,9 +1,11 @@
 /** The shards of a package in buffers of a device, as they are stored. */
 
+import { measured } from "../package/stages.js";
 import { STORAGE } from "./buffer_usage.js";
 
 /** @typedef {import("../net/package.js").Package} Package */
-/** @typedef {import("../net/package.js").ShardPiece} ShardPiece */
+/** @typedef {import("../net/shard_reader.js").OnBytes} OnBytes */
+/** @typedef {import("../net/shard_reader.js").ShardPiece} ShardPiece */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../package/metadata_types.js").Part} Part */
 /** @typedef {import("./device.js").Device} Device */
@@ -16,17 +18,12 @@ import { STORAGE } from "./buffer_usage.js";
  */
 /** @typedef {Pick<GPUQueue, "writeBuffer" | "submit" | "onSubmittedWorkDone">} UploadQueue */
 /**
- * @callback OnBytes
- * @param {string} file
- * @param {number} bytes that arrived and were checked
- */
-/**
  * @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with
  *   holes
  */
 
-/** Bytes that may be on their way to the device before the CPU waits for it. */
-const MAX_STAGED_BYTES = 64 << 20;
+/** Bytes that go to the device at a time; twice as many may be on their way. */
+const BATCH_BYTES = 32 << 20;
 
 /** The tensor that the CPU needs too: it fills the tables of RoPE. */
 const FREQUENCIES = "rope.inv_freq";
@@ -57,20 +54,15 @@ export function shardsOf(metadata, program) {
 export async function upload(opened, device, program, { signal, onBytes } = {}) {
   const { metadata } = opened;
   const frequencies = new TensorValues(frequenciesOf(metadata));
+  const indices = shardsOf(metadata, program);
   /** @type {GPUBuffer[]} */
   const shards = [];
   try {
-    for (const index of shardsOf(metadata, program)) {
-      const { file, byte_length: size } = metadata.shards[index];
-      shards[index] = await device.scoped(`a buffer of ${size} bytes for ${file}`, () =>
-        device.gpu.createBuffer({ label: `shard ${index}`, size, usage: STORAGE }),
-      );
-      const writer = new BufferWriter(device, shards[index]);
-      for await (const piece of opened.shardPieces(index, signal)) {
-        frequencies.take(index, piece);
-        await writer.write(piece);
-        if (piece.fresh > 0) onBytes?.(file, piece.fresh);
-      }
+    for (const index of indices) shards[index] = await shardBuffer(metadata, index, device); // before any is fetched
+    const writer = new BufferWriter(device);
+    for await (const piece of opened.shardPieces(indices, { signal, onBytes })) {
+      frequencies.take(piece.shard, piece);
+      await measured("upload", () => writer.write(shards[piece.shard], piece));
     }
     device.check();
   } catch (error) {
@@ -80,26 +72,36 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
   return { shards, invFreq: frequencies.values };
 }
 
-/** Writes pieces into a buffer, and waits for the device if it is slower. */
+/** @param {Metadata} metadata @param {number} index of the shard @param {DeviceMemory} device */
+function shardBuffer({ shards }, index, device) {
+  const { file, byte_length: size } = shards[index];
+  return device.scoped(`a buffer of ${size} bytes for ${file}`, () =>
+    device.gpu.createBuffer({ label: `shard ${index}`, size, usage: STORAGE }),
+  );
+}
+
+/** Writes pieces into buffers, and waits for the device if it is slower. */
 class BufferWriter {
   #device;
-  #buffer;
   #staged = 0;
+  /** @type {Promise<unknown>} ends when the device has what was staged before the present batch */
+  #previous = Promise.resolve();
 
-  /** @param {DeviceMemory} device @param {GPUBuffer} buffer */
-  constructor(device, buffer) {
+  /** @param {DeviceMemory} device */
+  constructor(device) {
     this.#device = device;
-    this.#buffer = buffer;
   }
 
-  /** @param {ShardPiece} piece */
-  async write({ offset, bytes }) {
+  /** @param {GPUBuffer} buffer @param {ShardPiece} piece */
+  async write(buffer, { offset, bytes }) {
     const { queue } = this.#device.gpu;
-    queue.writeBuffer(this.#buffer, offset, bytes);
+    queue.writeBuffer(buffer, offset, bytes);
     this.#staged += bytes.length;
-    if (this.#staged < MAX_STAGED_BYTES) return;
+    if (this.#staged < BATCH_BYTES) return;
     queue.submit([]); // lets the driver take what is staged
-    await queue.onSubmittedWorkDone();
+    await this.#previous;
+    this.#previous = queue.onSubmittedWorkDone();
+    this.#previous.catch(() => {}); // a loss is reported by the check
     this.#staged = 0;
     this.#device.check();
   }

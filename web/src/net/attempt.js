@@ -2,10 +2,14 @@
 
 import { NetworkError, PackageError } from "../errors.js";
 
-/** @typedef {{attempts: number, delay: number, stall: number}} RetryOptions delay and stall in ms */
+/**
+ * @typedef {object} RetryOptions
+ * @property {number} attempts how often a request is made that brings nothing
+ * @property {number} delay ms before the second attempt; it doubles
+ * @property {number} stall ms without a byte after which a connection counts as cut
+ * @property {number} maxWait longest time that a server can make a client wait, in ms
+ */
 
-/** Longest time that a server can make a client wait, in ms. */
-const MAX_WAIT = 60_000;
 /** Codes of errors that another attempt cannot change. */
 const PERMANENT = ["html", "redirect", "range"];
 
@@ -60,12 +64,18 @@ export class Attempt {
  * @returns {Promise<void>}
  * @throws {NetworkError | PackageError}
  */
-export async function retried(url, { attempts, delay, stall }, signal, action, ongoing = () => null) {
+export async function retried(
+  url,
+  { attempts, delay, stall, maxWait },
+  signal,
+  action,
+  ongoing = () => null,
+) {
   /** @type {unknown} */
   let cause;
   for (let tries = 0; tries < attempts; ) {
     signal?.throwIfAborted();
-    if (tries > 0) await pause(Math.max(delay * 2 ** (tries - 1), waitOf(cause)), signal);
+    if (tries > 0) await pause(Math.max(delay * 2 ** (tries - 1), Math.min(maxWait, waitOf(cause))), signal);
     const attempt = ongoing() ?? new Attempt(signal, stall);
     try {
       const outcome = await action(attempt);
@@ -99,7 +109,7 @@ function isPassing({ status, code }) {
 function waitOf(error) {
   const cause = error instanceof NetworkError ? error.cause : undefined;
   if (typeof cause !== "object" || cause === null || !("retryAfter" in cause)) return 0;
-  return Math.min(MAX_WAIT, Number(cause.retryAfter));
+  return Number(cause.retryAfter);
 }
 
 /** @param {number} ms @param {AbortSignal} [signal] */

@@ -1,52 +1,89 @@
 /**
- * Pieces of files that were loaded, in the platform's Cache storage.
+ * Packages that were loaded, in a store of the platform.
  *
- * They are stored by the hash of their file. Therefore a package that changes at its address is never mixed
- * up with its
- * older state. What comes from the cache is checked like what comes from the network.
+ * Pieces of files are stored by the hash of their file. Therefore a package that changes at its address is never
+ * mixed up with its older state. What comes from the cache is checked like what comes from the network.
  */
 
-/** @typedef {Uint8Array<ArrayBuffer>} Bytes */
+import { measured } from "../package/stages.js";
+import { CacheStore } from "./cache_store.js";
+import { FileStore } from "./file_store.js";
+
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
+/** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
-/** @typedef {Pick<CacheStorage, "open" | "delete">} Storage */
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./store.js").StoredBytes} StoredBytes */
+/** @typedef {import("./store.js").WantedFile} WantedFile */
+/** @typedef {import("./store.js").Written} Written */
 
-const NAME = "webgpu-llama4-1";
-const ORIGIN = "https://webgpu-llama4.invalid"; // keys have to be addresses; nothing is ever fetched from it
+const METADATA = "metadata";
 
-/** The packages in a storage. */
+/** The packages in a store. */
 export class PackageCache {
-  /** @param {Storage} storage */
-  constructor(storage) {
-    this.storage = storage;
+  #store;
+  /** @type {Promise<boolean> | null} whether room was made, null where it was not tried */
+  #roomMade = null;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.#store = store;
     /** @type {unknown} why nothing more is stored, such as a lack of room; null while there is no failure */
     this.failure = null;
   }
 
-  /** Returns the cache of this platform, null where there is none, as on pages from plain http:. */
-  static ofPlatform() {
-    return globalThis.caches === undefined ? null : new PackageCache(globalThis.caches);
+  /**
+   * Returns the cache of this platform in its faster store, null where there is none.
+   *
+   * @param {import("./worker_pool.js").WorkerPool} pool that reads and writes
+   */
+  static async ofPlatform(pool) {
+    const store = (await FileStore.ofPlatform(pool).catch(() => null)) ?? CacheStore.ofPlatform();
+    return store === null ? null : new PackageCache(store);
   }
 
   /** @param {string} url of the package's directory @returns {Promise<Bytes | null>} */
-  metadata(url) {
-    return this.#get(`${ORIGIN}/metadata?${from(url)}`);
+  async metadata(url) {
+    const { present, bytes } = await this.#read(url, [{ name: METADATA, bytes: null }]);
+    return present[0] ? bytes : null;
   }
 
   /** @param {string} url @param {Bytes} bytes of a metadata.json that was checked */
   putMetadata(url, bytes) {
-    return this.#put(`${ORIGIN}/metadata?${from(url)}`, bytes);
+    return this.#write(url, METADATA, bytes);
   }
 
-  /** @param {string} url @param {FileEntry} entry @param {Piece} piece @returns {Promise<Bytes | null>} */
-  async piece(url, entry, piece) {
-    const bytes = await this.#get(key(url, entry, piece));
-    return bytes?.length === piece.length ? bytes : null;
+  /**
+   * Returns the bytes of pieces that follow each other, and which of them were stored.
+   *
+   * @param {string} url
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @returns {Promise<StoredBytes>}
+   */
+  pieces(url, entry, pieces) {
+    return this.#read(
+      url,
+      pieces.map((piece) => ({ name: nameOf(entry, piece), bytes: piece.length })),
+    );
   }
 
-  /** @param {string} url @param {FileEntry} entry @param {Piece} piece @param {Bytes} bytes */
-  putPiece(url, entry, piece, bytes) {
-    return this.#put(key(url, entry, piece), bytes);
+  /**
+   * Stores a piece. Where there is no room, other states of the package make room first.
+   *
+   * @param {string} url
+   * @param {FileEntry} entry
+   * @param {Piece} piece
+   * @param {Bytes} bytes which are taken over
+   * @param {Metadata} metadata of the package's present state
+   */
+  async putPiece(url, entry, piece, bytes, metadata) {
+    const name = nameOf(entry, piece);
+    const { failure, bytes: unwritten } = await this.#write(url, name, bytes);
+    if (!isFull(failure)) return;
+    this.#roomMade ??= this.#makeRoom(url, metadata);
+    if (await this.#roomMade) await this.#write(url, name, unwritten);
   }
 
   /**
@@ -57,73 +94,90 @@ export class PackageCache {
    * @param {Piece[]} pieces
    */
   async drop(url, entry, pieces) {
-    const cache = await this.#open();
-    await Promise.all(pieces.map((piece) => cache?.delete(key(url, entry, piece))));
+    const names = pieces.map((piece) => nameOf(entry, piece));
+    await this.#store.remove(url, names).catch(() => {});
+  }
+
+  /**
+   * Drops what belongs to other states of a package.
+   *
+   * @param {string} url
+   * @param {Metadata} metadata of its present state
+   * @returns {Promise<boolean>} whether there was anything
+   */
+  async dropOthers(url, { shards, tokenizer, module, program }) {
+    const hashes = new Set([...shards, tokenizer, module, program].map((entry) => entry?.sha256));
+    const files = (await this.#store.packages()).get(url) ?? [];
+    const others = files
+      .map(({ name }) => name)
+      .filter((name) => name !== METADATA && !hashes.has(hashOf(name)));
+    await this.#store.remove(url, others);
+    return others.length > 0;
   }
 
   /** @returns {Promise<{url: string, bytes: number}[]>} the packages with their sizes */
   async list() {
-    const cache = await this.#open();
-    /** @type {Map<string, number>} */
-    const sizes = new Map();
-    for (const request of (await cache?.keys()) ?? []) {
-      const url = new URL(request.url).searchParams.get("from") ?? "";
-      const response = await cache?.match(request);
-      sizes.set(url, (sizes.get(url) ?? 0) + Number(response?.headers.get("content-length") ?? 0));
-    }
-    return Array.from(sizes, ([url, bytes]) => ({ url, bytes }));
+    const packages = await this.#store.packages();
+    return Array.from(packages, ([url, files]) => ({
+      url,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    }));
   }
 
   /** Deletes a package, or all of them. @param {string} [url] */
-  async clear(url) {
-    if (url === undefined) {
-      await this.storage.delete(NAME);
-      return;
-    }
-    const cache = await this.#open();
-    for (const request of (await cache?.keys()) ?? []) {
-      if (new URL(request.url).searchParams.get("from") === url) await cache?.delete(request);
-    }
+  clear(url) {
+    return this.#store.clear(url);
   }
 
-  /** @returns {Promise<Cache | null>} */
-  async #open() {
+  /**
+   * Makes room where none is left. Metadata of another state is of no use without its files.
+   *
+   * @param {string} url
+   * @param {Metadata} metadata
+   * @returns {Promise<boolean>} whether any room was made
+   */
+  async #makeRoom(url, metadata) {
     try {
-      return await this.storage.open(NAME);
-    } catch (failure) {
-      this.failure = failure; // private windows refuse
-      return null;
-    }
-  }
-
-  /** @param {string} address @returns {Promise<Bytes | null>} */
-  async #get(address) {
-    try {
-      const response = await (await this.#open())?.match(address);
-      return response === undefined ? null : new Uint8Array(await response.arrayBuffer());
+      if (!(await this.dropOthers(url, metadata))) return false;
+      await this.#store.remove(url, [METADATA]);
     } catch {
-      return null;
+      return false;
     }
+    this.failure = null;
+    return true;
   }
 
-  /** @param {string} address @param {Bytes} bytes */
-  async #put(address, bytes) {
-    if (this.failure !== null) return;
+  /** @param {string} url @param {WantedFile[]} files @returns {Promise<StoredBytes>} */
+  async #read(url, files) {
     try {
-      const headers = { "content-length": String(bytes.length), "content-type": "application/octet-stream" };
-      await (await this.#open())?.put(address, new Response(bytes, { headers }));
-    } catch (failure) {
-      this.failure = failure; // no room: what is there stays, and loading goes on
+      return await measured("cache read", () => this.#store.read(url, files));
+    } catch {
+      const length = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+      return { present: files.map(() => false), bytes: new Uint8Array(length) };
     }
+  }
+
+  /** @param {string} url @param {string} name @param {Bytes} bytes @returns {Promise<Written>} */
+  async #write(url, name, bytes) {
+    if (this.failure !== null) return { failure: this.failure, bytes };
+    const writing = measured("cache write", () => this.#store.write(url, name, bytes));
+    const written = await writing.catch((failure) => ({ failure, bytes }));
+    this.failure ??= written.failure; // no room: what is there stays, and loading goes on
+    return written;
   }
 }
 
-/** @param {string} url @param {FileEntry} entry @param {Piece} piece */
-function key(url, entry, { offset, length }) {
-  return `${ORIGIN}/${entry.sha256}/${offset}-${length}?${from(url)}`;
+/** @param {FileEntry} entry @param {Piece} piece */
+function nameOf(entry, { offset, length }) {
+  return `${entry.sha256}/${offset}-${length}`;
 }
 
-/** @param {string} url */
-function from(url) {
-  return new URLSearchParams({ from: url }).toString();
+/** @param {string} name of a piece */
+function hashOf(name) {
+  return name.slice(0, name.indexOf("/"));
+}
+
+/** @param {unknown} failure whether it is a lack of room */
+function isFull(failure) {
+  return failure instanceof DOMException && failure.name === "QuotaExceededError";
 }

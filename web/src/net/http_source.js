@@ -15,24 +15,26 @@ import {
   webPage,
   wrongLength,
 } from "./http_response.js";
+import { Slots } from "./slots.js";
 
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("./attempt.js").Attempt} Attempt */
-/** @typedef {import("./cache.js").PackageCache} PackageCache */
+/** @typedef {import("./attempt.js").RetryOptions} RetryOptions */
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
 /**
- * @typedef {object} FetchOptions
- * @property {PackageCache | null} [cache] where pieces are stored
- * @property {(bytes: number) => void} [onNetwork] called with numbers of bytes as they come from the network
- * @property {number} [parallel] requests at a time; that many pieces are in memory
- * @property {number} [attempts] how often a request is made that brings nothing
- * @property {number} [delay] ms before the second attempt; it doubles
- * @property {number} [stall] ms without a byte after which a connection counts as cut
+ * @typedef {object} RequestOptions
+ * @property {(bytes: number) => void} onNetwork called with numbers of bytes as they come from the network
+ * @property {number} parallel requests at a time
  */
+/** @typedef {Partial<RequestOptions & RetryOptions>} FetchOptions */
 /**
- * @typedef {{ranges: boolean | null}} ServerState whether the server supports ranges, null while it is
- *   unknown
+ * @typedef {object} ServedFile what is known of a file on its server
+ * @property {FileEntry} entry
+ * @property {boolean | null} ranges whether the server supports ranges, null while it is unknown
+ * @property {Promise<unknown> | null} first the request that shows it, null before it is made
+ * @property {FileStream | null} stream a response with the whole file, for servers that do not
+ * @property {Promise<unknown>} turn ends when the stream is free
  */
 /**
  * @typedef {{piece: Piece, bytes: Bytes, end: number}} PieceState end: the number of bytes of the piece that
@@ -42,40 +44,47 @@ import {
 const LESS_THAN = 0x3c;
 
 /** @type {Required<FetchOptions>} */
-const DEFAULTS = { cache: null, onNetwork: () => {}, parallel: 4, attempts: 5, delay: 250, stall: 30_000 };
+const DEFAULTS = {
+  onNetwork: () => {},
+  parallel: 4,
+  attempts: 5,
+  delay: 250,
+  stall: 30_000,
+  maxWait: 60_000,
+};
 
 /** The files of a package under an address that ends with a slash. */
 export class HttpSource {
   #options;
+  #requests;
+  /** @type {Map<string, ServedFile>} */
+  #files = new Map();
+  /** Whether the server has sent a range of some file. */
+  #sendsRanges = false;
 
   /** @param {string} url @param {FetchOptions} [options] */
   constructor(url, options = {}) {
     this.url = url;
     this.#options = { ...DEFAULTS, ...options };
+    this.#requests = new Slots(this.#options.parallel);
   }
 
   /**
-   * Returns metadata.json, from the cache where there is no network.
+   * Returns metadata.json.
    *
    * @param {AbortSignal} [signal]
+   * @param {Partial<RetryOptions>} [retries]
    * @returns {Promise<Bytes>}
    */
-  async metadata(signal) {
+  async metadata(signal, retries) {
     const url = this.url + METADATA_NAME;
     /** @type {Bytes} */
     let bytes = new Uint8Array(0);
-    try {
-      await retried(url, this.#options, signal, async (attempt) => {
-        bytes = await this.#fetchMetadata(url, attempt);
-        return "done";
-      });
-      return bytes;
-    } catch (error) {
-      const offline = error instanceof NetworkError && error.status === null;
-      const stored = offline ? await this.#options.cache?.metadata(this.url) : null;
-      if (!stored) throw error;
-      return stored;
-    }
+    await retried(url, { ...this.#options, ...retries }, signal, async (attempt) => {
+      bytes = await this.#fetchMetadata(url, attempt);
+      return "done";
+    });
+    return bytes;
   }
 
   /** @param {string} url @param {Attempt} attempt */
@@ -93,87 +102,66 @@ export class HttpSource {
   }
 
   /**
-   * Yields pieces of a file.
-   *
-   * @param {FileEntry} entry
-   * @param {Piece[]} pieces
-   * @param {AbortSignal} [signal]
-   * @returns {AsyncGenerator<Bytes, void, void>}
-   */
-  async *pieces(entry, pieces, signal) {
-    const stop = new AbortController();
-    const joined = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    /** @type {ServerState} */
-    const server = { ranges: null };
-    /** @type {Promise<Bytes>[]} */
-    const flight = [];
-    let requested = 0;
-    try {
-      for (let yielded = 0; yielded < pieces.length; yielded++) {
-        // the first alone: it shows whether the server supports ranges
-        const ahead = server.ranges === null && yielded === 0 ? 1 : this.#options.parallel;
-        for (; requested < pieces.length && flight.length < ahead && server.ranges !== false; requested++) {
-          const bytes = this.#piece(entry, pieces[requested], joined, server);
-          bytes.catch(() => {}); // its error is thrown where it is awaited
-          flight.push(bytes);
-        }
-        const next = flight.shift();
-        if (next === undefined) {
-          yield* this.#stream(entry, pieces.slice(yielded), joined);
-          return;
-        }
-        yield await next;
-      }
-    } finally {
-      stop.abort();
-    }
-  }
-
-  /** Drops pieces from the cache. @param {FileEntry} entry @param {Piece[]} pieces */
-  async forget(entry, pieces) {
-    await this.#options.cache?.drop(this.url, entry, pieces);
-  }
-
-  /**
-   * Returns one piece, from the cache or by requests for what is missing of it.
+   * Returns a piece of a file, by as many requests as it takes.
    *
    * @param {FileEntry} entry
    * @param {Piece} piece
-   * @param {AbortSignal} signal
-   * @param {ServerState} server
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Bytes>}
    */
-  async #piece(entry, piece, signal, server) {
-    const { cache } = this.#options;
-    const stored = await cache?.piece(this.url, entry, piece);
-    if (stored) return stored;
-    const state = { piece, bytes: new Uint8Array(piece.length), end: 0 };
-    await retried(this.url + entry.file, this.#options, signal, (attempt) =>
-      this.#continue(entry, state, attempt, server),
+  piece(entry, piece, signal) {
+    return this.#requests.use(async () => {
+      signal?.throwIfAborted();
+      const file = this.#file(entry);
+      const state = { piece, bytes: new Uint8Array(piece.length), end: 0 };
+      if (file.first === null) {
+        const fetching = this.#byRanges(file, state, signal);
+        file.first = fetching.catch(() => {}); // it is thrown here
+        await fetching;
+      } else {
+        await file.first; // those who wait go on in their order
+        await (file.ranges === false ? this.#fromStream : this.#byRanges).call(this, file, state, signal);
+      }
+      return state.bytes;
+    });
+  }
+
+  /** @param {FileEntry} entry @returns {ServedFile} */
+  #file(entry) {
+    let file = this.#files.get(entry.file);
+    if (file === undefined) {
+      const first = this.#sendsRanges ? Promise.resolve() : null;
+      file = { entry, ranges: null, first, stream: null, turn: Promise.resolve() };
+      this.#files.set(entry.file, file);
+    }
+    return file;
+  }
+
+  /** @param {ServedFile} file @param {PieceState} state @param {AbortSignal} [signal] */
+  #byRanges(file, state, signal) {
+    return retried(this.url + file.entry.file, this.#options, signal, (attempt) =>
+      this.#continue(file, state, attempt),
     );
-    await cache?.putPiece(this.url, entry, piece, state.bytes);
-    return state.bytes;
   }
 
   /**
    * Makes one request for what is missing of a piece.
    *
-   * @param {FileEntry} entry
+   * @param {ServedFile} file
    * @param {PieceState} state
    * @param {Attempt} attempt
-   * @param {ServerState} server
    * @returns {Promise<import("./attempt.js").Outcome>}
    */
-  async #continue(entry, state, attempt, server) {
+  async #continue(file, state, attempt) {
     const { bytes, end: begin } = state;
-    const { response, skip } = await this.#respond(entry, state, attempt, server);
+    const { response, skip } = await this.#respond(file, state, attempt);
     const { filled, skipped } = await fill(
       response,
       attempt,
       { bytes, begin, skip },
       this.#options.onNetwork,
     );
-    if (!skipped && filled === 0) throw wrongLength(entry, "less");
+    if (!skipped && filled === 0) throw wrongLength(file.entry, "less");
     state.end += filled;
     if (state.end === bytes.length) return "done";
     return filled > 0 ? "partial" : "nothing";
@@ -182,13 +170,13 @@ export class HttpSource {
   /**
    * Returns a response that holds what is missing of a piece after some bytes to skip.
    *
-   * @param {FileEntry} entry
+   * @param {ServedFile} file
    * @param {PieceState} state
    * @param {Attempt} attempt
-   * @param {ServerState} server
    * @returns {Promise<{response: Response, skip: number}>}
    */
-  async #respond(entry, { piece, end }, { signal }, server) {
+  async #respond(file, { piece, end }, { signal }) {
+    const { entry } = file;
     const url = this.url + entry.file;
     const begin = piece.offset + end;
     const whole = begin === 0 && piece.length === entry.byte_length;
@@ -197,17 +185,18 @@ export class HttpSource {
     if (response.status === 416) throw wrongLength(entry, "less");
     checkStatus(response, url);
     if (response.status !== 206) {
-      if (!whole) server.ranges = false;
+      if (!whole) file.ranges = false;
       checkLength(response, entry);
       return { response, skip: begin };
     }
     if (!isEncoded(response)) {
       checkRange(response, begin, entry);
-      server.ranges ??= true;
+      file.ranges ??= true;
+      this.#sendsRanges = true;
       return { response, skip: 0 };
     }
     // a range of compressed bytes is of no use; without a range the platform decompresses
-    server.ranges = false;
+    file.ranges = false;
     response.body?.cancel().catch(() => {});
     const plain = await request(url, { signal, cache: "no-store" });
     checkStatus(plain, url);
@@ -215,46 +204,56 @@ export class HttpSource {
   }
 
   /**
-   * Yields pieces out of one response with the whole file, for servers that do not support ranges. After a
-   * cut there is
-   * another response, and what had come is skipped.
+   * Takes a piece out of one response with the whole file, for servers that do not support ranges. After a cut
+   * there is another response, and what had come is skipped.
    *
-   * @param {FileEntry} entry
-   * @param {Piece[]} pieces
-   * @param {AbortSignal} signal
-   * @returns {AsyncGenerator<Bytes, void, void>}
+   * @param {ServedFile} file
+   * @param {PieceState} state
+   * @param {AbortSignal} [signal]
    */
-  async *#stream(entry, pieces, signal) {
-    const { cache, onNetwork } = this.#options;
-    const url = this.url + entry.file;
-    /** @type {{stream: FileStream | null}} */
-    const open = { stream: null };
-    for (const piece of pieces) {
-      const stored = await cache?.piece(this.url, entry, piece);
-      if (stored) {
-        yield stored;
-        continue;
-      }
-      const state = { piece, bytes: new Uint8Array(piece.length), end: 0 };
-      const action = async (/** @type {Attempt} */ attempt) => {
-        if (open.stream === null) {
-          const response = await request(url, { signal: attempt.signal, cache: "no-store" });
-          checkStatus(response, url);
-          checkLength(response, entry);
-          open.stream = new FileStream(response, attempt, onNetwork);
-        }
-        const { stream } = open;
-        open.stream = null; // unless the piece is filled
-        const outcome = await fillFrom(stream, entry, state);
-        if (outcome === "done") open.stream = stream;
-        return outcome;
-      };
-      await retried(url, this.#options, signal, action, () => open.stream?.attempt ?? null);
-      await cache?.putPiece(this.url, entry, piece, state.bytes);
-      yield state.bytes;
-    }
-    open.stream?.attempt.end();
+  #fromStream(file, state, signal) {
+    const turn = file.turn.then(() => {
+      if (file.stream !== null && file.stream.offset > state.piece.offset) endStream(file);
+      return retried(
+        this.url + file.entry.file,
+        this.#options,
+        signal,
+        (attempt) => this.#continueStream(file, state, attempt),
+        () => file.stream?.attempt ?? null,
+      );
+    });
+    file.turn = turn.catch(() => {});
+    return turn;
   }
+
+  /**
+   * @param {ServedFile} file
+   * @param {PieceState} state
+   * @param {Attempt} attempt
+   * @returns {Promise<import("./attempt.js").Outcome>}
+   */
+  async #continueStream(file, state, attempt) {
+    const stream = file.stream ?? (await this.#openStream(file, attempt));
+    file.stream = null; // unless the piece is filled
+    const outcome = await fillFrom(stream, file.entry, state);
+    if (outcome === "done" && stream.offset < file.entry.byte_length) file.stream = stream;
+    return outcome;
+  }
+
+  /** @param {ServedFile} file @param {Attempt} attempt */
+  async #openStream({ entry }, attempt) {
+    const url = this.url + entry.file;
+    const response = await request(url, { signal: attempt.signal, cache: "no-store" });
+    checkStatus(response, url);
+    checkLength(response, entry);
+    return new FileStream(response, attempt, this.#options.onNetwork);
+  }
+}
+
+/** Frees the connection of a stream. @param {ServedFile} file */
+function endStream(file) {
+  file.stream?.attempt.end();
+  file.stream = null;
 }
 
 /**

@@ -30,7 +30,6 @@ export class ProgressMeter {
     secondsLeft: null,
     cached: false,
   };
-  #bytesFromNetwork = 0;
 
   /** @param {OnProgress} [report] */
   constructor(report = () => {}) {
@@ -45,22 +44,19 @@ export class ProgressMeter {
 
   /** @param {number} bytes of all weights */
   expect(bytes) {
-    this.#now = { ...this.#now, loaded: 0, total: bytes };
+    this.#now = { ...this.#now, loaded: 0, total: bytes, cached: false };
   }
 
   /** @param {number} bytes that came from the network */
   network(bytes) {
-    this.#bytesFromNetwork += bytes;
     this.#arrivals.push({ at: performance.now(), bytes });
   }
 
-  /** @param {string} file @param {number} bytes of weights that were checked */
-  weights(file, bytes) {
+  /** @param {string} file @param {number} bytes of weights that came @param {boolean} cached whether they were stored */
+  weights(file, bytes, cached) {
     const loaded = this.#now.loaded + bytes;
     const bytesPerSecond = this.#speed();
     const secondsLeft = bytesPerSecond > 0 ? (this.#now.total - loaded) / bytesPerSecond : null;
-    const cached = this.#bytesFromNetwork === 0;
-    this.#bytesFromNetwork = 0;
     this.#now = { ...this.#now, phase: "weights", file, loaded, bytesPerSecond, secondsLeft, cached };
     this.#report(this.#now);
   }

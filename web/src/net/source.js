@@ -5,21 +5,20 @@
 /** @typedef {{offset: number, length: number}} Piece bytes of a file */
 /**
  * @typedef {object} Source
- * @property {(signal?: AbortSignal) => Promise<Bytes>} metadata reads metadata.json
- * @property {(entry: FileEntry, pieces: Piece[], signal?: AbortSignal) => AsyncIterable<Bytes>} pieces yields
- *   pieces of
- *   a file, each whole, in their order
- * @property {(entry: FileEntry, pieces: Piece[]) => Promise<void>} [forget] drops stored pieces of a damaged
- *   file
+ * @property {(signal?: AbortSignal, retries?: Partial<import("./attempt.js").RetryOptions>) => Promise<Bytes>}
+ *   metadata reads metadata.json
+ * @property {(entry: FileEntry, piece: Piece, signal?: AbortSignal) => Promise<Bytes>} piece reads a piece of a
+ *   file; the bytes are the caller's from then on. Pieces of a file are asked for in their order, several at a
+ *   time.
  */
 
-/** Length of the pieces in which files come, in bytes. */
+/** Maximum length of the pieces in which files come, in bytes. */
 export const PIECE_BYTES = 8 << 20;
 
-/** @param {number} length @returns {Piece[]} the pieces of a file of this length */
-export function piecesOf(length) {
+/** @param {Piece} piece @returns {Piece[]} it in pieces of limited length */
+export function piecesOf({ offset, length }) {
   return Array.from({ length: Math.ceil(length / PIECE_BYTES) }, (_, index) => ({
-    offset: index * PIECE_BYTES,
+    offset: offset + index * PIECE_BYTES,
     length: Math.min(PIECE_BYTES, length - index * PIECE_BYTES),
   }));
 }

@@ -5,10 +5,11 @@
 
 import { BLOCK, BLOCK_BYTES, isInt4, rowsCols, SLOT_BYTES, sections } from "./layout.js";
 import { Sha256, sha256 } from "./sha256.js";
+import { measured } from "./stages.js";
 
 /** @typedef {import("./findings.js").Finding} Finding */
 /** @typedef {import("./metadata_types.js").Part} Part */
-/** @typedef {import("./metadata_types.js").TensorEntry} TensorEntry */
+/** @typedef {Pick<import("./metadata_types.js").TensorEntry, "name" | "dtype" | "shape">} CheckedTensor */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 
 /**
@@ -35,7 +36,7 @@ export class PartCheck {
   #ofModel;
 
   /**
-   * @param {TensorEntry} tensor
+   * @param {CheckedTensor} tensor
    * @param {Part} part
    * @param {boolean} ofModel whether the package has a model: then `rope.inv_freq` holds frequencies
    */
@@ -62,7 +63,7 @@ export class PartCheck {
     const done = this.#at === this.part.byte_length;
     if (isInt4(this.tensor.dtype)) this.#int4(bytes, begin);
     else this.#raw(bytes, begin);
-    const digest = await this.#digest(bytes, begin, done);
+    const digest = await measured("hash", () => this.#digest(bytes, begin, done));
     if (digest !== null && digest !== this.part.sha256) {
       this.#find("LLQ-HASH-1", `its SHA-256 is ${digest}, expected ${this.part.sha256}`);
     }

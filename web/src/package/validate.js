@@ -8,6 +8,7 @@ import { checkModuleSize, readModule } from "./module.js";
 import { checkProgramSize, parseProgram } from "./program_file.js";
 import { Sha256 } from "./sha256.js";
 import { ShardCheck } from "./shard_check.js";
+import { shardElements } from "./shard_elements.js";
 
 /** @typedef {import("./findings.js").Finding} Finding */
 /** @typedef {import("./findings.js").Findings} Findings */
@@ -55,7 +56,7 @@ async function checkedMetadata(directory) {
   /** @type {Finding[]} */
   const findings = [];
   for (const [index, entry] of metadata.shards.entries()) {
-    findings.push(...(await contents(directory, entry, new ShardCheck(metadata, index))));
+    findings.push(...(await contents(directory, entry, new ShardCheck(shardElements(metadata, index)))));
   }
   for (const entry of [metadata.tokenizer, metadata.module, metadata.program]) {
     if (entry !== undefined) findings.push(...(await contents(directory, entry, null)));
@@ -118,7 +119,7 @@ async function contents(directory, entry, check) {
     const bytes = await directory.read(entry.file, begin, Math.min(CHUNK_BYTES, entry.byte_length - begin));
     hash.update(bytes);
     if (check === null) continue;
-    for await (const element of check.take(bytes, begin)) findings.push(...element.findings);
+    for (const report of await check.take(bytes)) findings.push(...report.findings);
   }
   const digest = hash.digest();
   if (digest !== entry.sha256) {

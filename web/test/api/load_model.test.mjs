@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { loadModel } from "../../src/api/load_model.js";
 import { disguised } from "../support/disguise.mjs";
+import { memoryStorage } from "../support/memory_storage.mjs";
 import { fileOf, packageFiles } from "../support/packages.mjs";
 import { milliseconds } from "../support/timeouts.mjs";
 
@@ -55,11 +56,9 @@ function source(gate) {
   const last = metadata.shards[metadata.shards.length - 1].file;
   return {
     metadata: async () => fileOf(files, "metadata.json"),
-    async *pieces(entry, pieces) {
-      for (const { offset, length } of pieces) {
-        if (entry.file === last && offset + length === entry.byte_length) await gate;
-        yield fileOf(files, entry.file).slice(offset, offset + length);
-      }
+    async piece(entry, { offset, length }) {
+      if (entry.file === last && offset + length === entry.byte_length) await gate;
+      return fileOf(files, entry.file).slice(offset, offset + length);
     },
   };
 }
@@ -96,4 +95,43 @@ test("all kernels compile before the last weights come", { timeout: milliseconds
   assert.deepEqual(compiled.sort(), entryPoints);
   assert.equal(arrived, true);
   model.dispose();
+});
+
+/** Waits until a load has stored the metadata, which come last. @param {CacheStorage} storage */
+async function isComplete(storage) {
+  for (;;) {
+    const requests = await (await storage.open("")).keys();
+    if (requests.some(({ url }) => url.includes("/metadata?"))) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("progress reports what was stored as cached, and nothing else", {
+  timeout: milliseconds(60),
+}, async () => {
+  const cache = memoryStorage();
+  const load = async (/** @type {CacheStorage | false} */ storage) => {
+    /** @type {boolean[]} */
+    const cached = [];
+    const model = await loadModel("http://package.invalid/", {
+      device: idleDevice(() => {}),
+      source: source(Promise.resolve()),
+      cache: storage,
+      onProgress: (progress) => {
+        if (progress.phase === "weights" && progress.loaded > 0) cached.push(progress.cached);
+      },
+    });
+    model.dispose();
+    if (storage) await isComplete(storage);
+    return cached;
+  };
+  for (const [storage, expected] of /** @type {const} */ ([
+    [false, false],
+    [cache, false],
+    [cache, true],
+    [false, false],
+  ])) {
+    const cached = await load(storage);
+    assert.ok(cached.length > 3 && cached.every((each) => each === expected), String(cached));
+  }
 });

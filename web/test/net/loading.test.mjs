@@ -6,6 +6,7 @@ import { NetworkError, PackageError } from "../../src/errors.js";
 import { toProgram } from "../../src/gpu/program.js";
 import { upload } from "../../src/gpu/upload.js";
 import { PackageCache } from "../../src/net/cache.js";
+import { CacheStore } from "../../src/net/cache_store.js";
 import { HttpSource } from "../../src/net/http_source.js";
 import { Package } from "../../src/net/package.js";
 import { parseProgram } from "../../src/package/program_file.js";
@@ -31,18 +32,31 @@ async function served(deviationOf, contents = files) {
   return server;
 }
 
+/** @typedef {import("../../src/net/http_source.js").FetchOptions & {cache?: PackageCache}} Options */
+
+/** @param {string} url @param {Options} [options] */
+function openAt(url, { cache, ...fetching } = {}) {
+  const cached = cache === undefined ? null : { cache, url };
+  return Package.open(new HttpSource(url, { ...FAST, ...fetching }), { cached });
+}
+
 /**
  * Loads all shards of the package, and compares what arrived.
  *
  * @param {string} url
- * @param {import("../../src/net/http_source.js").FetchOptions} [options]
- * @param {import("../../src/gpu/upload.js").OnBytes} [onBytes]
+ * @param {Options} [options]
+ * @param {import("../../src/net/shard_reader.js").OnBytes} [onBytes]
  */
 async function load(url, options = {}, onBytes = undefined) {
   const device = memoryDevice();
-  const opened = await Package.open(new HttpSource(url, { ...FAST, ...options }));
+  const opened = await openAt(url, options);
   const program = await programOf(opened);
-  await upload(opened, device, program, { onBytes });
+  try {
+    await upload(opened, device, program, { onBytes });
+    await opened.complete();
+  } finally {
+    await opened.stored();
+  }
   for (const [index, { file }] of opened.metadata.shards.entries()) {
     assert.deepEqual(device.buffers[index].data, files.get(file), file);
   }
@@ -216,7 +230,7 @@ test("a range from elsewhere: NetworkError range", async () => {
 test("aborting ends the download with the reason, and frees the buffers", async () => {
   const { url } = await served();
   const device = memoryDevice();
-  const opened = await Package.open(new HttpSource(url, FAST));
+  const opened = await openAt(url);
   const program = await programOf(opened);
   const stop = new AbortController();
   const loading = upload(opened, device, program, { signal: stop.signal, onBytes: () => stop.abort() });
@@ -226,9 +240,8 @@ test("aborting ends the download with the reason, and frees the buffers", async 
 
 test("what was loaded is kept: the second load asks for no shard, offline it works too", async () => {
   const server = await served();
-  const cache = new PackageCache(memoryStorage());
+  const cache = new PackageCache(new CacheStore(memoryStorage()));
   const { opened } = await load(server.url, { cache });
-  await cache.putMetadata(server.url, fileOf(files, "metadata.json"));
   const before = server.requests.length;
   await load(server.url, { cache });
   assert.deepEqual(
@@ -248,7 +261,7 @@ test("what was loaded is kept: the second load asks for no shard, offline it wor
 test("a load that was cut off for good goes on where it ended", async () => {
   const [name] = [...files.keys()].filter(isShard);
   let broken = true;
-  const cache = new PackageCache(memoryStorage());
+  const cache = new PackageCache(new CacheStore(memoryStorage()));
   const server = await served((request) => {
     const start = Number(/=(\d+)/.exec(request.headers.range ?? "")?.[1] ?? 0);
     return { status: broken && start >= 16 << 20 ? 403 : undefined };
@@ -266,7 +279,7 @@ test("a load that was cut off for good goes on where it ended", async () => {
 test("bytes damaged in the cache are dropped and fetched", async () => {
   const server = await served();
   const storage = memoryStorage();
-  const cache = new PackageCache(storage);
+  const cache = new PackageCache(new CacheStore(storage));
   await load(server.url, { cache });
   storage.damage((address) => address.includes("/0-"));
   await load(server.url, { cache });
@@ -274,7 +287,7 @@ test("bytes damaged in the cache are dropped and fetched", async () => {
 
 test("a cache without room does not stop loading", async () => {
   const server = await served();
-  const cache = new PackageCache(memoryStorage(1 << 20));
+  const cache = new PackageCache(new CacheStore(memoryStorage(1 << 20)));
   await load(server.url, { cache });
   assert.ok(cache.failure instanceof DOMException);
   assert.equal(cache.failure.name, "QuotaExceededError");

@@ -18,16 +18,20 @@ export function memoryStorage(room = Infinity) {
     async put(/** @type {RequestInfo} */ request, /** @type {Response} */ response) {
       const bytes = new Uint8Array(await response.arrayBuffer());
       if (size + bytes.length > room) throw new DOMException("no room", "QuotaExceededError");
-      size += bytes.length;
+      size += bytes.length - (entries.get(addressOf(request))?.bytes.length ?? 0);
       entries.set(addressOf(request), { bytes, headers: { "content-length": String(bytes.length) } });
     },
-    delete: async (/** @type {RequestInfo} */ request) => entries.delete(addressOf(request)),
+    async delete(/** @type {RequestInfo} */ request) {
+      size -= entries.get(addressOf(request))?.bytes.length ?? 0;
+      return entries.delete(addressOf(request));
+    },
     keys: async () => [...entries.keys()].map((url) => ({ url })),
   };
   const storage = {
     open: async () => cache,
     delete: async () => {
       entries = new Map();
+      size = 0;
       return true;
     },
     damage(/** @type {(address: string) => boolean} */ selects) {

@@ -1,0 +1,349 @@
+"""Times of the stages of loading a package: in Chromium, first fresh and then from its cache, or natively.
+
+`python -m benchmarks.loading browser PACKAGE` serves the package on this machine and drives the Chromium on
+the path. It needs Python, Chromium and `web/dist/webgpu-llama4.js` only, and runs as a script of its own too:
+`python loading.py browser PACKAGE --bundle webgpu-llama4.js --page loading_page.html`.
+`python -m benchmarks.loading native PACKAGE` measures the executor of `llq_format` on wgpu-py.
+
+Stages that overlap have busy seconds, the sum over all that ran at the same time, and the time between the
+first start and the last end. Memory is the proportional set size of all processes of the browser, above the
+start.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+BUNDLE = HERE.parent / "web" / "dist" / "webgpu-llama4.js"
+PAGE = HERE / "loading_page.html"
+ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+SOFTWARE = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+"""Flags of Chromium for a machine without a GPU."""
+
+SAMPLE_SECONDS = 0.1
+STAGES = ("fetch", "cache read", "check", "hash", "upload", "cache write", "storing")
+"""Stages that overlap, as the runtime measures them. `check` contains `hash`."""
+
+
+class Site:
+    """A server of a package, the bundle and the page, and what the page reports."""
+
+    def __init__(self, package: Path, bundle: Path, page: Path, plan: Mapping[str, Any]) -> None:
+        self._files = {"/": page, "/bundle.js": bundle}
+        self._package = package
+        self.plan = json.dumps(plan).encode()
+        self.events: list[dict[str, Any]] = []
+        self.ended = threading.Event()
+        self.memory: Memory | None = None
+
+    def file(self, path: str) -> Path | None:
+        """Return the file of an address."""
+        name = path.removeprefix("/model/")
+        file = self._package / Path(name).name if name != path else self._files.get(path)
+        return file if file is not None and file.is_file() else None
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take a report of the page, with the memory in use."""
+        if self.memory is not None:
+            if event["event"] == "start":
+                self.memory.restart()
+            event["memory"] = self.memory.peak
+        self.events.append(event)
+        if event["event"] == "end":
+            self.ended.set()
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Serve within the block, at the address that is provided."""
+        handler = type("Handler", (_Handler,), {"site": self})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for a site, which a subclass names."""
+
+    site: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/plan.json":
+            self._head(200, len(self.site.plan), "application/json")
+            self.wfile.write(self.site.plan)
+            return
+        file = self.site.file(path)
+        if file is None:
+            self._head(404, 0, "text/plain")
+            return
+        self._send(file)
+
+    def do_POST(self) -> None:
+        self.site.take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._head(204, 0, "text/plain")
+
+    def _head(self, status: int, length: int, media: str, span: str | None = None) -> None:
+        self.send_response(status)
+        headers = {"Content-Length": str(length), "Content-Type": media, **ISOLATION}
+        if span is not None:
+            headers["Content-Range"] = span
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.flush()
+
+    def _send(self, file: Path) -> None:
+        size = file.stat().st_size
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        begin, end = (int(span[1]), min(size, int(span[2]) + 1)) if span else (0, size)
+        text = f"bytes {begin}-{end - 1}/{size}" if span else None
+        self._head(206 if span else 200, end - begin, _media(file), text)
+        with file.open("rb") as data, suppress(ConnectionError):
+            while begin < end:
+                sent = os.sendfile(self.connection.fileno(), data.fileno(), begin, end - begin)
+                if sent == 0:
+                    break
+                begin += sent
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _media(file: Path) -> str:
+    return {".html": "text/html", ".js": "text/javascript", ".json": "application/json"}.get(
+        file.suffix, "application/octet-stream"
+    )
+
+
+class Memory:
+    """The memory of a process and its descendants, sampled until `stop`; None without /proc."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._base = 0
+        self._peak = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+
+    def restart(self) -> None:
+        """Count from what is in use now."""
+        self._base = self._peak = _set_size(self._process)
+
+    @property
+    def peak(self) -> int | None:
+        """The maximum since the last restart, above what was in use then, in bytes."""
+        return self._peak - self._base if self._base else None
+
+    def stop(self) -> None:
+        """End the sampling."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stopped.wait(SAMPLE_SECONDS):
+            self._peak = max(self._peak, _set_size(self._process))
+
+
+def _set_size(process: int) -> int:
+    """Return the proportional set size of a process and its descendants in bytes."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    total, queue = 0, [process]
+    while queue:
+        member = queue.pop()
+        queue += children.get(member, [])
+        with suppress(OSError):
+            sizes = re.search(
+                r"^Pss: +(\d+) kB", Path(f"/proc/{member}/smaps_rollup").read_text(), re.MULTILINE
+            )
+            total += 1024 * int(sizes[1]) if sizes else 0
+    return total
+
+
+def browser(options: argparse.Namespace) -> int:
+    """Measure in Chromium and print."""
+    executable = shutil.which(options.chromium)
+    if executable is None:
+        raise SystemExit(f"{options.chromium} not found: install Chromium, or pass --chromium")
+    site = Site(
+        options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens}
+    )
+    with site.serving() as url, tempfile.TemporaryDirectory(dir=options.profile) as profile:
+        flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage"]
+        flags += [*(SOFTWARE if options.software else ()), *options.flag]
+        command = [executable, *flags, f"--user-data-dir={profile}", url]
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        site.memory = Memory(process.pid)
+        try:
+            finished = site.ended.wait(options.timeout)
+        finally:
+            site.memory.stop()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            time.sleep(0.5)  # helpers of the browser still write into its profile
+    if options.json is not None:
+        options.json.write_text(json.dumps(site.events, indent=1))
+    _print_rounds(site.events, _weight_bytes(options.package))
+    if not finished:
+        print(f"the page did not end within {options.timeout} s")
+    error = site.events[-1].get("error") if site.events else None
+    if error:
+        print(error)
+    return 0 if finished and not error else 1
+
+
+def _weight_bytes(package: Path) -> int:
+    return sum(file.stat().st_size for file in package.glob("*.llq"))
+
+
+def _print_rounds(events: Sequence[Mapping[str, Any]], size: int) -> None:
+    for event in events:
+        if event["event"] == "loaded":
+            _print_round(event, size)
+
+
+def _print_round(event: Mapping[str, Any], size: int) -> None:
+    device = event["device"]
+    print(f"\n{event['round']}: {size / 1e9:.3f} GB, {device['name']}, variant {device['variant']}")
+    phases = event["phases"]
+    for phase, after in zip(phases, [*phases[1:], None], strict=True):
+        end = event["ready"] if after is None else after["at"]
+        if phase["phase"] != "ready":
+            print(f"  {phase['phase']:12} {end - phase['at']:8.3f} s")
+    for label, key in (("ready", "ready"), ("first token", "firstToken"), ("stored", "stored")):
+        if event[key] is not None:
+            print(f"  {label:12} {event[key]:8.3f} s after the start")
+    print(f"  {'answers':12} {'  '.join(f'{seconds:.3f}' for seconds in event['answers'])} s")
+    print(f"  {'weights':12} {size / 1e6 / _weights_seconds(event):8.0f} MB/s")
+    print(f"  {'stage':12} {'busy':>8}   {'from':>7}   {'to':>7}   {'times':>6}")
+    for name in STAGES:
+        stage = event["stages"].get(name)
+        if stage is not None:
+            span = f"{stage['from']:7.3f}   {stage['to']:7.3f}"
+            print(f"  {name:12} {stage['busy']:8.3f}   {span}   {stage['count']:6}")
+    if event.get("memory") is not None:
+        print(f"  {'memory':12} {event['memory'] / 1e6:8.0f} MB at most, in all processes")
+
+
+def _weights_seconds(event: Mapping[str, Any]) -> float:
+    begin = next(phase["at"] for phase in event["phases"] if phase["phase"] == "weights")
+    end = next((phase["at"] for phase in event["phases"] if phase["phase"] == "pipelines"), event["ready"])
+    return max(1e-9, float(end) - float(begin))
+
+
+class Clock:
+    """Prints the seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.start = self._last = time.perf_counter()
+
+    def stage(self, name: str) -> None:
+        """End a stage."""
+        now = time.perf_counter()
+        print(f"  {name:22} {now - self._last:8.3f} s")
+        self._last = now
+
+
+def native(options: argparse.Namespace) -> int:
+    """Measure the start of the native executor and print."""
+    import llq_format  # noqa: PLC0415  # the browser is measured without it
+    from llq_format.webgpu.execution import opening  # noqa: PLC0415
+    from llq_format.webgpu.execution.adapters import find_adapter  # noqa: PLC0415
+    from llq_format.webgpu.execution.generation import generate  # noqa: PLC0415
+    from llq_format.webgpu.execution.weights import Weights  # noqa: PLC0415
+
+    size = _weight_bytes(options.package)
+    print(f"native: {size / 1e9:.3f} GB")
+    reading = Clock()
+    buffer = bytearray(16 << 20)
+    for file in sorted(options.package.glob("*.llq")):
+        with file.open("rb", buffering=0) as data:
+            while data.readinto(buffer):
+                pass
+    reading.stage("reading the files")
+    self_test = opening.computes_rightly  # type: ignore[attr-defined]  # measured within the opening
+    seconds = {"self-test": 0.0}
+
+    def timed_self_test(device: Any) -> bool:
+        begin = time.perf_counter()
+        right = self_test(device)
+        seconds["self-test"] = time.perf_counter() - begin
+        return right
+
+    opening.computes_rightly = timed_self_test  # type: ignore[attr-defined]
+    clock = Clock()
+    with llq_format.open(options.package) as package:
+        files = opening.executable(package)
+        clock.stage("metadata and program")
+        find_adapter(options.adapter)
+        clock.stage("adapters")
+        with Weights(package, files.program) as weights:  # parts are checked from here on
+            device = opening.open_device(files, adapter=options.adapter)
+            clock.stage("device and self-test")
+            print(f"    {'of it, the self-test':20} {seconds['self-test']:8.3f} s")
+            executor = opening.executor_on(package, files, device, None, weights)
+            clock.stage("upload, checks, buffers")
+        print(f"  {'ready':22} {time.perf_counter() - clock.start:8.3f} s after the start")
+        next(iter(generate(executor, [1, 2, 3, 4, 5], 1)))
+        clock.stage("first token")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure as the command line states."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    page = commands.add_parser("browser", help="Measure in Chromium.")
+    page.add_argument("package", type=Path)
+    page.add_argument("--chromium", default="chromium", help="Name or path of the browser.")
+    page.add_argument("--flag", action="append", default=[], help="Further flag of the browser; repeatable.")
+    page.add_argument("--software", action="store_true", help="Compute on the CPU, with SwiftShader.")
+    page.add_argument(
+        "--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use."
+    )
+    page.add_argument("--tokens", type=int, default=4, help="Answers of one token after each load.")
+    page.add_argument("--bundle", type=Path, default=BUNDLE)
+    page.add_argument("--page", type=Path, default=PAGE)
+    page.add_argument("--profile", type=Path, help="Directory for the browser's profile and its cache.")
+    page.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
+    page.add_argument("--json", type=Path, metavar="FILE", help="Write all reports of the page to FILE.")
+    page.set_defaults(measure=browser)
+    executor = commands.add_parser("native", help="Measure llq_format on wgpu-py.")
+    executor.add_argument("package", type=Path)
+    executor.add_argument("--adapter", help="Part of the adapter's name.")
+    executor.set_defaults(measure=native)
+    options = parser.parse_args(arguments)
+    result: int = options.measure(options)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

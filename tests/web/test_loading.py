@@ -1,0 +1,188 @@
+"""Loading in Chromium without a GPU: workers, stores of the platform, and pages that may not use them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from llq_format.package.attach_program import attach
+from llq_format.synth import synth
+from llq_format.webgpu.planning.program_files import module_bytes, program_maker
+from tests.support.repository import ROOT
+from tests.support.web.chromium import chromium, new_page
+from tests.support.web.serving import served
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = (ROOT / "tests" / "support" / "web" / "pages" / "loading.js").read_text("utf-8") + ";0"
+"""Defines `loadPackage`. Its value is no function, which Playwright would call."""
+IN_CACHE_STORAGE = "caches.open('webgpu-llama4-1').then((cache) => cache.keys()).then(({ length }) => length)"
+SHARDS = "**/model/*.llq"
+METADATA = "**/model/metadata.json"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # a frame without an origin may otherwise not reach a server of this machine
+    with chromium("--disable-features=LocalNetworkAccessChecks") as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a package of two shards, large enough for workers."""
+    directory = tmp_path_factory.mktemp("loading") / "package"
+    synth("smollm2-135m", directory, layers=1, shard_limit=1 << 25)
+    attach(directory, module_bytes(), program_maker())
+    return directory
+
+
+@pytest.fixture(scope="module")
+def url(package: Path) -> Iterator[str]:
+    with served(package, "--allow-origin", "*") as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    with new_page(browser) as page:
+        opened(page, url)
+        yield page
+
+
+def opened(page: Page, url: str, **headers: str) -> None:
+    """Open an empty page of the server, with further headers, that can load packages."""
+    body = "<!doctype html><title>Loading</title>"
+    page.route(
+        f"{url}empty", lambda route: route.fulfill(body=body, content_type="text/html", headers=headers)
+    )
+    page.goto(f"{url}empty")
+    page.evaluate(SCRIPT)
+
+
+def loaded(
+    page: Page, url: str, address: str = "model/", *, expect_error: bool = False, **options: Any
+) -> dict[str, Any]:
+    """Load the package in the page, and return what was seen."""
+    result: dict[str, Any] = page.evaluate(
+        "([bundle, url, options]) => loadPackage(bundle, url, options)",
+        [f"{url}dist/webgpu-llama4.js", url + address, options],
+    )
+    assert "code" not in result or expect_error, result
+    return result
+
+
+def hashes(package: Path) -> list[str]:
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(package.glob("*.llq"))]
+
+
+def test_workers_check_and_store_what_a_second_load_reads(page: Page, url: str, package: Path) -> None:
+    fresh = loaded(page, url)
+    assert fresh["hashes"] == hashes(package), fresh
+    assert fresh["workers"] > 0
+    assert not any(fresh["cached"])
+    [stored] = fresh["stored"]
+    assert stored["url"] == f"{url}model/"
+    assert stored["bytes"] > sum(path.stat().st_size for path in package.glob("*.llq"))
+    assert page.evaluate(IN_CACHE_STORAGE) == 0  # but in files, which are faster
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    cached = loaded(page, url)
+    assert cached["hashes"] == fresh["hashes"]
+    assert all(cached["cached"])
+    assert [request for request in requests if "/model/" in request] == [f"{url}model/metadata.json"]
+
+
+@pytest.mark.parametrize("status", [403, 429, 502])
+def test_a_stored_package_loads_while_the_server_refuses(page: Page, url: str, status: int) -> None:
+    loaded(page, url)
+    page.route("**/model/**", lambda route: route.fulfill(status=status, headers={"retry-after": "60"}))
+    assert all(loaded(page, url)["cached"])
+    page.route(METADATA, lambda route: route.fulfill(status=404))
+    assert loaded(page, url, expect_error=True)["code"] == "not-found"
+
+
+def test_every_address_of_a_package_clears_it(page: Page, url: str) -> None:
+    for address in ("model", "model/metadata.json", "model/x.wgsl", f"{url}model/"):
+        loaded(page, url)
+        stored = page.evaluate(
+            """async ([bundle, address]) => {
+                const { WebGPULlama4 } = await import(bundle);
+                const before = (await WebGPULlama4.cache.list()).length;
+                await WebGPULlama4.cache.clear(address);
+                return [before, (await WebGPULlama4.cache.list()).length];
+            }""",
+            [f"{url}dist/webgpu-llama4.js", address],
+        )
+        assert stored == [1, 0], address
+
+
+def test_a_stored_file_that_is_damaged_is_fetched_again(page: Page, url: str) -> None:
+    fresh = loaded(page, url)
+    page.evaluate(
+        """async () => {
+            const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("webgpu-llama4-1");
+            for await (const directory of root.values()) {
+                for await (const file of directory.values()) {
+                    if (!file.name.includes(".0-8388608")) continue;
+                    const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
+                    bytes[5000] ^= 1;
+                    const writable = await file.createWritable();
+                    await writable.write(bytes);
+                    await writable.close();
+                }
+            }
+        }"""
+    )
+    again = loaded(page, url)
+    assert again["hashes"] == fresh["hashes"]
+    assert False in again["cached"]
+    assert all(loaded(page, url)["cached"])  # the damage is mended
+
+
+def test_without_a_cache_nothing_is_stored(page: Page, url: str) -> None:
+    result = loaded(page, url, cache=False)
+    assert result["stored"] == []
+    assert not any(result["cached"])
+
+
+def test_a_page_that_forbids_workers_loads_by_itself(browser: Browser, url: str, package: Path) -> None:
+    with new_page(browser) as page:
+        opened(page, url, **{"content-security-policy": "worker-src 'none'"})
+        fresh = loaded(page, url)
+        assert fresh["hashes"] == hashes(package), fresh
+        assert page.evaluate(IN_CACHE_STORAGE) > 0
+        assert all(loaded(page, url)["cached"])
+
+
+def test_a_sandboxed_frame_loads_without_a_cache(page: Page, url: str, package: Path) -> None:
+    page.evaluate(
+        """() => new Promise((resolve) => {
+            const frame = document.createElement("iframe");
+            frame.sandbox = "allow-scripts";
+            frame.srcdoc = "<!doctype html><title>Frame</title>";
+            frame.onload = resolve;
+            document.body.append(frame);
+        })"""
+    )
+    frame = page.frames[-1]
+    frame.evaluate(SCRIPT)
+    result = frame.evaluate(
+        "([bundle, url]) => loadPackage(bundle, url)", [f"{url}dist/webgpu-llama4.js", f"{url}model/"]
+    )
+    assert result["hashes"] == hashes(package), result
+    assert result["stored"] == []
+
+
+def test_damaged_shards_are_refused_by_workers(page: Page, url: str) -> None:
+    def damage(route: Route) -> None:
+        response = route.fetch()
+        body = bytearray(response.body())
+        body[-300] ^= 1
+        route.fulfill(response=response, body=bytes(body))
+
+    page.route(SHARDS, damage)
+    assert loaded(page, url, expect_error=True)["rule"] == "LLQ-HASH-1"

@@ -1,0 +1,168 @@
+/** The files of a package: out of the cache, else from their source. What came from there is stored meanwhile. */
+
+import { NetworkError } from "../errors.js";
+import { measured } from "../package/stages.js";
+
+/** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
+/** @typedef {import("./cache.js").PackageCache} PackageCache */
+/** @typedef {import("./store.js").StoredBytes} StoredBytes */
+/** @typedef {import("./source.js").Bytes} Bytes */
+/** @typedef {import("./source.js").Piece} Piece */
+/** @typedef {import("./source.js").Source} Source */
+/** @typedef {{cache: PackageCache, url: string}} CachedPackage a cache, and the package's address in it */
+/** @typedef {(bytes: number, cached: boolean) => void} OnPiece called with the length of a piece that came */
+/** @typedef {{signal?: AbortSignal, onPiece?: OnPiece}} ReadOptions */
+
+/** Bytes that wait to be stored; with more, the network waits. */
+const UNSTORED_BYTES = 48 << 20;
+/** How a file is asked for that is stored too: nobody waits long for it. */
+const BRIEFLY = { attempts: 2, maxWait: 1000 };
+/** Status of a file that its server has no more: then the stored one is out of date. */
+const GONE = [404, 410];
+
+export class PackageFiles {
+  #source;
+  #cached;
+  /** @type {Metadata | null} */
+  #metadata = null;
+  /** @type {Bytes | null} metadata.json, if it came from the source */
+  #fresh = null;
+  /** @type {Set<Promise<void>>} */
+  #writes = new Set();
+  /** @type {Promise<unknown>} ends when the last pieces were requested */
+  #turn = Promise.resolve();
+  #unstored = 0;
+
+  /** @param {Source} source @param {CachedPackage | null} [cached] where pieces are stored */
+  constructor(source, cached = null) {
+    this.#source = source;
+    this.#cached = cached;
+  }
+
+  /**
+   * Returns metadata.json: the stored one where the source gives none at present.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Bytes>}
+   */
+  async metadata(signal) {
+    const stored = (await this.#cached?.cache.metadata(this.#cached.url)) ?? null;
+    if (stored === null) {
+      this.#fresh = await this.#source.metadata(signal);
+      return this.#fresh;
+    }
+    try {
+      this.#fresh = await this.#source.metadata(signal, BRIEFLY);
+      return this.#fresh;
+    } catch (error) {
+      if (!(error instanceof NetworkError) || GONE.includes(error.status ?? 0)) throw error;
+      return stored;
+    }
+  }
+
+  /** Begins to store files: these are the package's. @param {Metadata} metadata which was checked */
+  use(metadata) {
+    this.#metadata = metadata;
+  }
+
+  /**
+   * Returns the bytes of pieces that follow each other.
+   *
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @param {ReadOptions} [options]
+   * @returns {Promise<Bytes>}
+   */
+  async read(entry, pieces, { signal, onPiece = () => {} } = {}) {
+    const turn = this.#turn;
+    const stored = this.#stored(entry, pieces);
+    const requesting = turn.then(async () => this.#request(entry, pieces, await stored, { signal, onPiece }));
+    this.#turn = requesting.catch(() => {});
+    const { bytes, coming } = await requesting;
+    await Promise.all(coming);
+    return bytes;
+  }
+
+  /**
+   * Requests what is not stored of pieces: as soon as there is room to store it, and in the order of the pieces.
+   *
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @param {StoredBytes | null} stored
+   * @param {Required<Pick<ReadOptions, "onPiece">> & ReadOptions} options
+   * @returns {Promise<{bytes: Bytes, coming: Promise<void>[]}>} bytes, which are complete when all has come
+   */
+  async #request(entry, pieces, stored, { signal, onPiece }) {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const bytes = stored?.bytes ?? new Uint8Array(length);
+    /** @type {Promise<void>[]} */
+    const coming = [];
+    for (const [index, piece] of pieces.entries()) {
+      signal?.throwIfAborted();
+      if (stored?.present[index]) {
+        onPiece(piece.length, true);
+        continue;
+      }
+      await this.#room();
+      const fetching = measured("fetch", () => this.#source.piece(entry, piece, signal));
+      const arriving = fetching.then((data) => {
+        bytes.set(data, piece.offset - pieces[0].offset);
+        onPiece(piece.length, false);
+        this.#store(entry, piece, data);
+      });
+      arriving.catch(() => {}); // it is thrown where it is awaited
+      coming.push(arriving);
+    }
+    return { bytes, coming };
+  }
+
+  /** Drops pieces that turned out to be damaged. @param {FileEntry} entry @param {Piece[]} pieces */
+  async forget(entry, pieces) {
+    await this.stored();
+    await this.#cached?.cache.drop(this.#cached.url, entry, pieces);
+  }
+
+  /** Waits until what came is stored, as far as there is room. */
+  async stored() {
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
+  /** Ends the storing of a package all of whose files came: it replaces its former state. */
+  complete() {
+    return measured("storing", () => this.#complete());
+  }
+
+  async #complete() {
+    await this.stored();
+    if (this.#cached === null || this.#metadata === null || this.#fresh === null) return;
+    const { cache, url } = this.#cached;
+    if (cache.failure !== null) return;
+    await cache.putMetadata(url, this.#fresh);
+    await cache.dropOthers(url, this.#metadata).catch(() => {});
+  }
+
+  /** @param {FileEntry} entry @param {Piece[]} pieces */
+  async #stored(entry, pieces) {
+    if (this.#cached === null) return null;
+    const stored = await this.#cached.cache.pieces(this.#cached.url, entry, pieces);
+    return stored.present.some(Boolean) ? stored : null;
+  }
+
+  /** Waits until few bytes wait to be stored. */
+  async #room() {
+    while (this.#unstored > UNSTORED_BYTES) await Promise.race(this.#writes);
+  }
+
+  /** @param {FileEntry} entry @param {Piece} piece @param {Bytes} bytes */
+  #store(entry, piece, bytes) {
+    if (this.#cached === null || this.#metadata === null || this.#cached.cache.failure !== null) return;
+    const { cache, url } = this.#cached;
+    this.#unstored += piece.length;
+    const write = cache.putPiece(url, entry, piece, bytes, this.#metadata).finally(() => {
+      this.#unstored -= piece.length;
+      this.#writes.delete(write);
+    });
+    this.#writes.add(write);
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Workers that do tasks. They are started with the first task that is worth it. Where a page has none, because
+ * the platform lacks them or a policy forbids them, tasks are done on the spot.
+ */
+
+import { addMeasures } from "../package/stages.js";
+import { newWorker } from "./new_worker.js";
+import { TASKS } from "./tasks.js";
+
+/** @typedef {import("./tasks.js").TaskName} TaskName */
+/** @typedef {import("./tasks.js").Tasks} Tasks */
+/** @template {TaskName} N @typedef {Parameters<Tasks[N]>[0]} Input of a task */
+/** @template {TaskName} N @typedef {Awaited<ReturnType<Tasks[N]>>} Output of a task */
+/** @typedef {{resolve: (output: any) => void, reject: (error: unknown) => void}} Pending */
+/**
+ * @typedef {object} TaskReport
+ * @property {number | null} id of the task, null for the report that the worker is ready
+ * @property {unknown} [output]
+ * @property {unknown} [error]
+ * @property {[string, number][]} [measures]
+ */
+
+/** Bytes below which it takes longer to start a worker than to do a task. */
+const SMALL_BYTES = 1 << 20;
+/** Time for the start of a worker in ms. */
+const START_MS = 10_000;
+
+/** A place where tasks are done. */
+export class Spot {
+  /**
+   * Does a task.
+   *
+   * @template {TaskName} N
+   * @param {N} name
+   * @param {Input<N>} input whose `bytes` are handed over
+   * @returns {Promise<Output<N>>}
+   */
+  async run(name, input) {
+    const task = /** @type {(input: Input<N>) => Promise<Output<N>>} */ (TASKS[name]);
+    return task(input);
+  }
+}
+
+const HERE = new Spot();
+
+/** @type {Set<WorkerSpot>} workers that run: a platform may end one that nothing refers to, with all it does */
+const RUNNING = new Set();
+
+/** Places where tasks are done. */
+export class WorkerPool {
+  #size;
+  /** @type {Promise<WorkerSpot[]> | null} */
+  #started = null;
+
+  /** @param {number} [size] number of workers; one less than the processors by default, 1 to 4 */
+  constructor(size = Math.max(1, Math.min(4, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1))) {
+    this.#size = size;
+  }
+
+  /**
+   * Returns the place for a task.
+   *
+   * @param {number} [bytes] that it takes; for less than a worker is worth, the place is here
+   * @returns {Promise<Spot>}
+   */
+  async spot(bytes = Infinity) {
+    if (bytes < SMALL_BYTES) return HERE;
+    this.#started ??= startWorkers(this.#size);
+    const workers = (await this.#started).filter(({ failed }) => !failed);
+    return (
+      workers.reduce((idlest, worker) => (worker.load < idlest.load ? worker : idlest), workers[0]) ?? HERE
+    );
+  }
+
+  /** Returns whether there are workers. */
+  async hasWorkers() {
+    return (await this.spot()) !== HERE;
+  }
+
+  /** Ends all workers. Tasks that are not done fail. A later task starts workers again. */
+  async close() {
+    const started = this.#started;
+    this.#started = null;
+    for (const worker of (await started) ?? []) worker.end(new Error("the workers were ended"));
+  }
+}
+
+/** @param {number} size @returns {Promise<WorkerSpot[]>} none where one does not start */
+async function startWorkers(size) {
+  /** @type {WorkerSpot[]} */
+  const workers = [];
+  try {
+    if (globalThis.Worker === undefined) return [];
+    for (let count = 0; count < size; count++) workers.push(new WorkerSpot(newWorker()));
+    await Promise.all(workers.map(({ ready }) => ready));
+    return workers;
+  } catch (error) {
+    for (const worker of workers) worker.end(error);
+    return [];
+  }
+}
+
+/** A worker. */
+class WorkerSpot extends Spot {
+  #worker;
+  /** @type {Map<number, Pending>} */
+  #tasks = new Map();
+  #count = 0;
+  failed = false;
+
+  /** @param {Worker} worker */
+  constructor(worker) {
+    super();
+    this.#worker = worker;
+    RUNNING.add(this);
+    /** @type {Promise<void>} settled when the worker has started, or has not */
+    this.ready = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("the worker does not start")), START_MS);
+      worker.onmessage = (/** @type {MessageEvent<TaskReport>} */ { data }) => {
+        clearTimeout(timer);
+        resolve();
+        this.#settle(data);
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        clearTimeout(timer);
+        const error = new Error(`a worker failed: ${event.message}`);
+        reject(error);
+        this.end(error);
+      };
+    });
+    this.ready.catch(() => {}); // it is thrown where it is awaited
+  }
+
+  /** Number of tasks that are not done. */
+  get load() {
+    return this.#tasks.size;
+  }
+
+  /**
+   * @override
+   * @template {TaskName} N
+   * @param {N} name
+   * @param {Input<N>} input
+   * @returns {Promise<Output<N>>}
+   */
+  run(name, input) {
+    return new Promise((resolve, reject) => {
+      if (this.failed) throw new Error("the worker was ended");
+      const id = this.#count++;
+      this.#tasks.set(id, { resolve, reject });
+      const bytes = "bytes" in input ? input.bytes : null;
+      this.#worker.postMessage({ id, name, input }, bytes === null ? [] : [bytes.buffer]);
+    });
+  }
+
+  /** Ends the worker. @param {unknown} reason why its tasks fail */
+  end(reason) {
+    this.failed = true;
+    RUNNING.delete(this);
+    this.#worker.terminate();
+    for (const { reject } of this.#tasks.values()) reject(reason);
+    this.#tasks.clear();
+  }
+
+  /** @param {TaskReport} report */
+  #settle({ id, output, error, measures = [] }) {
+    addMeasures(measures);
+    const pending = id === null ? undefined : this.#tasks.get(id);
+    if (id === null || pending === undefined) return;
+    this.#tasks.delete(id);
+    if (error === undefined) pending.resolve(output);
+    else pending.reject(error);
+  }
+}
