@@ -90,7 +90,8 @@ def test_the_reference_passes(suite: Suite) -> None:
     assert set(run.outcomes.values()) == {"passed"}
     assert len(run.outcomes) == 3 + 3 + 3
     assert (
-        "conforms as decode, reject, activations, matvec, logits, generate, sample, tokenize: 9 checks passed"
+        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, tokenize: "
+        "9 checks passed"
         in run.output
     )
 
