@@ -76,7 +76,6 @@ SHOWN_BY = {
     "LLQ-READ-5": ["vector long-shard-and-missing-tokenizer", "vector raw-padding-before-a-slot"],
     "LLQ-READ-6": ["variant first-error-alone", "variant talkative-validator"],
     "LLQ-READ-8": ["test llq_format/cli/test_validate.py::test_json_follows_the_schema"],
-    "LLQ-ACT-10": ["vector binary16-layers-of-three-1", "vector binary16-layers-of-three-2"],
     "LLQ-ACT-12": ["variant subnormals-flushed"],
     "LLQ-ACT-14": ["vector matvec-blocks-binary16", "vector matvec-blocks-int8"],
     "LLQ-NUM-5": ["vector int8-boundaries", "vector matvec-cancelling"],
