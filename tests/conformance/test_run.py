@@ -91,8 +91,7 @@ def test_the_reference_passes(suite: Suite) -> None:
     assert len(run.outcomes) == 3 + 3 + 3
     assert (
         "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, tokenize: "
-        "9 checks passed"
-        in run.output
+        "9 checks passed" in run.output
     )
 
 
