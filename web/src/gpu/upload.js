@@ -22,7 +22,7 @@ import { STORAGE } from "./buffer_usage.js";
  *   holes
  */
 
-/** Bytes that go to the device at a time; twice as many may be on their way. */
+/** Bytes that go to the device at a time; at most twice this number may be on their way. */
 const BATCH_BYTES = 32 << 20;
 
 /** The tensor that the CPU needs too: it fills the tables of RoPE. */

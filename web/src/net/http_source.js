@@ -102,7 +102,7 @@ export class HttpSource {
   }
 
   /**
-   * Returns a piece of a file, by as many requests as it takes.
+   * Returns a piece of a file, by one request or several.
    *
    * @param {FileEntry} entry
    * @param {Piece} piece

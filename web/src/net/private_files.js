@@ -14,7 +14,7 @@
  */
 /** @typedef {FileSystemFileHandle & {createSyncAccessHandle: (options?: object) => Promise<SyncAccess>}} SyncFile */
 
-/** @type {Set<FileSystemHandle>} handles that wait for an answer: Chromium forgets those of which nothing is left */
+/** @type {Set<FileSystemHandle>} handles that wait for an answer: Chromium forgets those without a reference */
 const WAITING = new Set();
 
 /** Name of the directory of all packages. */
@@ -88,7 +88,7 @@ export async function readFiles({ directory, files }) {
 /**
  * @param {SyncFile | null} file
  * @param {Bytes} target
- * @returns {Promise<boolean>} whether the file has as many bytes as the target
+ * @returns {Promise<boolean>} whether the lengths of file and target are equal
  */
 async function readFile(file, target) {
   if (file === null) return false;

@@ -24,7 +24,7 @@ export class ReadAhead {
     return this.#queue.length === 0;
   }
 
-  /** Returns whether so many bytes more may be on their way: any number, where nothing is. @param {number} bytes */
+  /** Returns whether this number of further bytes may be on their way: any number, if none are. @param {number} bytes */
   hasRoom(bytes) {
     return this.isEmpty || this.#bytes + bytes <= this.#limit;
   }

@@ -1,4 +1,4 @@
-// The cache of a package: when it answers, what it drops, and what is told of it.
+// The cache of a package: when it answers, what it drops, and what it reports.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
