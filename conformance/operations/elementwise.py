@@ -32,16 +32,16 @@ def norm(x: Ball, weight: Reals | None, eps: float) -> Ball:
 
 
 def sigmoid(z: Ball) -> Ball:
-    """Return 1 / (1 + e^−z)."""
+    """Return 1 / (1 + e^−z), which may be computed as (1 + tanh(z / 2)) / 2."""
     y = np.exp(-np.logaddexp(0.0, -z.value))
-    return Ball(y, z.radius / 4 + (4 * z.magnitude + 16) * U * (y + z.radius / 4) + TINY)
+    return Ball(y, z.radius / 4 + (4 * z.magnitude + 16) * U * (y + z.radius / 4) + U)
 
 
 def silu(z: Ball) -> Ball:
-    """Return z / (1 + e^−z)."""
+    """Return z · sigmoid(z)."""
     y = z.value * np.exp(-np.logaddexp(0.0, -z.value))
     moved = STEEPEST * z.radius
-    return Ball(y, moved + (4 * z.magnitude + 16) * U * (np.abs(y) + moved) + TINY)
+    return Ball(y, moved + (4 * z.magnitude + 16) * U * (np.abs(y) + moved) + U * z.magnitude + TINY)
 
 
 def gelu(z: Ball) -> Ball:
