@@ -24,6 +24,10 @@ WORKED_EXAMPLE = VECTORS / "valid" / "worked-example"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+HEARS_SIGINT: Any = {"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL)}
+"""Options of a process that ends by SIGINT, which tests that run in the background ignore."""
+
+
 def llq(*arguments: str | Path) -> Result:
     """Run a command line in this process."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -33,9 +37,7 @@ def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
     """Start a command line in a process of its own, with pipes for its streams unless `options` differ."""
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
     command = [sys.executable, "-m", "llq_format", *map(str, arguments)]
-    # Started in the background, tests ignore SIGINT; the command must not inherit that.
-    heard = {"preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL)}
-    return subprocess.Popen(command, **{**piped, **heard, **options})  # noqa: S603  # our own command
+    return subprocess.Popen(command, **{**piped, **HEARS_SIGINT, **options})  # noqa: S603  # our own command
 
 
 def run(*arguments: str | Path, **options: Any) -> tuple[int, str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llq_format.metadata.model import ContextError
 from llq_format.reference import attention, forward, matrix, moe, ops
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
 from llq_format.reference.attention import KVCache
@@ -212,10 +213,15 @@ class AtOnceWithoutCache(Reference):
         return super().logits(package, tokens, [sum(splits)])
 
     def generate(self, package: Path, tokens: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Choose each token by a prefill of all before it."""
+        """Choose each token by a prefill of all before it, until they fill the context (LLQ-GEN-2)."""
         generated: list[int] = []
         while len(generated) < max_tokens:
-            following = super().generate(package, [*tokens, *generated], 1)
+            try:
+                following = super().generate(package, [*tokens, *generated], 1)
+            except ContextError:
+                if not generated:
+                    raise
+                break
             if not following:
                 break
             generated += following

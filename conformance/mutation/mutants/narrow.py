@@ -16,6 +16,7 @@ from .precision import change_binary16_layers
 from .seam import Seam
 
 LARGEST_BINARY16 = 65504.0
+Extend = Callable[[KVCache, Array, Array], tuple[Array, Array]]
 
 
 def half(x: Array) -> Array:
@@ -125,4 +126,14 @@ def kv_cache_clamped(seam: Seam) -> None:
 
 @mutant("keys and values above 65504 made infinite", "NUM-2")
 def kv_cache_infinite(seam: Seam) -> None:
-    _cached(seam, lambda x: np.where(np.abs(x) > LARGEST_BINARY16, np.copysign(np.inf, x), x))
+    def extended(extend: Extend) -> Extend:
+        def extend_unclamped(self: KVCache, k: Array, v: Array) -> tuple[Array, Array]:
+            extend(self, k, v)
+            for (held,), new in ((self.keys, k), (self.values, v)):
+                above = np.abs(new) > LARGEST_BINARY16
+                held[-len(new) :][above] = np.copysign(np.inf, new[above])
+            return self.keys[0].astype(np.float64), self.values[0].astype(np.float64)
+
+        return extend_unclamped
+
+    seam.wrap(KVCache, "extend", extended)

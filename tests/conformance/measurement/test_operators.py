@@ -12,6 +12,7 @@ from conformance.measurement.operators.page import html
 from conformance.measurement.operators.reasons import Reason, explanation, reasons
 from conformance.measurement.operators.report import Report
 from conformance.measurement.operators.results import ResultsFile, Row, read
+from tests.support.command_line import HEARS_SIGINT
 from tests.support.repository import ROOT
 from tests.support.timeouts import seconds, wait_until
 
@@ -96,6 +97,7 @@ def test_an_interrupted_run_leaves_its_results(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **HEARS_SIGINT,
     )
     wait_until(lambda: len(list(read(file))) >= 3, 60)
     process.send_signal(signal.SIGINT)

@@ -23,7 +23,6 @@ BY_NAME = {check.name: check for check in CHECKS}
 LOADED = load()
 SLOW = "many-empty-tensors"
 BLURRED = {
-    "softmax-in-binary16": "weights of the softmax in binary16 move logits as a cache in binary16 does",
     "kv-cache-undeclared-binary16": "with a binary16 KV cache it is not wrong",
     "kv-cache-clamped": "a binary16 KV cache limits keys and values to 65504, as NUM-2 requires",
 }
