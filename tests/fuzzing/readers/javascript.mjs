@@ -36,7 +36,8 @@ function directories(message) {
       list: async () => [...files.values()].map(({ name, kind, size }) => ({ name, kind, size })),
       read: async (name, offset, length) => {
         const { bytes } = files.get(name);
-        if (offset + length > bytes.length) throw new PackageError(`${name} is shorter`, { rule: "LLQ-PKG-8" });
+        if (offset + length > bytes.length)
+          throw new PackageError(`${name} is shorter`, { rule: "LLQ-PKG-8" });
         return Uint8Array.from(bytes.subarray(offset, offset + length));
       },
     };
