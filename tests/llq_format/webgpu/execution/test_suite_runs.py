@@ -22,7 +22,7 @@ RUNS = [
     ("lavapipe", "subgroups", "f16", COMPUTED),
     ("lavapipe", "shader-f16", "f16", COMPUTED),
     ("swiftshader", "subgroups", "f16", ""),
-    ("swiftshader", "portable", "f32", COMPUTED),
+    ("swiftshader", "portable", "f32", "matvec or activations or generate"),
     ("swiftshader", "packed-dot", "f32", "matvec or activations"),
 ]
 
