@@ -25,7 +25,7 @@ help:  ## Show this list.
 quick: check  ## Linters, types, unit tests without browsers and GPU: 1 min, 2.5 min with cold caches.
 	$(BIN)/pytest tests -n auto -m "not browser and not gpu and not slow"
 
-test: check pytest  ## Linters, types, all tests: about 17 min.
+test: check pytest  ## Linters, types, all tests: about 30 min.
 
 conformance: $(VENV)/installed $(SMOLLM2)  ## Export and validate a real model, run the suite on the reference: 3 min.
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force

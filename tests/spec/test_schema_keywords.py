@@ -113,12 +113,14 @@ def shown(name: str) -> dict[Place, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_every_keyword_has_a_vector(name: str) -> None:
     unreachable = {place for schema_name, place in UNREACHABLE if schema_name == name}
     assert set(places(schema(name))) - set(shown(name)) == unreachable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_without_a_keyword_its_vector_violates_nothing_or_another_rule(name: str) -> None:
     for place, vector in shown(name).items():

@@ -15,6 +15,7 @@ VECTORS = [
 LARGEST = 1 << 25  # bytes of a file that the reader gets whole; only sparse files are longer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector.id for vector in VECTORS])
 def test_the_first_error_of_a_vector_is_the_one_that_it_states(vector: Vector, tmp_path: Path) -> None:
     package = vector.prepared(tmp_path)

@@ -57,6 +57,7 @@ def ask(runtime: InProcessRuntime, kind: str, vector: str, check: str = "") -> R
     return BY_NAME[check or kind](runtime, VECTORS[kind, vector], Path())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BLAMED)
 def test_a_trace_blames_the_operation_that_is_wrong(name: str) -> None:
     result = ask(mutated(name), "logits", "llama-4", "trace")
@@ -144,6 +145,7 @@ def test_wrong_logits_are_located_if_there_are_traces() -> None:
 GENERATIONS = [v.id for v in load() if v.kind == "generate"]
 
 
+@pytest.mark.slow
 def test_a_token_of_wrong_logits_is_not_blamed_on_the_choice() -> None:
     """The hint of GEN-1 would mislead: the runtime chooses its largest logit."""
     runtime = mutated("gate-up-swapped")
@@ -173,6 +175,7 @@ UNNAMED_BEFORE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "vector"), UNNAMED_BEFORE)
 def test_names_without_traces_are_certain(name: str, kind: str, vector: str) -> None:
     result = ask(mutated(name, claims=WITHOUT_TRACES), kind, vector)
