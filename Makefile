@@ -54,7 +54,7 @@ lock: $(VENV)/installed  ## Renew the locks of Python's and npm's packages: 1 mi
 	  --custom-compile-command 'make lock' pyproject.toml --extra dev --output-file requirements/locked.txt
 	for folder in $(NPM_FOLDERS); do (cd $$folder && npm update --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund) || exit; done
 
-vectors: $(VENV)/installed  ## Regenerate rules page, vectors and generated JavaScript: about 2 min.
+vectors: $(VENV)/installed  ## Regenerate rules page, vectors and generated JavaScript: about 4 min.
 	$(BIN)/python -m vectors.build
 	$(BIN)/python -m llq_format.metadata.rules_page > spec/rules.md
 	$(BIN)/python -m llq_format.webgpu.execution.self_test_data > web/src/gpu/self_test_data.js
