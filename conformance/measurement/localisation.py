@@ -182,6 +182,13 @@ class Rates:
         )
 
 
+def shown_mutants() -> list[str]:
+    """Return the measured mutants whose logits are wrong on a vector that is traced."""
+    asked = {f"logits-{vector.id}" for vector in load() if traceable(vector)}
+    kills = saved_matrix().kills
+    return [name for name in measured_mutants() if kills[name] & asked]
+
+
 def rates(measured: Blames, arithmetic: int) -> Rates:
     """Return the rates of mutants as they are (0), or in the arithmetic of another runtime (1)."""
     parts = {name: pair[arithmetic] for name, pair in measured.items() if pair[arithmetic]}

@@ -70,12 +70,17 @@ def test_a_trace_blames_the_operation_that_is_wrong(name: str) -> None:
 
 
 def test_measured_traces_blame_and_name_the_right_operation() -> None:
-    """Of all mutants, in their own and in foreign arithmetic, as measured last."""
+    """Of all mutants, in their own and in foreign arithmetic, as measured last.
+
+    Vectors with a recipe are not traced: no trace shows a mutant that only these kill.
+    """
     measured = localisation.saved()
     assert set(measured) <= set(localisation.measured_mutants()), "measure again"
+    shown = set(measured) & set(localisation.shown_mutants())
+    assert len(shown) > 150
     for arithmetic in (0, 1):
         rates = localisation.rates(measured, arithmetic)
-        assert rates.seen >= 0.97 * len(measured)
+        assert rates.seen >= 0.97 * len(shown)
         assert rates.right >= 0.9 * rates.seen
         assert rates.misnamed < 0.02 * rates.seen
 
