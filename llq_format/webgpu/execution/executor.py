@@ -16,7 +16,6 @@ from llq_format.webgpu.execution.encoding import Prepared, encode
 from llq_format.webgpu.execution.weights import STORAGE, Weights
 from llq_format.webgpu.planning.program import SLOT_BYTES, Dispatch, Program, ShardRange
 
-_STATE_WORDS = 64
 CHOSEN_WORD = 2
 """Index of the word of `state` that contains the last token."""
 

@@ -13,8 +13,6 @@ SLOT_BYTES = 256
 
 Purpose = Literal["state", "activation", "kv_cache", "table"]
 Init = Literal["zero", "rope"]
-PASSES = ("prefill", "last", "logits", "greedy", "sample", "decode")
-"""The passes of a model's program."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from tests.support.suite_process import run_suite
 
 pytestmark = pytest.mark.slow
 
-Done = subprocess.CompletedProcess[str]
 WRONG = "py:examples.python.miniatures:NibblePairs"
 RIGHT = "py:examples.python.miniatures:Right"
 ENTRY = {"check": "decode", "vector": "control", "rule": "LLQ-PACK-3", "reason": "nibbles, until 2.0"}
