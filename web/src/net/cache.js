@@ -19,16 +19,21 @@ import { FileStore } from "./file_store.js";
 /** @typedef {import("./store.js").Written} Written */
 
 const METADATA = "metadata";
+/** Time in ms for one answer of a store, which may have many bytes to write before. */
+const ANSWER_MS = 60_000;
 
 /** The packages in a store. */
 export class PackageCache {
   #store;
+  #limit;
+  #isSilent = false;
   /** @type {Promise<boolean> | null} whether room was made, null where it was not tried */
   #roomMade = null;
 
-  /** @param {Store} store */
-  constructor(store) {
+  /** @param {Store} store @param {number} [limit] ms for one answer of the store */
+  constructor(store, limit = ANSWER_MS) {
     this.#store = store;
+    this.#limit = limit;
     /** @type {unknown} why nothing more is stored, such as a lack of room; null while there is no failure */
     this.failure = null;
   }
@@ -95,7 +100,7 @@ export class PackageCache {
    */
   async drop(url, entry, pieces) {
     const names = pieces.map((piece) => nameOf(entry, piece));
-    await this.#store.remove(url, names).catch(() => {});
+    await this.#ask(() => this.#store.remove(url, names)).catch(() => {});
   }
 
   /**
@@ -107,11 +112,11 @@ export class PackageCache {
    */
   async dropOthers(url, { shards, tokenizer, module, program }) {
     const hashes = new Set([...shards, tokenizer, module, program].map((entry) => entry?.sha256));
-    const files = (await this.#store.packages()).get(url) ?? [];
+    const files = (await this.#ask(() => this.#store.packages())).get(url) ?? [];
     const others = files
       .map(({ name }) => name)
       .filter((name) => name !== METADATA && !hashes.has(hashOf(name)));
-    await this.#store.remove(url, others);
+    await this.#ask(() => this.#store.remove(url, others));
     return others.length > 0;
   }
 
@@ -139,18 +144,43 @@ export class PackageCache {
   async #makeRoom(url, metadata) {
     try {
       if (!(await this.dropOthers(url, metadata))) return false;
-      await this.#store.remove(url, [METADATA]);
+      await this.#ask(() => this.#store.remove(url, [METADATA]));
     } catch {
       return false;
     }
-    this.failure = null;
-    return true;
+    if (!this.#isSilent) this.failure = null;
+    return !this.#isSilent;
+  }
+
+  /**
+   * Asks the store. One that is silent for too long is not asked again, so that no load waits for it.
+   *
+   * @template T
+   * @param {() => Promise<T>} question
+   * @returns {Promise<T>}
+   */
+  async #ask(question) {
+    if (this.#isSilent) throw this.failure;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    const silence = new Promise((_, reject) => {
+      timer = setTimeout(() => {
+        this.#isSilent = true;
+        this.failure ??= new Error(`the store does not answer within ${this.#limit} ms`);
+        reject(this.failure);
+      }, this.#limit);
+    });
+    try {
+      return await Promise.race([question(), /** @type {Promise<never>} */ (silence)]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** @param {string} url @param {WantedFile[]} files @returns {Promise<StoredBytes>} */
   async #read(url, files) {
     try {
-      return await measured("cache read", () => this.#store.read(url, files));
+      return await measured("cache read", () => this.#ask(() => this.#store.read(url, files)));
     } catch {
       const length = files.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
       return { present: files.map(() => false), bytes: new Uint8Array(length) };
@@ -160,7 +190,7 @@ export class PackageCache {
   /** @param {string} url @param {string} name @param {Bytes} bytes @returns {Promise<Written>} */
   async #write(url, name, bytes) {
     if (this.failure !== null) return { failure: this.failure, bytes };
-    const writing = measured("cache write", () => this.#store.write(url, name, bytes));
+    const writing = measured("cache write", () => this.#ask(() => this.#store.write(url, name, bytes)));
     const written = await writing.catch((failure) => ({ failure, bytes }));
     this.failure ??= written.failure; // no room: what is there stays, and loading goes on
     return written;

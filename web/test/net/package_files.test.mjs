@@ -173,3 +173,16 @@ test("one of two pieces is stored: the other one is fetched", async () => {
   assert.deepEqual(requests, ["metadata", "piece"]);
   assert.deepEqual(cached.sort(), [false, true]);
 });
+
+for (const silent of ["read", "write", "packages"]) {
+  test(`a store that does not answer (${silent}) blocks no load`, async () => {
+    const store = new CacheStore(memoryStorage());
+    Object.assign(store, { [silent]: () => new Promise(() => {}) });
+    const cache = new PackageCache(store, 20);
+    const { cached, requests } = await load(cache, state("a"));
+    assert.deepEqual(cached, [false, false]);
+    assert.deepEqual(requests, ["metadata", "piece", "piece"]);
+    assert.match(String(cache.failure), /does not answer within 20 ms/);
+    assert.deepEqual((await load(cache, state("a"))).cached, [false, false]); // and is not asked again
+  });
+}
