@@ -22,7 +22,7 @@ from . import recognition
 from .recognition import MANY, NEARER, Named
 
 LONG = 64
-"""Sequences above this number of tokens are traced for their first split alone."""
+"""Check `trace` omits sequences of more tokens; the diagnosis traces these for their first split alone."""
 
 PRECEDING_TOKENS = 8
 """Number of tokens of another sequence, which is computed first if the vector tests DEC-17."""
@@ -90,8 +90,8 @@ def _worst(operation: Operation, bound: NDArray[np.float64]) -> Iterator[str]:
 
 
 def traceable(vector: Vector) -> bool:
-    """Whether a vector is small enough for traces: a recipe writes a wide, long or deep model."""
-    return "recipe" not in vector.members
+    """Whether the sequence of a vector is short enough for traces, which hold scores of all pairs of positions."""
+    return len(vector.members["tokens"]) <= LONG
 
 
 def located(
