@@ -127,7 +127,7 @@ def test_a_stored_file_that_is_damaged_is_fetched_again(page: Page, url: str) ->
             const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("webgpu-llama4-1");
             for await (const directory of root.values()) {
                 for await (const file of directory.values()) {
-                    if (!file.name.includes(".0-8388608")) continue;
+                    if (!/[.]0-[0-9]{7,}$/.test(file.name)) continue;
                     const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
                     bytes[5000] ^= 1;
                     const writable = await file.createWritable();

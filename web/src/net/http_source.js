@@ -28,6 +28,7 @@ import { Slots } from "./slots.js";
  * @property {number} parallel requests at a time
  */
 /** @typedef {Partial<RequestOptions & RetryOptions>} FetchOptions */
+/** @typedef {import("./source.js").RemoteSource} RemoteSource */
 /**
  * @typedef {object} ServedFile what is known of a file on its server
  * @property {FileEntry} entry
@@ -67,6 +68,29 @@ export class HttpSource {
     this.url = url;
     this.#options = { ...DEFAULTS, ...options };
     this.#requests = new Slots(this.#options.parallel);
+  }
+
+  /**
+   * Returns the source of an address whose server sends ranges, as another thread has found.
+   *
+   * @param {RemoteSource} remote
+   * @param {(bytes: number) => void} onNetwork
+   */
+  static ofRemote({ url, options }, onNetwork) {
+    const source = new HttpSource(url, { ...options, onNetwork });
+    source.#sendsRanges = true;
+    return source;
+  }
+
+  /** Takes numbers of bytes that other threads fetch, as they come. */
+  get onNetwork() {
+    return this.#options.onNetwork;
+  }
+
+  /** How another thread can fetch pieces by itself; null until this server has sent a range. */
+  get remote() {
+    const { attempts, delay, stall, maxWait } = this.#options;
+    return this.#sendsRanges ? { url: this.url, options: { attempts, delay, stall, maxWait } } : null;
   }
 
   /**
