@@ -63,6 +63,7 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
     for await (const piece of opened.shardPieces(indices, { signal, onBytes })) {
       frequencies.take(piece.shard, piece);
       await measured("upload", () => writer.write(shards[piece.shard], piece));
+      piece.bytes.buffer.transfer?.(0); // frees it now: the platform would collect hundreds of megabytes later
     }
     device.check();
   } catch (error) {

@@ -6,7 +6,7 @@
 import { ShardCheck } from "../package/shard_check.js";
 import { measured } from "../package/stages.js";
 import { HttpSource } from "./http_source.js";
-import { canReadFiles, readFiles, writeFile } from "./private_files.js";
+import { canReadFiles, NewFile, readFiles, writeFile } from "./private_files.js";
 import { isSilence, withinTime } from "./within_time.js";
 
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
@@ -112,14 +112,18 @@ async function bring({ check: step, entry, pieces, place, source }, { signal, on
   const present = stored?.present ?? pieces.map(() => false);
   const missing = pieces.filter((_, index) => !present[index]);
   if (missing.length > 0 && source === null) return { bytes: null, reports: [], present, failure: silence };
-  const bytes = await filled(pieces, stored?.bytes ?? null, missing, (piece) => {
-    const server = HttpSource.ofRemote(/** @type {RemoteSource} */ (source), onNetwork);
-    return measured("fetch", () => server.piece(entry, piece, signal));
-  });
-  const reports = await checked(step, bytes);
-  const canWrite = place?.writable && silence === null && reports.every(({ damaged }) => !damaged);
-  const failure = canWrite ? await write(place, pieces, present, bytes) : silence;
-  return { bytes, reports, present, failure };
+  const storing = new Storing(silence === null ? place : null, pieces, present);
+  try {
+    const bytes = await filled(pieces, stored?.bytes ?? null, missing, (piece) => {
+      const server = HttpSource.ofRemote(/** @type {RemoteSource} */ (source), onNetwork);
+      return measured("fetch", () => server.piece(entry, piece, signal));
+    });
+    const reports = await checked(step, bytes);
+    const failure = reports.some(({ damaged }) => damaged) ? null : await storing.write(bytes);
+    return { bytes, reports, present, failure: failure ?? silence };
+  } finally {
+    storing.end();
+  }
 }
 
 /**
@@ -157,29 +161,45 @@ async function read({ directory, names, limit }, pieces) {
   }
 }
 
-/**
- * Stores the pieces that were missing.
- *
- * @param {Place} place
- * @param {Piece[]} pieces
- * @param {boolean[]} present
- * @param {Bytes} bytes
- * @returns {Promise<unknown>} why that failed, null where it did not
- */
-async function write({ directory, names, limit }, pieces, present, bytes) {
-  for (const [index, { offset, length }] of pieces.entries()) {
-    if (present[index]) continue;
-    const begin = offset - pieces[0].offset;
-    const ofPiece = bytes.subarray(begin, begin + length);
-    try {
-      const writing = () => withinTime(limit, writeFile({ directory, name: names[index], bytes: ofPiece }));
-      const { failure } = await measured("cache write", writing);
-      if (failure !== null) return failure;
-    } catch (error) {
-      return error;
-    }
+/** The storing of the pieces that are missing. */
+class Storing {
+  #begin;
+  #limit;
+  /** @type {{piece: Piece, file: NewFile}[]} */
+  #files;
+
+  /** @param {Place | null} place null where nothing is stored @param {Piece[]} pieces @param {boolean[]} present */
+  constructor(place, pieces, present) {
+    this.#begin = pieces[0].offset;
+    this.#limit = place?.limit ?? 0;
+    this.#files = pieces.flatMap((piece, index) =>
+      place?.writable && !present[index]
+        ? [{ piece, file: new NewFile(place.directory, place.names[index]) }]
+        : [],
+    );
   }
-  return null;
+
+  /** @param {Bytes} bytes of all pieces @returns {Promise<unknown>} why they were not stored, or null */
+  async write(bytes) {
+    for (let next = this.#files[0]; next !== undefined; next = this.#files[0]) {
+      const { piece, file } = next;
+      const begin = piece.offset - this.#begin;
+      const ofPiece = bytes.subarray(begin, begin + piece.length);
+      this.#files.shift();
+      try {
+        const failure = await measured("cache write", () => withinTime(this.#limit, file.write(ofPiece)));
+        if (failure !== null) return failure;
+      } catch (silence) {
+        return silence;
+      }
+    }
+    return null;
+  }
+
+  /** Leaves nothing of what was not stored. */
+  end() {
+    for (const { file } of this.#files) file.discard().catch(() => {});
+  }
 }
 
 export const TASKS = { bring, check, endCheck, canReadFiles, readFiles, writeFile };
