@@ -2,6 +2,7 @@
 
 import { TokenizerError } from "../errors.js";
 import { TextPieces } from "./text_pieces.js";
+import { TokenBound } from "./token_bound.js";
 
 /** @typedef {{role: string, content: string}} Message one message of a chat */
 /**
@@ -15,15 +16,18 @@ import { TextPieces } from "./text_pieces.js";
 export class Tokenizer {
   #tokenizer;
   #template;
+  #bound;
 
   /**
    * Use `Tokenizer.fromJson`.
    *
    * @param {import("@huggingface/tokenizers").Tokenizer} tokenizer
    * @param {TokenizerOptions} options
+   * @param {TokenBound} bound
    */
-  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null }) {
+  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null }, bound) {
     this.#tokenizer = tokenizer;
+    this.#bound = bound;
     this.#template = chatTemplate;
     this.bosTokenId = bosTokenId;
     this.eosTokenIds = eosTokenIds;
@@ -40,7 +44,8 @@ export class Tokenizer {
   static async fromJson(text, options = {}) {
     const library = await import("@huggingface/tokenizers");
     try {
-      return new Tokenizer(new library.Tokenizer(JSON.parse(text), {}), options);
+      const json = JSON.parse(text);
+      return new Tokenizer(new library.Tokenizer(json, {}), options, new TokenBound(json));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TokenizerError(`this tokenizer.json cannot be read: ${reason}`, { cause });
@@ -93,6 +98,16 @@ export class Tokenizer {
   encode(text) {
     const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false });
     return this.bosTokenId === null || ids[0] === this.bosTokenId ? ids : [this.bosTokenId, ...ids];
+  }
+
+  /**
+   * Returns whether a text certainly has more than a number of tokens; it is not encoded for this.
+   *
+   * @param {string} text
+   * @param {number} limit
+   */
+  exceeds(text, limit) {
+    return this.#bound.exceeds(text, limit);
   }
 
   /**
