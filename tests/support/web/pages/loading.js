@@ -11,7 +11,7 @@ function idleDevice(buffers, waits = "") {
     adapterInfo: {},
     lost: new Promise(() => {}),
     queue: {
-      writeBuffer: (buffer, offset, bytes) => buffer.data?.set(bytes, offset),
+      writeBuffer() {},
       submit() {},
       onSubmittedWorkDone: async () => {},
     },
@@ -20,10 +20,17 @@ function idleDevice(buffers, waits = "") {
     popErrorScope: async () => null,
     createBuffer({ label, size }) {
       const isShard = label?.startsWith("shard ");
-      const buffer = { label, size, data: isShard ? new Uint8Array(size) : null, destroy() {} };
+      const data = isShard || label === "staging" ? new Uint8Array(size) : null;
+      const mapping = { getMappedRange: () => data.buffer, unmap() {}, mapAsync: async () => {} };
+      const buffer = { label, size, data, destroy() {}, ...mapping };
       if (isShard) buffers.push(buffer);
       return buffer;
     },
+    createCommandEncoder: () => ({
+      copyBufferToBuffer: (source, begin, target, offset, length) =>
+        target.data.set(source.data.subarray(begin, begin + length), offset),
+      finish: () => ({}),
+    }),
     createShaderModule: object,
     createBindGroupLayout: object,
     createPipelineLayout: object,
