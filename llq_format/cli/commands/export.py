@@ -63,6 +63,17 @@ def export(  # noqa: PLR0913  # one argument an option
             show_default=False,
         ),
     ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tokenizer.json to use in place of the tokenizer of CHECKPOINT.",
+            show_default=False,
+        ),
+    ] = None,
+    no_tokenizer: Annotated[
+        bool, typer.Option("--no-tokenizer", help="Write a package without tokenizer.")
+    ] = False,
     shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
     no_program: NoProgram = False,
     kv_cache: KVCache = "f16",
@@ -87,6 +98,8 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export model.gguf model --method best --calibration my-text.txt
 
+    Example: llq export model.gguf model --tokenizer original/tokenizer.json
+
     To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
     from llq_format.exporting.export import export as write  # noqa: PLC0415  # only this command reads checkpoints
@@ -96,6 +109,11 @@ def export(  # noqa: PLR0913  # one argument an option
         raise typer.BadParameter(
             "--method rtn (the default) does not use this option: add --method best, or remove the option",
             param_hint=f"'{option}'",
+        )
+    if tokenizer is not None and no_tokenizer:
+        raise typer.BadParameter(
+            "--tokenizer and --no-tokenizer contradict each other: remove one of them",
+            param_hint="'--tokenizer'",
         )
     check_replaceable(directory, force=force)
     layered = method != "rtn"
@@ -113,6 +131,7 @@ def export(  # noqa: PLR0913  # one argument an option
                 stem=stem,
                 shard_limit=shard_limit,
                 program=None if no_program else ProgramOptions(chunk, kv_cache),
+                tokenizer=tokenizer or not no_tokenizer,
                 overwrite=force,
                 on_total=None if layered else bar.start,
                 progress=None if layered else bar.advance,
