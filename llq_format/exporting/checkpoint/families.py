@@ -50,13 +50,13 @@ GGUF: dict[str, Callable[[Keys, TensorSource], Architecture]] = {
 _EXPERTS = "mixtures with several experts for each token"
 _BIASES = "biases of q, k and v"
 _WEIGHTED_QK = "norms of q and k with weights"
-_LAYER_NORM = "layer norms, which subtract the mean"
+_LAYER_NORM = "layer norms"
 _POST_NORMS = "norms after attention and FFN"
 _SOFT_CAPS = "soft caps of scores and logits"
 _WINDOWS = "sliding windows"
 _PARTIAL = "RoPE of a part of each head"
 _SSM = "state-space or recurrent layers"
-_LATENT = "latent attention, which projects keys and values twice"
+_LATENT = "latent attention"
 _SQUARED = "the activation relu²"
 _TANH = "the activation gelu_pytorch_tanh"
 _PARALLEL = "attention and FFN in parallel"
@@ -134,10 +134,11 @@ def refusal(key: str, name: str, supported: Mapping[str, object]) -> str:
     """
     known = _GGUF_NAMES.get(name, name) if key == "general.architecture" else name
     if known in UNSUPPORTED:
-        return f"is {name!r}, but LLQ has no rule for {_listing(UNSUPPORTED[known])}"
+        return f"is {name!r}, but LLQ has no rule for {listing(UNSUPPORTED[known])}"
     return f"is {name!r}; supported are {', '.join(map(repr, supported))}"
 
 
-def _listing(properties: tuple[str, ...]) -> str:
+def listing(properties: tuple[str, ...]) -> str:
+    """Return properties as a part of a sentence."""
     *most, last = properties
     return f"{', '.join(most)} and {last}" if most else last
