@@ -99,7 +99,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             provenance |= {"seed": seed, **tokenized.to_json()}
         chosen_head = head or ("f16" if transformed.untied else "int4")
         plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
-        stem_name = stem or _stem(Path(checkpoint))
+        stem_name = stem or stem_of(Path(checkpoint).resolve().name)
         with PackageWriter(
             directory,
             plans,
@@ -226,7 +226,7 @@ def _add(writer: PackageWriter, source: Checkpoint, plan: TensorPlan, rounder: A
     writer.add(plan.name, packed)
 
 
-def _stem(path: Path) -> str:
-    """Return a legal stem made of the checkpoint's name: lower case, without .gguf, at most 64 characters."""
-    name = name_without_part(path.resolve().name).lower().removesuffix(".gguf")
+def stem_of(name: str) -> str:
+    """Return a legal stem made of a checkpoint's name: lower case, without .gguf, at most 64 characters."""
+    name = name_without_part(name).lower().removesuffix(".gguf")
     return re.sub(r"[^a-z0-9._-]+", "-", name).lstrip("._-")[:64] or "model"

@@ -80,7 +80,8 @@ class TinyModel:
     def model(self) -> PreTrainedModel:
         """Return the model in binary64; norms are far from 1, and matrices keep lengths of vectors."""
         torch.manual_seed(3)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(self.config).double().eval()
+        build: Any = AutoModelForCausalLM.from_config
+        model: PreTrainedModel = build(self.config).double().eval()
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 noise = torch.randn(parameter.shape, dtype=torch.float64)
@@ -100,7 +101,7 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
-GRANITE = {
+GRANITE: dict[str, Any] = {
     "embedding_multiplier": 12.0,
     "residual_multiplier": 0.22,
     "attention_multiplier": 0.05,
@@ -132,7 +133,12 @@ MODELS = {
         {"rope.scaling.type": "linear", "rope.scaling.factor": 4.0},
     ),
     "llama-llama3": TinyModel(LlamaConfig(**SHAPE, rope_parameters=LLAMA3)),
-    "yi": TinyModel(LlamaConfig(**SHAPE | {"num_key_value_heads": 1}, rope_theta=5e6), "llama"),
+    "yi": TinyModel(
+        LlamaConfig(
+            **SHAPE | {"num_key_value_heads": 1}, rope_parameters={"rope_type": "default", "rope_theta": 5e6}
+        ),
+        "llama",
+    ),
     "mistral": TinyModel(MistralConfig(**SHAPE, sliding_window=None), "llama"),
     "mistral-long-window": TinyModel(MistralConfig(**SHAPE, sliding_window=128), "llama"),
     "smollm3": TinyModel(SmolLM3Config(**SHAPE), "smollm3"),
@@ -166,8 +172,8 @@ def logits(model: PreTrainedModel, tokens: list[int] = TOKENS) -> Array:
     return output
 
 
-def write_directory(directory: Path, model: PreTrainedModel) -> Path:
-    """Save the model as transformers does, in binary32."""
+def write_directory(directory: Path, model: Any) -> Path:
+    """Save a model of transformers as it does itself, in binary32."""
     model.float().save_pretrained(directory)
     model.double()
     return directory

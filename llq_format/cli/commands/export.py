@@ -8,6 +8,7 @@ import typer
 from llq_format.cli.failures import INTERRUPTED
 from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
 from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
+from llq_format.cli.remote_checkpoints import local_checkpoint
 from llq_format.cli.terminal import ProgressBar, print_line, stderr
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.webgpu.planning.planner import CHUNK
@@ -16,8 +17,13 @@ from llq_format.webgpu.planning.program_files import ProgramOptions
 
 def export(  # noqa: PLR0913  # one argument an option
     checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT", help="Hugging Face directory or GGUF file.", show_default=False),
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Hugging Face directory or GGUF file, or an address: hf://ORG/NAME, hf://ORG/NAME@REVISION, "
+            "hf://ORG/NAME/FILE.gguf or https://…/FILE.gguf.",
+            show_default=False,
+        ),
     ],
     directory: NewDirectory,
     *,
@@ -94,6 +100,8 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export SmolLM2-135M-Instruct smollm2
 
+    Example: llq export hf://HuggingFaceTB/SmolLM2-135M-Instruct smollm2
+
     Example: llq export model.gguf model --scheme symmetric --head f16
 
     Example: llq export model.gguf model --method best --calibration my-text.txt
@@ -102,7 +110,9 @@ def export(  # noqa: PLR0913  # one argument an option
 
     To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
-    from llq_format.exporting.export import export as write  # noqa: PLC0415  # only this command reads checkpoints
+    # only this command reads checkpoints
+    from llq_format.exporting.export import export as write  # noqa: PLC0415
+    from llq_format.exporting.export import stem_of  # noqa: PLC0415
 
     if method == "rtn" and (calibration is not None or seed is not None):
         option = "--seed" if calibration is None else "--calibration"
@@ -119,8 +129,9 @@ def export(  # noqa: PLR0913  # one argument an option
     layered = method != "rtn"
     try:
         with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
+            path, name = local_checkpoint(checkpoint)
             metadata = write(
-                checkpoint,
+                path,
                 directory,
                 scheme=scheme,
                 method=method,
@@ -128,7 +139,7 @@ def export(  # noqa: PLR0913  # one argument an option
                 seed=seed or 0,
                 head=head,
                 embedding=embedding,
-                stem=stem,
+                stem=stem or (stem_of(name) if name else None),
                 shard_limit=shard_limit,
                 program=None if no_program else ProgramOptions(chunk, kv_cache),
                 tokenizer=tokenizer or not no_tokenizer,

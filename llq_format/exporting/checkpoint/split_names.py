@@ -16,17 +16,23 @@ def name_without_part(name: str) -> str:
 
 def parts(path: Path) -> list[Path]:
     """Return the files of a model in order, given any of them; raises CheckpointError for a missing file."""
-    match = _NAME.fullmatch(path.name)
-    if match is None or int(match["count"]) < 2:
-        return [path]
-    count = int(match["count"])
-    if not 1 <= int(match["number"]) <= count:
-        raise CheckpointError(f"{path}: part {int(match['number'])} of {count}: rename the file")
-    files = [
-        path.with_name(f"{match['stem']}-{number:05d}-of-{match['count']}{match['suffix']}")
-        for number in range(1, count + 1)
-    ]
+    files = [path.with_name(name) for name in part_names(path.name)]
+    if len(files) > 1 and path not in files:
+        raise CheckpointError(f"{path}: its name denotes none of {len(files)} parts: rename the file")
     for file in files:
-        if not file.is_file():
-            raise CheckpointError(f"{file}: not found, but {path.name} is one of {count} files: download it")
+        if len(files) > 1 and not file.is_file():
+            raise CheckpointError(
+                f"{file}: not found, but {path.name} is one of {len(files)} files: download it"
+            )
     return files
+
+
+def part_names(name: str) -> list[str]:
+    """Return the names of all files of the model that has a file of that name, in order."""
+    match = _NAME.fullmatch(name)
+    if match is None or int(match["count"]) < 2:
+        return [name]
+    return [
+        f"{match['stem']}-{number:05d}-of-{match['count']}{match['suffix']}"
+        for number in range(1, int(match["count"]) + 1)
+    ]

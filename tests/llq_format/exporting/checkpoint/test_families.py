@@ -109,7 +109,9 @@ def test_values_of_absent_keys_are_those_of_transformers(tmp_path: Path) -> None
         layer_types=...,
         sliding_window=...,
     )
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float64, attn_implementation="eager")
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float64, attn_implementation="eager"
+    )
     with open_checkpoint(directory) as checkpoint:
         assert relative_difference(checkpoint_logits(checkpoint, TOKENS), logits(model.eval())) < TOLERANCE
 
@@ -135,8 +137,8 @@ def test_unsupported_models_exist_and_are_not_supported() -> None:
 
 def test_qwen2_has_biases() -> None:
     """The reason that a refusal of Qwen2 states."""
-    model = AutoModelForCausalLM.from_config(Qwen2Config(**SHAPE))
-    assert "model.layers.0.self_attn.q_proj.bias" in model.state_dict()
+    build: Any = AutoModelForCausalLM.from_config
+    assert "model.layers.0.self_attn.q_proj.bias" in build(Qwen2Config(**SHAPE)).state_dict()
 
 
 def test_page_lists_every_family_and_every_refusal() -> None:

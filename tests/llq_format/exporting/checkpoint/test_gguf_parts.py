@@ -25,7 +25,7 @@ def write_parts(directory: Path, stem: str = "m", **changes: Any) -> list[Path]:
             "split.count": COUNT,
             "split.tensors.count": len(tensors),
         }
-        metadata = {"metadata": split} if number else {}
+        metadata: dict[str, Any] = {"metadata": split} if number else {}
         write(
             path,
             part,

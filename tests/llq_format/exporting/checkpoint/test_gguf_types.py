@@ -181,7 +181,7 @@ def stored_model(kind: GgmlType, values: Callable[[npt.NDArray[np.uint8]], Any])
         if array.ndim == 1:
             expected[key], tensors[key] = array, (array, None)
             continue
-        raw = blocks_of(kind, array.shape, halves)  # type: ignore[arg-type]  # two dimensions
+        raw = blocks_of(kind, array.shape, halves)
         expected[key] = np.array(values(raw), np.float32)
         flat = raw.reshape(len(raw), -1)
         heads = {"blk.0.attn_q": 4, "blk.0.attn_k": 2}.get(key)
