@@ -1,0 +1,41 @@
+"""A checkpoint in GGUF files: the model, its weights, and its tokenizer."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from llq_format.exporting.checkpoint import families, gguf_tokenizer, huggingface_tokenizer
+from llq_format.exporting.checkpoint.checkpoint import Checkpoint
+from llq_format.exporting.checkpoint.gguf_parts import GgufParts
+from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.metadata.tokenizer import TokenizerFiles
+
+
+def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
+    """Open a file, or one of the files of a model.
+
+    `tokenizer` as a path is a directory with a tokenizer of Hugging Face. Raises CheckpointError.
+    """
+    source = GgufParts(path)
+    metadata = source.metadata
+    key = "general.architecture"
+    name = metadata.string(key)
+    if name not in families.GGUF:
+        raise metadata.error(key, families.refusal(key, name, families.GGUF))
+    architecture = families.GGUF[name](metadata, source)
+    vocab_size = architecture.model["vocab_size"]
+    files = None
+    if isinstance(tokenizer, Path):
+        files = _replaced_tokenizer(tokenizer, metadata, vocab_size)
+    elif tokenizer:
+        files = gguf_tokenizer.read(metadata, vocab_size)
+    return Checkpoint(architecture, source, files)
+
+
+def _replaced_tokenizer(directory: Path, metadata: Keys, vocab_size: int) -> TokenizerFiles | None:
+    """Return the tokenizer of a directory; what the directory does not state comes from the keys."""
+    settings = gguf_tokenizer.settings(metadata, vocab_size)
+    config = {"bos_token_id": settings.bos_token_id, "eos_token_id": list(settings.eos_token_ids)}
+    files = huggingface_tokenizer.read(directory, Keys(config, metadata.file), vocab_size)
+    if files is None or files.chat_template is not None:
+        return files
+    return replace(files, chat_template=settings.chat_template)
