@@ -7,6 +7,8 @@
  * @module harness/scenario
  */
 
+import { poolOf } from "./device_pool.js";
+
 /** @typedef {import("./interface.js").Interface} Interface */
 /** @typedef {import("./interface.js").Model} Model */
 /** @typedef {import("./interface.js").Prompt} Prompt */
@@ -101,7 +103,7 @@ class ScenarioRun {
   constructor(api, base, gpu) {
     this.#api = api;
     this.#base = base;
-    this.#gpu = recordingGpu(gpu, this.#devices);
+    this.#gpu = poolOf(gpu).gpu(this.#devices);
   }
 
   /** @param {Step} step @returns {Promise<Observation>} */
@@ -372,41 +374,6 @@ function textOf(text) {
 /** Returns a text that JSON can carry: `?` replaces halves of surrogate pairs. @param {string} text */
 function wellFormed(text) {
   return text.replace(HALF_PAIR, "?");
-}
-
-/**
- * Returns a GPU object that records its devices, so that a step can lose one.
- *
- * @param {GPU} gpu
- * @param {GPUDevice[]} devices
- * @returns {GPU}
- */
-function recordingGpu(gpu, devices) {
-  const recording = {
-    get wgslLanguageFeatures() {
-      return gpu.wgslLanguageFeatures;
-    },
-    getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat(),
-    async requestAdapter(/** @type {GPURequestAdapterOptions} */ options) {
-      const adapter = await gpu.requestAdapter(options);
-      return adapter && recordingAdapter(adapter, devices);
-    },
-  };
-  return /** @type {GPU} */ (/** @type {unknown} */ (recording));
-}
-
-/** @param {GPUAdapter} adapter @param {GPUDevice[]} devices */
-function recordingAdapter(adapter, devices) {
-  return {
-    features: adapter.features,
-    limits: adapter.limits,
-    info: adapter.info,
-    async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
-      const device = await adapter.requestDevice(descriptor);
-      devices.push(device);
-      return device;
-    },
-  };
 }
 
 /** @param {number} ms */
