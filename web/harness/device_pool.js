@@ -37,7 +37,7 @@ class DevicePool {
   /**
    * Returns a GPU object whose devices come from the pool.
    *
-   * @param {GPUDevice[]} devices gets the device behind each that is opened: destroying it loses it
+   * @param {GPUDevice[]} devices gets the real device for each one that is opened: destroying it loses the device
    * @returns {GPU}
    */
   gpu(devices) {
