@@ -139,6 +139,8 @@ class ScenarioRun {
   /** @param {LoadStep} step @returns {Promise<Observation>} */
   async #load({ url, options = {}, abort, share = "" }) {
     this.end();
+    release(sharedModel?.model ?? null); // its device is used again
+    sharedModel = null;
     const signal = new CallSignal(abort);
     const events = new ProgressEvents(signal);
     signal.soon("loading", NO_PROGRESS_MS);
@@ -155,10 +157,7 @@ class ScenarioRun {
     });
     events.settled = true;
     if (observation.error) await pause(SETTLE_MS);
-    else if (share !== "") {
-      release(sharedModel?.model ?? null);
-      this.#share = share;
-    }
+    else this.#share = share;
     return { ...observation, progress: events.progress, late: events.late };
   }
 
