@@ -28,25 +28,14 @@ CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
 )
 
 PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
-CODES = frozenset(
-    {
-        *(
-            "package",
-            "hash",
-            "no-program",
-            "not-found",
-            "status",
-            "html",
-            "network",
-            "cut",
-            "stalled",
-            "range",
-        ),
-        *("redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device", "shader", "wrong"),
-        *("out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "no-template", "template", "context"),
-        *("input", "disposed", "llq"),
-    }
-)
+# fmt: off
+CODES = frozenset((
+    "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
+    "range", "redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
+    "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer",
+    "no-template", "template", "context", "input", "disposed", "llq",
+))
+# fmt: on
 """The codes of errors, as the chapter's table lists them."""
 
 DIFFERENT_TEXT = "different text"
@@ -230,6 +219,12 @@ def _load_deviations(step: Step, observation: Observation, observed: Observation
             length = str(step["expect"]["contextLength"])
             yield Deviation(
                 "LLQ-API-12", "different context length", length, str(observation["contextLength"])
+            )
+    elif "unrequested" in step["expect"]:
+        suffix = step["expect"]["unrequested"]
+        if early := [line for line in observed.log if line.startswith("GET") and line.endswith(suffix)]:
+            yield Deviation(
+                str(step["rule"]), "a file was requested before the call failed", "no request", early[0]
             )
     elif "abort" in step:
         yield from _abort_deviations(step, observed)

@@ -4,6 +4,7 @@ The package comes from the vectors, without a program, since kernels are impleme
 program of this repository, so that executors can load it. Servers ask `FaultFiles` what to answer.
 """
 
+import gzip
 import json
 import re
 import shutil
@@ -76,7 +77,11 @@ class FaultFiles:
             return self._response(404, {}, b"no")
         for fault in faults:
             data = damaged(data, fault["do"])
-        return self._ranged(data, headers.get("range"), [fault["do"] for fault in faults])
+        actions = [fault["do"] for fault in faults]
+        if "compress" in actions and "range" not in headers and "gzip" in headers.get("accept-encoding", ""):
+            typed = {"content-type": "application/octet-stream", "content-encoding": "gzip"}
+            return self._response(200, typed, gzip.compress(data, mtime=0))
+        return self._ranged(data, headers.get("range"), actions)
 
     def pieces(self, response: FaultResponse, path: str) -> Generator[bytes, None, None]:
         """Return the body of an answer, which is on its way from now until the generator ends or is closed.

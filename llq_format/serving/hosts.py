@@ -21,9 +21,9 @@ Allows = Callable[[str], bool]
 def allowed_hosts(address: str, names: Collection[str] = ()) -> Allows:
     """Return which hosts requests may name when a server listens on an address.
 
-    A loopback address is named as in `LOOPBACK`, another address as it was given. An address that stands for
-    all addresses of this machine is named by any number, by `LOOPBACK` or by the name of this machine. A page
-    of another site can only use a name. `names` are allowed in addition.
+    A loopback address is named as in `LOOPBACK`, another address as it was given. If the address denotes all
+    addresses of this machine, requests may name any number, a name of `LOOPBACK` or the name of this machine.
+    A page of another site can only use a name. `names` are allowed in addition.
     """
     allowed = {_plain(name) for name in (address, *names)}
     if _is_unspecified(address):

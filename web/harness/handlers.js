@@ -22,6 +22,7 @@ import { generate } from "../src/text/generation.js";
 import { packageTokenizer } from "../src/text/package_tokenizer.js";
 import { sample } from "../src/text/sampled_choice.js";
 import { isParameter } from "../src/text/sampling.js";
+import { poolOf } from "./device_pool.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
 import { scenario } from "./scenario.js";
@@ -52,6 +53,12 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
   /** @type {{device: import("../src/gpu/device.js").Device | null, module: string}} */
   let open = { device: null, module: "" };
 
+  /** Returns the platform, whose devices are used again. */
+  async function platform() {
+    const own = (await gpu?.()) ?? globalThis.navigator?.gpu;
+    return own && poolOf(own).gpu([]);
+  }
+
   /** Returns the program of a plan, and a device for its module: the same one as long as the module is. */
   async function planned(/** @type {string} */ plan) {
     const program = toProgram(await parseProgram(await read(fileOf(plan, "program.json"))));
@@ -59,7 +66,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     const text = new TextDecoder().decode(module);
     let { device } = open;
     if (device === null || device.lost || open.module !== text) {
-      device = await openDevice(program, readModule(module), { gpu: await gpu?.(), variant });
+      device = await openDevice(program, readModule(module), { gpu: await platform(), variant });
       open = { device, module: text };
     }
     return { program, device };
@@ -179,7 +186,11 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const ids = tokenizer.encode(request.text);
       return { ids, decoded: tokenizer.decode(ids) };
     },
-    api: async (request) => scenario(WebGPULlama4, /** @type {any} */ (request), await gpu?.()),
+    async api(request) {
+      open.device?.destroy(); // a scenario uses it again, with its pipelines
+      open = { device: null, module: "" };
+      return scenario(WebGPULlama4, /** @type {any} */ (request), await gpu?.());
+    },
   };
 }
 

@@ -7,6 +7,8 @@
  * @module harness/scenario
  */
 
+import { poolOf } from "./device_pool.js";
+
 /** @typedef {import("./interface.js").Interface} Interface */
 /** @typedef {import("./interface.js").Model} Model */
 /** @typedef {import("./interface.js").Prompt} Prompt */
@@ -101,7 +103,7 @@ class ScenarioRun {
   constructor(api, base, gpu) {
     this.#api = api;
     this.#base = base;
-    this.#gpu = recordingGpu(gpu, this.#devices);
+    this.#gpu = poolOf(gpu).gpu(this.#devices);
   }
 
   /** @param {Step} step @returns {Promise<Observation>} */
@@ -137,6 +139,8 @@ class ScenarioRun {
   /** @param {LoadStep} step @returns {Promise<Observation>} */
   async #load({ url, options = {}, abort, share = "" }) {
     this.end();
+    release(sharedModel?.model ?? null); // its device is used again
+    sharedModel = null;
     const signal = new CallSignal(abort);
     const events = new ProgressEvents(signal);
     signal.soon("loading", NO_PROGRESS_MS);
@@ -153,10 +157,7 @@ class ScenarioRun {
     });
     events.settled = true;
     if (observation.error) await pause(SETTLE_MS);
-    else if (share !== "") {
-      release(sharedModel?.model ?? null);
-      this.#share = share;
-    }
+    else this.#share = share;
     return { ...observation, progress: events.progress, late: events.late };
   }
 
@@ -372,41 +373,6 @@ function textOf(text) {
 /** Returns a text that JSON can carry: `?` replaces halves of surrogate pairs. @param {string} text */
 function wellFormed(text) {
   return text.replace(HALF_PAIR, "?");
-}
-
-/**
- * Returns a GPU object that records its devices, so that a step can lose one.
- *
- * @param {GPU} gpu
- * @param {GPUDevice[]} devices
- * @returns {GPU}
- */
-function recordingGpu(gpu, devices) {
-  const recording = {
-    get wgslLanguageFeatures() {
-      return gpu.wgslLanguageFeatures;
-    },
-    getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat(),
-    async requestAdapter(/** @type {GPURequestAdapterOptions} */ options) {
-      const adapter = await gpu.requestAdapter(options);
-      return adapter && recordingAdapter(adapter, devices);
-    },
-  };
-  return /** @type {GPU} */ (/** @type {unknown} */ (recording));
-}
-
-/** @param {GPUAdapter} adapter @param {GPUDevice[]} devices */
-function recordingAdapter(adapter, devices) {
-  return {
-    features: adapter.features,
-    limits: adapter.limits,
-    info: adapter.info,
-    async requestDevice(/** @type {GPUDeviceDescriptor} */ descriptor) {
-      const device = await adapter.requestDevice(descriptor);
-      devices.push(device);
-      return device;
-    },
-  };
 }
 
 /** @param {number} ms */

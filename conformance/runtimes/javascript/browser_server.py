@@ -143,8 +143,14 @@ class BrowserServer:
     @contextmanager
     def offered(self, scenario: Scenario) -> Iterator[tuple[str, FaultFiles]]:
         """Provide the address, relative to the page, of a scenario's files, and who knows of requests."""
+        compresses = any(fault["do"] == "compress" for fault in scenario.faults)
         with self._scenarios.offered(scenario) as (name, files):
-            yield f"../faults/{name}/", files
+            # by its other name this machine is another origin, which hides compression from the page
+            if compresses and self.url.startswith("http://127.0.0.1:"):
+                port = self._bound.getsockname()[1]
+                yield f"http://localhost:{port}/{self._token}/faults/{name}/", files
+            else:
+                yield f"../faults/{name}/", files
 
     def close(self) -> None:
         """Stop serving."""

@@ -32,8 +32,8 @@ export function optionsOf(options, names) {
  * @throws {InputError}
  */
 export function checkNames(options, names) {
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue;
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || names.includes(name)) continue;
     const near = names.toSorted((a, b) => distance(name, a) - distance(name, b))[0];
     const meant = distance(name, near) <= Math.max(1, near.length / 3) ? `did you mean ${near}?` : "";
     throw new InputError(`there is no option ${name}: ${meant || `options are ${names.join(", ")}`}`);
@@ -58,12 +58,12 @@ function distance(/** @type {string} */ a, /** @type {string} */ b) {
  *
  * @param {unknown} value undefined for the default value
  * @param {string} name
- * @param {number} least
+ * @param {number} minimum
  * @throws {InputError}
  */
-export function checkCount(value, name, least) {
-  if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= least)) return;
-  throw new InputError(`${name} is ${String(value)}, expected a whole number from ${least} on`);
+export function checkCount(value, name, minimum) {
+  if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= minimum)) return;
+  throw new InputError(`${name} is ${String(value)}, expected a whole number from ${minimum} on`);
 }
 
 /**

@@ -145,7 +145,7 @@ export function readerOf(response) {
  * @param {Attempt} attempt
  * @param {{bytes: Bytes, begin: number, skip: number}} target
  * @param {(bytes: number) => void} onNetwork
- * @param {(length: number) => void} [checkEnd] checks the length of the body: it is then read beyond the bytes
+ * @param {(length: number) => void} [checkEnd] checks the length of the body, which is then read to its end
  * @returns {Promise<{filled: number, skipped: boolean}>} skipped: whether there were `skip` bytes
  */
 export async function fill(response, attempt, { bytes, begin, skip }, onNetwork, checkEnd) {

@@ -203,7 +203,7 @@ export class HttpSource {
    * @param {PieceState} state
    * @param {Attempt} attempt
    * @returns {Promise<{response: Response, skip: number, checkEnd?: (length: number) => void}>} checkEnd: where
-   *   the length of the body tells whether the file has its length
+   *   the length of the body shows whether the file has its length
    */
   async #respond(file, { piece, end }, { signal }) {
     const { entry } = file;

@@ -3,8 +3,8 @@
  * long.
  *
  * A symbol, which is a byte or a character, belongs to one token. The tokens with symbol s have at most L(s)
- * symbols, and at most m(s) times s. A text therefore has at least the sum of 1 / L(s) over its symbols, and at
- * least count(s) / m(s) tokens for each s.
+ * symbols, and at most m(s) times s. Therefore the sum of 1 / L(s) over the symbols of a text is a lower bound,
+ * and so is count(s) / m(s) for each s.
  */
 
 /** @typedef {{content?: unknown, lstrip?: unknown, rstrip?: unknown}} AddedToken */

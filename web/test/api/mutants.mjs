@@ -192,6 +192,7 @@ export const LOADING = new Set([
     "errors-without-code",
     "errors-with-another-code",
   ],
+  ...["compressed-files-refused", "context-checked-at-the-end"],
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
   "one-token-fewer-after-a-loss",
 ]);
@@ -282,6 +283,22 @@ export const CHANGES = {
     if (response.status !== 206 || ranged) return response;
     const length = response.headers.get("content-length") ?? "";
     return new Response(response.body, { status: 200, headers: { "content-length": length } });
+  }),
+  "compressed-files-refused": fetching(async (original, address, init) => {
+    const response = await original(address, init);
+    return response.headers.has("content-encoding") ? new Response("", { status: 400 }) : response;
+  }),
+  "unknown-options-ignored": models((model) =>
+    withArguments(model, (prompt, options) => [
+      prompt,
+      options && /** @type {InferOptions} */ ({ ...options, llqUnknownOption: undefined }),
+    ]),
+  ),
+  "context-checked-at-the-end": loading((load) => async (url, { contextLength = 1, ...options }) => {
+    const model = await load(url, options);
+    if (contextLength <= model.contextLength) return model;
+    model.dispose();
+    throw new LLQError("the context is too long", { code: "context" });
   }),
   "options-not-checked": models((model) =>
     withArguments(model, (prompt, options = {}) => [
