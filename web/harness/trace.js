@@ -52,7 +52,13 @@ export async function trace(executor, taps, tokens, splits) {
   for (const tap of taps.caches) {
     add(tensors, tap, await rowsOf(executor, tap, tokens.length), tokens.length);
   }
-  return [...tensors.values()];
+  // a kernel that fuses operations leaves out results that another pass has
+  return [...tensors.values()].filter(({ shape, rows }) => joined(rows).length === size(shape));
+}
+
+/** @param {readonly number[]} shape */
+function size(shape) {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /**
@@ -106,9 +112,9 @@ function add(tensors, { name, shape }, rows, tokens) {
 
 /** @param {Executor} executor @param {Tap} tap @param {number} count @returns {Promise<Float32Array>} */
 async function rowsOf(executor, { buffer, type, shape, stride }, count) {
-  const cols = shape.reduce((product, size) => product * size, 1);
-  const size = type === "int8" ? 1 : 4;
-  const data = await executor.read(buffer, 4 * Math.ceil((count * stride * size) / 4));
+  const cols = size(shape);
+  const bytes = type === "int8" ? 1 : 4;
+  const data = await executor.read(buffer, 4 * Math.ceil((count * stride * bytes) / 4));
   if (type === "int8") return unpermuted(strided(new Int8Array(data), count, stride, cols), count, cols);
   const elements = type === "u32" ? new Uint32Array(data) : new Float32Array(data);
   const rows = new Float32Array(count * cols);
