@@ -34,7 +34,7 @@ HEAVY = {
     "gguf": ("llq_format/exporting/checkpoint/",),
     "torch": ("llq_format/exporting/checkpoint/",),
     "tokenizers": ("llq_format/exporting/checkpoint/", "llq_format/reference/text.py"),
-    "jinja2": ("llq_format/reference/text.py",),
+    "jinja2": ("llq_format/reference/chat_template.py",),
     "transformers": (),
     "wgpu": ("llq_format/webgpu/",),
     "starlette": ("llq_format/serving/", "conformance/runtimes/javascript/browser_server.py"),

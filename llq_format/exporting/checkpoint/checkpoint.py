@@ -9,13 +9,14 @@ It joins three parts that are independent of each other:
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from llq_format.exporting.checkpoint.warnings import ExportWarning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 Float32Array = npt.NDArray[np.float32]
@@ -64,7 +65,7 @@ class Architecture:
     `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
     `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
-    does not need.
+    does not need. `factors` multiply all elements of a tensor of the package, by its name.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Architecture:
     pieces: Mapping[str, tuple[Piece, ...]]
     inv_freq: Float32Array
     ignored: tuple[str, ...] = ()
+    warnings: tuple[ExportWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,9 @@ class Checkpoint:
     tokenizer: TokenizerFiles | None
     """None if the checkpoint has no tokenizer, or if the tokenizer was not requested."""
 
+    warnings: tuple[ExportWarning, ...]
+    """What a user should know of this checkpoint, in the order of ids."""
+
     provenance: dict[str, Any]
     """`format`, `architecture`, and `tensor_types`: the number of tensors of each type."""
 
@@ -120,6 +125,7 @@ class Checkpoint:
         architecture: Architecture,
         source: TensorSource,
         tokenizer: TokenizerFiles | None,
+        warnings: Iterable[ExportWarning] = (),
     ) -> None:
         """Check that `source` contains the tensors of `architecture`; raises CheckpointError."""
         _check_tensors(architecture, source)
@@ -127,6 +133,7 @@ class Checkpoint:
         self._source: TensorSource | None = source
         self.model = architecture.model
         self.tokenizer = tokenizer
+        self.warnings = tuple(sorted(warnings, key=lambda found: found.id))
         names = {piece.name for piece in _all_pieces(architecture)}
         types = Counter(source.tensors[name].dtype for name in names)
         self.provenance = {

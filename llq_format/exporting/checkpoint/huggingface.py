@@ -1,12 +1,13 @@
 """A Hugging Face directory: config.json, weights, and an optional tokenizer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4
 from llq_format.exporting.checkpoint.checkpoint import Architecture, Checkpoint, TensorSource
 from llq_format.exporting.checkpoint.keys import Keys, read_json
+from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
 from llq_format.exporting.checkpoint.weight_files import open_weights
 
 
@@ -41,11 +42,22 @@ def open_directory(directory: Path, *, tokenizer: bool) -> Checkpoint:
     try:
         architecture = family.read(text, source)
         vocab_size = architecture.model["vocab_size"]
-        files = huggingface_tokenizer.read(directory, text, vocab_size) if tokenizer else None
-        return Checkpoint(architecture, source, files)
+        warnings = [*architecture.warnings, *_code_warnings(config)]
+        files = None
+        if tokenizer:
+            files, found = huggingface_tokenizer.read(directory, text, vocab_size)
+            warnings += found
+        return Checkpoint(architecture, source, files, warnings)
     except BaseException:
         source.close()
         raise
+
+
+def _code_warnings(config: Keys) -> Iterator[ExportWarning]:
+    auto_map = config.section("auto_map")
+    if auto_map is not None and auto_map.values:
+        classes = ", ".join(f"{name}: {auto_map.values[name]}" for name in sorted(auto_map.values))
+        yield warning("custom-code", classes=classes)
 
 
 def _family(config: Keys) -> Family:
