@@ -175,14 +175,18 @@ def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
         weights = np.atleast_2d(source.load(role.name))
         bounded = any(map(is_int4, role.dtypes)) or (role.name == "embedding" and embedding == "f16")
         most = LARGEST_WEIGHT if bounded else float(np.finfo(np.float32).max)
-        if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
-            continue
-        row, col = np.argwhere(~(np.abs(weights) <= most))[0]
-        value = weights[row, col]
-        why = f"outside ±{most:.0f}" if np.isfinite(value) else "not finite in binary32"
-        raise QuantizeError(
-            f"tensor {role.name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}"
-        )
+        _check_magnitudes(role.name, weights, most)
+
+
+def _check_magnitudes(name: str, weights: NDArray[np.float32], most: float) -> None:
+    """Refuse a weight whose magnitude is above `most`, or NaN; raises QuantizeError."""
+    if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
+        return
+    row, col = np.argwhere(~(np.abs(weights) <= most))[0]
+    value = weights[row, col]
+    why = f"outside ±{most:.0f}" if np.isfinite(value) else "not finite in binary32"
+    fix = ": use --embedding f32" if name == "embedding" and np.isfinite(value) else ""
+    raise QuantizeError(f"tensor {name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}{fix}")
 
 
 def _add_layers(
@@ -242,6 +246,8 @@ def _add(
     """Load, quantize and write one tensor; its float32 form is released on return."""
     weights = source.load(plan.name)
     if not is_int4(plan.dtype):
+        if plan.dtype == "f16":
+            _check_magnitudes(plan.name, weights, LARGEST_WEIGHT)
         writer.add(plan.name, weights)
         return
     try:

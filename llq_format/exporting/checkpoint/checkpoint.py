@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from llq_format.exporting.checkpoint.absent_tensors import cause_of_absence
 from llq_format.exporting.checkpoint.warnings import ExportWarning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
@@ -65,7 +66,7 @@ class Architecture:
     `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
     `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
-    does not need. `factors` multiply all elements of a tensor of the package, by its name.
+    does not need.
     """
 
     name: str
@@ -73,7 +74,6 @@ class Architecture:
     pieces: Mapping[str, tuple[Piece, ...]]
     inv_freq: Float32Array
     ignored: tuple[str, ...] = ()
-    warnings: tuple[ExportWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ def check_piece(piece: Piece, source: TensorSource) -> None:
     stored = source.tensors.get(piece.name)
     if stored is None:
         raise CheckpointError(
-            f"tensor {piece.name} not found, but the configuration requires it: is the download complete?",
+            f"tensor {piece.name} not found, but the configuration requires it: "
+            f"{cause_of_absence(piece.name, source.tensors)}",
         )
     where = f"{stored.file}: tensor {piece.name}"
     if stored.shape != piece.stored_shape:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4
+from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4, other_forms
 from llq_format.exporting.checkpoint.checkpoint import Architecture, Checkpoint, TensorSource
 from llq_format.exporting.checkpoint.keys import Keys, read_json
+from llq_format.exporting.checkpoint.untied_head import with_own_head
 from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
 from llq_format.exporting.checkpoint.weight_files import open_weights
 
@@ -35,14 +36,17 @@ FAMILIES = {
 
 def open_directory(directory: Path, *, tokenizer: bool) -> Checkpoint:
     """Open a directory; raises CheckpointError."""
+    other_forms.check_directory(directory)
     config = read_json(directory / "config.json")
+    other_forms.check_config(directory, config)
     family = _family(config)
     text = config if family.text_config is None else family.text_config(config)
     source = open_weights(directory)
     try:
-        architecture = family.read(text, source)
+        other_forms.check_tensors(source)
+        architecture, head_warnings = with_own_head(family.read(text, source), source)
         vocab_size = architecture.model["vocab_size"]
-        warnings = [*architecture.warnings, *_code_warnings(config)]
+        warnings = [*head_warnings, *_code_warnings(config)]
         files = None
         if tokenizer:
             files, found = huggingface_tokenizer.read(directory, text, vocab_size)
@@ -68,10 +72,5 @@ def _family(config: Keys) -> Family:
     if config.get("architectures", [family.class_name]) != [family.class_name]:
         raise config.error(
             "architectures", f"is {config.get('architectures')}; supported is ['{family.class_name}']"
-        )
-    if config.get("quantization_config") is not None:
-        raise config.error(
-            "quantization_config",
-            "is present: these weights are already quantized: export the original checkpoint",
         )
     return family

@@ -18,8 +18,8 @@ TEXTS = {
     "no-end-token": "no file of the checkpoint names an end token: answers end at their maximum length only; "
     "add eos_token_id to generation_config.json",
     "no-tokenizer": "the package has no tokenizer, because {cause}: the package accepts token ids only",
-    "rounding-loss": "rounding changes the matrices by {percent} % (root mean square): --method best loses "
-    "the least quality",
+    "rounding-loss": "rounding changes the matrices by {percent} % (root mean square): --method best "
+    "loses less",
     "setting-ignored": "tokenizer_config.json: {key} is {stated}, but tokenizer.json puts {found} there: "
     "tokenizer.json decides",
     "template-syntax": "the chat template does not parse (line {line}): {error}; prompts of messages fail",

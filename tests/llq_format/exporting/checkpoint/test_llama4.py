@@ -417,7 +417,6 @@ def test_tied_multimodal_checkpoint_may_hold_a_copy(tmp_path: Path) -> None:
 def test_tokens_of_the_text_configuration_count(tmp_path: Path) -> None:
     text = TEXT | {"bos_token_id": 2, "eos_token_id": [1, 3]}
     directory = multimodal_directory(tmp_path, text, eos_token_id=5)
-    (directory / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": True}))
     vocabulary = {f"t{i}": i for i in range(V)}
     tokenizer: dict[str, Any] = {
         "version": "1.0",
@@ -431,7 +430,7 @@ def test_tokens_of_the_text_configuration_count(tmp_path: Path) -> None:
     (directory / "tokenizer.json").write_text(json.dumps(tokenizer))
     with open_checkpoint(directory) as checkpoint:
         assert checkpoint.tokenizer is not None
-        assert checkpoint.tokenizer.bos_token_id == 2
+        assert checkpoint.tokenizer.bos_token_id is None  # no post-processor puts it, as in transformers
         assert checkpoint.tokenizer.eos_token_ids == [1, 3]
 
 
