@@ -5,21 +5,30 @@ transformers is the measure: texts and messages give the ids that its tokenizer 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
-from llq_format.exporting.checkpoint import special_tokens
+from llq_format.exporting.checkpoint import sentencepiece_file, sentencepiece_tokenizer, special_tokens
 from llq_format.exporting.checkpoint.chat_template import chat_template, template_warnings
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
-from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.keys import JSON_LIMIT, Keys
 from llq_format.exporting.checkpoint.special_tokens import SpecialTokens, optional
 from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 Found = tuple[TokenizerFiles | None, list[ExportWarning]]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A tokenizer, the bytes of its tokenizer.json or None, and the tokens that other files state."""
+
+    tokenizer: Tokenizer
+    data: bytes | None
+    tokens: SpecialTokens
 
 
 @dataclass(frozen=True)
@@ -32,21 +41,15 @@ class _Surroundings:
 
 def read(directory: Path, config: Keys, vocab_size: int) -> Found:
     """Return the tokenizer, None if there is none, and warnings; raises CheckpointError."""
-    path = directory / "tokenizer.json"
-    if not path.is_file():
-        return None, [warning("no-tokenizer", cause="the checkpoint has no tokenizer.json")]
-    data = path.read_bytes()
-    try:
-        tokenizer = Tokenizer.from_buffer(data)
-    except Exception as error:  # the library raises no more specific class
-        raise CheckpointError(
-            f"{path}: not a tokenizer in the format of the tokenizers library: {error}"
-        ) from error
     settings = optional(directory / "tokenizer_config.json")
-    generation = optional(directory / "generation_config.json")
     tokens = special_tokens.read(directory, settings)
-    data = _completed(tokenizer, data, tokens)
-    around = _surroundings(tokenizer)
+    source = _source(directory, settings, tokens)
+    if isinstance(source, str):
+        return None, [warning("no-tokenizer", cause=source)]
+    generation = optional(directory / "generation_config.json")
+    tokenizer, tokens = source.tokenizer, source.tokens
+    data = _completed(source)
+    around = _configured(source, settings) if source.data is None else _surroundings(tokenizer)
     configured = _configured_ends(generation, config, vocab_size)
     end = _id_of(tokenizer, tokens, "eos_token")
     ends = [*configured, end] if end is not None and end < vocab_size else configured
@@ -69,8 +72,48 @@ def read(directory: Path, config: Keys, vocab_size: int) -> Found:
     return files, warnings
 
 
-def _completed(tokenizer: Tokenizer, data: bytes, tokens: SpecialTokens) -> bytes:
-    """Add tokens to the tokenizer as transformers does; return `data` itself if that changes nothing."""
+def _source(directory: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
+    """Return the tokenizer of tokenizer.json or of tokenizer.model, or the cause that there is none.
+
+    Raises CheckpointError for a damaged tokenizer.json.
+    """
+    path = directory / "tokenizer.json"
+    if path.is_file():
+        data = path.read_bytes()
+        try:
+            return _Source(Tokenizer.from_buffer(data), data, tokens)
+        except Exception as error:  # the library raises no more specific class
+            raise CheckpointError(
+                f"{path}: not a tokenizer in the format of the tokenizers library: {error}"
+            ) from error
+    return _converted(directory / "tokenizer.model", settings, tokens)
+
+
+def _converted(path: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
+    """Return the tokenizer of a SentencePiece model, or the cause that there is none."""
+    if not path.is_file():
+        return "the checkpoint has neither tokenizer.json nor tokenizer.model"
+    if path.stat().st_size > JSON_LIMIT:
+        return f"{path.name} is longer than {JSON_LIMIT} bytes"
+    llama = settings.get("tokenizer_class") in {"LlamaTokenizer", "LlamaTokenizerFast"}
+    legacy = settings.boolean("legacy", default=not llama)
+    try:
+        model = sentencepiece_file.parse(path.read_bytes())
+        tokenizer = sentencepiece_tokenizer.converted(model, legacy=legacy)
+    except Exception as error:  # noqa: BLE001  # the tokenizers library raises no more specific class
+        return f"{path.name} is not a SentencePiece model: {error}"
+    ids = {"unk_token": model.unknown_id, "bos_token": model.bos_id, "eos_token": model.eos_id}
+    own = {
+        name: AddedToken(model.pieces[index].text, special=True, normalized=False)
+        for name, index in ids.items()
+        if 0 <= index < len(model.pieces)
+    }
+    return _Source(tokenizer, None, replace(tokens, named=own | tokens.named))
+
+
+def _completed(source: _Source) -> bytes:
+    """Add tokens as transformers does; return the bytes of tokenizer.json if that changes nothing."""
+    tokenizer, tokens = source.tokenizer, source.tokens
     before = tokenizer.to_str()
     present = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
     named = [*tokens.named.values(), *tokens.extra]
@@ -78,9 +121,20 @@ def _completed(tokenizer: Tokenizer, data: bytes, tokens: SpecialTokens) -> byte
     known = present | {token.content for token in added}
     tokenizer.add_tokens(added + [token for token in named if token.content not in known])
     tokenizer.add_special_tokens(named)
-    if json.loads(tokenizer.to_str()) == json.loads(before):
-        return data
+    if source.data is not None and json.loads(tokenizer.to_str()) == json.loads(before):
+        return source.data
     return tokenizer.to_str().encode()
+
+
+def _configured(source: _Source, settings: Keys) -> _Surroundings:
+    """Return what `add_bos_token` and `add_eos_token` of tokenizer_config.json put around a text."""
+
+    def put(name: str) -> list[int]:
+        token = _id_of(source.tokenizer, source.tokens, f"{name}_token")
+        wanted = settings.boolean(f"add_{name}_token", default=False)
+        return [token] if wanted and token is not None else []
+
+    return _Surroundings(put("bos"), put("eos"))
 
 
 def _surroundings(tokenizer: Tokenizer) -> _Surroundings:
