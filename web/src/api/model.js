@@ -79,7 +79,8 @@ export class Model {
             },
           );
         }
-        const ids = tokenizer.encode(typeof prompt === "string" ? prompt : await tokenizer.chat(prompt));
+        const ids =
+          typeof prompt === "string" ? tokenizer.encode(prompt) : await tokenizer.encodeChat(prompt);
         if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;

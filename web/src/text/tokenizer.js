@@ -1,20 +1,24 @@
 /** Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1). */
 
 import { TokenizerError } from "../errors.js";
+import { renderChat } from "./chat_template.js";
 import { TextPieces } from "./text_pieces.js";
 
-/** @typedef {{role: string, content: string}} Message one message of a chat */
+/** @typedef {import("./chat_template.js").Message} Message */
 /**
  * @typedef {object} TokenizerOptions
  * @property {number | null} [bosTokenId] the token that begins a text, null where the model uses none
  * @property {readonly number[]} [eosTokenIds] tokens that end an answer
  * @property {string | null} [chatTemplate] Jinja template of chat messages
+ * @property {Readonly<Record<string, string>> | null} [specialTokens] variables of the template; null leaves
+ *   `bos_token` and `eos_token` to the ids
  */
 
 /** The tokenizer of a package, through @huggingface/tokenizers. */
 export class Tokenizer {
   #tokenizer;
   #template;
+  #specialTokens;
 
   /**
    * Use `Tokenizer.fromJson`.
@@ -22,9 +26,10 @@ export class Tokenizer {
    * @param {import("@huggingface/tokenizers").Tokenizer} tokenizer
    * @param {TokenizerOptions} options
    */
-  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null }) {
+  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null }) {
     this.#tokenizer = tokenizer;
     this.#template = chatTemplate;
+    this.#specialTokens = specialTokens;
     this.bosTokenId = bosTokenId;
     this.eosTokenIds = eosTokenIds;
   }
@@ -120,23 +125,24 @@ export class Tokenizer {
         code: "no-template",
       });
     }
-    const { Template } = await import("@huggingface/jinja");
-    const token = (/** @type {number | null | undefined} */ id) =>
+    return renderChat(this.#template, messages, this.#specialTokens ?? this.#textsOfIds());
+  }
+
+  /**
+   * Returns the ids of chat messages; the template alone puts the token in front that begins a text.
+   *
+   * @param {readonly Message[]} messages
+   * @returns {Promise<number[]>}
+   * @throws {TokenizerError}
+   */
+  async encodeChat(messages) {
+    return this.#tokenizer.encode(await this.chat(messages), { add_special_tokens: false }).ids;
+  }
+
+  #textsOfIds() {
+    const text = (/** @type {number | null | undefined} */ id) =>
       id === null || id === undefined ? "" : (this.#tokenizer.id_to_token(id) ?? "");
-    try {
-      return new Template(this.#template).render({
-        messages: messages.map((message) => ({ ...message })),
-        add_generation_prompt: true,
-        bos_token: token(this.bosTokenId),
-        eos_token: token(this.eosTokenIds[0]),
-      });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`the chat template refuses the messages: ${reason}`, {
-        cause,
-        code: "template",
-      });
-    }
+    return { bos_token: text(this.bosTokenId), eos_token: text(this.eosTokenIds[0]) };
   }
 
   /** Returns what turns tokens into pieces of text as they come. */
