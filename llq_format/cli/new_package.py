@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from llq_format.cli.sizes import sizes_by_kind, total_size
 from llq_format.cli.terminal import print_fields, print_json, stdout
@@ -40,20 +41,23 @@ def hint_at_no_program() -> Iterator[None]:
         raise UnplannableError(f"{error}; use --no-program to write the weights only") from None
 
 
-def print_summary(directory: Path, metadata: Metadata, *, json: bool) -> None:
+def summary(directory: Path, metadata: Metadata) -> dict[str, Any]:
+    """Return the path, the digest and the sizes of a package as a JSON value."""
+    return {
+        "path": str(directory),
+        "digest": metadata.digest,
+        "shards": len(metadata.shards),
+        "sizes": [size.to_json() for size in sizes_by_kind(metadata)],
+        "total": total_size(metadata).to_json(),
+    }
+
+
+def print_summary(directory: Path, metadata: Metadata, *, json: bool = False) -> None:
     """Print the path, the digest and the sizes of a package."""
-    total = total_size(metadata)
     if json:
-        print_json(
-            {
-                "path": str(directory),
-                "digest": metadata.digest,
-                "shards": len(metadata.shards),
-                "sizes": [size.to_json() for size in sizes_by_kind(metadata)],
-                "total": total.to_json(),
-            }
-        )
+        print_json(summary(directory, metadata))
         return
+    total = total_size(metadata)
     kinds = ", ".join(f"{size.weights:,} {size.kind}" for size in sizes_by_kind(metadata))
     shards = f"{len(metadata.shards)} shard{'' if len(metadata.shards) == 1 else 's'}"
     fields = [

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from llq_format.exporting.calibration import (
 )
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
 from llq_format.exporting.checkpoint.split_names import name_without_part
+from llq_format.exporting.checkpoint.warnings import ExportWarning, StrictError
+from llq_format.exporting.rounding.loss import RoundingLoss
 from llq_format.exporting.transforms import TransformedModel
 from llq_format.format.dequantize import LARGEST_WEIGHT
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT, VERSION_TEXT, Dtype, is_int4
@@ -53,6 +55,8 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     progress: Callable[[int], None] | None = None,
     on_start: Callable[[int, str], None] | None = None,
     on_layer: Callable[[int], None] | None = None,
+    strict: bool = False,
+    on_warning: Callable[[ExportWarning], None] | None = None,
 ) -> Metadata:
     """Quantize the checkpoint at a path into the package `directory`, and return its metadata.
 
@@ -70,10 +74,13 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     on_start: called with the number of layers and the stem before the first is rounded, of methods that
     calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
-    Raises CheckpointError, QuantizeError (naming the tensor), FileExistsError, ShardLimitError, LLQError, or
-    UnplannableError for a model that WebGPU's default limits cannot hold.
+    strict: refuse an export that has warnings. on_warning: called with each warning, in the order of ids.
+    Raises StrictError, CheckpointError, QuantizeError (naming the tensor), FileExistsError,
+    ShardLimitError, LLQError, or UnplannableError for a model that WebGPU's default limits cannot hold.
     """
     with open_checkpoint(checkpoint, tokenizer=tokenizer) as source:
+        if strict:
+            _report(source.warnings, strict=True)
         source_model = Model.from_json(source.model)
         provenance = {
             **source.provenance,
@@ -115,9 +122,13 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             if on_total is not None:
                 on_total(writer.total_bytes, stem_name)
             if recipe is None or tokenized is None:
+                loss = RoundingLoss()
                 for plan in plans:
-                    _add(writer, source, plan, METHODS["rtn"][scheme])
+                    _add(writer, source, plan, METHODS["rtn"][scheme], loss)
+                warnings = sorted([*source.warnings, *loss.warnings()], key=lambda found: found.id)
+                _report(warnings, strict=strict, on_warning=on_warning)
                 return writer.finish()
+            _report(source.warnings, strict=strict, on_warning=on_warning)
             _check_weights(source, source_model, embedding)
             inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
             calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
@@ -143,6 +154,21 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             return metadata
 
 
+def _report(
+    warnings: Iterable[ExportWarning],
+    *,
+    strict: bool,
+    on_warning: Callable[[ExportWarning], None] | None = None,
+) -> None:
+    """Report warnings; raises StrictError if there are any and `strict` forbids them."""
+    found = list(warnings)
+    if strict and found:
+        raise StrictError(found)
+    if on_warning is not None:
+        for warning in found:
+            on_warning(warning)
+
+
 def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
     """Refuse weights that a package cannot store, by name (LLQ-WRITE-3), before the first layer is run.
 
@@ -152,14 +178,18 @@ def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:
         weights = np.atleast_2d(source.load(role.name))
         bounded = any(map(is_int4, role.dtypes)) or (role.name == "embedding" and embedding == "f16")
         most = LARGEST_WEIGHT if bounded else float(np.finfo(np.float32).max)
-        if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
-            continue
-        row, col = np.argwhere(~(np.abs(weights) <= most))[0]
-        value = weights[row, col]
-        why = f"outside ±{most:.0f}" if np.isfinite(value) else "not finite in binary32"
-        raise QuantizeError(
-            f"tensor {role.name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}"
-        )
+        _check_magnitudes(role.name, weights, most)
+
+
+def _check_magnitudes(name: str, weights: NDArray[np.float32], most: float) -> None:
+    """Refuse a weight whose magnitude is above `most`, or NaN; raises QuantizeError."""
+    if float(weights.max()) <= most and float(weights.min()) >= -most:  # false for NaN
+        return
+    row, col = np.argwhere(~(np.abs(weights) <= most))[0]
+    value = weights[row, col]
+    why = f"outside ±{most:.0f}" if np.isfinite(value) else "not finite in binary32"
+    fix = ": use --embedding f32" if name == "embedding" and np.isfinite(value) else ""
+    raise QuantizeError(f"tensor {name!r}: the weight at row {row}, column {col} is {value:.7g}, {why}{fix}")
 
 
 def _add_layers(
@@ -213,16 +243,21 @@ def _plan(role: TensorRole, scheme: Scheme, head: Head, embedding: Raw) -> Tenso
     return TensorPlan(role.name, dtype, role.shape)
 
 
-def _add(writer: PackageWriter, source: Checkpoint, plan: TensorPlan, rounder: Any) -> None:
+def _add(
+    writer: PackageWriter, source: Checkpoint, plan: TensorPlan, rounder: Any, loss: RoundingLoss
+) -> None:
     """Load, quantize and write one tensor; its float32 form is released on return."""
     weights = source.load(plan.name)
     if not is_int4(plan.dtype):
+        if plan.dtype == "f16":
+            _check_magnitudes(plan.name, weights, LARGEST_WEIGHT)
         writer.add(plan.name, weights)
         return
     try:
         packed = quantize(weights, method=rounder)
     except QuantizeError as error:
         raise QuantizeError(f"tensor {plan.name!r}: {error}") from None
+    loss.add(weights, packed)
     writer.add(plan.name, packed)
 
 

@@ -29,6 +29,7 @@ class Tokenizer(FileEntry):
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]
     chat_template: str | None
+    special_tokens: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class Metadata:
         """Return the root object; members that are None are omitted."""
         value = _without_none(asdict(self))
         value["tensors"] = [_without_none(tensor) for tensor in value["tensors"]]
+        if self.tokenizer is not None and self.tokenizer.special_tokens is None:
+            del value["tokenizer"]["special_tokens"]
         if self.model is not None:
             value["model"] = self.model.to_json()
         return {"version": VERSION_TEXT, **_lists(value)}

@@ -209,6 +209,7 @@ class PackageWriter:
                 t.bos_token_id,
                 tuple(t.eos_token_ids),
                 t.chat_template,
+                None if t.special_tokens is None else dict(t.special_tokens),
             )
         return replace(
             self._metadata,

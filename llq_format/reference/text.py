@@ -38,6 +38,11 @@ class TextTokenizer:
         bos = self.entry.bos_token_id
         return ids if bos is None or ids[:1] == [bos] else [bos, *ids]
 
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Return the ids of chat messages; the template alone puts BOS in front. Raises as `chat` does."""
+        ids: list[int] = self._tokenizer.encode(self.chat(messages), add_special_tokens=False).ids
+        return ids
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids, without special tokens."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
@@ -62,20 +67,17 @@ class TextTokenizer:
 
         Raises ValueError if the package has no template or the template refuses the messages.
         """
-        from jinja2 import TemplateError  # noqa: PLC0415  # an extra
-        from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415  # an extra
+        from llq_format.reference.chat_template import rendered  # noqa: PLC0415  # an extra
 
         if self.entry.chat_template is None:
             raise ValueError("this package has no chat template: use a plain prompt")
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _refuse
-        special = {"bos_token": self._token(self.entry.bos_token_id)}
-        special["eos_token"] = self._token(next(iter(self.entry.eos_token_ids), None))
-        try:
-            template = environment.from_string(self.entry.chat_template)
-            return template.render(messages=messages, add_generation_prompt=True, **special)
-        except TemplateError as error:
-            raise ValueError(f"the chat template refuses the messages: {error}") from error
+        texts = self.entry.special_tokens
+        if texts is None:
+            texts = {
+                "bos_token": self._token(self.entry.bos_token_id),
+                "eos_token": self._token(next(iter(self.entry.eos_token_ids), None)),
+            }
+        return rendered(self.entry.chat_template, messages, texts)
 
     def _token(self, token_id: int | None) -> str:
         token: str | None = None if token_id is None else self._tokenizer.id_to_token(token_id)
@@ -101,10 +103,3 @@ def _library_tokenizer(tokenizer_json: bytes) -> Any:
         return Tokenizer.from_buffer(tokenizer_json)
     except Exception as error:  # the library raises no more specific class
         raise ValueError(f"the tokenizers library cannot read tokenizer.json: {error}") from error
-
-
-def _refuse(message: str) -> str:
-    """Let a template refuse its messages."""
-    from jinja2 import TemplateError  # noqa: PLC0415  # an extra
-
-    raise TemplateError(message)

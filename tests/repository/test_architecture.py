@@ -36,7 +36,7 @@ HEAVY = {
     "tokenizers": ("llq_format/exporting/checkpoint/", "llq_format/reference/text.py"),
     "huggingface_hub": ("llq_format/remote/",),
     "fsspec": ("llq_format/remote/",),
-    "jinja2": ("llq_format/reference/text.py",),
+    "jinja2": ("llq_format/reference/chat_template.py",),
     "transformers": (),
     "wgpu": ("llq_format/webgpu/",),
     "starlette": ("llq_format/serving/", "conformance/runtimes/javascript/browser_server.py"),

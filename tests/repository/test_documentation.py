@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from llq_format.cli import app
+from llq_format.exporting.checkpoint.warnings import TEXTS
 from tests.support.command_line import llq
 from tests.support.repository import ROOT
 
@@ -65,6 +66,11 @@ def test_llq_commands_exist_with_these_options(command: str) -> None:
 def test_make_targets_exist(command: str) -> None:
     target = command.split()[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+def test_the_guide_lists_every_warning_of_an_export() -> None:
+    section = (ROOT / "docs/export.md").read_text("utf-8").partition("## Warnings")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(TEXTS)
 
 
 def test_links_lead_somewhere() -> None:

@@ -188,7 +188,7 @@ def tokenizer_created_of(url: str) -> Interface:
 @computed("api", "LLQ-API-9", "LLQ-API-11")
 def tokenizer_put_in_place() -> Interface:
     """The page assigns a tokenizer without BOS and with another template: the model MUST use it."""
-    template = TEMPLATE.replace("<|im_start|>", START) + PROMPT
+    template = TEMPLATE.replace("{{ pad_token }}", START) + PROMPT
     options = {"eosTokenIds": [BPE.special_id(END)], "chatTemplate": template}
     step = {"do": "tokenizer", "url": f"{HERE}tokenizer.json", "options": options, "use": True}
     messages = [{"role": "user", "content": "llo"}]

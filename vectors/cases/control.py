@@ -88,4 +88,4 @@ EXPERTS = tiny(
 @valid("LLQ-TENSOR-3", "LLQ-MODEL-2", "LLQ-MODEL-3")
 def control_experts() -> Package:
     """A model of one layer with experts, chunks and temperature, and without position embedding."""
-    return with_tokenizer(model_package(EXPERTS))
+    return with_tokenizer(model_package(EXPERTS), special_tokens={"bos_token": "<s>", "pad_token": ""})

@@ -29,8 +29,9 @@ class Inference:
 
     def ids(self) -> list[int]:
         """Return the ids of the prompt."""
-        text = self.prompt if isinstance(self.prompt, str) else self.script.rendered(self.prompt)
-        ids = self.script.bpe.encode(text)
+        if not isinstance(self.prompt, str):
+            return self.script.bpe.encode(self.script.rendered(self.prompt))
+        ids = self.script.bpe.encode(self.prompt)
         bos = self.script.bpe.special_id(self.script.bos)
         return ids if ids[:1] == [bos] else [bos, *ids]
 

@@ -18,15 +18,16 @@ from vectors.kit.weights import Style, between, bits16
 
 Json = Any
 WIDTH = 64
+START = "<|im_start|>"
 QUIET = {"output": 2.0**-8, "down": 2.0**-8}  # the layers hardly count: each token alone decides the next
 CLEAR = 3.0
 """Minimum gap between the largest logit and the others: INT8 and binary16 move logits by hundredths."""
 
 TEMPLATE = (
     "{% for message in messages %}{{ message.role }}:{{ message.content }}{{ eos_token }}{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    "{% if add_generation_prompt %}{{ pad_token }}{% endif %}"
 )
-"""A chat template that uses every variable that there is; `bos_token` is put in front by TOK-1 anyway."""
+"""A chat template without BOS, which the prompt of messages then has not either."""
 
 
 def embedding(token: int, column: int) -> float:
@@ -78,10 +79,14 @@ class Script:
 
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
         """Return the messages as the chat template renders them."""
+        special = self.special_tokens()
+        parts = (f"{message['role']}:{message['content']}{special['eos_token']}" for message in messages)
+        return "".join(parts) + special["pad_token"]
+
+    def special_tokens(self) -> dict[str, str]:
+        """Return the texts that the metadata states for the chat template."""
         end = self.bpe.special[self.eos - len(self.bpe.pieces)]
-        return (
-            "".join(f"{message['role']}:{message['content']}{end}" for message in messages) + "<|im_start|>"
-        )
+        return {"bos_token": self.bos, "eos_token": end, "pad_token": START}
 
 
 @cache
@@ -107,5 +112,6 @@ def package_of(script: Script) -> Package:
             bos_token_id=script.bpe.special_id(script.bos),
             eos_token_ids=[script.eos],
             chat_template=TEMPLATE,
+            special_tokens=script.special_tokens(),
         )
     )

@@ -115,7 +115,11 @@ def _tokenizer(package: "Package") -> "TokenizerFiles | None":
     if entry is None:
         return None
     return TokenizerFiles(
-        package.read_file(entry), entry.bos_token_id, entry.eos_token_ids, entry.chat_template
+        package.read_file(entry),
+        entry.bos_token_id,
+        entry.eos_token_ids,
+        entry.chat_template,
+        entry.special_tokens,
     )
 
 

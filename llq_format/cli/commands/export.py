@@ -1,18 +1,21 @@
 """`llq export`: from a checkpoint to a package."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from llq_format.cli.failures import INTERRUPTED
-from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
+from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary, summary
 from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
 from llq_format.cli.remote_checkpoints import local_checkpoint
-from llq_format.cli.terminal import ProgressBar, print_line, stderr
+from llq_format.cli.terminal import ProgressBar, print_json, print_line, stderr
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.webgpu.planning.planner import CHUNK
 from llq_format.webgpu.planning.program_files import ProgramOptions
+
+if TYPE_CHECKING:
+    from llq_format.exporting.checkpoint.warnings import ExportWarning
 
 
 def export(  # noqa: PLR0913  # one argument an option
@@ -85,6 +88,9 @@ def export(  # noqa: PLR0913  # one argument an option
     kv_cache: KVCache = "f16",
     chunk: Chunk = CHUNK,
     force: Force = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Treat warnings as errors: print them and write no package.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Quantize a checkpoint to INT4 and write an LLQ package.
@@ -108,6 +114,11 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export model.gguf model --tokenizer original/tokenizer.json
 
+    The command ends with its warnings, such as a missing end token; each has a stable id. --json prints
+    them as data, and --strict makes them errors.
+
+    Example: llq export SmolLM2-135M-Instruct smollm2 --method best --strict
+
     To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
     # only this command reads checkpoints
@@ -127,6 +138,7 @@ def export(  # noqa: PLR0913  # one argument an option
         )
     check_replaceable(directory, force=force)
     layered = method != "rtn"
+    warnings: list[ExportWarning] = []
     path, name = local_checkpoint(checkpoint)
     try:
         with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
@@ -148,6 +160,8 @@ def export(  # noqa: PLR0913  # one argument an option
                 progress=None if layered else bar.advance,
                 on_start=bar.start if layered else None,
                 on_layer=bar.advance if layered else None,
+                strict=strict,
+                on_warning=warnings.append,
             )
     except KeyboardInterrupt:
         if not layered:
@@ -156,4 +170,9 @@ def export(  # noqa: PLR0913  # one argument an option
             stderr(), "interrupted: finished layers are saved; run the same command to resume", lead="llq: "
         )
         raise typer.Exit(INTERRUPTED) from None
-    print_summary(directory, metadata, json=json)
+    if json:
+        print_json(summary(directory, metadata) | {"warnings": [found.to_json() for found in warnings]})
+        return
+    print_summary(directory, metadata)
+    for found in warnings:
+        print_line(stderr(), f"{found.message} ({found.id})", "yellow", lead="warning: ")

@@ -92,8 +92,8 @@ def run(  # noqa: PLR0913  # one argument an option
 
     with about(path), open_package(path) as package:
         tokenizer = TextTokenizer(package)
-        text = tokenizer.chat([{"role": "user", "content": prompt}]) if chat else prompt
-        ids = tokenizer.encode(text)
+        message = {"role": "user", "content": prompt}
+        ids = tokenizer.encode_chat([message]) if chat else tokenizer.encode(prompt)
         sampling = Sampling(temperature, top_k, top_p, seed)
         if runtime == "webgpu":
             generator = webgpu_generator(package, len(ids) + max_tokens, adapter, variant, context)

@@ -9,13 +9,15 @@ It joins three parts that are independent of each other:
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from llq_format.exporting.checkpoint.absent_tensors import cause_of_absence
+from llq_format.exporting.checkpoint.warnings import ExportWarning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 Float32Array = npt.NDArray[np.float32]
@@ -135,6 +137,9 @@ class Checkpoint:
     tokenizer: TokenizerFiles | None
     """None if the checkpoint has no tokenizer, or if the tokenizer was not requested."""
 
+    warnings: tuple[ExportWarning, ...]
+    """What a user should know of this checkpoint, in the order of ids."""
+
     provenance: dict[str, Any]
     """`format`, `architecture`, and `tensor_types`: the number of tensors of each type."""
 
@@ -143,6 +148,7 @@ class Checkpoint:
         architecture: Architecture,
         source: TensorSource,
         tokenizer: TokenizerFiles | None,
+        warnings: Iterable[ExportWarning] = (),
     ) -> None:
         """Check that `source` contains the tensors of `architecture`; raises CheckpointError."""
         _check_tensors(architecture, source)
@@ -150,6 +156,7 @@ class Checkpoint:
         self._source: TensorSource | None = source
         self.model = architecture.model
         self.tokenizer = tokenizer
+        self.warnings = tuple(sorted(warnings, key=lambda found: found.id))
         names = {piece.name for piece in _all_pieces(architecture)}
         types = Counter(source.tensors[name].dtype for name in names)
         self.provenance = {
@@ -202,7 +209,8 @@ def check_piece(piece: Piece, source: TensorSource) -> None:
     stored = source.tensors.get(piece.name)
     if stored is None:
         raise CheckpointError(
-            f"tensor {piece.name} not found, but the configuration requires it: is the download complete?",
+            f"tensor {piece.name} not found, but the configuration requires it: "
+            f"{cause_of_absence(piece.name, source.tensors)}",
         )
     where = f"{stored.file}: tensor {piece.name}"
     if stored.shape != piece.stored_shape:

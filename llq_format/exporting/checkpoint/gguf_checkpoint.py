@@ -7,6 +7,7 @@ from llq_format.exporting.checkpoint import families, gguf_tokenizer, huggingfac
 from llq_format.exporting.checkpoint.checkpoint import Checkpoint
 from llq_format.exporting.checkpoint.gguf_parts import GgufParts
 from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.warnings import ExportWarning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 
@@ -24,18 +25,21 @@ def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
     architecture = families.GGUF[name](metadata, source)
     vocab_size = architecture.model["vocab_size"]
     files = None
+    warnings: list[ExportWarning] = []
     if isinstance(tokenizer, Path):
-        files = _replaced_tokenizer(tokenizer, metadata, vocab_size)
+        files, warnings = _replaced_tokenizer(tokenizer, metadata, vocab_size)
     elif tokenizer:
         files = gguf_tokenizer.read(metadata, vocab_size)
-    return Checkpoint(architecture, source, files)
+    return Checkpoint(architecture, source, files, warnings)
 
 
-def _replaced_tokenizer(directory: Path, metadata: Keys, vocab_size: int) -> TokenizerFiles | None:
+def _replaced_tokenizer(
+    directory: Path, metadata: Keys, vocab_size: int
+) -> tuple[TokenizerFiles | None, list[ExportWarning]]:
     """Return the tokenizer of a directory; what the directory does not state comes from the keys."""
     settings = gguf_tokenizer.settings(metadata, vocab_size)
     config = {"bos_token_id": settings.bos_token_id, "eos_token_id": list(settings.eos_token_ids)}
-    files = huggingface_tokenizer.read(directory, Keys(config, metadata.file), vocab_size)
-    if files is None or files.chat_template is not None:
-        return files
-    return replace(files, chat_template=settings.chat_template)
+    files, warnings = huggingface_tokenizer.read(directory, Keys(config, metadata.file), vocab_size)
+    if files is not None and files.chat_template is None:
+        files = replace(files, chat_template=settings.chat_template)
+    return files, warnings

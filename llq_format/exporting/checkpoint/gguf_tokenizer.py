@@ -21,6 +21,9 @@ from llq_format.metadata.tokenizer import TokenizerFiles
 CONTROL, USER_DEFINED = 3, 4
 """Token types: control tokens, and plain text that is never split."""
 
+_TEMPLATE_NAMES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
+"""Special tokens that chat templates may use, and their names in the keys."""
+
 BYTE_LEVEL, SENTENCEPIECE = "gpt2", "llama"
 """Values of `tokenizer.ggml.model`: byte-level BPE, and SentencePiece with BPE."""
 
@@ -68,7 +71,14 @@ def settings(metadata: Keys, vocab_size: int) -> TokenizerFiles:
         bos,
         list(dict.fromkeys(token for token in ends if token is not None)),
         None if template is None else metadata.string("tokenizer.chat_template"),
+        _special_tokens(metadata, tokens),
     )
+
+
+def _special_tokens(metadata: Keys, tokens: list[str]) -> dict[str, str]:
+    """Return the texts of special tokens by the names that chat templates use."""
+    ids = {name: _token_id(metadata, key, tokens) for name, key in _TEMPLATE_NAMES.items()}
+    return {name: tokens[i] for name, i in ids.items() if i is not None}
 
 
 def _byte_level(metadata: Keys, tokens: list[str]) -> Tokenizer:

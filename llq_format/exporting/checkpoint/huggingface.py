@@ -1,29 +1,46 @@
 """A Hugging Face directory: config.json, weights, and an optional tokenizer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import families, huggingface_tokenizer
+from llq_format.exporting.checkpoint import families, huggingface_tokenizer, other_forms
 from llq_format.exporting.checkpoint.checkpoint import Checkpoint
 from llq_format.exporting.checkpoint.families import Family
 from llq_format.exporting.checkpoint.keys import Keys, read_json
+from llq_format.exporting.checkpoint.untied_head import with_own_head
+from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
 from llq_format.exporting.checkpoint.weight_files import open_weights
 
 
 def open_directory(directory: Path, *, tokenizer: bool | Path) -> Checkpoint:
     """Open a directory; raises CheckpointError. A path `tokenizer` is another directory with a tokenizer."""
+    other_forms.check_directory(directory)
     config = read_json(directory / "config.json")
+    other_forms.check_config(directory, config)
     family = _family(config)
     text = config if family.text_config is None else family.text_config(config)
     source = open_weights(directory)
     try:
-        architecture = family.read(text, source)
+        other_forms.check_tensors(source)
+        architecture, head_warnings = with_own_head(family.read(text, source), source)
         vocab_size = architecture.model["vocab_size"]
-        place = tokenizer if isinstance(tokenizer, Path) else directory
-        files = huggingface_tokenizer.read(place, text, vocab_size) if tokenizer else None
-        return Checkpoint(architecture, source, files)
+        warnings = [*head_warnings, *_code_warnings(config)]
+        files = None
+        if tokenizer:
+            place = tokenizer if isinstance(tokenizer, Path) else directory
+            files, found = huggingface_tokenizer.read(place, text, vocab_size)
+            warnings += found
+        return Checkpoint(architecture, source, files, warnings)
     except BaseException:
         source.close()
         raise
+
+
+def _code_warnings(config: Keys) -> Iterator[ExportWarning]:
+    auto_map = config.section("auto_map")
+    if auto_map is not None and auto_map.values:
+        classes = ", ".join(f"{name}: {auto_map.values[name]}" for name in sorted(auto_map.values))
+        yield warning("custom-code", classes=classes)
 
 
 def _family(config: Keys) -> Family:
@@ -34,10 +51,5 @@ def _family(config: Keys) -> Family:
     if config.get("architectures", [family.class_name]) != [family.class_name]:
         raise config.error(
             "architectures", f"is {config.get('architectures')}; supported is ['{family.class_name}']"
-        )
-    if config.get("quantization_config") is not None:
-        raise config.error(
-            "quantization_config",
-            "is present: these weights are already quantized: export the original checkpoint",
         )
     return family

@@ -1,9 +1,9 @@
-"""Tensors of a pytorch_model.bin, through torch's weights-only loader, memory-mapped.
+"""Tensors of a pytorch_model.bin, through torch's weights-only loader, memory-mapped if possible.
 
 torch is an extra, because of its size. Only its restricted unpickler is used: a file cannot run code.
 """
 
-import pickle
+import zipfile
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -16,7 +16,7 @@ class PytorchFile:
     """A TensorSource over one file."""
 
     format = "pytorch"
-    dtypes = frozenset({"float32", "float16", "bfloat16"})
+    dtypes = frozenset({"float64", "float32", "float16", "bfloat16"})
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and types; raises CheckpointError."""
@@ -28,9 +28,13 @@ class PytorchFile:
                 "or use the .safetensors files of the checkpoint",
             ) from error
         try:
-            state: Any = self._torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path}: torch cannot map this file as weights: {error}") from error
+            mapped = zipfile.is_zipfile(path)  # the form since torch 1.6; older files are read whole
+            state: Any = self._torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except Exception as error:  # torch raises many classes for a damaged file
+            first = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
+            raise CheckpointError(
+                f"{path}: torch cannot read this file as weights ({first}): download it again"
+            ) from error
         if not isinstance(state, dict):
             raise CheckpointError(f"{path}: not a dictionary of tensors")
         for name, tensor in state.items():
@@ -49,7 +53,7 @@ class PytorchFile:
             raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, which binary32 represents exactly."""
+        """Fill `out` with the piece's values; binary32 represents all types exactly except float64."""
         self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:

@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import llq_format
+from llq_format.exporting.checkpoint import open_checkpoint
 from llq_format.synth import GEOMETRIES
+from tests.support.checkpoint_cases import END
+from tests.support.checkpoint_cases import write_checkpoint as write_grid_checkpoint
 from tests.support.command_line import llq, on_terminal, start, tiny
 from tests.support.timeouts import seconds, wait_until
 
@@ -81,11 +85,55 @@ def test_export_writes_a_valid_package_and_says_what(tmp_path: Path) -> None:
     checkpoint, package = write_checkpoint(tmp_path / "Check.Point"), tmp_path / "package"
     result = llq("export", checkpoint, package)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr == ""
+    assert [line.rpartition(" ")[2] for line in result.stderr.splitlines()] == [
+        "(no-tokenizer)",
+        "(rounding-loss)",
+    ]
     assert re.search(rf"^digest +{digest_of(package)}$", result.stdout, re.MULTILINE)
     assert "1 shard" in result.stdout
     assert (package / "check.point-00001-of-00001.llq").exists()
     assert llq("validate", package).exit_code == 0
+
+
+def test_warnings_are_data_and_strict_makes_them_errors(tmp_path: Path) -> None:
+    checkpoint = write_grid_checkpoint(tmp_path / "checkpoint", settings={"eos_token": END})
+    result = llq("export", checkpoint, tmp_path / "package", "--json")
+    (warning,) = json.loads(result.stdout)["warnings"]
+    assert warning["id"] == "end-tokens-differ"
+    assert warning["values"] == {"configured": [257], "tokenizer": 259}
+    assert result.stderr == ""
+    for method in ("rtn", "best"):
+        result = llq("export", checkpoint, tmp_path / "strict", "--strict", "--method", method)
+        assert result.exit_code == 1
+        assert result.stderr == f"llq: {warning['message']} (end-tokens-differ)\n"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "package"]
+
+
+def test_strict_accepts_an_export_without_warnings(tmp_path: Path) -> None:
+    checkpoint = write_grid_checkpoint(tmp_path / "checkpoint")
+    result = llq("export", checkpoint, tmp_path / "package", "--strict", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["warnings"] == []
+
+
+def test_rounding_that_changes_weights_is_reported_with_its_size(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", layers=2)
+    result = llq("export", checkpoint, tmp_path / "package", "--json")
+    loss = json.loads(result.stdout)["warnings"][1]
+    assert loss["id"] == "rounding-loss"
+    change = weights = 0.0
+    with open_checkpoint(checkpoint) as source:
+        package = llq_format.open(tmp_path / "package")
+        for tensor in package.metadata.tensors:
+            if tensor.dtype == "int4_affine":
+                exact = source.load(tensor.name).astype(np.float64)
+                change += float(np.sum((package.get_tensor(tensor.name) - exact) ** 2))
+                weights += float(np.sum(exact**2))
+    assert loss["values"]["percent"] == round(100 * (change / weights) ** 0.5, 1)
+    assert 10 < loss["values"]["percent"] < 20
+    result = llq("export", checkpoint, tmp_path / "strict", "--strict")
+    assert result.exit_code == 1
+    assert not (tmp_path / "strict").exists()
 
 
 def test_export_options_reach_the_package(tmp_path: Path) -> None:

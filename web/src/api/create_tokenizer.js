@@ -39,7 +39,7 @@ async function tokenizerAt(url, settings, signal) {
 }
 
 /** @param {TokenizerOptions} settings @throws {InputError} */
-function checkSettings({ bosTokenId = null, eosTokenIds = [], chatTemplate = null }) {
+function checkSettings({ bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null }) {
   if (bosTokenId !== null && !isId(bosTokenId)) {
     throw new InputError(`bosTokenId is ${String(bosTokenId)}, expected a token id or null`);
   }
@@ -49,6 +49,15 @@ function checkSettings({ bosTokenId = null, eosTokenIds = [], chatTemplate = nul
   if (chatTemplate !== null && typeof chatTemplate !== "string") {
     throw new InputError(`chatTemplate is ${String(chatTemplate)}, expected a string or null`);
   }
+  if (specialTokens !== null && !isTexts(specialTokens)) {
+    throw new InputError(`specialTokens is ${String(specialTokens)}, expected an object of strings, or null`);
+  }
+}
+
+/** @param {unknown} value */
+function isTexts(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((text) => typeof text === "string");
 }
 
 /** @param {unknown} id */

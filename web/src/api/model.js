@@ -86,9 +86,10 @@ export class Model {
             { code: "no-tokenizer" },
           );
         }
-        const text = typeof prompt === "string" ? prompt : await unlessAborted(tokenizer.chat(prompt), stop);
+        const isChat = typeof prompt !== "string";
+        const text = isChat ? await unlessAborted(tokenizer.chat(prompt), stop) : prompt;
         model.#checkLength(tokenizer, text);
-        const ids = tokenizer.encode(text);
+        const ids = isChat ? tokenizer.encodeRendered(text) : tokenizer.encode(text);
         if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;

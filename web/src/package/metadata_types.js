@@ -15,7 +15,8 @@
  * @typedef {{name: string, dtype: Dtype, shape: number[], parts: Part[], extensions?: object}} TensorEntry
  */
 /**
- * @typedef {FileEntry & {bos_token_id: number | null, eos_token_ids: number[], chat_template: string | null}}
+ * @typedef {FileEntry & {bos_token_id: number | null, eos_token_ids: number[], chat_template: string | null,
+ *   special_tokens?: Record<string, string>}}
  *   TokenizerEntry
  */
 /**

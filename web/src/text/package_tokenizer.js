@@ -18,5 +18,6 @@ export async function packageTokenizer(opened, signal) {
     bosTokenId: entry.bos_token_id,
     eosTokenIds: entry.eos_token_ids,
     chatTemplate: entry.chat_template,
+    specialTokens: entry.special_tokens,
   });
 }

@@ -1,15 +1,18 @@
 /** Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1). */
 
 import { TokenizerError } from "../errors.js";
+import { renderChat } from "./chat_template.js";
 import { TextPieces } from "./text_pieces.js";
 import { TokenBound } from "./token_bound.js";
 
-/** @typedef {{role: string, content: string}} Message one message of a chat */
+/** @typedef {import("./chat_template.js").Message} Message */
 /**
  * @typedef {object} TokenizerOptions
  * @property {number | null} [bosTokenId] the token that begins a text, null where the model uses none
  * @property {readonly number[]} [eosTokenIds] tokens that end an answer
  * @property {string | null} [chatTemplate] Jinja template of chat messages
+ * @property {Readonly<Record<string, string>> | null} [specialTokens] variables of the template; null leaves
+ *   `bos_token` and `eos_token` to the ids
  */
 
 /** The tokenizer of a package, through @huggingface/tokenizers. */
@@ -17,6 +20,7 @@ export class Tokenizer {
   #tokenizer;
   #template;
   #bound;
+  #specialTokens;
 
   /**
    * Use `Tokenizer.fromJson`.
@@ -25,10 +29,15 @@ export class Tokenizer {
    * @param {TokenizerOptions} options
    * @param {TokenBound} bound
    */
-  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null }, bound) {
+  constructor(
+    tokenizer,
+    { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null },
+    bound,
+  ) {
     this.#tokenizer = tokenizer;
     this.#bound = bound;
     this.#template = chatTemplate;
+    this.#specialTokens = specialTokens;
     this.bosTokenId = bosTokenId;
     this.eosTokenIds = eosTokenIds;
   }
@@ -135,23 +144,24 @@ export class Tokenizer {
         code: "no-template",
       });
     }
-    const { Template } = await import("@huggingface/jinja");
-    const token = (/** @type {number | null | undefined} */ id) =>
+    return renderChat(this.#template, messages, this.#specialTokens ?? this.#textsOfIds());
+  }
+
+  /**
+   * Returns the ids of a prompt that a chat template has rendered: the template alone puts the token in front that
+   * begins a text.
+   *
+   * @param {string} text
+   * @returns {number[]}
+   */
+  encodeRendered(text) {
+    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  #textsOfIds() {
+    const text = (/** @type {number | null | undefined} */ id) =>
       id === null || id === undefined ? "" : (this.#tokenizer.id_to_token(id) ?? "");
-    try {
-      return new Template(this.#template).render({
-        messages: messages.map((message) => ({ ...message })),
-        add_generation_prompt: true,
-        bos_token: token(this.bosTokenId),
-        eos_token: token(this.eosTokenIds[0]),
-      });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`the chat template refuses the messages: ${reason}`, {
-        cause,
-        code: "template",
-      });
-    }
+    return { bos_token: text(this.bosTokenId), eos_token: text(this.eosTokenIds[0]) };
   }
 
   /** Returns what turns tokens into pieces of text as they come. */

@@ -233,7 +233,7 @@ def write_tokenizer(directory: Path, *, bos: bool) -> bytes:
 def read_files(directory: Path, config: dict[str, Any], **files: Any) -> TokenizerFiles | None:
     for name, value in files.items():
         (directory / f"{name}.json").write_text(json.dumps(value))
-    return huggingface_tokenizer.read(directory, Keys(config, "config.json"), len(TOKENS))
+    return huggingface_tokenizer.read(directory, Keys(config, "config.json"), len(TOKENS))[0]
 
 
 def test_directory_without_tokenizer(tmp_path: Path) -> None:
@@ -243,30 +243,14 @@ def test_directory_without_tokenizer(tmp_path: Path) -> None:
 def test_tokenizer_json_is_taken_as_it_is(tmp_path: Path) -> None:
     text = write_tokenizer(tmp_path, bos=True)
     files = read_files(tmp_path, {"bos_token_id": 0, "eos_token_id": 2})
-    assert files == TokenizerFiles(text, 0, [2], None)
+    assert files == TokenizerFiles(text, 0, [2], None, {})
 
 
-@pytest.mark.parametrize("template", [True, False])
-@pytest.mark.parametrize("setting", [True, False, None])
-def test_bos_token_is_stated_if_wanted(tmp_path: Path, *, template: bool, setting: bool | None) -> None:
-    write_tokenizer(tmp_path, bos=template)
-    files = read_files(tmp_path, {"bos_token_id": 0}, tokenizer_config={"add_bos_token": setting})
-    assert files is not None
-    adds_bos = template if setting is None else setting
-    assert files.bos_token_id == (0 if adds_bos else None)
-
-
-def test_bos_token_of_the_tokenizer_where_no_configuration_names_one(tmp_path: Path) -> None:
-    write_tokenizer(tmp_path, bos=True)
-    files = read_files(tmp_path, {})
-    assert files == TokenizerFiles((tmp_path / "tokenizer.json").read_bytes(), 0, [], None)
-
-
-def test_generation_config_decides_which_tokens_end_an_answer(tmp_path: Path) -> None:
+def test_end_tokens_of_all_files_are_united(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, bos=False)
     files = read_files(tmp_path, {"eos_token_id": 0}, generation_config={"eos_token_id": [2, 1, 2]})
     assert files is not None
-    assert files.eos_token_ids == [2, 1]
+    assert files.eos_token_ids == [2, 1, 0]
 
 
 @pytest.mark.parametrize("eos", [len(TOKENS), -1, "2", [0, None], 1.5])

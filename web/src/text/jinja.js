@@ -1,0 +1,115 @@
+/** Where @huggingface/jinja differs from Jinja: output before a break, the texts of values, the time. */
+
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { strftime } from "./strftime.js";
+
+/** @typedef {{type: string, [member: string]: any}} Node of the syntax tree; the library's types are not resolved */
+/** @typedef {{type: string, value: unknown}} Value */
+
+/** Members of nodes that hold the statements of a block. */
+const BLOCKS = ["body", "alternate", "defaultBlock"];
+const STATEMENTS = new Set([
+  ...["Set", "If", "For", "Macro", "CallStatement", "FilterStatement"],
+  ...["Break", "Continue", "Comment", "Program"],
+]);
+const NOTHING = { type: "Comment", value: "" };
+
+/** @typedef {new (environment: Environment) => {evaluate(node: Node | undefined, environment: Environment): Value}} Base */
+const LibraryInterpreter = /** @type {Base} */ (/** @type {unknown} */ (Interpreter));
+
+/** Evaluates nodes as the library does, except those that `mark` adds. */
+class PythonInterpreter extends LibraryInterpreter {
+  /** @type {{skips: boolean, ended: boolean}[]} the loops around the present node, the innermost at the end */
+  #loops = [];
+
+  /** @override @param {Node | undefined} node @param {Environment} environment @returns {Value} */
+  evaluate(node, environment) {
+    const loop = this.#loops.at(-1);
+    switch (node?.type) {
+      case "For":
+        this.#loops.push({ skips: false, ended: false });
+        try {
+          return super.evaluate(node, environment);
+        } finally {
+          this.#loops.pop();
+        }
+      case "Iteration":
+        if (loop) loop.skips = loop.ended;
+        return super.evaluate(NOTHING, environment);
+      case "Break":
+      case "Continue":
+        if (!loop) return super.evaluate(node, environment);
+        loop.skips = true;
+        loop.ended ||= node.type === "Break";
+        return super.evaluate(NOTHING, environment);
+      case "Step":
+        return loop?.skips ? super.evaluate(NOTHING, environment) : this.evaluate(node.node, environment);
+      case "Output":
+        return this.#text(this.evaluate(node.node, environment), environment);
+      default:
+        return super.evaluate(node, environment);
+    }
+  }
+
+  /** @param {Value} value @param {Environment} environment @returns {Value} */
+  #text(value, environment) {
+    if (value.type !== "NullValue" && value.type !== "BooleanValue") return value;
+    const text = value.type === "NullValue" ? "None" : value.value ? "True" : "False";
+    return super.evaluate({ type: "StringLiteral", value: text }, environment);
+  }
+}
+
+/**
+ * Marks the beginning of each iteration, each statement that a loop may skip, and each output.
+ *
+ * @param {Node} node whose blocks are replaced
+ * @param {boolean} inLoop whether a loop is around the node, in the same macro
+ */
+function mark(node, inLoop) {
+  const here = node.type === "For" || (inLoop && node.type !== "Macro");
+  for (const name of BLOCKS) {
+    if (!Array.isArray(node[name])) continue;
+    node[name] = node[name].map((/** @type {Node} */ child) => {
+      mark(child, here);
+      const shown = STATEMENTS.has(child.type) ? child : { type: "Output", node: child };
+      return here ? { type: "Step", node: shown } : shown;
+    });
+  }
+  if (node.type === "For") node.body.unshift({ type: "Iteration" });
+}
+
+/**
+ * Renders a template.
+ *
+ * @param {string} template
+ * @param {Readonly<Record<string, unknown>>} variables
+ * @returns {string}
+ */
+export function render(template, variables) {
+  const program = new Template(template).parsed;
+  mark(program, false);
+  const environment = new Environment();
+  const constants = { true: true, True: true, false: false, False: false, none: null, None: null };
+  const functions = { range, raise_exception: refuse, strftime_now: now };
+  for (const [name, value] of Object.entries({ ...constants, ...functions, ...variables })) {
+    environment.set(name, value);
+  }
+  return String(new PythonInterpreter(environment).evaluate(program, environment).value);
+}
+
+/** @param {unknown} message @returns {never} */
+function refuse(message) {
+  throw new Error(String(message));
+}
+
+/** @param {string} format */
+function now(format) {
+  return strftime(new Date(), format);
+}
+
+/** @param {number} start @param {number} [stop] @param {number} [step] */
+function range(start, stop, step = 1) {
+  const [first, end] = stop === undefined ? [0, start] : [start, stop];
+  if (step === 0) throw new Error("the step of range is 0");
+  return Array.from({ length: Math.max(0, Math.ceil((end - first) / step)) }, (_, i) => first + i * step);
+}
