@@ -115,7 +115,7 @@ $(VENV)/installed: pyproject.toml requirements/locked.txt requirements/torch.txt
 .venv-lowest/installed: pyproject.toml requirements/torch.txt | $(VENV)/installed
 	$(PYTHON) -m venv --clear $(@D)
 	$(BIN)/uv pip compile --quiet --python $(@D)/bin/python --resolution lowest-direct --no-deps --no-annotate pyproject.toml \
-	  --extra browser --extra checkpoint --extra run --extra webgpu --output-file $(@D)/lowest.txt
+	  --extra browser --extra checkpoint --extra remote --extra run --extra webgpu --output-file $(@D)/lowest.txt
 	$(@D)/bin/python $(PIP) install -r requirements/torch.txt --editable '.[dev]' --constraint $(@D)/lowest.txt
 	touch $@
 

@@ -13,6 +13,14 @@ PackagePath = Annotated[
         metavar="PATH", help="Package: its directory, metadata.json or .wgsl module.", show_default=False
     ),
 ]
+PackageAddress = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH",
+        help="Package: its directory, metadata.json or .wgsl module, or an address such as https://….",
+        show_default=False,
+    ),
+]
 NewDirectory = Annotated[
     Path, typer.Argument(metavar="DIR", help="Directory to create for the package.", show_default=False)
 ]

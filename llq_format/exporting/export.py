@@ -18,6 +18,7 @@ from llq_format.exporting.calibration import (
     source_sha256,
 )
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
+from llq_format.exporting.checkpoint.split_names import name_without_part
 from llq_format.exporting.checkpoint.warnings import ExportWarning, StrictError
 from llq_format.exporting.rounding.loss import RoundingLoss
 from llq_format.exporting.transforms import TransformedModel
@@ -48,6 +49,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     stem: str | None = None,
     shard_limit: int = SHARD_LIMIT_DEFAULT,
     program: ProgramOptions | None = PROGRAM,
+    tokenizer: bool | str | os.PathLike[str] = True,
     overwrite: bool = False,
     on_total: Callable[[int, str], None] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -68,6 +70,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     head: number format of lm_head, by default INT4, or binary16 if it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
     program: options of the program, which is written with its WGSL module; None omits both.
+    tokenizer: whether the package gets the checkpoint's tokenizer; or the path of another tokenizer.json.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     on_start: called with the number of layers and the stem before the first is rounded, of methods that
     calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
@@ -75,7 +78,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     Raises StrictError, CheckpointError, QuantizeError (naming the tensor), FileExistsError,
     ShardLimitError, LLQError, or UnplannableError for a model that WebGPU's default limits cannot hold.
     """
-    with open_checkpoint(checkpoint) as source:
+    with open_checkpoint(checkpoint, tokenizer=tokenizer) as source:
         if strict:
             _report(source.warnings, strict=True)
         source_model = Model.from_json(source.model)
@@ -103,7 +106,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             provenance |= {"seed": seed, **tokenized.to_json()}
         chosen_head = head or ("f16" if transformed.untied else "int4")
         plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
-        stem_name = stem or _stem(Path(checkpoint))
+        stem_name = stem or stem_of(Path(checkpoint).resolve().name)
         with PackageWriter(
             directory,
             plans,
@@ -258,7 +261,7 @@ def _add(
     writer.add(plan.name, packed)
 
 
-def _stem(path: Path) -> str:
-    """Return a legal stem made of the checkpoint's name: lower case, without .gguf, at most 64 characters."""
-    name = path.resolve().name.lower().removesuffix(".gguf")
+def stem_of(name: str) -> str:
+    """Return a legal stem made of a checkpoint's name: lower case, without .gguf, at most 64 characters."""
+    name = name_without_part(name).lower().removesuffix(".gguf")
     return re.sub(r"[^a-z0-9._-]+", "-", name).lstrip("._-")[:64] or "model"

@@ -111,10 +111,15 @@ def check_file(directory: Path, name: str, byte_length: int | None = None) -> li
         return [Finding("file-missing", place)]
     if not stat.S_ISREG(status.st_mode):
         return [Finding("file-not-regular", place, {"kind": kind_of(status.st_mode)})]
-    if byte_length is not None and status.st_size != byte_length:
-        code = "file-too-short" if status.st_size < byte_length else "file-too-long"
-        return [Finding(code, place, {"byte_length": status.st_size, "expected": byte_length})]
-    return []
+    return [] if byte_length is None else check_byte_length(name, status.st_size, byte_length)
+
+
+def check_byte_length(name: str, byte_length: int, expected: int) -> list[Finding]:
+    """Return the finding of a named file that is shorter or longer than expected (LLQ-PKG-8), if any."""
+    if byte_length == expected:
+        return []
+    code = "file-too-short" if byte_length < expected else "file-too-long"
+    return [Finding(code, Place(file=name), {"byte_length": byte_length, "expected": expected})]
 
 
 def metadata_size(byte_length: int, max_bytes: int) -> LLQError:

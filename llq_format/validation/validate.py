@@ -46,6 +46,22 @@ def validate(
     return sorted(findings, key=lambda finding: finding.order)
 
 
+def validate_index(path: str | os.PathLike[str]) -> list[Finding]:
+    """Return the findings of metadata.json, and of the files that it lists without their contents, in order.
+
+    path: as for `validate`. Raises OSError only if the system refuses to read.
+    """
+    directory = package_directory(path)
+    try:
+        metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
+    except LLQError as error:
+        return [error.finding]
+    if metadata is not None:
+        findings += check_index(metadata)
+        findings += check_directory(metadata, directory)
+    return sorted(findings, key=lambda finding: finding.order)
+
+
 def check_index(metadata: Metadata) -> list[Finding]:
     """Return the findings of stages `model`, `tensors` and `parts`."""
     return [*check_model(metadata), *check_tensors(metadata), *check_parts(metadata)]

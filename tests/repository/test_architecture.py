@@ -18,7 +18,7 @@ from tests.support.timeouts import seconds
 ROOMS = {
     "llq_format": (
         *("format", "html", "metadata", "validation", "package", "llq_format", "reference", "webgpu"),
-        *("exporting", "synth", "evaluation", "serving", "cli", "__main__"),
+        *("exporting", "synth", "evaluation", "serving", "remote", "cli", "__main__"),
     ),
     "conformance": (
         *("conformance", "recipes", "core", "container", "operations", "runtimes", "exporters", "mutation"),
@@ -34,6 +34,8 @@ HEAVY = {
     "gguf": ("llq_format/exporting/checkpoint/",),
     "torch": ("llq_format/exporting/checkpoint/",),
     "tokenizers": ("llq_format/exporting/checkpoint/", "llq_format/reference/text.py"),
+    "huggingface_hub": ("llq_format/remote/",),
+    "fsspec": ("llq_format/remote/",),
     "jinja2": ("llq_format/reference/chat_template.py",),
     "transformers": (),
     "wgpu": ("llq_format/webgpu/",),

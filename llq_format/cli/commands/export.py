@@ -8,6 +8,7 @@ import typer
 from llq_format.cli.failures import INTERRUPTED
 from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary, summary
 from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
+from llq_format.cli.remote_checkpoints import local_checkpoint
 from llq_format.cli.terminal import ProgressBar, print_json, print_line, stderr
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.webgpu.planning.planner import CHUNK
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 def export(  # noqa: PLR0913  # one argument an option
     checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT", help="Hugging Face directory or GGUF file.", show_default=False),
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Hugging Face directory or GGUF file, or an address: hf://ORG/NAME, hf://ORG/NAME@REVISION, "
+            "hf://ORG/NAME/FILE.gguf or https://…/FILE.gguf.",
+            show_default=False,
+        ),
     ],
     directory: NewDirectory,
     *,
@@ -66,6 +72,17 @@ def export(  # noqa: PLR0913  # one argument an option
             show_default=False,
         ),
     ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="tokenizer.json to use in place of the tokenizer of CHECKPOINT.",
+            show_default=False,
+        ),
+    ] = None,
+    no_tokenizer: Annotated[
+        bool, typer.Option("--no-tokenizer", help="Write a package without tokenizer.")
+    ] = False,
     shard_limit: ShardLimit = SHARD_LIMIT_DEFAULT,
     no_program: NoProgram = False,
     kv_cache: KVCache = "f16",
@@ -89,9 +106,13 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export SmolLM2-135M-Instruct smollm2
 
+    Example: llq export hf://HuggingFaceTB/SmolLM2-135M-Instruct smollm2
+
     Example: llq export model.gguf model --scheme symmetric --head f16
 
     Example: llq export model.gguf model --method best --calibration my-text.txt
+
+    Example: llq export model.gguf model --tokenizer original/tokenizer.json
 
     The command ends with its warnings, such as a missing end token; each has a stable id. --json prints
     them as data, and --strict makes them errors.
@@ -100,7 +121,9 @@ def export(  # noqa: PLR0913  # one argument an option
 
     To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
-    from llq_format.exporting.export import export as write  # noqa: PLC0415  # only this command reads checkpoints
+    # only this command reads checkpoints
+    from llq_format.exporting.export import export as write  # noqa: PLC0415
+    from llq_format.exporting.export import stem_of  # noqa: PLC0415
 
     if method == "rtn" and (calibration is not None or seed is not None):
         option = "--seed" if calibration is None else "--calibration"
@@ -108,13 +131,19 @@ def export(  # noqa: PLR0913  # one argument an option
             "--method rtn (the default) does not use this option: add --method best, or remove the option",
             param_hint=f"'{option}'",
         )
+    if tokenizer is not None and no_tokenizer:
+        raise typer.BadParameter(
+            "--tokenizer and --no-tokenizer contradict each other: remove one of them",
+            param_hint="'--tokenizer'",
+        )
     check_replaceable(directory, force=force)
     layered = method != "rtn"
     warnings: list[ExportWarning] = []
     try:
         with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
+            path, name = local_checkpoint(checkpoint)
             metadata = write(
-                checkpoint,
+                path,
                 directory,
                 scheme=scheme,
                 method=method,
@@ -122,9 +151,10 @@ def export(  # noqa: PLR0913  # one argument an option
                 seed=seed or 0,
                 head=head,
                 embedding=embedding,
-                stem=stem,
+                stem=stem or (stem_of(name) if name else None),
                 shard_limit=shard_limit,
                 program=None if no_program else ProgramOptions(chunk, kv_cache),
+                tokenizer=tokenizer or not no_tokenizer,
                 overwrite=force,
                 on_total=None if layered else bar.start,
                 progress=None if layered else bar.advance,

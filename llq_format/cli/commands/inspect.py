@@ -10,29 +10,39 @@ from rich.console import Console
 import llq_format
 from llq_format.cli.failures import about
 from llq_format.cli.layers import print_layers
-from llq_format.cli.options import All, Json, PackagePath
+from llq_format.cli.options import All, Json, PackageAddress
 from llq_format.cli.sizes import sizes_by_kind, tensor_bytes, total_size
 from llq_format.cli.terminal import print_fields, print_heading, print_json, print_line, print_table, stdout
 from llq_format.format.layout import VERSION_TEXT
 from llq_format.metadata.metadata import Metadata, TensorEntry
 from llq_format.metadata.model import Model
+from llq_format.remote.addresses import is_address
+from llq_format.remote.packages import open_index
 
 _HEAD, _TAIL = 14, 3  # rows at the start and the end of a shortened list
 
 
-def inspect(path: PackagePath, *, json: Json = False, show_all: All = False) -> None:
+def inspect(path: PackageAddress, *, json: Json = False, show_all: All = False) -> None:
     """Print the model, sizes, files and tensors of a package.
 
     The command checks metadata.json but does not read the shards. To check them, use `llq validate`.
 
     Example: llq inspect smollm2
 
+    Of an address, only metadata.json is read.
+
     Example: llq inspect smollm2 --json | jq '.total.bits_per_weight'
+
+    Example: llq inspect https://example.org/smollm2
     """
-    with about(path), llq_format.open(path) as package:
-        metadata, metadata_bytes = package.metadata, len(package.metadata_bytes)
+    with about(path):
+        if is_address(path):
+            metadata, metadata_bytes = open_index(path)
+        else:
+            with llq_format.open(path) as package:
+                metadata, metadata_bytes = package.metadata, len(package.metadata_bytes)
     if json:
-        print_json(_as_json(str(path), metadata, metadata_bytes))
+        print_json(_as_json(path, metadata, metadata_bytes))
     else:
         _print_human(stdout(), metadata, metadata_bytes, show_all=show_all)
 

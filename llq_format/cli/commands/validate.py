@@ -1,37 +1,50 @@
 """`llq validate`: all findings of packages."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from llq_format import validate as library
+from llq_format import validate as validate_all
 from llq_format.cli.failures import FAILED, print_finding
 from llq_format.cli.options import Json
 from llq_format.cli.terminal import ProgressBar, print_json, print_line, stdout
 from llq_format.metadata.findings import Finding
+from llq_format.remote.addresses import is_address
+from llq_format.remote.packages import validate_index as validate_remote_index
+from llq_format.validation.validate import validate_index
 
 
 def validate(
     paths: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="PATH",
-            help="Packages: their directories, metadata.json files or .wgsl modules.",
+            help="Packages: their directories, metadata.json files or .wgsl modules, or addresses.",
             show_default=False,
         ),
     ],
     *,
+    index_only: Annotated[
+        bool,
+        typer.Option(
+            "--index-only",
+            help="Check metadata.json and the lengths of the other files, without their contents.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check packages against every rule and print all findings.
+
+    An address, such as https://example.org/smollm2, requires --index-only: no weight is downloaded.
 
     A finding names the rule, its code in brackets, the place, what was found, what was expected and how to
     fix it. Codes are stable, so that scripts can select findings by them.
     `llq explain RULE` prints the rule. The output of --json follows spec/schema/findings.schema.json.
 
     Example: llq validate smollm2
+
+    Example: llq validate --index-only https://example.org/smollm2
 
     Example: llq validate --json smollm2 llama | jq '.[].valid'
 
@@ -42,9 +55,13 @@ def validate(
     console = stdout()
     results: list[tuple[str, list[Finding]]] = []
     for path in paths:
-        with ProgressBar() as bar:
-            findings = library(path, progress=bar.advance, on_total=bar.start)
-        results.append((str(path), findings))
+        if is_address(path) and not index_only:
+            raise typer.BadParameter(
+                f"{path} is an address: add --index-only, or download the package",
+                param_hint="'PATH'",
+            )
+        results.append((path, _findings(path, index_only=index_only)))
+        findings = results[-1][1]
         if not json:
             for finding in findings:
                 print_finding(console, finding, lead=f"{path}: " if len(paths) > 1 else "")
@@ -55,6 +72,16 @@ def validate(
             _print_verdict(console, name, findings)
     if not all(_is_valid(findings) for _, findings in results):
         raise typer.Exit(FAILED)
+
+
+def _findings(path: str, *, index_only: bool) -> list[Finding]:
+    """Return the findings of a package, or of its index."""
+    if is_address(path):
+        return validate_remote_index(path)
+    if index_only:
+        return validate_index(path)
+    with ProgressBar() as bar:
+        return validate_all(path, progress=bar.advance, on_total=bar.start)
 
 
 def _is_valid(findings: list[Finding]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.exporting.calibration.rounded_layers import RoundedLayer
+from llq_format.exporting.checkpoint.split_names import parts
 from llq_format.format.quantize import PackedTensor
 from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.batch import Floats
@@ -84,13 +85,17 @@ class SavedLayers:
 
 
 def source_sha256(path: Path) -> str:
-    """Return the SHA-256 of a checkpoint: of the bytes of a file, or of a list of the files of a directory.
+    """Return the SHA-256 of a checkpoint: of the bytes of its file, or of a list of its files.
 
-    The list has a line `<sha256>  <name>` for each file except hidden ones, sorted by name.
+    The list has a line `<sha256>  <name>` for each file, sorted by name: each part of a model in several GGUF
+    files, or each file of a directory except hidden ones.
     """
     if path.is_file():
-        return _sha256(path)
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        files = parts(path)
+        if len(files) == 1:
+            return _sha256(path)
+    else:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     lines = "".join(f"{_sha256(file)}  {file.name}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -18,21 +18,25 @@ from llq_format.exporting.checkpoint.checkpoint import Checkpoint, CheckpointErr
 __all__ = ["Checkpoint", "CheckpointError", "open_checkpoint"]
 
 
-def open_checkpoint(path: str | os.PathLike[str], *, tokenizer: bool = True) -> Checkpoint:
+def open_checkpoint(
+    path: str | os.PathLike[str], *, tokenizer: bool | str | os.PathLike[str] = True
+) -> Checkpoint:
     """Open a Hugging Face directory or a GGUF file.
 
     When this returns, every tensor of the model exists, in its shape and in a supported type, and no weight
-    has been read. With `tokenizer` false the checkpoint's tokenizer is not read, and
-    `Checkpoint.tokenizer` is None. Raises CheckpointError.
+    except biases has been read. With `tokenizer` false the checkpoint's tokenizer is not read, and
+    `Checkpoint.tokenizer` is None. A path of a tokenizer.json, or of its directory, replaces the checkpoint's
+    tokenizer. Raises CheckpointError.
     """
     path = Path(path)
+    tokenizer = tokenizer if isinstance(tokenizer, bool) else _tokenizer_directory(Path(tokenizer))
     try:
         if path.is_dir():
             from llq_format.exporting.checkpoint.huggingface import open_directory  # noqa: PLC0415 (needs an extra)
 
             return open_directory(path, tokenizer=tokenizer)
-        if path.is_file() and path.suffix == ".gguf":
-            from llq_format.exporting.checkpoint.gguf_file import open_gguf  # noqa: PLC0415 (needs an extra)
+        if path.is_file() and _is_gguf(path):
+            from llq_format.exporting.checkpoint.gguf_checkpoint import open_gguf  # noqa: PLC0415 (needs an extra)
 
             return open_gguf(path, tokenizer=tokenizer)
     except ModuleNotFoundError as error:
@@ -43,6 +47,24 @@ def open_checkpoint(path: str | os.PathLike[str], *, tokenizer: bool = True) -> 
         ) from None
     if path.is_file():
         raise CheckpointError(
-            f"{path}: expected a .gguf file, or a directory with config.json and the weights",
+            f"{path}: not a GGUF file: expected a GGUF file, or a directory with config.json and the weights",
         )
     raise CheckpointError(f"{path}: no such file or directory")
+
+
+def _tokenizer_directory(path: Path) -> Path:
+    """Return the directory that a path of a tokenizer denotes; raises CheckpointError."""
+    directory = path if path.is_dir() else path.parent
+    if path.is_dir() or path.name == "tokenizer.json":
+        if not (directory / "tokenizer.json").is_file():
+            raise CheckpointError(f"{directory / 'tokenizer.json'}: no such file")
+        return directory
+    raise CheckpointError(f"{path}: expected a file with the name tokenizer.json, or its directory")
+
+
+def _is_gguf(path: Path) -> bool:
+    """Return whether a file begins as GGUF does, whatever its name, or has the suffix of GGUF."""
+    if path.suffix.lower() == ".gguf":
+        return True
+    with path.open("rb") as file:
+        return file.read(4) == b"GGUF"

@@ -29,9 +29,21 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Stack:
-    """The position of a matrix in a tensor [length, cols, rows] of stacked, transposed matrices."""
+    """The position of a matrix in a tensor of stacked matrices.
+
+    The tensor has shape [length, rows, cols], or [length, cols, rows] if its matrices are `transposed`.
+    """
 
     index: int
+    length: int
+    transposed: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The position of rows in a tensor of `length` rows, which the checkpoint fuses."""
+
+    first: int
     length: int
 
 
@@ -40,23 +52,34 @@ class Piece:
     """A tensor of the checkpoint that holds all or some rows of a tensor of the package.
 
     `rotary_heads` is the number of heads of a q or k projection, whose rows some formats reorder for RoPE.
-    With a `stack` the piece, of `shape` [rows, cols], is one matrix of the tensor; Hugging Face formats alone
-    have such.
+    With a `stack` the piece, of `shape` [rows, cols], is one matrix of the tensor; with `rows` it is some of
+    its rows. The tensor of the package has the stored values times `factor`, each product rounded once.
     """
 
     name: str
     shape: tuple[int, ...]
     rotary_heads: int | None = None
     stack: Stack | None = None
+    rows: Rows | None = None
+    factor: float = 1.0
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
         """The shape of the whole tensor in the checkpoint."""
-        return self.shape if self.stack is None else (self.stack.length, *reversed(self.shape))
+        if self.rows is not None:
+            return (self.rows.length, *self.shape[1:])
+        if self.stack is None:
+            return self.shape
+        return (self.stack.length, *(reversed(self.shape) if self.stack.transposed else self.shape))
 
     def of(self, tensor: Any) -> Any:
         """Return the piece as a view of the whole tensor, an array of numpy or torch."""
-        return tensor if self.stack is None else tensor[self.stack.index].T
+        if self.rows is not None:
+            return tensor[self.rows.first : self.rows.first + self.shape[0]]
+        if self.stack is None:
+            return tensor
+        matrix = tensor[self.stack.index]
+        return matrix.T if self.stack.transposed else matrix
 
 
 @dataclass(frozen=True)
@@ -158,7 +181,11 @@ class Checkpoint:
         first = 0
         with np.errstate(all="ignore"):
             for piece in pieces:
-                self._source.read(piece, tensor[first : first + piece.shape[0]])
+                values = tensor[first : first + piece.shape[0]]
+                self._source.read(piece, values)
+                if piece.factor != 1:
+                    factor = np.float64(piece.factor)
+                    np.multiply(values, factor, out=values, dtype=np.float64, casting="same_kind")
                 first += piece.shape[0]
         return tensor
 

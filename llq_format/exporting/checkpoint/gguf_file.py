@@ -1,49 +1,44 @@
 """A GGUF file, memory-mapped, through the reader of the gguf package.
 
-Rows of the q and k projections are in a different order than in a Hugging Face checkpoint, where RoPE rotates
-elements (i, i + D/2) of a head of width D. Conversion to GGUF moves them to (2i, 2i + 1), because ggml
-rotates neighbours; `read` moves them back.
+Rows of the q and k projections may be in a different order than in a Hugging Face checkpoint, where RoPE
+rotates elements (i, i + D/2) of a head of width D. Conversion to GGUF moves them to (2i, 2i + 1) in
+architectures for which ggml rotates neighbours; `read` moves them back in pieces with `rotary_heads`.
 """
 
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from struct import Struct
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGUFReader, GGUFValueType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFReader, GGUFValueType
 from gguf.gguf_reader import ReaderField
 from gguf.quants import dequantize
 
-from llq_format.exporting.checkpoint import gguf_tokenizer, llama
-from llq_format.exporting.checkpoint.checkpoint import (
-    Architecture,
-    Checkpoint,
-    CheckpointError,
-    Float32Array,
-    Piece,
-    StoredTensor,
-    TensorSource,
-)
+from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
 from llq_format.exporting.checkpoint.keys import Keys
 
-FAMILIES: dict[str, Callable[[Keys, TensorSource], Architecture]] = {"llama": llama.from_gguf}
-"""By `general.architecture`."""
+MAGIC = b"GGUF"
+
+_LENGTH = Struct("<Q")
 
 _ELEMENTS_AT_A_TIME = 2**20
-"""Values to dequantize at a time: 4 MiB of float32, and the same amount inside the gguf package."""
+"""Values to dequantize at a time: 4 MiB of float32, and a few times that amount inside the gguf package."""
 
-_MOST_READS = 4_000_000
+_MOST_READS = 1_000_000
 """Maximum number of reads in a header; each takes about 400 bytes of memory.
 
-A vocabulary of 262,144 tokens needs 2 million reads."""
+A tensor takes 7 reads, and a key 4."""
+
+_MOST_STRINGS = 4_000_000
+"""Maximum number of strings in the arrays of a header. A vocabulary of 262,144 tokens has 800,000."""
 
 
 class GgufFile:
     """A TensorSource over one file, and its metadata."""
 
     format = "gguf"
-    dtypes = frozenset({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"})
 
     def __init__(self, path: Path) -> None:
         """Read the header; raises CheckpointError."""
@@ -55,6 +50,7 @@ class GgufFile:
             raise CheckpointError(f"{path}: {error}") from error
         except (OSError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
             raise CheckpointError(f"{path}: not a readable GGUF file: {error}") from error
+        self.dtypes = supported_types()
         self.tensors = {
             tensor.name: StoredTensor(
                 path.name, tensor.tensor_type.name, tuple(map(int, reversed(tensor.shape)))
@@ -66,6 +62,7 @@ class GgufFile:
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the dequantized values, rows of q and k in the order of Hugging Face."""
         data, kind = self._stored[piece.name]
+        data = piece.of(data)
         rows = piece.shape[0] if len(piece.shape) > 1 else 1
         stored_rows, rows_of_out = data.reshape(rows, -1), out.reshape(rows, -1)
         step = max(1, _ELEMENTS_AT_A_TIME // rows_of_out.shape[1])
@@ -79,10 +76,28 @@ class GgufFile:
         self._stored = {}
 
 
+@cache
+def supported_types() -> frozenset[str]:
+    """Return the names of the tensor types that the gguf package dequantizes."""
+    names = set()
+    for kind in GGMLQuantizationType:
+        block = np.zeros((1, GGML_QUANT_SIZES[kind][1]), np.uint8)
+        try:
+            dequantize(block, kind)
+        except NotImplementedError:
+            continue
+        names.add(kind.name)
+    return frozenset(names)
+
+
 class _BoundedReader(GGUFReader):
-    """The reader of the gguf package, changed to refuse fields after the end of the file."""
+    """The reader of the gguf package, changed to refuse fields after the end of the file.
+
+    It also reads an array in one piece, where the gguf package reads each element.
+    """
 
     _reads = 0
+    _strings = 0
 
     def _get(
         self,
@@ -102,31 +117,55 @@ class _BoundedReader(GGUFReader):
             raise CheckpointError(f"ends early, at byte {self.data.size}: download it again")
         return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
 
+    def _get_field_parts(
+        self, orig_offs: int, raw_type: int
+    ) -> tuple[int, list[npt.NDArray[Any]], list[int], list[GGUFValueType]]:
+        """Return a value's length in bytes, its parts, the index of its contents among them, its types."""
+        if GGUFValueType(raw_type) is not GGUFValueType.ARRAY:
+            return super()._get_field_parts(orig_offs, raw_type)
+        kind, count = self._get(orig_offs, np.uint32), self._get(orig_offs + 4, np.uint64)
+        element = GGUFValueType(kind[0])
+        if element is GGUFValueType.ARRAY:
+            raise CheckpointError("has an array of arrays, which GGUF does not define")
+        start, length = orig_offs + 12, int(count[0])
+        if element is GGUFValueType.STRING:
+            elements = self._get(start, np.uint8, self._length_of_strings(start, length))
+        else:
+            elements = self._get(start, self.gguf_scalar_to_np[element], length)
+        return 12 + elements.nbytes, [kind, count, elements], [2], [GGUFValueType.ARRAY, element]
 
-def open_gguf(path: Path, *, tokenizer: bool) -> Checkpoint:
-    """Open a file; raises CheckpointError."""
-    source = GgufFile(path)
-    metadata = source.metadata
-    name = metadata.string("general.architecture")
-    if name not in FAMILIES:
-        raise metadata.error(
-            "general.architecture", f"is {name!r}; supported are {', '.join(map(repr, FAMILIES))}"
-        )
-    if metadata.integer("split.count", 0, 2**16, 1) > 1:
-        raise metadata.error(
-            "split.count", "is above 1: merge the files first, with llama-gguf-split --merge"
-        )
-    architecture = FAMILIES[name](metadata, source)
-    files = gguf_tokenizer.read(metadata, architecture.model["vocab_size"]) if tokenizer else None
-    return Checkpoint(architecture, source, files)
+    def _length_of_strings(self, start: int, count: int) -> int:
+        """Return the number of bytes of `count` strings, each of which begins with its length in 64 bits."""
+        self._strings += count
+        if self._strings > _MOST_STRINGS:
+            raise CheckpointError(f"has a header of more than {_MOST_STRINGS} strings")
+        data = self.data.data
+        offset = start
+        for _ in range(count):
+            if offset + 8 > len(data):
+                raise CheckpointError(f"ends early, at byte {len(data)}: download it again")
+            offset += 8 + int(_LENGTH.unpack_from(data, offset)[0])
+        return offset - start
 
 
 def _contents(field: ReaderField) -> Any:
     """Return the value of a field; a binary32 value is returned as its shortest decimal, such as 1e-05."""
+    if field.types == [GGUFValueType.ARRAY, GGUFValueType.STRING]:
+        return _strings(field.parts[field.data[0]].tobytes())
     contents = field.contents()
     if field.types == [GGUFValueType.FLOAT32]:
         return float(str(np.float32(contents)))
     return contents
+
+
+def _strings(data: bytes) -> list[str]:
+    strings = []
+    offset = 0
+    while offset < len(data):
+        start = offset + 8
+        offset = start + _LENGTH.unpack_from(data, offset)[0]
+        strings.append(data[start:offset].decode("utf-8"))
+    return strings
 
 
 def _separate_halves(matrix: Float32Array, heads: int) -> None:

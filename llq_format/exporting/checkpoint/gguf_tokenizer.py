@@ -1,56 +1,60 @@
 """The tokenizer of a GGUF file, rebuilt as a Hugging Face tokenizer.json.
 
-GGUF stores the tokens, their types and the merges of byte-level BPE, but only the name of the pre-tokenizer,
-which splits a text into words. This module defines the meaning of each name.
+GGUF stores the tokens, their types and, of byte-level BPE, the merges. It stores only the name of the
+pre-tokenizer, which splits a text into words; `pre_tokenizers` defines the meaning of each name.
 """
+
+from dataclasses import replace
 
 from tokenizers import AddedToken, Regex, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence, Split
+from tokenizers.normalizers import NFC
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.processors import TemplateProcessing
 
+from llq_format.exporting.checkpoint import gguf_sentencepiece
 from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.pre_tokenizers import PRE_TOKENIZERS, WAYS_OUT, PreTokenizer
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 CONTROL, USER_DEFINED = 3, 4
 """Token types: control tokens, and plain text that is never split."""
 
-_GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
-_LLAMA3_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_LLAMA3_NAMES = frozenset({"llama-bpe", "llama3", "llama-v3"})
-
-
-def _pre_tokenizers() -> dict[str, list[PreTokenizer]]:
-    """Return the steps that each value of `tokenizer.ggml.pre` denotes."""
-    bytes_only = ByteLevel(add_prefix_space=False, use_regex=False)
-    gpt2 = ByteLevel(add_prefix_space=False, use_regex=True)
-    return {
-        "default": [
-            *(
-                Split(Regex(words), "isolated")
-                for words in (r"[\p{P}\$\+<=>\^~\|]+", _GPT2_WORDS, r"\p{N}+", r"[0-9][0-9][0-9]")
-            ),
-            bytes_only,
-        ],
-        "gpt-2": [gpt2],
-        "smollm": [Digits(individual_digits=True), gpt2],
-        **{name: [Split(Regex(_LLAMA3_WORDS), "isolated"), bytes_only] for name in _LLAMA3_NAMES},
-    }
+BYTE_LEVEL, SENTENCEPIECE = "gpt2", "llama"
+"""Values of `tokenizer.ggml.model`: byte-level BPE, and SentencePiece with BPE."""
 
 
 def read(metadata: Keys, vocab_size: int) -> TokenizerFiles:
     """Return the tokenizer; raises CheckpointError for one that cannot be rebuilt exactly."""
     kind = metadata.string("tokenizer.ggml.model")
-    if kind != "gpt2":
+    if kind not in (BYTE_LEVEL, SENTENCEPIECE):
         raise metadata.error(
             "tokenizer.ggml.model",
-            f"is {kind!r}, but only byte-level BPE ('gpt2') can be rebuilt from GGUF: "
-            "export the original checkpoint with its tokenizer.json, or export without tokenizer",
+            f"is {kind!r}; supported are {BYTE_LEVEL!r} and {SENTENCEPIECE!r}: {WAYS_OUT}",
         )
+    described = settings(metadata, vocab_size)
+    tokens = metadata.array("tokenizer.ggml.tokens", str)
+    if len(set(tokens)) < len(tokens):
+        raise metadata.error("tokenizer.ggml.tokens", "has a token twice")
+    if kind == SENTENCEPIECE:
+        tokenizer = gguf_sentencepiece.rebuild(metadata, tokens)
+    else:
+        tokenizer = _byte_level(metadata, tokens)
+    tokenizer.add_tokens(_added_tokens(metadata, tokens))
+    bos = described.bos_token_id
+    if bos is not None:
+        name = tokens[bos]
+        tokenizer.post_processor = TemplateProcessing(
+            single=[name, "$A"],
+            pair=[name, "$A", name, "$B"],
+            special_tokens=[(name, bos)],
+        )
+    return replace(described, tokenizer_json=tokenizer.to_str().encode())
+
+
+def settings(metadata: Keys, vocab_size: int) -> TokenizerFiles:
+    """Return the ids and the template that the keys state, without a tokenizer.json."""
     tokens = metadata.array("tokenizer.ggml.tokens", str)
     if len(tokens) > vocab_size:
         raise metadata.error(
@@ -60,38 +64,55 @@ def read(metadata: Keys, vocab_size: int) -> TokenizerFiles:
     ends = (_token_id(metadata, name, tokens) for name in ("eos", "eot", "eom"))
     template = metadata.get("tokenizer.chat_template")
     return TokenizerFiles(
-        _rebuild(metadata, tokens, bos).to_str().encode(),
+        b"",
         bos,
         list(dict.fromkeys(token for token in ends if token is not None)),
         None if template is None else metadata.string("tokenizer.chat_template"),
+        _special_tokens(metadata, tokens),
     )
 
 
-def _rebuild(metadata: Keys, tokens: list[str], bos: int | None) -> Tokenizer:
-    pre = metadata.string("tokenizer.ggml.pre")
-    steps = _pre_tokenizers().get(pre)
-    if steps is None:
-        raise metadata.error(
-            "tokenizer.ggml.pre",
-            f"is {pre!r}; supported are {', '.join(map(repr, sorted(_pre_tokenizers())))}: "
-            "export the original checkpoint with its tokenizer.json, or export without tokenizer",
-        )
+def _special_tokens(metadata: Keys, tokens: list[str]) -> dict[str, str]:
+    """Return the texts of special tokens for the template; BOS too, even if no text begins with it."""
+    names = {
+        "bos": "bos",
+        "eos": "eos",
+        "pad": "padding",
+        "unk": "unknown",
+        "sep": "seperator",
+        "mask": "mask",
+    }
+    ids = {name: _token_id(metadata, key, tokens) for name, key in names.items()}
+    return {f"{name}_token": tokens[token] for name, token in sorted(ids.items()) if token is not None}
+
+
+def _byte_level(metadata: Keys, tokens: list[str]) -> Tokenizer:
+    pre_tokenizer = _pre_tokenizer(metadata)
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    if len(vocabulary) < len(tokens):
-        raise metadata.error("tokenizer.ggml.tokens", "has a token twice")
     merges = _merges(metadata, vocabulary)
-    tokenizer = Tokenizer(BPE(vocabulary, merges, ignore_merges=pre in _LLAMA3_NAMES))
-    tokenizer.pre_tokenizer = Sequence(steps)
+    tokenizer = Tokenizer(BPE(vocabulary, merges, ignore_merges=pre_tokenizer.whole_words))
+    if pre_tokenizer.nfc:
+        tokenizer.normalizer = NFC()
+    tokenizer.pre_tokenizer = Sequence(
+        [
+            *(Split(Regex(words), "isolated") for words in pre_tokenizer.splits),
+            ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = ByteLevelDecoder()
-    tokenizer.add_tokens(_added_tokens(metadata, tokens))
-    if bos is not None:
-        name = tokens[bos]
-        tokenizer.post_processor = TemplateProcessing(
-            single=[name, "$A"],
-            pair=[name, "$A", name, "$B"],
-            special_tokens=[(name, bos)],
-        )
     return tokenizer
+
+
+def _pre_tokenizer(metadata: Keys) -> PreTokenizer:
+    key = "tokenizer.ggml.pre"
+    if metadata.get(key) is None:
+        raise metadata.error(key, f"is missing, so how the tokenizer splits a text is unknown: {WAYS_OUT}")
+    name = metadata.string(key)
+    if name not in PRE_TOKENIZERS:
+        raise metadata.error(
+            key, f"is {name!r}, a pre-tokenizer that is unknown to this exporter: {WAYS_OUT}"
+        )
+    return PRE_TOKENIZERS[name]
 
 
 def _merges(metadata: Keys, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
@@ -120,8 +141,11 @@ def _added_tokens(metadata: Keys, tokens: list[str]) -> list[AddedToken]:
 
 
 def _wants_bos(metadata: Keys) -> bool:
-    """Return whether a text begins with the BOS token; without the key, the pre-tokenizer decides."""
-    custom = metadata.string("tokenizer.ggml.pre", "") in _LLAMA3_NAMES
+    """Return whether a text begins with the BOS token; without the key, the kind of tokenizer decides."""
+    pre_tokenizer = PRE_TOKENIZERS.get(metadata.string("tokenizer.ggml.pre", ""))
+    custom = metadata.get("tokenizer.ggml.model") == SENTENCEPIECE or (
+        pre_tokenizer is not None and pre_tokenizer.adds_bos
+    )
     return metadata.boolean("tokenizer.ggml.add_bos_token", default=custom)
 
 

@@ -13,8 +13,14 @@ def kv_heads(keys: Keys, key: str, num_heads: int) -> int:
     return num_kv_heads
 
 
-def head_dim(keys: Keys, key: str, hidden_size: int, num_heads: int) -> int:
-    """Return the width of a head, by default the hidden size divided by the number of heads."""
+def head_dim(keys: Keys, key: str, hidden_size: int, num_heads: int, default: int | None = None) -> int:
+    """Return the width of a head.
+
+    If the key is absent, it is `default`. Without a default, or if the key is null, it is the hidden size
+    divided by the number of heads.
+    """
+    if default is not None and key not in keys.values:
+        return default
     if keys.get(key) is None and hidden_size % num_heads != 0:
         raise keys.error(
             key, f"is missing, and the hidden size {hidden_size} is not a multiple of {num_heads} heads"

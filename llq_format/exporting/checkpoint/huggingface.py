@@ -1,41 +1,19 @@
 """A Hugging Face directory: config.json, weights, and an optional tokenizer."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4, other_forms
-from llq_format.exporting.checkpoint.checkpoint import Architecture, Checkpoint, TensorSource
+from llq_format.exporting.checkpoint import families, huggingface_tokenizer, other_forms
+from llq_format.exporting.checkpoint.checkpoint import Checkpoint
+from llq_format.exporting.checkpoint.families import Family
 from llq_format.exporting.checkpoint.keys import Keys, read_json
 from llq_format.exporting.checkpoint.untied_head import with_own_head
 from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
 from llq_format.exporting.checkpoint.weight_files import open_weights
 
 
-@dataclass(frozen=True)
-class Family:
-    """The meaning of a `model_type`.
-
-    `class_name` is the only class that `architectures` may name. `read` derives the architecture from the
-    configuration of the text decoder and the weights. `text_config` finds that configuration inside a larger
-    one.
-    """
-
-    class_name: str
-    read: Callable[[Keys, TensorSource], Architecture]
-    text_config: Callable[[Keys], Keys] | None = None
-
-
-FAMILIES = {
-    "llama": Family("LlamaForCausalLM", llama.from_huggingface),
-    "llama4": Family("Llama4ForConditionalGeneration", llama4.from_huggingface, llama4.text_config),
-    "llama4_text": Family("Llama4ForCausalLM", llama4.from_huggingface),
-}
-"""By `model_type`."""
-
-
-def open_directory(directory: Path, *, tokenizer: bool) -> Checkpoint:
-    """Open a directory; raises CheckpointError."""
+def open_directory(directory: Path, *, tokenizer: bool | Path) -> Checkpoint:
+    """Open a directory; raises CheckpointError. A path `tokenizer` is another directory with a tokenizer."""
     other_forms.check_directory(directory)
     config = read_json(directory / "config.json")
     other_forms.check_config(directory, config)
@@ -49,7 +27,8 @@ def open_directory(directory: Path, *, tokenizer: bool) -> Checkpoint:
         warnings = [*head_warnings, *_code_warnings(config)]
         files = None
         if tokenizer:
-            files, found = huggingface_tokenizer.read(directory, text, vocab_size)
+            place = tokenizer if isinstance(tokenizer, Path) else directory
+            files, found = huggingface_tokenizer.read(place, text, vocab_size)
             warnings += found
         return Checkpoint(architecture, source, files, warnings)
     except BaseException:
@@ -66,9 +45,9 @@ def _code_warnings(config: Keys) -> Iterator[ExportWarning]:
 
 def _family(config: Keys) -> Family:
     model_type = config.string("model_type")
-    if model_type not in FAMILIES:
-        raise config.error("model_type", f"is {model_type!r}; supported are {', '.join(map(repr, FAMILIES))}")
-    family = FAMILIES[model_type]
+    if model_type not in families.HUGGING_FACE:
+        raise config.error("model_type", families.refusal("model_type", model_type, families.HUGGING_FACE))
+    family = families.HUGGING_FACE[model_type]
     if config.get("architectures", [family.class_name]) != [family.class_name]:
         raise config.error(
             "architectures", f"is {config.get('architectures')}; supported is ['{family.class_name}']"

@@ -16,7 +16,7 @@ from llq_format.exporting.checkpoint.chat_template import chat_template, templat
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
 from llq_format.exporting.checkpoint.keys import JSON_LIMIT, Keys
 from llq_format.exporting.checkpoint.special_tokens import SpecialTokens, optional
-from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
+from llq_format.exporting.checkpoint.warnings import ExportWarning, end_warnings, warning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 Found = tuple[TokenizerFiles | None, list[ExportWarning]]
@@ -65,7 +65,7 @@ def read(directory: Path, config: Keys, vocab_size: int) -> Found:
         *_moved(tokenizer, tokens),
         *_bos_warnings(around, generation, config),
         *_ignored_settings(around, settings),
-        *_end_warnings(configured, end, files.eos_token_ids),
+        *end_warnings(files.eos_token_ids, configured, end),
         *_size_warnings(tokenizer, vocab_size),
         *template_warnings(template),
     ]
@@ -186,13 +186,6 @@ def _ignored_settings(around: _Surroundings, settings: Keys) -> Iterator[ExportW
     for key, ids in (("add_bos_token", around.before), ("add_eos_token", around.after)):
         if settings.get(key) is not None and settings.boolean(key, default=False) != bool(ids):
             yield warning("setting-ignored", key=key, stated=settings.get(key), found=ids)
-
-
-def _end_warnings(configured: list[int], end: int | None, ends: Any) -> Iterator[ExportWarning]:
-    if not ends:
-        yield warning("no-end-token")
-    elif configured and end is not None and end not in configured:
-        yield warning("end-tokens-differ", configured=configured, tokenizer=end)
 
 
 def _size_warnings(tokenizer: Tokenizer, vocab_size: int) -> Iterator[ExportWarning]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
 
@@ -21,11 +21,11 @@ class Keys:
         """Look up in `values`; `prefix` precedes the keys in messages."""
         self.values = values
         self.file = file
-        self._prefix = prefix
+        self.prefix = prefix
 
     def error(self, key: str, complaint: str) -> CheckpointError:
         """Return the error of an unsuitable value of `key`."""
-        return CheckpointError(f"{self.file}: {self._prefix}{key} {complaint}")
+        return CheckpointError(f"{self.file}: {self.prefix}{key} {complaint}")
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of any type, or `default`."""
@@ -67,12 +67,12 @@ class Keys:
             raise self.error(key, f"is not an array of {kind.__name__}")
         return value
 
-    def section(self, key: str) -> Self | None:
+    def section(self, key: str) -> "Keys | None":
         """Return the object under `key`, or None if it is absent."""
         value = self.get(key)
         if value is not None and not isinstance(value, dict):
             raise self.error(key, f"is {_value_text(value)}, not an object")
-        return None if value is None else type(self)(value, self.file, f"{self._prefix}{key}.")
+        return None if value is None else Keys(value, self.file, f"{self.prefix}{key}.")
 
     def _present(self, key: str, default: Any) -> Any:
         value = self.get(key, default)

@@ -5,15 +5,17 @@ attention, and a mixture of experts or one wide FFN.
 """
 
 from collections.abc import Collection
-from typing import Any
 
-from llq_format.exporting.checkpoint import heads, rope
+from llq_format.exporting.checkpoint import biases, heads, rope
 from llq_format.exporting.checkpoint.checkpoint import Architecture, Piece, Stack, TensorSource
 from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.llama import nope_layers, one_a_layer
 from llq_format.metadata.model import FFN, Attention, Layer, Model, MoE, Temperature
 
 MULTIMODAL_PREFIX = "language_model."
 """Prefix of the names of the text decoder's tensors in a checkpoint of the whole multimodal model."""
+
+_OTHER_MODELS = (r"vision_model\..*", r"multi_modal_projector\..*")
 
 DEFAULT_ROPE_BASE = 500000.0
 
@@ -40,8 +42,7 @@ def text_config(config: Keys) -> Keys:
 
 def from_huggingface(config: Keys, source: TensorSource) -> Architecture:
     """Return the architecture of a configuration with `model_type` llama4_text; raises CheckpointError."""
-    if config.boolean("attention_bias", default=False):
-        raise config.error("attention_bias", "is true, but LLQ does not support biases")
+    zero_biases = biases.check(config, source, _OTHER_MODELS)
     if config.string("hidden_act", "silu") != "silu":
         raise config.error("hidden_act", f"is {config.get('hidden_act')!r}; supported is 'silu'")
     hidden_size = config.integer("hidden_size", 1, 2**20)
@@ -61,23 +62,26 @@ def from_huggingface(config: Keys, source: TensorSource) -> Architecture:
         fp16_layers=min(2, num_layers),
         layers=tuple(map(Layer, attentions, ffns)),
     )
+    rotation = rope.from_config(config, model.head_dim, DEFAULT_ROPE_BASE)
+    if rotation.factor != 1:
+        raise config.error("rope_parameters", "scales q and k, but LLQ normalizes q and k of Llama 4")
     multimodal = f"{MULTIMODAL_PREFIX}model.embed_tokens.weight" in source.tensors
     return Architecture(
         name="llama4",
         model=model.to_json(),
         pieces=_pieces(model, MULTIMODAL_PREFIX if multimodal else "", source.tensors),
-        inv_freq=rope.from_config(config, model.head_dim, DEFAULT_ROPE_BASE),
+        inv_freq=rotation.inv_freq,
         ignored=(
-            r"vision_model\..*",
-            r"multi_modal_projector\..*",
+            *_OTHER_MODELS,
             r"(language_model\.)?lm_head\.weight",
+            *zero_biases,
         ),
     )
 
 
 def _attentions(config: Keys, num_layers: int) -> list[Attention]:
     """Return the attention of each layer."""
-    ropes = _ropes(config, num_layers)
+    ropes = nope_layers(config, num_layers)
     chunked = _chunked(config, ropes)
     chunk_size = _chunk_size(config)
     qk_norm = config.boolean("use_qk_norm", default=True)
@@ -93,25 +97,11 @@ def _attentions(config: Keys, num_layers: int) -> list[Attention]:
     ]
 
 
-def _ropes(config: Keys, num_layers: int) -> list[bool]:
-    """Return which layers have RoPE: those with a 1 in `no_rope_layers`, despite the name of the key.
-
-    If the list is absent or empty, every fourth layer has no RoPE.
-    """
-    if config.get("no_rope_layers", []) == []:
-        interval = config.integer("no_rope_layer_interval", 1, 2**31 - 1, 4)
-        return [n % interval != 0 for n in range(1, num_layers + 1)]
-    flags = _one_a_layer(config, "no_rope_layers", int, num_layers)
-    if not set(flags) <= {0, 1}:
-        raise config.error("no_rope_layers", "is not an array of 0 and 1")
-    return [flag == 1 for flag in flags]
-
-
 def _chunked(config: Keys, ropes: list[bool]) -> list[bool]:
     """Return which layers have chunked attention, by default those with RoPE."""
     if config.get("layer_types") is None:
         return ropes
-    types = _one_a_layer(config, "layer_types", str, len(ropes))
+    types = one_a_layer(config, "layer_types", str, len(ropes))
     for kind in types:
         if kind not in ("chunked_attention", "full_attention"):
             raise config.error(
@@ -164,8 +154,8 @@ def _mixture(config: Keys, num_layers: int) -> FFN:
 def _layers_with_experts(config: Keys, num_layers: int) -> set[int]:
     if config.get("moe_layers") is not None:
         return set(config.array("moe_layers", int)) & set(range(num_layers))
-    step = config.integer("interleave_moe_layer_step", 1, 2**31 - 1, 1)
-    return set(range(step - 1, num_layers, step))
+    step = config.integer("interleave_moe_layer_step", 0, 2**31 - 1, 1)
+    return set(range(step - 1, num_layers, step)) if step else set()
 
 
 def _num_experts(config: Keys, num_layers: int) -> int:
@@ -180,13 +170,6 @@ def _num_experts(config: Keys, num_layers: int) -> int:
             f"is {num_experts} in {num_layers} layers, more than {_MOST_TENSORS} tensors",
         )
     return num_experts
-
-
-def _one_a_layer(config: Keys, key: str, kind: type, num_layers: int) -> list[Any]:
-    array = config.array(key, kind)
-    if len(array) != num_layers:
-        raise config.error(key, f"has {len(array)} elements, but the model has {num_layers} layers")
-    return array
 
 
 def _pieces(model: Model, prefix: str, stored: Collection[str]) -> Pieces:
@@ -223,7 +206,7 @@ def _ffn_pieces(ours: str, theirs: str, ffn: FFN, hidden: int, stored: Collectio
     together = f"{theirs}.experts.0.gate_proj.weight" not in stored
     for expert in range(ffn.moe.num_experts):
         if together:
-            stack = Stack(expert, ffn.moe.num_experts)
+            stack = Stack(expert, ffn.moe.num_experts, transposed=True)
             tensors[f"{ours}.experts.{expert}.gate_up"] = (
                 Piece(f"{theirs}.experts.gate_up_proj", (2 * size, hidden), stack=stack),
             )

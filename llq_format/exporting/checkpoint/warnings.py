@@ -1,6 +1,6 @@
 """Warnings of an export: what a user should know of a package that is written all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ TEXTS = {
     "the package ends an answer with each of them",
     "head-differs": "tie_word_embeddings is true, but {tensor} differs from the embedding: the package keeps "
     "this head and is not tied",
-    "no-end-token": "no file of the checkpoint names an end token: answers end at their maximum length only; "
-    "add eos_token_id to generation_config.json",
+    "no-end-token": "the checkpoint names no end token: answers end at their maximum length only; add "
+    "eos_token_id to generation_config.json",
     "no-tokenizer": "the package has no tokenizer, because {cause}: the package accepts token ids only",
     "rounding-loss": "rounding changes the matrices by {percent} % (root mean square): --method best "
     "loses less",
@@ -46,6 +46,16 @@ class ExportWarning:
     def to_json(self) -> dict[str, Any]:
         """Return the id, the message and the values."""
         return {"id": self.id, "message": self.message, "values": self.values}
+
+
+def end_warnings(
+    ends: Sequence[int], configured: Sequence[int] = (), tokenizer: int | None = None
+) -> Iterator[ExportWarning]:
+    """Yield a warning if there is no end token, or if the tokenizer's is not among the configured tokens."""
+    if not ends:
+        yield warning("no-end-token")
+    elif configured and tokenizer is not None and tokenizer not in configured:
+        yield warning("end-tokens-differ", configured=list(configured), tokenizer=tokenizer)
 
 
 class StrictError(ValueError):

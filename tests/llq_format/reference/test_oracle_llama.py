@@ -248,7 +248,8 @@ def test_interleaved_pairs_are_halves_with_rows_in_another_order(build: Callable
 def test_llama3_frequencies(build: Callable[[str], Oracle]) -> None:
     oracle = build("llama3-rope")
     stored = oracle.package.get_tensor("rope.inv_freq").astype(np.float64)
-    exported = from_config(Keys({"rope_parameters": LLAMA3}, "config.json"), 24).astype(np.float64)
+    rope = from_config(Keys({"rope_parameters": LLAMA3}, "config.json"), 24)
+    exported = rope.inv_freq.astype(np.float64)
     # transformers computes them in binary32: a power and some ten operations.
     assert np.all(np.abs(stored - exported) <= 16 * oracle_models.UNIT_ROUNDOFF * exported)
     unscaled = 10000.0 ** -(np.arange(12) / 12)

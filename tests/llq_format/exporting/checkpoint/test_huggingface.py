@@ -302,15 +302,36 @@ def test_unsupported_type_is_named(tmp_path: Path) -> None:
 
 
 def test_tensor_that_llq_has_no_place_for_is_named(tmp_path: Path) -> None:
-    arrays = weights() | {"model.layers.0.self_attn.q_proj.bias": np.zeros(HEADS * D, np.float32)}
-    with pytest.raises(CheckpointError, match=r"q_proj\.bias is unknown in a llama model"):
+    arrays = weights() | {"model.layers.0.self_attn.q_norm.weight": np.ones(D, np.float32)}
+    with pytest.raises(CheckpointError, match=r"q_norm\.weight is unknown in a llama model"):
         open_checkpoint(directory_with(tmp_path, arrays))
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_biases_of_zero_are_accepted_and_others_refused(tmp_path: Path, *, announced: bool) -> None:
+    name = "model.layers.0.self_attn.q_proj.bias"
+    bias = np.zeros(HEADS * D, np.float32)
+    arrays = weights()
+    with open_checkpoint(
+        directory_with(tmp_path, arrays | {name: bias}, attention_bias=announced)
+    ) as checkpoint:
+        check_all(checkpoint, arrays)
+    bias[3] = 1e-30
+    with pytest.raises(
+        CheckpointError, match=r"q_proj\.bias has values other than 0, but LLQ has no rule for biases"
+    ):
+        open_checkpoint(directory_with(tmp_path, arrays | {name: bias}, attention_bias=announced))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "mistral"}, r"config\.json: model_type is 'mistral'; supported are 'llama'"),
+        ({"model_type": "nonesuch"}, r"config\.json: model_type is 'nonesuch'; supported are 'ernie4_5', "),
+        (
+            {"model_type": "qwen2"},
+            r"config\.json: model_type is 'qwen2', but LLQ has no rule for biases of q, k and v",
+        ),
+        ({"model_type": "gemma2"}, r"no rule for .*soft caps of scores and logits, .* and sliding windows"),
         ({"model_type": ...}, r"config\.json: model_type is missing"),
         (
             {"architectures": ["LlamaForSequenceClassification"]},
@@ -321,7 +342,7 @@ def test_tensor_that_llq_has_no_place_for_is_named(tmp_path: Path) -> None:
         ({"mlp_bias": True}, "mlp_bias is true"),
         ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'; supported are 'silu'"),
         ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, r"rope_scaling\.type is 'dynamic'"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, r"rope_scaling\.rope_type is 'yarn'"),
+        ({"rope_scaling": {"rope_type": "longrope"}}, r"rope_scaling\.rope_type is 'longrope'"),
         ({"rope_parameters": {"rope_type": "longrope"}}, r"rope_parameters\.rope_type is 'longrope'"),
         ({"rope_scaling": {"rope_type": "linear"}}, r"rope_scaling\.factor is missing"),
         ({"rope_scaling": "linear"}, "rope_scaling is 'linear', not an object"),

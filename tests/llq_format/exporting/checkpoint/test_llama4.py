@@ -371,6 +371,7 @@ def test_qk_norm_can_be_absent(tmp_path: Path) -> None:
         ({"interleave_moe_layer_step": ...}, (0, 1, 2, 3)),
         ({"interleave_moe_layer_step": 3}, (2,)),
         ({"interleave_moe_layer_step": 5}, ()),
+        ({"interleave_moe_layer_step": 0, "num_local_experts": ...}, ()),
         ({"moe_layers": [0, 3]}, (0, 3)),
         ({"moe_layers": []}, ()),
         ({"moe_layers": None}, (1, 3)),
@@ -459,7 +460,7 @@ def test_tokens_of_the_text_configuration_count(tmp_path: Path) -> None:
         ({"floor_scale": 16.5}, r"floor_scale is 16\.5, not an integer"),
         ({"use_qk_norm": "yes"}, "use_qk_norm is 'yes'"),
         ({"moe_layers": ["1"]}, "moe_layers is not an array of int"),
-        ({"interleave_moe_layer_step": 0}, "interleave_moe_layer_step is 0"),
+        ({"interleave_moe_layer_step": -1}, "interleave_moe_layer_step is -1"),
         ({"num_local_experts": ...}, "num_local_experts is missing"),
         ({"num_local_experts": 5000}, "num_local_experts is 5000"),
         ({"intermediate_size": ...}, "intermediate_size is missing"),
@@ -469,7 +470,10 @@ def test_tokens_of_the_text_configuration_count(tmp_path: Path) -> None:
             r"num_key_value_heads is 3, but the number of heads \(4\) is not a multiple",
         ),
         ({"head_dim": 7}, "head_dim is 7; expected an even number"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, "rope_type is 'yarn'"),
+        (
+            {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}},
+            "rope_parameters scales q and k, but LLQ normalizes",
+        ),
         (
             {"num_local_experts": EXPERTS + 1},
             r"router\.weight has shape \[3, 20\], but its configuration requires \[4, 20\]",

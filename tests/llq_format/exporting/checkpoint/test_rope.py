@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import LlamaConfig
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from llq_format.exporting.checkpoint import CheckpointError
 from llq_format.exporting.checkpoint.keys import Keys
@@ -19,8 +21,13 @@ LLAMA_3_1 = {
 }
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+
+
 def inv_freq(head_dim: int = 128, **config: Any) -> list[float]:
-    frequencies = from_config(Keys(config, "config.json"), head_dim)
+    rope = from_config(Keys(config, "config.json"), head_dim)
+    assert rope.factor == 1
+    frequencies = rope.inv_freq
     assert frequencies.dtype == np.float32
     assert frequencies.shape == (head_dim // 2,)
     return [float(value) for value in frequencies]
@@ -63,6 +70,50 @@ def test_llama3_scaling() -> None:
     expected = single([llama3_by_hand(theta, 8, 1, 4, 8192) for theta in unscaled(5e5, 128)])
     assert inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1) == expected
     assert inv_freq(rope_parameters=LLAMA_3_1 | {"rope_theta": 5e5}) == expected
+
+
+def test_both_styles_with_equal_values_are_one() -> None:
+    expected = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1)
+    assert (
+        inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1, rope_parameters=LLAMA_3_1 | {"rope_theta": 5e5})
+        == expected
+    )
+    old = {"type": "linear", "factor": 2.0}
+    new = {"rope_type": "linear", "factor": 2, "rope_theta": 1e4}
+    assert inv_freq(rope_scaling=old, rope_parameters=new) == inv_freq(rope_scaling=old)
+
+
+def test_original_context_may_be_a_whole_number_with_a_point_or_stated_outside() -> None:
+    expected = inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1)
+    key = "original_max_position_embeddings"
+    assert inv_freq(rope_theta=5e5, rope_scaling=LLAMA_3_1 | {key: 8192.0}) == expected
+    outside = {name: value for name, value in LLAMA_3_1.items() if name != key}
+    assert inv_freq(rope_theta=5e5, rope_scaling=outside, **{key: 8192}) == expected
+    assert inv_freq(rope_theta=5e5, rope_scaling=outside, max_position_embeddings=8192) == expected
+
+
+YARN_CONFIGS: list[dict[str, Any]] = [
+    YARN,
+    YARN | {"original_max_position_embeddings": 4096},
+    YARN | {"factor": 40.0, "original_max_position_embeddings": 4096, "mscale": 1.0, "mscale_all_dim": 0.707},
+    YARN | {"attention_factor": 1.25, "beta_fast": 16, "beta_slow": 2},
+    YARN | {"truncate": False},
+    YARN | {"factor": 1.0},
+]
+
+
+@pytest.mark.parametrize("theta", [1e4, 5e5])
+@pytest.mark.parametrize("config", YARN_CONFIGS)
+@pytest.mark.parametrize("head_dim", [16, 128])
+def test_yarn_is_that_of_transformers(config: dict[str, Any], theta: float, head_dim: int) -> None:
+    """Its frequencies are computed in binary32 there, and in binary64 here."""
+    rope = from_config(Keys({"rope_theta": theta, "rope_scaling": config}, "config.json"), head_dim)
+    whole = LlamaConfig(
+        head_dim=head_dim, max_position_embeddings=131072, rope_parameters=config | {"rope_theta": theta}
+    )
+    frequencies, factor = ROPE_INIT_FUNCTIONS["yarn"](whole, "cpu")
+    assert rope.factor == pytest.approx(factor, rel=1e-15)
+    np.testing.assert_allclose(rope.inv_freq, frequencies.numpy(), rtol=1e-6)
 
 
 def test_llama3_scaling_has_three_bands() -> None:
@@ -114,7 +165,21 @@ def test_the_first_frequency_is_one_and_all_are_positive() -> None:
         ),
         (
             {"rope_scaling": LLAMA_3_1 | {"rope_type": "ntk"}},
-            "rope_type is 'ntk'; supported are 'default', 'linear'",
+            "rope_type is 'ntk'; supported: 'default', 'linear', 'llama3', 'yarn'",
+        ),
+        (
+            {"rope_scaling": {"type": "dynamic", "factor": 2}},
+            "'dynamic', but LLQ has no rule for frequencies that",
+        ),
+        (
+            {"rope_scaling": {"type": "longrope"}},
+            "'longrope', but LLQ has no rule for two sets of frequencies",
+        ),
+        ({"rope_scaling": YARN, "rope_theta": 1}, "rope_theta is 1, but YaRN requires a base above 1"),
+        ({"rope_scaling": YARN | {"factor": None}}, "factor is missing"),
+        (
+            {"rope_scaling": LLAMA_3_1, "rope_parameters": LLAMA_3_1 | {"factor": 4.0}},
+            "rope_scaling and rope_parameters differ",
         ),
         ({"rope_scaling": {"type": 3}}, "type is 3, not a string"),
         ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "partial_rotary_factor is not 1"),

@@ -14,6 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from llq_format import TokenizerFiles
 from llq_format.exporting.checkpoint import CheckpointError, gguf_tokenizer, huggingface_tokenizer
 from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.pre_tokenizers import PRE_TOKENIZERS
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
 TEXTS = [
@@ -66,7 +67,7 @@ def tokens(text: str, **changes: Any) -> list[str]:
     return list(rebuilt(**changes)[1].encode(text).tokens)
 
 
-@pytest.mark.parametrize("pre", ["smollm", "llama-bpe", "gpt-2", "default"])
+@pytest.mark.parametrize("pre", sorted(name for name, pre in PRE_TOKENIZERS.items() if not pre.nfc))
 @pytest.mark.parametrize("text", TEXTS)
 def test_texts_come_back(pre: str, text: str) -> None:
     tokenizer = rebuilt(pre=pre)[1]
@@ -108,6 +109,12 @@ def test_merges_apply_in_order() -> None:
         ("llama-bpe", ["123", "4"]),
         ("gpt-2", ["123", "4"]),
         ("default", ["123", "4"]),
+        ("qwen2", ["1", "2", "3", "4"]),
+        ("falcon3", ["123", "4"]),
+        ("tekken", ["1", "2", "3", "4"]),
+        ("gpt-4o", ["123", "4"]),
+        ("deepseek-llm", ["123", "4"]),
+        ("deepseek-coder", ["1", "2", "3", "4"]),
     ],
 )
 def test_digits_are_cut_as_the_pre_tokenizer_says(pre: str, expected: list[str]) -> None:
@@ -122,6 +129,20 @@ def test_the_default_cuts_punctuation_off_first(pre: str, expected: list[str]) -
 def test_llama3_takes_whole_words_without_merges() -> None:
     assert tokens("Hello", pre="llama-bpe") == ["Hello"]
     assert tokens("Hello", pre="gpt-2") == ["H", "e", "ll", "o"]
+
+
+@pytest.mark.parametrize(
+    ("pre", "expected"),
+    [
+        ("tekken", ["Hello", "World", "'LL", "\u0120a", "/\u010a", "b"]),
+        ("gpt-4o", ["Hello", "World'LL", "\u0120a", "/\u010a", "b"]),
+        ("qwen2", ["HelloWorld", "'LL", "\u0120a", "/\u010a", "b"]),
+        ("poro-chat", ["HelloWorld'LL", "\u0120a/", "\u010a", "b"]),
+    ],
+)
+def test_words_end_where_the_pre_tokenizer_says(pre: str, expected: list[str]) -> None:
+    pre_tokenizer = rebuilt(pre=pre)[1].pre_tokenizer
+    assert [word for word, _ in pre_tokenizer.pre_tokenize_str("HelloWorld'LL a/\nb")] == expected
 
 
 def test_llama3_keeps_line_ends_with_punctuation() -> None:
@@ -165,12 +186,19 @@ def test_chat_template_is_used() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "llama"}, r"m\.gguf: tokenizer\.ggml\.model is 'llama', but only byte-level BPE"),
         (
-            {"pre": "tekken"},
-            r"tokenizer\.ggml\.pre is 'tekken'; supported are 'default', 'gpt-2', 'llama-bpe'",
+            {"model": "t5"},
+            r"m\.gguf: tokenizer\.ggml\.model is 't5'; supported are 'gpt2' and 'llama': pass the ",
         ),
-        ({"pre": None}, r"tokenizer\.ggml\.pre is missing"),
+        (
+            {"model": "llama"},
+            r"tokenizer\.ggml\.tokens has no piece '<0x00>', .* --tokenizer FILE, .* --no-tok",
+        ),
+        (
+            {"pre": "nonesuch"},
+            r"tokenizer\.ggml\.pre is 'nonesuch', a pre-tokenizer .* --tokenizer FILE, .* --no-t",
+        ),
+        ({"pre": None}, r"tokenizer\.ggml\.pre is missing, .* --tokenizer FILE, .* --no-tokenizer"),
         ({"tokens": None}, r"tokenizer\.ggml\.tokens is missing"),
         ({"tokens": [*TOKENS[:-1], 3]}, r"tokenizer\.ggml\.tokens is not an array of str"),
         ({"tokens": [*TOKENS[:-1], "a"]}, r"tokenizer\.ggml\.tokens has a token twice"),
