@@ -75,12 +75,27 @@ def pickled_as_before_torch_1_6(directory: Path) -> None:
     torch.save(state, directory / "pytorch_model.bin", _use_new_zipfile_serialization=False)
 
 
+def in_binary64(directory: Path) -> None:
+    write_checkpoint(directory, config={"dtype": "float64"})
+    weights = {name: array.astype(np.float64) for name, array in llama_weights().items()}
+    write_safetensors(directory / "model.safetensors", weights, "F64")
+
+
+def pickled_in_binary64(directory: Path) -> None:
+    write_checkpoint(directory)
+    (directory / "model.safetensors").unlink()
+    state = {name: torch.from_numpy(array.astype(np.float64)) for name, array in llama_weights().items()}
+    torch.save(state, directory / "pytorch_model.bin")
+
+
 FORMS: dict[Callable[[Path], None], tuple[str, ...]] = {
     plain: (),
     tied_with_equal_head: (),
     tied_with_another_head: ("head-differs",),
     tied_with_a_head_that_differs_at_its_end: ("head-differs",),
     pickled_as_before_torch_1_6: (),
+    in_binary64: (),
+    pickled_in_binary64: (),
 }
 
 
@@ -204,6 +219,15 @@ def test_a_large_weight_of_the_embedding_names_the_option(tmp_path: Path, method
     with pytest.raises(QuantizeError, match=message):
         export(directory, tmp_path / "package", method=method, program=None)
     export(directory, tmp_path / "package", embedding="f32", program=None)
+
+
+def test_binary64_is_rounded_to_nearest(tmp_path: Path) -> None:
+    weights = {name: array.astype(np.float64) for name, array in llama_weights().items()}
+    weights["model.norm.weight"][:3] = [1 + 2.0**-24 + 2.0**-40, 1e-300, 1e300]
+    directory = write_checkpoint(tmp_path / "checkpoint")
+    write_safetensors(directory / "model.safetensors", weights, "F64")
+    with open_checkpoint(directory) as checkpoint:
+        assert checkpoint.load("norm")[:3].tolist() == [1 + 2.0**-23, 0, np.inf]
 
 
 def test_weights_are_on_the_grid() -> None:

@@ -296,9 +296,9 @@ def test_wrong_shape_is_named(tmp_path: Path) -> None:
 
 
 def test_unsupported_type_is_named(tmp_path: Path) -> None:
-    arrays = {name: array.astype(np.float64) for name, array in weights().items()}
-    with pytest.raises(CheckpointError, match=r"has type F64; supported are BF16, F16, F32"):
-        open_checkpoint(directory_with(tmp_path, arrays, "F64"))
+    arrays = {name: array.astype(np.int64) for name, array in weights().items()}
+    with pytest.raises(CheckpointError, match=r"has type I64; supported are BF16, F16, F32, F64"):
+        open_checkpoint(directory_with(tmp_path, arrays, "I64"))
 
 
 def test_tensor_that_llq_has_no_place_for_is_named(tmp_path: Path) -> None:

@@ -124,7 +124,9 @@ def text_directory(directory: Path, arrays: Arrays | None = None, dtype: str = "
     return directory
 
 
-def multimodal_directory(directory: Path, text: dict[str, Any], **changes: Any) -> Path:
+def multimodal_directory(
+    directory: Path, text: dict[str, Any], *, copied_head: bool = False, **changes: Any
+) -> Path:
     """Write a checkpoint of the whole model, with tensors of its other parts."""
     config = {
         "architectures": ["Llama4ForConditionalGeneration"],
@@ -135,6 +137,8 @@ def multimodal_directory(directory: Path, text: dict[str, Any], **changes: Any) 
     }
     write_config(directory, without(config | changes))
     arrays = {f"language_model.{name}": array for name, array in weights().items()}
+    if copied_head:
+        arrays["language_model.lm_head.weight"] = arrays["language_model.model.embed_tokens.weight"]
     arrays["multi_modal_projector.linear_1.weight"] = np.zeros((H, 3), np.float32)
     arrays["vision_model.layernorm_pre.weight"] = np.zeros(7, np.float32)
     arrays["vision_model.model.layers.0.self_attn.q_proj.bias"] = np.zeros(7, np.float32)
@@ -409,10 +413,16 @@ def test_tied_text_decoder_needs_no_lm_head(tmp_path: Path) -> None:
             checkpoint.load("lm_head")
 
 
-def test_tied_multimodal_checkpoint_may_hold_a_copy(tmp_path: Path) -> None:
-    directory = multimodal_directory(tmp_path, TEXT | {"tie_word_embeddings": True}, tie_word_embeddings=...)
+@pytest.mark.parametrize("copied", [True, False])
+def test_tied_multimodal_checkpoint_may_hold_a_head(tmp_path: Path, *, copied: bool) -> None:
+    tied = {"tie_word_embeddings": True}
+    directory = multimodal_directory(tmp_path, TEXT | tied, copied_head=copied, tie_word_embeddings=...)
     with open_checkpoint(directory) as checkpoint:
-        assert checkpoint.model["tied_embeddings"] is True
+        assert checkpoint.model["tied_embeddings"] is copied
+        heads = [found.values for found in checkpoint.warnings if found.id == "head-differs"]
+        assert heads == ([] if copied else [{"tensor": "language_model.lm_head.weight"}])
+        if not copied:
+            np.testing.assert_array_equal(checkpoint.load("lm_head"), weights()["lm_head.weight"])
 
 
 def test_tokens_of_the_text_configuration_count(tmp_path: Path) -> None:
