@@ -13,6 +13,7 @@ SPECIFICATION = "1.0"
 GUIDES = {
     "README.md": "index",
     "docs/architecture.md": "guides/architecture",
+    "docs/architectures.md": "guides/architectures",
     "docs/export.md": "guides/export",
     "docs/quality.md": "guides/quality",
     "docs/tolerance.md": "guides/tolerance",

@@ -67,7 +67,7 @@ def read(address: str, start: int, stop: int) -> bytes:
 
 
 def download(addresses: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Path]:
-    """Return the paths of copies of files, all of which are in one directory of the cache.
+    """Return the paths of copies of files, in one directory of the cache.
 
     A copy of the same file is used again. A download that was interrupted continues where it stopped.
     progress: called with numbers of bytes. Raises RemoteError.
@@ -145,7 +145,7 @@ def _attempted(request: Callable[[], bytes]) -> bytes:
 
 
 def _is_broken_connection(error: Exception) -> bool:
-    """Return whether the client library reports a broken connection; its classes are no OSErrors."""
+    """Return whether the client library reports a broken connection by an error of its own."""
     return getattr(error, "status", None) is None and type(error).__module__.startswith("aiohttp")
 
 

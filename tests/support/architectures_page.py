@@ -16,7 +16,7 @@ HEAD = """# Architectures that `llq export` reads
 
 This page is written by a command: `python -m tests.support.architectures_page > docs/architectures.md`.
 
-LLQ's decoder is that of Llama and of Llama 4 (text).
+LLQ has the decoder of Llama and Llama 4 (text).
 A model of another name is exported if its arithmetic is the same, or if its tensors can carry the difference:
 
 * **Granite** multiplies embeddings, residuals, scores and logits by constants.
@@ -31,8 +31,8 @@ A model with another property is refused, and the message names the property.
 
 ## Supported
 
-The distance compares the logits of transformers {version} with those of the tensors that `llq export` reads.
-It is the largest difference, divided by the largest logit, for a tiny random model and 16 tokens.
+`llq export` reads a tiny random model, and a decoder computes the logits of 16 tokens from its tensors.
+The distance is the largest difference to the logits of transformers {version}, divided by the largest logit.
 Both compute in binary64; transformers rounds norms, softmax and angles to binary32.
 Rounding to INT4 comes afterwards; `llq eval` measures its loss.
 
@@ -57,7 +57,9 @@ The values of Scout and Maverick are used, as llama.cpp does.
 
 `llq export` rebuilds tokenizers of byte-level BPE (`gpt2`) and SentencePiece (`llama`) as `tokenizer.json`.
 GGUF stores the name of the pre-tokenizer only.
-These names are known: {pre_tokenizers}.
+These names are known:
+
+{pre_tokenizers}
 
 For any other tokenizer, pass the `tokenizer.json` of the original checkpoint with `--tokenizer FILE`.
 `--no-tokenizer` writes a package without tokenizer.
@@ -79,6 +81,15 @@ def distances(tiny: TinyModel) -> tuple[float, float | None]:
             return one, relative_difference(checkpoint_logits(checkpoint, TOKENS), expected)
 
 
+def _by_splits() -> dict[str, list[str]]:
+    """Return the names of pre-tokenizers that split texts in the same way, by the first of them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, pre_tokenizer in PRE_TOKENIZERS.items():
+        groups.setdefault(pre_tokenizer.splits, []).append(name)
+    shared = {f"as `{names[0]}`": names for names in groups.values() if len(names) > 1}
+    return shared | {"others": [names[0] for names in groups.values() if len(names) == 1]}
+
+
 def page() -> str:
     """Return the page."""
     lines = [HEAD.format(version=transformers.__version__)]
@@ -92,7 +103,10 @@ def page() -> str:
             huggingface=", ".join(f"`{name}`" for name in HUGGING_FACE),
             gguf=", ".join(f"`{name}`" for name in GGUF),
             unsupported="\n".join(f"| `{name}` | {listing(why)} |" for name, why in UNSUPPORTED.items()),
-            pre_tokenizers=", ".join(f"`{name}`" for name in PRE_TOKENIZERS),
+            pre_tokenizers="\n".join(
+                f"* {family}: {', '.join(f'`{name}`' for name in names)}"
+                for family, names in _by_splits().items()
+            ),
         )
     )
     return "".join(lines)

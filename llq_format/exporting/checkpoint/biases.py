@@ -13,7 +13,7 @@ _LONGEST = 2**22
 
 
 def check(config: Keys, source: TensorSource, ignored: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return regular expressions of the biases in `source`, all of which are zero; raises CheckpointError.
+    """Return regular expressions of the biases in `source`, which are zero; raises CheckpointError.
 
     ignored: regular expressions of tensors of other models in the same files.
     """

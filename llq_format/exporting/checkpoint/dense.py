@@ -6,7 +6,7 @@ constants, but its tensors can carry them exactly:
 * LLQ's residual stream is the original divided by `residual_factor` r. Thus each layer's output is added
   unscaled, the embedding is multiplied by `embedding_factor` / r, and eps by 1 / r², because norms do not
   depend on the length of a vector otherwise. No INT4 matrix changes.
-* The final norm carries the factors of the logits. If the head is the embedding, it also cancels the
+* The final norm carries the factors of the logits. If the head is the embedding, it cancels the
   factor of the embedding.
 * Rows of q carry the factors of the scores, which include the square of the factor by which RoPE multiplies
   q and k. Rows of k share blocks with rows of v, and so remain as they are.
@@ -64,7 +64,7 @@ class Dense:
     ) -> Architecture:
         """Return the architecture; `names` has the checkpoint's name of each role, `{}` for the layer.
 
-        A role `qkv` or `gate_up` stands for a fused tensor, in place of its parts.
+        A role `qkv` or `gate_up` denotes a fused tensor, which replaces its parts.
         """
         return Architecture(
             name=name,

@@ -93,7 +93,7 @@ def supported_types() -> frozenset[str]:
 class _BoundedReader(GGUFReader):
     """The reader of the gguf package, changed to refuse fields after the end of the file.
 
-    It also reads an array in one piece, where the gguf package reads each element.
+    It reads an array in one piece; the gguf package reads each element.
     """
 
     _reads = 0
@@ -135,7 +135,7 @@ class _BoundedReader(GGUFReader):
         return 12 + elements.nbytes, [kind, count, elements], [2], [GGUFValueType.ARRAY, element]
 
     def _length_of_strings(self, start: int, count: int) -> int:
-        """Return the number of bytes of `count` strings, each of which begins with its length in 64 bits."""
+        """Return the number of bytes of `count` strings; each begins with its length in 64 bits."""
         self._strings += count
         if self._strings > _MOST_STRINGS:
             raise CheckpointError(f"has a header of more than {_MOST_STRINGS} strings")

@@ -98,7 +98,7 @@ class ModelKeys(Keys):
             raise self.error(key, "is unknown to this exporter and may change the results of the model")
 
     def same(self, key: str, num_layers: int) -> Keys:
-        """Return keys in which an array of one value for each layer is that value, if all are equal."""
+        """Return keys in which an array of one value for each layer is replaced by that value."""
         value = self.get(key)
         if not isinstance(value, list):
             return self
@@ -118,7 +118,7 @@ class ModelKeys(Keys):
         )
 
     def head_dim(self, hidden_size: int, num_heads: int) -> int:
-        """Return the width of a head, the same for q, k and v, all of which RoPE rotates."""
+        """Return the width of a head, which q, k and v share and RoPE rotates as a whole."""
         width = heads.head_dim(self, "attention.key_length", hidden_size, num_heads)
         if self.integer("attention.value_length", 1, 4096, width) != width:
             raise self.error(

@@ -53,7 +53,7 @@ class PytorchFile:
             raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, exactly, or those of float64 rounded to nearest."""
+        """Fill `out` with the piece's values; binary32 represents all types exactly except float64."""
         self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ class SafetensorsFile:
         self._offsets = {name: entry["data_offsets"][0] for name, entry in header.items()}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, exactly, or those of F64 rounded to nearest."""
+        """Fill `out` with the values, which binary32 represents exactly; values of F64 are rounded."""
         stored = self.tensors[piece.name]
         tensor = np.frombuffer(
             self._data,
