@@ -134,12 +134,12 @@ def from_config(
         raise section.error(key, f"is {kind!r}, but LLQ has no rule for {_DEPENDS_ON_LENGTH[kind]}")
     if kind not in kinds:
         raise section.error(key, f"is {kind!r}; supported: {', '.join(map(repr, kinds))}")
-    context = _original_context(config, section)
     if kind == "longrope":
-        return _longrope(config, section, theta, context)
+        return _longrope(config, section, theta, _original_context(config, section))
     factor = section.number("factor", 1, HIGHEST_FACTOR)
     if kind == "linear":
         return Rope(rounded(theta / factor))
+    context = _original_context(config, section)
     if kind == "yarn":
         return _yarn(section, theta, base, factor, context)
     low = section.number("low_freq_factor", 1e-6, HIGHEST_FACTOR)
