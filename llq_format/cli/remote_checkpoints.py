@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from llq_format.cli.terminal import print_line, stderr
+import typer
+
+from llq_format.cli.failures import INTERRUPTED
+from llq_format.cli.terminal import ProgressBar, print_line, stderr
 from llq_format.remote.addresses import is_address
 
 
@@ -13,4 +16,9 @@ def local_checkpoint(checkpoint: str) -> tuple[Path, str | None]:
     from llq_format.remote.checkpoints import download  # noqa: PLC0415  # needs an extra
 
     print_line(stderr(), f"reading {checkpoint}", lead="llq: ")
-    return download(checkpoint)
+    try:
+        with ProgressBar() as bar:
+            return download(checkpoint, bar.start, bar.advance)
+    except KeyboardInterrupt:
+        print_line(stderr(), "interrupted: the same command continues the download", lead="llq: ")
+        raise typer.Exit(INTERRUPTED) from None

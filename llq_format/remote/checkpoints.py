@@ -9,10 +9,15 @@ from llq_format.remote import files, hub
 from llq_format.remote.addresses import RemoteError, hub_address
 
 
-def download(address: str, progress: Callable[[int], None] | None = None) -> tuple[Path, str]:
+def download(
+    address: str,
+    on_total: Callable[[int, str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Path, str]:
     """Return the path of a checkpoint, and its name, from which the stem of a package is made.
 
-    progress: called with numbers of bytes of files that are not on the hub. Raises RemoteError.
+    For files that are not on the hub, on_total is called with the number of their bytes and a name, and
+    progress with numbers of bytes. Raises RemoteError.
     """
     scheme = urlsplit(address).scheme.lower()
     if scheme == "hf":
@@ -21,6 +26,10 @@ def download(address: str, progress: Callable[[int], None] | None = None) -> tup
     name = PurePosixPath(urlsplit(address).path).name
     if not name.lower().endswith(".gguf"):
         raise RemoteError(f"{address}: expected the address of a .gguf file, or hf://ORG/NAME")
-    base, _, query = address.partition(name)
-    paths = files.download([f"{base}{part}{query}" for part in part_names(name)], progress)
+    split = urlsplit(address)
+    addresses = [
+        split._replace(path=str(PurePosixPath(split.path).with_name(part))).geturl()
+        for part in part_names(name)
+    ]
+    paths = files.download(addresses, on_total, progress)
     return paths[0], name_without_part(name)

@@ -66,11 +66,16 @@ def read(address: str, start: int, stop: int) -> bytes:
     return bytes(data)
 
 
-def download(addresses: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Path]:
+def download(
+    addresses: Sequence[str],
+    on_total: Callable[[int, str], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Path]:
     """Return the paths of copies of files, in one directory of the cache.
 
     A copy of the same file is used again. A download that was interrupted continues where it stopped.
-    progress: called with numbers of bytes. Raises RemoteError.
+    on_total: called with the number of bytes of all files and the word `download`.
+    progress: called with numbers of bytes, at first those of an earlier download. Raises RemoteError.
     """
     lengths = []
     identity = hashlib.sha256()
@@ -81,6 +86,8 @@ def download(addresses: Sequence[str], progress: Callable[[int], None] | None = 
         lengths.append(int(info["size"]))
         version = info.get("ETag") or info.get("Last-Modified")
         identity.update(f"{address}\n{info['size']}\n{version}\n".encode())
+    if on_total is not None:
+        on_total(sum(lengths), "download")
     place = cache_directory() / identity.hexdigest()[:16]
     return [_copy(*file, place, progress) for file in zip(addresses, lengths, strict=True)]
 
@@ -90,6 +97,8 @@ def _copy(address: str, length: int, place: Path, progress: Callable[[int], None
     name = Path(urlsplit(address).path).name
     target = place / name
     if target.is_file() and target.stat().st_size == length:
+        if progress is not None:
+            progress(length)
         return target
     place.mkdir(parents=True, exist_ok=True)
     partial = place / f".{name}.partial"

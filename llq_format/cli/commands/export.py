@@ -139,9 +139,9 @@ def export(  # noqa: PLR0913  # one argument an option
     check_replaceable(directory, force=force)
     layered = method != "rtn"
     warnings: list[ExportWarning] = []
+    path, name = local_checkpoint(checkpoint)
     try:
         with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
-            path, name = local_checkpoint(checkpoint)
             metadata = write(
                 path,
                 directory,

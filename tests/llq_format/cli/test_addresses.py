@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llq_format.metadata.metadata import MAX_BYTES
 from llq_format.remote import files
 from llq_format.remote.addresses import HubAddress, RemoteError, hub_address, is_address
 from tests.support.command_line import llq, run, tiny
@@ -167,16 +168,18 @@ def test_download_continues_where_it_stopped(hub: Hub, monkeypatch: pytest.Monke
     (hub.root / "model.gguf").write_bytes(data)
     address = f"{hub.address}/files/model.gguf"
     seen: list[int] = []
+    totals: list[int] = []
 
     def stop(count: int) -> None:
         seen.append(count)
         hub.drops = int(sum(seen) >= 30_000)
 
     with pytest.raises(RemoteError, match=r"model\.gguf: "):
-        files.download([address], stop)
+        files.download([address], progress=stop)
     assert sum(seen) == 30_000
     before = len(hub.asked("model.gguf"))
-    (copy,) = files.download([address])
+    (copy,) = files.download([address], on_total=lambda total, _: totals.append(total))
+    assert totals == [len(data)]
     assert copy.read_bytes() == data
     assert hub.asked("model.gguf")[before:] == ["bytes=30000-39999", "bytes=40000-49999", "bytes=50000-51199"]
     assert files.download([address]) == [copy]
@@ -251,7 +254,7 @@ def test_damaged_metadata_of_an_address(hub: Hub, command: tuple[str, ...]) -> N
     assert result.exit_code == 1
     assert "invalid-json" in result.stdout + result.stderr
     with path.open("wb") as file:
-        file.truncate(2**31)
+        file.truncate(MAX_BYTES + 1)
     asked = len(hub.asked("metadata.json"))
     result = llq(*command, address)
     assert result.exit_code == 1
