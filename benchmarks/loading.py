@@ -134,25 +134,31 @@ def _media(file: Path) -> str:
     )
 
 
+Sizes = Mapping[str, int]
+"""Bytes by the kind of process, as `renderer` or `gpu-process`."""
+
+
 class Memory:
     """The memory of a process and its descendants, sampled until `stop`; None without /proc."""
 
     def __init__(self, process: int) -> None:
         self._process = process
-        self._base = 0
-        self._peak = 0
+        self._base: Sizes = {}
+        self._peak: Sizes = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def restart(self) -> None:
         """Count from what is in use now."""
-        self._base = self._peak = _set_size(self._process)
+        self._base = self._peak = _set_sizes(self._process)
 
     @property
-    def peak(self) -> int | None:
-        """The maximum since the last restart, above what was in use then, in bytes."""
-        return self._peak - self._base if self._base else None
+    def peak(self) -> Sizes | None:
+        """The maximum of all processes since the last restart, above what was in use then."""
+        if not self._base:
+            return None
+        return {kind: size - self._base.get(kind, 0) for kind, size in self._peak.items()}
 
     def stop(self) -> None:
         """End the sampling."""
@@ -161,26 +167,29 @@ class Memory:
 
     def _sample(self) -> None:
         while not self._stopped.wait(SAMPLE_SECONDS):
-            self._peak = max(self._peak, _set_size(self._process))
+            self._peak = max(self._peak, _set_sizes(self._process), key=lambda sizes: sum(sizes.values()))
 
 
-def _set_size(process: int) -> int:
-    """Return the proportional set size of a process and its descendants in bytes."""
+def _set_sizes(process: int) -> Sizes:
+    """Return the proportional set sizes of a process and its descendants."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    total, queue = 0, [process]
+    sizes: dict[str, int] = {}
+    queue = [process]
     while queue:
         member = queue.pop()
         queue += children.get(member, [])
         with suppress(OSError):
-            sizes = re.search(
-                r"^Pss: +(\d+) kB", Path(f"/proc/{member}/smaps_rollup").read_text(), re.MULTILINE
-            )
-            total += 1024 * int(sizes[1]) if sizes else 0
-    return total
+            command = Path(f"/proc/{member}/cmdline").read_text().replace("\0", " ")
+            kind = re.search(r"--type=([\w-]+)(?:.*--utility-sub-type=([\w.]+))?", command)
+            name = (kind[2] or kind[1]) if kind else "browser"
+            rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
+            size = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+            sizes[name] = sizes.get(name, 0) + (1024 * int(size[1]) if size else 0)
+    return sizes
 
 
 def browser(options: argparse.Namespace) -> int:
@@ -248,7 +257,9 @@ def _print_round(event: Mapping[str, Any], size: int) -> None:
             span = f"{stage['from']:7.3f}   {stage['to']:7.3f}"
             print(f"  {name:12} {stage['busy']:8.3f}   {span}   {stage['count']:6}")
     if event.get("memory") is not None:
-        print(f"  {'memory':12} {event['memory'] / 1e6:8.0f} MB at most, in all processes")
+        sizes = event["memory"]
+        parts = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sizes.items() if abs(size) >= 1e6)
+        print(f"  {'memory':12} {sum(sizes.values()) / 1e6:8.0f} MB at most in all processes: {parts}")
 
 
 def _weights_seconds(event: Mapping[str, Any]) -> float:

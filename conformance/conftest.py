@@ -37,7 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--runtime",
         default="reference",
         metavar="SPEC",
-        help="Runtime to test: reference (default), py:module:attr, cmd:'command line', or another name.",
+        help="Runtime to test: reference (default), webgpu, node, deno, browser:chromium, browser:firefox, "
+        "browser:wait, py:module:attr, cmd:'command line', or an installed name. "
+        "Example for a GPU: --runtime='browser:chromium,adapter=default,"
+        'flags="--enable-features=Vulkan --use-angle=vulkan --disable-vulkan-surface --ignore-gpu-blocklist",'
+        "driver=/path/of/icd.json'.",
     )
     add_options(group)
     fresh_options.add_options(group)

@@ -4,10 +4,14 @@
 as one likes. `node` and `deno` are the JavaScript runtime there; `node:variant=NAME,driver=FILE` chooses.
 `browser:chromium` and `browser:firefox` are the JavaScript runtime in a browser of this machine,
 `browser:wait` in one that somebody opens, with options as in `browser:wait,host=0.0.0.0,port=8000`.
+An option with commas is in quotes, as in `browser:chromium,adapter=default,flags="--use-angle=vulkan"`.
 Another name is one under which an installed distribution offers a runtime, as an entry point of the group
 `llq.runtimes`: an object with the methods of `core.runtime.Runtime`, or a class or function that makes one.
 """
 
+import re
+import shlex
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -30,11 +34,16 @@ WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
 """The options of `webgpu:`."""
 
 BROWSERS = {
-    "chromium": {"adapter"},
-    "firefox": {"adapter"},
+    "chromium": {"adapter", "flags", "driver"},
+    "firefox": {"adapter", "flags", "driver"},
     "wait": {"host", "port", "certificate", "key"},
 }
 """The browsers of `browser:`, with their options."""
+
+
+_QUOTED = re.compile(r"""^(["'])(.*)\1$""", re.DOTALL)
+_OPTION = re.compile(r"""(?:[^,"']|"[^"]*"|'[^']*'|["'])+""")
+"""An option; commas in quotes are a part of it."""
 
 
 class UnknownRuntimeError(ValueError):
@@ -90,7 +99,7 @@ def _webgpu(spec: str, text: str, timeout: float) -> Runtime:
 def _browser(spec: str, text: str, timeout: float) -> Runtime:
     """Return the page of a browser, with options as in `chromium,adapter=default`."""
     name, _, members = text.partition(",")
-    examples = "browser:chromium,adapter=default or browser:wait,host=0.0.0.0,port=8000"
+    examples = "browser:chromium,adapter=default,flags='--use-angle=vulkan' or browser:wait,port=8000"
     usage = f"browsers are {', '.join(BROWSERS)}, options as in {examples}"
     if name not in BROWSERS:
         raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
@@ -112,9 +121,7 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
             raise UnknownRuntimeError(
                 f"--runtime={spec}: {' or '.join(browsers.NAMES[name])} is not installed"
             )
-        command = import_module(".javascript.browser_connection", __package__).BrowserCommand(
-            name, program, options.get("adapter")
-        )
+        command = _browser_command(spec, name, program, options)
     certificate = (options["certificate"], options["key"]) if "key" in options else None
     place = (options.get("host", "127.0.0.1"), int(options.get("port", "0")))
     try:
@@ -124,6 +131,19 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
     except OSError as error:
         raise UnknownRuntimeError(f"--runtime={spec} cannot listen: {error.strerror or error}") from error
     return runtime
+
+
+def _browser_command(spec: str, name: str, program: str, options: Mapping[str, str]) -> object:
+    """Return how a browser is started, with options as in `adapter=default,flags="--a --b",driver=FILE`."""
+    connection = import_module(".javascript.browser_connection", __package__)
+    variables = import_module(".javascript.node", __package__).driver_variables
+    try:
+        flags = shlex.split(options.get("flags", ""))
+        environment = variables(options["driver"]) if "driver" in options else {}
+    except ValueError as error:  # quotes that do not match, or a driver that is not there
+        raise UnknownRuntimeError(f"--runtime={spec}: {error}") from error
+    command: object = connection.BrowserCommand(name, program, options.get("adapter"), flags, environment)
+    return command
 
 
 def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
@@ -141,8 +161,12 @@ def _scripted(spec: str, kind: str, text: str, timeout: float) -> Runtime:
 
 
 def _options(spec: str, text: str, option_names: AbstractSet[str], usage: str) -> dict[str, str]:
-    """Return options `name=value,…`. Raises UnknownRuntimeError with the usage if one is unknown or empty."""
-    options = dict(option.partition("=")[::2] for option in text.split(",") if option)
+    """Return options `name=value,…`, in which values may be in quotes.
+
+    Raises UnknownRuntimeError with the usage if an option is unknown or empty.
+    """
+    pairs = (option.partition("=") for option in _OPTION.findall(text))
+    options = {name: re.sub(_QUOTED, r"\2", value) for name, _, value in pairs}
     if not option_names >= options.keys() or not all(options.values()):
         raise UnknownRuntimeError(f"--runtime={spec}: {usage}")
     return options

@@ -7,7 +7,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llq_format.metadata.metadata import FILE_NAME, Metadata
 from llq_format.serving.files import Files
+from llq_format.serving.hosts import Allows, HostCheck
 
 ISOLATION = (
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -26,8 +26,6 @@ ISOLATION = (
 PUBLIC = ("demo", "dist")
 """The folders of web files that are served: the page, and the bundle."""
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
-
 
 def application(
     directory: Path,
@@ -35,17 +33,17 @@ def application(
     web: Path,
     *,
     origins: Sequence[str] = (),
-    hosts: Sequence[str] | None = None,
+    allows: Allows | None = None,
 ) -> Starlette:
     """Return an application for a package's directory with its metadata, and the folder of the web files.
 
-    Pages of `origins` may read the package. Requests to names other than `hosts` are refused, because a page
-    that gives this machine a name of its own could read a private model.
+    Pages of `origins` may read the package. Requests are answered only if they name a host that `allows`
+    allows: a page that gives this machine a name of its own could read a private model. None allows all.
     """
     names = {FILE_NAME, *(entry.file for entry in metadata.files)}
     middleware = [Middleware(_Isolated)]
-    if hosts is not None:
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False))
+    if allows is not None:
+        middleware.append(Middleware(HostCheck, allows=allows))
     if origins:
         middleware.append(
             Middleware(

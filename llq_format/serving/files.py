@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
-from starlette.types import Scope
+from starlette.types import Message, Receive, Scope, Send
 
 TYPES = {
     ".llq": "application/octet-stream",
@@ -27,10 +27,55 @@ READ_SIZE = 1 << 20
 """Number of bytes to read at once; handing a read to a thread takes longer than reading 64 KiB."""
 
 
+class ChangedFileError(Exception):
+    """A file that became shorter, or went away, while it was sent: the connection can only be closed."""
+
+
 class _File(FileResponse):
     """A file; without Content-Encoding, so that ranges are those of its bytes."""
 
     chunk_size = READ_SIZE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, exactly as long as its headers state. Raises ChangedFileError."""
+        body = _Body(send, self.path, sends_body=scope["method"] != "HEAD")
+        try:
+            await super().__call__(_with_bytes_range(scope), receive, body.send)
+        except OSError as error:
+            raise ChangedFileError(f"{self.path} cannot be read: {error.strerror}") from error
+
+
+class _Body:
+    """The messages of a response, whose body has the length that the headers state."""
+
+    def __init__(self, send: Send, path: str | os.PathLike[str], *, sends_body: bool) -> None:
+        self._send = send
+        self._path = path
+        self._sends_body = sends_body
+        self._missing = 0
+
+    async def send(self, message: Message) -> None:
+        """Send a message. A body is cut at its length. Raises ChangedFileError if it is too short."""
+        if message["type"] == "http.response.start":
+            headers = Headers(raw=message["headers"])
+            self._missing = int(headers.get("content-length", 0)) if self._sends_body else 0
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")[: self._missing]
+            self._missing -= len(body)
+            if self._missing > 0 and (not body or not message.get("more_body", False)):
+                raise ChangedFileError(
+                    f"{self._path} became shorter while it was sent: the connection is closed"
+                )
+            message = {**message, "body": body}
+        await self._send(message)
+
+
+def _with_bytes_range(scope: Scope) -> Scope:
+    """Return a scope without Range where RFC 9110 ignores it: in HEAD, and in units other than bytes."""
+    requested = Headers(scope=scope).get("range", "")
+    if scope["method"] == "GET" and requested.partition("=")[0].strip().lower() == "bytes":
+        return scope
+    return {**scope, "headers": [field for field in scope["headers"] if field[0] != b"range"]}
 
 
 class Files(StaticFiles):

@@ -1,12 +1,16 @@
 """An application on a port, which is bound before any output and closed by Ctrl-C."""
 
+import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from llq_format.serving.files import ChangedFileError
 
 GRACE = 1
 """Time for downloads to finish when the server stops, in seconds."""
@@ -18,7 +22,8 @@ def listening(host: str, port: int) -> socket.socket:
     Raises ValueError with a remedy if the address is unavailable.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = addresses[0]
         bound = socket.socket(family, kind, protocol)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,7 +45,8 @@ def listening(host: str, port: int) -> socket.socket:
 def url_of(bound: socket.socket, host: str) -> str:
     """Return the address of a bound socket for a browser on this machine."""
     port = bound.getsockname()[1]
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    plain = host.strip("[]")
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(plain, f"[{plain}]" if ":" in plain else plain)  # noqa: S104
     return f"http://{name}:{port}/"
 
 
@@ -54,7 +60,19 @@ def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
         timeout_graceful_shutdown=GRACE,
         lifespan="off",
     )
+    logging.getLogger("uvicorn.error").addFilter(_in_one_line)
     server = uvicorn.Server(config)
     with bound, suppress(KeyboardInterrupt):
         ready()
         server.run(sockets=[bound])
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Return whether a record is worth a line: Ctrl-C during a download is not; a changed file needs one."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, asyncio.CancelledError) or record.msg.startswith("Cancel %s running task"):
+        return False
+    if isinstance(error, ChangedFileError):
+        record.msg, record.args, record.exc_info = str(error), (), None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True

@@ -16,6 +16,7 @@ NPM_LOCKS = [
     ROOT / "web" / "package-lock.json",
     ROOT / "tests" / "llq_format" / "webgpu" / "kernels" / "package-lock.json",
     ROOT / "tests" / "llq_format" / "cli" / "kaitai" / "package-lock.json",
+    ROOT / "tests" / "web" / "typescript" / "package-lock.json",
     ROOT / "tests" / "website" / "package-lock.json",
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
@@ -13,6 +14,7 @@ from llq_format.synth import synth
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.repository import ROOT
 from tests.support.web.chromium import chromium, new_page
+from tests.support.web.compressing import compressing
 from tests.support.web.serving import served
 
 pytestmark = pytest.mark.browser
@@ -69,7 +71,7 @@ def loaded(
     """Load the package in the page, and return what was seen."""
     result: dict[str, Any] = page.evaluate(
         "([bundle, url, options]) => loadPackage(bundle, url, options)",
-        [f"{url}dist/webgpu-llama4.js", url + address, options],
+        [f"{url}dist/webgpu-llama4.js", urljoin(url, address), options],
     )
     assert "code" not in result or expect_error, result
     return result
@@ -127,7 +129,7 @@ def test_a_stored_file_that_is_damaged_is_fetched_again(page: Page, url: str) ->
             const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("webgpu-llama4-1");
             for await (const directory of root.values()) {
                 for await (const file of directory.values()) {
-                    if (!file.name.includes(".0-8388608")) continue;
+                    if (!/[.]0-[0-9]{7,}$/.test(file.name)) continue;
                     const bytes = new Uint8Array(await (await file.getFile()).arrayBuffer());
                     bytes[5000] ^= 1;
                     const writable = await file.createWritable();
@@ -186,3 +188,99 @@ def test_damaged_shards_are_refused_by_workers(page: Page, url: str) -> None:
 
     page.route(SHARDS, damage)
     assert loaded(page, url, expect_error=True)["rule"] == "LLQ-HASH-1"
+
+
+TEXTS = r"\.(json|wgsl)$"
+
+
+RANGES = pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no ranges"])
+
+
+@RANGES
+@pytest.mark.parametrize("compressed", [TEXTS, r"\."], ids=["texts", "all files"])
+def test_another_origin_may_compress_files_and_hide_it(
+    page: Page, url: str, package: Path, compressed: str, *, ranges: bool
+) -> None:
+    with compressing(package, compressed, ranges=ranges) as other:
+        result = loaded(page, url, other, cache=False)
+    assert result["hashes"] == hashes(package), result
+
+
+@RANGES
+@pytest.mark.parametrize("change", [(".json", -10), (".json", 10), (".llq", -256), (".llq", 256)])
+def test_a_file_of_another_origin_with_a_wrong_length_is_refused(
+    page: Page, url: str, package: Path, change: tuple[str, int], *, ranges: bool
+) -> None:
+    suffix, length = change
+
+    def changed(name: str, data: bytes) -> bytes:
+        if not name.endswith(suffix) or name == "metadata.json":
+            return data
+        return data[:length] if length < 0 else data + bytes(length)
+
+    with compressing(package, "^$", ranges=ranges, change=changed) as other:
+        assert loaded(page, url, other, expect_error=True, cache=False)["rule"] == "LLQ-PKG-8"
+
+
+@pytest.mark.parametrize("context", [1 << 31, 8193])
+def test_a_context_longer_than_the_models_is_refused_before_a_shard_is_requested(
+    page: Page, url: str, context: int
+) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url.rpartition("/")[2]))
+    assert loaded(page, url, expect_error=True, contextLength=context)["code"] == "context"
+    assert "metadata.json" in requests
+    assert [name for name in requests if name.endswith(".llq")] == []
+
+
+OPTIONS = {
+    "contextLenght": "did you mean contextLength?",
+    "Cache": "did you mean cache?",
+    "temperature": "options are signal, onProgress",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_unknown_option_of_loading_is_refused_with_the_nearest_name(
+    page: Page, url: str, name: str
+) -> None:
+    options: dict[str, Any] = {name: 1}
+    result = loaded(page, url, expect_error=True, **options)
+    assert result["code"] == "input"
+    assert OPTIONS[name] in result["message"]
+
+
+STAGES = [
+    ("metadata", ""),
+    ("program", ""),
+    ("device", "requestAdapter"),
+    ("device", "requestDevice"),
+    ("device", "popErrorScope"),
+    ("weights", "onSubmittedWorkDone"),
+    ("pipelines", "createComputePipelineAsync"),
+]
+
+
+@pytest.mark.parametrize(("phase", "waits"), STAGES)
+def test_a_load_is_aborted_at_every_stage(page: Page, url: str, phase: str, waits: str) -> None:
+    def hold(_route: Route) -> None:
+        """Answer nothing."""
+
+    if not waits:
+        page.route(f"**/model/{phase}.json", hold)
+    seen = page.evaluate(
+        "([bundle, url, phase, waits]) => abortedLoad(bundle, url, phase, waits)",
+        [f"{url}dist/webgpu-llama4.js", f"{url}model/", phase, waits],
+    )
+    assert (seen["reason"], seen["late"]) == (True, 0), seen
+
+
+@pytest.mark.parametrize(("absent", "asked", "code"), [(0, 1, None), (2, 3, None), (9, 4, "no-adapter")])
+def test_a_platform_without_an_adapter_is_asked_again(
+    page: Page, url: str, absent: int, asked: int, code: str | None
+) -> None:
+    seen = page.evaluate(
+        "([bundle, url, absent]) => loadWithLateAdapter(bundle, url, absent)",
+        [f"{url}dist/webgpu-llama4.js", f"{url}model/", absent],
+    )
+    assert seen == {"asked": asked, "code": code, "pauses": asked - 1}

@@ -6,6 +6,14 @@
 import { SITE } from "./site.js";
 
 /** @typedef {{rule?: string | null, code?: string, cause?: unknown}} ErrorDetails */
+/**
+ * @typedef {object} ErrorMembers
+ * @property {"network" | "package" | "other"} kind
+ * @property {string} message
+ * @property {string | null} rule
+ * @property {string} code
+ * @property {number | null} status
+ */
 
 /**
  * Returns the address of the page of a rule, or null without a rule or a site.
@@ -19,6 +27,8 @@ export function ruleAddress(rule, site = SITE) {
 
 /** The class of all errors of this package. An abort is an AbortError of the platform instead. */
 export class LLQError extends Error {
+  #text;
+
   /** @param {string} message @param {ErrorDetails} [details] */
   constructor(message, { rule = null, code = "llq", cause } = {}) {
     super(rule === null ? message : `${rule}: ${message}`, { cause });
@@ -29,6 +39,15 @@ export class LLQError extends Error {
     this.rule = rule;
     /** @type {string | null} the address of the page of the rule, or null if there is none */
     this.ruleUrl = ruleAddress(rule);
+    this.#text = message;
+  }
+
+  /** What another thread needs to make the same error, but for its cause. @returns {ErrorMembers} */
+  get members() {
+    const status = this instanceof NetworkError ? this.status : null;
+    const kind =
+      this instanceof NetworkError ? "network" : this instanceof PackageError ? "package" : "other";
+    return { kind, message: this.#text, rule: this.rule, code: this.code, status };
   }
 }
 
@@ -101,4 +120,11 @@ export class DisposedError extends LLQError {
   constructor() {
     super("the model was disposed of", { code: "disposed" });
   }
+}
+
+/** Returns the error that another thread has thrown. @param {ErrorMembers} members */
+export function errorOf({ kind, message, rule, code, status }) {
+  if (kind === "network") return new NetworkError(message, { rule, code, status });
+  if (kind === "package") return new PackageError(message, { rule, code });
+  return new LLQError(message, { rule, code });
 }

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
@@ -125,9 +126,17 @@ class BrowserConnection:
 class BrowserCommand:
     """How a browser is started."""
 
-    def __init__(self, kind: str, program: str, adapter: str | None) -> None:
-        """Keep kind, program and adapter."""
+    def __init__(
+        self,
+        kind: str,
+        program: str,
+        adapter: str | None,
+        flags: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep kind, program and adapter, further flags, and further environment variables."""
         self.kind, self.program, self.adapter = kind, program, adapter
+        self.flags, self.environment = tuple(flags), dict(environment or {})
 
     def start(self, url: str) -> "Browser":
         """Start it, with a new profile."""
@@ -146,7 +155,7 @@ class Browser:
         profile = folder / "profile"
         profile.mkdir()
         self._stderr = folder / "stderr"
-        arguments = launchers.command(command.kind, command.program, profile, url, command.adapter)
+        arguments = launchers.command(command, profile, url)
         with self._stderr.open("wb") as stderr:
             self._popen = subprocess.Popen(  # noqa: S603 - a browser that was found, with our own page
                 arguments,
@@ -154,7 +163,8 @@ class Browser:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
                 start_new_session=True,
-                env=os.environ | {"HOME": self._profile.name},  # firefox locks and caches there
+                # firefox locks and caches in its home
+                env=os.environ | {"HOME": self._profile.name} | command.environment,
             )
 
     @property

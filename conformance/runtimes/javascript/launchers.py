@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 CHROMIUM = (
     "--headless",
@@ -56,23 +57,36 @@ def find(kind: str) -> str | None:
     return next((path for name in NAMES[kind] if (path := shutil.which(name))), None)
 
 
-def command(kind: str, program: str, profile: Path, url: str, adapter: str | None) -> list[str]:
-    """Return the command line that opens a page, after writing what the profile needs."""
-    return _COMMANDS[kind](program, profile, url, adapter or ADAPTERS.get(kind, "default"))
+class Launch(Protocol):
+    """How a browser is started: its kind and program, an adapter or None, and further flags."""
+
+    kind: str
+    program: str
+    adapter: str | None
+    flags: tuple[str, ...]
 
 
-def _chromium(program: str, profile: Path, url: str, adapter: str) -> list[str]:
+def command(launch: Launch, profile: Path, url: str) -> list[str]:
+    """Return the command line that opens a page, after writing what the profile needs.
+
+    Further flags come last, because the last of several values of a flag counts.
+    """
+    return [*_COMMANDS[launch.kind](launch, profile), *launch.flags, url]
+
+
+def _chromium(launch: Launch, profile: Path) -> list[str]:
+    adapter = launch.adapter or ADAPTERS["chromium"]
     options = [] if adapter == "default" else [f"--use-webgpu-adapter={adapter}"]
-    return [program, *CHROMIUM, *options, f"--user-data-dir={profile}", url]
+    return [launch.program, *CHROMIUM, *options, f"--user-data-dir={profile}"]
 
 
-def _firefox(program: str, profile: Path, url: str, _adapter: str) -> list[str]:
+def _firefox(launch: Launch, profile: Path) -> list[str]:
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in FIREFOX.items()]
     (profile / "user.js").write_text("".join(lines), encoding="utf-8")
-    return [program, "--headless", "--no-remote", "--new-instance", "--profile", str(profile), url]
+    return [launch.program, "--headless", "--no-remote", "--new-instance", "--profile", str(profile)]
 
 
-_COMMANDS: dict[str, Callable[[str, Path, str, str], list[str]]] = {
+_COMMANDS: dict[str, Callable[[Launch, Path], list[str]]] = {
     "chromium": _chromium,
     "firefox": _firefox,
 }

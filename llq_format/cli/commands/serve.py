@@ -23,7 +23,8 @@ def serve(  # noqa: PLR0913  # one argument an option
     host: Annotated[
         str,
         typer.Option(
-            metavar="HOST", help="Address to listen on; 0.0.0.0 accepts connections from other machines."
+            metavar="HOST",
+            help="Address to listen on; 0.0.0.0 and :: accept connections from other machines.",
         ),
     ] = "127.0.0.1",
     open_: Annotated[
@@ -40,21 +41,34 @@ def serve(  # noqa: PLR0913  # one argument an option
             show_default=False,
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Further name of this server that requests may use, such as the name of an HTTPS proxy. "
+            "Repeat the option for several names.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve a package and a demo page that runs it in a browser.
 
     The page is at /, and the files of the package are below /model/. Browsers provide WebGPU only on
-    localhost and over HTTPS, so other machines need an HTTPS proxy. Press Ctrl-C to stop.
+    localhost and over HTTPS, so other machines need an HTTPS proxy. Requests that name another host than
+    --host and --allow-host are refused. Press Ctrl-C to stop.
 
     Example: llq serve smollm2
 
     Example: llq serve smollm2 --port 0 --no-open --json
+
+    Example: llq serve smollm2 --host 0.0.0.0 --allow-host llm.example.org
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise ValueError("`llq serve` requires starlette and uvicorn: pip install 'llq-format[serve]'")
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
-    from llq_format.serving.application import LOOPBACK, application  # noqa: PLC0415
+    from llq_format.serving.application import application  # noqa: PLC0415
+    from llq_format.serving.hosts import accepts_other_machines, allowed_hosts  # noqa: PLC0415
     from llq_format.serving.server import listening, run, url_of  # noqa: PLC0415
     from llq_format.serving.web_files import web_folder  # noqa: PLC0415
 
@@ -62,12 +76,18 @@ def serve(  # noqa: PLR0913  # one argument an option
         metadata, directory = package.metadata, package.directory
         if metadata.program is None or metadata.module is None:
             raise ValueError("this package has no execution program: run `llq program` to add it")
-    hosts = LOOPBACK if host in LOOPBACK else None
-    app = application(directory, metadata, web_folder(), origins=allow_origin or (), hosts=hosts)
+    allows = allowed_hosts(host, allow_host or ())
+    app = application(directory, metadata, web_folder(), origins=allow_origin or (), allows=allows)
     bound = listening(host, port)
     url = url_of(bound, host)
 
     def ready() -> None:
+        if accepts_other_machines(host):
+            print_line(
+                stderr(),
+                f"warning: --host {host} lets other machines of the network read this package; "
+                "use --host 127.0.0.1 to serve this machine only",
+            )
         if metadata.tokenizer is None:
             print_line(
                 stderr(),

@@ -16,7 +16,7 @@ class PytorchFile:
     """A TensorSource over one file."""
 
     format = "pytorch"
-    dtypes = frozenset({"float32", "float16", "bfloat16"})
+    dtypes = frozenset({"float64", "float32", "float16", "bfloat16"})
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and types; raises CheckpointError."""
@@ -53,7 +53,7 @@ class PytorchFile:
             raise CheckpointError(f"{path}: tensor {name} of shape {list(tensor.shape)} repeats its elements")
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, which binary32 represents exactly."""
+        """Fill `out` with the piece's values; binary32 represents all types exactly except float64."""
         self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),
@@ -49,7 +50,7 @@ class SafetensorsFile:
         self._offsets = {name: entry["data_offsets"][0] for name, entry in header.items()}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
-        """Fill `out` with the piece's values, which binary32 represents exactly."""
+        """Fill `out` with the values, which binary32 represents exactly; values of F64 are rounded."""
         stored = self.tensors[piece.name]
         tensor = np.frombuffer(
             self._data,

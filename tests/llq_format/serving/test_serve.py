@@ -4,7 +4,9 @@ import http.client
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +16,9 @@ import pytest
 from tests.support.command_line import llq, start, tiny
 from tests.support.timeouts import seconds
 from tests.support.web.serving import served
+
+LARGE = 1 << 26
+"""Bytes of a file that the buffers of a connection do not hold."""
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +160,142 @@ def test_a_request_to_a_name_of_this_machine_is_answered(url: str, host: str) ->
 )
 def test_a_request_to_another_name_is_refused(url: str, host: str) -> None:
     assert ask(url, "/model/metadata.json", Host=host)[0].status == 400
+
+
+@contextmanager
+def connected(url: str, path: str) -> Iterator[HTTPResponse]:
+    """Provide the response to a request, of which only the headers were read, with a small buffer."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.netloc)
+    with closing(connection), socket.socket() as small:
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.settimeout(seconds(30))
+        small.connect((address.hostname, address.port))
+        connection.sock = small
+        connection.request("GET", path)
+        with connection.getresponse() as response:
+            yield response
+
+
+@contextmanager
+def serving_large(package: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Provide a server, and the address of its page; then make a shard larger than buffers."""
+    with start("serve", package, "--port", "0", "--no-open") as process:
+        assert process.stdout
+        page = re.fullmatch(r"page +(\S+)\n", process.stdout.readline().decode())
+        assert page
+        with shard(package).open("r+b") as file:
+            file.truncate(LARGE)
+        yield process, page[1]
+        process.kill()
+
+
+def stopped(process: "subprocess.Popen[bytes]") -> list[str]:
+    """Press Ctrl-C, which ends the server as usual, and return its messages since it has started."""
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=seconds(30))
+    assert process.returncode == 0
+    return err.decode().partition("press Ctrl-C to stop\n")[2].splitlines()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_it_serves_at_the_loopback_address_of_ipv6(package: Path, host: str) -> None:
+    if not has_ipv6():
+        pytest.skip("this machine has no ::1")
+    with served(package, "--host", host) as url:
+        assert url.startswith("http://[::1]:")
+        assert ask(url, "/model/metadata.json")[0].status == 200
+        assert ask(url, "/model/metadata.json", Host="rebound.example")[0].status == 400
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+def test_other_machines_are_warned_of_and_may_use_addresses_and_allowed_names(package: Path) -> None:
+    arguments = ("--host", "0.0.0.0", "--allow-host", "llm.example.org")  # noqa: S104  # what is tested
+    with start("serve", package, "--port", "0", "--no-open", *arguments) as process:
+        assert process.stdout
+        assert process.stderr
+        page = re.fullmatch(r"page +(\S+)\n", process.stdout.readline().decode())
+        assert page
+        statuses = {
+            host: ask(page[1], "/model/metadata.json", Host=host)[0].status
+            for host in (
+                "192.0.2.7:8000",
+                "[2001:db8::1]",
+                "localhost",
+                socket.gethostname(),
+                "LLM.example.org",
+            )
+        }
+        assert set(statuses.values()) == {200}, statuses
+        for host in ("rebound.example", "192.0.2.7.example", "example.org", "a.llm.example.org"):
+            assert ask(page[1], "/model/metadata.json", Host=host)[0].status == 400, host
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=seconds(30))
+    assert b"warning: --host 0.0.0.0 lets other machines of the network read this package" in err
+
+
+def test_a_loopback_address_is_not_warned_of(package: Path) -> None:
+    with start("serve", package, "--port", "0", "--no-open", "--host", "localhost") as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=seconds(30))
+    assert b"warning: --host" not in err
+
+
+@pytest.mark.parametrize("field", ["items=0-5", "items=x", "0-5"])
+def test_a_range_in_another_unit_is_ignored(url: str, package: Path, field: str) -> None:
+    response, body = ask(url, f"/model/{shard(package).name}", Range=field)
+    assert (response.status, body) == (200, shard(package).read_bytes())
+
+
+def test_a_range_of_head_is_ignored(url: str, package: Path) -> None:
+    response, _ = ask(url, f"/model/{shard(package).name}", "HEAD", Range="bytes=0-5")
+    assert response.status == 200
+    assert response.headers["content-length"] == str(shard(package).stat().st_size)
+
+
+def test_ctrl_c_during_a_download_is_quiet(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    with (
+        serving_large(package) as (process, url),
+        connected(url, f"/model/{shard(package).name}") as response,
+    ):
+        response.read(1)
+        assert stopped(process) == []
+
+
+@pytest.mark.parametrize("size", [0, LARGE // 2])
+def test_a_file_that_shrinks_while_it_is_sent_closes_the_connection(tmp_path: Path, size: int) -> None:
+    package = tiny(tmp_path)
+    with serving_large(package) as (process, url):
+        with connected(url, f"/model/{shard(package).name}") as response:
+            response.read(1)
+            with shard(package).open("r+b") as file:
+                file.truncate(size)
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                response.read()
+        assert ask(url, "/model/metadata.json")[0].status == 200
+        [message] = stopped(process)
+    assert f"{shard(package).name} became shorter while it was sent" in message
+
+
+def test_a_file_that_grows_while_it_is_sent_comes_as_long_as_it_was(tmp_path: Path) -> None:
+    package = tiny(tmp_path)
+    with serving_large(package) as (process, url):
+        with connected(url, f"/model/{shard(package).name}") as response:
+            with shard(package).open("r+b") as file:
+                file.truncate(LARGE + 5)
+            assert len(response.read()) == LARGE
+        assert stopped(process) == []
 
 
 def test_the_root_leads_to_the_demo(url: str) -> None:

@@ -3,8 +3,12 @@
 import { InputError, NetworkError, TokenizerError } from "../errors.js";
 import { Tokenizer } from "../text/tokenizer.js";
 import { absoluteUrl, optionsOf } from "./options.js";
+import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../text/tokenizer.js").TokenizerOptions} TokenizerOptions */
+
+/** The names of all options. */
+const TOKENIZER_OPTIONS = ["bosTokenId", "eosTokenIds", "chatTemplate", "specialTokens", "signal"];
 
 /**
  * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt next to it.
@@ -15,9 +19,20 @@ import { absoluteUrl, optionsOf } from "./options.js";
  * @throws {TokenizerError | NetworkError}
  */
 export async function createTokenizer(vocabUrl, options) {
-  const { signal, ...settings } = optionsOf(options);
+  const { signal, ...settings } = optionsOf(options, TOKENIZER_OPTIONS);
   checkSettings(settings);
   const url = absoluteUrl(vocabUrl, "a tokenizer");
+  signal?.throwIfAborted();
+  return unlessAborted(tokenizerAt(url, settings, signal), signal);
+}
+
+/**
+ * @param {URL} url
+ * @param {TokenizerOptions} settings
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<Tokenizer>}
+ */
+async function tokenizerAt(url, settings, signal) {
   const text = await textAt(url, signal);
   if (isTokenizerJson(text, url)) return Tokenizer.fromJson(text, settings);
   return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), settings);

@@ -3,6 +3,7 @@
 import { InputError } from "../errors.js";
 import { isParameter } from "../text/sampling.js";
 import { StopStrings } from "../text/stop_strings.js";
+import { checkCount } from "./options.js";
 
 /**
  * @typedef {object} InferOptions
@@ -24,6 +25,9 @@ import { StopStrings } from "../text/stop_strings.js";
 
 const MAX_TOKENS = 128;
 
+/** The names of all options. @satisfies {readonly (keyof InferOptions)[]} */
+export const INFER_OPTIONS = ["maxTokens", "temperature", "topK", "topP", "seed", "stop", "signal"];
+
 /**
  * Checks options, and adds those that are missing.
  *
@@ -33,9 +37,9 @@ const MAX_TOKENS = 128;
  */
 export function inferSettings({ maxTokens = MAX_TOKENS, temperature = 0, topK = 0, topP = 1, ...options }) {
   const { seed, stop, signal } = options;
-  expect(isCount(maxTokens), "maxTokens", "a whole number from 0 on", maxTokens);
+  checkCount(maxTokens, "maxTokens", 0);
   expect(isParameter(temperature), "temperature", "a number from 0 on", temperature);
-  expect(isCount(topK), "topK", "a whole number from 0 on", topK);
+  checkCount(topK, "topK", 0);
   expect(isParameter(topP) && topP <= 1, "topP", "a number from 0 to 1", topP);
   expect(isSeed(seed), "seed", "a whole number or a bigint", seed);
   const bits = seed === undefined ? crypto.getRandomValues(new BigUint64Array(1))[0] : BigInt(seed);
@@ -50,11 +54,6 @@ export function inferSettings({ maxTokens = MAX_TOKENS, temperature = 0, topK = 
 /** @param {boolean} valid @param {string} name @param {string} expected @param {unknown} value */
 function expect(valid, name, expected, value) {
   if (!valid) throw new InputError(`${name} is ${String(value)}, expected ${expected}`);
-}
-
-/** @param {unknown} value */
-function isCount(value) {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** @param {unknown} value */

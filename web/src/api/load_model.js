@@ -1,6 +1,7 @@
 /** From an address to a model that answers. */
 
 import { readExecution } from "../gpu/execution.js";
+import { checkContext } from "../gpu/executor.js";
 import { ExecutorLoader } from "../gpu/executor_loader.js";
 import { PackageCache } from "../net/cache.js";
 import { CacheStore } from "../net/cache_store.js";
@@ -12,6 +13,7 @@ import { packageTokenizer } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
 import { Session } from "./session.js";
+import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("../net/source.js").Source} Source */
@@ -28,7 +30,16 @@ import { Session } from "./session.js";
  * @throws {import("../errors.js").LLQError} of the class of the cause
  */
 export async function loadModel(url, options) {
-  return new ModelLoader(loadSettings(url, options)).load();
+  const settings = loadSettings(url, options);
+  const { signal } = settings;
+  signal?.throwIfAborted();
+  const loading = new ModelLoader(settings).load();
+  try {
+    return await unlessAborted(loading, signal);
+  } catch (error) {
+    loading.then((model) => model.dispose()).catch(() => {}); // it was complete when it was aborted
+    throw error;
+  }
 }
 
 /**
@@ -43,7 +54,10 @@ class ModelLoader {
   /** @param {LoadSettings} settings */
   constructor(settings) {
     this.#settings = settings;
-    this.#meter = new ProgressMeter(settings.onProgress);
+    const { signal, onProgress } = settings;
+    this.#meter = new ProgressMeter((progress) => {
+      if (!signal?.aborted) onProgress?.(progress);
+    });
   }
 
   async load() {
@@ -63,7 +77,9 @@ class ModelLoader {
   /** @param {Package} opened */
   async #loadModel(opened) {
     const { choice, contextLength } = this.#settings;
+    if (contextLength !== undefined) checkContext(contextLength, longestContext(opened.metadata));
     const execution = await this.#readProgram(opened);
+    if (contextLength !== undefined) checkContext(contextLength, execution.program.contextLength);
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
     const { executor, tokenizer } = await this.#loadParts(opened, executors);
     const reload = () => this.#reload(opened, executors);
@@ -149,4 +165,9 @@ class ModelLoader {
       this.#endLater(opened.stored());
     }
   }
+}
+
+/** Returns the largest context that a program of the package may have. @param {Package["metadata"]} metadata */
+function longestContext({ model }) {
+  return model?.context_length ?? Number.MAX_SAFE_INTEGER; // without a model, there is no program either
 }

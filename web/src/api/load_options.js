@@ -1,7 +1,8 @@
 /** The options of `loadModel` (spec: Runtime API). */
 
 import { InputError } from "../errors.js";
-import { absoluteUrl, optionsOf } from "./options.js";
+import { FETCH_OPTIONS } from "../net/http_source.js";
+import { absoluteUrl, checkCount, checkNames, optionsOf } from "./options.js";
 
 /** @typedef {import("../net/http_source.js").FetchOptions} FetchOptions */
 /** @typedef {import("../net/progress.js").OnProgress} OnProgress */
@@ -31,6 +32,18 @@ import { absoluteUrl, optionsOf } from "./options.js";
  * @property {Source | undefined} source
  */
 
+/** The names of all options. @satisfies {readonly (keyof LoadOptions)[]} */
+const LOAD_OPTIONS = [
+  "signal",
+  "onProgress",
+  "cache",
+  "device",
+  "contextLength",
+  "variant",
+  "fetching",
+  "source",
+];
+
 /**
  * Checks options.
  *
@@ -40,14 +53,13 @@ import { absoluteUrl, optionsOf } from "./options.js";
  * @throws {InputError}
  */
 export function loadSettings(url, options) {
-  const { signal, onProgress, cache = true, device, contextLength, variant, ...rest } = optionsOf(options);
-  const { fetching, source } = rest;
+  const checked = optionsOf(options, LOAD_OPTIONS);
+  const { signal, onProgress, cache = true, device, contextLength, variant, fetching, source } = checked;
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new InputError(`onProgress is ${onProgress}, expected a function`);
   }
-  if (contextLength !== undefined && !(Number.isSafeInteger(contextLength) && contextLength >= 1)) {
-    throw new InputError(`contextLength is ${contextLength}, expected a whole number from 1 on`);
-  }
+  checkCount(contextLength, "contextLength", 1);
+  checkNames(fetching ?? {}, FETCH_OPTIONS);
   if (typeof cache !== "boolean" && !hasMember(cache, "open")) {
     throw new InputError(`cache is ${cache}, expected true, false or a CacheStorage`);
   }

@@ -1,11 +1,12 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
-import { DisposedError, InputError, TokenizerError } from "../errors.js";
+import { ContextError, DisposedError, InputError, TokenizerError } from "../errors.js";
 import { isSoftware } from "../gpu/device.js";
 import { profile } from "../gpu/profile.js";
 import { TextStream } from "../text/text_stream.js";
-import { inferSettings } from "./infer_options.js";
-import { optionsOf } from "./options.js";
+import { INFER_OPTIONS, inferSettings } from "./infer_options.js";
+import { checkCount, optionsOf } from "./options.js";
+import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../gpu/profile.js").ProfileReport} ProfileReport */
@@ -64,31 +65,39 @@ export class Model {
    * @returns {TextStream}
    */
   stream(prompt, options) {
-    const { maxTokens, sampling, stops, signal } = inferSettings(optionsOf(options));
+    const { maxTokens, sampling, stops, signal } = inferSettings(optionsOf(options, INFER_OPTIONS));
     checkPrompt(prompt);
     const model = this;
     return new TextStream(signal, async function* answer(stream) {
-      const release = await model.#turn(signal);
+      const stop = model.#stop(signal);
+      const release = await model.#turn(stop);
+      /** @type {ReturnType<Session["generate"]> | null} */
+      let tokens = null;
+      /** Ends the generation, then this turn: after an abort what is on the device is waited for by later calls. */
+      const leave = async () => {
+        await tokens?.return("stop").catch(() => {});
+        release();
+      };
       try {
         const { tokenizer } = model;
         if (tokenizer === null) {
           throw new TokenizerError(
             "this package has no tokenizer: assign a result of createTokenizer to model.tokenizer",
-            {
-              code: "no-tokenizer",
-            },
+            { code: "no-tokenizer" },
           );
         }
-        const ids =
-          typeof prompt === "string" ? tokenizer.encode(prompt) : await tokenizer.encodeChat(prompt);
+        const chat = typeof prompt !== "string";
+        const text = chat ? await unlessAborted(tokenizer.chat(prompt), stop) : prompt;
+        model.#checkLength(tokenizer, text);
+        const ids = chat ? tokenizer.encodeRendered(text) : tokenizer.encode(text);
         if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;
         const pieces = tokenizer.pieces();
         const eos = model.metadata.tokenizer?.eos_token_ids ?? tokenizer.eosTokenIds;
-        const tokens = model.#session.generate(ids, maxTokens, { eos, sampling, signal });
+        tokens = model.#session.generate(ids, maxTokens, { eos, sampling, signal });
         for (;;) {
-          const { value, done } = await tokens.next();
+          const { value, done } = await unlessAborted(tokens.next(), stop);
           if (done) {
             const rest = stops.push(pieces.end()) + stops.end();
             if (rest !== "") yield rest;
@@ -97,22 +106,19 @@ export class Model {
           usage.completionTokens++;
           usage.totalTokens++;
           const shown = stops.push(pieces.push(value));
-          let resumed = false;
-          const leave = () => void tokens.return("stop").then(release, release); // perhaps nobody reads any further
+          stop.throwIfAborted();
+          stop.addEventListener("abort", leave, { once: true }); // perhaps nobody reads any further
           try {
-            signal?.throwIfAborted();
-            signal?.addEventListener("abort", leave, { once: true });
             if (shown !== "") yield shown;
-            resumed = true;
           } finally {
-            signal?.removeEventListener("abort", leave);
-            if (!resumed || stops.complete) await tokens.return("stop");
+            stop.removeEventListener("abort", leave);
           }
-          signal?.throwIfAborted();
+          stop.throwIfAborted();
           if (stops.complete) return "stop";
         }
       } finally {
-        release();
+        const left = leave();
+        if (!stop.aborted) await left;
       }
     });
   }
@@ -124,14 +130,20 @@ export class Model {
    * @returns {Promise<ProfileReport>}
    */
   async profile(options) {
-    const settings = optionsOf(options);
-    const release = await this.#turn(settings.signal);
-    try {
-      await this.#session.revive();
-      return await profile(this.#session.executor, this.metadata, settings);
-    } finally {
-      release();
-    }
+    const settings = optionsOf(options, ["tokens", "promptTokens", "signal"]);
+    checkCount(settings.tokens, "tokens", 1);
+    checkCount(settings.promptTokens, "promptTokens", 1);
+    const stop = this.#stop(settings.signal);
+    const release = await this.#turn(stop);
+    const measuring = this.#measure(settings);
+    measuring.then(release, release);
+    return unlessAborted(measuring, stop);
+  }
+
+  /** @param {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} settings */
+  async #measure(settings) {
+    await this.#session.revive();
+    return profile(this.#session.executor, this.metadata, settings);
   }
 
   /** @returns {DeviceReport} what the model runs on */
@@ -165,48 +177,46 @@ export class Model {
   }
 
   /**
+   * Refuses a prompt that is certainly too long, before it is encoded: that may take long.
+   *
+   * @param {Tokenizer} tokenizer
+   * @param {string} text
+   * @throws {ContextError}
+   */
+  #checkLength(tokenizer, text) {
+    const { contextLength } = this;
+    if (!tokenizer.exceeds(text, contextLength)) return;
+    throw new ContextError(
+      `the prompt of ${text.length} characters has more tokens than the context holds (${contextLength})`,
+    );
+  }
+
+  /** Returns the signal that ends a call: its own, or that of the model. @param {AbortSignal} [signal] */
+  #stop(signal) {
+    return signal === undefined ? this.#gone.signal : AbortSignal.any([signal, this.#gone.signal]);
+  }
+
+  /**
    * Waits until no other call is answered, and returns a function that ends this turn.
    *
-   * @param {AbortSignal} [signal]
+   * @param {AbortSignal} stop
    * @returns {Promise<() => void>}
    */
-  async #turn(signal) {
+  async #turn(stop) {
     const before = this.#busy;
     /** @type {() => void} */
     let release = () => {};
     this.#busy = new Promise((resolve) => {
       release = () => resolve(undefined);
     });
-    const gone = this.#gone.signal;
     try {
-      await unlessAborted(before, signal === undefined ? gone : AbortSignal.any([signal, gone]));
+      await unlessAborted(before, stop);
     } catch (error) {
       before.then(release); // later calls still wait for earlier ones
       throw error;
     }
     return release;
   }
-}
-
-/**
- * Waits for a promise, which is never rejected, or rejects with the reason of a signal.
- *
- * @param {Promise<unknown>} promise
- * @param {AbortSignal} signal
- */
-async function unlessAborted(promise, signal) {
-  signal.throwIfAborted();
-  let stop = () => {};
-  const aborted = new Promise((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
-  signal.throwIfAborted();
 }
 
 /** @param {string | readonly Message[]} prompt @throws {InputError} */

@@ -21,11 +21,13 @@ export class Session {
     this.#makeExecutor = makeExecutor;
   }
 
-  /** Makes another executor, if its device was lost since the last call. */
+  /** Begins a call: makes another executor, if its device was lost since the last call. */
   async revive() {
-    if (this.executor.device.lost === null) return;
+    const { device } = this.executor;
+    device.begin();
+    if (device.lost === null) return;
     if (this.#makeExecutor === null) {
-      throw this.executor.device.failure(
+      throw device.failure(
         "the page passed the device, so it cannot be opened again: load the model again with a new device",
       );
     }
@@ -112,5 +114,6 @@ export class Session {
     this.#disposed = true;
     this.executor.dispose({ shards: true });
     if (this.#makeExecutor !== null) this.executor.device.destroy();
+    else this.executor.device.close();
   }
 }

@@ -21,6 +21,7 @@ export class Device {
   /** @type {Map<string, Promise<GPUComputePipeline>>} */
   #pipelines = new Map();
   #shader;
+  #closing;
 
   /**
    * Use `openDevice`, which chooses the variant.
@@ -36,14 +37,16 @@ export class Device {
     this.info = info;
     /** @type {GPUDeviceLostInfo | null} why the device went away, null while it is there */
     this.lost = null;
-    /** @type {GPUError | null} the first error that no scope has caught */
+    /** @type {GPUError | null} the first error since the last check that no scope has caught, perhaps of others */
     this.error = null;
     gpu.lost.then((loss) => {
       this.lost = loss;
     });
-    gpu.addEventListener("uncapturederror", (event) => {
+    this.#closing = new AbortController();
+    const onError = (/** @type {GPUUncapturedErrorEvent} */ event) => {
       this.error ??= event.error;
-    });
+    };
+    gpu.addEventListener("uncapturederror", onError, { signal: this.#closing.signal });
     this.#shader = gpu.createShaderModule({
       label: `llq ${variant.name}`,
       code: shaderSource(sections, variant),
@@ -143,13 +146,12 @@ export class Device {
   }
 
   /**
-   * Runs an action that makes objects of the device, and fails if the device reports an error. Error scopes
-   * do not
-   * cover what is made between awaits, therefore all should be made at once.
+   * Runs an action that makes objects of the device, and fails if the device reports an error. The scopes are
+   * closed before anything is awaited: others may open scopes of their own on the same device.
    *
    * @template T
    * @param {string} what description for messages
-   * @param {() => T | Promise<T>} action
+   * @param {() => T} action
    * @returns {Promise<T>}
    * @throws {DeviceError | DeviceLostError}
    */
@@ -158,12 +160,12 @@ export class Device {
     this.gpu.pushErrorScope("out-of-memory");
     let result, thrown;
     try {
-      result = await action();
+      result = action();
     } catch (cause) {
       thrown = cause;
     }
-    const memory = await this.gpu.popErrorScope().catch(() => null);
-    const validation = await this.gpu.popErrorScope().catch(() => null);
+    const scopes = [this.gpu.popErrorScope(), this.gpu.popErrorScope()];
+    const [memory, validation] = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
     if (this.lost !== null) throw this.failure(what, thrown);
     if (memory !== null) throw this.failure(`${what}: not enough memory`, memory, "out-of-memory");
     if (thrown !== undefined) throw thrown;
@@ -178,10 +180,18 @@ export class Device {
     await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, LOSS_REPORT_MS))]);
   }
 
-  /** Throws if the device was lost, or if an error came that nothing has caught. */
+  /** Forgets an error that came before: it says nothing of what follows. */
+  begin() {
+    this.error = null;
+  }
+
+  /** Throws if the device was lost, or if an error came that nothing has caught. It is thrown once. */
   check() {
     if (this.lost !== null) throw this.failure("work is not done");
-    if (this.error !== null) throw this.failure("an error of the device", this.error);
+    if (this.error === null) return;
+    const { error } = this;
+    this.error = null;
+    throw this.failure("an error of the device", error);
   }
 
   /**
@@ -205,8 +215,16 @@ export class Device {
     return new DeviceError(`${this.name}: ${what}${reason}`, { code, cause });
   }
 
+  /** Ends the use of a device that others may use further. */
+  close() {
+    this.#closing.abort();
+    this.#layouts.clear();
+    this.#pipelines.clear();
+  }
+
   /** Lets the device go. */
   destroy() {
+    this.close();
     this.gpu.destroy();
   }
 }

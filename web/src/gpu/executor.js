@@ -16,6 +16,18 @@ export const DEFAULT_CONTEXT = 2048;
 /** The word of `state` that holds the token chosen last. */
 export const CHOSEN = 2;
 
+/**
+ * Checks the number of positions of a KV cache.
+ *
+ * @param {number} context
+ * @param {number} longest the context length of the model
+ * @throws {ContextError}
+ */
+export function checkContext(context, longest) {
+  if (Number.isInteger(context) && context >= 1 && context <= longest) return;
+  throw new ContextError(`the context has ${context} positions (allowed: 1 to ${longest})`);
+}
+
 /** A program on a device, with one sequence. */
 export class Executor {
   /** @type {Map<string, GPUBuffer>} */
@@ -40,9 +52,7 @@ export class Executor {
     device,
     { shards = [], context = Math.min(program.contextLength, DEFAULT_CONTEXT) } = {},
   ) {
-    if (!Number.isInteger(context) || context < 1 || context > program.contextLength) {
-      throw new ContextError(`the context has ${context} positions (allowed: 1 to ${program.contextLength})`);
-    }
+    checkContext(context, program.contextLength);
     this.program = program;
     this.device = device;
     this.context = context;
@@ -229,6 +239,18 @@ export class Executor {
   }
 
   // Buffers.
+
+  /** Makes the buffers that passes use. @param {string[]} passes */
+  allocate(passes) {
+    for (const { bindings } of passes.flatMap((name) => this.program.passes.get(name) ?? [])) {
+      for (const name of bindings) if (!this.program.weights.has(name)) this.resource(name);
+    }
+  }
+
+  /** Takes the shards that `weights` names, uploaded and checked. @param {GPUBuffer[]} shards */
+  useShards(shards) {
+    this.#shards = shards;
+  }
 
   /**
    * Returns a buffer of the program by name, made when it is first used.

@@ -9,7 +9,6 @@ import { shardsOf, upload } from "./upload.js";
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./execution.js").Execution} Execution */
 /** @typedef {import("./open_device.js").DeviceChoice} DeviceChoice */
-/** @typedef {import("./upload.js").Weights} Weights */
 /**
  * @typedef {{choice: DeviceChoice, contextLength: number | undefined, meter: ProgressMeter}} ExecutorOptions
  */
@@ -47,38 +46,44 @@ export class ExecutorLoader {
    */
   async load(signal) {
     const device = await this.#openDevice(signal);
-    /** @type {GPUBuffer[]} */
-    let shards = [];
     /** @type {Executor | null} */
     let executor = null;
     try {
+      signal?.throwIfAborted();
+      executor = await this.#makeExecutor(device); // first: where it does not fit, nothing is fetched
       const pipelines = new PipelineCompilation(device, this.#execution.program.pipelines);
-      const weights = await this.#uploadWeights(device, pipelines, signal);
-      shards = weights.shards;
+      const { shards, invFreq } = await this.#uploadWeights(device, pipelines, signal);
+      executor.useShards(shards);
+      if (invFreq !== null) executor.writeRope(invFreq);
       await this.#compilePipelines(pipelines);
-      executor = await this.#makeExecutor(device, weights);
       await executor.prepare(GENERATION);
       signal?.throwIfAborted();
       return executor;
     } catch (error) {
-      executor?.dispose();
-      for (const shard of shards) shard?.destroy();
-      if (this.ownsDevices) device.destroy();
+      executor?.dispose({ shards: true });
+      this.#close(device);
       throw error;
     }
+  }
+
+  /** Ends the use of a device. @param {Device} device */
+  #close(device) {
+    if (this.ownsDevices) device.destroy();
+    else device.close();
   }
 
   /** Frees an executor, its shards and, unless it was given, its device. @param {Executor} executor */
   release(executor) {
     executor.dispose({ shards: true });
-    if (this.ownsDevices) executor.device.destroy();
+    this.#close(executor.device);
   }
 
   /** @param {AbortSignal} [signal] */
   async #openDevice(signal) {
-    this.#meter.phase("device");
+    const onPause = () => this.#meter.phase("device");
+    onPause();
     signal?.throwIfAborted();
-    return openDevice(this.#execution.program, this.#execution.sections, this.#choice);
+    return openDevice(this.#execution.program, this.#execution.sections, { ...this.#choice, onPause });
   }
 
   /**
@@ -107,14 +112,17 @@ export class ExecutorLoader {
     await pipelines.end();
   }
 
-  /** @param {Device} device @param {Weights} weights */
-  #makeExecutor(device, { shards, invFreq }) {
+  /** Makes an executor with its buffers, except those of shards. @param {Device} device */
+  async #makeExecutor(device) {
     const { program } = this.#execution;
-    return device.scoped("buffers", () => {
-      const executor = new Executor(program, device, { shards, context: this.#contextLength });
-      if (invFreq !== null) executor.writeRope(invFreq);
-      return executor;
-    });
+    const executor = new Executor(program, device, { context: this.#contextLength });
+    try {
+      await device.scoped("buffers", () => executor.allocate(GENERATION));
+    } catch (error) {
+      executor.dispose();
+      throw error;
+    }
+    return executor;
   }
 }
 

@@ -8,30 +8,35 @@ import { computesRightly } from "./self_test.js";
 /** @typedef {import("./program.js").Program} Program */
 /** @typedef {import("./program.js").Variant} Variant */
 
+/** Times after which a platform without an adapter is asked again, in ms: its GPU process may be starting. */
+const ADAPTER_PAUSES_MS = [100, 300, 600];
+
 /**
  * Returns the most powerful adapter of a platform.
  *
  * @param {GPU | undefined} gpu
+ * @param {() => void} [onPause] called before the platform is asked again
  * @returns {Promise<GPUAdapter>}
  * @throws {UnsupportedError} `no-webgpu`, `no-adapter`
  */
-export async function requestAdapter(gpu) {
+export async function requestAdapter(gpu, onPause = () => {}) {
   if (gpu === undefined) {
     throw new UnsupportedError(
       "WebGPU is not available: use a recent browser, and a page from https: or localhost",
       { code: "no-webgpu" },
     );
   }
-  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) {
-    throw new UnsupportedError(
-      "this machine has no WebGPU adapter: there is no GPU, or the browser blocks its driver",
-      {
-        code: "no-adapter",
-      },
-    );
+  for (const pause of [...ADAPTER_PAUSES_MS, null]) {
+    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (adapter) return adapter;
+    if (pause === null) break;
+    onPause();
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
-  return adapter;
+  throw new UnsupportedError(
+    "this machine has no WebGPU adapter: there is no GPU, or the browser blocks its driver",
+    { code: "no-adapter" },
+  );
 }
 
 /**
@@ -39,6 +44,7 @@ export async function requestAdapter(gpu) {
  * @property {GPU} [gpu] navigator.gpu by default
  * @property {GPUDevice} [device] a device that is open
  * @property {string} [variant] name of the only variant that may be used
+ * @property {() => void} [onPause] called before a platform without an adapter is asked again
  */
 /** @typedef {{device: GPUDevice, info: GPUAdapterInfo | undefined}} OpenDevice */
 
@@ -56,7 +62,7 @@ export async function requestAdapter(gpu) {
  * @throws {UnsupportedError | DeviceError} `no-webgpu`, `no-adapter`, `no-device`, `no-variant`, `shader`,
  *   `wrong`
  */
-export async function openDevice(program, sections, { gpu, device, variant } = {}) {
+export async function openDevice(program, sections, { gpu, device, variant, onPause } = {}) {
   const platform = gpu ?? globalThis.navigator?.gpu;
   const language = platform?.wgslLanguageFeatures ?? new Set();
   const candidates = program.variants.filter(({ name }) => variant === undefined || name === variant);
@@ -64,7 +70,8 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
   let wrongVariant = "";
   for (const candidate of candidates.toReversed()) {
     if (!candidate.language.every((feature) => language.has(feature))) continue;
-    const open = device === undefined ? await newDevice(platform, candidate) : sameDevice(device, candidate);
+    const open =
+      device === undefined ? await newDevice(platform, candidate, onPause) : sameDevice(device, candidate);
     if (open === null) continue;
     const { compiled, errors } = await compile(open, candidate, sections);
     if (errors.length > 0) compilationError ||= ` (${candidate.name}: ${errors[0]})`;
@@ -72,6 +79,7 @@ export async function openDevice(program, sections, { gpu, device, variant } = {
       return compiled;
     else wrongVariant ||= candidate.name;
     if (device === undefined) compiled.destroy();
+    else compiled.close();
   }
   if (wrongVariant !== "") {
     throw new DeviceError(
@@ -110,10 +118,11 @@ function sameDevice(device, variant) {
 /**
  * @param {GPU | undefined} gpu
  * @param {Variant} variant
+ * @param {() => void} [onPause]
  * @returns {Promise<OpenDevice | null>} null where it lacks features
  */
-async function newDevice(gpu, variant) {
-  const adapter = await requestAdapter(gpu);
+async function newDevice(gpu, variant, onPause) {
+  const adapter = await requestAdapter(gpu, onPause);
   if (!supports(variant, adapter)) return null;
   return { device: await requestDevice(adapter, variant), info: adapter.info };
 }
@@ -128,10 +137,14 @@ async function newDevice(gpu, variant) {
  */
 async function compile({ device, info }, variant, sections) {
   device.pushErrorScope("validation");
-  const compiled = new Device(device, variant, sections, info);
-  const errors = await compiled.compilationErrors();
-  await device.popErrorScope();
-  return { compiled, errors };
+  let compiled, scope;
+  try {
+    compiled = new Device(device, variant, sections, info);
+  } finally {
+    scope = device.popErrorScope(); // at once: others may open scopes of their own
+    scope.catch(() => {}); // a lost device is noticed when it is used
+  }
+  return { compiled, errors: await compiled.compilationErrors() };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { measured } from "../package/stages.js";
 import { STORAGE } from "./buffer_usage.js";
+import { StagingRing } from "./staging_ring.js";
 
 /** @typedef {import("../net/package.js").Package} Package */
 /** @typedef {import("../net/shard_reader.js").OnBytes} OnBytes */
@@ -12,18 +13,16 @@ import { STORAGE } from "./buffer_usage.js";
 /** @typedef {import("./program.js").Program} Program */
 /**
  * @typedef {object} DeviceMemory what an upload needs of a device
- * @property {{createBuffer: (descriptor: GPUBufferDescriptor) => GPUBuffer, queue: UploadQueue}} gpu
+ * @property {Pick<GPUDevice, "createBuffer" | "createCommandEncoder"> & {queue: Pick<GPUQueue, "submit">}} gpu
  * @property {Device["scoped"]} scoped
  * @property {Device["check"]} check
+ * @property {Device["failure"]} failure
+ * @property {Device["lossReport"]} lossReport
  */
-/** @typedef {Pick<GPUQueue, "writeBuffer" | "submit" | "onSubmittedWorkDone">} UploadQueue */
 /**
  * @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with
  *   holes
  */
-
-/** Bytes that go to the device at a time; at most twice this number may be on their way. */
-const BATCH_BYTES = 32 << 20;
 
 /** The tensor that the CPU needs too: it fills the tables of RoPE. */
 const FREQUENCIES = "rope.inv_freq";
@@ -57,17 +56,21 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
   const indices = shardsOf(metadata, program);
   /** @type {GPUBuffer[]} */
   const shards = [];
+  const longest = Math.max(...indices.map((index) => metadata.shards[index].byte_length));
+  const staging = new StagingRing(device, longest);
   try {
     for (const index of indices) shards[index] = await shardBuffer(metadata, index, device); // before any is fetched
-    const writer = new BufferWriter(device);
     for await (const piece of opened.shardPieces(indices, { signal, onBytes })) {
       frequencies.take(piece.shard, piece);
-      await measured("upload", () => writer.write(shards[piece.shard], piece));
+      await measured("upload", () => staging.write(shards[piece.shard], piece.offset, piece.bytes));
+      piece.bytes.buffer.transfer?.(0); // frees it now: the platform would collect hundreds of megabytes later
     }
     device.check();
   } catch (error) {
     for (const buffer of shards) buffer?.destroy();
     throw error;
+  } finally {
+    staging.destroy();
   }
   return { shards, invFreq: frequencies.values };
 }
@@ -78,33 +81,6 @@ function shardBuffer({ shards }, index, device) {
   return device.scoped(`a buffer of ${size} bytes for ${file}`, () =>
     device.gpu.createBuffer({ label: `shard ${index}`, size, usage: STORAGE }),
   );
-}
-
-/** Writes pieces into buffers, and waits for the device if it is slower. */
-class BufferWriter {
-  #device;
-  #staged = 0;
-  /** @type {Promise<unknown>} ends when the device has what was staged before the present batch */
-  #previous = Promise.resolve();
-
-  /** @param {DeviceMemory} device */
-  constructor(device) {
-    this.#device = device;
-  }
-
-  /** @param {GPUBuffer} buffer @param {ShardPiece} piece */
-  async write(buffer, { offset, bytes }) {
-    const { queue } = this.#device.gpu;
-    queue.writeBuffer(buffer, offset, bytes);
-    this.#staged += bytes.length;
-    if (this.#staged < BATCH_BYTES) return;
-    queue.submit([]); // lets the driver take what is staged
-    await this.#previous;
-    this.#previous = queue.onSubmittedWorkDone();
-    this.#previous.catch(() => {}); // a loss is reported by the check
-    this.#staged = 0;
-    this.#device.check();
-  }
 }
 
 /** The values of a small tensor of binary32, gathered as the pieces of its shards come by. */

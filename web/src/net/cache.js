@@ -8,6 +8,7 @@
 import { measured } from "../package/stages.js";
 import { CacheStore } from "./cache_store.js";
 import { FileStore } from "./file_store.js";
+import { isSilence, withinTime } from "./within_time.js";
 
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
@@ -16,6 +17,7 @@ import { FileStore } from "./file_store.js";
 /** @typedef {import("./store.js").Store} Store */
 /** @typedef {import("./store.js").StoredBytes} StoredBytes */
 /** @typedef {import("./store.js").WantedFile} WantedFile */
+/** @typedef {import("./tasks.js").Place} Place */
 /** @typedef {import("./store.js").Written} Written */
 
 const METADATA = "metadata";
@@ -72,6 +74,50 @@ export class PackageCache {
       url,
       pieces.map((piece) => ({ name: nameOf(entry, piece), bytes: piece.length })),
     );
+  }
+
+  /** Whether workers read and write the store by themselves. */
+  get hasPlaces() {
+    return !this.#isSilent && this.#store instanceof FileStore;
+  }
+
+  /**
+   * Returns where a worker reads and writes pieces by itself, null where only this thread can.
+   *
+   * @param {string} url
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @returns {Promise<Place | null>}
+   */
+  async place(url, entry, pieces) {
+    const store = this.#store;
+    if (this.#isSilent || !(store instanceof FileStore)) return null;
+    const stored = pieces.map((piece) => nameOf(entry, piece));
+    const { directory, names } = await this.#ask(() => store.place(url, stored));
+    return { directory, names, writable: this.failure === null, limit: this.#limit };
+  }
+
+  /**
+   * Takes note of why a worker could not store pieces. Where there is no room, other states of the package make
+   * room, and the pieces are stored again.
+   *
+   * @param {string} url
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @param {Bytes} bytes
+   * @param {Metadata} metadata of the package's present state
+   * @param {unknown} failure
+   */
+  async putAgain(url, entry, pieces, bytes, metadata, failure) {
+    if (isSilence(failure)) this.#leave(failure);
+    this.failure ??= failure;
+    if (!isFull(failure)) return;
+    this.#roomMade ??= this.#makeRoom(url, metadata);
+    if (!(await this.#roomMade)) return;
+    for (const piece of pieces) {
+      const begin = piece.offset - pieces[0].offset;
+      await this.#write(url, nameOf(entry, piece), bytes.slice(begin, begin + piece.length));
+    }
   }
 
   /**
@@ -161,20 +207,18 @@ export class PackageCache {
    */
   async #ask(question) {
     if (this.#isSilent) throw this.failure;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
-    const silence = new Promise((_, reject) => {
-      timer = setTimeout(() => {
-        this.#isSilent = true;
-        this.failure ??= new Error(`the store does not answer within ${this.#limit} ms`);
-        reject(this.failure);
-      }, this.#limit);
-    });
     try {
-      return await Promise.race([question(), /** @type {Promise<never>} */ (silence)]);
-    } finally {
-      clearTimeout(timer);
+      return await withinTime(this.#limit, question());
+    } catch (error) {
+      if (isSilence(error)) this.#leave(error);
+      throw error;
     }
+  }
+
+  /** Asks the store no more. @param {unknown} silence */
+  #leave(silence) {
+    this.#isSilent = true;
+    this.failure ??= silence;
   }
 
   /** @param {string} url @param {WantedFile[]} files @returns {Promise<StoredBytes>} */

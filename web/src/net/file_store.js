@@ -57,14 +57,28 @@ export class FileStore {
 
   /** @param {string} url @param {string} name @param {Bytes} bytes */
   async write(url, name, bytes) {
-    const spot = await this.#pool.spot();
+    const [spot, directory] = await Promise.all([this.#pool.spot(), this.#directory(url)]);
+    return spot.run("writeFile", { directory, name: fileName(name), bytes });
+  }
+
+  /**
+   * Returns where files are, for a worker that reads and writes them by itself.
+   *
+   * @param {string} url of the package, whose directory is made
+   * @param {string[]} names
+   */
+  async place(url, names) {
+    return { directory: await this.#directory(url), names: names.map(fileName) };
+  }
+
+  /** Returns the name of the directory of a package, which is made. @param {string} url */
+  #directory(url) {
     let made = this.#made.get(url);
     if (made === undefined) {
       made = this.#make(url);
       this.#made.set(url, made);
     }
-    const directory = await made;
-    return spot.run("writeFile", { directory, name: fileName(name), bytes });
+    return made;
   }
 
   /** @param {string} url @param {string[]} names */

@@ -5,11 +5,12 @@ import { METADATA_NAME } from "../package/metadata.js";
 import { retried } from "./attempt.js";
 import { FileStream } from "./file_stream.js";
 import {
+  checkBody,
   checkLength,
   checkRange,
   checkStatus,
   fill,
-  isEncoded,
+  isEncodedRange,
   metadataBody,
   request,
   webPage,
@@ -28,6 +29,7 @@ import { Slots } from "./slots.js";
  * @property {number} parallel requests at a time
  */
 /** @typedef {Partial<RequestOptions & RetryOptions>} FetchOptions */
+/** @typedef {import("./source.js").RemoteSource} RemoteSource */
 /**
  * @typedef {object} ServedFile what is known of a file on its server
  * @property {FileEntry} entry
@@ -53,6 +55,9 @@ const DEFAULTS = {
   maxWait: 60_000,
 };
 
+/** The names of all options. */
+export const FETCH_OPTIONS = Object.keys(DEFAULTS);
+
 /** The files of a package under an address that ends with a slash. */
 export class HttpSource {
   #options;
@@ -67,6 +72,29 @@ export class HttpSource {
     this.url = url;
     this.#options = { ...DEFAULTS, ...options };
     this.#requests = new Slots(this.#options.parallel);
+  }
+
+  /**
+   * Returns the source of an address whose server sends ranges, as another thread has found.
+   *
+   * @param {RemoteSource} remote
+   * @param {(bytes: number) => void} onNetwork
+   */
+  static ofRemote({ url, options }, onNetwork) {
+    const source = new HttpSource(url, { ...options, onNetwork });
+    source.#sendsRanges = true;
+    return source;
+  }
+
+  /** Takes numbers of bytes that other threads fetch, as they come. */
+  get onNetwork() {
+    return this.#options.onNetwork;
+  }
+
+  /** How another thread can fetch pieces by itself; null until this server has sent a range. */
+  get remote() {
+    const { attempts, delay, stall, maxWait } = this.#options;
+    return this.#sendsRanges ? { url: this.url, options: { attempts, delay, stall, maxWait } } : null;
   }
 
   /**
@@ -154,12 +182,13 @@ export class HttpSource {
    */
   async #continue(file, state, attempt) {
     const { bytes, end: begin } = state;
-    const { response, skip } = await this.#respond(file, state, attempt);
+    const { response, skip, checkEnd } = await this.#respond(file, state, attempt);
     const { filled, skipped } = await fill(
       response,
       attempt,
       { bytes, begin, skip },
       this.#options.onNetwork,
+      checkEnd,
     );
     if (!skipped && filled === 0) throw wrongLength(file.entry, "less");
     state.end += filled;
@@ -173,23 +202,25 @@ export class HttpSource {
    * @param {ServedFile} file
    * @param {PieceState} state
    * @param {Attempt} attempt
-   * @returns {Promise<{response: Response, skip: number}>}
+   * @returns {Promise<{response: Response, skip: number, checkEnd?: (length: number) => void}>} checkEnd: where
+   *   the length of the body tells whether the file has its length
    */
   async #respond(file, { piece, end }, { signal }) {
     const { entry } = file;
     const url = this.url + entry.file;
     const begin = piece.offset + end;
     const whole = begin === 0 && piece.length === entry.byte_length;
+    const isLast = piece.offset + piece.length === entry.byte_length;
     const headers = whole ? undefined : { range: `bytes=${begin}-${piece.offset + piece.length - 1}` };
     const response = await request(url, { headers, signal, cache: "no-store" });
     if (response.status === 416) throw wrongLength(entry, "less");
     checkStatus(response, url);
     if (response.status !== 206) {
       if (!whole) file.ranges = false;
-      checkLength(response, entry);
-      return { response, skip: begin };
+      const checkEnd = endCheck(response, entry);
+      return { response, skip: begin, checkEnd: isLast ? checkEnd : undefined };
     }
-    if (!isEncoded(response)) {
+    if (!isEncodedRange(response, entry)) {
       checkRange(response, begin, entry);
       file.ranges ??= true;
       this.#sendsRanges = true;
@@ -200,7 +231,8 @@ export class HttpSource {
     response.body?.cancel().catch(() => {});
     const plain = await request(url, { signal, cache: "no-store" });
     checkStatus(plain, url);
-    return { response: plain, skip: begin };
+    const checkEnd = endCheck(plain, entry);
+    return { response: plain, skip: begin, checkEnd: isLast ? checkEnd : undefined };
   }
 
   /**
@@ -236,7 +268,9 @@ export class HttpSource {
     const stream = file.stream ?? (await this.#openStream(file, attempt));
     file.stream = null; // unless the piece is filled
     const outcome = await fillFrom(stream, file.entry, state);
-    if (outcome === "done" && stream.offset < file.entry.byte_length) file.stream = stream;
+    if (outcome !== "done") return outcome;
+    if (stream.offset < file.entry.byte_length) file.stream = stream;
+    else await stream.end();
     return outcome;
   }
 
@@ -245,9 +279,20 @@ export class HttpSource {
     const url = this.url + entry.file;
     const response = await request(url, { signal: attempt.signal, cache: "no-store" });
     checkStatus(response, url);
-    checkLength(response, entry);
-    return new FileStream(response, attempt, this.#options.onNetwork);
+    return new FileStream(response, attempt, this.#options.onNetwork, endCheck(response, entry));
   }
+}
+
+/**
+ * Checks the length that a response states; returns a check of the length of its body where that is doubtful.
+ *
+ * @param {Response} response of a whole file
+ * @param {FileEntry} entry
+ */
+function endCheck(response, entry) {
+  const doubtful = checkLength(response, entry);
+  if (doubtful === null) return undefined;
+  return (/** @type {number} */ length) => checkBody(entry, length, doubtful);
 }
 
 /** Frees the connection of a stream. @param {ServedFile} file */

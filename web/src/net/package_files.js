@@ -33,6 +33,9 @@ export class PackageFiles {
   /** @type {Promise<unknown>} ends when the last pieces were requested */
   #turn = Promise.resolve();
   #unstored = 0;
+  /** @type {Promise<void> | null} ends when what was requested first has come, null before it is requested */
+  #first = null;
+  #firstCame = () => {};
 
   /** @param {Source} source @param {CachedPackage | null} [cached] where pieces are stored */
   constructor(source, cached = null) {
@@ -79,9 +82,69 @@ export class PackageFiles {
     const stored = this.#stored(entry, pieces);
     const requesting = turn.then(async () => this.#request(entry, pieces, await stored, { signal, onPiece }));
     this.#turn = requesting.catch(() => {});
-    const { bytes, coming } = await requesting;
-    await Promise.all(coming);
-    return bytes;
+    try {
+      const { bytes, coming } = await requesting;
+      await Promise.all(coming);
+      return bytes;
+    } finally {
+      this.#firstCame();
+    }
+  }
+
+  /**
+   * Returns where a worker reads and writes pieces by itself, null where nothing is stored.
+   *
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   */
+  async place(entry, pieces) {
+    if (this.#cached === null) return null;
+    return this.#cached.cache.place(this.#cached.url, entry, pieces).catch(() => null);
+  }
+
+  /** Whether a worker can do without this thread: it has the store, if there is one. */
+  get canBring() {
+    return this.#cached === null || this.#cached.cache.hasPlaces;
+  }
+
+  /** Takes numbers of bytes that workers fetch, as they come. @returns {(bytes: number) => void} */
+  get onNetwork() {
+    return this.#source.onNetwork ?? (() => {});
+  }
+
+  /** How a worker can fetch by itself, as far as that is known. */
+  get remote() {
+    return this.#source.remote ?? null;
+  }
+
+  /**
+   * Returns how a worker can fetch by itself, null where it cannot. The first who asks gets null, and by `read`
+   * finds out for all others, who wait.
+   */
+  async discoveredRemote() {
+    if (this.remote !== null || !("remote" in this.#source)) return this.remote;
+    if (this.#first === null) {
+      this.#first = new Promise((resolve) => {
+        this.#firstCame = resolve;
+      });
+      return null;
+    }
+    await this.#first;
+    return this.remote;
+  }
+
+  /**
+   * Takes note of why a worker could not store pieces.
+   *
+   * @param {FileEntry} entry
+   * @param {Piece[]} pieces
+   * @param {Bytes} bytes
+   * @param {unknown} failure
+   */
+  async notStored(entry, pieces, bytes, failure) {
+    if (this.#cached === null || this.#metadata === null) return;
+    const { cache, url } = this.#cached;
+    await cache.putAgain(url, entry, pieces, bytes, this.#metadata, failure);
   }
 
   /**

@@ -10,6 +10,7 @@
  * @property {(bytes: Bytes, options: {at: number}) => number} read
  * @property {(bytes: Bytes, options: {at: number}) => number} write
  * @property {(length: number) => void} truncate
+ * @property {() => number} getSize
  * @property {() => void} close
  */
 /** @typedef {FileSystemFileHandle & {createSyncAccessHandle: (options?: object) => Promise<SyncAccess>}} SyncFile */
@@ -68,41 +69,95 @@ export async function canReadFiles(_input) {
  * @returns {Promise<{present: boolean[], bytes: Bytes}>} where a file of that length is missing, its bytes are zero
  */
 export async function readFiles({ directory, files }) {
-  const handle = await packageDirectory(directory).catch(() => null);
-  const handles = await Promise.all(
-    files.map(({ name }) => handle?.getFileHandle(name).catch(() => null) ?? null),
-  );
-  const length = files[0].length === null ? ((await handles[0]?.getFile())?.size ?? 0) : null;
-  const lengths = files.map((file) => file.length ?? length ?? 0);
-  const bytes = new Uint8Array(lengths.reduce((sum, each) => sum + each, 0));
-  const present = [];
-  let end = 0;
-  for (const [index, each] of lengths.entries()) {
-    const target = bytes.subarray(end, end + each);
-    end += each;
-    present.push(await readFile(/** @type {SyncFile | null} */ (handles[index]), target));
+  const accesses = await Promise.all(files.map(({ name }) => readable(directory, name)));
+  try {
+    const only = files[0].length ?? accesses[0]?.getSize() ?? 0;
+    const lengths = files.map(({ length }) => length ?? only);
+    const bytes = new Uint8Array(lengths.reduce((sum, each) => sum + each, 0));
+    let end = 0;
+    const present = lengths.map((length, index) => {
+      const target = bytes.subarray(end, end + length);
+      end += length;
+      const access = accesses[index];
+      return access?.getSize() === length && access.read(target, { at: 0 }) === length;
+    });
+    return { present, bytes };
+  } finally {
+    for (const access of accesses) access?.close();
   }
-  return { present, bytes };
 }
 
 /**
- * @param {SyncFile | null} file
- * @param {Bytes} target
- * @returns {Promise<boolean>} whether the lengths of file and target are equal
+ * @param {string} directory
+ * @param {string} name
+ * @returns {Promise<SyncAccess | null>} null where there is no such file, or another tab writes it
  */
-async function readFile(file, target) {
-  if (file === null) return false;
+async function readable(directory, name) {
   try {
-    const stored = await file.getFile();
-    if (stored.size !== target.length) return false;
-    const access = await asked(file, () => file.createSyncAccessHandle({ mode: "read-only" }));
-    try {
-      return access.read(target, { at: 0 }) === target.length;
-    } finally {
-      access.close();
-    }
+    const file = await fileHandle(directory, name, false);
+    return await asked(file, () => file.createSyncAccessHandle({ mode: "read-only" }));
   } catch {
-    return false; // another tab writes it
+    return null;
+  }
+}
+
+/** A file that is open, to be written as a whole. It is opened while its bytes are still to come. */
+export class NewFile {
+  #directory;
+  #name;
+  #opening;
+
+  /** @param {string} directory @param {string} name */
+  constructor(directory, name) {
+    this.#directory = directory;
+    this.#name = name;
+    this.#opening = this.#open();
+    this.#opening.catch(() => {}); // it is thrown where the file is written
+  }
+
+  async #open() {
+    const file = await fileHandle(this.#directory, this.#name, true);
+    return asked(file, () => file.createSyncAccessHandle());
+  }
+
+  /**
+   * Writes all bytes, and closes the file.
+   *
+   * @param {Bytes} bytes
+   * @returns {Promise<unknown>} why that failed, such as QuotaExceededError; then there is no such file. Otherwise
+   *   null
+   */
+  async write(bytes) {
+    try {
+      const access = await this.#opening;
+      let written = 0;
+      try {
+        access.truncate(0);
+        written = access.write(bytes, { at: 0 });
+      } finally {
+        access.close();
+        if (written !== bytes.length) await this.#remove();
+      }
+      if (written === bytes.length) return null;
+      return new DOMException(`no room for ${this.#name}`, "QuotaExceededError");
+    } catch (failure) {
+      return failure;
+    }
+  }
+
+  /** Closes and removes the file. */
+  async discard() {
+    try {
+      (await this.#opening).close();
+    } catch {
+      return; // it was not opened
+    }
+    await this.#remove();
+  }
+
+  async #remove() {
+    const directory = await packageDirectory(this.#directory);
+    await directory.removeEntry(this.#name).catch(() => {});
   }
 }
 
@@ -114,21 +169,41 @@ async function readFile(file, target) {
  *   no such file
  */
 export async function writeFile({ directory, name, bytes }) {
+  return { failure: await new NewFile(directory, name).write(bytes), bytes };
+}
+
+/** @type {Map<string, Promise<FileSystemDirectoryHandle>>} directories that were made or found, by their name */
+const directories = new Map();
+
+/**
+ * Returns a file of a package. The handle of its directory is used again, unless the directory was removed.
+ *
+ * @param {string} directory
+ * @param {string} name
+ * @param {boolean} create
+ * @returns {Promise<SyncFile>}
+ */
+async function fileHandle(directory, name, create) {
+  const known = directories.get(directory);
   try {
-    const handle = await packageDirectory(directory, true);
-    const file = /** @type {SyncFile} */ (await handle.getFileHandle(name, { create: true }));
-    const access = await asked(file, () => file.createSyncAccessHandle());
-    let written = 0;
-    try {
-      access.truncate(0);
-      written = access.write(bytes, { at: 0 });
-    } finally {
-      access.close();
-      if (written !== bytes.length) await handle.removeEntry(name).catch(() => {});
-    }
-    if (written !== bytes.length) throw new DOMException(`no room for ${name}`, "QuotaExceededError");
-    return { failure: null, bytes };
-  } catch (failure) {
-    return { failure, bytes };
+    return await fileIn(await (known ?? remembered(directory, create)), name, create);
+  } catch (error) {
+    if (known === undefined || directories.get(directory) !== known) throw error;
+    return fileIn(await remembered(directory, create), name, create);
   }
+}
+
+/** @param {string} directory @param {boolean} create */
+function remembered(directory, create) {
+  const opening = packageDirectory(directory, create);
+  directories.set(directory, opening);
+  opening.catch(() => {
+    if (directories.get(directory) === opening) directories.delete(directory);
+  });
+  return opening;
+}
+
+/** @param {FileSystemDirectoryHandle} handle @param {string} name @param {boolean} create */
+async function fileIn(handle, name, create) {
+  return /** @type {SyncFile} */ (await asked(handle, () => handle.getFileHandle(name, { create })));
 }

@@ -1,14 +1,16 @@
 /**
- * Shards on their way: spans of them are read, several at a time, checked by workers, and yielded in order. A span
- * that is too long to be gathered in memory comes in several steps, which are checked one after the other.
+ * Shards on their way: spans of them are read and checked, several at a time, and yielded as they come. A span that
+ * is too long to be gathered in memory comes in several steps, which are checked one after the other.
  */
 
+import { PackageError } from "../errors.js";
 import { settle } from "../package/findings.js";
 import { shardElements, spansOf } from "../package/shard_elements.js";
-import { ReadAhead } from "./read_ahead.js";
 import { piecesOf } from "./source.js";
 import { SpanCheck } from "./span_check.js";
+import { SpanLane } from "./span_lane.js";
 
+/** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../package/shard_check.js").ElementReport} ElementReport */
 /** @typedef {import("../package/shard_elements.js").Span} Span */
@@ -29,13 +31,17 @@ import { SpanCheck } from "./span_check.js";
  * @property {Piece[]} pieces
  * @property {number} offset
  * @property {number} length
- * @property {number} counted bytes that were reported as arrived
+ * @property {number} index in its span
+ * @property {boolean} counted whether its bytes were reported as arrived
  */
 /** @typedef {{shard: number, span: Span, steps: Step[]}} SpanSteps */
 /** @typedef {{spanSteps: SpanSteps, step: Step, bytes: Bytes, reports: ElementReport[]}} CheckedStep */
+/** @typedef {{bytes: Bytes, reports: ElementReport[], cached: boolean}} Arrived cached: whether it was stored */
 
-/** Bytes that may be on their way; more only where one span has more. */
-const AHEAD_BYTES = 128 << 20;
+/** Bytes that may be under way; more only where one step has more. */
+const AHEAD_BYTES = 160 << 20;
+/** Bytes of one span that may be under way: others are not to wait for the steps of a long one. */
+const SPAN_AHEAD_BYTES = 32 << 20;
 
 /** The reading of shards. */
 export class ShardReader {
@@ -45,8 +51,8 @@ export class ShardReader {
   #stop = new AbortController();
   #signal;
   #onBytes;
-  /** @type {ReadAhead<CheckedStep>} */
-  #ahead = new ReadAhead(AHEAD_BYTES);
+  /** @type {SpanLane<CheckedStep>[]} in order */
+  #lanes = [];
   /** @type {SpanCheck[]} */
   #checks = [];
 
@@ -65,21 +71,39 @@ export class ShardReader {
   }
 
   /**
-   * Yields pieces of shards, in order.
+   * Yields pieces of shards. Where several break a rule, the error is that of the first.
    *
    * @param {number[]} indices of the shards
    * @returns {AsyncGenerator<ShardPiece, void, void>}
    */
   async *pieces(indices) {
+    let waiting = indices
+      .flatMap((shard) => this.#spans(shard))
+      .map((span, order) => this.#lane(span, order));
+    /** @type {unknown} */
+    let broken;
     try {
-      for (const spanSteps of indices.flatMap((shard) => this.#spans(shard))) {
-        const check = this.#checkOf(spanSteps);
-        for (const step of spanSteps.steps) {
-          while (!this.#ahead.hasRoom(step.length)) yield* this.#next();
-          this.#ahead.add(step.length, this.#arrive(spanSteps, step, check));
+      for (;;) {
+        waiting = this.#fill(waiting);
+        if (this.#lanes.length === 0) break;
+        const { lane, value, error } = await Promise.race(
+          this.#lanes.flatMap(({ head }) => (head === null ? [] : [head])),
+        );
+        this.#signal.throwIfAborted();
+        try {
+          if (value === undefined) throw error;
+          yield* this.#taken(value);
+        } catch (failure) {
+          if (!(failure instanceof PackageError)) throw failure;
+          broken = failure; // an earlier span may be broken, too
+          waiting = [];
+          this.#lanes = this.#lanes.filter(({ order }) => order < lane.order);
+          continue;
         }
+        lane.take();
+        if (lane.isDone) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
       }
-      while (!this.#ahead.isEmpty) yield* this.#next();
+      if (broken !== undefined) throw broken;
     } finally {
       this.#stop.abort();
       for (const check of this.#checks) check.end();
@@ -89,41 +113,69 @@ export class ShardReader {
   /** @param {number} shard @returns {SpanSteps[]} */
   #spans(shard) {
     return spansOf(shardElements(this.#metadata, shard)).map((span) => {
-      const pieces = piecesOf(span);
-      const steps = (span.gathered ? [pieces] : pieces.map((piece) => [piece])).map((ofStep) => ({
-        pieces: ofStep,
-        offset: ofStep[0].offset,
-        length: ofStep.reduce((sum, { length }) => sum + length, 0),
-        counted: 0,
-      }));
+      const { offset, length } = span;
+      const pieces = span.gathered ? [{ offset, length }] : piecesOf(span);
+      const steps = pieces.map((piece, index) => ({ pieces: [piece], ...piece, index, counted: false }));
       return { shard, span, steps };
     });
   }
 
+  /** @param {SpanSteps} spanSteps @param {number} order @returns {SpanLane<CheckedStep>} */
+  #lane(spanSteps, order) {
+    const check = this.#checkOf(spanSteps);
+    const steps = spanSteps.steps.map((step) => ({
+      bytes: step.length,
+      start: () => this.#arrive(spanSteps, step, check),
+    }));
+    return new SpanLane(order, steps, SPAN_AHEAD_BYTES);
+  }
+
+  /**
+   * Starts what there is room for; returns the lanes that still wait.
+   *
+   * @param {SpanLane<CheckedStep>[]} waiting
+   */
+  #fill(waiting) {
+    const hasRoom = (/** @type {number} */ bytes) => {
+      const ahead = this.#lanes.reduce((sum, lane) => sum + lane.bytes, 0);
+      return ahead === 0 || ahead + bytes <= AHEAD_BYTES;
+    };
+    for (const lane of this.#lanes) lane.fill(hasRoom);
+    for (const [index, lane] of waiting.entries()) {
+      lane.fill(hasRoom);
+      if (lane.head === null) return waiting.slice(index);
+      this.#lanes.push(lane);
+    }
+    return [];
+  }
+
   /** @param {SpanSteps} spanSteps */
-  #checkOf({ span }) {
-    const check = new SpanCheck(this.#pool, span);
+  #checkOf({ span, steps }) {
+    const check = new SpanCheck(this.#pool, span, steps.length);
     this.#checks.push(check);
     return check;
   }
 
-  /** Yields the piece that is next; where it is damaged, its whole span again. */
-  async *#next() {
-    const { spanSteps, step, bytes, reports } = await this.#ahead.next();
-    this.#signal.throwIfAborted();
+  /** Yields a step that came; where it is damaged, its whole span again. @param {CheckedStep} step */
+  async *#taken({ spanSteps, step, bytes, reports }) {
     if (isDamaged(reports)) yield* this.#again(spanSteps);
     else yield { shard: spanSteps.shard, offset: step.offset, bytes };
-    this.#ahead.release(step.length);
   }
 
   /** Yields a span that is fetched again. @param {SpanSteps} spanSteps */
   async *#again(spanSteps) {
-    const { shard, span, steps } = spanSteps;
-    await this.#files.forget(this.#metadata.shards[shard], piecesOf(span));
+    const { shard, steps } = spanSteps;
+    const entry = this.#metadata.shards[shard];
+    await this.#files.forget(
+      entry,
+      steps.flatMap(({ pieces }) => pieces),
+    );
     const check = this.#checkOf(spanSteps);
     for (const step of steps) {
-      const { bytes, reports } = await this.#arrive(spanSteps, step, check);
+      const reading = await this.#files.read(entry, step.pieces, { signal: this.#signal });
+      const { bytes, reports } = await check.take(step.index, reading);
       for (const { findings, code } of reports) settle(findings, code);
+      this.#count(entry.file, step, false);
       yield { shard, offset: step.offset, bytes };
     }
   }
@@ -138,23 +190,64 @@ export class ShardReader {
    */
   async #arrive(spanSteps, step, check) {
     const entry = this.#metadata.shards[spanSteps.shard];
-    let arrived = 0;
-    let lastCached = false;
-    const count = (/** @type {number} */ bytes) => {
-      if (bytes <= step.counted || this.#signal.aborted) return;
-      const fresh = bytes - step.counted;
-      step.counted = bytes;
-      this.#onBytes(entry.file, fresh, lastCached);
-    };
-    const onPiece = (/** @type {number} */ length, /** @type {boolean} */ cached) => {
-      arrived += length;
-      lastCached = cached;
-      if (arrived < step.length) count(arrived);
-    };
-    const reading = this.#files.read(entry, step.pieces, { signal: this.#signal, onPiece });
-    const { bytes, reports } = await check.take(reading);
-    if (!reports.some(({ damaged }) => damaged)) count(step.length);
+    const { bytes, reports, cached } =
+      (await this.#brought(entry, step, check)) ?? (await this.#read(entry, step, check));
+    if (!reports.some(({ damaged }) => damaged)) this.#count(entry.file, step, cached);
     return { spanSteps, step, bytes, reports };
+  }
+
+  /**
+   * Lets a worker bring a step by itself.
+   *
+   * @param {FileEntry} entry
+   * @param {Step} step
+   * @param {SpanCheck} check
+   * @returns {Promise<Arrived | null>} null where it cannot
+   */
+  async #brought(entry, { pieces, index }, check) {
+    if (!this.#files.canBring || !(await check.isRemote())) return null;
+    const context = { signal: this.#signal, onNetwork: this.#files.onNetwork };
+    const place = await this.#files.place(entry, pieces);
+    /** @param {import("./source.js").RemoteSource | null} source */
+    const bring = async (source) => {
+      const { bytes, reports, present, failure } = await check.bring(
+        index,
+        { entry, pieces, place, source },
+        context,
+      );
+      if (failure !== null && bytes !== null) await this.#files.notStored(entry, pieces, bytes, failure);
+      return bytes && { bytes, reports, cached: present.every(Boolean) };
+    };
+    const { remote } = this.#files;
+    const first = place === null && remote === null ? null : await bring(remote);
+    if (first !== null || remote !== null) return first;
+    const discovered = await this.#files.discoveredRemote();
+    return discovered && bring(discovered);
+  }
+
+  /**
+   * Reads a step in this thread, and lets it be checked.
+   *
+   * @param {FileEntry} entry
+   * @param {Step} step
+   * @param {SpanCheck} check
+   * @returns {Promise<Arrived>}
+   */
+  async #read(entry, step, check) {
+    let cached = false;
+    const onPiece = (/** @type {number} */ _length, /** @type {boolean} */ stored) => {
+      cached = stored;
+    };
+    const reading = await this.#files.read(entry, step.pieces, { signal: this.#signal, onPiece });
+    const { bytes, reports } = await check.take(step.index, reading);
+    return { bytes, reports, cached };
+  }
+
+  /** Reports the bytes of a step, once. @param {string} file @param {Step} step @param {boolean} cached */
+  #count(file, step, cached) {
+    if (step.counted || this.#signal.aborted) return;
+    step.counted = true;
+    this.#onBytes(file, step.length, cached);
   }
 }
 

@@ -3,6 +3,7 @@
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 /** @typedef {{offset: number, length: number}} Piece bytes of a file */
+/** @typedef {{url: string, options: import("./attempt.js").RetryOptions}} RemoteSource it can be copied to a worker */
 /**
  * @typedef {object} Source
  * @property {(signal?: AbortSignal, retries?: Partial<import("./attempt.js").RetryOptions>) => Promise<Bytes>}
@@ -10,6 +11,8 @@
  * @property {(entry: FileEntry, piece: Piece, signal?: AbortSignal) => Promise<Bytes>} piece reads a piece of a
  *   file; the bytes are the caller's from then on. Pieces of a file are asked for in their order, several at a
  *   time.
+ * @property {RemoteSource | null} [remote] how a worker can read pieces by itself, null where it cannot
+ * @property {(bytes: number) => void} [onNetwork] takes numbers of bytes that workers fetch, as they come
  */
 
 /** Maximum length of the pieces in which files come, in bytes. */

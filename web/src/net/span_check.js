@@ -1,8 +1,12 @@
-/** The check of a span by a worker. */
+/** The check of a span, in one worker. */
 
 /** @typedef {import("../package/shard_elements.js").Span} Span */
 /** @typedef {import("./source.js").Bytes} Bytes */
+/** @typedef {import("./tasks.js").BringInput} BringInput */
+/** @typedef {import("./tasks.js").BringOutput} BringOutput */
 /** @typedef {import("./tasks.js").CheckOutput} CheckOutput */
+/** @typedef {import("./tasks.js").StepOfCheck} StepOfCheck */
+/** @typedef {import("./tasks.js").TaskContext} TaskContext */
 /** @typedef {import("./worker_pool.js").Spot} Spot */
 /** @typedef {import("./worker_pool.js").WorkerPool} WorkerPool */
 
@@ -11,49 +15,68 @@ let count = 0;
 export class SpanCheck {
   #pool;
   #span;
+  #steps;
   #id = `check ${count++}`;
-  #taken = 0;
   /** @type {Promise<Spot> | null} where the check is done, null before its first bytes */
   #spot = null;
-  /** @type {Promise<unknown>} */
-  #previous = Promise.resolve();
+  #checked = 0;
 
-  /** @param {WorkerPool} pool @param {Span} span */
-  constructor(pool, span) {
+  /** @param {WorkerPool} pool @param {Span} span @param {number} steps number of steps in which its bytes come */
+  constructor(pool, span, steps) {
     this.#pool = pool;
     this.#span = span;
+    this.#steps = steps;
+  }
+
+  /** Returns whether the check is done by another thread. */
+  async isRemote() {
+    return (await this.#place()).isRemote;
   }
 
   /**
-   * Checks the next bytes of the span when they have come, and those before them were checked.
+   * Checks the bytes of a step, after those of the steps before it.
    *
-   * @param {Promise<Bytes>} coming which are handed over
+   * @param {number} step
+   * @param {Bytes} bytes which are handed over
    * @returns {Promise<CheckOutput>} reports on the elements that they complete, and the bytes
    */
-  take(coming) {
-    const previous = this.#previous;
-    const taken = coming.then(async (bytes) => {
-      await previous;
-      return this.#check(bytes);
-    });
-    this.#previous = taken;
-    return taken;
+  async take(step, bytes) {
+    const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice(); // of a source with a buffer of its own
+    const spot = await this.#place();
+    const output = await spot.run("check", { check: this.#step(step), bytes: whole });
+    this.#checked++;
+    return output;
+  }
+
+  /**
+   * Lets the worker bring the bytes of a step by itself, and check them.
+   *
+   * @param {number} step
+   * @param {Omit<BringInput, "check">} input
+   * @param {TaskContext} context
+   * @returns {Promise<BringOutput>}
+   */
+  async bring(step, input, context) {
+    const spot = await this.#place();
+    const output = await spot.run("bring", { check: this.#step(step), ...input }, context);
+    if (output.bytes !== null) this.#checked++;
+    return output;
   }
 
   /** Ends the check where it does not go on. */
   end() {
-    if (this.#spot === null || this.#taken === this.#span.length) return;
+    if (this.#spot === null || this.#checked === this.#steps) return;
     this.#spot.then((spot) => spot.run("endCheck", { id: this.#id })).catch(() => {});
   }
 
-  /** @param {Bytes} bytes */
-  async #check(bytes) {
-    const elements = this.#taken === 0 ? this.#span.elements : null;
-    this.#taken += bytes.length;
-    const last = this.#taken === this.#span.length;
+  /** @returns {Promise<Spot>} the same for all steps */
+  #place() {
     this.#spot ??= this.#pool.spot(this.#span.length);
-    const spot = await this.#spot;
-    const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice(); // of a source with a buffer of its own
-    return spot.run("check", { id: this.#id, elements, last, bytes: whole });
+    return this.#spot;
+  }
+
+  /** @param {number} step @returns {StepOfCheck} */
+  #step(step) {
+    return { id: this.#id, step, last: step === this.#steps - 1, elements: this.#span.elements };
   }
 }

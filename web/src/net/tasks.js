@@ -5,30 +5,94 @@
 
 import { ShardCheck } from "../package/shard_check.js";
 import { measured } from "../package/stages.js";
-import { canReadFiles, readFiles, writeFile } from "./private_files.js";
+import { HttpSource } from "./http_source.js";
+import { canReadFiles, NewFile, readFiles, writeFile } from "./private_files.js";
+import { isSilence, withinTime } from "./within_time.js";
 
+/** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {import("../package/shard_check.js").ElementReport} ElementReport */
 /** @typedef {import("../package/shard_elements.js").Element} Element */
 /** @typedef {import("./source.js").Bytes} Bytes */
+/** @typedef {import("./source.js").Piece} Piece */
+/** @typedef {import("./source.js").RemoteSource} RemoteSource */
+/** @typedef {import("./store.js").StoredBytes} StoredBytes */
 /**
- * @typedef {object} CheckInput
- * @property {string} id of the check: one that goes on is done where it began
- * @property {Element[] | null} elements those to check, null for a check that goes on
- * @property {boolean} last whether these are its last bytes
- * @property {Bytes} bytes
+ * @typedef {object} TaskContext
+ * @property {AbortSignal} [signal]
+ * @property {(bytes: number) => void} [onNetwork] called with numbers of bytes as they come from the network
  */
+/**
+ * @typedef {object} StepOfCheck some bytes of a check; its steps are checked in order, all of them in one place
+ * @property {string} id of the check
+ * @property {number} step its number, from 0
+ * @property {boolean} last whether these are its last bytes
+ * @property {Element[]} elements
+ */
+/** @typedef {{check: StepOfCheck, bytes: Bytes}} CheckInput */
 /** @typedef {{reports: ElementReport[], bytes: Bytes}} CheckOutput */
+/**
+ * @typedef {object} Place where a step is stored
+ * @property {string} directory
+ * @property {string[]} names of the pieces
+ * @property {boolean} writable whether pieces that are missing are to be stored
+ * @property {number} limit ms for one answer of the store
+ */
+/**
+ * @typedef {object} BringInput
+ * @property {StepOfCheck} check
+ * @property {FileEntry} entry
+ * @property {Piece[]} pieces that follow each other
+ * @property {Place | null} place null where nothing is stored
+ * @property {RemoteSource | null} source null where pieces cannot be fetched here
+ */
+/**
+ * @typedef {object} BringOutput
+ * @property {Bytes | null} bytes null where pieces are missing that cannot be fetched here
+ * @property {ElementReport[]} reports
+ * @property {boolean[]} present which pieces were stored
+ * @property {unknown} failure why pieces were not stored, such as QuotaExceededError, or null
+ */
 
-/** @type {Map<string, ShardCheck>} checks that go on */
+/** A check whose steps can come in any order, and wait for each other. */
+class OrderedCheck {
+  #check;
+  #next = 0;
+  /** @type {Map<number, () => void>} */
+  #waiting = new Map();
+
+  /** @param {Element[]} elements */
+  constructor(elements) {
+    this.#check = new ShardCheck(elements);
+  }
+
+  /** @param {number} step @param {Bytes} bytes @returns {Promise<ElementReport[]>} */
+  async take(step, bytes) {
+    if (step !== this.#next) await new Promise((resolve) => this.#waiting.set(step, () => resolve(null)));
+    const reports = await measured("check", () => this.#check.take(bytes));
+    this.#next++;
+    this.#waiting.get(this.#next)?.();
+    return reports;
+  }
+}
+
+/** @type {Map<string, OrderedCheck>} checks that go on */
 const checks = new Map();
 
-/** @param {CheckInput} input @returns {Promise<CheckOutput>} */
-async function check({ id, elements, last, bytes }) {
-  const started = elements === null ? checks.get(id) : new ShardCheck(elements);
-  if (started === undefined) throw new Error(`no check ${id} was begun here`);
+/** @param {StepOfCheck} step @param {Bytes} bytes @returns {Promise<ElementReport[]>} */
+async function checked({ id, step, last, elements }, bytes) {
+  let check = checks.get(id);
+  if (check === undefined) {
+    check = new OrderedCheck(elements);
+    if (!(last && step === 0)) checks.set(id, check);
+  }
+  const reports = await check.take(step, bytes);
   if (last) checks.delete(id);
-  else checks.set(id, started);
-  return { reports: await measured("check", () => started.take(bytes)), bytes };
+  return reports;
+}
+
+/** @param {CheckInput} input @returns {Promise<CheckOutput>} */
+async function check({ check: step, bytes }) {
+  return { reports: await checked(step, bytes), bytes };
 }
 
 /** Forgets a check that does not go on. @param {{id: string}} input */
@@ -36,7 +100,109 @@ async function endCheck({ id }) {
   checks.delete(id);
 }
 
-export const TASKS = { check, endCheck, canReadFiles, readFiles, writeFile };
+/**
+ * Brings the pieces of a step out of the store, else from the network; checks them, and stores what is new.
+ *
+ * @param {BringInput} input
+ * @param {TaskContext} [context]
+ * @returns {Promise<BringOutput>}
+ */
+async function bring({ check: step, entry, pieces, place, source }, { signal, onNetwork = () => {} } = {}) {
+  const { stored, silence } = place === null ? { stored: null, silence: null } : await read(place, pieces);
+  const present = stored?.present ?? pieces.map(() => false);
+  const missing = pieces.filter((_, index) => !present[index]);
+  if (missing.length > 0 && source === null) return { bytes: null, reports: [], present, failure: silence };
+  const storing = new Storing(silence === null ? place : null, pieces, present);
+  try {
+    const bytes = await filled(pieces, stored?.bytes ?? null, missing, (piece) => {
+      const server = HttpSource.ofRemote(/** @type {RemoteSource} */ (source), onNetwork);
+      return measured("fetch", () => server.piece(entry, piece, signal));
+    });
+    const reports = await checked(step, bytes);
+    const failure = reports.some(({ damaged }) => damaged) ? null : await storing.write(bytes);
+    return { bytes, reports, present, failure: failure ?? silence };
+  } finally {
+    storing.end();
+  }
+}
+
+/**
+ * Returns the bytes of pieces, those that are missing fetched at the same time.
+ *
+ * @param {Piece[]} pieces
+ * @param {Bytes | null} stored
+ * @param {Piece[]} missing
+ * @param {(piece: Piece) => Promise<Bytes>} fetch
+ */
+async function filled(pieces, stored, missing, fetch) {
+  if (pieces.length === 1 && missing.length === 1) return fetch(pieces[0]);
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const bytes = stored ?? new Uint8Array(length);
+  const setting = missing.map(async (piece) =>
+    bytes.set(await fetch(piece), piece.offset - pieces[0].offset),
+  );
+  await Promise.all(setting);
+  return bytes;
+}
+
+/**
+ * @param {Place} place
+ * @param {Piece[]} pieces
+ * @returns {Promise<{stored: StoredBytes | null, silence: unknown}>} silence: why nothing more is asked, or null
+ */
+async function read({ directory, names, limit }, pieces) {
+  const files = names.map((name, index) => ({ name, length: pieces[index].length }));
+  try {
+    const reading = () => withinTime(limit, readFiles({ directory, files }));
+    const stored = await measured("cache read", reading);
+    return { stored: stored.present.some(Boolean) ? stored : null, silence: null };
+  } catch (error) {
+    return { stored: null, silence: isSilence(error) ? error : null };
+  }
+}
+
+/** The storing of the pieces that are missing. */
+class Storing {
+  #begin;
+  #limit;
+  /** @type {{piece: Piece, file: NewFile}[]} */
+  #files;
+
+  /** @param {Place | null} place null where nothing is stored @param {Piece[]} pieces @param {boolean[]} present */
+  constructor(place, pieces, present) {
+    this.#begin = pieces[0].offset;
+    this.#limit = place?.limit ?? 0;
+    this.#files = pieces.flatMap((piece, index) =>
+      place?.writable && !present[index]
+        ? [{ piece, file: new NewFile(place.directory, place.names[index]) }]
+        : [],
+    );
+  }
+
+  /** @param {Bytes} bytes of all pieces @returns {Promise<unknown>} why they were not stored, or null */
+  async write(bytes) {
+    for (let next = this.#files[0]; next !== undefined; next = this.#files[0]) {
+      const { piece, file } = next;
+      const begin = piece.offset - this.#begin;
+      const ofPiece = bytes.subarray(begin, begin + piece.length);
+      this.#files.shift();
+      try {
+        const failure = await measured("cache write", () => withinTime(this.#limit, file.write(ofPiece)));
+        if (failure !== null) return failure;
+      } catch (silence) {
+        return silence;
+      }
+    }
+    return null;
+  }
+
+  /** Leaves nothing of what was not stored. */
+  end() {
+    for (const { file } of this.#files) file.discard().catch(() => {});
+  }
+}
+
+export const TASKS = { bring, check, endCheck, canReadFiles, readFiles, writeFile };
 
 /** @typedef {typeof TASKS} Tasks */
 /** @typedef {keyof Tasks} TaskName */

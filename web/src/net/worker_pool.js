@@ -3,6 +3,7 @@
  * the platform lacks them or a policy forbids them, tasks are done on the spot.
  */
 
+import { errorOf } from "../errors.js";
 import { addMeasures } from "../package/stages.js";
 import { newWorker } from "./new_worker.js";
 import { TASKS } from "./tasks.js";
@@ -11,12 +12,20 @@ import { TASKS } from "./tasks.js";
 /** @typedef {import("./tasks.js").Tasks} Tasks */
 /** @template {TaskName} N @typedef {Parameters<Tasks[N]>[0]} Input of a task */
 /** @template {TaskName} N @typedef {Awaited<ReturnType<Tasks[N]>>} Output of a task */
-/** @typedef {{resolve: (output: any) => void, reject: (error: unknown) => void}} Pending */
+/** @typedef {import("./tasks.js").TaskContext} TaskContext */
+/**
+ * @typedef {object} Pending
+ * @property {(output: any) => void} resolve
+ * @property {(error: unknown) => void} reject
+ * @property {(bytes: number) => void} onNetwork
+ */
 /**
  * @typedef {object} TaskReport
  * @property {number | null} id of the task, null for the report that the worker is ready
  * @property {unknown} [output]
  * @property {unknown} [error]
+ * @property {import("../errors.js").ErrorMembers} [failure] an error of this package
+ * @property {number} [network] bytes that came from the network; the task goes on
  * @property {[string, number][]} [measures]
  */
 
@@ -33,11 +42,17 @@ export class Spot {
    * @template {TaskName} N
    * @param {N} name
    * @param {Input<N>} input whose `bytes` are handed over
+   * @param {TaskContext} [context]
    * @returns {Promise<Output<N>>}
    */
-  async run(name, input) {
-    const task = /** @type {(input: Input<N>) => Promise<Output<N>>} */ (TASKS[name]);
-    return task(input);
+  async run(name, input, context) {
+    const task = /** @type {(input: Input<N>, context?: TaskContext) => Promise<Output<N>>} */ (TASKS[name]);
+    return task(input, context);
+  }
+
+  /** Whether tasks are done by another thread. */
+  get isRemote() {
+    return false;
   }
 }
 
@@ -52,8 +67,8 @@ export class WorkerPool {
   /** @type {Promise<WorkerSpot[]> | null} */
   #started = null;
 
-  /** @param {number} [size] number of workers; one less than the processors by default, 1 to 4 */
-  constructor(size = Math.max(1, Math.min(4, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1))) {
+  /** @param {number} [size] number of workers; one less than the processors by default, 1 to 8 */
+  constructor(size = Math.max(1, Math.min(8, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1))) {
     this.#size = size;
   }
 
@@ -132,6 +147,11 @@ class WorkerSpot extends Spot {
     this.ready.catch(() => {}); // it is thrown where it is awaited
   }
 
+  /** @override */
+  get isRemote() {
+    return true;
+  }
+
   /** Number of tasks that are not done. */
   get load() {
     return this.#tasks.size;
@@ -142,13 +162,31 @@ class WorkerSpot extends Spot {
    * @template {TaskName} N
    * @param {N} name
    * @param {Input<N>} input
+   * @param {TaskContext} [context]
    * @returns {Promise<Output<N>>}
    */
-  run(name, input) {
+  run(name, input, { signal, onNetwork = () => {} } = {}) {
     return new Promise((resolve, reject) => {
       if (this.failed) throw new Error("the worker was ended");
+      signal?.throwIfAborted();
       const id = this.#count++;
-      this.#tasks.set(id, { resolve, reject });
+      const stop = () => {
+        this.#worker.postMessage({ id, abort: true });
+        this.#tasks.get(id)?.reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", stop, { once: true });
+      const settled = () => signal?.removeEventListener("abort", stop);
+      this.#tasks.set(id, {
+        resolve: (output) => {
+          settled();
+          resolve(output);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+        onNetwork,
+      });
       const bytes = "bytes" in input ? input.bytes : null;
       this.#worker.postMessage({ id, name, input }, bytes === null ? [] : [bytes.buffer]);
     });
@@ -164,12 +202,17 @@ class WorkerSpot extends Spot {
   }
 
   /** @param {TaskReport} report */
-  #settle({ id, output, error, measures = [] }) {
+  #settle({ id, output, error, failure, network, measures = [] }) {
     addMeasures(measures);
     const pending = id === null ? undefined : this.#tasks.get(id);
     if (id === null || pending === undefined) return;
+    if (network !== undefined) {
+      pending.onNetwork(network);
+      return;
+    }
     this.#tasks.delete(id);
-    if (error === undefined) pending.resolve(output);
+    if (failure !== undefined) pending.reject(errorOf(failure));
+    else if (error === undefined) pending.resolve(output);
     else pending.reject(error);
   }
 }

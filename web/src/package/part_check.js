@@ -48,7 +48,6 @@ export class PartCheck {
     this.cols = cols;
     this.#sections = sections(tensor.dtype, part.num_rows, cols);
     this.#head = new Uint8Array(isInt4(tensor.dtype) ? this.#section("packed").offset : 0);
-    if (part.byte_length > GATHERED_BYTES) this.#hash = new Sha256();
   }
 
   /**
@@ -87,7 +86,8 @@ export class PartCheck {
    * @param {Bytes} bytes @param {number} begin @param {boolean} done @returns {Promise<string | null>}
    */
   async #digest(bytes, begin, done) {
-    if (this.#hash !== null) {
+    if (this.part.byte_length > GATHERED_BYTES) {
+      this.#hash ??= await Sha256.create();
       this.#hash.update(bytes);
       return done ? this.#hash.digest() : null;
     }

@@ -114,7 +114,7 @@ function* files({ shards, tokenizer, module, program }, entries) {
 async function contents(directory, entry, check) {
   /** @type {Finding[]} */
   const findings = [];
-  const hash = new Sha256();
+  const hash = await Sha256.create();
   for (let begin = 0; begin < entry.byte_length; begin += CHUNK_BYTES) {
     const bytes = await directory.read(entry.file, begin, Math.min(CHUNK_BYTES, entry.byte_length - begin));
     hash.update(bytes);

@@ -3,6 +3,7 @@
 import { TokenizerError } from "../errors.js";
 import { renderChat } from "./chat_template.js";
 import { TextPieces } from "./text_pieces.js";
+import { TokenBound } from "./token_bound.js";
 
 /** @typedef {import("./chat_template.js").Message} Message */
 /**
@@ -19,15 +20,22 @@ export class Tokenizer {
   #tokenizer;
   #template;
   #specialTokens;
+  #bound;
 
   /**
    * Use `Tokenizer.fromJson`.
    *
    * @param {import("@huggingface/tokenizers").Tokenizer} tokenizer
    * @param {TokenizerOptions} options
+   * @param {TokenBound} bound
    */
-  constructor(tokenizer, { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null }) {
+  constructor(
+    tokenizer,
+    { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null },
+    bound,
+  ) {
     this.#tokenizer = tokenizer;
+    this.#bound = bound;
     this.#template = chatTemplate;
     this.#specialTokens = specialTokens;
     this.bosTokenId = bosTokenId;
@@ -45,7 +53,8 @@ export class Tokenizer {
   static async fromJson(text, options = {}) {
     const library = await import("@huggingface/tokenizers");
     try {
-      return new Tokenizer(new library.Tokenizer(JSON.parse(text), {}), options);
+      const json = JSON.parse(text);
+      return new Tokenizer(new library.Tokenizer(json, {}), options, new TokenBound(json));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TokenizerError(`this tokenizer.json cannot be read: ${reason}`, { cause });
@@ -101,6 +110,16 @@ export class Tokenizer {
   }
 
   /**
+   * Returns whether a text certainly has more than a number of tokens; it is not encoded for this.
+   *
+   * @param {string} text
+   * @param {number} limit
+   */
+  exceeds(text, limit) {
+    return this.#bound.exceeds(text, limit);
+  }
+
+  /**
    * Returns the text of token ids, without special tokens and without ids that this tokenizer does not have.
    *
    * @param {readonly number[]} ids
@@ -129,14 +148,13 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the ids of chat messages; the template alone puts the token in front that begins a text.
+   * Returns the ids of a rendered template, which puts the token in front itself that begins a text.
    *
-   * @param {readonly Message[]} messages
-   * @returns {Promise<number[]>}
-   * @throws {TokenizerError}
+   * @param {string} text
+   * @returns {number[]}
    */
-  async encodeChat(messages) {
-    return this.#tokenizer.encode(await this.chat(messages), { add_special_tokens: false }).ids;
+  encodeRendered(text) {
+    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
   }
 
   #textsOfIds() {

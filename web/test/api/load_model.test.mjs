@@ -29,11 +29,19 @@ function idleDevice(onPipeline) {
     limits: {},
     adapterInfo: {},
     lost: new Promise(() => {}),
-    queue: { writeBuffer() {}, submit() {}, onSubmittedWorkDone: async () => {} },
+    queue: { writeBuffer() {}, submit() {} },
     addEventListener() {},
     pushErrorScope() {},
     popErrorScope: async () => null,
-    createBuffer: (/** @type {GPUBufferDescriptor} */ { label, size }) => ({ label, size, destroy() {} }),
+    createBuffer: (/** @type {GPUBufferDescriptor} */ { label, size }) => ({
+      label,
+      size,
+      destroy() {},
+      getMappedRange: () => new ArrayBuffer(size),
+      unmap() {},
+      mapAsync: async () => {},
+    }),
+    createCommandEncoder: () => ({ copyBufferToBuffer() {}, finish: object }),
     createShaderModule: object,
     createBindGroupLayout: object,
     createPipelineLayout: object,
@@ -132,6 +140,6 @@ test("progress reports what was stored as cached, and nothing else", {
     [false, false],
   ])) {
     const cached = await load(storage);
-    assert.ok(cached.length > 3 && cached.every((each) => each === expected), String(cached));
+    assert.ok(cached.length > 2 && cached.every((each) => each === expected), String(cached));
   }
 });

@@ -12,8 +12,9 @@ import { milliseconds } from "../support/timeouts.mjs";
  */
 function modelOfAs() {
   const state = { open: 0 };
-  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose">} */
+  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose" | "executor">} */
   const session = {
+    executor: disguised({ context: 2048 }),
     async *generate(_ids, maxTokens, { signal }) {
       state.open++;
       try {
@@ -30,6 +31,7 @@ function modelOfAs() {
   };
   const tokenizer = {
     encode: () => [0],
+    exceeds: () => false,
     chat: async () => "",
     eosTokenIds: [],
     pieces: () => ({ push: () => "a", end: () => "" }),

@@ -1,12 +1,14 @@
 // A device that only holds buffers: what arrives in them can be compared.
 
+import { disguised } from "./disguise.mjs";
+
 /**
  * @typedef {{label: string | undefined, size: number, data: Uint8Array, destroyed: boolean, destroy: () =>
- *   void}} MemoryBuffer
+ *   void, getMappedRange: () => ArrayBufferLike, unmap: () => void, mapAsync: () => Promise<void>}} MemoryBuffer
  */
 /** @typedef {import("../../src/gpu/upload.js").DeviceMemory & {buffers: MemoryBuffer[]}} MemoryDevice */
 
-/** @returns {MemoryDevice} */
+/** @returns {MemoryDevice} whose `buffers` are those that stay */
 export function memoryDevice() {
   /** @type {MemoryBuffer[]} */
   const buffers = [];
@@ -15,12 +17,22 @@ export function memoryDevice() {
   return {
     gpu: {
       queue: {
-        writeBuffer(buffer, offset, data) {
-          memoryOf(buffer).data.set(/** @type {Uint8Array} */ (data), offset);
-        },
         submit: () => undefined,
-        onSubmittedWorkDone: async () => undefined,
       },
+      createCommandEncoder: () =>
+        disguised({
+          /**
+           * @param {GPUBuffer} source
+           * @param {number} begin
+           * @param {GPUBuffer} target
+           * @param {number} offset
+           * @param {number} length
+           */
+          copyBufferToBuffer(source, begin, target, offset, length) {
+            memoryOf(target).data.set(memoryOf(source).data.subarray(begin, begin + length), offset);
+          },
+          finish: () => ({}),
+        }),
       createBuffer({ label, size }) {
         /** @type {MemoryBuffer} */
         const buffer = {
@@ -31,13 +43,18 @@ export function memoryDevice() {
           destroy() {
             buffer.destroyed = true;
           },
+          getMappedRange: () => buffer.data.buffer,
+          unmap: () => undefined,
+          mapAsync: async () => undefined,
         };
-        buffers.push(buffer);
+        if (label !== "staging") buffers.push(buffer);
         return /** @type {GPUBuffer} */ (/** @type {unknown} */ (buffer));
       },
     },
     buffers,
     check: () => {},
+    failure: (what) => new Error(what),
+    lossReport: async () => undefined,
     scoped: async (_description, action) => action(),
   };
 }

@@ -17,7 +17,8 @@ for (const { file, options } of tokenizers) {
   const rendered = [];
   for (const messages of chats) {
     try {
-      rendered.push({ text: await tokenizer.chat(messages), ids: await tokenizer.encodeChat(messages) });
+      const text = await tokenizer.chat(messages);
+      rendered.push({ text, ids: tokenizer.encodeRendered(text) });
     } catch (error) {
       if (!["template", "no-template"].includes(Object(error).code)) throw error;
       rendered.push({ text: null, ids: [] });

@@ -296,9 +296,21 @@ def test_wrong_shape_is_named(tmp_path: Path) -> None:
 
 
 def test_unsupported_type_is_named(tmp_path: Path) -> None:
-    arrays = {name: array.astype(np.float64) for name, array in weights().items()}
-    with pytest.raises(CheckpointError, match=r"has type F64; supported are BF16, F16, F32"):
-        open_checkpoint(directory_with(tmp_path, arrays, "F64"))
+    arrays = {name: array.astype(np.int32) for name, array in weights().items()}
+    with pytest.raises(CheckpointError, match=r"has type I32; supported are BF16, F16, F32, F64"):
+        open_checkpoint(directory_with(tmp_path, arrays, "I32"))
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin"])
+def test_double_precision_is_rounded(tmp_path: Path, form: str) -> None:
+    arrays = {name: array.astype(np.float64) * (1 + 2.0**-40) for name, array in weights().items()}
+    write_config(tmp_path)
+    if form == "bin":
+        write_bin(tmp_path / "pytorch_model.bin", arrays)
+    else:
+        write_safetensors(tmp_path / "model.safetensors", arrays, "F64")
+    with open_checkpoint(tmp_path) as checkpoint:
+        check_all(checkpoint, {name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 def test_tensor_that_llq_has_no_place_for_is_named(tmp_path: Path) -> None:

@@ -3,15 +3,15 @@
 
 const object = () => ({ destroy() {}, getCompilationInfo: async () => ({ messages: [] }) });
 
-/** Returns a device whose buffers keep what is written into them. */
-function idleDevice(buffers) {
-  return {
+/** Returns a device whose buffers keep what is written into them; `waits` names functions that never answer. */
+function idleDevice(buffers, waits = "") {
+  const device = {
     features: new Set(),
     limits: {},
     adapterInfo: {},
     lost: new Promise(() => {}),
     queue: {
-      writeBuffer: (buffer, offset, bytes) => buffer.data?.set(bytes, offset),
+      writeBuffer() {},
       submit() {},
       onSubmittedWorkDone: async () => {},
     },
@@ -20,16 +20,45 @@ function idleDevice(buffers) {
     popErrorScope: async () => null,
     createBuffer({ label, size }) {
       const isShard = label?.startsWith("shard ");
-      const buffer = { label, size, data: isShard ? new Uint8Array(size) : null, destroy() {} };
+      const data = isShard || label === "staging" ? new Uint8Array(size) : null;
+      const mapping = { getMappedRange: () => data.buffer, unmap() {}, mapAsync: async () => {} };
+      const buffer = { label, size, data, destroy() {}, ...mapping };
       if (isShard) buffers.push(buffer);
       return buffer;
     },
+    createCommandEncoder: () => ({
+      copyBufferToBuffer: (source, begin, target, offset, length) =>
+        target.data.set(source.data.subarray(begin, begin + length), offset),
+      finish: () => ({}),
+    }),
     createShaderModule: object,
     createBindGroupLayout: object,
     createPipelineLayout: object,
     createBindGroup: object,
     createComputePipelineAsync: async () => object(),
     destroy() {},
+  };
+  if (waits in device) device[waits] = () => new Promise(() => {});
+  return device;
+}
+
+/** Returns a platform with idle devices, whose function `waits` never answers, and which has no adapter at first. */
+function idleGpu(waits, absent = 0) {
+  let asked = 0;
+  return {
+    get asked() {
+      return asked;
+    },
+    requestAdapter: async () => {
+      asked++;
+      if (waits === "requestAdapter") return new Promise(() => {});
+      if (asked <= absent) return null;
+      return {
+        features: new Set(),
+        info: {},
+        requestDevice: () => (waits === "requestDevice" ? new Promise(() => {}) : idleDevice([], waits)),
+      };
+    },
   };
 }
 
@@ -82,4 +111,55 @@ window.loadPackage = async (bundle, url, options = {}) => {
   } finally {
     window.Worker = Platform;
   }
+};
+
+/**
+ * Aborts a load when a phase begins, while a function of the device never answers; returns what was seen.
+ *
+ * @param {string} bundle
+ * @param {string} url
+ * @param {string} phase
+ * @param {string} waits
+ */
+window.abortedLoad = async (bundle, url, phase, waits) => {
+  const { WebGPULlama4 } = await import(bundle);
+  const stop = new AbortController();
+  const reason = new Error("the caller changed its mind");
+  let late = 0;
+  const onProgress = (progress) => {
+    if (stop.signal.aborted) late++;
+    if (progress.phase === phase) setTimeout(() => stop.abort(reason), 50);
+  };
+  const options = {
+    device: idleGpu(waits),
+    variant: "portable",
+    signal: stop.signal,
+    onProgress,
+    cache: false,
+  };
+  const error = await WebGPULlama4.loadModel(url, options).catch((error) => error);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return { reason: error === reason, message: String(error.message), late };
+};
+
+/**
+ * Loads on a platform that has no adapter at first; returns how often it was asked, and which error came.
+ *
+ * @param {string} bundle
+ * @param {string} url
+ * @param {number} absent number of requests without an adapter
+ */
+window.loadWithLateAdapter = async (bundle, url, absent) => {
+  const { WebGPULlama4 } = await import(bundle);
+  const gpu = idleGpu("", absent);
+  Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
+  const phases = [];
+  const onProgress = ({ phase }) => phases.push(phase);
+  const options = { variant: "portable", cache: false, onProgress };
+  const error = await WebGPULlama4.loadModel(url, options).then(
+    (model) => model.dispose(),
+    (error) => error,
+  );
+  const pauses = phases.filter((phase) => phase === "device").length - 1;
+  return { asked: gpu.asked, code: error?.code ?? null, pauses };
 };

@@ -1,0 +1,235 @@
+/** Types of webgpu-llama4, written by hand: they need neither types of WebGPU nor those of other packages. */
+
+/** The type of a global of the platform, or any object where the types of the platform lack it. */
+type Platform<Name extends string> = typeof globalThis extends Record<
+  Name,
+  { prototype: infer Instance }
+>
+  ? Instance
+  : object;
+
+type PlatformDevice = Platform<"GPUDevice">;
+type PlatformGpu = Platform<"GPU">;
+
+export type Phase = "metadata" | "program" | "device" | "weights" | "pipelines" | "ready";
+
+export interface Progress {
+  phase: Phase;
+  /** The file that arrives. */
+  file: string;
+  /** Bytes of weights that have arrived and were checked. */
+  loaded: number;
+  /** Bytes of all weights; 0 until it is known. */
+  total: number;
+  /** Speed over the last seconds, of what came from the network; 0 where it is unknown. */
+  bytesPerSecond: number;
+  /** null where it is unknown. */
+  secondsLeft: number | null;
+  /** Whether what came last was in the cache. */
+  cached: boolean;
+}
+
+export interface FetchOptions {
+  /** Called with numbers of bytes as they come from the network. */
+  onNetwork?: (bytes: number) => void;
+  /** Requests at a time. */
+  parallel?: number;
+  /** How often a request is made that brings nothing. */
+  attempts?: number;
+  /** Time before the second attempt in ms; it doubles. */
+  delay?: number;
+  /** Time without a byte after which a connection counts as cut, in ms. */
+  stall?: number;
+  /** Longest time that a server can make a client wait, in ms. */
+  maxWait?: number;
+}
+
+/** Where the files of a package come from. */
+export interface Source {
+  metadata(signal?: AbortSignal, retries?: Partial<FetchOptions>): Promise<Uint8Array<ArrayBuffer>>;
+  piece(
+    entry: { file: string; byte_length: number; sha256: string },
+    piece: { offset: number; length: number },
+    signal?: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export interface LoadOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Whether to store what was loaded, true by default, or the storage to use. */
+  cache?: boolean | Platform<"CacheStorage"> | undefined;
+  /** A device to use, or the GPU object of a platform that has no navigator.gpu. */
+  device?: PlatformDevice | PlatformGpu | undefined;
+  /** Positions of the KV cache; at most those of the model; 2048 by default. */
+  contextLength?: number | undefined;
+  /** The only variant of the module that may be used, for measurements. */
+  variant?: string | undefined;
+  /** How files are fetched. */
+  fetching?: FetchOptions | undefined;
+  /** Files of the package, in place of the address. */
+  source?: Source | undefined;
+}
+
+export interface Message {
+  role: string;
+  content: string;
+}
+
+export interface InferOptions {
+  /** 128 by default. */
+  maxTokens?: number | undefined;
+  /** 0, the default, is greedy. */
+  temperature?: number | undefined;
+  /** 0, the default, keeps all. */
+  topK?: number | undefined;
+  /** 1, the default, keeps all. */
+  topP?: number | undefined;
+  /** 64 bits; drawn at random by default. */
+  seed?: number | bigint | undefined;
+  /** Texts that end the answer; they are not part of it. */
+  stop?: string | string[] | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ProfileOptions {
+  tokens?: number | undefined;
+  promptTokens?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** What a profile measures, as spec/schema/profile.schema.json describes it. */
+export interface ProfileReport {
+  [member: string]: any;
+  block_times_ms: (number | null)[];
+  memory_usage_mb: number;
+  workgroup_occupancy: number;
+}
+
+export interface TokenizerOptions {
+  bosTokenId?: number | null | undefined;
+  eosTokenIds?: readonly number[] | undefined;
+  chatTemplate?: string | null | undefined;
+  specialTokens?: Readonly<Record<string, string>> | null | undefined;
+}
+
+export interface Usage {
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+}
+
+export type FinishReason = "stop" | "length" | "aborted" | "error";
+
+/** An answer as it comes: pieces of text, never a part of a character. It can be read once. */
+export declare class TextStream implements AsyncIterable<string> {
+  private constructor();
+  readonly usage: Usage;
+  /** null until the stream has ended. */
+  readonly finishReason: FinishReason | null;
+  [Symbol.asyncIterator](): AsyncGenerator<string, void, void>;
+}
+
+export declare class Tokenizer {
+  private constructor();
+  static fromJson(text: string, options?: TokenizerOptions): Promise<Tokenizer>;
+  static fromVocab(vocab: string, merges: string, options?: TokenizerOptions): Promise<Tokenizer>;
+  readonly bosTokenId: number | null;
+  readonly eosTokenIds: readonly number[];
+  encode(text: string): number[];
+  decode(ids: readonly number[]): string;
+  /** Returns the prompt of messages, by the chat template. */
+  chat(messages: readonly Message[]): Promise<string>;
+  /** Returns whether a text certainly has more than a number of tokens. */
+  exceeds(text: string, limit: number): boolean;
+}
+
+export interface DeviceReport {
+  name: string;
+  vendor: string;
+  architecture: string;
+  /** The variant of the module that is executed. */
+  variant: string;
+  /** Whether the adapter computes on the CPU, as far as it is known. */
+  software: boolean;
+}
+
+/** The entry of a file in metadata.json. */
+export interface FileEntry {
+  file: string;
+  byte_length: number;
+  sha256: string;
+}
+
+/** The members of metadata.json that pages use; the specification has all. */
+export interface Metadata {
+  [member: string]: any;
+  stem: string;
+  digest: string;
+  shards: readonly FileEntry[];
+  tokenizer?: FileEntry & { chat_template?: string; eos_token_ids: number[]; bos_token_id: number | null };
+}
+
+/** A model. It answers one call at a time; others wait. */
+export declare class Model {
+  private constructor();
+  infer(prompt: string | readonly Message[], options?: InferOptions): Promise<string>;
+  stream(prompt: string | readonly Message[], options?: InferOptions): TextStream;
+  profile(options?: ProfileOptions): Promise<ProfileReport>;
+  /** Frees the device; calls that are under way or wait fail. */
+  dispose(): void;
+  /** The tokenizer of the package; another may take its place. */
+  tokenizer: Tokenizer | null;
+  readonly contextLength: number;
+  readonly metadata: Metadata;
+  readonly device: DeviceReport;
+  /** Returns bytes on the device by purpose. */
+  memory(): Record<string, number>;
+}
+
+export interface ErrorDetails {
+  rule?: string | null;
+  code?: string;
+  cause?: unknown;
+}
+
+/** The class of all errors of this package. An abort is the reason of its signal instead. */
+export declare class LLQError extends Error {
+  constructor(message: string, details?: ErrorDetails);
+  code: string;
+  rule: string | null;
+  ruleUrl: string | null;
+}
+export declare class UnsupportedError extends LLQError {}
+export declare class PackageError extends LLQError {}
+export declare class NetworkError extends LLQError {
+  constructor(message: string, details?: ErrorDetails & { status?: number | null });
+  status: number | null;
+}
+export declare class DeviceError extends LLQError {}
+export declare class DeviceLostError extends DeviceError {}
+export declare class ContextError extends LLQError {
+  constructor(message: string);
+}
+export declare class InputError extends LLQError {
+  constructor(message: string);
+}
+export declare class TokenizerError extends LLQError {}
+export declare class DisposedError extends LLQError {
+  constructor();
+}
+/** Returns the address of the page of a rule, or null without a rule or a site. */
+export declare function ruleAddress(rule: string | null, site?: string): string | null;
+
+export declare const WebGPULlama4: {
+  loadModel(url: string | URL, options?: LoadOptions): Promise<Model>;
+  createTokenizer(
+    vocabUrl: string | URL,
+    options?: TokenizerOptions & { signal?: AbortSignal | undefined },
+  ): Promise<Tokenizer>;
+  /** What earlier loads stored on this platform. */
+  cache: {
+    list(): Promise<{ url: string; bytes: number }[]>;
+    clear(url?: string | URL): Promise<void>;
+  };
+};
