@@ -139,7 +139,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
         "model": target,
         "shard_limit": shard_limit,
         "overwrite": overwrite,
-        **package_files(program),
+        **package_files(program, target),
     }
     extras = {"provenance": {"generator": "synth", "seed": seed}}
     with PackageWriter(directory, plans, extras=extras, progress=progress, **options) as writer:

@@ -29,7 +29,7 @@ def _traced(vector: Vector) -> bool:
 
 CHECKS = (
     Check("decode", ("decode",), lambda vector: bool(vector.tensors), decode),
-    Check("accept", ("reject",), _of_kind("valid"), accept),
+    Check("accept", ("reject",), _of_kind("valid"), accept, instead=refuse_extension),
     Check("refuse", ("reject",), _of_kind("invalid"), refuse),
     Check("withhold", ("decode", "reject"), withholdable, withhold),
     Check("activations", ("activations",), _of_kind("activations"), activations),

@@ -31,6 +31,8 @@ RULES = {
     "int8": ("LLQ-ACT-2", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-5", "LLQ-ACT-10"),
     "scale": ("LLQ-ACT-6", "LLQ-ACT-2", "LLQ-ACT-3", "LLQ-ACT-4"),
     "matmul": ("LLQ-NUM-3", "LLQ-ACT-14", "LLQ-ACT-7", "LLQ-ACT-8"),
+    "bias": ("LLQ-AFFINE-8", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
+    "weighted_norm": ("LLQ-AFFINE-9", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
     "split": ("LLQ-DEC-4",),
     "rope": ("LLQ-DEC-5", "LLQ-DEC-6", "LLQ-DEC-17"),
     "qk_norm": ("LLQ-DEC-7",),
@@ -56,7 +58,9 @@ class Weights:
         """Begin with none."""
         self._package = package
         self._matrices: dict[str, Matrix] = {}
-        self.model: dict[str, Any] = metadata(package)["model"]
+        index = metadata(package)
+        self.model: dict[str, Any] = index["model"]
+        self.names = frozenset(tensor["name"] for tensor in index["tensors"])
 
     def raw(self, name: str) -> Reals:
         """Return the values of a tensor."""
@@ -153,9 +157,13 @@ class Walk:
         model, name = self._model, f"{prefix}.attention"
         heads, kv_heads = model["num_heads"], model["num_kv_heads"]
         qkv = self._project(f"{name}.qkv", x, self._weights.matrix(f"{name}.qkv"))
+        if f"{name}.qkv_bias" in self._weights.names:
+            expected = total(qkv, Ball.exact(self._weights.raw(f"{name}.qkv_bias")))
+            qkv = self._take(f"{name}.biased", "bias", expected)
         split = qkv.reshape(len(self._positions), heads + 2 * kv_heads, model["head_dim"])
         parts = {"q": split[:, :heads], "k": split[:, heads : heads + kv_heads], "v": split[:, -kv_heads:]}
         q, k, v = (self._take(f"{name}.{part}", "split", ball, HEADS) for part, ball in parts.items())
+        q, k = (self._weighted(name, part, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._rotated(f"{name}.rope.{part}", config, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._unit(f"{name}.qk_norm.{part}", config, x) for part, x in (("q", q), ("k", k)))
         if config["temperature"]:
@@ -172,6 +180,14 @@ class Walk:
             name, config, q, attention.by_head(keys, heads), attention.by_head(values, heads)
         )
         return self._project(f"{name}.output", outputs, self._weights.matrix(f"{name}.output"))
+
+    def _weighted(self, name: str, part: str, x: Ball) -> Ball:
+        """Return query or key heads after their weighted norm, in a layer that has one (AFFINE-9)."""
+        if f"{name}.{part}_norm" not in self._weights.names:
+            return x
+        weight = self._weights.raw(f"{name}.{part}_norm")
+        expected = elementwise.norm(x, weight, self._model["rms_norm_eps"])
+        return self._take(f"{name}.weighted_norm.{part}", "weighted_norm", expected, HEADS)
 
     def _rotated(self, name: str, config: dict[str, Any], x: Ball) -> Ball:
         if config["rope"]:

@@ -2,6 +2,7 @@
 
 from vectors.cases import (
     activations,
+    affine,
     api,
     api_device_loss,
     api_sampling,
@@ -52,6 +53,7 @@ from vectors.cases import (
 
 __all__ = [
     "activations",
+    "affine",
     "api",
     "api_device_loss",
     "api_sampling",
