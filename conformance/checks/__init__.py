@@ -11,7 +11,7 @@ from .decode import decode
 from .generate import generate
 from .logits import logits
 from .matvec import matvec
-from .reject import accept, refuse, withhold, withholdable
+from .reject import accept, refuse, refuse_extension, withhold, withholdable
 from .sample import sample
 from .tokenize import tokenize
 from .trace import SINGLE_OPERATIONS, trace

@@ -272,6 +272,7 @@ PROMPTS = {
     "experts": [32, 31, 35, 13, 37, 16, 35, 8, 13, 20, 24],
     "experts of int8": [32, 22, 35, 13, 37, 16, 1, 27],
     "blocks": [32, 31, 35, 30],
+    "above": [27, 31, 11, 13, 18, 16, 12, 8],
 }
 """Prompts of models with a margin, found by `vectors.kit.search`."""
 
@@ -347,6 +348,30 @@ def signed(tensor: Tensor) -> Tensor:
         dtype="f32",
         bits=lambda index: bits32(values[index] * (-1.0 if (index % 3 == 0) == first else 1.5)),
     )
+
+
+def great(tensor: Tensor) -> Tensor:
+    """Return biases of q and k and weights of q_norm above the range of binary16, and small ones of k_norm."""
+    last = tensor.name.rpartition(".")[2]
+    if not isinstance(tensor, Raw) or last not in F32:
+        return tensor
+    values = tensor.values()  # weights are 0.5 to 1.5, biases -2 to 2
+    keys_and_queries = 48  # rows before those of v
+
+    def value(index: int) -> float:
+        if last == "qkv_bias":
+            own = 1e5 + 2e4 * values[index]
+            return own * (-1.0 if index % 3 == 0 else 1.0) if index < keys_and_queries else values[index]
+        return (7e4 + 5e4 * values[index]) if last == "q_norm" else 1e-4 * values[index]
+
+    return replace(tensor, dtype="f32", bits=lambda index: bits32(value(index)))
+
+
+@computed("logits", *ARITHMETIC, "LLQ-AFFINE-9")
+def affine_above_binary16_int8() -> Logits:
+    """Biases and weights of norms that are above 65504, or have more bits than binary16; INT8 with margin."""
+    subject = Subject(model(0, dense(24)), 23, Style({"output": 2.0**-6}), replace=great, affine=(BOTH,))
+    return Logits(subject, PROMPTS["above"], MARGIN)
 
 
 @computed("logits", *ARITHMETIC, "LLQ-AFFINE-9", "LLQ-DEC-14", "LLQ-DEC-7")
