@@ -16,7 +16,6 @@ from typing import Any
 from .runtime import NoAnswerError, TimedOut
 from .vectors import Vector
 
-
 INSTEAD = ("LLQ-EXT-1",)
 """The rule that packages with an extension test in runtimes without it."""
 

@@ -75,9 +75,7 @@ class CommandRuntime:
         """Name, version, language, KV cache and extensions of the runtime, from the handshake."""
         hello = self._hello
         extensions = tuple(hello.get("extensions", ()))
-        return Info(
-            hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""), extensions
-        )
+        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""), extensions)
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor, read from the file that the adapter wrote."""

@@ -90,12 +90,21 @@ _CANONICAL = (
 
 _MODEL = (
     _code("extension-unlisted", "EXT-2", "{name!a}", "a name that extensions_used lists"),
-    _code("affine-not-required", "AFFINE-1", "{name!a} in extensions_used alone", "it in extensions_required"),
+    _code(
+        "affine-not-required", "AFFINE-1", "{name!a} in extensions_used alone", "it in extensions_required"
+    ),
     _code("affine-without-model", "AFFINE-1", "no model", "a model, which {name!a} extends"),
     _code("affine-data-missing", "AFFINE-1", "no data of {name!a}", "its data in extensions of the root"),
-    _code("affine-data-of-a-tensor", "AFFINE-1", "data of {name!a} at a tensor", "its data at the root alone"),
+    _code(
+        "affine-data-of-a-tensor", "AFFINE-1", "data of {name!a} at a tensor", "its data at the root alone"
+    ),
     _code("affine-layers-count", "AFFINE-3", "{elements:# element}", "{layers}, one for each layer"),
-    _code("affine-without-effect", "AFFINE-4", "no member that is true", "a layer with a bias or a weighted norm"),
+    _code(
+        "affine-without-effect",
+        "AFFINE-4",
+        "no member that is true",
+        "a layer with a bias or a weighted norm",
+    ),
     _code("affine-two-norms", "AFFINE-5", "true with qk_norm", "false, or qk_norm false"),
     _code(
         "heads-not-a-multiple",

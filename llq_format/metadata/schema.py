@@ -97,9 +97,7 @@ def _sorted_findings(
     return sorted(findings, key=lambda finding: finding.order)
 
 
-def _findings(
-    error: ValidationError, file: str | None, rule: str, at: tuple[str, ...]
-) -> Iterator[Finding]:
+def _findings(error: ValidationError, file: str | None, rule: str, at: tuple[str, ...]) -> Iterator[Finding]:
     keyword = str(error.validator)
     instance: Any = error.instance
     expected: Any = error.validator_value

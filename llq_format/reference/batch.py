@@ -45,8 +45,8 @@ def run_layer(  # noqa: PLR0913  # the parts of a layer
 ) -> Floats:
     """Return the residual stream after a layer, [sequences, tokens, hidden], which is x before it.
 
-    raw: at least the norms, biases and, for experts, the router; inv_freq: [head_dim / 2] where there is RoPE.
-    Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output` and the
+    raw: at least the norms, biases and, for experts, the router; inv_freq: [head_dim / 2] where there is
+    RoPE. Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output` and the
     matrices of the FFN in the order of their data; of experts, for the shared one first and then for those
     alone that have a token.
     """
@@ -70,9 +70,7 @@ def _norm(x: Floats, weight: Floats, eps: float) -> Floats:
     return rms_norm(x, weight.astype(x.dtype), eps).astype(x.dtype, copy=False)
 
 
-def _attention(
-    model: Model, config: Attention, raw: Weights, inv_freq: Floats | None, qkv: Floats
-) -> Floats:
+def _attention(model: Model, config: Attention, raw: Weights, inv_freq: Floats | None, qkv: Floats) -> Floats:
     """Return the heads' outputs, [sequences · tokens, heads · head_dim], of qkv [sequences, tokens, rows]."""
     sequences, length, _ = qkv.shape
     positions = np.arange(length, dtype=np.float64)

@@ -40,7 +40,11 @@ def _affine(metadata: Metadata) -> Iterator[Finding]:
     if findings or metadata.model is None or data is None:
         yield from findings
         return
-    pointer, elements, layers = f"/extensions/{ATTENTION_AFFINE}/layers", data["layers"], metadata.model.layers
+    pointer, elements, layers = (
+        f"/extensions/{ATTENTION_AFFINE}/layers",
+        data["layers"],
+        metadata.model.layers,
+    )
     if len(elements) != len(layers):
         counts = {"elements": len(elements), "layers": len(layers)}
         yield Finding("affine-layers-count", Place(pointer=pointer), counts)

@@ -284,9 +284,7 @@ TOKENS = [32, 31, 11, 13, 16, 18, 35, 37, 19, 20, 24]
 def affine_bias_binary16() -> Logits:
     """Qwen2: every layer has a bias in binary32, six heads over two key-value heads; binary16 throughout."""
     shape = {"hidden_size": 48, "num_heads": 6}
-    subject = Subject(
-        model(2, dense(48), dense(), **shape), 11, Style(dtypes=F32), affine=(BIAS, BIAS)
-    )
+    subject = Subject(model(2, dense(48), dense(), **shape), 11, Style(dtypes=F32), affine=(BIAS, BIAS))
     return Logits(subject, TOKENS, pieces=PIECES)
 
 
@@ -351,7 +349,7 @@ def signed(tensor: Tensor) -> Tensor:
 
 
 def great(tensor: Tensor) -> Tensor:
-    """Return biases of q and k and weights of q_norm above the range of binary16, and small ones of k_norm."""
+    """Return biases of q and k and weights of q_norm above binary16, and small weights of k_norm."""
     last = tensor.name.rpartition(".")[2]
     if not isinstance(tensor, Raw) or last not in F32:
         return tensor

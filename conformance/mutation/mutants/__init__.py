@@ -37,7 +37,19 @@ from .runtime import MutantRuntime
 
 MODULES = (
     *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, affine),
-    *(masks, context, width, counts, tails, narrow, feed_forward, sequences, generation, sampling, tokenization),
+    *(
+        masks,
+        context,
+        width,
+        counts,
+        tails,
+        narrow,
+        feed_forward,
+        sequences,
+        generation,
+        sampling,
+        tokenization,
+    ),
 )
 CHECK_ORDER = (
     "decode",

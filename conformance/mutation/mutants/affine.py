@@ -103,7 +103,7 @@ def bias_after_rope(seam: Seam) -> None:
         seam,
         "biased",
         lambda layer: layer.affine.qkv_bias is not None,
-        lambda layer, q, k: _plus_bias(layer, q, k),
+        _plus_bias,
         lambda layer, qkv: qkv + _bias_of_values(layer),
     )
 

@@ -67,7 +67,8 @@ def program_variants(*, affine: bool = False) -> tuple[ProgramVariant, ...]:
     """Return the variants in the form of the program; affine: as for `kernel_sections`."""
     further = AFFINE_KERNELS if affine else ()
     return tuple(
-        ProgramVariant(v.name, v.features, v.language, v.directives, (*v.sections, *further)) for v in VARIANTS
+        ProgramVariant(v.name, v.features, v.language, v.directives, (*v.sections, *further))
+        for v in VARIANTS
     )
 
 

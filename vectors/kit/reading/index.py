@@ -168,8 +168,9 @@ def tensors_rules(metadata: Json) -> Iterator[str]:
         yield "TENSOR-2"
     table: list[Role] = []
     if "model" in metadata:
-        data = metadata.get("extensions", {}) if affine.NAME in metadata.get("extensions_required", []) else {}
-        for role in roles(metadata["model"], data.get(affine.NAME, {}).get("layers", [])):
+        required = affine.NAME in metadata.get("extensions_required", [])
+        choices = metadata["extensions"][affine.NAME]["layers"] if required else []
+        for role in roles(metadata["model"], choices):
             table.append(role)
             if len(table) > len(set(names)):
                 break
