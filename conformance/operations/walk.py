@@ -34,7 +34,9 @@ RULES = {
     "bias": ("LLQ-AFFINE-8", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
     "weighted_norm": ("LLQ-AFFINE-9", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
     "split": ("LLQ-DEC-4",),
+    "biased_split": ("LLQ-AFFINE-8", "LLQ-DEC-4"),
     "rope": ("LLQ-DEC-5", "LLQ-DEC-6", "LLQ-DEC-17"),
+    "normed_rope": ("LLQ-AFFINE-9", "LLQ-DEC-5", "LLQ-DEC-6"),
     "qk_norm": ("LLQ-DEC-7",),
     "temperature": ("LLQ-DEC-8",),
     "cache": ("LLQ-NUM-2", "LLQ-DEC-17"),
@@ -48,7 +50,10 @@ RULES = {
     "mixture": ("LLQ-DEC-15", "LLQ-DEC-14"),
     "lm_head": ("LLQ-DEC-16", "LLQ-ACT-9"),
 }
-"""The rules of each kind of operation, the main rule first."""
+"""The rules of each kind of operation, the main rule first.
+
+`biased_split` and `normed_rope` include the step of `LLQ_attention_affine` that the trace does not contain.
+"""
 
 
 class Weights:
@@ -162,7 +167,8 @@ class Walk:
             qkv = self._take(f"{name}.biased", "bias", expected)
         split = qkv.reshape(len(self._positions), heads + 2 * kv_heads, model["head_dim"])
         parts = {"q": split[:, :heads], "k": split[:, heads : heads + kv_heads], "v": split[:, -kv_heads:]}
-        q, k, v = (self._take(f"{name}.{part}", "split", ball, HEADS) for part, ball in parts.items())
+        split_kind = "biased_split" if self._lacks(f"{name}.qkv_bias", f"{name}.biased") else "split"
+        q, k, v = (self._take(f"{name}.{part}", split_kind, ball, HEADS) for part, ball in parts.items())
         q, k = (self._weighted(name, part, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._rotated(f"{name}.rope.{part}", config, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._unit(f"{name}.qk_norm.{part}", config, x) for part, x in (("q", q), ("k", k)))
@@ -193,7 +199,13 @@ class Walk:
         if config["rope"]:
             angles = self._positions[:, None] * self._weights.raw("rope.inv_freq")
             x = elementwise.rotated(x, angles, self._model["rope_pairing"])
-        return self._take(name, "rope", x, HEADS)
+        prefix, part = name.split(".rope.")
+        lacks_norm = self._lacks(f"{prefix}.{part}_norm", f"{prefix}.weighted_norm.{part}")
+        return self._take(name, "normed_rope" if lacks_norm else "rope", x, HEADS)
+
+    def _lacks(self, tensor: str, result: str) -> bool:
+        """Return whether a layer has a tensor of the extension, and the trace no result of its step."""
+        return tensor in self._weights.names and result not in self._trace
 
     def _unit(self, name: str, config: dict[str, Any], x: Ball) -> Ball:
         if config["qk_norm"]:

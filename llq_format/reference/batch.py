@@ -46,9 +46,9 @@ def run_layer(  # noqa: PLR0913  # the parts of a layer
     """Return the residual stream after a layer, [sequences, tokens, hidden], which is x before it.
 
     raw: at least the norms, biases and, for experts, the router; inv_freq: [head_dim / 2] where there is
-    RoPE. Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output` and the
-    matrices of the FFN in the order of their data; of experts, for the shared one first and then for those
-    alone that have a token.
+    RoPE. Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output`
+    and the matrices of the FFN in the order of their data; of experts, for the shared one first and then for
+    those alone that have a token.
     """
     eps = model.rms_norm_eps
     normed = _norm(x, raw["attention_norm"], eps)

@@ -48,7 +48,7 @@ def _bias(seam: Seam, change: Callable[[Array, Array, Array], tuple[Array, Array
 
 @mutant("no bias of q, k and v", "AFFINE-8")
 def bias_missing(seam: Seam) -> None:
-    _tensors(seam, lambda _layer, tensors: replace(tensors, qkv_bias=None))
+    _bias(seam, lambda q, k, v: (0 * q, 0 * k, 0 * v))
 
 
 @mutant("no bias of q", "AFFINE-8")
@@ -145,8 +145,11 @@ def _after_rope(
 
     def mutate_step(step: Callable[..., Any]) -> Callable[..., Any]:
         def mutated_step(self: Affine, *arguments: Any) -> Any:
-            values = arguments[0] if method == "biased" else arguments[:2]
-            return early(current[0], values) if moved() else step(self, *arguments)
+            if not moved():
+                return step(self, *arguments)
+            if method == "biased":
+                return arguments[1]("biased", early(current[0], arguments[0]))
+            return early(current[0], arguments[:2])
 
         return mutated_step
 

@@ -15,7 +15,7 @@ from gguf import GGUFReader, GGUFValueType
 from gguf.gguf_reader import ReaderField
 from gguf.quants import dequantize
 
-from llq_format.exporting.checkpoint import gguf_tokenizer, llama
+from llq_format.exporting.checkpoint import gguf_tokenizer, llama, qwen
 from llq_format.exporting.checkpoint.checkpoint import (
     Architecture,
     Checkpoint,
@@ -27,7 +27,11 @@ from llq_format.exporting.checkpoint.checkpoint import (
 )
 from llq_format.exporting.checkpoint.keys import Keys
 
-FAMILIES: dict[str, Callable[[Keys, TensorSource], Architecture]] = {"llama": llama.from_gguf}
+FAMILIES: dict[str, Callable[[Keys, TensorSource], Architecture]] = {
+    "llama": llama.from_gguf,
+    "qwen2": qwen.from_gguf,
+    "qwen3": qwen.from_gguf,
+}
 """By `general.architecture`."""
 
 _ELEMENTS_AT_A_TIME = 2**20

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4
+from llq_format.exporting.checkpoint import huggingface_tokenizer, llama, llama4, qwen
 from llq_format.exporting.checkpoint.checkpoint import Architecture, Checkpoint, TensorSource
 from llq_format.exporting.checkpoint.keys import Keys, read_json
 from llq_format.exporting.checkpoint.weight_files import open_weights
@@ -28,6 +28,8 @@ FAMILIES = {
     "llama": Family("LlamaForCausalLM", llama.from_huggingface),
     "llama4": Family("Llama4ForConditionalGeneration", llama4.from_huggingface, llama4.text_config),
     "llama4_text": Family("Llama4ForCausalLM", llama4.from_huggingface),
+    "qwen2": Family("Qwen2ForCausalLM", qwen.from_huggingface),
+    "qwen3": Family("Qwen3ForCausalLM", qwen.from_huggingface),
 }
 """By `model_type`."""
 
