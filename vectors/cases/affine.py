@@ -54,13 +54,11 @@ def affine_choices_of_five_layers() -> Package:
 
 
 @valid("LLQ-AFFINE-7", "LLQ-CANON-5", extensions=NEEDED)
-def affine_bias_in_two_shards() -> Package:
-    """The bias is too large for the rest of a shard and for a shard: its rows are in three parts."""
-    shape = {"num_heads": 8, "num_kv_heads": 4, "head_dim": 20}
-    tensors = model_tensors(tiny(**shape), {"qkv_bias": "f32", "qkv": "int4_symmetric"}, (BIAS,))
-    fields = extension.members((BIAS,))
-    # The 320 rows of the bias are 1280 bytes; a part of 256 rows, 1024 bytes, fills an empty shard.
-    return with_tokenizer(assemble(tensors, shard_limit=11_008, model=tiny(**shape), **fields))
+def affine_bias_in_another_shard() -> Package:
+    """A shard ends after attention.qkv: its bias MUST begin the next shard."""
+    # The preamble, embedding and attention_norm, 256 bytes each, and qkv, 2816 bytes, fill the first shard.
+    shape = tiny(layers=[layer()])
+    return with_tokenizer(model_package(shape, shard_limit=3584, affine=(BIAS,)))
 
 
 # Stage model.

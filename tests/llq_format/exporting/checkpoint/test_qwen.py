@@ -151,7 +151,11 @@ REFUSED = [
     ("qwen2", {"use_sliding_window": True}, "use_sliding_window is true"),
     ("qwen2", {"layer_types": ["full_attention", "sliding_attention", "full_attention"]}, "layer_types has"),
     ("qwen3", {"attention_bias": True}, "attention_bias is true"),
-    ("qwen2", {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "head_dim": 12}, "q_norm.weight"),
+    (
+        "qwen2",
+        {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "head_dim": 12},
+        "q_norm.weight",
+    ),
     ("qwen3", {"head_dim": ...}, "requires .768, 72"),  # the default of a head's width is 128
 ]
 
