@@ -48,7 +48,7 @@ def scale_columns(
     scales = _best_scales([matrix], output_inputs, scheme, output.shape[1:]).reshape(output.shape[1:])
     output *= scales
     for rows in values_of(model, tensors):
-        rows /= scales[:, 0, :, None]  # one for all heads that read a value
+        rows[...] /= scales[:, 0, :, None]  # one for all heads that read a value
     _scale_norm(tensors, "attention_norm", ["attention.qkv"], inputs["attention.qkv"], scheme)
     readers = inputs_of(ffn)
     _scale_norm(tensors, "ffn_norm", readers, inputs[readers[-1]], scheme)

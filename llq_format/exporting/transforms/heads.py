@@ -50,9 +50,9 @@ class BalancedPairs:
         usable = (a > 0) & (b > 0)
         scales = np.divide(a, b, out=np.ones_like(a), where=usable) ** 0.25
         for rows in keys:
-            rows *= scales[..., None]
+            rows[...] *= scales[..., None]
         for rows in queries:
-            rows /= scales[:, None, :, None]
+            rows[...] /= scales[:, None, :, None]
 
     def ends(self, model: Model, tensors: Tensors) -> None:
         """Leave the ends as they are."""

@@ -1,4 +1,4 @@
-"""Traces of bias and weighted norm: legal results are inside their bounds, a wrong one is located and named."""
+"""Traces of bias and weighted norm: legal results are inside their bounds, a wrong one is named."""
 
 import pytest
 

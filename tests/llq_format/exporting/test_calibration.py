@@ -14,7 +14,7 @@ from llq_format.exporting.transforms import TransformedModel, orthogonal
 from llq_format.format.quantize import PackedTensor
 from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.reference.batch import multiplied_by, run_layer
-from tests.llq_format.exporting.test_transforms import DENSE, LLAMA4, MODELS, TOKENS, UNGATED, random_tensors
+from tests.llq_format.exporting.test_transforms import DENSE, MODELS, TOKENS, random_tensors
 
 
 def word_tokenizer(bos: int | None) -> TokenizerFiles:

@@ -1,4 +1,4 @@
-"""Programs of packages with `LLQ_attention_affine`: their dispatches, their module, and that other packages have neither."""
+"""Programs of packages with `LLQ_attention_affine`: their dispatches and their module."""
 
 from dataclasses import replace
 from pathlib import Path
