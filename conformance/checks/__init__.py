@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from ..core.check import Check
 from ..core.vectors import Vector
-from ..diagnosis.localisation import traceable
 from .activations import activations
 from .api import api
 from .decode import decode
@@ -22,11 +21,6 @@ def _of_kind(kind: str) -> Callable[[Vector], bool]:
     return lambda vector: vector.kind == kind
 
 
-def _traced(vector: Vector) -> bool:
-    """Whether traces are requested for a vector."""
-    return vector.kind == "logits" and traceable(vector)
-
-
 CHECKS = (
     Check("decode", ("decode",), lambda vector: bool(vector.tensors), decode),
     Check("accept", ("reject",), _of_kind("valid"), accept, instead=refuse_extension),
@@ -35,7 +29,7 @@ CHECKS = (
     Check("activations", ("activations",), _of_kind("activations"), activations),
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
-    Check("trace", ("trace",), _traced, trace, (SINGLE_OPERATIONS,)),
+    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,)),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),

@@ -22,7 +22,7 @@ from . import recognition
 from .recognition import MANY, NEARER, Named
 
 LONG = 64
-"""Check `trace` omits sequences of more tokens; the diagnosis traces these for their first split alone."""
+"""Sequences above this number of tokens are traced for their first split alone."""
 
 PRECEDING_TOKENS = 8
 """Number of tokens of another sequence, which is computed first if the vector tests DEC-17."""
@@ -87,11 +87,6 @@ def _worst(operation: Operation, bound: NDArray[np.float64]) -> Iterator[str]:
                 f"  element    {place}: {operation.found[index]!s}, expected "
                 f"{operation.expected.value[index]!s} ± {bound[index]:.4g}"
             )
-
-
-def traceable(vector: Vector) -> bool:
-    """Whether the sequence of a vector is short enough for traces, which hold scores of all pairs of positions."""
-    return len(vector.members["tokens"]) <= LONG
 
 
 def located(
@@ -225,7 +220,7 @@ def located_cause(
     runtime: Runtime, vector: Vector, package: Path, tokens: Sequence[int], split: Sequence[int]
 ) -> Located | None:
     """Return the wrong operation that causes a failure of another check, if the runtime returns traces."""
-    if "trace" not in runtime.capabilities or not traceable(vector) or recognition.silenced():
+    if "trace" not in runtime.capabilities or recognition.silenced():
         return None
     try:
         return located(runtime, vector, package, tokens, [split])

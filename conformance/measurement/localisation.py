@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core.file_replacement import replace_file
 from ..core.vectors import Vector, load
-from ..diagnosis.localisation import located, traceable
+from ..diagnosis.localisation import LONG, located
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, MutantRuntime
 from ..mutation.mutants.open_packages import with_tensors
@@ -124,8 +124,8 @@ def blames(name: str, *, foreign: bool = False) -> list[Blame]:
 def _vectors(name: str) -> list[Vector]:
     """Return the vectors of logits, those first whose logits the mutant fails; long sequences last."""
     kills = saved_matrix().kills.get(name, frozenset())
-    vectors = [vector for vector in load() if vector.kind == "logits" and traceable(vector)]
-    short = [vector for vector in vectors if len(vector.members["tokens"]) <= 64]
+    vectors = [vector for vector in load() if vector.kind == "logits"]
+    short = [vector for vector in vectors if len(vector.members["tokens"]) <= LONG]
     killing = [vector for vector in vectors if f"logits-{vector.id}" in kills]
     order = sorted(killing, key=lambda vector: len(vector.members["tokens"]))
     return order + [vector for vector in short if vector not in order]
@@ -183,8 +183,8 @@ class Rates:
 
 
 def shown_mutants() -> list[str]:
-    """Return the measured mutants whose logits are wrong on a vector that is traced."""
-    asked = {f"logits-{vector.id}" for vector in load() if traceable(vector)}
+    """Return the measured mutants whose logits are wrong on a vector."""
+    asked = {f"logits-{vector.id}" for vector in load() if vector.kind == "logits"}
     kills = saved_matrix().kills
     return [name for name in measured_mutants() if kills[name] & asked]
 

@@ -21,7 +21,6 @@ from ..core.file_replacement import replace_file
 from ..core.runtime import Reals
 from ..core.vectors import Vector, load
 from ..diagnosis import recognition
-from ..diagnosis.localisation import traceable
 from ..diagnosis.recognition import CLOSE_LOGITS, MOST_TOKENS, Named, recognize
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, MutantRuntime
@@ -120,8 +119,8 @@ def measure(vector: Vector) -> dict[str, list[str]]:
 
 def vectors() -> list[Vector]:
     """Return the vectors whose logits are compared with all mutants."""
-    most = MOST_TOKENS
-    return [v for v in load() if v.kind == "logits" and traceable(v) and len(v.members["tokens"]) <= most]
+    vectors = [vector for vector in load() if vector.kind == "logits" and "recipe" not in vector.members]
+    return [vector for vector in vectors if len(vector.members["tokens"]) <= MOST_TOKENS]
 
 
 def save(measured: Unknown, path: Path = MEASURED) -> None:

@@ -70,10 +70,7 @@ def test_a_trace_blames_the_operation_that_is_wrong(name: str) -> None:
 
 
 def test_measured_traces_blame_and_name_the_right_operation() -> None:
-    """Of all mutants, in their own and in foreign arithmetic, as measured last.
-
-    Vectors with a recipe are not traced: no trace shows a mutant that only these kill.
-    """
+    """Of all mutants, in their own and in foreign arithmetic, as measured last."""
     measured = localisation.saved()
     assert set(measured) <= set(localisation.measured_mutants()), "measure again"
     shown = set(measured) & set(localisation.shown_mutants())
