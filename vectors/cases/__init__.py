@@ -3,6 +3,7 @@
 from vectors.cases import (
     activations,
     affine,
+    affine_logits,
     api,
     api_device_loss,
     api_sampling,
@@ -54,6 +55,7 @@ from vectors.cases import (
 __all__ = [
     "activations",
     "affine",
+    "affine_logits",
     "api",
     "api_device_loss",
     "api_sampling",

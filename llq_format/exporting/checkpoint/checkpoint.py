@@ -61,8 +61,8 @@ class Piece:
 class Architecture:
     """The architecture that a family of models derives from a checkpoint's configuration.
 
-    `model` is the object of that name in metadata.json, whose layers may also have the choices of
-    `LLQ_attention_affine` in `attention`. `pieces` has, by the LLQ name of a tensor and in
+    `model` is the object of that name in metadata.json, whose `attention` may contain the choices of
+    `LLQ_attention_affine` as well. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
     `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
     does not need.

@@ -62,6 +62,7 @@ def transformers_model(kind: str, *, tied: bool) -> PreTrainedModel:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             shape = tuple(parameter.shape)
+            values: NDArray[np.floating]
             if name.endswith("proj.weight") or name == "lm_head.weight":
                 values = on_the_grid(shape, rng)
             elif name.endswith("bias"):

@@ -40,7 +40,7 @@ def of_layer(run: tuple[Dispatch, ...], number: int) -> list[str]:
 def test_bias_and_norm_follow_the_product_in_prefill_and_decode(tmp_path: Path) -> None:
     program = written(qwen((True, False), (False, True), (True, True), (False, False)), tmp_path / "p")
     prefill, decode = program.passes["prefill"], program.passes["decode"]
-    steps = (["add_bias"], ["head_norm"], ["add_bias", "head_norm"], [])
+    steps: tuple[list[str], ...] = (["add_bias"], ["head_norm"], ["add_bias", "head_norm"], [])
     for number, own in enumerate(steps):
         rest = ["rope", "attention", "combine", "matmul"]
         assert of_layer(prefill, number) == ["matmul", *own, *rest]
