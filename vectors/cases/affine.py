@@ -30,26 +30,26 @@ def package(affine: Affine, dtypes: dict[str, str] | None = None, **changes: Jso
 WIDTHS = {"binary16": "f16", "binary32": "f32"}
 
 
-@valid("LLQ-AFFINE-6", "LLQ-AFFINE-7", cases=WIDTHS, extensions=NEEDED)
+@valid("LLQ-AFFINE-1", "LLQ-TENSOR-3", cases=WIDTHS, extensions=NEEDED)
 def affine_bias_stored_in(dtype: str) -> Package:
     """A layer has a bias of q, k and v in {}: the tensor follows attention.qkv."""
     return package((BIAS,), {"qkv_bias": dtype})
 
 
-@valid("LLQ-AFFINE-6", "LLQ-AFFINE-7", cases=WIDTHS, extensions=NEEDED)
+@valid("LLQ-AFFINE-1", "LLQ-TENSOR-3", cases=WIDTHS, extensions=NEEDED)
 def affine_norm_stored_in(dtype: str) -> Package:
     """A layer has a weighted norm of query and key heads, its weights in {}."""
     return package((NORM,), {"q_norm": dtype, "k_norm": dtype})
 
 
-@valid("LLQ-AFFINE-6", "LLQ-AFFINE-7", "LLQ-AFFINE-5", extensions=NEEDED)
+@valid("LLQ-AFFINE-1", "LLQ-AFFINE-3", "LLQ-AFFINE-5", extensions=NEEDED)
 def affine_choices_of_five_layers() -> Package:
     """Five layers make every choice of both members, one of them with experts and qk_norm."""
     layers = [layer(), layer(), layer(), layer(), layer({"qk_norm": True}, {"moe": EXPERTS})]
     return package((PLAIN, BIAS, NORM, BOTH, BIAS), layers=layers)
 
 
-@valid("LLQ-AFFINE-7", "LLQ-CANON-5", extensions=NEEDED)
+@valid("LLQ-CANON-4", "LLQ-CANON-3", extensions=NEEDED)
 def affine_bias_in_another_shard() -> Package:
     """A shard ends after attention.qkv: its bias MUST begin the next shard."""
     # The preamble, embedding and attention_norm, 256 bytes each, and qkv, 2816 bytes, fill the first shard.

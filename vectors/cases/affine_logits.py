@@ -30,7 +30,7 @@ PIECES = (11,), (1,) * 11, (5, 6), (3, 2, 4, 2)
 TOKENS = [32, 31, 11, 13, 16, 18, 35, 37, 19, 20, 24]
 
 
-@computed("logits", *ARITHMETIC, "LLQ-AFFINE-6", "LLQ-AFFINE-7", "LLQ-DEC-17")
+@computed("logits", *ARITHMETIC, "LLQ-DEC-17")
 def affine_bias_binary16() -> Logits:
     """Qwen2: every layer has a bias in binary32, six heads over two key-value heads; binary16 throughout."""
     shape = {"hidden_size": 48, "num_heads": 6}
@@ -60,7 +60,7 @@ def affine_bias_of_the_middle_layer_binary16() -> Logits:
     return Logits(subject, TOKENS)
 
 
-@computed("logits", *OF_NORM, "LLQ-AFFINE-6", "LLQ-AFFINE-7", "LLQ-DEC-17")
+@computed("logits", *OF_NORM, "LLQ-DEC-17")
 def affine_norm_binary16() -> Logits:
     """Qwen3: every layer has a weighted norm of heads wider than the residual stream; binary16 throughout."""
     shape = {"hidden_size": 24, "head_dim": 16}
