@@ -3,6 +3,7 @@
 from vectors.cases import (
     activations,
     affine,
+    affine_api,
     affine_logits,
     api,
     api_device_loss,
@@ -55,6 +56,7 @@ from vectors.cases import (
 __all__ = [
     "activations",
     "affine",
+    "affine_api",
     "affine_logits",
     "api",
     "api_device_loss",

@@ -288,7 +288,10 @@ def test_divisors_that_make_no_frequencies_are_refused(tmp_path: Path, divisor: 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architecture": "qwen2"}, r"m\.gguf: general\.architecture is 'qwen2'; supported are 'llama'"),
+        (
+            {"architecture": "gemma3"},
+            r"m\.gguf: general\.architecture is 'gemma3'; supported are 'llama', 'qwen2', 'qwen3'",
+        ),
         ({"split__count": 3}, r"split\.count is above 1: merge the files first"),
         ({"llama__expert_count": 8}, r"llama\.expert_count is not 0"),
         ({"llama__logit_scale": 0.5}, r"llama\.logit_scale is unknown"),
