@@ -13,7 +13,7 @@ from .matvec import matvec
 from .reject import accept, refuse, refuse_extension, withhold, withholdable
 from .sample import sample
 from .tokenize import tokenize
-from .trace import SINGLE_OPERATIONS, trace
+from .trace import OF_AFFINE, SINGLE_OPERATIONS, trace
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:
@@ -29,7 +29,7 @@ CHECKS = (
     Check("activations", ("activations",), _of_kind("activations"), activations),
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
-    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,)),
+    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,), OF_AFFINE),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),

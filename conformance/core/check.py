@@ -89,8 +89,9 @@ class Check:
     """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
 
     `ask` takes a runtime, or a session of an exporter. `about` are the rules that the check tests, if they
-    differ from the rules of the vector. `instead` is asked of a runtime without an extension that the vector
-    needs, and is about `INSTEAD`; a check without it is then not claimed.
+    differ from the rules of the vector. `about_extensions` are further rules that it tests on a vector that
+    needs an extension. `instead` is asked of a runtime without an extension that the vector needs, and is
+    about `INSTEAD`; a check without it is then not claimed.
     """
 
     name: str
@@ -98,14 +99,19 @@ class Check:
     concerns: Callable[[Vector], bool]
     ask: Callable[[Any, Vector, Path], Failure | None]
     about: tuple[str, ...] = ()
+    about_extensions: tuple[str, ...] = ()
     instead: Callable[[Any, Vector, Path], Failure | None] | None = None
+
+    def tested(self, vector: Vector) -> tuple[str, ...]:
+        """Return the rules that the check of a vector tests."""
+        return (self.about or vector.rules) + (self.about_extensions if vector.extensions else ())
 
     def __call__(self, runtime: Any, vector: Vector, workspace: Path) -> Result:
         """Ask about the vector; a package that needs a set-up is prepared under `workspace`."""
         start = time.perf_counter()
         missing = missing_extensions(runtime, vector)
         ask = self.instead if missing else self.ask
-        about = INSTEAD if missing and ask else self.about or vector.rules
+        about = INSTEAD if missing and ask else self.tested(vector)
 
         def result(outcome: Outcome, **fields: Any) -> Result:
             seconds = round(time.perf_counter() - start, 6)
