@@ -63,8 +63,8 @@ def about(subject: object) -> Iterator[None]:
             checkpoint = checkpoint_at(str(subject))
             if checkpoint is not None:
                 raise ValueError(
-                    f"{subject} is {checkpoint}, not a package: `llq export {subject} DIR` makes a package of a "
-                    "checkpoint"
+                    f"{subject} is {checkpoint}, not a package: "
+                    f"`llq export {subject} DIR` makes a package of a checkpoint"
                 ) from None
         raise
 

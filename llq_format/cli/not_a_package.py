@@ -13,7 +13,7 @@ _SUFFIXES = {
 
 
 def checkpoint_at(path: str) -> str | None:
-    """Return what is at a path, in words, if it may be a checkpoint: a file, or a directory with config.json."""
+    """Return in words what is at a path that may be a checkpoint: a file, or a directory with config.json."""
     place = Path(path)
     with suppress(OSError):
         if place.is_dir():

@@ -10,6 +10,6 @@ def require_posix() -> None:
     """Raise ValueError on Windows, which cannot replace a directory atomically (LLQ-WRITE-2)."""
     if SYSTEM == "nt":
         raise ValueError(
-            "Windows cannot write packages: use Linux, macOS or the Windows Subsystem for Linux; reading packages "
-            "works"
+            "Windows cannot write packages: use Linux, macOS or the Windows Subsystem for Linux; "
+            "reading packages works"
         )

@@ -57,7 +57,7 @@ def on_terminal(*arguments: str | Path, columns: int = 80) -> tuple[int, str, st
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    streams: dict[str, Any] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     written = bytearray()
     with start(*arguments, **streams, env=environment | {"TERM": "xterm-256color"}) as process:
         os.close(theirs)

@@ -35,7 +35,7 @@ def diff(
     *,
     index_only: Annotated[
         bool,
-        typer.Option("--index-only", help="Compare the hashes in metadata.json, and read no other file."),
+        typer.Option("--index-only", help="Compare metadata.json only, and read no other file."),
     ] = False,
     json: Json = False,
     show_all: All = False,

@@ -39,8 +39,8 @@ def validate(
             "--max-findings",
             metavar="N",
             min=1,
-            help="Maximum number of findings to print for each package (default: 100 as text, where identical "
-            "findings count once; all as JSON).",
+            help="Maximum number of findings to print for each package (default: 100, where identical "
+            "findings count once; --json prints all).",
             show_default=False,
         ),
     ] = None,

@@ -110,7 +110,11 @@ def test_a_checkpoint_in_place_of_a_package_points_at_export(tmp_path: Path, com
     (tmp_path / "other").write_bytes(b"text")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "config.json").write_text("{}")
-    more = {"decode": ["w", "-o", tmp_path / "w.npy"], "diff": [WORKED_EXAMPLE / "package"], "run": ["hello"]}
+    more: dict[str, list[str | Path]] = {
+        "decode": ["w", "-o", tmp_path / "w.npy"],
+        "diff": [WORKED_EXAMPLE / "package"],
+        "run": ["hello"],
+    }
     for name, kind in {
         "model.gguf": "a GGUF file",
         "model.safetensors": "a safetensors file",

@@ -15,12 +15,15 @@ from tests.support.command_line import llq, tiny
 from tests.support.repository import ROOT
 
 _WITHOUT_POSIX = """
-import mmap, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading, numpy, jsonschema, rich.console
+import mmap, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, threading
+import jsonschema, numpy, rich.console
 
-OS = "O_NOFOLLOW O_NONBLOCK O_CLOEXEC O_DIRECTORY O_SYNC pread preadv pwrite pwritev fork forkpty fchmod fchown "
+OS = "O_NOFOLLOW O_NONBLOCK O_CLOEXEC O_DIRECTORY O_SYNC pread preadv pwrite pwritev fork forkpty fchmod "
+OS += "fchown "
 OS += "chown getuid geteuid getgid getegid getpgid setpgid setsid killpg mkfifo mknod nice sysconf statvfs "
 OS += "sched_getaffinity sched_setaffinity sync posix_fadvise posix_fallocate umask"
-SIGNAL = "SIGHUP SIGKILL SIGALRM SIGUSR1 SIGUSR2 SIGPIPE SIGBUS SIGSTOP setitimer getitimer alarm pthread_sigmask"
+SIGNAL = "SIGHUP SIGKILL SIGALRM SIGUSR1 SIGUSR2 SIGPIPE SIGBUS SIGSTOP setitimer getitimer alarm "
+SIGNAL += "pthread_sigmask"
 MMAP = "PROT_READ PROT_WRITE MAP_PRIVATE MAP_SHARED MADV_SEQUENTIAL MADV_DONTNEED"
 for module, names in ((os, OS), (signal, SIGNAL), (mmap, MMAP)):
     for name in names.split():
