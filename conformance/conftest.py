@@ -1,5 +1,6 @@
 """`pytest conformance --runtime=SPEC` or `--exporter=SPEC`: options, smoke test, a test for each check."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(os, "killpg"):
+        raise pytest.UsageError(
+            "the suite needs POSIX to end adapters: use Linux, macOS or the Windows Subsystem for Linux"
+        )
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
     fresh_options.prepare(config)

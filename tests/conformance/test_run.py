@@ -313,6 +313,16 @@ def test_escape_sequences_of_an_adapter_never_reach_the_terminal(suite: Suite, t
     assert r"name\x1b[31m\u202e" in run.output
 
 
+def test_without_posix_the_suite_refuses_in_one_sentence(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "windows.py").write_text("import os\ndel os.killpg\n")
+    run = suite(miniature("Right"), "-p", "windows", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert run.status == 4
+    assert run.output == (
+        "ERROR: the suite needs POSIX to end adapters: use Linux, macOS or the Windows Subsystem for "
+        "Linux\n\n"
+    )
+
+
 def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:
     run = suite(miniature("Right"), "-k", "refuse")
     assert run.status == 5

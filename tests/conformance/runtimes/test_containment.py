@@ -387,7 +387,7 @@ def test_an_adapter_that_forks_is_contained(start: Start, tmp_path: Path) -> Non
             runtime.validate(PACKAGE)
             time.sleep(0.05)
 
-    with pytest.raises(BrokenAdapter, match="to standard output without a request|it answered request 1"):
+    with pytest.raises(BrokenAdapter, match=r"standard output without a request|it answered request 1"):
         ask_again()
     wait_until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
     assert goes_on(runtime)
