@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from llq_format.files.work_directory import recover
 from llq_format.metadata.findings import Finding, LLQError, Place, fail
 from llq_format.metadata.metadata import FILE_NAME
 
@@ -16,10 +17,15 @@ CHUNK_BYTES = 1 << 18  # bytes to read at a time: fits into a second-level cache
 
 
 def package_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the directory that a path names: the directory itself, or its metadata.json or .wgsl module."""
+    """Return the directory that a path names: the directory itself, or its metadata.json or .wgsl module.
+
+    An interrupted replacement of the directory is finished.
+    """
     candidate = Path(path)
     if not candidate.is_dir() and (candidate.name == FILE_NAME or candidate.suffix == ".wgsl"):
-        return candidate.parent
+        candidate = candidate.parent
+    if not candidate.exists():
+        recover(Path(os.path.abspath(candidate)))  # noqa: PTH100  # keeps symbolic links
     return candidate
 
 
