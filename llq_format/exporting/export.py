@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,8 +132,7 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
                 _report(warnings, strict=strict, on_warning=on_warning)
                 source_files.check()
                 metadata = writer.finish()
-                with suppress(FileExistsError):  # files of others stay
-                    SavedLayers.at(directory).remove()
+                SavedLayers.at(directory).discard()
                 return metadata
             _report(source.warnings, strict=strict, on_warning=on_warning)
             _check_weights(source, source_model, embedding)
@@ -143,8 +141,8 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
             options = {"format": VERSION_TEXT, "embedding": embedding, "head": chosen_head}
             tokens_sha256 = hashlib.sha256(tokenized.tokens.tobytes()).hexdigest()
             saved_layers = SavedLayers.at(directory)
-            saved_layers.open({**provenance, **options, "tokens_sha256": tokens_sha256})
             try:
+                saved_layers.open({**provenance, **options, "tokens_sha256": tokens_sha256})
                 writer.add("embedding", transformed.embedding())
                 if on_start is not None:
                     on_start(len(model.layers), stem_name)
@@ -157,12 +155,12 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
             except (
                 Exception
             ):  # a failed export leaves nothing (LLQ-WRITE-7); an interrupted export may resume
-                saved_layers.remove()
+                saved_layers.discard()
                 raise
             except BaseException:
                 saved_layers.remove_if_empty()
                 raise
-            saved_layers.remove()
+            saved_layers.discard()
             return metadata
 
 

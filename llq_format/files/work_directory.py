@@ -33,10 +33,13 @@ def work_path(target: Path) -> Path:
 
 
 def sync_directory(path: Path) -> None:
-    """Flush the entries of a directory to disk."""
+    """Flush the entries of a directory to disk. Raises OSError that names it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
     finally:
         os.close(descriptor)
 

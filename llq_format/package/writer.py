@@ -155,7 +155,6 @@ class PackageWriter:
         sync_directory(new)
         _check_target(self.directory, overwrite=self._overwrite)  # it may have been created in the meantime
         self._work.put_in_place(overwrite=self._overwrite)
-        self._work.close()
         return metadata
 
     def _check_whole(self) -> None:

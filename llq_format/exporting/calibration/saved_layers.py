@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -112,6 +113,11 @@ class SavedLayers:
                 f"{self.directory} contains files that are not saved layers: remove it manually"
             )
         shutil.rmtree(self.directory)
+
+    def discard(self) -> None:
+        """Remove the directory if that is possible; otherwise the next export tries again."""
+        with suppress(OSError):
+            self.remove()
 
     def remove_if_empty(self) -> None:
         """Remove the directory if no layer is finished, as an interrupted export without layers does."""
