@@ -143,7 +143,7 @@ class SavedLayers:
     def _read(self, path: Path) -> _Arrays:
         """Return the arrays of a file whose digest is right. Raises DamagedError."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = dict(file)
             digest = arrays.pop(_DIGEST).tobytes()
         except Exception as error:  # a damaged archive raises errors of many classes
