@@ -32,8 +32,9 @@ class StoredBytes:
         while position < size:
             count = os.preadv(self._descriptor, [view[position:]], offset + position)
             if count == 0:
+                end = os.fstat(self._descriptor).st_size
                 raise CheckpointError(
-                    f"{self._path}: ends early, at byte {offset + position}: download it again, and do not "
+                    f"{self._path}: ends early, at byte {end}: download it again, and do not "
                     "change it during the export"
                 )
             position += count

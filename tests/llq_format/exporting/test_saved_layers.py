@@ -1,6 +1,7 @@
 """Saved layers of an interrupted export are used only if they are what this export would have saved."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def _flip(array: Any) -> Any:
     return array
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "layer edited": ("layer-00000.npz", lambda path: _edited(path, _flip)),
     "layer of another shape": ("layer-00000.npz", lambda path: _edited(path, lambda a: a[:-1])),
     "streams edited": ("streams-00001.npz", lambda path: _edited(path, _flip)),
@@ -77,7 +78,12 @@ def rounded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record the numbers of the layers that are rounded."""
     numbers: list[int] = []
     layer = Calibrated.layer
-    monkeypatch.setattr(Calibrated, "layer", lambda self, n: numbers.append(n) or layer(self, n))
+
+    def recording(self: Calibrated, number: int) -> Any:
+        numbers.append(number)
+        return layer(self, number)
+
+    monkeypatch.setattr(Calibrated, "layer", recording)
     return numbers
 
 
@@ -93,7 +99,7 @@ def test_damaged_layers_are_rounded_again_with_a_note(
     name, spoil = DAMAGES[damage]
     spoil(tmp_path / ".p.layers" / name)
     numbers = rounded(monkeypatch)
-    options = ["--method", "gptq", "--calibration", inputs[1], "--no-program"]
+    options: list[str | Path] = ["--method", "gptq", "--calibration", inputs[1], "--no-program"]
     result = llq("export", inputs[0], tmp_path / "p", *options)
     assert result.exit_code == 0, result.stderr
     assert numbers == [0, 1]

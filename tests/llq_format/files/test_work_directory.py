@@ -71,7 +71,8 @@ def test_any_command_finishes_a_replacement_and_reports_it(
     if command == "open":
         llq_format.open(target).close()
     else:
-        llq(command, target, *(["w", "-o", tmp_path / "w.npy"] if command == "decode" else []))
+        more: list[str | Path] = ["w", "-o", tmp_path / "w.npy"] if command == "decode" else []
+        llq(command, target, *more)
     assert f"{target}: finished the replacement" in caplog.text
     with llq_format.open(target) as package:
         np.testing.assert_array_equal(package.get_tensor("w"), NEW)

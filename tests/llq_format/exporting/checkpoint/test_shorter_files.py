@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from llq_format.exporting.checkpoint import CheckpointError, open_checkpoint
-from llq_format.exporting.checkpoint.checkpoint import Piece, Rows, Stack
+from llq_format.exporting.checkpoint.checkpoint import Checkpoint, Piece, Rows, Stack
 from llq_format.exporting.checkpoint.stored_bytes import StoredBytes
 from tests.llq_format.cli.test_export import write_checkpoint
 from tests.support.gguf_files import plain, weights, write
@@ -33,9 +34,14 @@ def test_a_shorter_file_is_an_error(
     with open_checkpoint(checkpoint) as source:
         source.load("embedding")
         os.truncate(file, length)
-        with pytest.raises(CheckpointError, match=f"ends early, at byte {length}"):
-            for name in ("embedding", "layers.0.attention.qkv", "layers.0.ffn.down", "lm_head"):
-                source.load(name)
+        with pytest.raises(CheckpointError, match=f"ends early, at byte {length}:"):
+            load_all(source)
+
+
+def load_all(source: Checkpoint) -> None:
+    """Load tensors from all over a file."""
+    for name in ("embedding", "layers.0.attention.qkv", "layers.0.ffn.down", "lm_head"):
+        source.load(name)
 
 
 ROWS = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
@@ -54,7 +60,7 @@ ROWS = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     ids=["whole", "rows", "matrix of a stack", "transposed matrix", "vector"],
 )
 def test_a_piece_is_read_in_runs_of_rows(
-    stored: np.ndarray, piece: Piece, expected: np.ndarray, chunk: int, tmp_path: Path
+    stored: npt.NDArray[np.int16], piece: Piece, expected: npt.NDArray[np.int16], chunk: int, tmp_path: Path
 ) -> None:
     (tmp_path / "f").write_bytes(bytes(7) + stored.tobytes())
     file = StoredBytes(tmp_path / "f")
