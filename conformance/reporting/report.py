@@ -16,7 +16,7 @@ from ..core.vectors import Vector
 from ..diagnosis.rule_status import rule_statuses
 from ..runtimes import messages
 from . import provenance
-from .summary import ORDER
+from .verdict import ORDER, Omission, verdict
 
 VERSION = 1
 JSON, PAGE = "report.json", "index.html"
@@ -39,6 +39,8 @@ class Run:
     options: Mapping[str, Any]
     results: Sequence[Result]
     seconds: float
+    fresh: str = ""
+    omission: Omission | None = None
 
 
 def report(run: Run) -> Report:
@@ -53,11 +55,13 @@ def report(run: Run) -> Report:
             "spec": run.target.spec,
             **_exporting(run.target),
             **asdict(run.runtime.info),
+            "extensions": list(run.runtime.info.extensions),
             "capabilities": [name for name in ORDER if name in run.runtime.capabilities],
             "adapter": provenance.adapter(run.target.spec, run.runtime),
         },
         "host": provenance.host(),
         "options": dict(run.options),
+        "verdict": _verdict(run),
         "totals": {outcome.value: sum(r.outcome is outcome for r in run.results) for outcome in Outcome},
         "rules": [
             {
@@ -77,6 +81,13 @@ def report(run: Run) -> Report:
     }
     messages.conform(value, "report")
     return value
+
+
+def _verdict(run: Run) -> dict[str, Any]:
+    """Return the verdict, and the number of omitted checks."""
+    found = verdict(run.results, run.runtime.capabilities, run.target.option, run.fresh, run.omission)
+    omitted = run.omission.omitted if run.omission else 0
+    return {"status": found.status.value, "text": found.text, "omitted": omitted}
 
 
 def _exporting(target: Target) -> dict[str, str]:

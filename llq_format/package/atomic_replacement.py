@@ -73,7 +73,7 @@ def _remove_leftovers(path: Path) -> None:
     with suppress(OSError):
         names = [name for name in os.listdir(path.parent) if name.startswith(prefix)]  # noqa: PTH208  # names
         for name in names:
-            descriptor = os.open(path.with_name(name), os.O_RDWR | os.O_NOFOLLOW)
+            descriptor = os.open(path.with_name(name), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
                 if _locked(descriptor):
                     path.with_name(name).unlink(missing_ok=True)

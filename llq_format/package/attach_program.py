@@ -11,6 +11,7 @@ from llq_format.files.work_directory import WorkDirectory, sync_directory
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.metadata.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata
 from llq_format.package.atomic_replacement import write_file
+from llq_format.package.posix_only import require_posix
 from llq_format.validation.model import module_name
 from llq_format.validation.package_files import package_directory, read_metadata
 from llq_format.validation.text import check_text
@@ -19,15 +20,21 @@ from llq_format.validation.validate import check_directory, check_index
 PROGRAM_NAME = "program.json"
 
 
-def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metadata], bytes]) -> Metadata:
+def attach(
+    path: str | os.PathLike[str],
+    module: bytes | Callable[[Metadata], bytes],
+    program: Callable[[Metadata], bytes],
+) -> Metadata:
     """Replace or add the module and the program of the package at `path`.
 
     A new directory with links to all other files replaces the old directory when it is complete
     (LLQ-WRITE-2). The old module and program may be missing or damaged.
+    module: the WGSL module, or what returns it for the metadata.
     program: returns program.json for the metadata.
     Raises LLQError with the first error of the package, FileExistsError where the directory holds directories
     or is a symbolic link.
     """
+    require_posix()
     directory = Path(os.path.abspath(package_directory(path)))  # noqa: PTH100  # keeps symbolic links
     read_metadata(directory, MAX_BYTES)  # a path that is not a package gets no work directory
     if directory.is_symlink() or any(entry.is_dir() for entry in directory.iterdir()):
@@ -38,7 +45,8 @@ def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metad
         assert metadata is not None  # noqa: S101  # without findings there is metadata
         bare = replace(metadata, module=None, program=None)
         _raise_first([*check_index(bare), *check_directory(bare, directory)])
-        files = {module_name(metadata.stem): module, PROGRAM_NAME: program(bare)}
+        module_text = module if isinstance(module, bytes) else module(bare)
+        files = {module_name(metadata.stem): module_text, PROGRAM_NAME: program(bare)}
         entries = [
             FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()
         ]

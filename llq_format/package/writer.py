@@ -34,6 +34,7 @@ from llq_format.metadata.metadata import (
 from llq_format.metadata.model import Model, tensor_roles
 from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.package.atomic_replacement import naming, write_file
+from llq_format.package.posix_only import require_posix
 from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
 from llq_format.validation.model import module_name, shard_name
 from llq_format.validation.package_files import metadata_size
@@ -69,6 +70,7 @@ class PackageWriter:
         Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
         extras that JSON cannot hold.
         """
+        require_posix()
         self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`
         self._overwrite = overwrite
         _check_target(self.directory, overwrite=overwrite)
@@ -88,7 +90,18 @@ class PackageWriter:
         self._failed = False
         self._parts: list[tuple[Part, ...]] = []
         self._shards: list[FileEntry] = []
-        self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
+        extensions = {} if model is None else model.extensions()
+        self._metadata = Metadata(
+            stem,
+            shard_limit,
+            (),
+            (),
+            model=model,
+            extras=extras,
+            extensions_used=tuple(extensions) or None,
+            extensions_required=tuple(extensions) or None,
+            extensions=extensions or None,
+        )
         if callable(program):
             self._files["program"] = program(self._planned())
         self._check_plan()

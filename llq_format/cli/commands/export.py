@@ -95,6 +95,9 @@ def export(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Quantize a checkpoint to INT4 and write an LLQ package.
 
+    Reads Llama, Llama 4 (text), Qwen2, Qwen2.5, dense Qwen3 and models that compute the same. Packages of
+    Qwen require the extension LLQ_attention_affine.
+
     The same checkpoint and options produce the same bytes. If the command fails, it writes no package.
 
     The methods: rtn rounds to nearest and is the fastest. awq scales columns by the magnitude of their
