@@ -2,7 +2,7 @@
 
 from llq_format.exporting.calibration.recipe import RECIPES, Recipe
 from llq_format.exporting.calibration.rounded_layers import Calibrated, RoundedLayer, first_streams
-from llq_format.exporting.calibration.saved_layers import SavedLayers, source_sha256
+from llq_format.exporting.calibration.saved_layers import SavedLayers
 from llq_format.exporting.calibration.tokens import Calibration, calibration
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "SavedLayers",
     "calibration",
     "first_streams",
-    "source_sha256",
 ]
