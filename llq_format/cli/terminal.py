@@ -103,9 +103,15 @@ class ProgressBar:
     """A progress bar of bytes or layers on stderr, if stderr is a terminal; any thread may advance it."""
 
     def __init__(self, unit: Literal["bytes", "layers"] = "bytes") -> None:
-        console = stderr()
         self._bar: Any = None
-        if console.is_terminal:
+        self._unit = unit
+        self._task: Any = None
+
+    def start(self, total: int, description: str, unit: Literal["bytes", "layers"] | None = None) -> None:
+        """Start the bar with a total number of bytes or layers."""
+        console = stderr()
+        unit = unit or self._unit
+        if console.is_terminal and self._bar is None:
             from rich.progress import (  # noqa: PLC0415  # only for terminals
                 BarColumn,
                 DownloadColumn,
@@ -125,10 +131,7 @@ class ProgressBar:
                 30 if unit == "bytes" else 600
             )  # seconds over which the speed is averaged: a layer takes long
             self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=period)
-            self._task: Any = None
-
-    def start(self, total: int, description: str) -> None:
-        """Start the bar with a total number of bytes or layers."""
+            self._bar.start()
         if self._bar is not None:
             self._task = self._bar.add_task(printable(description), total=total)
 
@@ -138,8 +141,6 @@ class ProgressBar:
             self._bar.advance(self._task, count)
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
         return self
 
     def __exit__(
