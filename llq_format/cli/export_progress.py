@@ -71,7 +71,7 @@ def _ask(expected: "ExpectedTime") -> None:
     """Ask on a terminal whether to export all the same; after a no, or elsewhere, raise BadParameter."""
     from llq_format.exporting.calibration import LOSSES  # noqa: PLC0415  # only for exports
 
-    if sys.stdin.isatty() and stderr().is_terminal:
+    if on_terminal():
         for method, loss in LOSSES.items():
             print_line(stderr(), f"{method:<5} {_cost(expected, method, loss)}", lead="  ")
         if typer.confirm(f"Export with {expected.method}?", err=True):
@@ -82,6 +82,11 @@ def _ask(expected: "ExpectedTime") -> None:
         f"pass --yes to accept this, or choose a method. {costs}",
         param_hint="'--method'",
     )
+
+
+def on_terminal() -> bool:
+    """Return whether a question reaches a person who can answer it."""
+    return sys.stdin.isatty() and stderr().is_terminal
 
 
 def _cost(expected: "ExpectedTime", method: str, loss: int) -> str:
