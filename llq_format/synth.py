@@ -89,11 +89,13 @@ GEOMETRIES: Mapping[str, Model] = {
 """Models by name, with the numbers of their published configurations."""
 
 
-def geometry(value: str | Mapping[str, Any]) -> Model:
-    """Return the model of a name in GEOMETRIES, or of a `model` object.
+def geometry(value: str | Mapping[str, Any] | Model) -> Model:
+    """Return the model of a name in GEOMETRIES, of a `model` object, or the value itself.
 
     Raises KeyError for an unknown name, LLQError for an object that breaks the schema.
     """
+    if isinstance(value, Model):
+        return value
     if isinstance(value, str):
         return GEOMETRIES[value]
     findings = [
@@ -105,7 +107,7 @@ def geometry(value: str | Mapping[str, Any]) -> Model:
 
 
 def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
-    model: str | Mapping[str, Any],
+    model: str | Mapping[str, Any] | Model,
     directory: str | os.PathLike[str],
     *,
     scheme: Scheme = "affine",
@@ -119,7 +121,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
 ) -> Metadata:
     """Write a package of random weights, deterministic for a seed, and return its metadata.
 
-    model: a name in GEOMETRIES or a `model` object; layers: number of layers to keep.
+    model: a name in GEOMETRIES, a `model` object or a `Model`; layers: number of layers to keep.
     program: options of the program, which is written with its WGSL module; None omits both.
     on_total: called with the number of bytes of all shards and the stem before the first is written.
     progress: called with numbers of bytes as they are written.
@@ -139,7 +141,7 @@ def synth(  # noqa: PLR0913  # one argument an option of `llq synth`
         "model": target,
         "shard_limit": shard_limit,
         "overwrite": overwrite,
-        **package_files(program),
+        **package_files(program, target),
     }
     extras = {"provenance": {"generator": "synth", "seed": seed}}
     with PackageWriter(directory, plans, extras=extras, progress=progress, **options) as writer:

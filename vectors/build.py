@@ -35,6 +35,7 @@ def entry(vector: Vector, tree: dict[str, bytes]) -> dict[str, Any]:
         "path": f"valid/{sealed.base}/package" if sealed.base else f"{home}/package",
         "description": vector.description,
         "rules": list(vector.rules),
+        **({"extensions": list(vector.extensions)} if vector.extensions else {}),
     }
     if vector.kind == "invalid":
         damaged = {"damaged": list(sealed.damaged)} if sealed.damaged else {}

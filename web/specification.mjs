@@ -50,6 +50,9 @@ export const METADATA_SCHEMA = ${await schemaText("metadata")};
 
 /** spec/schema/program.schema.json. @type {import("./schema_types.js").Schema} */
 export const PROGRAM_SCHEMA = ${await schemaText("program")};
+
+/** spec/schema/attention_affine.schema.json. @type {import("./schema_types.js").Schema} */
+export const ATTENTION_AFFINE_SCHEMA = ${await schemaText("attention_affine")};
 `;
 
 const checking = process.argv.includes("--check");

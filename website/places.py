@@ -13,6 +13,7 @@ SPECIFICATION = "1.0"
 GUIDES = {
     "README.md": "index",
     "docs/architecture.md": "guides/architecture",
+    "docs/affine.md": "guides/affine",
     "docs/architectures.md": "guides/architectures",
     "docs/export.md": "guides/export",
     "docs/quality.md": "guides/quality",

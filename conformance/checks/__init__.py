@@ -10,10 +10,10 @@ from .decode import decode
 from .generate import generate
 from .logits import logits
 from .matvec import matvec
-from .reject import accept, refuse, withhold, withholdable
+from .reject import accept, refuse, refuse_extension, withhold, withholdable
 from .sample import sample
 from .tokenize import tokenize
-from .trace import SINGLE_OPERATIONS, trace
+from .trace import OF_AFFINE, SINGLE_OPERATIONS, trace
 
 
 def _of_kind(kind: str) -> Callable[[Vector], bool]:
@@ -23,13 +23,13 @@ def _of_kind(kind: str) -> Callable[[Vector], bool]:
 
 CHECKS = (
     Check("decode", ("decode",), lambda vector: bool(vector.tensors), decode),
-    Check("accept", ("reject",), _of_kind("valid"), accept),
+    Check("accept", ("reject",), _of_kind("valid"), accept, instead=refuse_extension),
     Check("refuse", ("reject",), _of_kind("invalid"), refuse),
     Check("withhold", ("decode", "reject"), withholdable, withhold),
     Check("activations", ("activations",), _of_kind("activations"), activations),
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
-    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,)),
+    Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,), OF_AFFINE),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..container.package import tensor_names
-from ..core.check import Failure
+from ..core.check import INSTEAD, Failure
 from ..core.rules import quote
 from ..core.runtime import Declined, Runtime
 from ..core.vectors import Vector
@@ -34,8 +34,16 @@ def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
 
 def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
     """Expect that an invalid package is refused and that the rule of the first error is reported first."""
+    return _refused(runtime, vector, package, "refuse", vector.rules[0])
+
+
+def refuse_extension(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
+    """Expect that a package is refused because it requires an extension that the runtime lacks (EXT-1)."""
+    return _refused(runtime, vector, package, "accept", INSTEAD[0])
+
+
+def _refused(runtime: Runtime, vector: Vector, package: Path, check: str, fault: str) -> Failure | None:
     verdict = runtime.validate(package)
-    fault = vector.rules[0]
     if verdict.rules[:1] == (fault,) and not verdict.accepted:
         return None
     lines = [f"  vector     {vector.description}", f"  breaks     {quote(fault)}"]
@@ -51,7 +59,7 @@ def refuse(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
             f"  all        {', '.join(verdict.rules)}",
             f"  rule       {quote('LLQ-READ-1')}",
         ]
-    return Failure(headline, "\n".join([f"refuse {vector.id}: {headline}", *lines]), (fault,))
+    return Failure(headline, "\n".join([f"{check} {vector.id}: {headline}", *lines]), (fault,))
 
 
 def withholdable(vector: Vector) -> bool:

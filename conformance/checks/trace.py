@@ -9,6 +9,8 @@ from ..diagnosis.localisation import located
 from .failure_text import failure
 
 SINGLE_OPERATIONS = "LLQ-NUM-16"
+OF_AFFINE = ("LLQ-AFFINE-11",)
+"""The rule of single operations of `LLQ_attention_affine`, the extension that vectors of logits need."""
 
 
 def trace(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:

@@ -16,6 +16,9 @@ from typing import Any
 from .runtime import NoAnswerError, TimedOut
 from .vectors import Vector
 
+INSTEAD = ("LLQ-EXT-1",)
+"""The rule that packages with an extension test in runtimes without it."""
+
 
 class Outcome(StrEnum):
     """How a check ended. Only `PASSED` is a pass; `KNOWN_FAILURE` is a bad outcome that was announced."""
@@ -76,12 +79,19 @@ class Result:
         return cls(**fields | {"outcome": Outcome(value["outcome"])})
 
 
+def missing_extensions(runtime: Any, vector: Vector) -> list[str]:
+    """Return the extensions that a vector needs and a runtime does not declare."""
+    return [name for name in vector.extensions if name not in runtime.info.extensions]
+
+
 @dataclass(frozen=True)
 class Check:
     """A question with a name, the capabilities that it presupposes, and the vectors that it concerns.
 
     `ask` takes a runtime, or a session of an exporter. `about` are the rules that the check tests, if they
-    differ from the rules of the vector.
+    differ from the rules of the vector. `about_extensions` are further rules that it tests on a vector that
+    needs an extension. `instead` is asked of a runtime without an extension that the vector needs, and is
+    about `INSTEAD`; a check without it is then not claimed.
     """
 
     name: str
@@ -89,11 +99,19 @@ class Check:
     concerns: Callable[[Vector], bool]
     ask: Callable[[Any, Vector, Path], Failure | None]
     about: tuple[str, ...] = ()
+    about_extensions: tuple[str, ...] = ()
+    instead: Callable[[Any, Vector, Path], Failure | None] | None = None
+
+    def tested(self, vector: Vector) -> tuple[str, ...]:
+        """Return the rules that the check of a vector tests."""
+        return (self.about or vector.rules) + (self.about_extensions if vector.extensions else ())
 
     def __call__(self, runtime: Any, vector: Vector, workspace: Path) -> Result:
         """Ask about the vector; a package that needs a set-up is prepared under `workspace`."""
         start = time.perf_counter()
-        about = self.about or vector.rules
+        missing = missing_extensions(runtime, vector)
+        ask = self.instead if missing else self.ask
+        about = INSTEAD if missing and ask else self.tested(vector)
 
         def result(outcome: Outcome, **fields: Any) -> Result:
             seconds = round(time.perf_counter() - start, 6)
@@ -102,8 +120,10 @@ class Check:
         unclaimed = [capability for capability in self.needs if capability not in runtime.capabilities]
         if unclaimed:
             return result(Outcome.NOT_CLAIMED, headline=f"not claimed: {', '.join(unclaimed)}")
+        if ask is None:
+            return result(Outcome.NOT_CLAIMED, headline=f"not claimed: extension {', '.join(missing)}")
         try:
-            failure = self.ask(runtime, vector, vector.prepared(workspace))
+            failure = ask(runtime, vector, vector.prepared(workspace))
         except NoAnswerError as error:
             outcome = Outcome.TIMED_OUT if isinstance(error, TimedOut) else Outcome.ERRORED
             explanation = f"{self.name} {vector.id}: {error}"

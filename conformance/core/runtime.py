@@ -46,12 +46,16 @@ NEED_KV_CACHE = frozenset({"logits", "trace"})
 
 @dataclass(frozen=True)
 class Info:
-    """Name, version and language of a runtime, and the KV cache that it declares for `logits` (NUM-2)."""
+    """Name, version and language of a runtime, the KV cache that it declares (NUM-2), and its extensions.
+
+    extensions: the names of the extensions of the format that the runtime implements.
+    """
 
     name: str
     version: str = ""
     language: str = ""
     kv_cache: str = ""
+    extensions: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return for example `llq-node 1.0.0 (JavaScript)`."""

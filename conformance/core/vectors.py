@@ -59,6 +59,11 @@ class Vector:
     recipe: RecipePackage | None = None
 
     @property
+    def extensions(self) -> tuple[str, ...]:
+        """The extensions of the format that a runtime needs for the expected answer."""
+        return tuple(self.members.get("extensions", ()))
+
+    @property
     def valid(self) -> bool:
         """Whether it is a conforming package."""
         return self.kind == "valid"

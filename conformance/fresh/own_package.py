@@ -33,6 +33,8 @@ def write_vectors(package: Path, oracle: Oracle, seed: int, home: Path) -> None:
         entries += _products(package, entry["name"], random, home)
     if "model" in value:
         entries += _logits(package, value["model"], oracle, random, home)
+    if value.get("extensions_required"):
+        entries = [{**entry, "extensions": value["extensions_required"]} for entry in entries]
     write_index(entries, home)
 
 

@@ -50,6 +50,8 @@ OPERATIONS = {
     "NUM-2": CACHE,
     "NUM-3": MATMUL,
     "TENSOR-3": ("*",),
+    "AFFINE-8": ("*.biased", "*.attention.[qkv]"),
+    "AFFINE-9": ("*.weighted_norm.?", "*.rope.?", "*.attention.v"),
     "DEC-1": ("embedding",),
     "DEC-2": (*NORM, *RESIDUAL),
     "DEC-3": NORM,
@@ -71,6 +73,10 @@ OPERATIONS = {
 """The operations that are right to blame for a mutant of a rule, as patterns of names."""
 
 SPECIAL_OPERATIONS = {
+    "bias-in-binary16": ("*.biased",),
+    "biased-in-binary16": ("*.biased", "*.attention.[qkv]"),
+    "head-norm-weights-in-binary16": ("*.weighted_norm.?",),
+    "weighted-norm-in-binary16": ("*.weighted_norm.?",),
     "stream-in-binary16": RESIDUAL,
     "scores-in-binary16": SCORES,
     "queries-in-binary16": SCORES,

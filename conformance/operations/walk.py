@@ -31,8 +31,12 @@ RULES = {
     "int8": ("LLQ-ACT-2", "LLQ-ACT-3", "LLQ-ACT-4", "LLQ-ACT-5", "LLQ-ACT-10"),
     "scale": ("LLQ-ACT-6", "LLQ-ACT-2", "LLQ-ACT-3", "LLQ-ACT-4"),
     "matmul": ("LLQ-NUM-3", "LLQ-ACT-14", "LLQ-ACT-7", "LLQ-ACT-8"),
+    "bias": ("LLQ-AFFINE-8", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
+    "weighted_norm": ("LLQ-AFFINE-9", "LLQ-AFFINE-10", "LLQ-AFFINE-11"),
     "split": ("LLQ-DEC-4",),
+    "biased_split": ("LLQ-AFFINE-8", "LLQ-DEC-4"),
     "rope": ("LLQ-DEC-5", "LLQ-DEC-6", "LLQ-DEC-17"),
+    "normed_rope": ("LLQ-AFFINE-9", "LLQ-DEC-5", "LLQ-DEC-6"),
     "qk_norm": ("LLQ-DEC-7",),
     "temperature": ("LLQ-DEC-8",),
     "cache": ("LLQ-NUM-2", "LLQ-DEC-17"),
@@ -46,7 +50,10 @@ RULES = {
     "mixture": ("LLQ-DEC-15", "LLQ-DEC-14"),
     "lm_head": ("LLQ-DEC-16", "LLQ-ACT-9"),
 }
-"""The rules of each kind of operation, the main rule first."""
+"""The rules of each kind of operation, the main rule first.
+
+`biased_split` and `normed_rope` include the step of `LLQ_attention_affine` that the trace does not contain.
+"""
 
 
 class Weights:
@@ -56,7 +63,9 @@ class Weights:
         """Begin with none."""
         self._package = package
         self._matrices: dict[str, Matrix] = {}
-        self.model: dict[str, Any] = metadata(package)["model"]
+        index = metadata(package)
+        self.model: dict[str, Any] = index["model"]
+        self.names = frozenset(tensor["name"] for tensor in index["tensors"])
 
     def raw(self, name: str) -> Reals:
         """Return the values of a tensor."""
@@ -153,9 +162,14 @@ class Walk:
         model, name = self._model, f"{prefix}.attention"
         heads, kv_heads = model["num_heads"], model["num_kv_heads"]
         qkv = self._project(f"{name}.qkv", x, self._weights.matrix(f"{name}.qkv"))
+        if f"{name}.qkv_bias" in self._weights.names:
+            expected = total(qkv, Ball.exact(self._weights.raw(f"{name}.qkv_bias")))
+            qkv = self._take(f"{name}.biased", "bias", expected)
         split = qkv.reshape(len(self._positions), heads + 2 * kv_heads, model["head_dim"])
         parts = {"q": split[:, :heads], "k": split[:, heads : heads + kv_heads], "v": split[:, -kv_heads:]}
-        q, k, v = (self._take(f"{name}.{part}", "split", ball, HEADS) for part, ball in parts.items())
+        split_kind = "biased_split" if self._lacks(f"{name}.qkv_bias", f"{name}.biased") else "split"
+        q, k, v = (self._take(f"{name}.{part}", split_kind, ball, HEADS) for part, ball in parts.items())
+        q, k = (self._weighted(name, part, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._rotated(f"{name}.rope.{part}", config, x) for part, x in (("q", q), ("k", k)))
         q, k = (self._unit(f"{name}.qk_norm.{part}", config, x) for part, x in (("q", q), ("k", k)))
         if config["temperature"]:
@@ -173,11 +187,25 @@ class Walk:
         )
         return self._project(f"{name}.output", outputs, self._weights.matrix(f"{name}.output"))
 
+    def _weighted(self, name: str, part: str, x: Ball) -> Ball:
+        """Return query or key heads after their weighted norm, in a layer that has one (AFFINE-9)."""
+        if f"{name}.{part}_norm" not in self._weights.names:
+            return x
+        weight = self._weights.raw(f"{name}.{part}_norm")
+        expected = elementwise.norm(x, weight, self._model["rms_norm_eps"])
+        return self._take(f"{name}.weighted_norm.{part}", "weighted_norm", expected, HEADS)
+
     def _rotated(self, name: str, config: dict[str, Any], x: Ball) -> Ball:
         if config["rope"]:
             angles = self._positions[:, None] * self._weights.raw("rope.inv_freq")
             x = elementwise.rotated(x, angles, self._model["rope_pairing"])
-        return self._take(name, "rope", x, HEADS)
+        prefix, part = name.split(".rope.")
+        lacks_norm = self._lacks(f"{prefix}.{part}_norm", f"{prefix}.weighted_norm.{part}")
+        return self._take(name, "normed_rope" if lacks_norm else "rope", x, HEADS)
+
+    def _lacks(self, tensor: str, result: str) -> bool:
+        """Return whether a layer has a tensor of the extension, and the trace no result of its step."""
+        return tensor in self._weights.names and result not in self._trace
 
     def _unit(self, name: str, config: dict[str, Any], x: Ball) -> Ball:
         if config["qk_norm"]:

@@ -53,6 +53,7 @@ def report(run: Run) -> Report:
             "spec": run.target.spec,
             **_exporting(run.target),
             **asdict(run.runtime.info),
+            "extensions": list(run.runtime.info.extensions),
             "capabilities": [name for name in ORDER if name in run.runtime.capabilities],
             "adapter": provenance.adapter(run.target.spec, run.runtime),
         },

@@ -65,6 +65,8 @@ class Summary:
                 yield from _folded(f"{title:12} ", names)
         if self.info.kv_cache:
             yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
+        if self.info.extensions:
+            yield from _folded(f"{'extensions':12} ", ", ".join(self.info.extensions))
 
     def _areas(self) -> Iterator[str]:
         """Count checks by the area of their first rule, in order of the registry; of exporters by check."""

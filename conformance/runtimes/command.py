@@ -72,9 +72,10 @@ class CommandRuntime:
 
     @property
     def info(self) -> Info:
-        """Name, version and language of the runtime, from the handshake."""
+        """Name, version, language, KV cache and extensions of the runtime, from the handshake."""
         hello = self._hello
-        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""))
+        extensions = tuple(hello.get("extensions", ()))
+        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""), extensions)
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor, read from the file that the adapter wrote."""

@@ -52,7 +52,8 @@ class InProcessRuntime:
         except Exception as error:
             raise BrokenAdapter(f"a runtime must have `capabilities` and `info`: {error}") from error
         try:
-            self.info = Info(info.name, info.version, info.language, info.kv_cache)
+            extensions = tuple(getattr(info, "extensions", ()))
+            self.info = Info(info.name, info.version, info.language, info.kv_cache, extensions)
         except AttributeError as error:
             raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):

@@ -27,6 +27,7 @@ from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from llq_format.webgpu.planning.sizes import KVCache
 from llq_format.webgpu.planning.taps import to_json
+from llq_format.webgpu.planning.variants import AFFINE_KERNELS
 
 from .messages import Message
 
@@ -44,7 +45,6 @@ class Programs:
         """Begin with none."""
         self._kv_cache: KVCache = kv_cache
         self._folder = TemporaryDirectory(prefix="llq-plans-")
-        self._module = write_module(kernel_sections()).encode()
 
     def with_plan(self, request: Message) -> Message:
         """Return a request with its member `plan`, if a program answers it. Raises what planning raises."""
@@ -60,7 +60,9 @@ class Programs:
         directory = Path(self._folder.name, hashlib.sha256(data).hexdigest()[:32])
         if not directory.exists():
             directory.mkdir()
-            (directory / "module.wgsl").write_bytes(self._module)
+            affine = AFFINE_KERNELS[0] in program.variants[0].sections
+            module = write_module(kernel_sections(affine=affine))
+            (directory / "module.wgsl").write_text(module, encoding="ascii", newline="\n")
             (directory / "program.json").write_bytes(data)
         if request["op"] == "trace":
             with llq_format.open(request["package"]) as package:
@@ -85,7 +87,7 @@ class Programs:
 
 def add_program(directory: Path) -> None:
     """Give a package the program and the module that `llq program` would."""
-    attach(directory, module_bytes(), program_maker())
+    attach(directory, lambda metadata: module_bytes(metadata.model), program_maker())
 
 
 def _shape(request: Message) -> tuple[int, ...]:

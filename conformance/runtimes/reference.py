@@ -24,6 +24,9 @@ from llq_format.reference.text import TextTokenizer
 from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from .trace_recorder import TraceRecorder
 
+EXTENSIONS = ("LLQ_attention_affine",)
+"""The extensions that `llq_format` implements, with both of its executors."""
+
 COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate", "sample"})
 
 
@@ -44,7 +47,7 @@ class Reference:
     ) -> None:
         """Choose a KV cache and who opens packages; claim `tokenize` too where the library is installed."""
         self._open = opened
-        self.info = Info("llq-format", _version(), "Python", kv_cache)
+        self.info = Info("llq-format", _version(), "Python", kv_cache, EXTENSIONS)
         self._kv_cache: KVPrecision = "float32" if kv_cache == "f32" else "float16"
         if find_spec("tokenizers"):
             self.capabilities |= {"tokenize"}

@@ -1,6 +1,7 @@
 """The WebGPU executor as a runtime: `--runtime=webgpu`, on the machine's preferred adapter or a named one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,12 @@ from llq_format.webgpu.planning.operations import (
     sampling_program,
     unpermuted,
 )
-from llq_format.webgpu.planning.planner import plan
+from llq_format.webgpu.planning.planner import plan, program_variants
 from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.sizes import KVCache
 
 from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
-from .reference import Reference
+from .reference import EXTENSIONS, Reference
 
 CHUNK = 32
 """Tokens of a prefill: small, so that vectors of a few dozen tokens are cut."""
@@ -47,10 +48,11 @@ class WebGPU:
         self._library = Reference()
         self.capabilities = self._library.capabilities
         self._kv_cache: KVCache = kv_cache
-        kernels = Executable(rounding_program("int8", 1, 1), kernel_sections())
+        program = replace(rounding_program("int8", 1, 1), variants=program_variants(affine=True))
+        kernels = Executable(program, kernel_sections(affine=True))
         self._device = open_device(kernels, adapter=adapter, variant=variant)
         name = f"llq-webgpu {self._device.variant.name} on {self._device.name}"
-        self.info = Info(name, _version(), "Python, WGSL", kv_cache)
+        self.info = Info(name, _version(), "Python, WGSL", kv_cache, EXTENSIONS)
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Decode one tensor on the device."""

@@ -29,6 +29,10 @@ def spans(numbers: list[int]) -> str:
 def _words(layer: Layer) -> str:
     attention, ffn = layer.attention, layer.ffn
     words = ["RoPE" if attention.rope else "NoPE"]
+    if attention.qkv_bias:
+        words.append("QKV bias")
+    if attention.weighted_qk_norm:
+        words.append("weighted QK norm before RoPE")
     if attention.qk_norm:
         words.append("QK norm")
     if attention.chunk_size is not None:

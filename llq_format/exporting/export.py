@@ -126,7 +126,7 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
             extras={"provenance": provenance},
             overwrite=overwrite,
             progress=progress,
-            **package_files(program),
+            **package_files(program, model),
         ) as writer:
             if on_total is not None:
                 on_total(writer.total_bytes, stem_name)

@@ -62,9 +62,9 @@ _VERSION = (
 )
 
 _SCHEMA = (
-    _code("unknown-member", "META-1 PROG-3", "a member {name!a}", "one of {known:,}"),
-    _code("missing-member", "META-2 PROG-3", "nothing", "a member {name!a}"),
-    _code("wrong-type", "META-3 PROG-3", "{value!a}", "type {types:or}"),
+    _code("unknown-member", "META-1 AFFINE-2 PROG-3", "a member {name!a}", "one of {known:,}"),
+    _code("missing-member", "META-2 AFFINE-2 PROG-3", "nothing", "a member {name!a}"),
+    _code("wrong-type", "META-3 AFFINE-2 PROG-3", "{value!a}", "type {types:or}"),
     _code(
         "fraction-for-integer", "META-4 PROG-3", "{value!a}, with a fraction or an exponent", "digits alone"
     ),
@@ -74,8 +74,8 @@ _SCHEMA = (
     _code("below-minimum", "META-5 PROG-3 PROG-4", "{value!a}", "at least {minimum}"),
     _code("above-maximum", "META-5 PROG-3 PROG-4", "{value!a}", "at most {maximum}"),
     _code("not-a-multiple", "META-5 PROG-4", "{value!a}", "a multiple of {divisor}"),
-    _code("too-few-items", "META-5 PROG-3", "{value!a}", "at least {minimum:# item}"),
-    _code("too-many-items", "META-5 PROG-3 PROG-4", "{value!a}", "at most {maximum:# item}"),
+    _code("too-few-items", "META-5 AFFINE-2 PROG-3", "{value!a}", "at least {minimum:# item}"),
+    _code("too-many-items", "META-5 AFFINE-2 PROG-3 PROG-4", "{value!a}", "at most {maximum:# item}"),
     _code("repeated-item", "META-5 PROG-3", "{value!a}", "no item twice"),
     _code("text-too-short", "PROG-3", "{value!a}", "at least {minimum:# character}"),
     _code("text-too-long", "TENSOR-1 PROG-3", "{value!a}", "at most {maximum:# character}"),
@@ -90,6 +90,22 @@ _CANONICAL = (
 
 _MODEL = (
     _code("extension-unlisted", "EXT-2", "{name!a}", "a name that extensions_used lists"),
+    _code(
+        "affine-not-required", "AFFINE-1", "{name!a} in extensions_used alone", "it in extensions_required"
+    ),
+    _code("affine-without-model", "AFFINE-1", "no model", "a model, which {name!a} extends"),
+    _code("affine-data-missing", "AFFINE-1", "no data of {name!a}", "its data in extensions of the root"),
+    _code(
+        "affine-data-of-a-tensor", "AFFINE-1", "data of {name!a} at a tensor", "its data at the root alone"
+    ),
+    _code("affine-layers-count", "AFFINE-3", "{elements:# element}", "{layers}, one for each layer"),
+    _code(
+        "affine-without-effect",
+        "AFFINE-4",
+        "no member that is true",
+        "a layer with a bias or a weighted norm",
+    ),
+    _code("affine-two-norms", "AFFINE-5", "true with qk_norm", "false, or qk_norm false"),
     _code(
         "heads-not-a-multiple",
         "MODEL-1",

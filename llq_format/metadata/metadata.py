@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from llq_format.format.layout import VERSION_TEXT, Dtype, rows_cols
 from llq_format.metadata.canonical_json import canonical
-from llq_format.metadata.model import Model
+from llq_format.metadata.model import ATTENTION_AFFINE, Model
+from llq_format.metadata.schema import check_attention_affine
 
 FILE_NAME = "metadata.json"
 MAX_BYTES = 1 << 24
@@ -96,7 +97,7 @@ class Metadata:
         members["shards"] = tuple(FileEntry(**entry) for entry in value["shards"])
         members["tensors"] = tuple(_tensor(entry) for entry in value["tensors"])
         if "model" in value:
-            members["model"] = Model.from_json(value["model"])
+            members["model"] = Model.from_json(_with_affine(value))
         if "tokenizer" in value:
             entry = value["tokenizer"]
             members["tokenizer"] = Tokenizer(**{**entry, "eos_token_ids": tuple(entry["eos_token_ids"])})
@@ -130,6 +131,19 @@ class Metadata:
 def digest(value: dict[str, Any]) -> str:
     """Return the digest of a root object; its member `digest` is ignored (rule LLQ-CANON-2)."""
     return hashlib.sha256(canonical({**value, "digest": _NO_DIGEST})).hexdigest()
+
+
+def _with_affine(value: dict[str, Any]) -> dict[str, Any]:
+    """Return `model` with the data of `LLQ_attention_affine` in its layers, as far as the data conform."""
+    model: dict[str, Any] = value["model"]
+    data = value.get("extensions", {}).get(ATTENTION_AFFINE)
+    if ATTENTION_AFFINE not in value.get("extensions_required", ()) or check_attention_affine(data):
+        return model
+    layers = [
+        {**layer, "attention": {**layer["attention"], **choices}}
+        for layer, choices in zip(model["layers"], data["layers"], strict=False)
+    ]
+    return {**model, "layers": layers + model["layers"][len(layers) :]}
 
 
 def _tensor(entry: dict[str, Any]) -> TensorEntry:

@@ -1,4 +1,4 @@
-"""The `model` object of the metadata, and its tensors (spec: Metadata, Model)."""
+"""The `model` object of the metadata, and its tensors (spec: Metadata, Model; Affine attention)."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,6 +9,12 @@ from llq_format.format.layout import Dtype
 MATRIX: tuple[Dtype, ...] = ("int4_affine", "int4_symmetric")
 RAW: tuple[Dtype, ...] = ("f16", "f32")
 INV_FREQ = "rope.inv_freq"
+ATTENTION_AFFINE = "LLQ_attention_affine"
+"""The extension whose choices `Attention` holds in its last two fields."""
+
+
+AFFINE_MEMBERS = ("qkv_bias", "weighted_qk_norm")
+"""The members of an element of `layers` in the data of `LLQ_attention_affine`."""
 
 
 class ContextError(ValueError):
@@ -25,12 +31,14 @@ class Temperature:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """The attention of one layer."""
+    """The attention of one layer; the last two fields are choices of `LLQ_attention_affine`."""
 
     rope: bool
     qk_norm: bool
     chunk_size: int | None
     temperature: Temperature | None
+    qkv_bias: bool = False
+    weighted_qk_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +85,30 @@ class Model:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Create a model from a `model` object that satisfies the schema."""
+        """Create a model from a `model` object that satisfies the schema.
+
+        `attention` of a layer may have the members of `LLQ_attention_affine` as well.
+        """
         members = {name: item for name, item in value.items() if name not in ("activations", "layers")}
         layers = tuple(_layer(layer) for layer in value["layers"])
         return cls(**members, fp16_layers=value["activations"]["fp16_layers"], layers=layers)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the `model` object."""
+        """Return the `model` object, without the choices of `LLQ_attention_affine`."""
         value = asdict(self)
         value["activations"] = {"fp16_layers": value.pop("fp16_layers")}
         value["layers"] = list(value["layers"])
+        for layer in value["layers"]:
+            for member in AFFINE_MEMBERS:
+                del layer["attention"][member]
         return value
+
+    def extensions(self) -> dict[str, Any]:
+        """Return the data of the extensions that the model requires, by name."""
+        layers = [
+            {member: getattr(layer.attention, member) for member in AFFINE_MEMBERS} for layer in self.layers
+        ]
+        return {ATTENTION_AFFINE: {"layers": layers}} if any(any(x.values()) for x in layers) else {}
 
 
 def _layer(value: dict[str, Any]) -> Layer:
@@ -109,7 +130,7 @@ class TensorRole:
 
 
 def tensor_roles(model: Model) -> Iterator[TensorRole]:
-    """Yield the tensors of a model in canonical order (spec: Metadata, Tensors of a model)."""
+    """Yield the tensors of a model in canonical order (rules LLQ-TENSOR-9 and LLQ-AFFINE-7)."""
     hidden = model.hidden_size
     q_rows, kv_rows = model.num_heads * model.head_dim, model.num_kv_heads * model.head_dim
     yield TensorRole("embedding", (model.vocab_size, hidden), RAW)
@@ -117,6 +138,11 @@ def tensor_roles(model: Model) -> Iterator[TensorRole]:
         prefix = f"layers.{number}"
         yield TensorRole(f"{prefix}.attention_norm", (hidden,), RAW)
         yield TensorRole(f"{prefix}.attention.qkv", (q_rows + 2 * kv_rows, hidden), MATRIX)
+        if layer.attention.qkv_bias:
+            yield TensorRole(f"{prefix}.attention.qkv_bias", (q_rows + 2 * kv_rows,), RAW)
+        if layer.attention.weighted_qk_norm:
+            yield TensorRole(f"{prefix}.attention.q_norm", (model.head_dim,), RAW)
+            yield TensorRole(f"{prefix}.attention.k_norm", (model.head_dim,), RAW)
         yield TensorRole(f"{prefix}.attention.output", (hidden, q_rows), MATRIX)
         yield TensorRole(f"{prefix}.ffn_norm", (hidden,), RAW)
         yield from _ffn_roles(f"{prefix}.ffn", layer.ffn, hidden)

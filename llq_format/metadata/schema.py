@@ -1,4 +1,4 @@
-"""The JSON Schemas of metadata.json and program.json, and the rules of their keywords."""
+"""The JSON Schemas of metadata.json, program.json and extensions, and the rules of their keywords."""
 
 import re
 from collections.abc import Iterator
@@ -27,6 +27,8 @@ _CODE_OF_KEYWORD = {
     "maxProperties": ("too-many-members", "maximum"),
 }
 """Keywords with one value: the code of their violation, and the name of the value in a finding."""
+
+_AFFINE_DATA = ("extensions", "LLQ_attention_affine")
 
 
 def _is_integer(_checker: TypeChecker, instance: object) -> bool:
@@ -77,26 +79,35 @@ def check_program(value: Any, file: str) -> list[Finding]:
     return _sorted_findings("program", value, file, "LLQ-PROG-3")
 
 
-def _sorted_findings(name: str, value: Any, file: str | None = None, rule: str = "") -> list[Finding]:
+def check_attention_affine(value: Any) -> list[Finding]:
+    """Return the violations of LLQ-AFFINE-2 in the data of `LLQ_attention_affine`, in order."""
+    return _sorted_findings("attention_affine", value, rule="LLQ-AFFINE-2", at=_AFFINE_DATA)
+
+
+def _sorted_findings(
+    name: str, value: Any, file: str | None = None, rule: str = "", at: tuple[str, ...] = ()
+) -> list[Finding]:
     """Return the findings of a schema.
 
     rule: the rule of all violations for which the schema names no rule; by default that of the metadata.
+    at: the path of the value in its file.
     """
     errors = _validator(name).iter_errors(value)
-    findings = [finding for error in errors for finding in _findings(error, file, rule)]
+    findings = [finding for error in errors for finding in _findings(error, file, rule, at)]
     return sorted(findings, key=lambda finding: finding.order)
 
 
-def _findings(error: ValidationError, file: str | None, rule: str) -> Iterator[Finding]:
+def _findings(error: ValidationError, file: str | None, rule: str, at: tuple[str, ...]) -> Iterator[Finding]:
     keyword = str(error.validator)
     instance: Any = error.instance
     expected: Any = error.validator_value
     schema: Any = error.schema
-    place = Place(pointer=pointer(error.absolute_path), file=file)
+    path = [*at, *error.absolute_path]
+    place = Place(pointer=pointer(path), file=file)
     if keyword == "additionalProperties":
         properties = schema["properties"]
         for name in sorted(set(instance) - set(properties)):
-            where = Place(pointer=pointer([*error.absolute_path, name]), file=file)
+            where = Place(pointer=pointer([*path, name]), file=file)
             yield Finding("unknown-member", where, {"name": name, "known": sorted(properties)}, rule)
     elif keyword == "required":
         missing = [name for name in expected if name not in instance]

@@ -19,11 +19,16 @@ from llq_format.validation.validate import check_directory, check_index
 PROGRAM_NAME = "program.json"
 
 
-def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metadata], bytes]) -> Metadata:
+def attach(
+    path: str | os.PathLike[str],
+    module: bytes | Callable[[Metadata], bytes],
+    program: Callable[[Metadata], bytes],
+) -> Metadata:
     """Replace or add the module and the program of the package at `path`.
 
     A new directory with links to all other files replaces the old directory when it is complete
     (LLQ-WRITE-2). The old module and program may be missing or damaged.
+    module: the WGSL module, or what returns it for the metadata.
     program: returns program.json for the metadata.
     Raises LLQError with the first error of the package, FileExistsError where the directory holds directories
     or is a symbolic link.
@@ -36,7 +41,8 @@ def attach(path: str | os.PathLike[str], module: bytes, program: Callable[[Metad
     _raise_first([*check_index(bare), *check_directory(bare, directory)])
     if directory.is_symlink() or any(entry.is_dir() for entry in directory.iterdir()):
         raise FileExistsError(f"{directory} is a link or contains directories, and will not be replaced")
-    files = {module_name(metadata.stem): module, PROGRAM_NAME: program(bare)}
+    module_text = module if isinstance(module, bytes) else module(bare)
+    files = {module_name(metadata.stem): module_text, PROGRAM_NAME: program(bare)}
     entries = [FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
     sealed = replace(metadata, module=entries[0], program=entries[1]).sealed()
     _put(directory, {**files, FILE_NAME: sealed.to_bytes()})

@@ -88,7 +88,18 @@ class PackageWriter:
         self._failed = False
         self._parts: list[tuple[Part, ...]] = []
         self._shards: list[FileEntry] = []
-        self._metadata = Metadata(stem, shard_limit, (), (), model=model, extras=extras)
+        extensions = {} if model is None else model.extensions()
+        self._metadata = Metadata(
+            stem,
+            shard_limit,
+            (),
+            (),
+            model=model,
+            extras=extras,
+            extensions_used=tuple(extensions) or None,
+            extensions_required=tuple(extensions) or None,
+            extensions=extensions or None,
+        )
         if callable(program):
             self._files["program"] = program(self._planned())
         self._check_plan()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llq_format.metadata.model import Attention as AttentionConfig
 from llq_format.metadata.model import Model, Temperature
 from llq_format.reference.activations import Array, round_binary16
+from llq_format.reference.affine import NO_AFFINE, Affine
 from llq_format.reference.matrix import Matrix
 from llq_format.reference.observation import Observe, project, unobserved
 from llq_format.reference.ops import rms_norm, softmax
@@ -92,20 +93,28 @@ def weighted_values(weights: Array, values: Array) -> Array:
 class Attention:
     """Attention of one layer."""
 
-    def __init__(
-        self, model: Model, config: AttentionConfig, qkv: Matrix, output: Matrix, inv_freq: Array | None
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of the attention
+        self,
+        model: Model,
+        config: AttentionConfig,
+        qkv: Matrix,
+        output: Matrix,
+        inv_freq: Array | None,
+        affine: Affine = NO_AFFINE,
     ) -> None:
         self.model = model
         self.config = config
         self.qkv = qkv
         self.output = output
         self.inv_freq = inv_freq
+        self.affine = affine
 
     def __call__(self, x: Array, positions: Array, cache: KVCache, observe: Observe = unobserved) -> Array:
         """Return attention(x), [tokens, hidden], for new positions, float64 [tokens]; the cache grows."""
         model, config = self.model, self.config
-        q, k, v = self.split(project(self.qkv, "qkv", x, observe))
+        q, k, v = self.split(self.affine.biased(project(self.qkv, "qkv", x, observe), observe))
         q, k, v = observe("q", q), observe("k", k), observe("v", v)  # [tokens, heads, head_dim]
+        q, k = self.affine.normed(q, k, model.rms_norm_eps, observe)
         q, k = positioned(model, config, q, k, positions=positions, inv_freq=self.inv_freq, observe=observe)
         keys, values = cache.extend(k, v)  # [all positions, kv_heads, head_dim]
         keys, values = observe("keys", keys), observe("values", values)

@@ -45,15 +45,17 @@ def run_layer(  # noqa: PLR0913  # the parts of a layer
 ) -> Floats:
     """Return the residual stream after a layer, [sequences, tokens, hidden], which is x before it.
 
-    raw: at least the norms and, for experts, the router; inv_freq: [head_dim / 2] where there is RoPE.
-    Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output` and the
-    matrices of the FFN in the order of their data; of experts, for the shared one first and then for those
-    alone that have a token.
+    raw: at least the norms, biases and, for experts, the router; inv_freq: [head_dim / 2] where there is
+    RoPE. Every sequence begins at position 0. `multiply` is called for `attention.qkv`, `attention.output`
+    and the matrices of the FFN in the order of their data; of experts, for the shared one first and then for
+    those alone that have a token.
     """
     eps = model.rms_norm_eps
     normed = _norm(x, raw["attention_norm"], eps)
     qkv = multiply("attention.qkv", normed.reshape(-1, x.shape[-1]), None)
-    heads = _attention(model, layer.attention, inv_freq, qkv.reshape(*x.shape[:2], -1))
+    if layer.attention.qkv_bias:
+        qkv = qkv + raw["attention.qkv_bias"].astype(x.dtype)
+    heads = _attention(model, layer.attention, raw, inv_freq, qkv.reshape(*x.shape[:2], -1))
     x = x + multiply("attention.output", heads, None).reshape(x.shape)
     normed = _norm(x, raw["ffn_norm"], eps).reshape(-1, x.shape[-1])
     return x + _ffn(layer.ffn, raw, normed, multiply).reshape(x.shape)
@@ -68,7 +70,7 @@ def _norm(x: Floats, weight: Floats, eps: float) -> Floats:
     return rms_norm(x, weight.astype(x.dtype), eps).astype(x.dtype, copy=False)
 
 
-def _attention(model: Model, config: Attention, inv_freq: Floats | None, qkv: Floats) -> Floats:
+def _attention(model: Model, config: Attention, raw: Weights, inv_freq: Floats | None, qkv: Floats) -> Floats:
     """Return the heads' outputs, [sequences · tokens, heads · head_dim], of qkv [sequences, tokens, rows]."""
     sequences, length, _ = qkv.shape
     positions = np.arange(length, dtype=np.float64)
@@ -77,6 +79,11 @@ def _attention(model: Model, config: Attention, inv_freq: Floats | None, qkv: Fl
     group = model.num_heads // model.num_kv_heads
     for number, rows in enumerate(qkv):  # one sequence at a time: scores grow with its square
         q, k, v = split_heads(model, rows)
+        if config.weighted_qk_norm:
+            q, k = (
+                _norm(heads, raw[f"attention.{name}_norm"], model.rms_norm_eps)
+                for name, heads in (("q", q), ("k", k))
+            )
         q, k = positioned(model, config, q, k, positions=positions, inv_freq=inv_freq)
         queries = (q / math.sqrt(model.head_dim)).swapaxes(0, 1)
         queries = queries.reshape(model.num_kv_heads, group, length, model.head_dim)

@@ -10,6 +10,7 @@ from llq_format.format.layout import is_int4
 from llq_format.metadata.model import ContextError, Layer, Model
 from llq_format.package.reader import Package
 from llq_format.reference.activations import Array
+from llq_format.reference.affine import Affine
 from llq_format.reference.attention import Attention, KVCache, KVPrecision
 from llq_format.reference.ffn import FFN
 from llq_format.reference.matrix import FloatMatrix, Matrix, Precision, int4_matrix
@@ -123,11 +124,15 @@ class Decoder:
         qkv, output = (self._int4(f"{prefix}.attention.{name}", precision) for name in ("qkv", "output"))
         return DecoderLayer(
             self._raw(f"{prefix}.attention_norm"),
-            Attention(self.model, layer.attention, qkv, output, self._inv_freq),
+            Attention(self.model, layer.attention, qkv, output, self._inv_freq, self._affine(prefix)),
             self._raw(f"{prefix}.ffn_norm"),
             self._ffn(f"{prefix}.ffn", layer, precision),
             self.model.rms_norm_eps,
         )
+
+    def _affine(self, prefix: str) -> Affine:
+        names = (f"{prefix}.attention.{name}" for name in ("qkv_bias", "q_norm", "k_norm"))
+        return Affine(*(self._raw(name) if name in self._package else None for name in names))
 
     def _ffn(self, prefix: str, layer: Layer, precision: Precision) -> FFN | MoE:
         config = layer.ffn

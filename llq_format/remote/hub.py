@@ -12,10 +12,13 @@ from llq_format.remote.files import cache_directory
 
 _SMALL_FILES = frozenset(
     {
+        "adapter_config.json",
         "added_tokens.json",
         "chat_template.jinja",
         "config.json",
         "generation_config.json",
+        "quant_config.json",
+        "quantize_config.json",
         "special_tokens_map.json",
         "tokenizer.json",
         "tokenizer.model",

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import Metadata
-from llq_format.metadata.model import Model
+from llq_format.metadata.model import AFFINE_MEMBERS, ATTENTION_AFFINE, Model
+from llq_format.metadata.schema import check_attention_affine
 
 
 def check_model(metadata: Metadata) -> Iterator[Finding]:
     """Yield the findings of stage `model`."""
     yield from _extensions(metadata)
+    yield from _affine(metadata)
     if metadata.model is not None:
         yield from _relations(metadata.model)
     yield from _token_ids(metadata)
@@ -25,6 +27,47 @@ def _extensions(metadata: Metadata) -> Iterator[Finding]:
     for pointer, name in names:
         if name not in listed:
             yield Finding("extension-unlisted", Place(pointer=pointer), {"name": name})
+
+
+def _affine(metadata: Metadata) -> Iterator[Finding]:
+    """Yield violations of LLQ-AFFINE-1 to LLQ-AFFINE-5."""
+    used = metadata.extensions_used or ()
+    if ATTENTION_AFFINE not in used:
+        return
+    findings = list(_affine_use(metadata, used.index(ATTENTION_AFFINE)))
+    data = (metadata.extensions or {}).get(ATTENTION_AFFINE)
+    findings = findings or check_attention_affine(data)
+    if findings or metadata.model is None or data is None:
+        yield from findings
+        return
+    pointer, elements, layers = (
+        f"/extensions/{ATTENTION_AFFINE}/layers",
+        data["layers"],
+        metadata.model.layers,
+    )
+    if len(elements) != len(layers):
+        counts = {"elements": len(elements), "layers": len(layers)}
+        yield Finding("affine-layers-count", Place(pointer=pointer), counts)
+    if not any(element[member] for element in elements for member in AFFINE_MEMBERS):
+        yield Finding("affine-without-effect", Place(pointer=pointer))
+    for number, (element, layer) in enumerate(zip(elements, layers, strict=False)):
+        if element["weighted_qk_norm"] and layer.attention.qk_norm:
+            yield Finding("affine-two-norms", Place(pointer=f"{pointer}/{number}/weighted_qk_norm"))
+
+
+def _affine_use(metadata: Metadata, index: int) -> Iterator[Finding]:
+    """Yield violations of LLQ-AFFINE-1; index: of the extension in `extensions_used`."""
+    name = {"name": ATTENTION_AFFINE}
+    if ATTENTION_AFFINE not in (metadata.extensions_required or ()):
+        yield Finding("affine-not-required", Place(pointer=f"/extensions_used/{index}"), name)
+    if metadata.model is None:
+        yield Finding("affine-without-model", Place(pointer=""), name)
+    if ATTENTION_AFFINE not in (metadata.extensions or {}):
+        yield Finding("affine-data-missing", Place(pointer=""), name)
+    for number, tensor in enumerate(metadata.tensors):
+        if ATTENTION_AFFINE in (tensor.extensions or {}):
+            place = Place(pointer=f"/tensors/{number}/extensions/{ATTENTION_AFFINE}", tensor=tensor.name)
+            yield Finding("affine-data-of-a-tensor", place, name)
 
 
 def _relations(model: Model) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from llq_format.metadata import schema
 from llq_format.metadata.canonical_json import canonical, parse
 from llq_format.metadata.findings import Finding, Place
 from llq_format.metadata.metadata import FILE_NAME, Metadata, digest
+from llq_format.metadata.model import ATTENTION_AFFINE
 
-KNOWN_EXTENSIONS: frozenset[str] = frozenset()
+KNOWN_EXTENSIONS: frozenset[str] = frozenset({ATTENTION_AFFINE})
 
 
 def check_text(data: bytes) -> tuple[Metadata | None, list[Finding]]:

@@ -64,7 +64,10 @@ def validate_index(path: str | os.PathLike[str]) -> list[Finding]:
 
 def check_index(metadata: Metadata) -> list[Finding]:
     """Return the findings of stages `model`, `tensors` and `parts`."""
-    return [*check_model(metadata), *check_tensors(metadata), *check_parts(metadata)]
+    of_model = list(check_model(metadata))
+    affine = any(finding.rule.startswith("LLQ-AFFINE-") for finding in of_model)
+    of_tensors = [] if affine else check_tensors(metadata)  # the extension states which tensors there are
+    return [*of_model, *of_tensors, *check_parts(metadata)]
 
 
 def check_directory(metadata: Metadata, directory: Path) -> list[Finding]:

@@ -6,12 +6,12 @@ import pytest
 
 from llq_format.validation.module import Section, check_module
 from llq_format.webgpu.planning.bindings import accesses, binding_names
-from llq_format.webgpu.planning.program_files import module_bytes
+from llq_format.webgpu.planning.module import kernel_sections, write_module
 from llq_format.webgpu.planning.variants import SHARED, VARIANTS
 from tests.support.repository import SPEC
 
 ANNEX = (SPEC / "kernels.md").read_text(encoding="utf-8")
-SECTIONS, _ = check_module(module_bytes(), "m.wgsl")
+SECTIONS, _ = check_module(write_module(kernel_sections(affine=True)).encode(), "m.wgsl")
 ENTRY_POINTS = {name: section for section in SECTIONS for name in section.entry_points}
 NONE = {"choose"}
 """Entry points that take no parameters, though their section declares some."""

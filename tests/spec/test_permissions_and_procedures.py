@@ -59,6 +59,11 @@ SHOWN_BY = {
     "LLQ-META-14": ["vector chunks-int8", "vector temperature-int8"],
     "LLQ-META-15": ["vector ungated-gelu-int8", "vector experts-int8"],
     "LLQ-EXT-4": ["vector unknown-extension-on-a-tensor", "vector unknown-extension-used"],
+    "LLQ-AFFINE-6": ["vector affine-bias-binary16", "vector affine-choices-of-five-layers"],
+    "LLQ-AFFINE-7": [
+        "vector affine-bias-in-another-shard",
+        "vector affine-order-has-the-bias-before-the-matrix",
+    ],
     "LLQ-MODEL-7": ["variant float32-shuffled"],
     "LLQ-TENSOR-8": [
         "test llq_format/package/test_reader.py::test_claims_of_size_are_refused_without_memory_for_them"

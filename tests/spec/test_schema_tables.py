@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 
 SCHEMAS: dict[str, Schema] = {
     name: json.loads((ROOT / f"spec/schema/{name}.schema.json").read_text(encoding="utf-8"))
-    for name in ("metadata", "program")
+    for name in ("metadata", "program", "attention_affine")
 }
 TABLES = [
     ("metadata", "", "LLQ-META-7"),
@@ -24,6 +24,7 @@ TABLES = [
     ("metadata", "model", "LLQ-META-13"),
     ("metadata", "attention", "LLQ-META-14"),
     ("metadata", "ffn", "LLQ-META-15"),
+    ("attention_affine", "layer", "LLQ-AFFINE-6"),
     ("program", "", "LLQ-PROG-30"),
     ("program", "variant", "LLQ-PROG-31"),
     ("program", "range", "LLQ-PROG-33"),
@@ -51,6 +52,7 @@ OTHERWISE = {
 TEXTS_OF_DEFINITIONS = [
     ("metadata", "file_name", "LLQ-PKG-3"),
     ("metadata", "tensor_name", "LLQ-TENSOR-1"),
+    ("attention_affine", "", "LLQ-AFFINE-6"),
     ("program", "resource_name", "LLQ-PROG-30"),
     ("program", "entry_point", "LLQ-PROG-30"),
     ("program", "word", "LLQ-PROG-39"),

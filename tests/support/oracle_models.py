@@ -27,10 +27,16 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 from transformers.models.llama import modeling_llama
 from transformers.models.llama4 import modeling_llama4
 from transformers.models.nemotron.modeling_nemotron import NemotronMLP
+from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
 
 import llq_format
 from llq_format.format.layout import rows_cols
@@ -131,6 +137,8 @@ def _random_tensors(
         values = rng.standard_normal((rows, cols)) / math.sqrt(cols)
         if role.name == "rope.inv_freq":
             tensors[role.name] = inv_freq
+        elif role.name.endswith("qkv_bias"):
+            tensors[role.name] = values[:, 0].astype(np.float32)
         elif role.name.endswith("norm"):
             tensors[role.name] = (1 + 0.2 * values[:, 0]).astype(np.float32)
         elif role.name == "embedding":
@@ -164,12 +172,26 @@ def _transformers_model(m: Model, rope_parameters: dict[str, Any]) -> PreTrained
     if m.rope_pairing == "interleaved":
         return _llama4(m, common)
     (ffn,) = {layer.ffn for layer in m.layers}
+    if m.extensions():
+        return _qwen(m, common, ffn)
     config = LlamaConfig(**common, intermediate_size=ffn.intermediate_size, hidden_act=ffn.activation)
     llama = LlamaForCausalLM(config)
     if not ffn.gated:  # transformers lacks a Llama without gates: Nemotron's FFN is down(act(up x))
         for layer in llama.model.layers:
             layer.mlp = NemotronMLP(config)  # type: ignore[no-untyped-call]  # transformers' omission
     return llama
+
+
+def _qwen(m: Model, common: dict[str, Any], ffn: FFN) -> PreTrainedModel:
+    """Return a Qwen2, which has biases, or a Qwen3, which has weighted norms of heads and may have biases."""
+    ((bias, norm),) = {(a.qkv_bias, a.weighted_qk_norm) for a in (layer.attention for layer in m.layers)}
+    sizes: dict[str, Any] = {"intermediate_size": ffn.intermediate_size, "hidden_act": ffn.activation}
+    if not norm:
+        return Qwen2ForCausalLM(Qwen2Config(**common, **sizes))
+    qwen3 = Qwen3ForCausalLM(Qwen3Config(**common, **sizes, attention_bias=bias))
+    for layer in qwen3.model.layers:
+        layer.self_attn.o_proj.bias = None  # transformers has biases of all four projections, or none
+    return qwen3
 
 
 def _llama4(m: Model, common: dict[str, Any]) -> PreTrainedModel:
@@ -207,6 +229,21 @@ def _llama4(m: Model, common: dict[str, Any]) -> PreTrainedModel:
     return llama4
 
 
+def _qkv_state(package: Package, m: Model, number: int) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of q, k and v of a layer, and their biases and weighted norms."""
+    ours, theirs = f"layers.{number}.attention", f"model.layers.{number}.self_attn"
+    rows = [m.num_heads * m.head_dim, (m.num_heads + m.num_kv_heads) * m.head_dim]
+    matrices = np.split(package.get_tensor(f"{ours}.qkv"), rows)
+    arrays = {f"{theirs}.{x}_proj.weight": part for x, part in zip("qkv", matrices, strict=True)}
+    config = m.layers[number].attention
+    if config.qkv_bias:
+        biases = np.split(package.get_tensor(f"{ours}.qkv_bias"), rows)
+        arrays |= {f"{theirs}.{x}_proj.bias": part for x, part in zip("qkv", biases, strict=True)}
+    if config.weighted_qk_norm:
+        arrays |= {f"{theirs}.{x}_norm.weight": package.get_tensor(f"{ours}.{x}_norm") for x in "qk"}
+    return arrays
+
+
 def _state_dict(package: Package, m: Model) -> dict[str, torch.Tensor]:
     """Return the decoded weights under their names in transformers."""
 
@@ -222,9 +259,7 @@ def _state_dict(package: Package, m: Model) -> dict[str, torch.Tensor]:
     arrays["lm_head.weight"] = get("embedding" if m.tied_embeddings else "lm_head")
     for number, layer in enumerate(m.layers):
         ours, theirs = f"layers.{number}", f"model.layers.{number}"
-        rows = [m.num_heads * m.head_dim, (m.num_heads + m.num_kv_heads) * m.head_dim]
-        for name, part in zip("qkv", np.split(get(f"{ours}.attention.qkv"), rows), strict=True):
-            arrays[f"{theirs}.self_attn.{name}_proj.weight"] = part
+        arrays |= _qkv_state(package, m, number)
         arrays[f"{theirs}.self_attn.o_proj.weight"] = get(f"{ours}.attention.output")
         arrays[f"{theirs}.input_layernorm.weight"] = get(f"{ours}.attention_norm")
         arrays[f"{theirs}.post_attention_layernorm.weight"] = get(f"{ours}.ffn_norm")
@@ -351,14 +386,15 @@ class _WideTorch(ModuleType):
 def widen(monkeypatch: pytest.MonkeyPatch) -> _WideTorch:
     """Let transformers compute in binary64 where it casts to binary32, whatever the model's dtype is.
 
-    Two names are replaced. `torch.float32` and `torch.float`, as the modules of Llama and Llama 4 see them:
-    norms and softmax of Llama, and the dtype in which positions meet inv_freq in both. `torch.Tensor.float`:
-    positions in both; of Llama 4 also norms, RoPE, QK norm, temperature factors and the router's sigmoid.
+    Two names are replaced. `torch.float32` and `torch.float`, as the modules of the models see them:
+    norms and softmax of Llama and Qwen, and the dtype in which positions meet inv_freq in all.
+    `torch.Tensor.float`: positions in all; of Llama 4 also norms, RoPE, QK norm, temperature factors and
+    the router's sigmoid.
     The values of inv_freq itself were rounded to binary32 before and stay so, as they are in the package.
     """
     wide = _WideTorch()
-    monkeypatch.setattr(modeling_llama, "torch", wide)
-    monkeypatch.setattr(modeling_llama4, "torch", wide)
+    for module in (modeling_llama, modeling_llama4, modeling_qwen2, modeling_qwen3):
+        monkeypatch.setattr(module, "torch", wide)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     return wide
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 
 import llq_format
 from conformance.runtimes.javascript.node import DRIVERS, driver_variables
+from llq_format.metadata.model import Model
 from llq_format.package.attach_program import attach
-from llq_format.synth import synth
+from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.opening import executable, executor_on
 from llq_format.webgpu.execution.self_test_data import module_text
@@ -103,10 +105,21 @@ def test_the_data_of_the_self_test_are_those_of_the_reference_implementation() -
     assert (WEB / "src" / "gpu" / "self_test_data.js").read_text("utf-8") == module_text()
 
 
-def test_both_executors_run_the_same_dispatches(tmp_path: Path) -> None:
+TINY = GEOMETRIES["tiny"]
+QWEN = replace(
+    TINY,
+    layers=tuple(
+        replace(layer, attention=replace(layer.attention, qkv_bias=bias, weighted_qk_norm=not bias))
+        for layer, bias in zip(TINY.layers, (True, False), strict=True)
+    ),
+)
+
+
+@pytest.mark.parametrize("model", [TINY, QWEN], ids=["tiny", "affine"])
+def test_both_executors_run_the_same_dispatches(model: Model, tmp_path: Path) -> None:
     directory = tmp_path / "tiny"
-    synth("tiny", directory, shard_limit=1 << 16)
-    attach(directory, module_bytes(), program_maker())
+    synth(model, directory, shard_limit=1 << 16)
+    attach(directory, module_bytes(model), program_maker())
     process = node("node", "node/dispatch_list.mjs", str(directory), str(TOKENS), str(CONTEXT))
     assert process.returncode == 0, process.stderr
     with llq_format.open(directory) as package:

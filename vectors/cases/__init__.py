@@ -2,6 +2,9 @@
 
 from vectors.cases import (
     activations,
+    affine,
+    affine_api,
+    affine_logits,
     api,
     api_device_loss,
     api_refused,
@@ -54,6 +57,9 @@ from vectors.cases import (
 
 __all__ = [
     "activations",
+    "affine",
+    "affine_api",
+    "affine_logits",
     "api",
     "api_device_loss",
     "api_refused",

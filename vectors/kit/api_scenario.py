@@ -101,17 +101,19 @@ class Interface:
     faults: Sequence[dict[str, Json]] = ()
 
     def answer(self, _home: str) -> Answer:
-        """Return the steps; all vectors share one package, with its vocabulary next to it."""
-        files = packaged(HOME, package_of(self.script).seal().files)
+        """Return the steps; vectors share a package, with or without biases, its vocabulary next to it."""
+        home = f"{HOME}/affine" if self.script.bias else HOME
+        files = packaged(home, package_of(self.script).seal().files)
         model = json.loads(self.script.bpe.json())["model"]
         vocab = json.dumps(model["vocab"], ensure_ascii=False, indent=1) + "\n"
         merges = "".join(f"{left} {right}\n" for left, right in model["merges"])
-        files[f"{HOME}/vocabulary/vocab.json"] = vocab.encode()
-        files[f"{HOME}/vocabulary/merges.txt"] = f"#version: 0.2\n{merges}".encode()
+        files[f"{home}/vocabulary/vocab.json"] = vocab.encode()
+        files[f"{home}/vocabulary/merges.txt"] = f"#version: 0.2\n{merges}".encode()
         entry = {
-            "package": f"{HOME}/package",
-            "vocabulary": f"{HOME}/vocabulary",
+            "package": f"{home}/package",
+            "vocabulary": f"{home}/vocabulary",
             "steps": list(self.steps),
             "faults": list(self.faults),
+            **self.script.subject().needs(),
         }
         return entry, files

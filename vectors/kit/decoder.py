@@ -106,7 +106,9 @@ class Decoder:
     def attention(self, index: int, x: Vector) -> Vector:
         """Return the output of attention at the position, whose key and value enter the cache."""
         choices = self.model["layers"][index]["attention"]
-        queries, keys, values = self.split(self.project(index, "attention.qkv", x))
+        rows = self.biased(index, self.project(index, "attention.qkv", x))
+        queries, keys, values = self.split(rows)
+        queries, keys = self.weighted(index, "q_norm", queries), self.weighted(index, "k_norm", keys)
         if choices["rope"]:
             rotations = self.rotations()
             queries = [self.rotate(head, rotations) for head in queries]
@@ -123,6 +125,16 @@ class Decoder:
             self.attend(index, query, self.key_value_head(j), visible) for j, query in enumerate(queries)
         ]
         return self.project(index, "attention.output", [value for head in heads for value in head])
+
+    def biased(self, index: int, rows: Vector) -> Vector:
+        """Return q, k and v plus their bias, in a layer that has one (AFFINE-8)."""
+        bias = self.weights.vectors.get(f"layers.{index}.attention.qkv_bias")
+        return rows if bias is None else self.add(rows, bias)
+
+    def weighted(self, index: int, name: str, heads: Heads) -> Heads:
+        """Return heads after their weighted norm, in a layer that has one (AFFINE-9)."""
+        full_name = f"layers.{index}.attention.{name}"
+        return [self.norm(head, full_name) for head in heads] if full_name in self.weights.vectors else heads
 
     def split(self, rows: Vector) -> tuple[Heads, Heads, Heads]:
         """Return query, key and value heads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vectors.kit import affine as extension
 from vectors.kit.noise import finite16, finite32, noise
 from vectors.kit.package import DEFAULT_LIMIT, Package, assemble
 from vectors.kit.tensor import Int4, Raw, Tensor
@@ -39,12 +40,15 @@ def tiny(**changes: Json) -> dict[str, Json]:
     }
 
 
-def table(model: dict[str, Json]) -> Iterator[tuple[str, tuple[int, ...], str]]:
+def table(
+    model: dict[str, Json], affine: extension.Affine = ()
+) -> Iterator[tuple[str, tuple[int, ...], str]]:
     """Yield name, shape and role (matrix, raw, or f32) of each tensor, in canonical order."""
     hidden, vocab = model["hidden_size"], model["vocab_size"]
     yield "embedding", (vocab, hidden), "raw"
     for index, description in enumerate(model["layers"]):
-        for name, shape, role in layer_table(model, description["ffn"]):
+        choices = affine[index] if affine else extension.PLAIN
+        for name, shape, role in layer_table(model, description["ffn"], choices):
             yield f"layers.{index}.{name}", shape, role
     yield "norm", (hidden,), "raw"
     if not model["tied_embeddings"]:
@@ -53,12 +57,15 @@ def table(model: dict[str, Json]) -> Iterator[tuple[str, tuple[int, ...], str]]:
         yield "rope.inv_freq", (model["head_dim"] // 2,), "f32"
 
 
-def layer_table(model: dict[str, Json], ffn: dict[str, Json]) -> Iterator[tuple[str, tuple[int, ...], str]]:
+def layer_table(
+    model: dict[str, Json], ffn: dict[str, Json], choices: dict[str, bool]
+) -> Iterator[tuple[str, tuple[int, ...], str]]:
     """Yield the tensors of one layer."""
     hidden, width, moe = model["hidden_size"], ffn["intermediate_size"], ffn["moe"]
     query, key = model["num_heads"] * model["head_dim"], model["num_kv_heads"] * model["head_dim"]
     yield "attention_norm", (hidden,), "raw"
     yield "attention.qkv", (query + 2 * key, hidden), "matrix"
+    yield from extension.layer_table(model, choices)
     yield "attention.output", (hidden, query), "matrix"
     yield "ffn_norm", (hidden,), "raw"
     if moe is None:
@@ -98,20 +105,26 @@ def some_tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Tensor:
     )
 
 
-def model_tensors(model: dict[str, Json], dtypes: dict[str, str] | None = None) -> list[Tensor]:
+def model_tensors(
+    model: dict[str, Json], dtypes: dict[str, str] | None = None, affine: extension.Affine = ()
+) -> list[Tensor]:
     """Return the tensors that a model calls for; a dtype may be given for the last component of a name."""
     chosen = {"matrix": "int4_symmetric", "raw": "f16", "f32": "f32", "qkv": "int4_affine", **(dtypes or {})}
     return [
         some_tensor(name, chosen.get(name, chosen.get(name.rpartition(".")[2], chosen[role])), shape)
-        for name, shape, role in table(model)
+        for name, shape, role in table(model, affine)
     ]
 
 
 def model_package(
-    model: dict[str, Json], dtypes: dict[str, str] | None = None, shard_limit: int = DEFAULT_LIMIT
+    model: dict[str, Json],
+    dtypes: dict[str, str] | None = None,
+    shard_limit: int = DEFAULT_LIMIT,
+    affine: extension.Affine = (),
 ) -> Package:
     """Return the package of a model, without tokenizer."""
-    return assemble(model_tensors(model, dtypes), shard_limit=shard_limit, model=model)
+    tensors = model_tensors(model, dtypes, affine)
+    return assemble(tensors, shard_limit=shard_limit, model=model, **extension.members(affine))
 
 
 def with_tokenizer(package: Package, **members: Json) -> Package:

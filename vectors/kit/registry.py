@@ -28,6 +28,7 @@ class Vector:
     rules: tuple[str, ...]
     warnings: tuple[str, ...]
     make: Callable[[], Case]
+    extensions: tuple[str, ...] = ()
 
     def sealed(self) -> Sealed:
         """Return the vector's files."""
@@ -59,35 +60,45 @@ def described(sentence: str, key: str) -> str:
 
 
 def register(
-    kind: str, rules: tuple[str, ...], cases: Mapping[str, Any] | None, warnings: tuple[str, ...]
+    kind: str,
+    rules: tuple[str, ...],
+    cases: Mapping[str, Any] | None,
+    warnings: tuple[str, ...] = (),
+    extensions: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Return a decorator that registers one vector, or with `cases` one for every entry.
 
     A key of `cases` ends the id, and its text replaces {} in the description; its value is the function's
-    argument.
+    argument. `extensions` are those that a reader needs for the verdict that the vector expects.
     """
 
     def decorator(function: Function) -> Function:
         name = slug(function.__name__)
         sentence = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
         if cases is None:
-            VECTORS.append(Vector(name, kind, sentence, rules, warnings, function))
+            VECTORS.append(Vector(name, kind, sentence, rules, warnings, function, extensions))
             return function
         for key, argument in cases.items():
             identifier, text = f"{name}-{slug(key)}", described(sentence, key)
-            VECTORS.append(Vector(identifier, kind, text, rules, warnings, partial(function, argument)))
+            make = partial(function, argument)
+            VECTORS.append(Vector(identifier, kind, text, rules, warnings, make, extensions))
         return function
 
     return decorator
 
 
 def valid(
-    *rules: str, cases: Mapping[str, Any] | None = None, warnings: tuple[str, ...] = ()
+    *rules: str,
+    cases: Mapping[str, Any] | None = None,
+    warnings: tuple[str, ...] = (),
+    extensions: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Mark a function that makes a conforming package."""
-    return register("valid", rules, cases, warnings)
+    return register("valid", rules, cases, warnings, extensions)
 
 
-def invalid(*rules: str, cases: Mapping[str, Any] | None = None) -> Callable[[Function], Function]:
+def invalid(
+    *rules: str, cases: Mapping[str, Any] | None = None, extensions: tuple[str, ...] = ()
+) -> Callable[[Function], Function]:
     """Mark a function that makes a package whose first error breaks the first of the rules."""
-    return register("invalid", rules, cases, ())
+    return register("invalid", rules, cases, extensions=extensions)

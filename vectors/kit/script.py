@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from vectors.kit.affine import BIAS, Affine
 from vectors.kit.decoder import Weights
 from vectors.kit.model import layer, tiny
 from vectors.kit.package import Package
@@ -35,7 +36,7 @@ def embedding(token: int, column: int) -> float:
     return between(97, WIDTH * token + column, -1.0, 1.0)
 
 
-def scripted(path: Sequence[int], vocab_size: int) -> Subject:
+def scripted(path: Sequence[int], vocab_size: int, affine: Affine = ()) -> Subject:
     """Return a model that generates each token of a path after the previous one."""
     before = {then: token for token, then in pairwise(path)}
     if len(before) != len(path) - 1 or len(set(path)) != len(path):
@@ -57,16 +58,20 @@ def scripted(path: Sequence[int], vocab_size: int) -> Subject:
     shape = {"hidden_size": WIDTH, "num_heads": 4, "num_kv_heads": 2, "head_dim": 16}
     members: Json = {"layers": [ffn, ffn], "activations": {"fp16_layers": 2}}  # fewer kernels to compile
     model = tiny(**shape, vocab_size=vocab_size, context_length=256, tied_embeddings=False, **members)
-    return Subject(model, 11, Style(QUIET, {"lm_head": "f16"}), raw)
+    return Subject(model, 11, Style(QUIET, {"lm_head": "f16"}), raw, affine)
 
 
 @dataclass(frozen=True)
 class Script:
-    """A tokenizer, and the path that the model goes; its last token ends the answer."""
+    """A tokenizer, and the path that the model goes; its last token ends the answer.
+
+    bias: whether both layers have biases, by the extension `LLQ_attention_affine`.
+    """
 
     bpe: Bpe
     path: tuple[int, ...]
     bos: str
+    bias: bool = False
 
     @property
     def eos(self) -> int:
@@ -75,7 +80,8 @@ class Script:
 
     def subject(self) -> Subject:
         """Return the model."""
-        return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special))
+        affine = (BIAS, BIAS) if self.bias else ()
+        return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special), affine)
 
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
         """Return the messages as the chat template renders them."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vectors.kit import affine as extension
 from vectors.kit.computed import Answer, packaged
 from vectors.kit.decoder import Decoder, Vector, Weights
 from vectors.kit.disturbance import Exact
@@ -32,14 +33,19 @@ class Subject:
     seed: int = 1
     style: Style = field(default_factory=Style)
     replace: Callable[[Tensor], Tensor] = unchanged
+    affine: extension.Affine = ()
 
     def tensors(self) -> list[Tensor]:
         """Return the model's tensors."""
-        return filled(self.model, self.seed, self.style, self.replace)
+        return filled(self.model, self.seed, self.style, self.replace, self.affine)
 
     def package(self) -> Package:
         """Return the model's package."""
-        return assemble(self.tensors(), model=self.model)
+        return assemble(self.tensors(), model=self.model, **extension.members(self.affine))
+
+    def needs(self) -> dict[str, Json]:
+        """Return the member of a vector that names the extensions that a runtime needs, if there are any."""
+        return {"extensions": [extension.NAME]} if self.affine else {}
 
 
 def gap(logits: Vector) -> float:
@@ -107,6 +113,7 @@ class Logits:
             },
             "layers": f"{home}/layers.npy",
             **too_long(self.too_long),
+            **self.subject.needs(),
         }
         return members, files
 
@@ -167,6 +174,7 @@ class Generate:
             "expected": ids,
             "margin": margin,
             **too_long(self.too_long),
+            **self.subject.needs(),
         }
         if self.preceding:
             entry["preceding"] = [list(prompt) for prompt in self.preceding]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vectors.kit.affine import Affine
 from vectors.kit.functions import exp
 from vectors.kit.model import table
 from vectors.kit.noise import noise
@@ -63,6 +64,7 @@ class Style:
         least, greatest = {
             "embedding": (-self.embedding, self.embedding),
             "router": (-self.router / math.sqrt(shape[-1]), self.router / math.sqrt(shape[-1])),
+            "qkv_bias": (-2.0 * gain, 2.0 * gain),
             "lm_head": (-1.7 * gain / math.sqrt(shape[-1]), 1.7 * gain / math.sqrt(shape[-1])),
         }.get(last, (0.5 * gain, 1.5 * gain))
         dtype = self.dtypes.get(last, "f16")
@@ -86,11 +88,15 @@ class Style:
 
 
 def filled(
-    model: dict[str, Any], seed: int, style: Style, replace: Replace = lambda tensor: tensor
+    model: dict[str, Any],
+    seed: int,
+    style: Style,
+    replace: Replace = lambda tensor: tensor,
+    affine: Affine = (),
 ) -> list[Tensor]:
     """Return the tensors that a model requires, each unchanged or replaced."""
     tensors: list[Tensor] = []
-    for name, shape, role in table(model):
+    for name, shape, role in table(model, affine):
         last = name.rpartition(".")[2]
         own = named_seed(seed, name)
         raw = role != "matrix" or style.dtypes.get(last, "").startswith("f")

@@ -110,6 +110,7 @@ export interface TokenizerOptions {
   bosTokenId?: number | null | undefined;
   eosTokenIds?: readonly number[] | undefined;
   chatTemplate?: string | null | undefined;
+  specialTokens?: Readonly<Record<string, string>> | null | undefined;
 }
 
 export interface Usage {

@@ -14,6 +14,7 @@ import { decode, multiply, round } from "../src/gpu/operations.js";
 import { toProgram } from "../src/gpu/program.js";
 import { upload } from "../src/gpu/upload.js";
 import { Package } from "../src/net/package.js";
+import { EXTENSIONS } from "../src/package/extensions.js";
 import { rowsCols } from "../src/package/layout.js";
 import { readModule } from "../src/package/module.js";
 import { parseProgram } from "../src/package/program_file.js";
@@ -108,6 +109,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         language: "JavaScript, WGSL",
         capabilities: CAPABILITIES,
         kv_cache: "f32",
+        extensions: [...EXTENSIONS],
         timeout_scale: isSoftware(adapter.info) ? SOFTWARE_TIMEOUT_SCALE : 1,
       };
     },

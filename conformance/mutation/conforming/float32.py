@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...container.decoding import Reading
 from ...container.package import eos_token_ids, read_tensor
 from ...core.runtime import Info
+from ...runtimes.reference import EXTENSIONS
 from .kernels import Float32, Matrix, round8, round16, shuffled
 
 _erf = np.vectorize(math.erf, otypes=[np.float32])
@@ -26,7 +27,7 @@ class Float32Runtime:
     capabilities = frozenset({"logits", "generate"})
 
     def __init__(self, seed: int = 0, kv_cache: str = "f32", holds: str | None = None) -> None:
-        self.info = Info("binary32", kv_cache=kv_cache)
+        self.info = Info("binary32", kv_cache=kv_cache, extensions=EXTENSIONS)
         self.seed = seed
         self.holds = holds or kv_cache
 
@@ -114,8 +115,13 @@ class Float32Decoder:
         """Return the attention of new positions; the cache grows."""
         model = self.model
         heads, groups, size = model["num_heads"], model["num_kv_heads"], model["head_dim"]
-        qkv = self.matmul(f"layers.{number}.attention.qkv", x, number).reshape(len(x), -1, size)
-        q, k, v = np.split(qkv, [heads, heads + groups], axis=1)
+        name = f"layers.{number}.attention"
+        qkv = self.matmul(f"{name}.qkv", x, number)
+        if f"{name}.qkv_bias" in self.tensors:
+            qkv = qkv + self.raw(f"{name}.qkv_bias")
+        q, k, v = np.split(qkv.reshape(len(x), -1, size), [heads, heads + groups], axis=1)
+        if f"{name}.q_norm" in self.tensors:
+            q, k = self.norm(q, self.raw(f"{name}.q_norm")), self.norm(k, self.raw(f"{name}.k_norm"))
         if config["rope"]:
             q, k = self.rotated(q, positions), self.rotated(k, positions)
         if config["qk_norm"]:
@@ -132,7 +138,7 @@ class Float32Decoder:
             values = np.concatenate([self.cache[number][1], values])
         self.cache[number] = keys, values
         return self.matmul(
-            f"layers.{number}.attention.output",
+            f"{name}.output",
             np.stack([self.attended(q[i], keys, values, int(p), config) for i, p in enumerate(positions)]),
             number,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.metadata.model import ContextError
-from llq_format.reference import attention, forward, matrix, moe, ops
+from llq_format.reference import affine, attention, forward, matrix, moe, ops
 from llq_format.reference.activations import Array, quantize_int8, round_binary16
 from llq_format.reference.attention import KVCache
 from llq_format.reference.ffn import FFN
@@ -31,7 +31,7 @@ def _places(seam: Seam, change: Callable[[Callable[..., Any]], Callable[..., Any
         *((forward, "rms_norm"), (attention, "rms_norm"), (attention, "rotate"), (attention, "softmax")),
         # Not FloatMatrix: it is the head too, and rows of the head that are equal give equal logits.
         *((matrix.Int8Matrix, "product"), (FFN, "hidden")),
-        *((attention, "weighted_values"), (moe, "sigmoid")),
+        *((attention, "weighted_values"), (moe, "sigmoid"), (affine, "head_norm")),
     ):
         seam.wrap(owner, name, change)
 
@@ -126,7 +126,7 @@ def norm_by_reciprocal(seam: Seam) -> None:
         y = x * (np.float32(1) / np.sqrt(mean + np.float32(eps))).astype(np.float64)
         return np.asarray(y if weight is None else y * weight)
 
-    for module in (forward, attention):
+    for module in (forward, attention, affine):
         seam.replace(module, "rms_norm", norm)
 
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from . import (
+    affine,
     attention,
     context,
     counts,
@@ -35,8 +36,20 @@ from .mutant import MUTANTS, Mutant
 from .runtime import MutantRuntime
 
 MODULES = (
-    *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, masks),
-    *(context, width, counts, tails, narrow, feed_forward, sequences, generation, sampling, tokenization),
+    *(decoding, validation, partial, refusals, rounding, matmul, precision, frame, attention, affine),
+    *(
+        masks,
+        context,
+        width,
+        counts,
+        tails,
+        narrow,
+        feed_forward,
+        sequences,
+        generation,
+        sampling,
+        tokenization,
+    ),
 )
 CHECK_ORDER = (
     "decode",

@@ -26,7 +26,8 @@ class MemorizingRuntime:
         """Prepare the reference, which gives the right answers in the place of stored ones."""
         self._reference = Reference()
         self.capabilities = self._reference.capabilities & CLAIMS
-        self.info = Info(f"mutant {NAME}", self._reference.info.version, "Python", "f32")
+        version, extensions = self._reference.info.version, self._reference.info.extensions
+        self.info = Info(f"mutant {NAME}", version, "Python", "f32", extensions)
 
     @cached_property
     def _table(self) -> frozenset[str]:

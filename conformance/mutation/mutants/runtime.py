@@ -30,7 +30,8 @@ class MutantRuntime:
         name = "+".join(mutant.name for mutant in mutants) or "control"
         self._reference = Reference(kv_cache, opened)
         self.capabilities = self._reference.capabilities
-        self.info = Info(f"mutant {name}", self._reference.info.version, "Python", kv_cache)
+        version, extensions = self._reference.info.version, self._reference.info.extensions
+        self.info = Info(f"mutant {name}", version, "Python", kv_cache, extensions)
         self._mutations = tuple(mutant.mutate for mutant in mutants)
         self._memory: dict[str, Any] = {}
 

@@ -106,6 +106,9 @@ def export(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Quantize a checkpoint to INT4 and write an LLQ package.
 
+    Reads Hugging Face directories of Llama, of the text decoder of Llama 4, and of dense Qwen2, Qwen2.5 and
+    Qwen3; GGUF files of Llama and Qwen. Packages of Qwen require the extension LLQ_attention_affine.
+
     The same checkpoint and options produce the same bytes. If the command fails, it writes no package.
 
     The methods: best rotates the weights, unties a tied head and then rounds with error feedback; it has the

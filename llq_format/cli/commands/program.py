@@ -52,7 +52,7 @@ def program(
         return programs[-1]
 
     with about(path):
-        metadata = attach(path, module_bytes(), make)
+        metadata = attach(path, lambda metadata: module_bytes(metadata.model), make)
     planned = Program.from_json(parse(programs[0])[0])
     positions = min(context or CONTEXT, planned.context_length)
     memory = _memory(metadata, planned, positions)

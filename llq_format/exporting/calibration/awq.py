@@ -47,7 +47,8 @@ def scale_columns(
     matrix, output_inputs = tensors["attention.output"], inputs["attention.output"]
     scales = _best_scales([matrix], output_inputs, scheme, output.shape[1:]).reshape(output.shape[1:])
     output *= scales
-    values_of(model, tensors)[...] /= scales[:, 0, :, None]  # one for all heads that read a value
+    for rows in values_of(model, tensors):
+        rows[...] /= scales[:, 0, :, None]  # one for all heads that read a value
     _scale_norm(tensors, "attention_norm", ["attention.qkv"], inputs["attention.qkv"], scheme)
     readers = inputs_of(ffn)
     _scale_norm(tensors, "ffn_norm", readers, inputs[readers[-1]], scheme)

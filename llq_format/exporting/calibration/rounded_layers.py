@@ -150,7 +150,7 @@ class _Rounding:
         for name, tensor in self._tensors.items():
             if name in self._packed:
                 continue
-            if name.endswith("norm") or name == "ffn.router":
+            if name.endswith(("norm", "qkv_bias")) or name == "ffn.router":
                 self._packed[name] = tensor.astype(np.float32)
             else:  # what enters gate and up of an expert is a multiple of what enters the shared one's
                 hessian = self._shared if name.endswith("gate_up") else None

@@ -1,6 +1,7 @@
-"""Biases, which LLQ's decoder lacks: a checkpoint may hold biases whose values are all zero."""
+"""Biases for which LLQ has no rule: a checkpoint may hold such biases if their values are all zero."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _LONGEST = 2**22
 def check(config: Keys, source: TensorSource, ignored: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return regular expressions of the biases in `source`, which are zero; raises CheckpointError.
 
-    ignored: regular expressions of tensors of other models in the same files.
+    ignored: regular expressions of tensors that the model has, or that belong to other models.
     """
     names = zero_biases(source, ignored)
     for flag in _FLAGS:
@@ -43,6 +44,12 @@ def zero_biases(source: TensorSource, ignored: tuple[str, ...] = ()) -> tuple[st
         source.read(piece, values)
         if values.any():
             raise CheckpointError(
-                f"{stored.file}: tensor {name} has values other than 0, but LLQ has no rule for biases"
+                f"{stored.file}: tensor {name} has values other than 0, but LLQ has no rule for it"
             )
     return tuple(map(re.escape, names))
+
+
+def patterns(names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return regular expressions of the biases among the names of roles, `{}` for the layer."""
+    biases = (template for role, template in names.items() if role.endswith("_bias"))
+    return tuple(re.escape(template).replace(r"\{\}", r"\d+") for template in biases)

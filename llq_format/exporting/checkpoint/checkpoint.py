@@ -86,7 +86,8 @@ class Piece:
 class Architecture:
     """The architecture that a family of models derives from a checkpoint's configuration.
 
-    `model` is the object of that name in metadata.json. `pieces` has, by the LLQ name of a tensor and in
+    `model` is the object of that name in metadata.json, whose `attention` may contain the choices of
+    `LLQ_attention_affine` as well. `pieces` has, by the LLQ name of a tensor and in
     canonical order, the tensors whose rows make it up. `inv_freq`, float32 [head_dim / 2], is
     `rope.inv_freq`. `ignored` are regular expressions of tensors that a checkpoint may hold and the model
     does not need.
@@ -132,7 +133,7 @@ class Checkpoint:
     """An open checkpoint; a context manager."""
 
     model: dict[str, Any]
-    """The object `model` of metadata.json, complete."""
+    """The object `model` of metadata.json, complete, with the choices of `LLQ_attention_affine`."""
 
     tokenizer: TokenizerFiles | None
     """None if the checkpoint has no tokenizer, or if the tokenizer was not requested."""

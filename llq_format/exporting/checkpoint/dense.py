@@ -9,7 +9,8 @@ constants, but its tensors can carry them exactly:
 * The final norm carries the factors of the logits. If the head is the embedding, it cancels the
   factor of the embedding.
 * Rows of q carry the factors of the scores, which include the square of the factor by which RoPE multiplies
-  q and k. Rows of k share blocks with rows of v, and so remain as they are.
+  q and k. Rows of k share blocks with rows of v, and so remain as they are. A bias of q carries the factors,
+  too; if q has a weighted norm, its weights carry them instead.
 """
 
 import math
@@ -41,7 +42,8 @@ class Factors:
 class Dense:
     """A dense decoder.
 
-    `ropes` and `intermediate_sizes` have one element for each layer.
+    `ropes` and `intermediate_sizes` have one element for each layer. `reordered` states that a format which
+    reorders rows of q and k for RoPE has done so.
     """
 
     vocab_size: int
@@ -58,17 +60,24 @@ class Dense:
     activation: Literal["silu", "gelu"] = "silu"
     rope_pairing: Literal["interleaved", "halves"] = "halves"
     factors: Factors = Factors()
+    reordered: bool = True
 
     def architecture(
         self, name: str, names: Mapping[str, str], ignored: tuple[str, ...] = ()
     ) -> Architecture:
         """Return the architecture; `names` has the checkpoint's name of each role, `{}` for the layer.
 
-        A role `qkv` or `gate_up` denotes a fused tensor, which replaces its parts.
+        A role `qkv` or `gate_up` denotes a fused tensor, which replaces its parts. Roles `q_bias`, `k_bias`
+        and `v_bias`, or `q_norm` and `k_norm`, denote choices of `LLQ_attention_affine`.
         """
+        model = self.model().to_json()
+        choices = {"qkv_bias": "q_bias" in names, "weighted_qk_norm": "q_norm" in names}
+        if any(choices.values()):
+            for layer in model["layers"]:
+                layer["attention"] |= choices
         return Architecture(
             name=name,
-            model=self.model().to_json(),
+            model=model,
             pieces=self._pieces(names),
             inv_freq=self.rope.inv_freq,
             ignored=ignored,
@@ -106,7 +115,7 @@ class Dense:
         for n, (rope, wide) in enumerate(zip(self.ropes, self.intermediate_sizes, strict=True)):
             name = {role: template.format(n) for role, template in names.items()}
             tensors[f"layers.{n}.attention_norm"] = (Piece(name["attention_norm"], (hidden,)),)
-            tensors[f"layers.{n}.attention.qkv"] = self._qkv(name, rope=rope)
+            tensors |= self._qkv(f"layers.{n}.attention", name, rope=rope)
             tensors[f"layers.{n}.attention.output"] = (Piece(name["output"], (hidden, attention)),)
             tensors[f"layers.{n}.ffn_norm"] = (Piece(name["ffn_norm"], (hidden,)),)
             tensors[f"layers.{n}.ffn.gate_up"] = (
@@ -121,8 +130,8 @@ class Dense:
             tensors["lm_head"] = (Piece(names["lm_head"], (self.vocab_size, hidden)),)
         return tensors
 
-    def _qkv(self, name: Mapping[str, str], *, rope: bool) -> tuple[Piece, ...]:
-        """Return the pieces of the q, k and v projections of a layer."""
+    def _qkv(self, attention_name: str, name: Mapping[str, str], *, rope: bool) -> Pieces:
+        """Return the pieces of the q, k and v projections of a layer, of their biases and of their norms."""
         hidden, attention = self.hidden_size, self.num_heads * self.head_dim
         key_value = self.num_kv_heads * self.head_dim
         scores = 1.0 if self.factors.scores is None else self.factors.scores * math.sqrt(self.head_dim)
@@ -130,12 +139,28 @@ class Dense:
             scores *= self.rope.factor**2
         if "qkv" in name:
             rows = attention + 2 * key_value
-            return (
-                Piece(name["qkv"], (attention, hidden), rows=Rows(0, rows), factor=scores),
-                Piece(name["qkv"], (2 * key_value, hidden), rows=Rows(attention, rows)),
+            return {
+                f"{attention_name}.qkv": (
+                    Piece(name["qkv"], (attention, hidden), rows=Rows(0, rows), factor=scores),
+                    Piece(name["qkv"], (2 * key_value, hidden), rows=Rows(attention, rows)),
+                )
+            }
+        heads, kv_heads = (self.num_heads, self.num_kv_heads) if self.reordered else (None, None)
+        factor = 1.0 if "q_norm" in name else scores
+        tensors: Pieces = {
+            f"{attention_name}.qkv": (
+                Piece(name["q"], (attention, hidden), rotary_heads=heads, factor=factor),
+                Piece(name["k"], (key_value, hidden), rotary_heads=kv_heads),
+                Piece(name["v"], (key_value, hidden)),
             )
-        return (
-            Piece(name["q"], (attention, hidden), rotary_heads=self.num_heads, factor=scores),
-            Piece(name["k"], (key_value, hidden), rotary_heads=self.num_kv_heads),
-            Piece(name["v"], (key_value, hidden)),
-        )
+        }
+        if "q_bias" in name:
+            tensors[f"{attention_name}.qkv_bias"] = (
+                Piece(name["q_bias"], (attention,), factor=factor),
+                Piece(name["k_bias"], (key_value,)),
+                Piece(name["v_bias"], (key_value,)),
+            )
+        if "q_norm" in name:
+            tensors[f"{attention_name}.q_norm"] = (Piece(name["q_norm"], (self.head_dim,), factor=scores),)
+            tensors[f"{attention_name}.k_norm"] = (Piece(name["k_norm"], (self.head_dim,)),)
+        return tensors

@@ -34,6 +34,8 @@ HUGGING_FACE = {
     "llama4_text": Family("Llama4ForCausalLM", llama4.from_huggingface),
     "mistral": Family("MistralForCausalLM", llama.MISTRAL.read),
     "phi3": Family("Phi3ForCausalLM", llama.PHI3.read),
+    "qwen2": Family("Qwen2ForCausalLM", llama.QWEN2.read),
+    "qwen3": Family("Qwen3ForCausalLM", llama.QWEN3.read),
     "smollm3": Family("SmolLM3ForCausalLM", llama.SMOLLM3.read),
 }
 """By `model_type`."""
@@ -43,6 +45,8 @@ GGUF: dict[str, Callable[[Keys, TensorSource], Architecture]] = {
     "llama": gguf_dense.LLAMA.read,
     "llama4": gguf_llama4.read,
     "phi3": gguf_dense.PHI3.read,
+    "qwen2": gguf_dense.QWEN2.read,
+    "qwen3": gguf_dense.QWEN3.read,
     "smollm3": gguf_dense.SMOLLM3.read,
 }
 """By `general.architecture`."""
@@ -99,9 +103,7 @@ UNSUPPORTED: Mapping[str, tuple[str, ...]] = {
     "olmoe": (_EXPERTS, _WEIGHTED_QK),
     "phi": (_LAYER_NORM, _PARALLEL, _PARTIAL, _BIASES),
     "phimoe": (_EXPERTS, _LAYER_NORM, _BIASES),
-    "qwen2": (_BIASES,),
     "qwen2_moe": (_EXPERTS, _BIASES),
-    "qwen3": (_WEIGHTED_QK,),
     "qwen3_moe": (_EXPERTS, _WEIGHTED_QK),
     "qwen3_next": (_SSM, _EXPERTS),
     "seed_oss": (_BIASES,),

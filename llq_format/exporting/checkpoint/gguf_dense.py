@@ -26,6 +26,8 @@ NAMES = _OTHERS | {
     "gate": "blk.{}.ffn_gate.weight",
     "up": "blk.{}.ffn_up.weight",
 }
+QWEN2_NAMES = NAMES | {f"{letter}_bias": f"blk.{{}}.attn_{letter}.bias" for letter in "qkv"}
+QWEN3_NAMES = NAMES | {f"{letter}_norm": f"blk.{{}}.attn_{letter}_norm.weight" for letter in "qk"}
 FUSED_NAMES = _OTHERS | {"qkv": "blk.{}.attn_qkv.weight", "gate_up": "blk.{}.ffn_up.weight"}
 
 _NOPE_INTERVAL = 4
@@ -34,18 +36,23 @@ _NOPE_INTERVAL = 4
 
 @dataclass(frozen=True, kw_only=True)
 class DenseFamily:
-    """How a family differs from Llama. `factor_keys` are the keys of its factors."""
+    """How a family differs from Llama.
+
+    `factor_keys` are the keys of its factors. `reordered` states that conversion to GGUF reorders its rows of
+    q and k.
+    """
 
     name: str
     names: Mapping[str, str]
     nope_layers: bool = False
     factor_keys: frozenset[str] = frozenset()
+    reordered: bool = True
 
     def read(self, metadata: Keys, source: TensorSource) -> Architecture:
         """Return the architecture of a GGUF file; raises CheckpointError."""
         keys = ModelKeys(metadata, self.name)
         keys.check_known(gguf_keys.COMMON | self.factor_keys)
-        zero_biases = biases.zero_biases(source)
+        zero_biases = biases.zero_biases(source, biases.patterns(self.names))
         num_layers = keys.integer("block_count", 1, 1024)
         hidden_size = keys.integer("embedding_length", 1, 2**20)
         num_heads = keys.same("attention.head_count", num_layers).integer("attention.head_count", 1, 4096)
@@ -66,6 +73,7 @@ class DenseFamily:
             rope=keys.rotation(source, head_dim),
             ropes=tuple(not self.nope_layers or n % _NOPE_INTERVAL != 0 for n in range(1, num_layers + 1)),
             factors=_factors(keys, self.factor_keys),
+            reordered=self.reordered,
         )
         return dense.architecture(self.name, self.names, (re.escape(gguf_keys.ROPE_FACTORS), *zero_biases))
 
@@ -92,3 +100,5 @@ GRANITE = DenseFamily(
 )
 PHI3 = DenseFamily(name="phi3", names=FUSED_NAMES)
 SMOLLM3 = DenseFamily(name="smollm3", names=NAMES, nope_layers=True)
+QWEN2 = DenseFamily(name="qwen2", names=QWEN2_NAMES, reordered=False)
+QWEN3 = DenseFamily(name="qwen3", names=QWEN3_NAMES, reordered=False)

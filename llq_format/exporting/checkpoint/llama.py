@@ -1,4 +1,4 @@
-"""Dense decoders in Hugging Face checkpoints: Llama, and models that compute what Llama computes.
+"""Dense decoders in Hugging Face checkpoints: Llama, models that compute what Llama computes, and Qwen.
 
 A family of models is a function from a configuration to an `Architecture`. The families differ in defaults of
 their configuration, in names of tensors, and in factors that tensors can carry (`dense.Factors`).
@@ -33,11 +33,19 @@ FUSED_NAMES = _OTHERS | {
     "qkv": "model.layers.{}.self_attn.qkv_proj.weight",
     "gate_up": "model.layers.{}.mlp.gate_up_proj.weight",
 }
+QWEN2_NAMES = NAMES | {
+    f"{letter}_bias": f"model.layers.{{}}.self_attn.{letter}_proj.bias" for letter in "qkv"
+}
+QWEN3_NAMES = NAMES | {
+    f"{letter}_norm": f"model.layers.{{}}.self_attn.{letter}_norm.weight" for letter in "qk"
+}
 
 ACTIVATIONS: dict[str, Literal["silu", "gelu"]] = {"silu": "silu", "swish": "silu", "gelu": "gelu"}
 """Names in Hugging Face configurations; their `gelu` is the exact gelu."""
 
 _IGNORED = (r"model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq", r"lm_head\.weight")
+
+_FULL = "full_attention"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +77,7 @@ class DenseFamily:
 
     def read(self, config: Keys, source: TensorSource) -> Architecture:
         """Return the architecture of a config.json; raises CheckpointError."""
-        zero_biases = biases.check(config, source)
+        zero_biases = biases.check(config, source, biases.patterns(self.names))
         activation = config.string("hidden_act", "silu")
         if activation not in ACTIVATIONS:
             raise config.error(
@@ -103,9 +111,9 @@ class DenseFamily:
 
 def _refuse_windows(config: Keys, windows: Windows, context_length: int) -> None:
     """Refuse sliding windows that are shorter than the context."""
-    if windows.has_switch and not config.boolean("use_sliding_window", default=False):
-        return
-    if config.values.get("sliding_window", windows.default) is None:
+    enabled = not windows.has_switch or config.boolean("use_sliding_window", default=False)
+    if not enabled or config.values.get("sliding_window", windows.default) is None:
+        _refuse_layer_types(config)
         return
     window = config.integer("sliding_window", 0, 2**31 - 1, windows.default)
     if window < context_length:
@@ -114,6 +122,15 @@ def _refuse_windows(config: Keys, windows: Windows, context_length: int) -> None
             f"is {window}, shorter than the context of {context_length} positions, "
             "but LLQ has no rule for sliding windows",
         )
+
+
+def _refuse_layer_types(config: Keys) -> None:
+    """Refuse layers with windows where no window is stated."""
+    if config.get("layer_types") is None:
+        return
+    others = sorted(set(config.array("layer_types", str)) - {_FULL})
+    if others:
+        raise config.error("layer_types", f"has {others[0]!r}; supported is {_FULL!r}")
 
 
 def nope_layers(config: Keys, num_layers: int) -> list[bool]:
@@ -163,4 +180,8 @@ SMOLLM3 = DenseFamily(
 HELIUM = DenseFamily(name="helium", names=NAMES, rope_base=1e5, rope_pairing="interleaved", head_dim=128)
 ERNIE = DenseFamily(
     name="ernie4_5", names=NAMES, rope_base=5e5, rope_pairing="interleaved", head_dim=128, tied=True
+)
+QWEN2 = DenseFamily(name="qwen2", names=QWEN2_NAMES, windows=Windows(default=4096, has_switch=True))
+QWEN3 = DenseFamily(
+    name="qwen3", names=QWEN3_NAMES, head_dim=128, windows=Windows(default=4096, has_switch=True)
 )

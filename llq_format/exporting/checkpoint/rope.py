@@ -23,13 +23,11 @@ HIGHEST_BASE = 1e30
 HIGHEST_FACTOR = 1e6
 HIGHEST_CONTEXT = 2**31 - 1
 
-KINDS = ("default", "linear", "llama3", "yarn")
+KINDS = ("default", "linear", "llama3", "yarn", "longrope")
 """Types of scaling, by their names in Hugging Face configurations."""
 
 _DEPENDS_ON_LENGTH = {
     "dynamic": "frequencies that change with the length of the text",
-    "longrope": "two sets of frequencies, for short and for long texts",
-    "su": "two sets of frequencies, for short and for long texts",
 }
 """Types of scaling whose frequencies are not one table."""
 
@@ -131,10 +129,13 @@ def from_config(
     kind = section.string(key, "default")
     if kind == "default":
         return Rope(rounded(theta))
+    kind = "longrope" if kind == "su" else kind  # the older name
     if kind in _DEPENDS_ON_LENGTH:
         raise section.error(key, f"is {kind!r}, but LLQ has no rule for {_DEPENDS_ON_LENGTH[kind]}")
     if kind not in kinds:
         raise section.error(key, f"is {kind!r}; supported: {', '.join(map(repr, kinds))}")
+    if kind == "longrope":
+        return _longrope(config, section, theta, _original_context(config, section))
     factor = section.number("factor", 1, HIGHEST_FACTOR)
     if kind == "linear":
         return Rope(rounded(theta / factor))
@@ -206,6 +207,34 @@ def _yarn(section: Keys, theta: Float64Array, base: float, factor: float, contex
     if one and all_dim:
         return Rope(rounded(scaled), yarn_factor(factor, one) / yarn_factor(factor, all_dim))
     return Rope(rounded(scaled), yarn_factor(factor))
+
+
+def _longrope(config: Keys, section: Keys, theta: Float64Array, context: float) -> Rope:
+    """Return the rotation of LongRoPE (arXiv 2402.13753), if one table of divisors serves all lengths.
+
+    Texts longer than the original context have the divisors `long_factor`, shorter texts `short_factor`.
+    """
+    longest = config.number("max_position_embeddings", 1, HIGHEST_CONTEXT)
+    short, long = (_divisors(section, key, len(theta)) for key in ("short_factor", "long_factor"))
+    if longest > context and not np.array_equal(short, long):
+        raise section.error(
+            "long_factor",
+            f"differs from short_factor, and the context of {longest:g} positions is longer than the "
+            f"original {context:g}, but LLQ has no rule for two sets of frequencies: set "
+            f"max_position_embeddings to {context:g}",
+        )
+    scale = section.number("factor", 1e-3, HIGHEST_FACTOR, longest / context)
+    attention = 1.0 if scale <= 1 else math.sqrt(1 + math.log(scale) / math.log(context))
+    return Rope(rounded(theta / short), section.number("attention_factor", 1e-3, 1e3, attention))
+
+
+def _divisors(section: Keys, key: str, count: int) -> Float64Array:
+    """Return the divisors of all frequencies, [head_dim / 2]; raises CheckpointError."""
+    values = section.get(key)
+    if not isinstance(values, list) or len(values) != count:
+        raise section.error(key, f"is not an array of {count} numbers")
+    keys = Keys({str(i): value for i, value in enumerate(values)}, section.file, f"{section.prefix}{key}.")
+    return np.array([keys.number(str(i), 1e-6, HIGHEST_FACTOR) for i in range(count)])
 
 
 def _base(config: Keys, section: Keys | None, default: float) -> float:

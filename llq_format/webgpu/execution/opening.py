@@ -50,7 +50,7 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
         if chunk in (None, program.chunk) and kv_cache in (None, program.kv_cache):
             return files
     planned = plan(metadata, chunk=chunk or CHUNK, kv_cache=kv_cache or "f16")
-    return Executable(planned, kernel_sections())
+    return Executable(planned, kernel_sections(affine=bool(metadata.model and metadata.model.extensions())))
 
 
 def open_device(files: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
@@ -79,7 +79,8 @@ def open_device(files: Executable, *, adapter: str | None = None, variant: str =
             refusals.append(error)
             continue
         device.prepare(files.program.pipelines)  # while the self-test runs
-        if files.sections != kernel_sections() or computes_rightly(device):
+        own = files.sections in (kernel_sections(), kernel_sections(affine=True))
+        if not own or computes_rightly(device):
             return device
         device.gpu.destroy()
     raise _no_device(files, str(gpu_adapter.info["device"]), names_to_try, refusals)

@@ -28,6 +28,8 @@ _BINDINGS: dict[str, dict[str, str]] = {
     "combine_binary16": {"partials": "read", **_ROUNDED["binary16"]},
     "activate_int8": {"hidden": "read", **_ROUNDED["int8"]},
     "activate_binary16": {"hidden": "read", **_ROUNDED["binary16"]},
+    "add_bias": {"bias": "read", "y": "read_write"},
+    "head_norm": {"q_weight": "read", "k_weight": "read", "y": "read_write"},
     "rope": {
         "qkv": "read",
         "rope": "read",

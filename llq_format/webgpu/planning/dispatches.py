@@ -9,7 +9,7 @@ from llq_format.metadata.metadata import Metadata
 from llq_format.metadata.model import FFN
 from llq_format.webgpu.planning.program import Dimension, Dispatch, Grid, PerTokens, ShardRange
 from llq_format.webgpu.planning.ranges import MAX_BINDING, Int4Range, int4_ranges, raw_ranges
-from llq_format.webgpu.planning.tiles import RAW_ROWS, matmul_tile, matvec_tile
+from llq_format.webgpu.planning.tiles import BIAS_ROWS, RAW_ROWS, matmul_tile, matvec_tile
 
 Form = Literal["int8", "binary16"]
 """Roundings of the inputs of a product."""
@@ -28,6 +28,7 @@ NORMALIZE, WEIGHT_F16, SCORED, LAST = 1, 2, 4, 8
 GATED, GELU = 1, 2
 SYMMETRIC, ADD, CHOSEN, GATED_GELU = 1, 2, 4, 8
 ROUTER_F16 = 16
+Q_WEIGHT_F16, K_WEIGHT_F16 = 1, 2
 
 
 @dataclass
@@ -74,6 +75,31 @@ class Dispatches:
             (hidden, hidden, self.blocks_stride, flags, float(eps)),
             (1 if last else EACH_TOKEN, shares(hidden, tokens), 1),
         )
+
+    def bias(self, name: str, y: str, y_stride: int) -> Iterator[Dispatch]:
+        """Yield the dispatches that add a raw vector to the rows of y, one for each range of the vector."""
+        tensor = self.tensors[name]
+        for row_range in raw_ranges(tensor, BIAS_ROWS):
+            bindings = (self.weight(row_range.name, row_range.data), y)
+            parameters = (row_range.rows, row_range.first_row, y_stride, int(tensor.dtype == "f16"))
+            grid = (ceil_div(row_range.rows, BIAS_ROWS), EACH_TOKEN, 1)
+            yield self.dispatch(row_range.name, "add_bias", bindings, parameters, grid)
+
+    def head_norm(self, prefix: str, y: str, heads: tuple[int, int, int], eps: float) -> Dispatch:
+        """Return the weighted norm of the query and key heads of y.
+
+        heads: num_heads, num_kv_heads and head_dim.
+        """
+        weights, flags = [], 0
+        for flag, name in ((Q_WEIGHT_F16, f"{prefix}.q_norm"), (K_WEIGHT_F16, f"{prefix}.k_norm")):
+            tensor = self.tensors[name]
+            (row_range,) = raw_ranges(tensor, MAX_BINDING)
+            weights.append(self.weight(name, row_range.data))
+            flags |= (tensor.dtype == "f16") * flag
+        num_heads, num_kv_heads, head_dim = heads
+        parameters = (num_heads, num_kv_heads, head_dim, flags, float(eps))
+        grid = (num_heads + num_kv_heads, EACH_TOKEN, 1)
+        return self.dispatch(f"{prefix}.weighted_norm", "head_norm", (*weights, y), parameters, grid)
 
     def activate(  # noqa: PLR0913, PLR0917  # one argument for each property of the activation
         self, label: str, config: FFN, source: str, rows: int, form: Form, tokens: int

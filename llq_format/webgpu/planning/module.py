@@ -8,25 +8,29 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from llq_format.webgpu.planning.variants import VARIANTS, Variant
+from llq_format.webgpu.planning.variants import AFFINE_KERNELS, VARIANTS, Variant
 
 _SECTION = re.compile(r"^(//|/\*): begin (\w+)\n(.*?)^(?://: end \2|end \2 :\*/)\n", re.DOTALL | re.MULTILINE)
 
 
 @cache
-def kernel_sections() -> Mapping[str, str]:
-    """Return the text of each section by name, from the kernel files."""
+def kernel_sections(*, affine: bool = False) -> Mapping[str, str]:
+    """Return the text of each section by name, from the kernel files.
+
+    affine: whether the module is for packages that require `LLQ_attention_affine`.
+    """
     folder = files("llq_format.webgpu") / "kernels"
     files_by_name = {
         entry.name.removesuffix(".wgsl"): entry for entry in folder.iterdir() if entry.name.endswith(".wgsl")
     }
     names = dict.fromkeys(name for variant in VARIANTS for name in variant.sections)
-    return {name: files_by_name[name].read_text(encoding="utf-8") for name in names}
+    all_names = (*names, *(AFFINE_KERNELS if affine else ()))
+    return {name: files_by_name[name].read_text(encoding="utf-8") for name in all_names}
 
 
 def write_module(sections: Mapping[str, str]) -> str:
     """Return the text of the module file: every section once, those of the portable variant uncommented."""
-    portable = VARIANTS[0].sections
+    portable = (*VARIANTS[0].sections, *AFFINE_KERNELS)
 
     def framed(name: str) -> str:
         text = sections[name]

@@ -12,7 +12,7 @@ from llq_format.webgpu.planning.program import Dispatch, Program, ProgramVariant
 from llq_format.webgpu.planning.ranges import MAX_BINDING, MAX_WORKGROUPS, raw_ranges
 from llq_format.webgpu.planning.sizes import CANDIDATES, ROPE_FLAGS, KVCache, Sizes, greatest_context
 from llq_format.webgpu.planning.tiles import EMBED_COLS
-from llq_format.webgpu.planning.variants import VARIANTS
+from llq_format.webgpu.planning.variants import AFFINE_KERNELS, VARIANTS
 
 CHUNK = 128
 """Default maximum number of tokens in one prefill step."""
@@ -63,9 +63,13 @@ def _fitting_chunk(model: Model, chunk: int, kv_cache: KVCache) -> int:
         chunk //= 2
 
 
-def program_variants() -> tuple[ProgramVariant, ...]:
-    """Return the variants in the form of the program."""
-    return tuple(ProgramVariant(v.name, v.features, v.language, v.directives, v.sections) for v in VARIANTS)
+def program_variants(*, affine: bool = False) -> tuple[ProgramVariant, ...]:
+    """Return the variants in the form of the program; affine: as for `kernel_sections`."""
+    further = AFFINE_KERNELS if affine else ()
+    return tuple(
+        ProgramVariant(v.name, v.features, v.language, v.directives, (*v.sections, *further))
+        for v in VARIANTS
+    )
 
 
 class _Planner:
@@ -95,7 +99,7 @@ class _Planner:
             chunk=self.chunk,
             context_length=min(self.model.context_length, *greatest_context(buffers)),
             kv_cache=self.kv_cache,
-            variants=program_variants(),
+            variants=program_variants(affine=bool(self.model.extensions())),
             weights=self.make.weights,
             buffers=buffers,
             pipelines={entry: accesses(entry) for entry in sorted(entry_points)},
@@ -137,6 +141,7 @@ class _Planner:
         heads, head_dim = model.num_heads, model.head_dim
         yield self.make.norm(f"{prefix}.attention_norm", form, model.rms_norm_eps, tokens)
         yield from self.make.int4(f"{prefix}.attention.qkv", form, "qkv", self.sizes.qkv_rows, tokens)
+        yield from self._affine(number, config)
         if tokens == 1 and attends(self.sizes, config):
             yield attention(self.make, self.sizes, number, config)
         else:
@@ -152,6 +157,15 @@ class _Planner:
         yield from self.make.int4(
             f"{prefix}.attention.output", form, "x", model.hidden_size, tokens, add=True
         )
+
+    def _affine(self, number: int, config: Attention) -> Iterator[Dispatch]:
+        """Yield the bias and the weighted norm, which change the result of the qkv product in place."""
+        model, prefix = self.model, f"layers.{number}.attention"
+        if config.qkv_bias:
+            yield from self.make.bias(f"{prefix}.qkv_bias", "qkv", self.sizes.qkv_rows)
+        if config.weighted_qk_norm:
+            heads = (model.num_heads, model.num_kv_heads, model.head_dim)
+            yield self.make.head_norm(prefix, "qkv", heads, model.rms_norm_eps)
 
     def _scores(self, number: int, config: Attention, tokens: int) -> Iterator[Dispatch]:
         """Yield RoPE with the store into the KV cache, and the scores, of a chunk."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llq_format.metadata.metadata import Metadata
+from llq_format.metadata.model import Model
 from llq_format.validation.program import MAX_BYTES
 from llq_format.webgpu.planning.module import kernel_sections, write_module
 from llq_format.webgpu.planning.planner import CHUNK, UnplannableError, plan
@@ -23,9 +24,9 @@ PROGRAM = ProgramOptions()
 """The default options."""
 
 
-def module_bytes() -> bytes:
-    """Return the text of `<stem>.wgsl`, which is the same for all packages."""
-    return write_module(kernel_sections()).encode()
+def module_bytes(model: Model | None = None) -> bytes:
+    """Return the text of `<stem>.wgsl`, the same for all models that require the same extensions."""
+    return write_module(kernel_sections(affine=model is not None and bool(model.extensions()))).encode()
 
 
 def program_maker(options: ProgramOptions = PROGRAM) -> Callable[[Metadata], bytes]:
@@ -43,6 +44,6 @@ def program_maker(options: ProgramOptions = PROGRAM) -> Callable[[Metadata], byt
     return make
 
 
-def package_files(options: ProgramOptions | None) -> dict[str, Any]:
+def package_files(options: ProgramOptions | None, model: Model | None = None) -> dict[str, Any]:
     """Return the arguments of `PackageWriter` for module and program; none for None."""
-    return {} if options is None else {"module": module_bytes(), "program": program_maker(options)}
+    return {} if options is None else {"module": module_bytes(model), "program": program_maker(options)}

@@ -85,6 +85,13 @@ class _Tapper:
         match entry_point.split("_")[0]:
             case "embed":
                 yield _row("embedding", "x", model.hidden_size)
+            case "add":
+                rows = (model.num_heads + 2 * model.num_kv_heads) * model.head_dim
+                yield _row(f"{_layer_of(label)}.attention.biased", "qkv", rows)
+            case "head":
+                rows = (model.num_heads + 2 * model.num_kv_heads) * model.head_dim
+                name = f"{_layer_of(label)}.attention.weighted_norm.q"
+                yield Tap(name, "qkv", "f32", (model.num_heads, model.head_dim), rows)
             case "rope":
                 name = label.replace("attention.rope", "attention.scaled.q")
                 shape = (model.num_heads, model.head_dim)
@@ -142,6 +149,10 @@ class _Tapper:
         elif ".experts." not in tensor:  # the shared expert is added last
             block = "attention" if tensor.endswith("attention.output") else "ffn"
             yield _row(f"{'.'.join(tensor.split('.')[:2])}.{block}.residual", "x", rows)
+
+
+def _layer_of(label: str) -> str:
+    return ".".join(label.split(".")[:2])
 
 
 def _row(name: str, buffer: str, cols: int) -> Tap:

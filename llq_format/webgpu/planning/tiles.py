@@ -12,6 +12,9 @@ EMBED_COLS = 256
 RAW_ROWS = 32
 """Number of rows per workgroup of `matvec_raw`."""
 
+BIAS_ROWS = 256
+"""Number of rows per workgroup of `add_bias`."""
+
 
 WIDEN_ELEMENTS = 256
 """Number of elements per step of a workgroup of `widen`."""

@@ -27,6 +27,9 @@ KERNELS = (
 )
 """Sections with entry points, in the order in which a model needs them."""
 
+AFFINE_KERNELS = ("affine",)
+"""Sections with entry points of `LLQ_attention_affine`, which only packages that require it have."""
+
 SHARED = ("rounding", "softmax", "vector_int8", "vector_binary16")
 """Sections that kernels share."""
 

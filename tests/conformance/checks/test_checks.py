@@ -65,9 +65,25 @@ def test_checks_have_names_of_their_own() -> None:
 def test_the_right_reading_passes_all_decodings(vectors: Sequence[Vector], tmp_path: Path) -> None:
     runtime = InProcessRuntime(miniatures.Right(), seconds(30))
     decode = BY_NAME["decode"]
-    results = [decode(runtime, vector, tmp_path) for vector in vectors if decode.concerns(vector)]
+    core = [vector for vector in vectors if decode.concerns(vector) and not vector.extensions]
+    results = [decode(runtime, vector, tmp_path) for vector in core]
     assert results
     assert [result.vector for result in results if result.outcome is not Outcome.PASSED] == []
+
+
+def test_a_runtime_without_an_extension_must_refuse_its_packages(vectors: Sequence[Vector]) -> None:
+    refusing, accepting = Says(Verdict(("LLQ-EXT-1",))), Says(Verdict())
+    extended = [vector for vector in vectors if vector.extensions]
+    for check, vector in [(c, v) for c in CHECKS for v in extended if c.concerns(v)]:
+        results = [ask(check.name, runtime, vector) for runtime in (refusing, accepting)]
+        if check.name == "accept":
+            assert [result.outcome for result in results] == [Outcome.PASSED, Outcome.FAILED]
+            assert [result.rules for result in results] == [("LLQ-EXT-1",), ("LLQ-EXT-1",)]
+            assert results[1].broken == ("LLQ-EXT-1",)
+            continue
+        assert {result.outcome for result in results} == {Outcome.NOT_CLAIMED}
+        if set(check.needs) <= miniatures.Right.capabilities:
+            assert results[0].headline == "not claimed: extension LLQ_attention_affine"
 
 
 def test_nibble_pairs_break_pack_3_and_are_named(worked_example: Vector) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conformance.checks import CHECKS
-from conformance.container.package import read_tensor
+from conformance.container.package import metadata, read_tensor
 from conformance.core.check import Outcome
 from conformance.core.vectors import Vector, load
 from conformance.fresh.oracle import OracleError, ReferenceOracle, WebGPUOracle, expected, qualified
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 VECTORS = {vector.id: vector for vector in load()}
 MATVEC = [vector for vector in VECTORS.values() if vector.kind == "matvec"]
-MODEL = next(vector for vector in VECTORS.values() if vector.kind == "logits")
+MODEL = VECTORS["affine-norm-binary16"]
 
 
 @pytest.mark.parametrize("vector", MATVEC, ids=[vector.id for vector in MATVEC])
@@ -57,6 +57,12 @@ def test_legal_runtimes_pass_and_a_mutant_fails(home: Path) -> None:
     assert outcomes("reference", home) == {Outcome.PASSED}
     assert outcomes("conforming:float32-shuffled", home) == {Outcome.PASSED, Outcome.NOT_CLAIMED}
     assert Outcome.FAILED in outcomes("mutant:int8-scale-by-128", home)
+
+
+def test_vectors_of_a_package_need_its_extensions(home: Path) -> None:
+    required = metadata(MODEL.package)["extensions_required"]
+    assert required == ["LLQ_attention_affine"]
+    assert {vector.extensions for vector in load(home)} == {tuple(required)}
 
 
 def test_the_bounds_are_four_times_the_largest_distance_of_legal_executions() -> None:

@@ -58,7 +58,7 @@ def test_the_guide_lists_the_names() -> None:
     listed = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
     reference = Reference()
     names: set[str] = set()
-    for vector in ("llama-4", "ungated-gelu-int8", "chunks-int8"):
+    for vector in ("llama-4", "ungated-gelu-int8", "chunks-int8", "affine-with-experts-binary16"):
         tokens = VECTORS[vector].members["tokens"]
         trace = reference.trace(VECTORS[vector].package, tokens, [len(tokens)])
         names |= {re.sub(r"layers\.\d+", "layers.N", name) for name in trace}

@@ -14,7 +14,7 @@ from llq_format.exporting.transforms import TransformedModel, orthogonal
 from llq_format.format.quantize import PackedTensor
 from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.reference.batch import multiplied_by, run_layer
-from tests.llq_format.exporting.test_transforms import DENSE, LLAMA4, MODELS, TOKENS, UNGATED, random_tensors
+from tests.llq_format.exporting.test_transforms import DENSE, MODELS, TOKENS, random_tensors
 
 
 def word_tokenizer(bos: int | None) -> TokenizerFiles:
@@ -75,7 +75,7 @@ def test_scaled_columns_keep_the_function(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("method", RECIPES)
-@pytest.mark.parametrize("model", [DENSE, LLAMA4, UNGATED], ids=["dense", "llama4", "ungated"])
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_every_matrix_of_every_architecture_is_rounded(method: str, model: object) -> None:
     """Of Llama 4 also the experts that no token reaches: one sequence of two tokens leaves some."""
     assert isinstance(model, type(DENSE))
@@ -89,7 +89,7 @@ def test_every_matrix_of_every_architecture_is_rounded(method: str, model: objec
         rounded = calibrated.layer(number)
         assert list(rounded) == list(plain)
         for name, tensor in rounded.items():
-            raw = name.endswith("norm") or name == "ffn.router"
+            raw = name.endswith(("norm", "qkv_bias")) or name == "ffn.router"
             assert isinstance(tensor, PackedTensor) != raw
             assert tensor.shape == plain[name].shape
             if isinstance(tensor, PackedTensor) and method != "awq":

@@ -1,4 +1,4 @@
-"""Transforms keep the function, on dense Llama and on Llama 4; the batched decoder is the decoder."""
+"""Transforms keep the function, on Llama, Llama 4 and Qwen; the batched decoder is the decoder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,14 @@ LLAMA4 = replace(
     layers=(Layer(_NORMED, _MOE), Layer(_NOPE, _MOE), Layer(_ROPE, _DENSE.ffn)),
 )
 UNGATED = replace(DENSE, layers=(Layer(_ROPE, FFN("gelu", gated=False, intermediate_size=96, moe=None)),))
-MODELS = {"dense": DENSE, "llama4": LLAMA4, "ungated": UNGATED}
+QWEN = replace(
+    DENSE,
+    layers=tuple(
+        Layer(replace(_ROPE, qkv_bias=bias, weighted_qk_norm=norm), _DENSE.ffn)
+        for bias, norm in ((True, False), (False, True), (True, True))
+    ),
+)
+MODELS = {"dense": DENSE, "llama4": LLAMA4, "ungated": UNGATED, "qwen": QWEN}
 TOKENS = np.random.default_rng(5).integers(0, 50, (2, 20))
 
 TRANSFORMS: dict[str, list[Transform]] = {
@@ -158,7 +165,7 @@ def test_orthogonal_matrices(size: int) -> None:
 @pytest.mark.parametrize("architecture", MODELS)
 def test_the_batched_decoder_is_the_decoder(architecture: str, tmp_path: Path) -> None:
     model = replace(MODELS[architecture], tied_embeddings=False)
-    synth(model.to_json(), tmp_path / "p", seed=4, program=None)
+    synth(model, tmp_path / "p", seed=4, program=None)
     with llq_format.open(tmp_path / "p") as package:
         decoder = Decoder(package, mode="float")
         expected = np.stack([decoder.prefill(tokens.tolist()) for tokens in TOKENS])

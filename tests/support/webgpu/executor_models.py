@@ -1,5 +1,6 @@
 """Small packages and executors on lavapipe, for tests of the executor."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.opening import Executable, executable, executor_on, open_device
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import rounding_program
+from llq_format.webgpu.planning.planner import program_variants
 from llq_format.webgpu.planning.sizes import KVCache
 
 ADAPTER = "lavapipe"
@@ -31,7 +33,8 @@ def device_of_tests() -> Device:
 
 def new_device() -> Device:
     """Return a device of its own."""
-    kernels = Executable(rounding_program("int8", 1, 1), kernel_sections())
+    program = replace(rounding_program("int8", 1, 1), variants=program_variants(affine=True))
+    kernels = Executable(program, kernel_sections(affine=True))
     return open_device(kernels, adapter=ADAPTER, variant=VARIANT)
 
 

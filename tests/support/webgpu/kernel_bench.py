@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llq_format.webgpu.execution.device import DEFAULT_LIMITS, find_adapter
 from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.module import kernel_sections
-from llq_format.webgpu.planning.variants import SHARED, VARIANTS
+from llq_format.webgpu.planning.variants import AFFINE_KERNELS, SHARED, VARIANTS
 
 Array = NDArray[Any]
 
@@ -62,9 +62,10 @@ class Bench:
 
     def _module(self, entry_point: str) -> Any:
         """Return a module of the section that has the entry point, after those whose functions it calls."""
-        sections, variant = kernel_sections(), self.variant
+        sections, variant = kernel_sections(affine=True), self.variant
         shared = (variant.dot, variant.half, variant.reduce, *SHARED)
-        (own,) = (name for name in variant.sections if f"fn {entry_point}(" in sections[name])
+        names = (*variant.sections, *AFFINE_KERNELS)
+        (own,) = (name for name in names if f"fn {entry_point}(" in sections[name])
         text = [line for line in variant.directives if line not in _NAGA_REFUSES]
         text += [sections[name] for name in (*shared, *_CALLS.get(own, ()), own)]
         return self.device.create_shader_module(code="\n".join(text))

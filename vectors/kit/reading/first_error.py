@@ -8,6 +8,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from vectors.kit import affine
 from vectors.kit.canonical import canonical
 from vectors.kit.reading import index, json_grammar, json_schema, program, shard_bytes
 
@@ -57,7 +58,8 @@ def _version(value: Json) -> set[str]:
         return set()
     version, required = value.get("version"), value.get("extensions_required")
     unsupported = isinstance(version, str) and version != "1.0"
-    unknown = isinstance(required, list) and any(isinstance(name, str) for name in required)
+    names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+    unknown = set(names) - {affine.NAME}
     return ({"VER-1"} if unsupported else set()) | ({"EXT-1"} if unknown else set())
 
 

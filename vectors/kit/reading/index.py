@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from vectors.kit import affine
+from vectors.kit.reading import json_schema
 from vectors.kit.tensor import align
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def part_length(dtype: str, rows: int, cols: int) -> int:
 def model_rules(metadata: Json) -> Iterator[str]:
     """Yield the violations of stage `model`."""
     yield from _extensions(metadata)
+    yield from _affine(metadata)
     model = metadata.get("model")
     if model is not None:
         yield from _layers(model)
@@ -56,6 +59,28 @@ def _extensions(metadata: Json) -> Iterator[str]:
         names += tensor.get("extensions", {})
     if not set(names) <= set(used):
         yield "EXT-2"
+
+
+def _affine(metadata: Json) -> Iterator[str]:
+    if affine.NAME not in metadata.get("extensions_used", []):
+        return
+    model, data = metadata.get("model"), metadata.get("extensions", {}).get(affine.NAME)
+    required = affine.NAME in metadata.get("extensions_required", [])
+    of_tensors = any(affine.NAME in tensor.get("extensions", {}) for tensor in metadata["tensors"])
+    if not required or model is None or data is None or of_tensors:
+        yield "AFFINE-1"
+        return
+    if next(json_schema.check(json_schema.schema("attention_affine"), data), None) is not None:
+        yield "AFFINE-2"
+        return
+    layers = data["layers"]
+    if len(layers) != len(model["layers"]):
+        yield "AFFINE-3"
+    if not any(choices[member] for choices in layers for member in affine.PLAIN):
+        yield "AFFINE-4"
+    for choices, layer in zip(layers, model["layers"], strict=False):
+        if choices["weighted_qk_norm"] and layer["attention"]["qk_norm"]:
+            yield "AFFINE-5"
 
 
 def _layers(model: Json) -> Iterator[str]:
@@ -89,8 +114,11 @@ def _names_of_files(metadata: Json) -> Iterator[str]:
             yield "PKG-11"
 
 
-def roles(model: Json) -> Iterator[Role]:
-    """Yield the tensors that a model calls for, in canonical order (TENSOR-9)."""
+def roles(model: Json, choices: list[Json]) -> Iterator[Role]:
+    """Yield the tensors that a model calls for, in canonical order (TENSOR-9, AFFINE-7).
+
+    choices: of `LLQ_attention_affine` for each layer; empty without the extension.
+    """
     hidden, vocab = model["hidden_size"], model["vocab_size"]
     a, k = model["num_heads"] * model["head_dim"], model["num_kv_heads"] * model["head_dim"]
     yield "embedding", [vocab, hidden], RAW
@@ -98,6 +126,11 @@ def roles(model: Json) -> Iterator[Role]:
         prefix = f"layers.{number}."
         yield prefix + "attention_norm", [hidden], RAW
         yield prefix + "attention.qkv", [a + 2 * k, hidden], MATRIX
+        if choices and choices[number]["qkv_bias"]:
+            yield prefix + "attention.qkv_bias", [a + 2 * k], RAW
+        if choices and choices[number]["weighted_qk_norm"]:
+            yield prefix + "attention.q_norm", [model["head_dim"]], RAW
+            yield prefix + "attention.k_norm", [model["head_dim"]], RAW
         yield prefix + "attention.output", [hidden, a], MATRIX
         yield prefix + "ffn_norm", [hidden], RAW
         yield from _ffn_roles(prefix + "ffn.", layer["ffn"], hidden)
@@ -135,7 +168,9 @@ def tensors_rules(metadata: Json) -> Iterator[str]:
         yield "TENSOR-2"
     table: list[Role] = []
     if "model" in metadata:
-        for role in roles(metadata["model"]):
+        required = affine.NAME in metadata.get("extensions_required", [])
+        choices = metadata["extensions"][affine.NAME]["layers"] if required else []
+        for role in roles(metadata["model"], choices):
             table.append(role)
             if len(table) > len(set(names)):
                 break

@@ -8,7 +8,7 @@ import { unlessAborted } from "./unless_aborted.js";
 /** @typedef {import("../text/tokenizer.js").TokenizerOptions} TokenizerOptions */
 
 /** The names of all options. */
-const TOKENIZER_OPTIONS = ["bosTokenId", "eosTokenIds", "chatTemplate", "signal"];
+const TOKENIZER_OPTIONS = ["bosTokenId", "eosTokenIds", "chatTemplate", "specialTokens", "signal"];
 
 /**
  * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt next to it.

@@ -8,6 +8,7 @@ import { PackageError } from "../errors.js";
 import { checkModel } from "./checks/model.js";
 import { checkParts } from "./checks/parts.js";
 import { checkTensors } from "./checks/tensors.js";
+import { EXTENSIONS } from "./extensions.js";
 import { settle } from "./findings.js";
 import { readJson } from "./read_json.js";
 import { checkSchema } from "./schema.js";
@@ -56,7 +57,7 @@ export async function readMetadata(data) {
       `${METADATA_NAME} does not match its digest: the file was changed or damaged`,
     );
   }
-  settle(checkModel(metadata));
+  settle(checkModel(metadata, writtenAsInteger));
   settle(checkTensors(metadata));
   settle(checkParts(metadata));
   return metadata;
@@ -80,7 +81,8 @@ function checkVersion(value) {
       `${METADATA_NAME} has version ${JSON.stringify(version)}, expected ${VERSION}`,
     );
   }
-  const unknown = Array.isArray(extensions) && extensions.find((name) => typeof name === "string");
+  const unknown =
+    Array.isArray(extensions) && extensions.find((name) => typeof name === "string" && !EXTENSIONS.has(name));
   if (typeof unknown === "string") {
     throw refusal(
       "LLQ-EXT-1",

@@ -25,6 +25,8 @@
  *   attention
  * @property {{activation: string, gated: boolean, intermediate_size: number, moe: MoeEntry | null}} ffn
  */
+/** @typedef {{qkv_bias: boolean, weighted_qk_norm: boolean}} AffineLayerEntry */
+/** @typedef {{LLQ_attention_affine?: {layers: AffineLayerEntry[]}}} Extensions limited to known extensions */
 /** @typedef {{num_experts: number, shared_intermediate_size: number}} MoeEntry */
 /**
  * @typedef {object} ModelEntry
@@ -52,7 +54,7 @@
  * @property {FileEntry} [program]
  * @property {string[]} [extensions_used]
  * @property {string[]} [extensions_required]
- * @property {object} [extensions]
+ * @property {Extensions} [extensions]
  */
 
 export {};

@@ -3,6 +3,7 @@
 /** @typedef {import("./metadata_types.js").ModelEntry} ModelEntry */
 /** @typedef {import("./metadata_types.js").Dtype} Dtype */
 /** @typedef {{name: string, shape: number[], dtypes: Dtype[]}} TensorRole */
+/** @typedef {import("./metadata_types.js").AffineLayerEntry} AffineLayerEntry */
 
 /** @type {Dtype[]} */
 const MATRIX = ["int4_affine", "int4_symmetric"];
@@ -13,9 +14,10 @@ const RAW = ["f16", "f32"];
  * Yields the tensors of a model in canonical order.
  *
  * @param {ModelEntry} model
+ * @param {AffineLayerEntry[]} affine the choices of `LLQ_attention_affine` for each layer; none without it
  * @returns {Generator<TensorRole, void, void>}
  */
-export function* tensorRoles(model) {
+export function* tensorRoles(model, affine) {
   const { hidden_size: hidden, head_dim: head } = model;
   const [q, kv] = [model.num_heads * head, model.num_kv_heads * head];
   yield { name: "embedding", shape: [model.vocab_size, hidden], dtypes: RAW };
@@ -23,6 +25,13 @@ export function* tensorRoles(model) {
     const layer = `layers.${number}`;
     yield { name: `${layer}.attention_norm`, shape: [hidden], dtypes: RAW };
     yield { name: `${layer}.attention.qkv`, shape: [q + 2 * kv, hidden], dtypes: MATRIX };
+    if (affine[number]?.qkv_bias) {
+      yield { name: `${layer}.attention.qkv_bias`, shape: [q + 2 * kv], dtypes: RAW };
+    }
+    if (affine[number]?.weighted_qk_norm) {
+      yield { name: `${layer}.attention.q_norm`, shape: [head], dtypes: RAW };
+      yield { name: `${layer}.attention.k_norm`, shape: [head], dtypes: RAW };
+    }
     yield { name: `${layer}.attention.output`, shape: [hidden, q], dtypes: MATRIX };
     yield { name: `${layer}.ffn_norm`, shape: [hidden], dtypes: RAW };
     if (ffn.moe === null) {

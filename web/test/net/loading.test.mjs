@@ -105,8 +105,14 @@ test("a server that ignores ranges and cuts: what was had is skipped", async () 
 });
 
 test("a short 206: the rest is asked for", async () => {
-  const { url } = await served((_request, name) => (isShard(name) ? { short: 3_000_000 } : {}));
+  let shortened = 0;
+  const { url } = await served((request) => {
+    if (request.headers.range === undefined) return {};
+    shortened++;
+    return { short: 3_000_000 };
+  });
   await load(url);
+  assert.ok(shortened > 1);
 });
 
 test("a connection cut in the middle of a shard: only what is missing is asked for again", async () => {
@@ -156,9 +162,8 @@ test("bytes damaged in transit once: fetched again; always: LLQ-HASH-1", async (
   const damaged = fileOf(files, name).slice();
   damaged[damaged.length - 300] ^= 1;
   const contents = new Map(files).set(name, damaged);
-  let count = 0;
   const { url } = await served((_request, file) => {
-    if (file === name && ++count > 3) contents.set(name, fileOf(files, name));
+    if (file === name) contents.set(name, fileOf(files, name));
     return {};
   }, contents);
   await load(url);
@@ -259,7 +264,6 @@ test("what was loaded is kept: the second load asks for no shard, offline it wor
 });
 
 test("a load that was cut off for good goes on where it ended", async () => {
-  const [name] = [...files.keys()].filter(isShard);
   let broken = true;
   const cache = new PackageCache(new CacheStore(memoryStorage()));
   const server = await served((request) => {
@@ -270,7 +274,7 @@ test("a load that was cut off for good goes on where it ended", async () => {
   broken = false;
   const before = server.requests.length;
   await load(server.url, { cache });
-  const later = server.requests.slice(before).filter((request) => request.name === name);
+  const later = server.requests.slice(before).filter((request) => isShard(request.name));
   assert.ok(
     later.length > 0 && later.every(({ range }) => Number(/=(\d+)/.exec(range ?? "")?.[1]) >= 16 << 20),
   );

@@ -88,12 +88,78 @@ def pickled_in_binary64(directory: Path) -> None:
     torch.save(state, directory / "pytorch_model.bin")
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+SHORT, LONG = [1.0 + i / 8 for i in range(8)], [2.0 + i for i in range(8)]
+LONGROPE = {"rope_type": "longrope", "short_factor": SHORT, "long_factor": LONG}
+
+
+def with_rope(directory: Path, parameters: dict[str, Any], **config: Any) -> None:
+    config["rope_parameters"] = {"rope_theta": 500000.0, **parameters}
+    write_checkpoint(directory, config=config)
+
+
+def rope_in_both_styles(directory: Path) -> None:
+    with_rope(directory, LLAMA3, rope_theta=500000.0, rope_scaling=LLAMA3)
+
+
+def rope_with_a_float_as_length(directory: Path) -> None:
+    scaling = LLAMA3 | {"original_max_position_embeddings": 32.0}
+    write_checkpoint(
+        directory, config={"rope_parameters": ..., "rope_theta": 500000, "rope_scaling": scaling}
+    )
+
+
+def yarn_without_attention_factor(directory: Path) -> None:
+    with_rope(directory, YARN | {"attention_factor": 1.0})
+
+
+def yarn_with_an_attention_factor_on_the_grid(directory: Path) -> None:
+    with_rope(directory, YARN | {"attention_factor": 2.0, "beta_fast": 16, "truncate": False})
+
+
+def longrope_within_the_original_context(directory: Path) -> None:
+    with_rope(directory, LONGROPE | {"original_max_position_embeddings": 128})
+
+
+def longrope_with_one_table(directory: Path) -> None:
+    both = {"short_factor": LONG, "long_factor": LONG, "attention_factor": 2.0}
+    with_rope(directory, LONGROPE | both | {"original_max_position_embeddings": 32})
+
+
+def biases_of_zero(directory: Path) -> None:
+    weights = llama_weights()
+    for n in range(2):
+        for name, rows in (("q", 64), ("k", 32), ("v", 32), ("o", 64)):
+            weights[f"model.layers.{n}.self_attn.{name}_proj.bias"] = np.zeros(rows, np.float32)
+    write_checkpoint(directory, weights=weights, config={"attention_bias": True})
+
+
+def mistral_without_window(directory: Path) -> None:
+    config = {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "sliding_window": None}
+    write_checkpoint(directory, config=config)
+
+
 FORMS: dict[Callable[[Path], None], tuple[str, ...]] = {
     plain: (),
     tied_with_equal_head: (),
     tied_with_another_head: ("head-differs",),
     tied_with_a_head_that_differs_at_its_end: ("head-differs",),
     pickled_as_before_torch_1_6: (),
+    rope_in_both_styles: (),
+    rope_with_a_float_as_length: (),
+    yarn_without_attention_factor: (),
+    yarn_with_an_attention_factor_on_the_grid: (),
+    longrope_within_the_original_context: (),
+    longrope_with_one_table: (),
+    biases_of_zero: (),
+    mistral_without_window: (),
     in_binary64: (),
     pickled_in_binary64: (),
 }
@@ -219,6 +285,40 @@ def test_a_large_weight_of_the_embedding_names_the_option(tmp_path: Path, method
     with pytest.raises(QuantizeError, match=message):
         export(directory, tmp_path / "package", method=method, program=None)
     export(directory, tmp_path / "package", embedding="f32", program=None)
+
+
+def test_the_attention_factor_is_in_q_and_k(tmp_path: Path) -> None:
+    with_rope(tmp_path / "checkpoint", YARN)
+    factor = 0.1 * np.log(4) + 1
+    weights = llama_weights()
+    q, k, v = (weights[f"model.layers.1.self_attn.{name}_proj.weight"] for name in "qkv")
+    with open_checkpoint(tmp_path / "checkpoint") as checkpoint:
+        qkv = checkpoint.load("layers.1.attention.qkv")
+    loaded_q, loaded_k = qkv[: len(q)], qkv[len(q) : -len(v)]
+    product = np.linalg.norm(loaded_q) / np.linalg.norm(q) * np.linalg.norm(loaded_k) / np.linalg.norm(k)
+    assert product == pytest.approx(factor**2, rel=1e-6)
+    np.testing.assert_array_equal(qkv[-len(v) :], v)
+    # binary16 scales hold the scaled weights up to 2^-11, and the logits move by as much
+    logits, _ = exported(tmp_path / "checkpoint")
+    expected = logits_of_transformers(tmp_path / "checkpoint")
+    assert np.abs(logits - expected).max() <= 2.0**-10 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"rope_type": "dynamic", "factor": 4.0}, "'dynamic', .*change with the length"),
+        (LONGROPE | {"original_max_position_embeddings": 32}, "long_factor differs from short_factor"),
+        (LONGROPE | {"short_factor": [1.0]}, "short_factor is not an array of 8 numbers"),
+        (LONGROPE | {"long_factor": [*LONG[:-1], 0]}, r"long_factor\.7 is 0, not a number from"),
+    ],
+)
+def test_frequencies_that_depend_on_the_length_are_refused(
+    parameters: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with_rope(tmp_path / "checkpoint", parameters)
+    with pytest.raises(CheckpointError, match=message):
+        open_checkpoint(tmp_path / "checkpoint")
 
 
 def test_weights_are_on_the_grid() -> None:

@@ -190,8 +190,8 @@ def test_divisors_that_make_no_frequencies_are_refused(tmp_path: Path, divisor: 
             r"m\.gguf: general\.architecture is 'nonesuch'; supported are 'granite', ",
         ),
         (
-            {"architecture": "qwen2"},
-            r"m\.gguf: general\.architecture is 'qwen2', but LLQ has no rule for biases",
+            {"architecture": "starcoder2"},
+            r"m\.gguf: general\.architecture is 'starcoder2', but LLQ has no rule for layer norms and biases",
         ),
         ({"architecture": "gptneox"}, r"is 'gptneox', but LLQ has no rule for layer norms"),
         ({"split__count": 3}, r"split\.count is 3, but the name denotes 1 file"),

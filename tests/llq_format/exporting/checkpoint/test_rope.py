@@ -172,8 +172,8 @@ def test_the_first_frequency_is_one_and_all_are_positive() -> None:
             "'dynamic', but LLQ has no rule for frequencies that",
         ),
         (
-            {"rope_scaling": {"type": "longrope"}},
-            "'longrope', but LLQ has no rule for two sets of frequencies",
+            {"rope_scaling": {"type": "longrope"}, "max_position_embeddings": 128},
+            "short_factor is not an array of 64 numbers",
         ),
         ({"rope_scaling": YARN, "rope_theta": 1}, "rope_theta is 1, but YaRN requires a base above 1"),
         ({"rope_scaling": YARN | {"factor": None}}, "factor is missing"),

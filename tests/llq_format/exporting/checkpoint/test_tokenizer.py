@@ -176,6 +176,16 @@ def test_every_token_that_ends_an_answer_is_stated_once() -> None:
     assert rebuilt(eos_token_id=None)[0].eos_token_ids == []
 
 
+@pytest.mark.parametrize("add_bos", [True, False])
+def test_texts_of_special_tokens_are_stated(*, add_bos: bool) -> None:
+    files, _ = rebuilt(add_bos_token=add_bos, padding_token_id=0)
+    assert files.special_tokens == {
+        "bos_token": "<|im_start|>",
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+    }
+
+
 def test_chat_template_is_used() -> None:
     keys = metadata()
     assert gguf_tokenizer.read(keys, len(TOKENS)).chat_template is None

@@ -45,9 +45,10 @@ def in_tint(modules: dict[str, str]) -> dict[str, list[str]]:
 
 
 def test_tint_accepts_every_variant_and_the_unchanged_file() -> None:
-    sections = kernel_sections()
+    sections = kernel_sections(affine=True)
     modules = {variant.name: source(sections, variant) for variant in VARIANTS}
     assert all(len(_ENTRY_POINT.findall(code)) >= 20 for code in modules.values())
+    modules |= {f"{name} with affine": f"{code}\n{sections['affine']}" for name, code in modules.items()}
     modules["file"] = write_module(sections)
     portable = modules["portable"]
     wrong = {

@@ -1,12 +1,21 @@
 /** Stage `model`: relations between members of the metadata. */
 
+import { ATTENTION_AFFINE } from "../extensions.js";
+import { checkSchema } from "../schema.js";
+import { ATTENTION_AFFINE_SCHEMA } from "../specification.js";
+
 /** @typedef {import("../metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../metadata_types.js").ModelEntry} ModelEntry */
 /** @typedef {import("../findings.js").Findings} Findings */
 
-/** @param {Metadata} metadata @returns {Findings} */
-export function* checkModel(metadata) {
+/**
+ * @param {Metadata} metadata
+ * @param {import("../json.js").WrittenAsInteger} writtenAsInteger
+ * @returns {Findings}
+ */
+export function* checkModel(metadata, writtenAsInteger) {
   yield* extensions(metadata);
+  yield* affine(metadata, writtenAsInteger);
   if (metadata.model !== undefined) yield* relations(metadata.model);
   yield* tokenIds(metadata);
   yield* fileNames(metadata);
@@ -27,6 +36,48 @@ function* extensions({
   const known = new Set(used);
   for (const name of names) {
     if (!known.has(name)) yield ["LLQ-EXT-2", `extensions_used does not list ${name}`];
+  }
+}
+
+/**
+ * The use and the data of `LLQ_attention_affine`; what follows in this stage and in later stages needs both.
+ *
+ * @param {Metadata} metadata
+ * @param {import("../json.js").WrittenAsInteger} writtenAsInteger
+ * @returns {Findings}
+ */
+function* affine(metadata, writtenAsInteger) {
+  const { model, tensors, extensions_used: used = [], extensions_required: required = [] } = metadata;
+  if (!used.includes(ATTENTION_AFFINE)) return;
+  const data = metadata.extensions?.[ATTENTION_AFFINE];
+  if (!required.includes(ATTENTION_AFFINE)) {
+    yield ["LLQ-AFFINE-1", `extensions_used lists ${ATTENTION_AFFINE}, extensions_required does not`];
+  }
+  if (tensors.some((tensor) => Object.hasOwn(tensor.extensions ?? {}, ATTENTION_AFFINE))) {
+    yield ["LLQ-AFFINE-1", `a tensor has data of ${ATTENTION_AFFINE}: only the root has data`];
+  }
+  if (model === undefined || data === undefined) {
+    yield ["LLQ-AFFINE-1", `${ATTENTION_AFFINE} requires a model, and data in extensions of the root`];
+    return;
+  }
+  const json = /** @type {import("../json.js").Json} */ (/** @type {unknown} */ (data));
+  for (const [, message] of checkSchema(ATTENTION_AFFINE_SCHEMA, json, writtenAsInteger)) {
+    yield ["LLQ-AFFINE-2", `data of ${ATTENTION_AFFINE}: ${message}`];
+    return;
+  }
+  if (data.layers.length !== model.layers.length) {
+    yield [
+      "LLQ-AFFINE-3",
+      `${ATTENTION_AFFINE} describes ${data.layers.length} layers, expected ${model.layers.length}`,
+    ];
+  }
+  if (!data.layers.some((layer) => layer.qkv_bias || layer.weighted_qk_norm)) {
+    yield ["LLQ-AFFINE-4", `${ATTENTION_AFFINE} changes no layer: a model without it requires no extension`];
+  }
+  for (const [number, { attention }] of model.layers.entries()) {
+    if (attention.qk_norm && data.layers[number]?.weighted_qk_norm) {
+      yield ["LLQ-AFFINE-5", `layer ${number} has qk_norm and weighted_qk_norm, expected at most one`];
+    }
   }
 }
 

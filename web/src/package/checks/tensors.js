@@ -1,5 +1,6 @@
 /** Stage `tensors`: the list of tensors against the model and itself. */
 
+import { ATTENTION_AFFINE } from "../extensions.js";
 import { isInt4, rowsCols } from "../layout.js";
 import { tensorRoles } from "../model_tensors.js";
 
@@ -8,7 +9,7 @@ import { tensorRoles } from "../model_tensors.js";
 /** @typedef {import("../findings.js").Findings} Findings */
 
 /** @param {Metadata} metadata @returns {Findings} */
-export function* checkTensors({ model, tensors }) {
+export function* checkTensors({ model, tensors, extensions }) {
   const lowerNames = new Set();
   for (const { name } of tensors) {
     const lower = name.toLowerCase();
@@ -21,7 +22,7 @@ export function* checkTensors({ model, tensors }) {
   const roles = [];
   if (model !== undefined) {
     const names = new Set(tensors.map(({ name }) => name));
-    for (const role of tensorRoles(model)) {
+    for (const role of tensorRoles(model, extensions?.[ATTENTION_AFFINE]?.layers ?? [])) {
       if (!names.has(role.name)) {
         yield ["LLQ-TENSOR-3", `tensor ${role.name} is missing: the model requires it`];
         return; // a few bytes may require billions of tensors
