@@ -1,5 +1,6 @@
 """`pytest conformance --runtime=SPEC` or `--exporter=SPEC`: options, smoke test, a test for each check."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(os, "killpg"):
+        raise pytest.UsageError(
+            "the suite needs POSIX to end adapters: use Linux, macOS or the Windows Subsystem for Linux"
+        )
     if config.option.report and config.option.report.exists() and not config.option.report.is_dir():
         raise pytest.UsageError(f"--report={config.option.report} is a file, expected a directory")
     fresh_options.prepare(config)
@@ -131,6 +136,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             smoke(tested_subject, vectors_of(config))
         config.stash[REPORTER].runtime = tested_subject
         config.stash[REPORTER].vectors = vectors_of(config)
+        if not config.option.random:
+            config.stash[REPORTER].cases = all_cases(config)
         if getattr(config.option, "dist", "no") != "no":  # the workers have runtimes of their own
             config.stash[SUBJECT].close()
             del config.stash[SUBJECT]
@@ -177,12 +184,17 @@ def subject_fixture(pytestconfig: pytest.Config) -> Any:
     return subject_of(pytestconfig)
 
 
-def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
+def all_cases(config: pytest.Config) -> list[tuple[Check, Vector]]:
     """Return each check with each vector that it concerns."""
     target_checks = checks(config.stash[TARGET])
-    cases = [
+    return [
         (check, vector) for check in target_checks for vector in vectors_of(config) if check.concerns(vector)
     ]
+
+
+def cases_of(config: pytest.Config) -> list[tuple[Check, Vector]]:
+    """Return the checks and vectors of this run: all, or the quick set."""
+    cases = all_cases(config)
     if not config.option.quick:
         return cases
     quick_questions = quick()

@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "error")  # here, for the suite runs next to other plugins
     for line in FILTERS if UNLOCKED else ():
         config.addinivalue_line("filterwarnings", line)
 

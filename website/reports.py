@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from conformance.reporting.html.markup import element
 from website import markdown
@@ -78,7 +79,7 @@ def _row(name: str, report: Path) -> str:
     link = element("a", "report", href=f"../reports/{name}/index.html")
     cells = (
         name,
-        _verdict(passed, asked, value["options"]["selection"]),
+        _verdict(value["verdict"]),
         f"{passed} of {asked} passed",
         value["runtime"]["version"],
         element("time", value["date"].partition("T")[0]),
@@ -91,7 +92,7 @@ def _asked(totals: Mapping[str, int]) -> int:
     return sum(count for outcome, count in totals.items() if outcome != "not claimed")
 
 
-def _verdict(passed: int, asked: int, selection: str) -> str:
-    """Return a verdict; the suite was run in part if it has a selection."""
-    verdict = "conforms" if passed == asked else "does not conform"
-    return f"{verdict}, in a partial run" if selection else verdict
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    """Return a verdict in words; only a complete run can show conformance."""
+    status = str(verdict["status"])
+    return f"{status}, in a partial run" if verdict["omitted"] and status != "partial" else status

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from .printable import printable
 from .runtime import NoAnswerError, TimedOut
 from .vectors import Vector
 
@@ -115,6 +116,8 @@ class Check:
 
         def result(outcome: Outcome, **fields: Any) -> Result:
             seconds = round(time.perf_counter() - start, 6)
+            for name in ("headline", "explanation"):  # both may quote what the runtime answered
+                fields[name] = printable(fields.get(name, ""))
             return Result(self.name, self.needs, vector.id, about, outcome, seconds=seconds, **fields)
 
         unclaimed = [capability for capability in self.needs if capability not in runtime.capabilities]

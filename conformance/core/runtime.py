@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .api_scenario import Observations, Scenario
+from .printable import printable
 
 Reals = NDArray[np.float32] | NDArray[np.float64]
 """What a runtime computes: numbers in binary32 or wider."""
@@ -56,6 +57,12 @@ class Info:
     language: str = ""
     kv_cache: str = ""
     extensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Escape control characters, which a terminal would obey."""
+        for name, value in vars(self).items():
+            if isinstance(value, str):
+                object.__setattr__(self, name, printable(value))
 
     def __str__(self) -> str:
         """Return for example `llq-node 1.0.0 (JavaScript)`."""
@@ -159,9 +166,9 @@ class NoAnswerError(Exception):
     """The runtime gave no answer; `detail` holds further output, such as the end of its standard error."""
 
     def __init__(self, message: str, detail: str = "") -> None:
-        """Store the message, one line, and the detail."""
-        super().__init__(message)
-        self.detail = detail
+        """Store the message, one line, and the detail, with control characters escaped."""
+        super().__init__(printable(message))
+        self.detail = printable(detail)
 
 
 class TimedOut(NoAnswerError):  # noqa: N818 - a verdict

@@ -173,5 +173,5 @@ def _warnings(reports: Sequence[Report], columns: Sequence[Column]) -> Iterator[
             digest_list = "; ".join(f"{c}: {d[:12]}" for c, d in zip(columns, digests, strict=True))
             yield f"different {several} were used: the columns may not be comparable (SHA-256 {digest_list})"
     for report, column in zip(reports, columns, strict=True):
-        if report["options"]["selection"]:
-            yield f"{column} was tested only in part: -k {report['options']['selection']}"
+        if report["verdict"]["omitted"]:
+            yield f"{column} was tested only in part: {report['verdict']['text']}"

@@ -7,7 +7,7 @@ import pytest
 
 from ..core.check import Outcome, Result
 from .known_failures import KnownFailures, KnownFailuresError, write
-from .pytest_reporter import attached
+from .pytest_reporter import attached, keep
 
 KNOWN = pytest.StashKey[KnownFailures]()
 """The known failures of a run, in every process of it."""
@@ -23,7 +23,12 @@ class Expectations:
         """Begin without results."""
         self.known_failures = known_failures
         self.write_to = write_to
-        self.results: list[Result] = []
+        self._results: dict[tuple[str, str], Result] = {}
+
+    @property
+    def results(self) -> list[Result]:
+        """The results, one for each check of a vector."""
+        return list(self._results.values())
 
     @property
     def stale(self) -> Sequence[str]:
@@ -34,7 +39,7 @@ class Expectations:
         """Gather the result."""
         result = attached(report)
         if result is not None:
-            self.results.append(result)
+            keep(self._results, result)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a run with stale entries; write the list of what fails."""

@@ -16,7 +16,7 @@ from ..core.vectors import Vector
 from ..diagnosis.rule_status import rule_statuses
 from ..runtimes import messages
 from . import provenance
-from .summary import ORDER
+from .verdict import ORDER, Omission, verdict
 
 VERSION = 1
 JSON, PAGE = "report.json", "index.html"
@@ -39,6 +39,8 @@ class Run:
     options: Mapping[str, Any]
     results: Sequence[Result]
     seconds: float
+    fresh: str = ""
+    omission: Omission | None = None
 
 
 def report(run: Run) -> Report:
@@ -59,6 +61,7 @@ def report(run: Run) -> Report:
         },
         "host": provenance.host(),
         "options": dict(run.options),
+        "verdict": _verdict(run),
         "totals": {outcome.value: sum(r.outcome is outcome for r in run.results) for outcome in Outcome},
         "rules": [
             {
@@ -78,6 +81,13 @@ def report(run: Run) -> Report:
     }
     messages.conform(value, "report")
     return value
+
+
+def _verdict(run: Run) -> dict[str, Any]:
+    """Return the verdict, and the number of omitted checks."""
+    found = verdict(run.results, run.runtime.capabilities, run.target.option, run.fresh, run.omission)
+    omitted = run.omission.omitted if run.omission else 0
+    return {"status": found.status.value, "text": found.text, "omitted": omitted}
 
 
 def _exporting(target: Target) -> dict[str, str]:

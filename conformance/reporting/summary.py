@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from ..core.check import Outcome, Result
 from ..core.rules import area, registry
-from ..core.runtime import CAPABILITIES, CLAIMS_OF_EXPORTERS, Info
+from ..core.runtime import Info
 from ..core.target import Target
 from ..diagnosis.causes import causes
 from ..diagnosis.rule_status import Status, rule_statuses
 from .rerun import command
+from .verdict import ORDER, Omission, verdict
 
 NAMED = 3
 """Maximum number of vectors that a line names; the others are counted."""
@@ -20,9 +21,6 @@ CAUSES = 12
 """Maximum number of causes that are described; the others are listed."""
 
 WIDTH = 80
-
-ORDER = (*CLAIMS_OF_EXPORTERS, *CAPABILITIES)
-"""The order of capabilities."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,8 @@ class Summary:
     """The argument of --vectors, if it is not the suite's own."""
     fresh: str = ""
     """What was asked about in the place of the vectors, if anything."""
+    omission: Omission | None = None
+    """What the run omitted; None for a complete run."""
 
     def lines(self) -> Iterator[str]:
         """Return the text: the runtime, counts by area, what is broken, the verdict."""
@@ -50,7 +50,11 @@ class Summary:
         yield from _folded(f"{'rules':12} ", self._rules())
         yield ""
         yield from self._causes()
-        yield self._verdict()
+        yield from self._conclusion()
+
+    def _conclusion(self) -> Iterator[str]:
+        """Yield the last line, the verdict."""
+        yield verdict(self.results, self.capabilities, self.target.option, self.fresh, self.omission).text
 
     def _claims(self) -> Iterator[str]:
         relevant = {capability for result in self.results for capability in result.capabilities}
@@ -113,22 +117,6 @@ class Summary:
             return
         yield f"Rerun one vector: {command(all_causes[0].vectors[0], self.target, self.vectors)}"
         yield ""
-
-    def _verdict(self) -> str:
-        """Return the last line."""
-        counts = Counter(result.outcome for result in self.results)
-        claims = ", ".join(name for name in ORDER if name in self.capabilities)
-        bad = sum(counts[outcome] for outcome in Outcome if outcome.bad)
-        num_asked = len(self.results) - counts[Outcome.NOT_CLAIMED]
-        if bad:
-            return f"DOES NOT CONFORM as {claims}: {bad} of {num_asked} checks not passed"
-        if not num_asked:
-            return f"NOTHING CHECKED: the {self.target.option} claims no capability that the checks need"
-        if self.fresh:
-            return f"{num_asked} checks of {self.fresh} passed; only the vectors show conformance"
-        if num_known := counts[Outcome.KNOWN_FAILURE]:
-            return f"DOES NOT CONFORM as {claims}: {num_known} of {num_asked} checks fail, all known failures"
-        return f"conforms as {claims}: {num_asked} checks passed"
 
 
 def _folded(lead: str, text: str) -> list[str]:

@@ -19,6 +19,9 @@ FLOATS = {"<f4": "float32", "<f8": "float64"}
 LARGEST = 1 << 30
 """Bytes of an answer; none that a vector asks for comes near."""
 
+SMALL = 1 << 20
+"""Elements of an array that is read even if its shape is wrong: the check then names the rule."""
+
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -32,8 +35,13 @@ def checked(array: Any, types: dict[str, str], method: str) -> NDArray[Any]:
     return array
 
 
-def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[Any]:
-    """Read the .npy file that an adapter wrote at the path that a member of the request names."""
+def load(
+    file: Path, types: dict[str, str], member: str = "output", *, expected: int | None = None
+) -> NDArray[Any]:
+    """Read the .npy file that an adapter wrote at the path that a member of the request names.
+
+    expected: number of elements of a right answer, if known. A much larger file is refused by its header.
+    """
     if not file.is_file():
         raise BrokenAdapter(f"the response reports success, but there is no file at `{member}`")
     try:
@@ -54,12 +62,14 @@ def load(file: Path, types: dict[str, str], member: str = "output") -> NDArray[A
         raise BrokenAdapter(f"the descr of its .npy is {dtype.str!r}, expected {type_names}")
     if fortran_order and len(shape) > 1:
         raise BrokenAdapter("its .npy is in Fortran order, expected row-major order (fortran_order False)")
-    expected, size = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
-    if size != expected:
+    needed, size = dtype.itemsize * math.prod(shape), file.stat().st_size - begin
+    if expected is not None and math.prod(shape) > max(expected, SMALL):
         raise BrokenAdapter(
-            f"its .npy has {size} bytes of data where its shape {list(shape)} needs {expected}"
+            f"its .npy has the shape {list(shape)}, {math.prod(shape)} elements; expected {expected} elements"
         )
-    if expected > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
+    if size != needed:
+        raise BrokenAdapter(f"its .npy has {size} bytes of data where its shape {list(shape)} needs {needed}")
+    if needed > LARGEST or min(shape, default=0) < 0 or max(shape, default=0) > LARGEST:
         raise BrokenAdapter(
             f"its .npy has the shape {list(shape)}; an expected array is at most {LARGEST} bytes"
         )

@@ -28,7 +28,7 @@ from ..core.runtime import (
     Unavailable,
     Verdict,
 )
-from . import arrays
+from . import answer_sizes, arrays
 from .fault_files import FaultFiles
 from .fault_server import FaultServer
 from .messages import Message, Peer
@@ -82,7 +82,7 @@ class CommandRuntime:
         with self._files() as files:
             output = files / "output.npy"
             self._ask(op="decode", package=str(package), tensor=tensor, output=str(output))
-            return arrays.load(output, arrays.FLOAT32)
+            return arrays.load(output, arrays.FLOAT32, expected=answer_sizes.weights(package, tensor))
 
     def validate(self, package: Path) -> Verdict:
         """Return whether the package conforms."""
@@ -97,8 +97,10 @@ class CommandRuntime:
             if form == "int8":
                 paths["scales"] = str(scales)
             self._ask(op="activations", format=form, **paths)
-            values = arrays.load(output, arrays.FLOAT32)
-            return Rounded(values, arrays.load(scales, arrays.FLOATS, "scales") if form == "int8" else None)
+            values = arrays.load(output, arrays.FLOAT32, expected=x.size)
+            if form != "int8":
+                return Rounded(values, None)
+            return Rounded(values, arrays.load(scales, arrays.FLOATS, "scales", expected=len(x)))
 
     def matvec(self, package: Path, tensor: str, form: Format, x: NDArray[np.float32]) -> Reals:
         """Multiply rounded vectors by a matrix; they go to the adapter in a file, the results come in one."""
@@ -106,7 +108,7 @@ class CommandRuntime:
             output = files / "output.npy"
             paths = {"package": str(package), "input": _saved(x, files), "output": str(output)}
             self._ask(op="matvec", tensor=tensor, format=form, **paths)
-            return arrays.load(output, arrays.FLOATS)
+            return arrays.load(output, arrays.FLOATS, expected=answer_sizes.products(package, tensor, len(x)))
 
     def logits(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Reals:
         """Compute a new sequence, `splits` tokens at a time; the logits come in a file."""
@@ -114,7 +116,7 @@ class CommandRuntime:
             output = files / "output.npy"
             paths = {"package": str(package), "output": str(output)}
             self._ask(op="logits", tokens=list(tokens), splits=list(splits), **paths)
-            return arrays.load(output, arrays.FLOATS)
+            return arrays.load(output, arrays.FLOATS, expected=answer_sizes.logits(package, len(tokens)))
 
     def trace(self, package: Path, tokens: Sequence[int], splits: Sequence[int]) -> Mapping[str, Reals]:
         """Compute a new sequence; the tensors come in one file, the response has their names and shapes."""
@@ -175,9 +177,21 @@ class CommandRuntime:
 
     @contextmanager
     def _files(self) -> Iterator[Path]:
-        """Provide a directory for the files of one request."""
-        with tempfile.TemporaryDirectory(dir=self._outputs.name) as name:
-            yield Path(name)
+        """Provide a directory for the files of one request.
+
+        Raises BrokenAdapter if the adapter deletes the directory; the next request gets a new one.
+        """
+        Path(self._outputs.name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._outputs.name, ignore_cleanup_errors=True) as name:
+            files = Path(name)
+            try:
+                yield files
+            except NoAnswerError as error:
+                if files.is_dir():
+                    raise
+                raise _deleted_directory(error.detail) from error
+            if not files.is_dir():
+                raise _deleted_directory()
 
     def _ask(self, **request: Any) -> Message:
         """Send a request and return its answer; raise `Declined` if the answer reports an error."""
@@ -225,6 +239,10 @@ class CommandRuntime:
         if greeting.get("ok") is False:
             raise Unavailable(" ".join(greeting["error"].split()))
         self._greeting = greeting
+
+
+def _deleted_directory(detail: str = "") -> BrokenAdapter:
+    return BrokenAdapter("it deleted the directory for the files of the request", detail)
 
 
 def _saved(x: NDArray[np.float32], files: Path) -> str:

@@ -15,6 +15,7 @@ from llq_format.format.layout import BLOCK, block_grid, is_int4
 from llq_format.format.quantize import PackedTensor
 from llq_format.metadata.metadata import Metadata, TensorEntry
 from llq_format.package.reader import Package
+from llq_format.validation.package_files import PackageFile
 
 ABSENT = "absent"
 _BAND = 1024  # rows compared at a time
@@ -50,6 +51,36 @@ class TensorDifference:
     blocks: dict[str, list[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class FileDifference:
+    """A file that both packages list with the same hash, and whose bytes differ; offset: of the first."""
+
+    file: str
+    offset: int
+    differing: int
+
+
+def file_differences(a: Package, b: Package, advance: Callable[[int], None]) -> Iterator[FileDifference]:
+    """Yield the differences between the bytes of files of packages with equal digests.
+
+    Raises LLQError if a file is shorter than the metadata states.
+    """
+    for entry in a.metadata.files:
+        offset, differing = -1, 0
+        with _opened(a, entry.file) as left, _opened(b, entry.file) as right:
+            position = 0
+            for piece in left.chunks(0, entry.byte_length):
+                other = right.read(position, len(piece))
+                if piece != other:
+                    unlike = np.frombuffer(piece, np.uint8) != np.frombuffer(other, np.uint8)
+                    offset = position + int(unlike.argmax()) if offset < 0 else offset
+                    differing += int(unlike.sum())
+                position += len(piece)
+                advance(len(piece))
+        if differing:
+            yield FileDifference(entry.file, offset, differing)
+
+
 def metadata_differences(a: Metadata, b: Metadata) -> list[Member]:
     """Return the members that differ, except digest, shards and tensors: these are derived."""
     left, right = a.to_json(), b.to_json()
@@ -59,20 +90,26 @@ def metadata_differences(a: Metadata, b: Metadata) -> list[Member]:
 
 
 def tensor_differences(
-    a: Package, b: Package, advance: Callable[[int], None]
+    a: Package, b: Package, advance: Callable[[int], None], *, index_only: bool = False
 ) -> Iterator[TensorDifference | None]:
-    """Yield the difference of each common tensor, or None. Every compared byte is checked."""
+    """Yield the difference of each common tensor, or None. Every compared byte is checked.
+
+    index_only: compare the hashes in the metadata, and read no shard.
+    """
     for name in (name for name in a if name in b):
-        yield tensor_difference(a, b, name)
+        yield tensor_difference(a, b, name, index_only=index_only)
         advance(tensor_bytes(a.entry(name)))
 
 
-def tensor_difference(a: Package, b: Package, name: str) -> TensorDifference | None:
+def tensor_difference(
+    a: Package, b: Package, name: str, *, index_only: bool = False
+) -> TensorDifference | None:
     """Return the difference of a tensor, or None."""
     entry_a, right = a.entry(name), b.entry(name)
     members = tuple(_members(_description(entry_a), _description(right), ""))
-    if not members and [part.sha256 for part in entry_a.parts] == [part.sha256 for part in right.parts]:
-        return None
+    if index_only:
+        same = [part.sha256 for part in entry_a.parts] == [part.sha256 for part in right.parts]
+        return None if same and not members else TensorDifference(name, members, None, {})
     if entry_a.shape != right.shape:
         return TensorDifference(name, members, None, {})
     blocks: dict[str, list[int]] = {}
@@ -105,6 +142,11 @@ def _members(a: Any, b: Any, pointer: str) -> Iterator[Member]:
             yield from _members(left, right, f"{pointer}/{index}")
     elif a != b or isinstance(a, bool) != isinstance(b, bool):
         yield Member(pointer, a, b)
+
+
+def _opened(package: Package, name: str) -> PackageFile:
+    with about(package.directory):
+        return PackageFile(package.directory / name)
 
 
 def _packed(package: Package, name: str) -> PackedTensor:

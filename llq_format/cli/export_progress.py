@@ -22,15 +22,20 @@ class ExportProgress:
         """Start without a bar; asks: whether a long export needs the consent of the user."""
         self._asks = asks
         self._bar = ProgressBar()
+        self._open = False
         self.layered = False
 
     def on_expected(self, expected: "ExpectedTime") -> None:
         """Print the expected time. Raises typer.BadParameter if it is long and the user does not agree."""
+        self._close()  # a live bar would cover the question
         self.layered = True
+        self._bar = ProgressBar("layers")
         seconds = expected.seconds()
         print_line(stderr(), f"--method {expected.method}: expected time {duration(seconds)}", lead="llq: ")
         if self._asks and seconds > ASKS_ABOVE:
             _ask(expected)
+        self._bar.__enter__()
+        self._open = True
 
     def on_total(self, total: int, stem: str) -> None:
         """Start the bar of bytes."""
@@ -44,7 +49,7 @@ class ExportProgress:
 
     def on_start(self, layers: int, stem: str) -> None:
         """Start the bar of layers."""
-        self._bar.start(layers, stem, "layers")
+        self._bar.start(layers, stem)
 
     def on_layer(self, count: int) -> None:
         """Advance the bar of layers."""
@@ -52,12 +57,19 @@ class ExportProgress:
 
     def __enter__(self) -> Self:
         self._bar.__enter__()
+        self._open = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.__exit__(kind, error, trace)
+        self._close()
+
+    def _close(self) -> None:
+        """End the bar, if it is shown."""
+        if self._open:
+            self._bar.__exit__(None, None, None)
+            self._open = False
 
 
 def duration(seconds: float) -> str:

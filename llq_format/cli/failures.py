@@ -10,11 +10,16 @@ from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
+from llq_format.cli.extras import missing_extra
+from llq_format.cli.not_a_package import checkpoint_at
 from llq_format.cli.terminal import print_fields, print_line, stderr
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.webgpu.execution.device_errors import DeviceError
 
 FAILED, MISUSE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141  # the last two as shells report SIGINT and SIGPIPE
+
+_NO_PACKAGE = frozenset({"directory-missing", "path-not-a-directory", "metadata-missing"})
+"""Codes of findings about a path that is not a package."""
 
 
 @contextmanager
@@ -34,6 +39,12 @@ def reported(status: int = FAILED) -> Iterator[None]:
     except LLQError as error:
         print_finding(stderr(), error.finding, lead=f"llq: {_subjects(error)}")
         raise SystemExit(status) from None
+    except ModuleNotFoundError as error:
+        message = missing_extra(error)
+        if message is None:
+            raise
+        _print_message(_subjects(error) + message)
+        raise SystemExit(status) from None
     except (ValueError, OSError, MemoryError, DeviceError) as error:
         _print_message(_subjects(error) + _words(error))
         if isinstance(error, OSError):
@@ -48,6 +59,13 @@ def about(subject: object) -> Iterator[None]:
         yield
     except (ValueError, OSError, MemoryError, DeviceError) as error:
         error.add_note(str(subject))
+        if isinstance(error, LLQError) and error.finding.code in _NO_PACKAGE:
+            checkpoint = checkpoint_at(str(subject))
+            if checkpoint is not None:
+                raise ValueError(
+                    f"{subject} is {checkpoint}, not a package: "
+                    f"`llq export {subject} DIR` makes a package of a checkpoint"
+                ) from None
         raise
 
 

@@ -7,7 +7,10 @@ disabled, and `printable` escapes text from files.
 import json
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
@@ -16,6 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 _UNFOLDED = 1_000_000  # columns of an output that is not a terminal
+
+PERIOD = 10.0
+"""Seconds between two lines of progress on an output that is not a terminal."""
 
 
 def stdout() -> Console:
@@ -100,18 +106,16 @@ def print_json(value: Any) -> None:
 
 
 class ProgressBar:
-    """A progress bar of bytes or layers on stderr, if stderr is a terminal; any thread may advance it."""
+    """Progress of bytes or layers on stderr; any thread may advance it.
+
+    A terminal shows a bar. Other outputs get a line every `PERIOD` seconds.
+    """
 
     def __init__(self, unit: Literal["bytes", "layers"] = "bytes") -> None:
-        self._bar: Any = None
-        self._unit = unit
-        self._task: Any = None
-
-    def start(self, total: int, description: str, unit: Literal["bytes", "layers"] | None = None) -> None:
-        """Start the bar with a total number of bytes or layers."""
         console = stderr()
-        unit = unit or self._unit
-        if console.is_terminal and self._bar is None:
+        self._bar: Any = None
+        self._lines = None if console.is_terminal else _ProgressLines(console, unit)
+        if console.is_terminal:
             from rich.progress import (  # noqa: PLC0415  # only for terminals
                 BarColumn,
                 DownloadColumn,
@@ -131,20 +135,79 @@ class ProgressBar:
                 30 if unit == "bytes" else 600
             )  # seconds over which the speed is averaged: a layer takes long
             self._bar = Progress(*columns, console=console, transient=True, speed_estimate_period=period)
-            self._bar.start()
+            self._task: Any = None
+
+    def start(self, total: int, description: str) -> None:
+        """Start the bar with a total number of bytes or layers."""
+        if self._lines is not None:
+            self._lines.start(total, description)
         if self._bar is not None:
             self._task = self._bar.add_task(printable(description), total=total)
 
     def advance(self, count: int) -> None:
         """Add to the number of finished bytes or layers."""
+        if self._lines is not None:
+            self._lines.advance(count)
         if self._bar is not None:
             self._bar.advance(self._task, count)
 
     def __enter__(self) -> Self:
+        if self._lines is not None:
+            self._lines.open()
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._lines is not None:
+            self._lines.close()
         if self._bar is not None:
             self._bar.stop()
+
+
+class _ProgressLines:
+    """Lines of progress that a thread of its own prints, even while a single step takes long."""
+
+    def __init__(self, console: Console, unit: Literal["bytes", "layers"]) -> None:
+        self._console, self._unit = console, unit
+        self._total, self._done, self._description = 0, 0, ""
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._begin = time.monotonic()
+        self._thread = threading.Thread(target=self._print, daemon=True)
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def start(self, total: int, description: str) -> None:
+        with self._lock:
+            self._total, self._done, self._description = total, 0, description
+
+    def advance(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+
+    def _print(self) -> None:
+        while not self._ended.wait(PERIOD):
+            with self._lock:
+                text = self._text()
+            with suppress(OSError, ValueError):  # nobody reads stderr any more
+                print_line(self._console, text, lead="llq: ")
+                self._console.file.flush()
+
+    def _text(self) -> str:
+        seconds = f"{time.monotonic() - self._begin:,.0f} s"
+        if not self._total:
+            return f"working, {seconds}"
+        mega = 1_000_000
+        amounts = (
+            f"{self._done / mega:,.1f} of {self._total / mega:,.1f} MB"
+            if self._unit == "bytes"
+            else f"step {self._done:,} of {self._total:,}"
+        )
+        return f"{self._description}: {amounts} ({100 * self._done // self._total} %), {seconds}"

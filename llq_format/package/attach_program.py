@@ -11,6 +11,7 @@ from pathlib import Path
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.metadata.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata
 from llq_format.package.atomic_replacement import put_in_place, sync_directory, write_file
+from llq_format.package.posix_only import require_posix
 from llq_format.validation.model import module_name
 from llq_format.validation.package_files import package_directory, read_metadata
 from llq_format.validation.text import check_text
@@ -33,6 +34,7 @@ def attach(
     Raises LLQError with the first error of the package, FileExistsError where the directory holds directories
     or is a symbolic link.
     """
+    require_posix()
     directory = Path(os.path.abspath(package_directory(path)))  # noqa: PTH100  # keeps symbolic links
     metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
     _raise_first(findings)

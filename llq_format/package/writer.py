@@ -34,6 +34,7 @@ from llq_format.metadata.metadata import (
 from llq_format.metadata.model import Model, tensor_roles
 from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.package.atomic_replacement import put_in_place, sync_and_close, sync_directory, write_file
+from llq_format.package.posix_only import require_posix
 from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
 from llq_format.validation.model import module_name, shard_name
 from llq_format.validation.package_files import metadata_size
@@ -69,6 +70,7 @@ class PackageWriter:
         Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
         extras that JSON cannot hold.
         """
+        require_posix()
         self.directory = Path(os.path.abspath(directory))  # noqa: PTH100  # keeps symbolic links, drops `..`
         self._overwrite = overwrite
         _check_target(self.directory, overwrite=overwrite)

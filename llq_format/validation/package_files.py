@@ -3,16 +3,29 @@
 import mmap
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from llq_format.metadata.findings import Finding, LLQError, Place, fail
 from llq_format.metadata.metadata import FILE_NAME
 
 MIN_METADATA_BYTES = 2
 CHUNK_BYTES = 1 << 18  # bytes to read at a time: fits into a second-level cache
+
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS: int = (
+    os.O_RDONLY
+    | _NO_FOLLOW
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+"""Flags of files of packages; Windows has only the last."""
+
+_PREADV: Any = getattr(os, "preadv", None)
 
 
 def package_directory(path: str | os.PathLike[str]) -> Path:
@@ -44,9 +57,11 @@ class PackageFile:
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises OSError if it is missing, not a regular file, or a symbolic link."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self.name = path.name
-        self._descriptor = os.open(path, flags)
+        if _NO_FOLLOW == 0 and path.is_symlink():
+            raise OSError(f"{path.name} is a symbolic link, not a regular file")
+        self._descriptor = os.open(path, _FLAGS)
+        self._lock = threading.Lock()
         status = os.fstat(self._descriptor)
         self.byte_length = status.st_size
         self.identity: FileIdentity = (
@@ -81,11 +96,21 @@ class PackageFile:
         """Fill a buffer with the bytes from `offset`. Raises LLQError (LLQ-PKG-8) if the file ends."""
         position = 0
         while position < len(into):
-            count = os.preadv(self._descriptor, [into[position:]], offset + position)
+            count = self._read_some(into[position:], offset + position)
             if count == 0:
                 place = Place(file=self.name, offset=offset + position)
                 raise fail("file-ends-early", place, {"missing": len(into) - position})
             position += count
+
+    def _read_some(self, into: memoryview, offset: int) -> int:
+        if _PREADV is not None:
+            count: int = _PREADV(self._descriptor, [into], offset)
+            return count
+        with self._lock:  # Windows reads at the position of the descriptor, which threads share
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            data = os.read(self._descriptor, len(into))
+        into[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         """Close the file."""

@@ -43,6 +43,28 @@ class Run(NamedTuple):
         }
 
 
+ESCAPING = """
+import json, sys
+
+EVIL = "\\x1b]0;owned\\x07\\x9b31m\\u202e\\x00"
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["op"] == "bye":
+        break
+    if request["op"] == "hello":
+        answer = {"op": "hello", "protocol": 1, "name": "name\\x1b[31m\\u202e", "version": EVIL,
+                  "language": EVIL, "capabilities": ["decode", "reject", "tokenize"]}
+    elif request["op"] == "validate":
+        answer = {"id": request["id"], "ok": True, "valid": True, "rules": []}
+    elif request["op"] == "tokenize":
+        answer = {"id": request["id"], "ok": True, "ids": [1], "decoded": EVIL}
+    else:
+        print(EVIL, file=sys.stderr, flush=True)
+        answer = {"id": request["id"], "ok": False, "error": EVIL}
+    print(json.dumps(answer), flush=True)
+"""
+"""An adapter whose names and messages hold what a terminal obeys."""
+
 Suite = Callable[..., Run]
 
 
@@ -215,6 +237,90 @@ def test_no_vectors_is_an_error(suite: Suite, tmp_path: Path) -> None:
     run = suite(miniature("Right"), vectors=empty)
     assert run.status == 4
     assert "expected at least one" in run.output
+
+
+def test_a_partial_run_has_a_partial_verdict_everywhere(suite: Suite, tmp_path: Path) -> None:
+    junit = tmp_path / "junit.xml"
+    text = "partial: 1 of 3 checks ran (-k worked-example) and passed; only a complete run shows conformance"
+    for workers in ((), ("-n", "2")):
+        run = suite(miniature("Right"), "-k", "worked-example", f"--junitxml={junit}", *workers)
+        assert run.status == 0, run.output
+        assert f"\n{text}\n" in run.output
+        assert "conforms as" not in run.output
+        assert run.results["verdict"] == {"status": "partial", "text": text, "omitted": 2}
+        page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+        assert text[1:] in page
+        assert '<section class="verdict" data-status="unclear">' in page
+        properties = {
+            element.attrib["name"]: element.attrib["value"]
+            for element in ET.parse(junit).iter("property")  # noqa: S314  # ours
+        }
+        assert (properties["llq_verdict"], properties["llq_verdict_text"]) == ("partial", text)
+
+
+def test_a_complete_run_says_that_it_conforms_everywhere(suite: Suite, tmp_path: Path) -> None:
+    """What a runtime does not claim is no part of a complete run."""
+    run = suite(miniature("Right"), f"--junitxml={tmp_path / 'junit.xml'}")
+    text = "conforms as decode: 3 checks passed"
+    assert f"\n{text}\n" in run.output
+    assert run.results["verdict"] == {"status": "conforms", "text": text, "omitted": 0}
+    assert 'name="llq_verdict" value="conforms"' in (tmp_path / "junit.xml").read_text("utf-8")
+    assert 'data-status="passed"' in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_first_failure_ends_a_run_that_is_partial(suite: Suite) -> None:
+    run = suite(miniature("NibblePairs"), "-x")
+    assert run.status == 1
+    text = "DOES NOT CONFORM as decode: 1 of 1 checks not passed; partial: 1 of 3 checks ran"
+    assert run.results["verdict"]["text"] == f"{text} (stopped after 1 failures)"
+    assert run.results["verdict"]["omitted"] == 2
+
+
+def test_the_quick_set_gives_a_partial_verdict(suite: Suite) -> None:
+    run = suite(miniature("Right"), "--quick", vectors=VECTORS)
+    assert run.status == 0, run.output
+    assert re.search(r"\npartial: \d+ of \d+ checks ran \(--quick\) and passed", run.output)
+    assert run.results["verdict"]["status"] == "partial"
+
+
+def test_an_interrupted_run_is_partial(suite: Suite, tmp_path: Path) -> None:
+    """The plugin interrupts the run as Ctrl-C does, after the first check."""
+    (tmp_path / "interrupting.py").write_text(
+        "def pytest_runtest_teardown(item, nextitem):\n    raise KeyboardInterrupt\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = suite(miniature("Right"), "-p", "interrupting", env=environment)
+    assert run.status == 2
+    assert "partial: 1 of 3 checks ran (interrupted) and passed" in run.output
+    assert "conforms as" not in run.output
+    assert run.results["verdict"]["status"] == "partial"
+
+
+def test_escape_sequences_of_an_adapter_never_reach_the_terminal(suite: Suite, tmp_path: Path) -> None:
+    script = tmp_path / "adapter.py"
+    script.write_text(ESCAPING)
+    junit = tmp_path / "junit.xml"
+    run = suite(f"cmd:{shlex.quote(sys.executable)} {script}", f"--junitxml={junit}", "-ra", "-v")
+    assert run.status == 1
+    for text in (
+        run.output,
+        junit.read_text("utf-8"),
+        (tmp_path / "report" / "report.json").read_text("utf-8"),
+        (tmp_path / "report" / "index.html").read_text("utf-8"),
+    ):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert r"\x1b]0;owned\x07" in run.output
+    assert r"name\x1b[31m\u202e" in run.output
+
+
+def test_without_posix_the_suite_refuses_in_one_sentence(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "windows.py").write_text("import os\ndel os.killpg\n")
+    run = suite(miniature("Right"), "-p", "windows", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert run.status == 4
+    assert run.output == (
+        "ERROR: the suite needs POSIX to end adapters: use Linux, macOS or the Windows Subsystem for "
+        "Linux\n\n"
+    )
 
 
 def test_a_run_that_asked_nothing_does_not_succeed(suite: Suite) -> None:

@@ -33,10 +33,15 @@ def llq(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def start(*arguments: str | Path, **options: Any) -> "subprocess.Popen[bytes]":
-    """Start a command line in a process of its own, with pipes for its streams unless `options` differ."""
+def start(
+    *arguments: str | Path, entry: tuple[str | Path, ...] = ("-m", "llq_format"), **options: Any
+) -> "subprocess.Popen[bytes]":
+    """Start a command line in a process of its own, with pipes for its streams unless `options` differ.
+
+    entry: what the interpreter runs.
+    """
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": ROOT}
-    command = [sys.executable, "-m", "llq_format", *map(str, arguments)]
+    command = [sys.executable, *map(str, (*entry, *arguments))]
     return subprocess.Popen(command, **{**piped, **HEARS_SIGINT, **options})  # noqa: S603  # our own command
 
 
@@ -52,7 +57,7 @@ def on_terminal(*arguments: str | Path, columns: int = 80) -> tuple[int, str, st
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    streams: dict[str, Any] = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     written = bytearray()
     with start(*arguments, **streams, env=environment | {"TERM": "xterm-256color"}) as process:
         os.close(theirs)

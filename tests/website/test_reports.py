@@ -7,14 +7,14 @@ from typing import Any
 from website import reports
 
 
-def write_report(folder: Path, selection: str = "", **outcomes: int) -> None:
+def write_report(folder: Path, status: str, omitted: int = 0, **outcomes: int) -> None:
     """Write a report with these numbers of outcomes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text('<a href="../../spec/packing.md#elements">a rule</a>')
     report: dict[str, Any] = {
         "date": "2026-11-30T22:39:13Z",
         "runtime": {"version": "0.1.0"},
-        "options": {"selection": selection},
+        "verdict": {"status": status, "text": "", "omitted": omitted},
         "totals": {name.replace("_", " "): count for name, count in outcomes.items()},
     }
     (folder / "report.json").write_text(json.dumps(report))
@@ -27,7 +27,7 @@ def page(folder: Path) -> str:
 
 
 def test_a_report_is_shown_and_the_others_are_absent(tmp_path: Path) -> None:
-    write_report(tmp_path / "reports" / "node", passed=2, failed=1, not_claimed=4)
+    write_report(tmp_path / "reports" / "node", "does not conform", passed=2, failed=1, not_claimed=4)
     text = page(tmp_path)
     link = '<a href="../reports/node/index.html">report</a>'
     assert f"| node | does not conform | 2 of 3 passed | 0.1.0 | <time>2026-11-30</time> | {link} |" in text
@@ -38,10 +38,12 @@ def test_a_report_is_shown_and_the_others_are_absent(tmp_path: Path) -> None:
 
 
 def test_a_partial_run_is_called_partial_and_the_comparison_is_linked(tmp_path: Path) -> None:
-    write_report(tmp_path / "reports" / "reference", "packing", passed=3, failed=0)
+    write_report(tmp_path / "reports" / "reference", "partial", 7, passed=3, failed=0)
+    write_report(tmp_path / "reports" / "node", "does not conform", 7, passed=2, failed=1)
     (tmp_path / "reports" / "runtimes.html").write_text("the comparison")
     text = page(tmp_path)
-    assert "| reference | conforms, in a partial run | 3 of 3 passed |" in text
+    assert "| reference | partial | 3 of 3 passed |" in text
+    assert "| node | does not conform, in a partial run | 2 of 3 passed |" in text
     assert '<a href="../reports/runtimes.html">The comparison</a>' in text
     assert (tmp_path / "files" / "reports" / "runtimes.html").read_text() == "the comparison"
 

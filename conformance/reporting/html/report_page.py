@@ -12,10 +12,21 @@ from ...diagnosis.causes import attributed, causes
 from ...diagnosis.rule_status import Status, concerned
 from ..report import Report, target
 from ..rerun import command
+from ..verdict import VerdictStatus
 from .explanation_markup import emphasized, explained, quoted
 from .markup import Html, element, text
 from .page import PAGES, page
 from .rule_controls import FILES, badge, controls
+
+TONES = {
+    VerdictStatus.CONFORMS: Status.PASSED,
+    VerdictStatus.PARTIAL: Status.UNCLEAR,
+    VerdictStatus.FAILS: Status.FAILED,
+    VerdictStatus.KNOWN_FAILURES: Status.KNOWN_FAILURE,
+    VerdictStatus.NOTHING_CHECKED: Status.NOT_CLAIMED,
+    VerdictStatus.FRESH: Status.NOT_ASKED,
+}
+"""The status of a rule whose colours a verdict has."""
 
 NAMED = 3
 """Maximum number of vectors that a cause names; the others are counted."""
@@ -64,31 +75,16 @@ class _Page:
         return page(f"{title}: LLQ conformance", body, *FILES, PAGES / "report.css", PAGES / "report.js")
 
     def _verdict(self) -> Html:
-        bad = sum(result.outcome.bad for result in self.results)
-        num_asked = sum(result.outcome is not Outcome.NOT_CLAIMED for result in self.results)
-        num_known = sum(result.outcome is Outcome.KNOWN_FAILURE for result in self.results)
+        verdict = self.report["verdict"]
         claims = ", ".join(self.report["runtime"]["capabilities"]) or "nothing"
         num_passed = sum(rule["status"] == Status.PASSED for rule in self.report["rules"])
-        if not num_asked:
-            status, verdict = (
-                Status.NOT_CLAIMED,
-                "Nothing checked: the runtime claims no capability that the checks need.",
-            )
-        elif bad:
-            status, verdict = Status.FAILED, f"Does not conform: {bad} of {num_asked} checks not passed."
-        elif num_known:
-            status, verdict = (
-                Status.KNOWN_FAILURE,
-                f"Does not conform: {num_known} of {num_asked} checks fail, all known failures.",
-            )
-        else:
-            status, verdict = Status.PASSED, f"Conforms: {num_asked} checks passed."
+        sentence = verdict["text"][0].upper() + verdict["text"][1:] + "."
         return element(
             "section",
-            element("p", verdict, class_="said"),
+            element("p", sentence, class_="said"),
             element("p", f"{num_passed} of {len(self.report['rules'])} rules passed. Claimed: {claims}."),
             class_="verdict",
-            data_status=status,
+            data_status=TONES[VerdictStatus(verdict["status"])],
         )
 
     def _facts(self) -> Html:

@@ -24,7 +24,7 @@ def explain(
         str | None,
         typer.Argument(
             metavar="RULE",
-            help="Rule id, such as LLQ-PART-4 or part-4; all rules if omitted.",
+            help="Rule id, such as LLQ-PART-4 or part-4, or an area, such as DEQ; all rules if omitted.",
             show_default=False,
         ),
     ] = None,
@@ -34,22 +34,29 @@ def explain(
 ) -> None:
     """Print a rule, its notes, its remedy and its finding codes.
 
-    Without RULE, the command lists all rules in the order in which they are checked.
+    Without RULE, the command lists all rules in the order in which they are checked. With an area, it lists
+    the rules of the area.
 
     Example: llq explain part-4
+
+    Example: llq explain DEQ
 
     Example: llq explain | grep -i scale
 
     Example: llq explain part-4 --url
     """
-    rules = list(registry().values()) if rule is None else [_find(rule)]
-    if url:
+    rules = _in_area(rule) or [_find(rule or "")]
+    listed = len(rules) > 1 or not rule or _key(rule) != rules[0].id
+    if url and json:
+        addresses = [_address(entry) for entry in rules]
+        print_json(addresses if listed else addresses[0])
+    elif url:
         for entry in rules:
             stdout().print(_address(entry), soft_wrap=True, highlight=False)
     elif json:
         entries = [_as_json(entry, statements().get(entry.id)) for entry in rules]
-        print_json(entries if rule is None else entries[0])
-    elif rule is None:
+        print_json(entries if listed else entries[0])
+    elif listed:
         _print_all(stdout(), rules)
     else:
         _print_rule(stdout(), rules[0], statements().get(rules[0].id))
@@ -72,13 +79,29 @@ def _address(rule: Rule) -> str:
     return rule_address(rule.id) or chapter.as_uri()
 
 
+def _key(text: str) -> str:
+    """Return an id as in the specification, from an id that may be abbreviated."""
+    key = text.strip("[]*").upper().replace(" ", "-").replace("_", "-")
+    return key if key.startswith("LLQ-") else f"LLQ-{key}"
+
+
+def _in_area(text: str | None) -> list[Rule]:
+    """Return the rules of an area, or all rules; none if the text is not an area."""
+    prefix = "LLQ-" if text is None else f"{_key(text).rstrip('-*')}-"
+    return [rule for rule in registry().values() if rule.id.startswith(prefix)]
+
+
 def _find(text: str) -> Rule:
     """Return the rule with an id, written as in the specification or abbreviated."""
-    key = text.strip("[]*").upper().replace(" ", "-").replace("_", "-")
-    key = key if key.startswith("LLQ-") else f"LLQ-{key}"
+    key = _key(text)
     if key not in registry():
         near = get_close_matches(key, registry(), n=4, cutoff=0.7)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`llq explain` lists all rules"
+        areas = dict.fromkeys(name.split("-")[1] for name in registry())
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"`llq explain` lists all rules; the areas are {', '.join(areas)}"
+        )
         raise typer.BadParameter(f"rule {printable(text)} not found: {hint}", param_hint="RULE")
     return registry()[key]
 

@@ -106,8 +106,8 @@ def export(  # noqa: PLR0913  # one argument an option
 ) -> None:
     """Quantize a checkpoint to INT4 and write an LLQ package.
 
-    Reads Hugging Face directories of Llama, of the text decoder of Llama 4, and of dense Qwen2, Qwen2.5 and
-    Qwen3; GGUF files of Llama and Qwen. Packages of Qwen require the extension LLQ_attention_affine.
+    Reads Llama, Llama 4 (text), Qwen2, Qwen2.5, dense Qwen3 and models that compute the same. Packages of
+    Qwen require the extension LLQ_attention_affine.
 
     The same checkpoint and options produce the same bytes. If the command fails, it writes no package.
 

@@ -2,9 +2,10 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,15 +14,33 @@ from llq_format.cli.generators import reference_generator, webgpu_generator
 from llq_format.cli.options import Json, PackagePath
 from llq_format.cli.terminal import print_json, print_line, printable, stderr
 
+if TYPE_CHECKING:
+    from llq_format.package.reader import Package
+    from llq_format.reference.text import TextTokenizer
+
 Runtime = Literal["reference", "webgpu"]
 
 
 def run(  # noqa: PLR0913  # one argument an option
     path: PackagePath,
     prompt: Annotated[
-        str, typer.Argument(metavar="PROMPT", help="Text to continue, or with --chat a message to answer.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="PROMPT",
+            help="Text to continue, or with --chat a message to answer.",
+            show_default=False,
+        ),
+    ] = None,
     *,
+    ids: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IDS",
+            help="Token ids to continue, such as 1,2,3, in place of PROMPT. Packages without a tokenizer "
+            "print token ids.",
+            show_default=False,
+        ),
+    ] = None,
     chat: Annotated[
         bool, typer.Option("--chat", help="Apply the chat template of the package to PROMPT.")
     ] = False,
@@ -83,43 +102,104 @@ def run(  # noqa: PLR0913  # one argument an option
     Example: llq run smollm2 "Write a haiku about sunrise." --chat --temperature 0.7 --seed 1
 
     Example: llq run smollm2 "Once upon a time" --runtime webgpu --adapter lavapipe
+
+    Example: llq run tiny --ids 1,2,3 --max-tokens 8
     """
+    if (prompt is None) == (ids is None):
+        raise typer.BadParameter("expected either PROMPT or --ids", param_hint="'PROMPT'")
+    if chat and prompt is None:
+        raise typer.BadParameter("--chat requires PROMPT: remove --ids", param_hint="'--chat'")
+    prompt_ids = None if ids is None else _parsed(ids)
     if runtime == "reference" and (adapter, variant, context) != (None, "best", None):
         raise typer.BadParameter("--adapter, --variant and --context require --runtime webgpu")
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
     from llq_format.reference.generation import Sampling  # noqa: PLC0415
-    from llq_format.reference.text import TextTokenizer  # noqa: PLC0415
 
     with about(path), open_package(path) as package:
-        tokenizer = TextTokenizer(package)
-        message = {"role": "user", "content": prompt}
-        ids = tokenizer.encode_chat([message]) if chat else tokenizer.encode(prompt)
+        tokenizer = _tokenizer(package, required=prompt is not None)
+        tokens = _prompt_tokens(package, tokenizer, prompt, prompt_ids, chat=chat)
         sampling = Sampling(temperature, top_k, top_p, seed)
         if runtime == "webgpu":
-            generator = webgpu_generator(package, len(ids) + max_tokens, adapter, variant, context)
+            generator = webgpu_generator(package, len(tokens) + max_tokens, adapter, variant, context)
         else:
             generator = reference_generator(package)
         progress = _Progress(visible=not json)
-        with closing(generator.tokens(ids, max_tokens, tokenizer.entry.eos_token_ids, sampling)) as stream:
+        ends = () if tokenizer is None else tokenizer.entry.eos_token_ids
+        with closing(generator.tokens(tokens, max_tokens, ends, sampling)) as stream:
+            noted = map(progress.note, stream)
             try:
-                for piece in tokenizer.stream(map(progress.note, stream)):
+                for piece in _id_texts(noted) if tokenizer is None else tokenizer.stream(noted):
                     progress.show(piece)
             except KeyboardInterrupt:
                 progress.interrupted = True
     figures = {
-        "prompt_tokens": len(ids),
+        "prompt_tokens": len(tokens),
         "tokens": len(progress.tokens),
-        "finish_reason": progress.finish_reason(max_tokens, generator.context, len(ids)),
+        "finish_reason": progress.finish_reason(max_tokens, generator.context, len(tokens)),
         **progress.times(),
         **generator.facts(),
     }
     if json:
-        print_json({"text": "".join(progress.pieces), "token_ids": progress.tokens, **figures})
+        text = None if tokenizer is None else "".join(progress.pieces)
+        print_json({"text": text, "token_ids": progress.tokens, **figures})
     else:
         sys.stdout.write("\n")
         print_line(stderr(), _sentence(figures), "dim")
     if progress.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _parsed(ids: str) -> list[int]:
+    """Return token ids that are separated by commas or spaces."""
+    words = ids.replace(",", " ").split()
+    wrong = [word for word in words if not (word.isascii() and word.isdigit())]
+    if wrong or not words:
+        found = printable(wrong[0]) if wrong else "no token ids"
+        raise typer.BadParameter(
+            f"found {found}, expected token ids that are separated by commas, such as 1,2,3",
+            param_hint="'--ids'",
+        )
+    return [int(word) for word in words]
+
+
+def _tokenizer(package: "Package", *, required: bool) -> "TextTokenizer | None":
+    """Return the tokenizer of a package, or None where it has none and none is required."""
+    from llq_format.reference.text import TextTokenizer  # noqa: PLC0415  # an extra
+
+    if package.metadata.tokenizer is None:
+        if required:
+            raise ValueError("this package has no tokenizer: pass token ids, such as --ids 1,2,3")
+        return None
+    return TextTokenizer(package)
+
+
+def _prompt_tokens(
+    package: "Package",
+    tokenizer: "TextTokenizer | None",
+    prompt: str | None,
+    ids: list[int] | None,
+    *,
+    chat: bool,
+) -> list[int]:
+    """Return the tokens of the prompt. Raises ValueError if there are none, or if the model lacks one."""
+    tokens = ids or []
+    if tokenizer is not None and prompt is not None:
+        message = {"role": "user", "content": prompt}
+        tokens = tokenizer.encode_chat([message]) if chat else tokenizer.encode(prompt)
+    if not tokens:
+        raise ValueError("the prompt has no tokens: pass a text that is not empty, or --ids")
+    model = package.metadata.model
+    if model is not None and max(tokens) >= model.vocab_size:
+        raise ValueError(
+            f"token id {max(tokens)} is not in the vocabulary: expected ids less than {model.vocab_size}"
+        )
+    return tokens
+
+
+def _id_texts(tokens: Iterator[int]) -> Iterator[str]:
+    """Yield token ids as text, separated by commas."""
+    for number, token in enumerate(tokens):
+        yield f",{token}" if number else f"{token}"
 
 
 @dataclass

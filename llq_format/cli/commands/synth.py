@@ -10,8 +10,8 @@ import typer
 from llq_format.cli.failures import about
 from llq_format.cli.layers import print_layers
 from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary
-from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
-from llq_format.cli.terminal import ProgressBar, print_line, printable, stdout
+from llq_format.cli.options import Chunk, Force, Json, KVCache, NoProgram, Scheme, ShardLimit
+from llq_format.cli.terminal import ProgressBar, print_json, print_line, printable, stdout
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.metadata.canonical_json import parse
 from llq_format.metadata.findings import LLQError
@@ -21,29 +21,33 @@ from llq_format.webgpu.planning.planner import CHUNK
 from llq_format.webgpu.planning.program_files import ProgramOptions
 
 
-def _list(*, show: bool) -> None:
-    if show:
-        for name, model in GEOMETRIES.items():
-            print_line(stdout(), name, "bold")
-            figures = (
-                f"{len(model.layers)} layers, width {model.hidden_size}, vocabulary {model.vocab_size}, "
-                f"{model.num_heads} heads ({model.num_kv_heads} of keys and values)"
-            )
-            print_line(stdout(), figures, lead="  ")
-            print_layers(stdout(), model)
-        raise typer.Exit
+def _list(*, json: bool) -> None:
+    if json:
+        print_json([{"name": name, "model": model.to_json()} for name, model in GEOMETRIES.items()])
+        return
+    for name, model in GEOMETRIES.items():
+        print_line(stdout(), name, "bold")
+        figures = (
+            f"{len(model.layers)} layers, width {model.hidden_size}, vocabulary {model.vocab_size}, "
+            f"{model.num_heads} heads ({model.num_kv_heads} of keys and values)"
+        )
+        print_line(stdout(), figures, lead="  ")
+        print_layers(stdout(), model)
 
 
 def synth(  # noqa: PLR0913  # one argument an option
     geometry: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="GEOMETRY",
             help="Name of a geometry (--list prints the names), or a JSON file with a `model` object.",
             show_default=False,
         ),
-    ],
-    directory: NewDirectory,
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Directory to create for the package.", show_default=False),
+    ] = None,
     *,
     scheme: Scheme = "affine",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed.")] = 0,
@@ -62,14 +66,8 @@ def synth(  # noqa: PLR0913  # one argument an option
     chunk: Chunk = CHUNK,
     force: Force = False,
     json: Json = False,
-    _list_geometries: Annotated[
-        bool,
-        typer.Option(
-            "--list",
-            callback=lambda show: _list(show=show),
-            is_eager=True,
-            help="List the names of the geometries and exit.",
-        ),
+    list_geometries: Annotated[
+        bool, typer.Option("--list", help="List the names of the geometries and exit.")
     ] = False,
 ) -> None:
     """Write a valid package of random weights.
@@ -80,7 +78,17 @@ def synth(  # noqa: PLR0913  # one argument an option
     Example: llq synth tiny tiny
 
     Example: llq synth llama-4-scout scout --layers 4
+
+    Example: llq synth --list --json | jq -r '.[].name'
     """
+    if list_geometries:
+        _list(json=json)
+        return
+    if geometry is None or directory is None:
+        missing = "GEOMETRY" if geometry is None else "DIR"
+        raise typer.BadParameter(
+            "Missing argument: expected GEOMETRY and DIR, or --list", param_hint=f"'{missing}'"
+        )
     model = _geometry(geometry)
     check_replaceable(directory, force=force)
     with hint_at_no_program(), about(geometry), ProgressBar() as bar:

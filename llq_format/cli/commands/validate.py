@@ -6,7 +6,8 @@ import typer
 from rich.console import Console
 
 from llq_format import validate as validate_all
-from llq_format.cli.failures import FAILED, print_finding
+from llq_format.cli.failures import FAILED
+from llq_format.cli.finding_list import MOST_FINDINGS, print_findings
 from llq_format.cli.options import Json
 from llq_format.cli.terminal import ProgressBar, print_json, print_line, stdout
 from llq_format.metadata.findings import Finding
@@ -32,6 +33,17 @@ def validate(
             help="Check metadata.json and the lengths of the other files, without their contents.",
         ),
     ] = False,
+    max_findings: Annotated[
+        int | None,
+        typer.Option(
+            "--max-findings",
+            metavar="N",
+            min=1,
+            help="Maximum number of findings to print for each package (default: 100, where identical "
+            "findings count once; --json prints all).",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check packages against every rule and print all findings.
@@ -40,11 +52,14 @@ def validate(
 
     A finding names the rule, its code in brackets, the place, what was found, what was expected and how to
     fix it. Codes are stable, so that scripts can select findings by them.
+    Findings that differ only in their place are printed once, with their number and their first places.
     `llq explain RULE` prints the rule. The output of --json follows spec/schema/findings.schema.json.
 
     Example: llq validate smollm2
 
     Example: llq validate --index-only https://example.org/smollm2
+
+    Example: llq validate --max-findings 1000 smollm2
 
     Example: llq validate --json smollm2 llama | jq '.[].valid'
 
@@ -63,10 +78,14 @@ def validate(
         results.append((path, _findings(path, index_only=index_only)))
         findings = results[-1][1]
         if not json:
-            for finding in findings:
-                print_finding(console, finding, lead=f"{path}: " if len(paths) > 1 else "")
+            print_findings(
+                console,
+                findings,
+                lead=f"{path}: " if len(paths) > 1 else "",
+                most=MOST_FINDINGS if max_findings is None else max_findings,
+            )
     if json:
-        print_json([_as_json(name, findings) for name, findings in results])
+        print_json([_as_json(name, findings, max_findings) for name, findings in results])
     else:
         for name, findings in results:
             _print_verdict(console, name, findings)
@@ -88,13 +107,16 @@ def _is_valid(findings: list[Finding]) -> bool:
     return all(finding.severity != "error" for finding in findings)
 
 
-def _as_json(path: str, findings: list[Finding]) -> dict[str, object]:
+def _as_json(path: str, findings: list[Finding], most: int | None) -> dict[str, object]:
     """Return one entry of the JSON output (`spec/schema/findings.schema.json`)."""
-    return {
+    value: dict[str, object] = {
         "path": path,
         "valid": _is_valid(findings),
-        "findings": [finding.to_json() for finding in findings],
+        "findings": [finding.to_json() for finding in findings[:most]],
     }
+    if most is not None and len(findings) > most:
+        value["omitted"] = len(findings) - most
+    return value
 
 
 def _print_verdict(console: Console, path: str, findings: list[Finding]) -> None:

@@ -129,7 +129,7 @@ def test_what_is_not_a_report_is_refused(tmp_path: Path, contents: str, message:
 def test_the_page_shows_a_failure_in_full(tmp_path: Path) -> None:
     page = Tags(report_page(report_of(NibblePairs), tmp_path))
     for phrase in (
-        "Does not conform: 4 of 4 checks not passed.",
+        "DOES NOT CONFORM as decode: 4 of 4 checks not passed.",
         "nibble pairs, even column in the low nibble",
         "element 0: row 0, column 0",
         "3FC00000  1.5",

@@ -1,10 +1,12 @@
 """The suite survives every adapter: it ends the adapter and its children, and reports what happened."""
 
 import itertools
+import json
 import os
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from conformance.core.runtime import BrokenAdapter, Declined, Errored, Info, TimedOut, Verdict
-from conformance.runtimes import arrays, process
+from conformance.runtimes import answer_sizes, arrays, process
 from conformance.runtimes.command import CommandRuntime
 from conformance.runtimes.in_process import InProcessRuntime
 from conformance.runtimes.process import LONGEST_LINE, STDERR_LINES, STDERR_WIDTH, UNREAD_LINES, Process
@@ -286,6 +288,116 @@ def test_an_answer_of_terabytes_is_not_read(tmp_path: Path) -> None:
     os.truncate(file, 128 + (4 << 40))
     with pytest.raises(BrokenAdapter, match=r"an expected array is at most"):
         arrays.load(file, arrays.FLOAT32)
+
+
+def metadata(directory: Path, rows: int, cols: int) -> Path:
+    """Write what states the size of a tensor `w` and of a vocabulary, and no more."""
+    tensors = [{"name": "w", "shape": [rows, cols]}]
+    text = json.dumps({"model": {"vocab_size": rows}, "tensors": tensors})
+    (directory / "metadata.json").write_text(text)
+    return directory
+
+
+GIBIBYTE = """
+        def write_large(path):
+            with open(path, "wb") as file:
+                text = "{'descr': '<f4', 'fortran_order': False, 'shape': (268435456,), }".ljust(117) + "\\n"
+                file.write(b"\\x93NUMPY\\x01\\x00" + len(text).to_bytes(2, "little") + text.encode())
+                file.truncate(128 + (1 << 30))
+
+        def decode(request):
+            write_large(request["output"])
+            return {"id": request["id"], "ok": True}
+
+        matvec = logits = activations = decode
+"""
+
+
+@pytest.mark.parametrize("ask", ["decode", "matvec", "logits", "activations"])
+def test_a_gibibyte_for_twenty_elements_is_refused_by_its_header(
+    start: Start, tmp_path: Path, ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = start(GIBIBYTE)
+    package = metadata(tmp_path, 5, 4)
+    x = np.zeros((4, 5), np.float32)
+    monkeypatch.setattr(np, "fromfile", lambda *_, **__: pytest.fail("the data was read"))
+    questions: dict[str, Callable[[], Any]] = {
+        "decode": lambda: runtime.decode(package, "w"),
+        "matvec": lambda: runtime.matvec(package, "w", "binary16", x),
+        "logits": lambda: runtime.logits(package, [0, 1, 2, 3], [4]),
+        "activations": lambda: runtime.activations(x, "binary16"),
+    }
+    with pytest.raises(BrokenAdapter, match=r"shape \[268435456\], 268435456 elements; expected 20 elements"):
+        questions[ask]()
+    assert goes_on(runtime)
+
+
+def test_a_small_array_of_a_wrong_shape_is_left_to_the_checks(tmp_path: Path) -> None:
+    np.save(tmp_path / "output.npy", np.zeros(21, np.float32))
+    assert arrays.load(tmp_path / "output.npy", arrays.FLOAT32, expected=20).shape == (21,)
+
+
+@pytest.mark.parametrize("contents", ["", "{", "[]", '{"tensors": [{}]}', '{"tensors": 3, "model": 3}'])
+def test_sizes_are_unknown_where_the_metadata_is_damaged(tmp_path: Path, contents: str) -> None:
+    (tmp_path / "metadata.json").write_text(contents)
+    sizes = answer_sizes.weights(tmp_path, "w"), answer_sizes.products(tmp_path, "w", 3)
+    assert sizes == (None, None)
+    assert answer_sizes.logits(tmp_path, 3) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ['{"id": request["id"], "ok": True}', '{"id": request["id"], "ok": False, "error": "no"}'],
+)
+@pytest.mark.parametrize("levels", [1, 2])
+def test_an_adapter_that_deletes_its_directory_is_named(start: Start, answer: str, levels: int) -> None:
+    runtime = start(
+        f"""
+        import pathlib, shutil
+        def decode(request):
+            shutil.rmtree(pathlib.Path(request["output"]).parents[{levels - 1}])
+            return {answer}
+        """
+    )
+    for _ in range(2):  # the next request has a directory of its own
+        with pytest.raises(BrokenAdapter, match="it deleted the directory for the files of the request"):
+            runtime.decode(PACKAGE, "w")
+        assert goes_on(runtime)
+
+
+def test_an_adapter_that_forks_is_contained(start: Start, tmp_path: Path) -> None:
+    """Children end with the adapter, and children that answer too are named."""
+    pids = tmp_path / "pids"
+    runtime = start(
+        f"""
+        def decode(request):
+            for _ in range(5):
+                if os.fork() == 0:
+                    with open({str(pids)!r}, "a") as file:
+                        file.write(str(os.getpid()) + "\\n")
+                    break
+            return {{"id": request["id"], "ok": False, "error": "no"}}
+        """
+    )
+    with pytest.raises(Declined):
+        runtime.decode(PACKAGE, "w")
+
+    def ask_again() -> None:
+        for _ in range(10):
+            runtime.validate(PACKAGE)
+            time.sleep(0.05)
+
+    with pytest.raises(BrokenAdapter, match=r"standard output without a request|it answered request 1"):
+        ask_again()
+    wait_until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
+    assert goes_on(runtime)
+
+
+@pytest.mark.parametrize("member", ["name", "version", "language"])
+def test_control_characters_of_names_are_escaped(member: str) -> None:
+    info = Info(**{"name": "x", member: "a\x1b[31m\u202eb"})
+    assert getattr(info, member) == r"a\x1b[31m\u202eb"
+    assert str(info).isprintable()
 
 
 def in_process(**members: Any) -> InProcessRuntime:

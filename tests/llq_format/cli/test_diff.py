@@ -38,7 +38,10 @@ def test_a_package_and_its_copy_are_the_same(tmp_path: Path) -> None:
     shutil.copytree(package, tmp_path / "copy")
     result = llq("diff", package, tmp_path / "copy")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "identical: equal digests, 16 tensors"
+    size = sum(file.stat().st_size for file in package.iterdir() if file.name != "metadata.json")
+    assert result.stdout.splitlines()[-1] == (
+        f"identical: equal digests, 16 tensors, {size:,} bytes compared in 3 files"
+    )
     assert diff_json(package, tmp_path / "copy")[1]["same"] is True
 
 
@@ -158,3 +161,59 @@ def test_long_lists_are_folded_and_lines_fit(tmp_path: Path) -> None:
     assert "… 30 more (--all)" in plain
     assert max(map(len, plain.rstrip("\n").splitlines()[2:])) <= 80
     assert "more (--all)" not in llq("diff", package, changed, "--all").stdout
+
+
+def test_a_flipped_byte_is_found_although_the_digests_are_equal(tmp_path: Path) -> None:
+    package, copy = tiny(tmp_path), tmp_path / "copy"
+    shutil.copytree(package, copy)
+    shard = copy / "tiny-00001-of-00001.llq"
+    data = bytearray(shard.read_bytes())
+    data[9000] ^= 1
+    data[9001] ^= 255
+    shard.write_bytes(data)
+    result = llq("diff", package, copy)
+    assert result.exit_code == 1
+    assert "  tiny-00001-of-00001.llq: 2 bytes differ, the first at offset 9,000\n" in result.stdout
+    assert "different: equal digests, but different bytes in 1 of 3 files" in result.stdout
+    status, value = diff_json(package, copy)
+    assert (status, value["same"], value["index_only"]) == (1, False, False)
+    assert value["files"] == [{"file": "tiny-00001-of-00001.llq", "offset": 9000, "differing": 2}]
+
+
+def test_index_only_reports_that_no_bytes_were_read(tmp_path: Path) -> None:
+    package, copy = tiny(tmp_path), tmp_path / "copy"
+    shutil.copytree(package, copy)
+    shard = copy / "tiny-00001-of-00001.llq"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"\x01")
+    result = llq("diff", package, copy, "--index-only")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "identical: equal digests, 16 tensors, only metadata.json was read (--index-only)"
+    )
+    assert json.loads(llq("diff", package, copy, "--index-only", "--json").stdout)["index_only"] is True
+
+
+def test_index_only_compares_the_hashes_of_tensors(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
+    save(tmp_path / "a", {"w": matrix(codes, [0.5, 0.25], [3, 4]), "x": np.ones(3, np.float32)})
+    save(tmp_path / "b", {"w": matrix(codes, [0.5, 0.5], [3, 4]), "x": np.ones(3, np.float32)})
+    result = llq("diff", tmp_path / "a", tmp_path / "b", "--index-only")
+    assert result.exit_code == 1
+    assert "  weights  not compared: --index-only" in result.stdout
+    assert result.stdout.splitlines()[-1] == (
+        "different: 1 of 2 common tensors differ; only metadata.json was read (--index-only)"
+    )
+
+
+def test_a_tensor_with_equal_hashes_is_read_too(tmp_path: Path, codes: NDArray[np.uint8]) -> None:
+    """The shard of `b` is damaged in a tensor that the metadata of both packages describes alike."""
+    save(tmp_path / "a", {"w": matrix(codes, [0.5, 0.25], [3, 4]), "x": np.ones(3, np.float32)})
+    save(tmp_path / "b", {"w": matrix(codes, [0.5, 0.25], [3, 4]), "x": np.zeros(3, np.float32)})
+    (shard,) = (tmp_path / "b").glob("*.llq")
+    data = bytearray(shard.read_bytes())
+    at = data.index(bytes(matrix(codes, [0.5, 0.25], [3, 4]).packed.reshape(-1)[:64]))
+    data[at] ^= 1
+    shard.write_bytes(data)
+    result = llq("diff", tmp_path / "a", tmp_path / "b")
+    assert result.exit_code == 2
+    assert "LLQ-HASH-1" in result.stderr
+    assert llq("diff", tmp_path / "a", tmp_path / "b", "--index-only").exit_code == 1

@@ -107,3 +107,27 @@ def test_the_address_is_the_page_of_the_site_or_else_the_chapter(monkeypatch: py
     for address in ("https://llq.example", "https://llq.example/"):
         monkeypatch.setattr(site, "read_json", lambda _, address=address: {"address": address})
         assert llq("explain", "part-4", "--url").stdout == "https://llq.example/rules/LLQ-PART-4.html\n"
+
+
+@pytest.mark.parametrize("area", ["DEQ", "deq", "LLQ-DEQ", "llq-deq-", "DEQ-*"])
+def test_an_area_lists_its_rules(area: str) -> None:
+    expected = [rule for rule in RULES["rules"] if rule["id"].startswith("LLQ-DEQ-")]
+    assert len(expected) > 5
+    result = llq("explain", area)
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines() if "LLQ-DEQ-" in line[:12]] == [
+        rule["id"] for rule in expected
+    ]
+    assert all(rule["sentence"] in result.stdout for rule in expected)
+    value = json.loads(llq("explain", area, "--json").stdout)
+    assert [entry["id"] for entry in value] == [rule["id"] for rule in expected]
+
+
+def test_every_area_can_be_listed_and_an_unknown_one_lists_them() -> None:
+    areas = {rule["id"].split("-")[1] for rule in RULES["rules"]}
+    for area in areas:
+        assert isinstance(json.loads(llq("explain", area, "--json").stdout), list)
+    result = llq("explain", "zz")
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert all(area in message for area in areas)

@@ -5,6 +5,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from llq_format import save
 from tests.support import tampering
@@ -100,3 +101,38 @@ def test_a_broken_package_is_refused_by_its_rule(tmp_path: Path) -> None:
         "  expected  a regular file",
         "  remedy    Fetch the missing file.",
     ]
+
+
+@pytest.mark.parametrize("command", ["inspect", "decode", "dump", "diff", "run", "program"])
+def test_a_checkpoint_in_place_of_a_package_points_at_export(tmp_path: Path, command: str) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "other").write_bytes(b"text")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").write_text("{}")
+    more: dict[str, list[str | Path]] = {
+        "decode": ["w", "-o", tmp_path / "w.npy"],
+        "diff": [WORKED_EXAMPLE / "package"],
+        "run": ["hello"],
+    }
+    for name, kind in {
+        "model.gguf": "a GGUF file",
+        "model.safetensors": "a safetensors file",
+        "other": "a file",
+        "folder": "a directory of a Hugging Face checkpoint",
+    }.items():
+        path = tmp_path / name
+        result = llq(command, path, *more.get(command, []))
+        assert result.exit_code == (2 if command == "diff" else 1)
+        assert (
+            f"{path} is {kind}, not a package: `llq export {path} DIR` makes a package of a checkpoint"
+            in (result.stderr)
+        )
+
+
+def test_what_is_no_checkpoint_keeps_its_finding(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        result = llq("inspect", tmp_path / name)
+        assert result.exit_code == 1
+        assert "error LLQ-PKG-1" in result.stderr

@@ -13,11 +13,21 @@ import pytest
 from llq_format.cli import app
 from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, run, start, tiny
 from tests.support.repository import ROOT
+from tests.support.speaking_packages import speaking_package
 from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
+PACKAGE, MUTE = Path("PACKAGE"), Path("MUTE")
+"""Denote a package with a tokenizer and one without in the arguments of a test."""
+
 COMMANDS = [command.name for command in app.registered_commands]
+
+
+@pytest.fixture(scope="module")
+def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small model with a tokenizer and a chat template."""
+    return speaking_package(tmp_path_factory.mktemp("speaking"), chat_template="{{ messages[0].content }}")
 
 
 def python(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -153,6 +163,35 @@ def test_all_but_export_works_without_the_extras(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "pip install 'llq-format[checkpoint]'" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (["run", PACKAGE, "hello"], "tokenizers", "run"),
+        (["run", PACKAGE, "hello", "--chat"], "tokenizers", "run"),
+        (["run", PACKAGE, "hello", "--runtime", "webgpu"], "tokenizers", "run"),
+        (["run", MUTE, "--ids", "1", "--runtime", "webgpu"], "wgpu", "webgpu"),
+        (["devices"], "wgpu", "webgpu"),
+        (["profile", PACKAGE], "wgpu", "webgpu"),
+    ],
+)
+def test_a_command_names_the_extra_that_is_missing(
+    arguments: list[str | Path], module: str, extra: str, speaking: Path
+) -> None:
+    paths = {PACKAGE: speaking, MUTE: speaking.with_name("mute")}
+    process = python("-c", _WITHOUT, *(paths.get(Path(word), word) for word in arguments))
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    assert f"pip install 'llq-format[{extra}]'" in process.stderr
+    assert module in process.stderr or "WebGPU" in process.stderr
+
+
+def test_an_interpreter_without_jinja2_names_the_extra_of_chats(speaking: Path) -> None:
+    without = _WITHOUT.replace('"transformers"', '"jinja2"').replace('"tokenizers", ', "")
+    process = python("-c", without, "run", speaking, "hello", "--chat")
+    assert process.returncode == 1
+    assert process.stderr == "llq: this command requires jinja2: pip install 'llq-format[run]'\n"
 
 
 def test_starting_imports_nothing_heavy() -> None:

@@ -1,12 +1,16 @@
 """`llq validate`: findings in words and as JSON, and exit statuses."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
+from llq_format.cli.finding_list import MOST_FINDINGS, print_findings
+from llq_format.metadata.findings import Finding, Place
 from tests.support import tampering
 from tests.support.command_line import WORKED_EXAMPLE, llq, on_terminal, tiny
 from tests.support.repository import ROOT, VECTORS
@@ -120,3 +124,59 @@ def test_on_a_terminal_there_is_colour_and_a_bar_and_lines_fit(tmp_path: Path) -
     assert "\x1b[1;31m" in text
     assert "━" in plain
     assert max(map(len, plain.split("error", 1)[1].splitlines()[:-1])) <= 80
+
+
+def with_strays(tmp_path: Path, strays: int) -> Path:
+    """Write a package next to whose shards there are empty files of the same kind."""
+    package = tiny(tmp_path)
+    for number in range(strays):
+        (package / f"stray-{number:03}.llq").touch()
+    return package
+
+
+def test_identical_findings_are_folded_and_counted(tmp_path: Path) -> None:
+    package = with_strays(tmp_path, 500)
+    everything = as_json(package)[1][0]
+    assert sum(finding["code"] == "stray-shard" for finding in everything["findings"]) == 500
+    assert "omitted" not in everything
+    result = llq("validate", package)
+    assert result.exit_code == 1
+    assert len(result.stdout) < 2000
+    assert result.stdout.count("(stray-shard) at ") == 1
+    assert "  identical at 499 other places  stray-001.llq, stray-002.llq, " in result.stdout
+    assert "stray-008.llq and 491 more\n" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"{package}: invalid, 500 errors, 1 warning"
+
+
+def test_forty_thousand_findings_are_a_short_text() -> None:
+    """Findings that differ in more than their place are limited, and the others are counted by rule."""
+    places = [Place(file="model-00001-of-00001.llq", offset=256 * n) for n in range(40_000)]
+    alike = [Finding("preamble-reserved-not-zero", place, {"byte": "07"}) for place in places]
+    differing = [
+        Finding("shard-index-wrong", place, {"shard_index": n, "expected": 0})
+        for n, place in enumerate(places, 1)
+    ]
+    console = Console(file=StringIO(), width=1_000_000)
+    print_findings(console, [*alike, *differing], "", MOST_FINDINGS)
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert len(text) < 40_000
+    assert text.count("error ") == MOST_FINDINGS
+    assert "  identical at 39,999 other places  " in text
+    assert text.splitlines()[-1] == (
+        f"39,901 findings omitted (--max-findings {MOST_FINDINGS}): 39,901 × LLQ-SHARD-4 (shard-index-wrong)"
+    )
+
+
+def test_the_number_of_findings_can_be_limited(tmp_path: Path) -> None:
+    package = with_strays(tmp_path, 3)
+    tampering.overwrite(package, 0, 20, b"\x07")
+    tampering.overwrite(package, 0, 12, b"\x07")
+    count = len(as_json(package)[1][0]["findings"])
+    assert count == 6
+    result = llq("validate", package, "--max-findings", "1")
+    assert result.stdout.count(" LLQ-") == 1 + 3
+    assert "3 findings omitted (--max-findings 1): " in result.stdout
+    assert result.stdout.splitlines()[-1] == f"{package}: invalid, 5 errors, 1 warning"
+    value = json.loads(llq("validate", package, "--max-findings", "2", "--json").stdout)
+    jsonschema.Draft202012Validator(SCHEMA).validate(value)
+    assert (len(value[0]["findings"]), value[0]["omitted"]) == (2, count - 2)

@@ -5,19 +5,16 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import llq_format
-from llq_format import TokenizerFiles
-from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.planning.module import kernel_sections, read_module
-from llq_format.webgpu.planning.program_files import PROGRAM, package_files
 from tests.support import sample_packages
 from tests.support.command_line import llq, run, start, tiny
-from tests.support.repository import ROOT, VECTORS
+from tests.support.repository import ROOT
+from tests.support.speaking_packages import speaking_package
 from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.gpu
@@ -26,24 +23,7 @@ pytestmark = pytest.mark.gpu
 @pytest.fixture(scope="module")
 def speaking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small model with the tokenizer of a vector."""
-    vectors = json.loads((VECTORS / "index.json").read_text("utf-8"))["vectors"]
-    source = next(VECTORS / v["package"] for v in vectors if v["kind"] == "tokenize")
-    tokenizer = TokenizerFiles((source / "tokenizer.json").read_bytes(), None, (), None)
-    model = replace(GEOMETRIES["tiny"], vocab_size=512)
-    directory = tmp_path_factory.mktemp("speaking")
-    synth(model.to_json(), directory / "mute")
-    target = directory / "package"
-    with llq_format.open(directory / "mute") as package:
-        dtypes = {tensor.name: tensor.dtype for tensor in package.metadata.tensors}
-        tensors = {
-            name: package.get_packed(name)
-            if dtype.startswith("int4")
-            else package.get_tensor(name).astype(f"f{int(dtype[1:]) // 8}")
-            for name, dtype in dtypes.items()
-        }
-        options = {"model": model, "tokenizer": tokenizer, **package_files(PROGRAM)}
-        llq_format.save(target, tensors, **options)
-    return target
+    return speaking_package(tmp_path_factory.mktemp("speaking"))
 
 
 def files(package: Path) -> dict[str, bytes]:
