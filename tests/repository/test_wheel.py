@@ -76,7 +76,7 @@ def test_the_data_of_vectors_in_the_wheel_are_those_of_the_index(installed: Path
 def test_the_size_of_the_suite_is_sane(wheel: Path) -> None:
     assert wheel.stat().st_size < 8e6
     entries = [entry for entry in zipfile.ZipFile(wheel).infolist() if "/vectors/data/" not in entry.filename]
-    assert sum(entry.file_size for entry in entries) < 6.5e6  # tests/vectors limits the vectors themselves
+    assert sum(entry.file_size for entry in entries) < 7e6  # tests/vectors limits the vectors themselves
 
 
 def test_importing_the_suite_imports_neither_pytest_nor_the_library(installed: Path) -> None:

@@ -24,7 +24,8 @@ A model of another name is exported if its arithmetic is the same, or if its ten
 * **YaRN** multiplies q and k by a factor when it rotates them.
   The rows of q carry its square, and `rope.inv_freq` has its frequencies.
 * **Phi-3** stores q, k and v in one tensor, as a package does.
-* **Biases** are accepted if all of their values are zero.
+* **Qwen2, Qwen2.5 and Qwen3** need the extension [`LLQ_attention_affine`](affine.md).
+* Other **biases** are accepted if all of their values are zero.
 * **Sliding windows** are accepted if they are at least as long as the context.
 
 A model with another property is refused, and the message names the property.

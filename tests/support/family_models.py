@@ -22,6 +22,8 @@ from transformers import (
     MistralConfig,
     Phi3Config,
     PreTrainedModel,
+    Qwen2Config,
+    Qwen3Config,
     SmolLM3Config,
 )
 
@@ -50,6 +52,8 @@ _TENSORS = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
     "self_attn.qkv_proj": "attn_qkv",
     "self_attn.o_proj": "attn_output",
     "post_attention_layernorm": "ffn_norm",
@@ -144,6 +148,12 @@ MODELS = {
     "smollm3": TinyModel(SmolLM3Config(**SHAPE), "smollm3"),
     "smollm3-two": TinyModel(SmolLM3Config(**SHAPE, no_rope_layer_interval=2, tie_word_embeddings=False)),
     "phi3": TinyModel(Phi3Config(**SHAPE), "phi3"),
+    "qwen2": TinyModel(Qwen2Config(**SHAPE), "qwen2", permuted=False),
+    "qwen2-yarn": TinyModel(Qwen2Config(**SHAPE, rope_parameters=YARN), "qwen2", YARN_KEYS, permuted=False),
+    "qwen3": TinyModel(Qwen3Config(**SHAPE, head_dim=16, tie_word_embeddings=True), "qwen3", permuted=False),
+    "qwen3-yarn": TinyModel(
+        Qwen3Config(**SHAPE, head_dim=16, rope_parameters=YARN), "qwen3", YARN_KEYS, permuted=False
+    ),
     "granite": TinyModel(GraniteConfig(**SHAPE, **GRANITE), "granite", GRANITE_KEYS),
     "granite-tied": TinyModel(
         GraniteConfig(**SHAPE, **GRANITE, tie_word_embeddings=True), "granite", GRANITE_KEYS
@@ -220,7 +230,9 @@ def _gguf_tensors(tiny: TinyModel, model: PreTrainedModel) -> dict[str, npt.NDAr
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name, tensor in model.state_dict().items():
         array = tensor.numpy()
-        stem = name.removesuffix(".weight")
+        stem, _, kind = name.rpartition(".")
+        if kind not in {"weight", "bias"}:  # experts have no such word
+            stem, kind = name, "weight"
         if stem in _OUTER:
             if stem != "lm_head" or not tiny.config.tie_word_embeddings:
                 tensors[f"{_OUTER[stem]}.weight"] = array
@@ -235,5 +247,5 @@ def _gguf_tensors(tiny: TinyModel, model: PreTrainedModel) -> dict[str, npt.NDAr
         else:
             theirs = _TENSORS[part]
             moved = tiny.permuted and theirs in heads
-            tensors[f"blk.{number}.{theirs}.weight"] = permute(array, heads[theirs]) if moved else array
+            tensors[f"blk.{number}.{theirs}.{kind}"] = permute(array, heads[theirs]) if moved else array
     return tensors

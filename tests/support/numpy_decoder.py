@@ -113,8 +113,11 @@ class NumpyDecoder:
         choices = self.model["layers"][index]["attention"]
         positions, size = np.arange(len(x)), self.model["head_dim"]
         query_heads, heads = self.model["num_heads"], self.model["num_kv_heads"]
-        qkv = self.project(index, "attention.qkv", x).reshape(len(x), -1, size).swapaxes(0, 1)
-        q, k, v = np.split(qkv, [query_heads, query_heads + heads])
+        name = f"layers.{index}.attention"
+        qkv = self.project(index, "attention.qkv", x) + self.tensors.get(f"{name}.qkv_bias", 0)
+        q, k, v = np.split(qkv.reshape(len(x), -1, size).swapaxes(0, 1), [query_heads, query_heads + heads])
+        if f"{name}.q_norm" in self.tensors:
+            q, k = self.norm(q, f"{name}.q_norm"), self.norm(k, f"{name}.k_norm")
         if choices["rope"]:
             q, k = self.rotated(q, positions), self.rotated(k, positions)
         if choices["qk_norm"]:

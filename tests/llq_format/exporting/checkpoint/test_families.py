@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Qwen2Config
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, SeedOssConfig
 
 from llq_format import validate
 from llq_format.exporting.checkpoint import CheckpointError, open_checkpoint
@@ -135,10 +135,10 @@ def test_unsupported_models_exist_and_are_not_supported() -> None:
     assert not set(HUGGING_FACE) & set(UNSUPPORTED)
 
 
-def test_qwen2_has_biases() -> None:
-    """The reason that a refusal of Qwen2 states."""
+def test_seed_oss_has_biases() -> None:
+    """The reason that a refusal of Seed-OSS states."""
     build: Any = AutoModelForCausalLM.from_config
-    assert "model.layers.0.self_attn.q_proj.bias" in build(Qwen2Config(**SHAPE)).state_dict()
+    assert "model.layers.0.self_attn.q_proj.bias" in build(SeedOssConfig(**SHAPE)).state_dict()
 
 
 def test_page_lists_every_family_and_every_refusal() -> None:
