@@ -153,7 +153,7 @@ def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
     chosen = ("-k", "gguf-of-q8-0 or checkpoint-with-nan-in-a-norm")
     process = run_suite(f"--exporter={line}", "--exporter-claims=rounding", f"--report={tmp_path}", *chosen)
     assert process.returncode == 0, process.stdout + process.stderr
-    assert "conforms as export, weights, rounding: 10 checks passed" in process.stdout
+    assert "partial: 10 of " in process.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["runtime"]["option"], report["runtime"]["spec"]) == ("exporter", line)
     statuses = {rule["id"]: rule["status"] for rule in report["rules"]}
