@@ -11,7 +11,7 @@ SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
 NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website tests/web/typescript
 JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -type f)
 
-.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz mutants mutants-web benchmarks clean
+.PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz faults mutants mutants-web benchmarks clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -86,6 +86,9 @@ mutants: $(VENV)/installed  ## Mutation operators over the reference, which a la
 
 site: $(VENV)/installed  ## The specification, a page for each rule, guides and measurements, in build/site: 30 s.
 	$(BIN)/python -m website build/site
+
+faults: $(VENV)/installed  ## A fault at every file-system call of the commands that write: about 15 min.
+	$(BIN)/python -m tests.support.faults $(FAULTS)
 
 fuzz: $(VENV)/installed web/dist/harness.js  ## Mutants of packages, read by three readers: 20,000 in 2 min, or FUZZ="--executions N".
 	$(BIN)/python -m tests.fuzzing $(FUZZ)

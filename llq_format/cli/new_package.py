@@ -16,7 +16,7 @@ def check_replaceable(directory: Path, *, force: bool) -> None:
     """Raise FileExistsError if a directory exists, unless it is a package and may be replaced.
 
     A package is a directory that contains metadata.json and no directories. The check protects a directory
-    whose path was mistyped.
+    whose path was mistyped. An empty directory may be replaced, too.
     """
     if not os.path.lexists(directory):
         return
@@ -25,6 +25,8 @@ def check_replaceable(directory: Path, *, force: bool) -> None:
     if directory.is_symlink() or not directory.is_dir():
         raise FileExistsError(f"{directory} is not a directory and will not be replaced")
     entries = list(directory.iterdir())
+    if not entries:
+        return
     if directory / FILE_NAME not in entries or any(entry.is_dir() for entry in entries):
         raise FileExistsError(
             f"{directory} is not a package, or contains directories, and will not be replaced: remove "

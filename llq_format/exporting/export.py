@@ -1,5 +1,6 @@
 """The exporter: writes a package from a checkpoint, with one tensor or one layer in memory at a time."""
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -16,10 +17,10 @@ from llq_format.exporting.calibration import (
     SavedLayers,
     calibration,
     first_streams,
-    source_sha256,
 )
 from llq_format.exporting.calibration.tokens import BUILTIN
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
+from llq_format.exporting.checkpoint.source_files import SourceFiles
 from llq_format.exporting.checkpoint.split_names import name_without_part
 from llq_format.exporting.checkpoint.warnings import ExportWarning, StrictError, warning
 from llq_format.exporting.rounding.loss import RoundingLoss
@@ -38,7 +39,7 @@ Head = Literal["int4", "f16"]
 MethodName = Literal["rtn", "awq", "gptq", "best"]
 
 
-def export(  # noqa: PLR0913  # one argument an option of `llq export`
+def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`; its steps in order
     checkpoint: str | os.PathLike[str],
     directory: str | os.PathLike[str],
     *,
@@ -68,8 +69,8 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     layer in float64 and the activations of the calibration.
     method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
     `calibrate`, see `calibration`, and save finished layers in `.NAME.layers` next to the target. After an
-    interruption, the same call resumes; a failed call leaves nothing. None, the default of `llq export`, is
-    `best`, or `rtn` with a warning if the package has no tokenizer that can read the built-in text.
+    interruption, the same call checks them and resumes; a failed call leaves nothing. None, the default of
+    `llq export`, is `best`, or `rtn` with a warning if no tokenizer of the package reads the built-in text.
     seed: of the random rotations.
     head: number format of lm_head, by default INT4, or binary16 if it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
@@ -81,17 +82,18 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
     strict: refuse an export that has warnings. on_warning: called with each warning, in the order of ids.
     on_expected: called with the expected time of a method that calibrates, before it writes anything; an
     exception that it raises ends the export.
-    Raises StrictError, CheckpointError, QuantizeError (naming the tensor), FileExistsError,
+    Raises StrictError, CheckpointError (for a source that changes meanwhile, too), BlockingIOError if another
+    process writes the same package, QuantizeError (naming the tensor), FileExistsError,
     ShardLimitError, LLQError, or UnplannableError for a model that WebGPU's default limits cannot hold.
     """
+    source_files = SourceFiles(Path(checkpoint))
     with open_checkpoint(checkpoint, tokenizer=tokenizer) as source:
         source_model = Model.from_json(source.model)
         method, found = _method_for(source, source_model, method, calibrate, tokenizer=tokenizer is not False)
-        if strict:
-            _report(found, strict=True)
+        _report(found, strict=strict)
         provenance = {
             **source.provenance,
-            "source_sha256": source_sha256(Path(checkpoint)),
+            "source_sha256": source_files.sha256(),
             "method": method,
             "scheme": scheme,
         }
@@ -136,16 +138,19 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
                     _add(writer, source, plan, METHODS["rtn"][scheme], loss)
                 warnings = sorted([*found, *loss.warnings()], key=lambda one: one.id)
                 _report(warnings, strict=strict, on_warning=on_warning)
-                return writer.finish()
+                source_files.check()
+                metadata = writer.finish()
+                SavedLayers.at(directory).discard()
+                return metadata
             _report(found, strict=strict, on_warning=on_warning)
             _check_weights(source, source_model, embedding)
             inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
             calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
-            target = Path(os.path.abspath(directory))  # noqa: PTH100  # as the writer does
-            saved_layers = SavedLayers(
-                target.with_name(f".{target.name}.layers"), {**provenance, "format": VERSION_TEXT}
-            )
+            options = {"format": VERSION_TEXT, "embedding": embedding, "head": chosen_head}
+            tokens_sha256 = hashlib.sha256(tokenized.tokens.tobytes()).hexdigest()
+            saved_layers = SavedLayers.at(directory)
             try:
+                saved_layers.open({**provenance, **options, "tokens_sha256": tokens_sha256})
                 writer.add("embedding", transformed.embedding())
                 if on_start is not None:
                     on_start(len(model.layers), stem_name)
@@ -153,13 +158,17 @@ def export(  # noqa: PLR0913  # one argument an option of `llq export`
                     writer, calibrated, saved_layers, tokenized.tokens, on_layer or (lambda _count: None)
                 )
                 _add_end(writer, calibrated, plans)
+                source_files.check()
                 metadata = writer.finish()
             except (
                 Exception
             ):  # a failed export leaves nothing (LLQ-WRITE-7); an interrupted export may resume
-                saved_layers.remove()
+                saved_layers.discard()
                 raise
-            saved_layers.remove()
+            except BaseException:
+                saved_layers.remove_if_empty()
+                raise
+            saved_layers.discard()
             return metadata
 
 

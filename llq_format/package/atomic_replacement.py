@@ -1,72 +1,100 @@
-"""Atomic replacement of files and directories: written next to the target, flushed, renamed."""
+"""Atomic replacement of files: written next to the target, flushed, renamed."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
+
+from llq_format.files.deferred_signals import signals_deferred
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Provide a file to write, which replaces an older file once it is complete.
 
-    An error within the block leaves the older file unchanged. The mode is that of any new file, by the umask.
+    An error within the block leaves the older file unchanged. Partial files of processes that were killed are
+    removed. The mode is that of any new file, by the umask.
+    Raises OSError that names the file.
     """
-    partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
-    file = partial.open("xb")
+    _remove_leftovers(path)
+    partial: Path | None = None
     try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with naming(path):
+            with signals_deferred():
+                partial, file = _create_partial(path)
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                partial.replace(path)  # while the lock is held
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with signals_deferred():
+            if partial is not None:
+                partial.unlink(missing_ok=True)
+        raise
+
+
+def _create_partial(path: Path) -> tuple[Path, IO[bytes]]:
+    """Create and lock a file next to `path`."""
+    while True:
+        partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
+        file = partial.open("xb")
+        try:
+            if not _locked(file.fileno()) or partial.exists():
+                return partial, file
+        except BaseException:
+            file.close()
+            partial.unlink(missing_ok=True)
+            raise
+        file.close()  # another process took the file for a leftover before it was locked
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock an open file without waiting; return False if another process holds it or locks are missing."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove partial files of `path` that no process holds."""
+    prefix = f".{path.name}.partial-"
+    with suppress(OSError):
+        names = [name for name in os.listdir(path.parent) if name.startswith(prefix)]  # noqa: PTH208  # names
+        for name in names:
+            descriptor = os.open(path.with_name(name), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if _locked(descriptor):
+                    path.with_name(name).unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block, such as that of a full disk, name a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = os.fspath(path)
         raise
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a new file and flush it to disk."""
-    file = path.open("xb")
-    file.write(data)
-    sync_and_close(file)
-
-
-def sync_and_close(file: IO[bytes]) -> None:
-    """Flush a file to disk and close it."""
-    with file:
+    with naming(path), path.open("xb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_directory(path: Path) -> None:
-    """Flush the entries of a directory to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def put_in_place(partial: Path, target: Path, *, overwrite: bool) -> None:
-    """Rename a finished directory to its name (LLQ-WRITE-2).
-
-    An older package is renamed first and removed last.
-    """
-    if not (overwrite and os.path.lexists(target)):
-        target.mkdir()  # FileExistsError if another has come in between; a rename replaces an empty directory
-        partial.rename(target)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    older = target.rename(aside / target.name)
-    try:
-        partial.rename(target)
-    except BaseException:
-        older.rename(target)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

@@ -3,14 +3,14 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from llq_format.files.work_directory import WorkDirectory, sync_directory
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.metadata.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata
-from llq_format.package.atomic_replacement import put_in_place, sync_directory, write_file
+from llq_format.package.atomic_replacement import write_file
 from llq_format.package.posix_only import require_posix
 from llq_format.validation.model import module_name
 from llq_format.validation.package_files import package_directory, read_metadata
@@ -36,36 +36,35 @@ def attach(
     """
     require_posix()
     directory = Path(os.path.abspath(package_directory(path)))  # noqa: PTH100  # keeps symbolic links
-    metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
-    _raise_first(findings)
-    assert metadata is not None  # noqa: S101  # without findings there is metadata
-    bare = replace(metadata, module=None, program=None)
-    _raise_first([*check_index(bare), *check_directory(bare, directory)])
+    read_metadata(directory, MAX_BYTES)  # a path that is not a package gets no work directory
     if directory.is_symlink() or any(entry.is_dir() for entry in directory.iterdir()):
         raise FileExistsError(f"{directory} is a link or contains directories, and will not be replaced")
-    module_text = module if isinstance(module, bytes) else module(bare)
-    files = {module_name(metadata.stem): module_text, PROGRAM_NAME: program(bare)}
-    entries = [FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
-    sealed = replace(metadata, module=entries[0], program=entries[1]).sealed()
-    _put(directory, {**files, FILE_NAME: sealed.to_bytes()})
+    with WorkDirectory(directory) as work:
+        metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
+        _raise_first(findings)
+        assert metadata is not None  # noqa: S101  # without findings there is metadata
+        bare = replace(metadata, module=None, program=None)
+        _raise_first([*check_index(bare), *check_directory(bare, directory)])
+        module_text = module if isinstance(module, bytes) else module(bare)
+        files = {module_name(metadata.stem): module_text, PROGRAM_NAME: program(bare)}
+        entries = [
+            FileEntry(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()
+        ]
+        sealed = replace(metadata, module=entries[0], program=entries[1]).sealed()
+        _fill(work.new, directory, {**files, FILE_NAME: sealed.to_bytes()})
+        work.put_in_place(overwrite=True)
     return sealed
 
 
-def _put(directory: Path, files: dict[str, bytes]) -> None:
-    """Replace or add files of a directory, atomically."""
-    partial = Path(tempfile.mkdtemp(prefix=f".{directory.name}.partial-", dir=directory.parent))
-    try:
-        for entry in directory.iterdir():
-            if entry.name not in files:
-                _link(entry, partial / entry.name)
-        for name, data in files.items():
-            write_file(partial / name, data)
-        sync_directory(partial)
-        shutil.copymode(directory, partial)
-        put_in_place(partial, directory, overwrite=True)
-        sync_directory(directory.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+def _fill(new: Path, directory: Path, files: dict[str, bytes]) -> None:
+    """Write files and link all other files of a directory."""
+    for entry in directory.iterdir():
+        if entry.name not in files:
+            _link(entry, new / entry.name)
+    for name, data in files.items():
+        write_file(new / name, data)
+    shutil.copymode(directory, new)
+    sync_directory(new)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,6 @@ class Package:
         self.metadata_bytes = data
         self._entries = {tensor.name: tensor for tensor in metadata.tensors}
         self._checked: dict[tuple[str, int], FileIdentity] = {}  # by tensor and first row of a part
-        self._maps: WeakValueDictionary[FileIdentity, NDArray[np.uint8]] = WeakValueDictionary()
 
     def keys(self) -> list[str]:
         """Return the names of the tensors, in canonical order."""
@@ -77,7 +75,7 @@ class Package:
         return out.reshape(entry.shape)
 
     def get_packed(self, name: str) -> PackedTensor:
-        """Return an INT4 tensor as stored; its arrays are views of the file where it has one part.
+        """Return an INT4 tensor as stored; its arrays cannot be written to where it has one part.
 
         Raises KeyError for an unknown name, TypeError for a raw tensor, LLQError if a byte breaks a rule.
         """
@@ -106,7 +104,7 @@ class Package:
             self._check(entry, part, file)
 
     def close(self) -> None:
-        """Close the files; arrays that are views of shards stay valid."""
+        """Forget which parts were checked; arrays stay valid."""
         self._checked.clear()
 
     def __enter__(self) -> Self:
@@ -120,18 +118,20 @@ class Package:
         self.close()
 
     def _sections(self, entry: TensorEntry, part: Part) -> dict[str, NDArray[Any]]:
-        """Return the items of a part's sections by name, as views of the mapped shard.
+        """Return the items of a part's sections by name, as views of the part, which is read whole.
 
-        Every byte of them was checked, once, in the mapped file: a shard that is replaced or rewritten while
-        the package is open is checked again. Raises LLQError with the first error.
+        A mapping of a shard that becomes shorter would end the process. Every byte is checked once: a shard
+        that is replaced or rewritten while the package is open is checked again. Raises LLQError with the
+        first error, OSError for a shard that changes while it is read.
         """
         with PackageFile(self.directory / self.metadata.shards[part.shard].file) as file:
             self._check(entry, part, file)
-            shard = self._maps.get(file.identity)
-            if shard is None:
-                shard = self._maps[file.identity] = np.frombuffer(file.map(), np.uint8)
+            data = np.empty(part.byte_length, np.uint8)
+            file.read_into(data.data, part.offset)
+            file.check_unchanged()
+        data.flags.writeable = False
         return {
-            section.name: shard[part.offset + section.offset :][: section.size].view(section.dtype)
+            section.name: data[section.offset :][: section.size].view(section.dtype)
             for section in sections(entry.dtype, part.num_rows, entry.cols)
         }
 

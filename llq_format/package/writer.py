@@ -1,14 +1,13 @@
 """The writer: writes a package tensor by tensor in canonical order.
 
-All files are written to a temporary directory next to the target, is flushed to disk and renamed last
-(LLQ-WRITE-2), so that an interrupted writer leaves no package.
+All files are written to a work directory next to the target, flushed to disk, and renamed last (LLQ-WRITE-2),
+so that an interrupted writer leaves no package.
 """
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from llq_format.files.work_directory import WorkDirectory, sync_directory
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT, Dtype
 from llq_format.format.placement import Placed, place
 from llq_format.format.quantize import PackedTensor
@@ -33,7 +33,7 @@ from llq_format.metadata.metadata import (
 )
 from llq_format.metadata.model import Model, tensor_roles
 from llq_format.metadata.tokenizer import TokenizerFiles
-from llq_format.package.atomic_replacement import put_in_place, sync_and_close, sync_directory, write_file
+from llq_format.package.atomic_replacement import naming, write_file
 from llq_format.package.posix_only import require_posix
 from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
 from llq_format.validation.model import module_name, shard_name
@@ -66,7 +66,7 @@ class PackageWriter:
         tensors: all tensors, in canonical order.
         program: program.json, or what makes it of the metadata as planned: with places, hashes being zeros.
         progress: called with numbers of bytes as they are written.
-        overwrite: take the place of a package that is there, which stays until this one is finished.
+        overwrite: replace an existing package, which stays until this one is finished, or an empty directory.
         Raises FileExistsError, ShardLimitError, LLQError for a plan that would break a rule, ValueError for
         extras that JSON cannot hold.
         """
@@ -105,7 +105,7 @@ class PackageWriter:
         if callable(program):
             self._files["program"] = program(self._planned())
         self._check_plan()
-        self._partial: Path | None = None
+        self._work: WorkDirectory | None = None
         self._shard: _ShardWriter | None = None
 
     @property
@@ -114,20 +114,22 @@ class PackageWriter:
         return sum(self._placement.shard_bytes)
 
     def __enter__(self) -> Self:
-        """Create the temporary directory."""
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{self.directory.name}.partial-"
-        self._partial = Path(tempfile.mkdtemp(prefix=prefix, dir=self.directory.parent))
+        """Create and lock the work directory. Raises BlockingIOError if another process has locked it."""
+        work = WorkDirectory(self.directory)
+        work.__enter__()
+        self._work = work
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove an unfinished package."""
-        if self._shard is not None:
-            self._shard.abandon()
-        if self._partial is not None:
-            shutil.rmtree(self._partial, ignore_errors=True)
+        try:
+            if self._shard is not None:
+                self._shard.abandon()
+        finally:
+            if self._work is not None:
+                self._work.close()
 
     def add(self, name: str, tensor: PackedTensor | NDArray[np.floating] | Rows) -> None:
         """Write the next tensor: a PackedTensor, an array, or a function that gives runs of its rows.
@@ -155,17 +157,17 @@ class PackageWriter:
         self._check_whole()
         if self._next < len(self._plans):
             raise ValueError(f"tensor {self._plans[self._next].name!r} was planned but not added")
-        assert self._partial is not None  # noqa: S101  # finish is called within the with block
+        assert self._work is not None  # noqa: S101  # finish is called within the with block
         self._close_shard()
+        new = self._work.new
         metadata = self._with_entries(tuple(self._shards), tuple(self._parts)).sealed()
         for entry, data in zip(metadata.files[len(self._shards) :], self._files.values(), strict=True):
-            write_file(self._partial / entry.file, data)
-        write_file(self._partial / FILE_NAME, metadata.to_bytes())
-        sync_directory(self._partial)
-        self._partial.chmod(0o755)  # mkdtemp makes it private
-        put_in_place(self._partial, self.directory, overwrite=self._overwrite)
-        sync_directory(self.directory.parent)
-        self._partial = None
+            write_file(new / entry.file, data)
+        write_file(new / FILE_NAME, metadata.to_bytes())
+        new.chmod(0o755)  # the work directory is private
+        sync_directory(new)
+        _check_target(self.directory, overwrite=self._overwrite)  # it may have been created in the meantime
+        self._work.put_in_place(overwrite=self._overwrite)
         return metadata
 
     def _check_whole(self) -> None:
@@ -254,11 +256,11 @@ class PackageWriter:
         )
 
     def _open_shard(self, index: int) -> None:
-        assert self._partial is not None  # noqa: S101  # add is called within the with block
+        assert self._work is not None  # noqa: S101  # add is called within the with block
         lengths = self._placement.shard_bytes
         name = shard_name(self._metadata.stem, index, len(lengths))
         preamble = {"shard_index": index, "shard_count": len(lengths), "byte_length": lengths[index]}
-        self._shard = _ShardWriter(self._partial / name, index)
+        self._shard = _ShardWriter(self._work.new / name, index)
         self._shard.write(PREAMBLE.build(preamble))
 
     def _close_shard(self) -> None:
@@ -278,15 +280,19 @@ class _ShardWriter:
 
     def write(self, data: Any) -> None:
         self._digest.update(data)
-        self._file.write(data)
+        with naming(self._path):
+            self._file.write(data)
 
     def close(self) -> FileEntry:
         length = self._file.tell()
-        sync_and_close(self._file)
+        with naming(self._path), self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         return FileEntry(self._path.name, length, self._digest.hexdigest())
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # a full disk does not take the rest of the buffer either
+            self._file.close()
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
@@ -295,8 +301,15 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(f"{target} already exists: remove it, or pass overwrite=True")
+    if is_empty_directory(target):
+        return
     if not (target / FILE_NAME).is_file():
         raise FileExistsError(f"{target} is not a package and will not be replaced: remove it manually")
+
+
+def is_empty_directory(path: Path) -> bool:
+    """Return whether a path is a directory without entries, and not a symbolic link."""
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def save(

@@ -1,6 +1,5 @@
 """The files of a package, opened safely (spec: Package, Files; rules LLQ-PKG-1, LLQ-PKG-6 to LLQ-PKG-9)."""
 
-import mmap
 import os
 import stat
 import threading
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from llq_format.files.work_directory import recover
 from llq_format.metadata.findings import Finding, LLQError, Place, fail
 from llq_format.metadata.metadata import FILE_NAME
 
@@ -29,10 +29,15 @@ _PREADV: Any = getattr(os, "preadv", None)
 
 
 def package_directory(path: str | os.PathLike[str]) -> Path:
-    """Return the directory that a path names: the directory itself, or its metadata.json or .wgsl module."""
+    """Return the directory that a path names: the directory itself, or its metadata.json or .wgsl module.
+
+    An interrupted replacement of the directory is finished.
+    """
     candidate = Path(path)
     if not candidate.is_dir() and (candidate.name == FILE_NAME or candidate.suffix == ".wgsl"):
-        return candidate.parent
+        candidate = candidate.parent
+    if not candidate.exists():
+        recover(Path(os.path.abspath(candidate)))  # noqa: PTH100  # keeps symbolic links
     return candidate
 
 
@@ -52,6 +57,10 @@ FileIdentity = tuple[int, int, int, int]
 """The identity of a file and its content: device, inode, length and times of change."""
 
 
+def _identity(status: os.stat_result) -> FileIdentity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 class PackageFile:
     """A regular file of known length, read by position; never a link, FIFO or device."""
 
@@ -64,12 +73,7 @@ class PackageFile:
         self._lock = threading.Lock()
         status = os.fstat(self._descriptor)
         self.byte_length = status.st_size
-        self.identity: FileIdentity = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-        )
+        self.identity = _identity(status)
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError(f"{path.name} is a {kind_of(status.st_mode)}, not a regular file")
@@ -88,9 +92,10 @@ class PackageFile:
             self.read_into(piece, start)
             yield piece
 
-    def map(self) -> mmap.mmap:
-        """Return the file mapped for reading; the mapping stays valid after the file is closed."""
-        return mmap.mmap(self._descriptor, self.byte_length, access=mmap.ACCESS_READ)
+    def check_unchanged(self) -> None:
+        """Raise OSError if the file changed since it was opened."""
+        if _identity(os.fstat(self._descriptor)) != self.identity:
+            raise OSError(f"{self.name} changed while it was read: read it again")
 
     def read_into(self, into: memoryview, offset: int) -> None:
         """Fill a buffer with the bytes from `offset`. Raises LLQError (LLQ-PKG-8) if the file ends."""

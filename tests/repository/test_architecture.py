@@ -17,7 +17,17 @@ from tests.support.timeouts import seconds
 # A room is a subpackage with all of its modules, or a module next to the subpackages.
 ROOMS = {
     "llq_format": (
-        *("format", "html", "metadata", "validation", "package", "llq_format", "reference", "webgpu"),
+        *(
+            "files",
+            "format",
+            "html",
+            "metadata",
+            "validation",
+            "package",
+            "llq_format",
+            "reference",
+            "webgpu",
+        ),
         *("exporting", "synth", "evaluation", "serving", "remote", "cli", "__main__"),
     ),
     "conformance": (

@@ -3,7 +3,7 @@
 from llq_format.exporting.calibration.expected_time import LOSSES, ExpectedTime
 from llq_format.exporting.calibration.recipe import RECIPES, Recipe
 from llq_format.exporting.calibration.rounded_layers import Calibrated, RoundedLayer, first_streams
-from llq_format.exporting.calibration.saved_layers import SavedLayers, source_sha256
+from llq_format.exporting.calibration.saved_layers import SavedLayers
 from llq_format.exporting.calibration.tokens import Calibration, calibration
 
 __all__ = [
@@ -17,5 +17,4 @@ __all__ = [
     "SavedLayers",
     "calibration",
     "first_streams",
-    "source_sha256",
 ]

@@ -1,23 +1,37 @@
-"""Rounded layers in files next to the target, so that an interrupted export can resume."""
+"""Rounded layers in files next to the target, so that an interrupted export can resume.
+
+Every file holds a digest of its arrays and of the export's key: source, calibration, options, and the
+versions of the software and of its recipes. A file with another digest is not used.
+"""
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.exporting.calibration.rounded_layers import RoundedLayer
-from llq_format.exporting.checkpoint.split_names import parts
 from llq_format.format.quantize import PackedTensor
 from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.batch import Floats
 
 _KEY = "export.json"
+_DIGEST = "sha256"
+_Arrays = dict[str, NDArray[Any]]
+_log = logging.getLogger("llq_format")
+
+
+class DamagedError(ValueError):
+    """A saved file that is not what this export would have saved."""
 
 
 class SavedLayers:
@@ -26,34 +40,56 @@ class SavedLayers:
     Each file is complete or absent. Files of an export with another key are removed.
     """
 
-    def __init__(self, directory: Path, key: Mapping[str, Any]) -> None:
-        """Reuse the layers of an interrupted export with an equal key, or start with none."""
+    def __init__(self, directory: Path) -> None:
+        """Read nothing yet."""
         self.directory = directory
-        text = json.dumps(key, sort_keys=True)
-        key_file = directory / _KEY
-        if not key_file.is_file() or key_file.read_text("utf-8") != text:
-            self.remove()
-            directory.mkdir(parents=True)
-            with replace_file(key_file) as file:
-                file.write(text.encode())
+        self._key_digest = b""
+
+    @classmethod
+    def at(cls, package: str | os.PathLike[str]) -> Self:
+        """Return the saved layers of the package that is written to a path."""
+        target = Path(os.path.abspath(package))  # noqa: PTH100  # as the writer does
+        return cls(target.with_name(f".{target.name}.layers"))
+
+    def open(self, key: Mapping[str, Any]) -> None:
+        """Reuse the layers of an interrupted export with an equal key, or start with none."""
+        text = json.dumps({**key, "software": software()}, sort_keys=True).encode()
+        self._key_digest = hashlib.sha256(text).digest()
+        key_file = self.directory / _KEY
+        found = key_file.read_bytes() if key_file.is_file() else None
+        if found == text:
+            return
+        if found is not None:
+            self._note("belong to another export, or to another version of the software")
+        self._restart(text)
 
     def streams(self) -> tuple[int, Floats] | None:
-        """Return the number of finished layers, and the activations after them or None."""
-        files = sorted(self.directory.glob("streams-*.npy"))
+        """Return the number of finished layers, and the activations after them, or None.
+
+        Every file of these layers is checked; if one is damaged, a note is logged, and no layer is used.
+        """
+        files = sorted(self.directory.glob("streams-*.npz"))
         if not files:
             return None
-        count = int(files[-1].stem.removeprefix("streams-"))
-        return count, np.load(files[-1], allow_pickle=False)
+        try:
+            count = _count(files[-1])
+            for number in range(count):
+                self.layer(number)
+            return count, self._read(files[-1])["streams"]
+        except DamagedError as error:
+            self._note(f"are damaged or were changed ({error})")
+            self._restart((self.directory / _KEY).read_bytes())
+            return None
 
     def layer(self, number: int) -> RoundedLayer:
-        """Return a finished layer."""
-        with np.load(self._file(number), allow_pickle=False) as arrays:
-            names = dict.fromkeys(key.rsplit("/", 1)[0] for key in arrays)
-            return {name: _tensor(name, arrays) for name in names}
+        """Return a finished layer. Raises DamagedError."""
+        arrays = self._read(self._file(number))
+        names = dict.fromkeys(key.rsplit("/", 1)[0] for key in arrays)
+        return {name: _tensor(name, arrays) for name in names}
 
     def save(self, number: int, layer: RoundedLayer, streams: Floats) -> None:
         """Save a layer and the activations after it, which replace the earlier activations."""
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: _Arrays = {}
         for name, tensor in layer.items():
             if isinstance(tensor, PackedTensor):
                 arrays[f"{name}/shape"] = np.array(tensor.shape)
@@ -62,11 +98,9 @@ class SavedLayers:
                     arrays[f"{name}/zero_points"] = tensor.zero_points
             else:
                 arrays[f"{name}/raw"] = tensor
-        with replace_file(self._file(number)) as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        with replace_file(self.directory / f"streams-{number + 1:05}.npy") as file:
-            np.save(file, streams)
-        (self.directory / f"streams-{number:05}.npy").unlink(missing_ok=True)
+        self._write(self._file(number), arrays)
+        self._write(self._streams_file(number + 1), {"streams": streams})
+        self._streams_file(number).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the directory and its files. Raises FileExistsError if it contains other files."""
@@ -80,29 +114,90 @@ class SavedLayers:
             )
         shutil.rmtree(self.directory)
 
+    def discard(self) -> None:
+        """Remove the directory if that is possible; otherwise the next export tries again."""
+        with suppress(OSError):
+            self.remove()
+
+    def remove_if_empty(self) -> None:
+        """Remove the directory if no layer is finished, as an interrupted export without layers does."""
+        if not any(self.directory.glob("streams-*.npz")):
+            self.remove()
+
+    def _restart(self, key: bytes) -> None:
+        self.remove()
+        self.directory.mkdir(parents=True)
+        with replace_file(self.directory / _KEY) as file:
+            file.write(key)
+
+    def _note(self, found: str) -> None:
+        _log.warning(
+            "llq: note: the saved layers in %s %s: all layers are rounded again", self.directory, found
+        )
+
+    def _write(self, path: Path, arrays: _Arrays) -> None:
+        digest = np.frombuffer(self._digest(path, arrays), np.uint8)
+        with replace_file(path) as file:
+            np.savez(_Sink(file), allow_pickle=False, **arrays, **{_DIGEST: digest})
+
+    def _read(self, path: Path) -> _Arrays:
+        """Return the arrays of a file whose digest is right. Raises DamagedError."""
+        try:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                arrays = dict(file)
+            digest = arrays.pop(_DIGEST).tobytes()
+        except Exception as error:  # a damaged archive raises errors of many classes
+            raise DamagedError(f"{path.name} cannot be read") from error
+        if digest != self._digest(path, arrays):
+            raise DamagedError(f"{path.name} has another hash")
+        return arrays
+
+    def _digest(self, path: Path, arrays: _Arrays) -> bytes:
+        """Return the SHA-256 of the key and of the names, types, shapes and bytes of a file's arrays."""
+        digest = hashlib.sha256(self._key_digest)
+        digest.update(path.name.encode())
+        for name in sorted(arrays):
+            array = np.ascontiguousarray(arrays[name])
+            digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(array.reshape(-1).view(np.uint8).data)
+        return digest.digest()
+
     def _file(self, number: int) -> Path:
         return self.directory / f"layer-{number:05}.npz"
 
-
-def source_sha256(path: Path) -> str:
-    """Return the SHA-256 of a checkpoint: of the bytes of its file, or of a list of its files.
-
-    The list has a line `<sha256>  <name>` for each file, sorted by name: each part of a model in several GGUF
-    files, or each file of a directory except hidden ones.
-    """
-    if path.is_file():
-        files = parts(path)
-        if len(files) == 1:
-            return _sha256(path)
-    else:
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    lines = "".join(f"{_sha256(file)}  {file.name}\n" for file in files)
-    return hashlib.sha256(lines.encode()).hexdigest()
+    def _streams_file(self, number: int) -> Path:
+        return self.directory / f"streams-{number:05}.npz"
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class _Sink:
+    """A file for `numpy.savez`, which writes to real files in a way that hides the errors of the system."""
+
+    def __init__(self, file: Any) -> None:
+        self.write, self.flush = file.write, file.flush
+        self.read = None  # numpy takes what has no `read` for a path
+
+
+@cache
+def software() -> dict[str, str]:
+    """Return the versions that the result depends on; `code` is a hash of the source files."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for room in ("exporting", "format", "reference"):
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    try:
+        version = metadata.version("llq-format")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return {"llq-format": version, "numpy": np.__version__, "code": digest.hexdigest()}
+
+
+def _count(streams_file: Path) -> int:
+    """Return the number of layers before saved activations. Raises DamagedError."""
+    number = streams_file.stem.removeprefix("streams-")
+    if not number.isdecimal():
+        raise DamagedError(f"{streams_file.name} is not a name of saved activations")
+    return int(number)
 
 
 def _tensor(name: str, arrays: Mapping[str, NDArray[Any]]) -> PackedTensor | NDArray[np.float32]:

@@ -9,6 +9,7 @@ excerpts of its specification and its code. It is never used for evaluation.
 """
 
 import hashlib
+import io
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -60,7 +61,7 @@ def calibration(
         else path.read_bytes()
     )
     if path is not None and path.suffix == ".npy":
-        ids = _ids_of(path, vocab_size)
+        ids = _ids_of(path, data, vocab_size)
     elif tokenizer is None:
         raise ValueError(
             "a text requires a tokenizer, which this checkpoint lacks: use token ids in an .npy file"
@@ -101,9 +102,9 @@ def _text_of(data: bytes, text_source: str | Path) -> str:
         ) from error
 
 
-def _ids_of(path: Path, vocab_size: int) -> NDArray[np.int64]:
+def _ids_of(path: Path, data: bytes, vocab_size: int) -> NDArray[np.int64]:
     try:
-        ids = np.load(path, allow_pickle=False)
+        ids = np.load(io.BytesIO(data), allow_pickle=False)
     except ValueError as error:
         raise ValueError(f"{path} is not an .npy file of token ids (rename a text file)") from error
     if ids.ndim != 1 or ids.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""A GGUF file, memory-mapped, through the reader of the gguf package.
+"""A GGUF file, through the reader of the gguf package; its bytes are read by position.
 
 Rows of the q and k projections may be in a different order than in a Hugging Face checkpoint, where RoPE
 rotates elements (i, i + D/2) of a head of width D. Conversion to GGUF moves them to (2i, 2i + 1) in
@@ -18,6 +18,7 @@ from gguf.quants import dequantize
 
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
 from llq_format.exporting.checkpoint.keys import Keys
+from llq_format.exporting.checkpoint.stored_bytes import StoredBytes
 
 MAGIC = b"GGUF"
 
@@ -25,6 +26,9 @@ _LENGTH = Struct("<Q")
 
 _ELEMENTS_AT_A_TIME = 2**20
 """Values to dequantize at a time: 4 MiB of float32, and a few times that amount inside the gguf package."""
+
+_WINDOW = 2**20
+"""Bytes of a header to read at a time."""
 
 _MOST_READS = 1_000_000
 """Maximum number of reads in a header; each takes about 400 bytes of memory.
@@ -57,23 +61,24 @@ class GgufFile:
             )
             for tensor in reader.tensors
         }
-        self._stored = {tensor.name: (tensor.data, tensor.tensor_type) for tensor in reader.tensors}
+        self._file = reader.file
+        self._stored = {tensor.name: tensor for tensor in reader.tensors}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the dequantized values, rows of q and k in the order of Hugging Face."""
-        data, kind = self._stored[piece.name]
-        data = piece.of(data)
-        rows = piece.shape[0] if len(piece.shape) > 1 else 1
-        stored_rows, rows_of_out = data.reshape(rows, -1), out.reshape(rows, -1)
-        step = max(1, _ELEMENTS_AT_A_TIME // rows_of_out.shape[1])
-        for first in range(0, rows, step):
-            rows_of_out[first : first + step] = dequantize(stored_rows[first : first + step], kind)
+        stored = self._stored[piece.name]
+        data, kind = stored.data, stored.tensor_type
+        rows_of_out = out.reshape(piece.shape[0] if len(piece.shape) > 1 else 1, -1)
+        size, type_size = GGML_QUANT_SIZES[kind]
+        chunk = _ELEMENTS_AT_A_TIME // size * type_size
+        for row, values in self._file.rows(stored.data_offset, data.dtype, data.shape, piece, chunk):
+            rows_of_out[row : row + len(values)] = dequantize(values, kind)
         if piece.rotary_heads is not None:
             _separate_halves(out, piece.rotary_heads)
 
     def close(self) -> None:
-        """Unmap the file once it has no more views."""
-        self._stored = {}
+        """Close the file."""
+        self._file.close()
 
 
 @cache
@@ -98,6 +103,31 @@ class _BoundedReader(GGUFReader):
 
     _reads = 0
     _strings = 0
+    _header_read = False
+
+    def __init__(self, path: Path) -> None:
+        """Read the header."""
+        self.file = StoredBytes(path)
+        self._window_start, self._window = 0, np.empty(0, np.uint8)
+        try:
+            super().__init__(path)
+        except BaseException:
+            self.file.close()
+            raise
+
+    @property
+    def data(self) -> Any:
+        """The mapping of the gguf package, which is not used: a file may become shorter."""
+        raise AttributeError("read the file by position")
+
+    @data.setter
+    def data(self, _mapping: Any) -> None:
+        """Ignore the mapping."""
+
+    def _build_tensors(self, start_offs: int, fields: list[ReaderField]) -> None:
+        """Describe the tensors; their data are arrays of the right type and shape without values."""
+        self._header_read = True
+        super()._build_tensors(start_offs, fields)
 
     def _get(
         self,
@@ -113,9 +143,20 @@ class _BoundedReader(GGUFReader):
         if self._reads > _MOST_READS:
             raise CheckpointError(f"has a header of more than {_MOST_READS} fields")
         start, count = int(offset), int(count)
-        if start + count * np.dtype(dtype).itemsize > self.data.size:
-            raise CheckpointError(f"ends early, at byte {self.data.size}: download it again")
-        return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), count, start)
+        little = np.dtype(dtype).newbyteorder("<")
+        if start + count * little.itemsize > self.file.size:
+            raise CheckpointError(f"ends early, at byte {self.file.size}: download it again")
+        if self._header_read:
+            return np.broadcast_to(np.zeros((), little), (count,))
+        return self._bytes(start, count * little.itemsize).view(little)
+
+    def _bytes(self, start: int, size: int) -> npt.NDArray[np.uint8]:
+        """Return bytes of the header, which is read in pieces."""
+        first = start - self._window_start
+        if first < 0 or first + size > len(self._window):
+            length = max(size, min(_WINDOW, self.file.size - start))
+            self._window_start, self._window, first = start, self.file.read(start, length), 0
+        return self._window[first : first + size].copy()
 
     def _get_field_parts(
         self, orig_offs: int, raw_type: int
@@ -139,12 +180,15 @@ class _BoundedReader(GGUFReader):
         self._strings += count
         if self._strings > _MOST_STRINGS:
             raise CheckpointError(f"has a header of more than {_MOST_STRINGS} strings")
-        data = self.data.data
+        size = self.file.size
+        window, first = b"", start
         offset = start
         for _ in range(count):
-            if offset + 8 > len(data):
-                raise CheckpointError(f"ends early, at byte {len(data)}: download it again")
-            offset += 8 + int(_LENGTH.unpack_from(data, offset)[0])
+            if offset + 8 > size:
+                raise CheckpointError(f"ends early, at byte {size}: download it again")
+            if offset + 8 - first > len(window):
+                window, first = self.file.read(offset, min(_WINDOW, size - offset)).tobytes(), offset
+            offset += 8 + int(_LENGTH.unpack_from(window, offset - first)[0])
         return offset - start
 
 

@@ -20,6 +20,8 @@ class PytorchFile:
 
     def __init__(self, path: Path) -> None:
         """Read the names, shapes and types; raises CheckpointError."""
+        self._path = path
+        self._before = _size_and_times(path)
         try:
             self._torch: Any = import_module("torch")
         except ModuleNotFoundError as error:
@@ -54,8 +56,15 @@ class PytorchFile:
 
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the piece's values; binary32 represents all types exactly except float64."""
+        if _size_and_times(self._path) != self._before:  # the mapping of a shorter file ends the process
+            raise CheckpointError(f"{self._path} changed during the export: run the command again")
         self._torch.from_numpy(out).copy_(piece.of(self._state[piece.name]))
 
     def close(self) -> None:
         """Unmap the file."""
         del self._state
+
+
+def _size_and_times(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,4 +1,4 @@
-"""Tensors of a .safetensors file, memory-mapped.
+"""Tensors of a .safetensors file, read by position.
 
 The safetensors library checks the file: that the header is not too long, that tensors are inside the file and
 do not overlap, that sizes fit shapes. It cannot return bfloat16 to numpy, so this module reads the bytes at
@@ -8,7 +8,6 @@ the offsets of the header:
 """
 
 import json
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
+from llq_format.exporting.checkpoint.stored_bytes import StoredBytes
+
+_CHUNK = 1 << 18  # bytes to read at a time
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -37,7 +39,7 @@ class SafetensorsFile:
             with safe_open(path, framework="numpy"), path.open("rb") as file:
                 header_length = int.from_bytes(file.read(8), "little")
                 header = json.loads(file.read(header_length))
-            self._data = np.memmap(path, np.uint8, mode="r")[8 + header_length :]
+            self._file = StoredBytes(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(
                 f"{path}: not a complete safetensors file ({error}): download it again",
@@ -47,25 +49,24 @@ class SafetensorsFile:
             name: StoredTensor(path.name, entry["dtype"], tuple(entry["shape"]))
             for name, entry in header.items()
         }
-        self._offsets = {name: entry["data_offsets"][0] for name, entry in header.items()}
+        start = 8 + header_length
+        self._offsets = {name: start + entry["data_offsets"][0] for name, entry in header.items()}
 
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the values, which binary32 represents exactly; values of F64 are rounded."""
         stored = self.tensors[piece.name]
-        tensor = np.frombuffer(
-            self._data,
-            _STORED_AS[stored.dtype],
-            prod(stored.shape),
-            self._offsets[piece.name],
-        ).reshape(stored.shape)
-        values = piece.of(tensor)
-        if stored.dtype == "BF16":
-            bits = out.view(np.uint32)
-            bits[...] = values
-            bits <<= 16
-        else:
-            out[...] = values
+        target: Any = out.view(np.uint32) if stored.dtype == "BF16" else out
+        if piece.stack is not None and piece.stack.transposed:
+            target = target.T
+        elif target.ndim != 2:
+            target = target.reshape(1 if target.ndim < 2 else len(target), -1)
+        dtype = _STORED_AS[stored.dtype]
+        for row, values in self._file.rows(self._offsets[piece.name], dtype, stored.shape, piece, _CHUNK):
+            rows = target[row : row + len(values)]
+            rows[...] = values
+            if stored.dtype == "BF16":
+                rows <<= 16
 
     def close(self) -> None:
-        """Unmap the file once it has no more views."""
-        del self._data
+        """Close the file."""
+        self._file.close()

@@ -260,7 +260,7 @@ NEVER_COMPLETE = """
 import sys, time
 
 def wait(event, arguments):
-    if event == "os.mkdir" and str(arguments[0]).endswith("/package"):
+    if event == "os.rename" and str(arguments[1]).endswith("/package"):
         time.sleep(3600)
 
 sys.addaudithook(wait)

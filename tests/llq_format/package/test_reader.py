@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import llq_format
 from llq_format import LLQError, PackedTensor, save
 from llq_format.format.sections import part_bytes
+from llq_format.validation.package_files import PackageFile
 from tests.support import by_the_letter, sample_packages, tampering
 from tests.support.repository import ROOT
 from tests.support.sample_packages import TENSORS
@@ -258,6 +259,31 @@ def test_a_shard_that_shrinks_after_opening_is_refused(package: Path) -> None:
         opened.get_tensor("c")
         os.truncate(package / opened.metadata.shards[4].file, 4096)
         with pytest.raises(LLQError, match="LLQ-PKG-8"):
+            opened.get_tensor("d")
+
+
+def test_a_tensor_that_was_read_does_not_depend_on_the_file(package: Path) -> None:
+    expected = by_the_letter.weights(package, "c")
+    with llq_format.open(package) as opened:
+        tensor = opened.get_packed("c")
+        os.truncate(package / opened.metadata.shards[4].file, 0)  # a mapping would end the process (SIGBUS)
+        assert bits(tensor.dequantize()) == expected
+
+
+def test_a_shard_that_changes_while_it_is_read_is_an_error(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with llq_format.open(package) as opened:
+        opened.get_tensor("d")
+        shard = package / opened.metadata.shards[4].file
+        read_into = PackageFile.read_into
+
+        def changing(self: PackageFile, into: memoryview, offset: int) -> None:
+            read_into(self, into, offset)
+            shard.write_bytes(shard.read_bytes()[:-1])
+
+        monkeypatch.setattr(PackageFile, "read_into", changing)
+        with pytest.raises(OSError, match="changed while it was read"):
             opened.get_tensor("d")
 
 

@@ -35,6 +35,6 @@ def test_a_lack_of_memory_is_not_a_violation(package: Path, monkeypatch: pytest.
         raise MemoryError
 
     with llq_format.open(package) as opened:
-        monkeypatch.setattr(package_files.PackageFile, "map", fail)
+        monkeypatch.setattr(package_files.PackageFile, "read_into", fail)
         with pytest.raises(MemoryError):
             opened.get_tensor("c")

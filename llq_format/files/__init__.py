@@ -1,0 +1,1 @@
+"""Directories that are replaced atomically: exchange, lock, work directory, recovery, deferred signals."""
