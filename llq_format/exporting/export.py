@@ -39,7 +39,7 @@ Head = Literal["int4", "f16"]
 MethodName = Literal["rtn", "awq", "gptq", "best"]
 
 
-def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`; its steps in order
+def export(  # noqa: PLR0913  # one argument an option of `llq export`; its steps in order
     checkpoint: str | os.PathLike[str],
     directory: str | os.PathLike[str],
     *,
@@ -70,7 +70,8 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
     `calibrate`, see `calibration`, and save finished layers in `.NAME.layers` next to the target. After an
     interruption, the same call checks them and resumes; a failed call leaves nothing. None, the default of
-    `llq export`, is `best`, or `rtn` with a warning if no tokenizer of the package reads the built-in text.
+    `llq export`, is `best`, or `rtn` with a warning if the package has no tokenizer that can read the
+    built-in text.
     seed: of the random rotations.
     head: number format of lm_head, by default INT4, or binary16 if it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
@@ -90,7 +91,8 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     with open_checkpoint(checkpoint, tokenizer=tokenizer) as source:
         source_model = Model.from_json(source.model)
         method, found = _method_for(source, source_model, method, calibrate, tokenizer=tokenizer is not False)
-        _report(found, strict=strict)
+        if strict:
+            _report(found, strict=True)
         provenance = {
             **source.provenance,
             "source_sha256": source_files.sha256(),
@@ -149,8 +151,7 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
             options = {"format": VERSION_TEXT, "embedding": embedding, "head": chosen_head}
             tokens_sha256 = hashlib.sha256(tokenized.tokens.tobytes()).hexdigest()
             saved_layers = SavedLayers.at(directory)
-            try:
-                saved_layers.open({**provenance, **options, "tokens_sha256": tokens_sha256})
+            with saved_layers.in_use({**provenance, **options, "tokens_sha256": tokens_sha256}):
                 writer.add("embedding", transformed.embedding())
                 if on_start is not None:
                     on_start(len(model.layers), stem_name)
@@ -159,17 +160,7 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
                 )
                 _add_end(writer, calibrated, plans)
                 source_files.check()
-                metadata = writer.finish()
-            except (
-                Exception
-            ):  # a failed export leaves nothing (LLQ-WRITE-7); an interrupted export may resume
-                saved_layers.discard()
-                raise
-            except BaseException:
-                saved_layers.remove_if_empty()
-                raise
-            saved_layers.discard()
-            return metadata
+                return writer.finish()
 
 
 def _method_for(
