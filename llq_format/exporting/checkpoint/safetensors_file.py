@@ -66,6 +66,7 @@ class SafetensorsFile:
             rows[...] = values
             if stored.dtype == "BF16":
                 rows <<= 16
+            del values  # freed before the next chunk is read
 
     def close(self) -> None:
         """Close the file."""
