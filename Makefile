@@ -28,7 +28,7 @@ quick: check  ## Linters, types, unit tests without browsers and GPU: 1 min, 2.5
 test: check pytest  ## Linters, types, all tests: about 30 min.
 
 conformance: $(VENV)/installed $(SMOLLM2)  ## Export and validate a real model, run the suite on the reference: 3 min.
-	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
+	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --method rtn --stem smollm2-135m-instruct --force
 	$(BIN)/llq validate $(CACHE)/smollm2
 	$(BIN)/pytest conformance --runtime=reference
 
@@ -64,9 +64,11 @@ MUTANTS_WEB := --sample 40
 mutants-web: $(VENV)/installed web/dist/harness.js  ## Mutants of web/src, a sample: 20 min; all with MUTANTS_WEB=.
 	$(BIN)/python -m conformance.measurement.javascript_mutants $(MUTANTS_WEB)
 
-demo: $(VENV)/installed $(SMOLLM2) web/dist/harness.js  ## A model answers in a browser, at http://127.0.0.1:8000/ until Ctrl-C.
-	test -e $(CACHE)/smollm2/metadata.json || $(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct
-	$(BIN)/llq serve $(CACHE)/smollm2
+# Its own package, because rounding to nearest makes this model write nonsense.
+demo: $(VENV)/installed $(SMOLLM2) web/dist/harness.js  ## A model answers in a browser, until Ctrl-C; the first time after 10 min.
+	test -e $(CACHE)/smollm2-best/metadata.json || \
+	  $(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2-best --yes --stem smollm2-135m-instruct
+	$(BIN)/llq serve $(CACHE)/smollm2-best
 
 # A runtime that fails is shown as such on the page.
 RUNTIMES := reference webgpu node deno browser-chromium browser-firefox
@@ -92,7 +94,7 @@ fuzz: $(VENV)/installed web/dist/harness.js  ## Mutants of packages, read by thr
 	$(BIN)/python -m tests.fuzzing $(FUZZ)
 
 benchmarks: $(VENV)/installed $(SMOLLM2)  ## Compare speeds with peers and with lower bounds.
-	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --stem smollm2-135m-instruct --force
+	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --method rtn --stem smollm2-135m-instruct --force
 	$(BIN)/python -m benchmarks.dequantize
 	$(BIN)/python -m benchmarks.validate
 	$(BIN)/python -m benchmarks.export $(SMOLLM2)

@@ -21,7 +21,8 @@ def main(checkpoint: str) -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(temporary) / "package"
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", _EXPORT, "export", checkpoint, str(package)], check=True)
+        command = [sys.executable, "-c", _EXPORT, "export", checkpoint, str(package), "--method", "rtn"]
+        subprocess.run(command, check=True)
         seconds = time.perf_counter() - start
         tensors = llq_format.open(package).metadata.tensors
     largest = 4 * max(math.prod(tensor.shape) for tensor in tensors) / 1e6

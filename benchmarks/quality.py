@@ -36,8 +36,8 @@ from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.text import text_of, token_ids
 
 EXPORTS = {
-    "rtn": (),
-    "rtn-symmetric": ("--scheme", "symmetric"),
+    "rtn": ("--method", "rtn"),
+    "rtn-symmetric": ("--method", "rtn", "--scheme", "symmetric"),
     "awq": ("--method", "awq"),
     "gptq": ("--method", "gptq"),
     "best": ("--method", "best"),

@@ -19,7 +19,9 @@ settings.load_profile("ci")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--smollm2", type=Path, metavar="GGUF", help="The real SmolLM2-135M.")
-    parser.addoption("--demo", action="store_true", help="Ask the real SmolLM2 in Chromium too: minutes.")
+    parser.addoption(
+        "--demo", action="store_true", help="Calibrate the real SmolLM2, and ask it in Chromium: minutes."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -63,5 +65,5 @@ def smollm2_gguf(request: pytest.FixtureRequest) -> Path:
 def smollm2_package(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export the model once, with module and program."""
     directory = tmp_path_factory.mktemp("smollm2") / "package"
-    export(smollm2_gguf, directory, stem="smollm2")
+    export(smollm2_gguf, directory, method="rtn", stem="smollm2")
     return directory

@@ -1,8 +1,8 @@
 """Exporters under test: from the argument of `--exporter` to an exporter.
 
-`reference` is `llq export` of this repository, `cmd:` a command line with the words `{checkpoint}` and
-`{package}`, `py:module:attr` a function of two paths. `mutant:NAME` and `conforming:NAME` are the reference,
-changed on purpose.
+`reference` is `llq export --method rtn` of this repository, `cmd:` a command line with the words
+`{checkpoint}` and `{package}`, `py:module:attr` a function of two paths. `mutant:NAME` and `conforming:NAME`
+are the reference, changed on purpose.
 """
 
 from importlib import import_module

@@ -16,11 +16,11 @@ def _version() -> str:
 
 
 class Reference:
-    """`llq_format.export` with its defaults: rounding to nearest over the range of each block."""
+    """`llq export --method rtn`: rounding to nearest over the range of each block."""
 
     info = Info("llq-format", _version(), "Python")
     claim = "rounding"
 
     def export(self, checkpoint: Path, package: Path) -> None:
         """Write the package of a checkpoint; raises what the library raises."""
-        export(checkpoint, package)
+        export(checkpoint, package, method="rtn")

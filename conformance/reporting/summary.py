@@ -53,8 +53,9 @@ class Summary:
         yield from self._conclusion()
 
     def _conclusion(self) -> Iterator[str]:
-        """Yield the last line, the verdict."""
-        yield verdict(self.results, self.capabilities, self.target.option, self.fresh, self.omission).text
+        """Yield the verdict, the last line; what a partial run omitted may take another line."""
+        found = verdict(self.results, self.capabilities, self.target.option, self.fresh, self.omission).text
+        yield from [found] if self.omission is None else _folded("", found)
 
     def _claims(self) -> Iterator[str]:
         relevant = {capability for result in self.results for capability in result.capabilities}

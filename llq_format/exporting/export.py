@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from llq_format.exporting.calibration import (
     RECIPES,
     Calibrated,
+    ExpectedTime,
     SavedLayers,
     calibration,
     first_streams,
 )
+from llq_format.exporting.calibration.tokens import BUILTIN
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
 from llq_format.exporting.checkpoint.source_files import SourceFiles
 from llq_format.exporting.checkpoint.split_names import name_without_part
-from llq_format.exporting.checkpoint.warnings import ExportWarning, StrictError
+from llq_format.exporting.checkpoint.warnings import ExportWarning, StrictError, warning
 from llq_format.exporting.rounding.loss import RoundingLoss
 from llq_format.exporting.transforms import TransformedModel
 from llq_format.format.dequantize import LARGEST_WEIGHT
@@ -42,7 +44,7 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     directory: str | os.PathLike[str],
     *,
     scheme: Scheme = "affine",
-    method: MethodName = "rtn",
+    method: MethodName | None = "rtn",
     calibrate: str | os.PathLike[str] = "builtin",
     seed: int = 0,
     head: Head | None = None,
@@ -58,6 +60,7 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     on_layer: Callable[[int], None] | None = None,
     strict: bool = False,
     on_warning: Callable[[ExportWarning], None] | None = None,
+    on_expected: Callable[[ExpectedTime], None] | None = None,
 ) -> Metadata:
     """Quantize the checkpoint at a path into the package `directory`, and return its metadata.
 
@@ -66,7 +69,9 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     layer in float64 and the activations of the calibration.
     method: `rtn`, rounding to nearest over each block's range, or one of RECIPES; they read the text
     `calibrate`, see `calibration`, and save finished layers in `.NAME.layers` next to the target. After an
-    interruption, the same call checks them and resumes; a failed call leaves nothing.
+    interruption, the same call checks them and resumes; a failed call leaves nothing. None, the default of
+    `llq export`, is `best`, or `rtn` with a warning if the package has no tokenizer that can read the
+    built-in text.
     seed: of the random rotations.
     head: number format of lm_head, by default INT4, or binary16 if it was tied to the embedding.
     stem: first part of file names, by default made from the name of the checkpoint's file or directory.
@@ -76,15 +81,18 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
     on_start: called with the number of layers and the stem before the first is rounded, of methods that
     calibrate; on_layer: with how many layers more are done, at first those of a stopped export.
     strict: refuse an export that has warnings. on_warning: called with each warning, in the order of ids.
+    on_expected: called with the expected time of a method that calibrates, before it writes anything; an
+    exception that it raises ends the export.
     Raises StrictError, CheckpointError (for a source that changes meanwhile, too), BlockingIOError if another
     process writes the same package, QuantizeError (naming the tensor), FileExistsError,
     ShardLimitError, LLQError, or UnplannableError for a model that WebGPU's default limits cannot hold.
     """
     source_files = SourceFiles(Path(checkpoint))
     with open_checkpoint(checkpoint, tokenizer=tokenizer) as source:
-        if strict:
-            _report(source.warnings, strict=True)
         source_model = Model.from_json(source.model)
+        method, found = _method_for(source, source_model, method, calibrate, tokenizer=tokenizer is not False)
+        if strict:
+            _report(found, strict=True)
         provenance = {
             **source.provenance,
             "source_sha256": source_files.sha256(),
@@ -107,6 +115,8 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
                 os.fspath(calibrate), source.tokenizer, model.vocab_size, model.context_length
             )
             provenance |= {"seed": seed, **tokenized.to_json()}
+            if on_expected is not None:
+                on_expected(ExpectedTime(method, source_model, tokenized.tokens.shape))
         chosen_head = head or ("f16" if transformed.untied else "int4")
         plans = [_plan(role, scheme, chosen_head, embedding) for role in tensor_roles(model)]
         stem_name = stem or stem_of(Path(checkpoint).resolve().name)
@@ -128,21 +138,20 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
                 loss = RoundingLoss()
                 for plan in plans:
                     _add(writer, source, plan, METHODS["rtn"][scheme], loss)
-                warnings = sorted([*source.warnings, *loss.warnings()], key=lambda found: found.id)
+                warnings = sorted([*found, *loss.warnings()], key=lambda one: one.id)
                 _report(warnings, strict=strict, on_warning=on_warning)
                 source_files.check()
                 metadata = writer.finish()
                 SavedLayers.at(directory).discard()
                 return metadata
-            _report(source.warnings, strict=strict, on_warning=on_warning)
+            _report(found, strict=strict, on_warning=on_warning)
             _check_weights(source, source_model, embedding)
             inv_freq = source.load(INV_FREQ).astype(np.float64) if _ropes(model) else None
             calibrated = Calibrated(transformed, recipe, scheme, inv_freq)
             options = {"format": VERSION_TEXT, "embedding": embedding, "head": chosen_head}
             tokens_sha256 = hashlib.sha256(tokenized.tokens.tobytes()).hexdigest()
             saved_layers = SavedLayers.at(directory)
-            try:
-                saved_layers.open({**provenance, **options, "tokens_sha256": tokens_sha256})
+            with saved_layers.in_use({**provenance, **options, "tokens_sha256": tokens_sha256}):
                 writer.add("embedding", transformed.embedding())
                 if on_start is not None:
                     on_start(len(model.layers), stem_name)
@@ -151,17 +160,37 @@ def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`;
                 )
                 _add_end(writer, calibrated, plans)
                 source_files.check()
-                metadata = writer.finish()
-            except (
-                Exception
-            ):  # a failed export leaves nothing (LLQ-WRITE-7); an interrupted export may resume
-                saved_layers.discard()
-                raise
-            except BaseException:
-                saved_layers.remove_if_empty()
-                raise
-            saved_layers.discard()
-            return metadata
+                return writer.finish()
+
+
+def _method_for(
+    source: Checkpoint,
+    model: Model,
+    method: MethodName | None,
+    calibrate: str | os.PathLike[str],
+    *,
+    tokenizer: bool,
+) -> tuple[MethodName, list[ExportWarning]]:
+    """Return the method, and the warnings so far: None is `best`, or `rtn` if no text can be read.
+
+    tokenizer: whether the package gets a tokenizer if there is one.
+    """
+    if method is not None or os.fspath(calibrate) != BUILTIN:
+        return method or "best", list(source.warnings)
+    remedy = "pass --calibration IDS.npy, a file of token ids"
+    if not tokenizer:
+        cause, remedy = "the package has no tokenizer", f"remove --no-tokenizer, or {remedy}"
+    elif source.tokenizer is None:
+        cause, remedy = "there is no tokenizer to read a text with", f"pass --tokenizer FILE, or {remedy}"
+    else:
+        try:
+            calibration(BUILTIN, source.tokenizer, model.vocab_size, model.context_length)
+        except ValueError as error:
+            cause = str(error).partition(": use ")[0]
+        else:
+            return "best", list(source.warnings)
+    fallback = warning("not-calibrated", cause=cause, remedy=remedy)
+    return "rtn", sorted([*source.warnings, fallback], key=lambda one: one.id)
 
 
 def _report(
@@ -175,8 +204,8 @@ def _report(
     if strict and found:
         raise StrictError(found)
     if on_warning is not None:
-        for warning in found:
-            on_warning(warning)
+        for one in found:
+            on_warning(one)
 
 
 def _check_weights(source: Checkpoint, model: Model, embedding: Raw) -> None:

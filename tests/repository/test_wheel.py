@@ -76,7 +76,7 @@ def test_the_data_of_vectors_in_the_wheel_are_those_of_the_index(installed: Path
 def test_the_size_of_the_suite_is_sane(wheel: Path) -> None:
     assert wheel.stat().st_size < 8e6
     entries = [entry for entry in zipfile.ZipFile(wheel).infolist() if "/vectors/data/" not in entry.filename]
-    assert sum(entry.file_size for entry in entries) < 6.5e6  # tests/vectors limits the vectors themselves
+    assert sum(entry.file_size for entry in entries) < 7e6  # tests/vectors limits the vectors themselves
 
 
 def test_importing_the_suite_imports_neither_pytest_nor_the_library(installed: Path) -> None:
@@ -115,7 +115,8 @@ def test_the_installed_suite_has_the_quick_set(installed: Path, tmp_path: Path) 
     process = _suite(installed, tmp_path, "--runtime=mutant:scale-nan-accepted", "--quick")
     assert process.returncode == 1, process.stdout + process.stderr
     chosen = json.loads((ROOT / "conformance" / "mutation" / "quick.json").read_text("utf-8"))["quick"]
-    assert f"of {len(chosen)} checks not passed" in process.stdout
+    words = " ".join(process.stdout.split())
+    assert f"of {len(chosen)} checks not passed; partial: " in words
     assert "*NaN accepted as a scale*" in process.stdout
 
 
@@ -136,14 +137,16 @@ def test_the_installed_command_reruns_and_compares(installed: Path, tmp_path: Pa
     _suite(installed, tmp_path, "--report=report", "-k", "worked-example")
     compared = _run(installed, "-m", "llq_format", "compare", "report", "-o", "comparison.html", cwd=tmp_path)
     assert compared.returncode == 0, compared.stderr
-    assert "tested only in part: -k worked-example" in compared.stderr
+    assert "tested only in part: partial: " in compared.stderr
+    assert "(-k worked-example)" in compared.stderr
     assert (tmp_path / "comparison.html").is_file()
 
 
 def test_the_installed_suite_runs_adapters(installed: Path, tmp_path: Path) -> None:
     process = _suite(installed, tmp_path, f"--runtime=cmd:{sys.executable} {MINIMAL}", "-k", "worked-example")
     assert process.returncode == 0, process.stdout + process.stderr
-    assert "conforms as decode: 1 checks passed" in process.stdout
+    assert "partial: 1 of " in process.stdout
+    assert "conforms as" not in process.stdout
     shutil.copy(MINIATURES, tmp_path / "mine.py")
     process = _suite(installed, tmp_path, "--runtime=py:mine:NibblePairs", "-k", "worked-example")
     assert process.returncode == 1

@@ -42,7 +42,7 @@ export class LLQError extends Error {
     this.#text = message;
   }
 
-  /** What another thread needs to make the same error, but for its cause. @returns {ErrorMembers} */
+  /** What another thread needs to make the same error, without its cause. @returns {ErrorMembers} */
   get members() {
     const status = this instanceof NetworkError ? this.status : null;
     const kind =

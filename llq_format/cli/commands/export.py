@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from llq_format.cli.export_progress import ExportProgress
 from llq_format.cli.failures import INTERRUPTED
 from llq_format.cli.new_package import check_replaceable, hint_at_no_program, print_summary, summary
 from llq_format.cli.options import Chunk, Force, Json, KVCache, NewDirectory, NoProgram, Scheme, ShardLimit
 from llq_format.cli.remote_checkpoints import local_checkpoint
-from llq_format.cli.terminal import ProgressBar, print_json, print_line, stderr
+from llq_format.cli.terminal import print_json, print_line, stderr
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.webgpu.planning.planner import CHUNK
 from llq_format.webgpu.planning.program_files import ProgramOptions
@@ -32,11 +33,13 @@ def export(  # noqa: PLR0913  # one argument an option
     *,
     scheme: Scheme = "affine",
     method: Annotated[
-        Literal["rtn", "awq", "gptq", "best"],
+        Literal["rtn", "awq", "gptq", "best"] | None,
         typer.Option(
-            help="Rounding method: rtn rounds to nearest; awq, gptq and best read a calibration text."
+            help="Rounding method: rtn rounds to nearest; awq, gptq and best read a calibration text "
+            "(default: best; rtn if there is no tokenizer to read the text).",
+            show_default=False,
         ),
-    ] = "rtn",
+    ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +91,14 @@ def export(  # noqa: PLR0913  # one argument an option
     kv_cache: KVCache = "f16",
     chunk: Chunk = CHUNK,
     force: Force = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Use the default method however long it takes; without it, above 15 minutes, the "
+            "command asks on a terminal and fails elsewhere.",
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Treat warnings as errors: print them and write no package.")
     ] = False,
@@ -100,12 +111,12 @@ def export(  # noqa: PLR0913  # one argument an option
 
     The same checkpoint and options produce the same bytes. If the command fails, it writes no package.
 
-    The methods: rtn rounds to nearest and is the fastest. awq scales columns by the magnitude of their
-    inputs. gptq rounds with error feedback. best rotates the weights, unties a tied head and then rounds
-    with error feedback; it has the smallest quality loss.
+    The methods: best rotates the weights, unties a tied head and then rounds with error feedback; it has the
+    smallest quality loss and is the default. gptq rounds with error feedback only. awq scales columns by the
+    magnitude of their inputs. rtn rounds to nearest; it takes seconds, but small models then write nonsense.
 
-    With awq, gptq and best, finished layers are saved next to DIR. To resume an interrupted export, run the
-    same command again.
+    With awq, gptq and best, the command first shows the expected time. Finished layers are saved next to DIR.
+    To resume an interrupted export, run the same command again.
 
     Example: llq export SmolLM2-135M-Instruct smollm2
 
@@ -113,14 +124,16 @@ def export(  # noqa: PLR0913  # one argument an option
 
     Example: llq export model.gguf model --scheme symmetric --head f16
 
-    Example: llq export model.gguf model --method best --calibration my-text.txt
+    Example: llq export model.gguf model --calibration my-text.txt
+
+    Example: llq export model.gguf model --method rtn
 
     Example: llq export model.gguf model --tokenizer original/tokenizer.json
 
     The command ends with its warnings, such as a missing end token; each has a stable id. --json prints
     them as data, and --strict makes them errors.
 
-    Example: llq export SmolLM2-135M-Instruct smollm2 --method best --strict
+    Example: llq export SmolLM2-135M-Instruct smollm2 --yes --strict
 
     To measure the quality loss: llq eval model --against model.gguf --text other-text.txt
     """
@@ -131,7 +144,7 @@ def export(  # noqa: PLR0913  # one argument an option
     if method == "rtn" and (calibration is not None or seed is not None):
         option = "--seed" if calibration is None else "--calibration"
         raise typer.BadParameter(
-            "--method rtn (the default) does not use this option: add --method best, or remove the option",
+            "--method rtn does not use this option: use --method best, or remove the option",
             param_hint=f"'{option}'",
         )
     if tokenizer is not None and no_tokenizer:
@@ -140,11 +153,14 @@ def export(  # noqa: PLR0913  # one argument an option
             param_hint="'--tokenizer'",
         )
     check_replaceable(directory, force=force)
-    layered = method != "rtn"
+    asks = method is None and not yes
+    if method is None and (calibration is not None or seed is not None):
+        method = "best"
     warnings: list[ExportWarning] = []
     path, name = local_checkpoint(checkpoint)
+    progress = ExportProgress(asks=asks)
     try:
-        with hint_at_no_program(), ProgressBar("layers" if layered else "bytes") as bar:
+        with hint_at_no_program(), progress:
             metadata = write(
                 path,
                 directory,
@@ -159,15 +175,16 @@ def export(  # noqa: PLR0913  # one argument an option
                 program=None if no_program else ProgramOptions(chunk, kv_cache),
                 tokenizer=tokenizer or not no_tokenizer,
                 overwrite=force,
-                on_total=None if layered else bar.start,
-                progress=None if layered else bar.advance,
-                on_start=bar.start if layered else None,
-                on_layer=bar.advance if layered else None,
+                on_total=progress.on_total,
+                progress=progress.on_bytes,
+                on_start=progress.on_start,
+                on_layer=progress.on_layer,
                 strict=strict,
                 on_warning=warnings.append,
+                on_expected=progress.on_expected,
             )
     except KeyboardInterrupt:
-        if not layered:
+        if not progress.layered:
             raise
         print_line(
             stderr(), "interrupted: finished layers are saved; run the same command to resume", lead="llq: "

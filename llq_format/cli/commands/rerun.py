@@ -46,7 +46,7 @@ def rerun(  # noqa: PLR0913  # one argument an option
 
     Example: llq rerun worked-example --runtime='cmd:node adapter.mjs'
 
-    Example: llq rerun gguf-of-q8-0 --exporter='cmd:llq export {checkpoint} {package}'
+    Example: llq rerun gguf-of-q8-0 --exporter='cmd:llq export --method rtn {checkpoint} {package}'
 
     Exit status: 0 passed, 1 failed or not claimed, 2 usage error.
     """

@@ -9,8 +9,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +50,23 @@ class SavedLayers:
         """Return the saved layers of the package that is written to a path."""
         target = Path(os.path.abspath(package))  # noqa: PTH100  # as the writer does
         return cls(target.with_name(f".{target.name}.layers"))
+
+    @contextmanager
+    def in_use(self, key: Mapping[str, Any]) -> Iterator[None]:
+        """Open, and remove all at the end: a failed export leaves nothing (LLQ-WRITE-7).
+
+        An interrupted export leaves its finished layers.
+        """
+        try:
+            self.open(key)
+            yield
+        except Exception:
+            self.discard()
+            raise
+        except BaseException:
+            self.remove_if_empty()
+            raise
+        self.discard()
 
     def open(self, key: Mapping[str, Any]) -> None:
         """Reuse the layers of an interrupted export with an equal key, or start with none."""

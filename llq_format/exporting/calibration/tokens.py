@@ -69,6 +69,11 @@ def calibration(
     else:
         text = _text_of(data, text_source)
         ids = np.asarray(token_ids(tokenizer.tokenizer_json, text), np.int64)
+        if ids.size and ids.max() >= vocab_size:
+            raise ValueError(
+                f"the tokenizer gives token id {ids.max()} for {text_source}, but the embedding has "
+                f"{vocab_size} rows: use token ids in an .npy file, or another tokenizer"
+            )
     if len(ids) < _FEWEST_TOKENS:
         raise ValueError(f"{text_source}: {len(ids)} tokens; expected at least {_FEWEST_TOKENS}")
     bos = None if tokenizer is None else tokenizer.bos_token_id

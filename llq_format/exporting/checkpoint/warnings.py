@@ -18,8 +18,10 @@ TEXTS = {
     "no-end-token": "the checkpoint names no end token: answers end at their maximum length only; add "
     "eos_token_id to generation_config.json",
     "no-tokenizer": "the package has no tokenizer, because {cause}: the package accepts token ids only",
-    "rounding-loss": "rounding changes the matrices by {percent} % (root mean square): --method best "
-    "loses less",
+    "not-calibrated": "the default method is rtn here, not best, because {cause}: the package may write "
+    "nonsense; {remedy}",
+    "rounding-loss": "rounding to nearest changes the matrices by {percent} % (root mean square), and the "
+    "package may write nonsense: --method best loses far less",
     "setting-ignored": "tokenizer_config.json: {key} is {stated}, but tokenizer.json puts {found} there: "
     "tokenizer.json decides",
     "template-syntax": "the chat template does not parse (line {line}): {error}; prompts of messages fail",

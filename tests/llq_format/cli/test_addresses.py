@@ -38,7 +38,14 @@ def environment(hub: Hub, tmp_path: Path) -> dict[str, str]:
 def exported(hub: Hub, tmp_path: Path, address: str, *options: str) -> tuple[int, str]:
     """Return exit status and stderr of an export in a process of its own."""
     status, _, err = run(
-        "export", address, tmp_path / "p", "--no-program", *options, env=environment(hub, tmp_path)
+        "export",
+        address,
+        tmp_path / "p",
+        "--no-program",
+        "--method",
+        "rtn",
+        *options,
+        env=environment(hub, tmp_path),
     )
     return status, err
 
@@ -70,7 +77,7 @@ def test_repository(hub: Hub, tmp_path: Path, suffix: str) -> None:
         (directory / name).unlink()
     local = tmp_path / "tiny-llama"
     directory.rename(local)
-    assert llq("export", local, tmp_path / "q", "--no-program").exit_code == 0
+    assert llq("export", local, tmp_path / "q", "--no-program", "--method", "rtn").exit_code == 0
     assert read(tmp_path / "p" / "metadata.json") == read(tmp_path / "q" / "metadata.json")
 
 
@@ -106,7 +113,10 @@ def test_gguf_file_of_any_server(hub: Hub, tmp_path: Path, path: str) -> None:
     local = write(hub.root / "model.gguf", plain(weights()))
     status, err = exported(hub, tmp_path, f"{hub.address}/{path}/model.gguf", "--no-tokenizer")
     assert status == 0, err
-    assert llq("export", local, tmp_path / "q", "--no-program", "--no-tokenizer").exit_code == 0
+    assert (
+        llq("export", local, tmp_path / "q", "--no-program", "--method", "rtn", "--no-tokenizer").exit_code
+        == 0
+    )
     assert read(tmp_path / "p" / "metadata.json") == read(tmp_path / "q" / "metadata.json")
 
 

@@ -87,6 +87,7 @@ def test_export_writes_a_valid_package_and_says_what(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert [line.rpartition(" ")[2] for line in result.stderr.splitlines()] == [
         "(no-tokenizer)",
+        "(not-calibrated)",
         "(rounding-loss)",
     ]
     assert re.search(rf"^digest +{digest_of(package)}$", result.stdout, re.MULTILINE)
@@ -97,7 +98,7 @@ def test_export_writes_a_valid_package_and_says_what(tmp_path: Path) -> None:
 
 def test_warnings_are_data_and_strict_makes_them_errors(tmp_path: Path) -> None:
     checkpoint = write_grid_checkpoint(tmp_path / "checkpoint", settings={"eos_token": END})
-    result = llq("export", checkpoint, tmp_path / "package", "--json")
+    result = llq("export", checkpoint, tmp_path / "package", "--method", "rtn", "--json")
     (warning,) = json.loads(result.stdout)["warnings"]
     assert warning["id"] == "end-tokens-differ"
     assert warning["values"] == {"configured": [257], "tokenizer": 259}
@@ -111,14 +112,14 @@ def test_warnings_are_data_and_strict_makes_them_errors(tmp_path: Path) -> None:
 
 def test_strict_accepts_an_export_without_warnings(tmp_path: Path) -> None:
     checkpoint = write_grid_checkpoint(tmp_path / "checkpoint")
-    result = llq("export", checkpoint, tmp_path / "package", "--strict", "--json")
+    result = llq("export", checkpoint, tmp_path / "package", "--method", "rtn", "--strict", "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["warnings"] == []
 
 
 def test_rounding_that_changes_weights_is_reported_with_its_size(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "checkpoint", layers=2)
-    result = llq("export", checkpoint, tmp_path / "package", "--json")
+    result = llq("export", checkpoint, tmp_path / "package", "--method", "rtn", "--json")
     loss = json.loads(result.stdout)["warnings"][1]
     assert loss["id"] == "rounding-loss"
     change = weights = 0.0

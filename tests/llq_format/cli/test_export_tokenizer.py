@@ -49,7 +49,7 @@ def metadata(package: Path) -> dict[str, Any]:
 
 
 def test_refusal_names_both_options(checkpoint: Path, tmp_path: Path) -> None:
-    result = llq("export", checkpoint, tmp_path / "p", "--no-program")
+    result = llq("export", checkpoint, tmp_path / "p", "--no-program", "--method", "rtn")
     assert result.exit_code == 1
     assert "tokenizer.ggml.pre is 'nonesuch'" in result.stderr
     assert "--tokenizer FILE" in result.stderr
@@ -58,7 +58,12 @@ def test_refusal_names_both_options(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_package_without_tokenizer(checkpoint: Path, tmp_path: Path) -> None:
-    assert llq("export", checkpoint, tmp_path / "p", "--no-program", "--no-tokenizer").exit_code == 0
+    assert (
+        llq(
+            "export", checkpoint, tmp_path / "p", "--no-program", "--method", "rtn", "--no-tokenizer"
+        ).exit_code
+        == 0
+    )
     assert "tokenizer" not in metadata(tmp_path / "p")
     assert not (tmp_path / "p" / "tokenizer.json").exists()
 
@@ -67,7 +72,12 @@ def test_package_without_tokenizer(checkpoint: Path, tmp_path: Path) -> None:
 def test_another_tokenizer(checkpoint: Path, tokenizer: Path, tmp_path: Path, *, whole: bool) -> None:
     """What its directory does not state, the keys of the GGUF file state."""
     path = tokenizer.parent if whole else tokenizer
-    assert llq("export", checkpoint, tmp_path / "p", "--no-program", "--tokenizer", path).exit_code == 0
+    assert (
+        llq(
+            "export", checkpoint, tmp_path / "p", "--no-program", "--method", "rtn", "--tokenizer", path
+        ).exit_code
+        == 0
+    )
     entry = metadata(tmp_path / "p")["tokenizer"]
     assert entry["eos_token_ids"] == [V - 1]
     assert entry["chat_template"] == UNKNOWN["tokenizer__chat_template"]
@@ -78,7 +88,12 @@ def test_another_tokenizer(checkpoint: Path, tokenizer: Path, tmp_path: Path, *,
 
 def test_settings_next_to_the_tokenizer_decide(checkpoint: Path, tokenizer: Path, tmp_path: Path) -> None:
     (tokenizer.parent / "chat_template.jinja").write_text("{{ 1 }}")
-    assert llq("export", checkpoint, tmp_path / "p", "--no-program", "--tokenizer", tokenizer).exit_code == 0
+    assert (
+        llq(
+            "export", checkpoint, tmp_path / "p", "--no-program", "--method", "rtn", "--tokenizer", tokenizer
+        ).exit_code
+        == 0
+    )
     assert metadata(tmp_path / "p")["tokenizer"]["chat_template"] == "{{ 1 }}"
 
 

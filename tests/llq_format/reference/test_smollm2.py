@@ -12,7 +12,7 @@ from llq_format.exporting.export import export
 from llq_format.reference import Decoder
 from llq_format.reference.generation import generate
 from llq_format.reference.text import TextTokenizer
-from tests.support.command_line import run
+from tests.support.command_line import llq, run
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_decoded_weights_are_within_half_a_step_of_the_checkpoint(package: Path,
 
 
 def test_the_export_is_deterministic(package: Path, smollm2_gguf: Path, tmp_path: Path) -> None:
-    export(smollm2_gguf, tmp_path / "again", stem="smollm2")
+    export(smollm2_gguf, tmp_path / "again", method="rtn", stem="smollm2")
     assert (tmp_path / "again" / "metadata.json").read_bytes() == (package / "metadata.json").read_bytes()
 
 
@@ -68,3 +68,16 @@ def test_llq_run_streams_text_and_reports_figures(package: Path) -> None:
         run("run", package, "Say hello.", "--chat", "--json", "--max-tokens", "3", "--temperature", "1")[1]
     )
     assert repeated["text"] == answer["text"]  # the same seed, the same text
+
+
+def test_the_default_method_answers_a_question(
+    request: pytest.FixtureRequest, smollm2_gguf: Path, tmp_path: Path
+) -> None:
+    """The package of `make demo`, whose export calibrates; rounded to nearest, the model writes nonsense."""
+    if not request.config.getoption("--demo"):
+        pytest.skip("takes minutes: give --demo")
+    exported = llq("export", smollm2_gguf, tmp_path / "best", "--yes", "--json")
+    assert exported.exit_code == 0, exported.stderr
+    assert "rounding-loss" not in {found["id"] for found in json.loads(exported.stdout)["warnings"]}
+    answered = llq("run", tmp_path / "best", "What is the capital of France?", "--chat", "--max-tokens", "24")
+    assert answered.stdout.startswith("The capital of France is Paris"), answered.stdout

@@ -19,7 +19,7 @@ function stepsOf(count) {
   return { steps, ends };
 }
 
-test("as many steps are under way as there is room for, at least one", () => {
+test("steps start while there is room for them, and at least one starts", () => {
   const { steps, ends } = stepsOf(5);
   const lane = new SpanLane(0, steps, 25);
   lane.fill(() => false);

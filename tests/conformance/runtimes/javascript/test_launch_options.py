@@ -3,7 +3,6 @@
 import json
 import stat
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from conformance.runtimes.find import UnknownRuntimeError, find
 from conformance.runtimes.javascript.browser_connection import BrowserCommand
-from tests.support.timeouts import seconds
+from tests.support.timeouts import wait_until
 
 STUB = """#!{python}
 import json, os, sys
@@ -40,9 +39,7 @@ def started(spec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple
     try:
         command: BrowserCommand = runtime._start_browser  # noqa: SLF001  # what the spec chose
         browser = command.start(URL)
-        deadline = time.monotonic() + seconds(30)
-        while not seen.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(seen.exists)
         browser.end(0)
     finally:
         runtime.close()
