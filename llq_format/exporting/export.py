@@ -39,7 +39,7 @@ Head = Literal["int4", "f16"]
 MethodName = Literal["rtn", "awq", "gptq", "best"]
 
 
-def export(  # noqa: PLR0913, PLR0915  # one argument an option of `llq export`; its steps in order
+def export(  # noqa: PLR0913  # one argument an option of `llq export`; its steps in order
     checkpoint: str | os.PathLike[str],
     directory: str | os.PathLike[str],
     *,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.faults import __main__ as whole
-from tests.support.faults.injector import KINDS, Injector, compiler, injector
+from tests.support.faults.injector import KINDS, Injector, compiler, injector, messages
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,7 +48,7 @@ def test_a_limit_of_the_file_size_is_one_line_that_names_the_file(faulty: Inject
                 assert limit > 4096
                 continue
             assert answer["status"] == 1
-            (line,) = answer["stderr"].splitlines()
+            (line,) = messages(answer["stderr"])
             assert line.endswith(": File too large")
             assert str(faulty.root) in line
             assert faulty.state(command) == ("old" if command.old else "absent")
