@@ -144,7 +144,7 @@ def test_an_export_without_calibration_removes_layers_of_a_stopped_one(
     inputs: tuple[Path, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop(monkeypatch, inputs, tmp_path / "p")
-    export(inputs[0], tmp_path / "p", program=None)
+    export(inputs[0], tmp_path / "p", method="rtn", program=None)
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
 
 

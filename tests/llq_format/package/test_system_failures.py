@@ -1,7 +1,6 @@
 """Failures of the system are reported as such: no rule is blamed for them (LLQ-PKG-16, LLQ-READ-10)."""
 
 import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ def test_a_file_that_the_system_does_not_read_is_not_a_violation(
     def fail(*_: object) -> None:
         raise OSError(code, "the system says no")
 
-    monkeypatch.setattr(os, "preadv", fail)
+    monkeypatch.setattr(package_files, "_PREADV", fail)
     for function in (llq_format.open, llq_format.validate):
         with pytest.raises(OSError, match="the system says no"):
             function(package)

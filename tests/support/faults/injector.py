@@ -58,6 +58,12 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") if sys.platform == "linux" else None
 
 
+def messages(text: str) -> list[str]:
+    """Return the lines of `llq` in a text, except the time that an export is expected to take."""
+    lines = text.splitlines()
+    return [line for line in lines if line.startswith("llq: ") and ": expected time " not in line]
+
+
 class Injector:
     """A worker process under the library of faults, and a folder in which the commands write."""
 
@@ -166,7 +172,7 @@ class Injector:
             problems.append(f"the target is {state}")
         if fault.kind == "kill":
             return problems if status == -signal.SIGKILL else [*problems, f"status {status}, not killed"]
-        lines = [line for line in text.splitlines() if line.startswith("llq: ") and "note:" not in line]
+        lines = [line for line in messages(text) if "note:" not in line]
         left = set(self.entries()) - {"p"}
         signalled, failed = fault.kind.startswith("SIG"), status == 1
         if signalled and "export" in fault.command.name:
