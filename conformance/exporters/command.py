@@ -35,7 +35,7 @@ class CommandExporter:
         if not self._words or missing_places:
             raise UnknownExporterError(
                 f"--exporter=cmd:{line} does not contain {' and '.join(missing_places)}; write for example "
-                "cmd:'llq export {checkpoint} {package}'"
+                "cmd:'llq export {checkpoint} {package} --method rtn'"
             )
         self._timeout = timeout
         self.info = Info(Path(self._words[0]).name)

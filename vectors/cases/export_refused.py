@@ -136,14 +136,14 @@ def dense_llama_with(
     return Refusable(checkpoint(change, **config), names)
 
 
-YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+DYNAMIC = {"rope_type": "dynamic", "factor": 4.0}
 SETTINGS: dict[str, dict[str, Any]] = {
     Key("another architecture", "an unknown architecture"): {
         "model_type": "mystery",
         "architectures": ["MysteryForCausalLM"],
     },
     "an activation that is neither silu nor gelu": {"hidden_act": "relu"},
-    "RoPE scaled by YaRN": {"rope_scaling": YARN},
+    "RoPE that depends on the length of the text": {"rope_scaling": DYNAMIC},
     "RoPE over half of a head": {"partial_rotary_factor": 0.5},
     "weights quantized already": {"quantization_config": {"quant_method": "gptq", "bits": 4}},
 }

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
 from llq_format.exporting.checkpoint.stored_bytes import StoredBytes
 
-_CHUNK = 1 << 18  # bytes to read at a time
+_CHUNK = 1 << 15  # bytes to read at a time
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),

@@ -61,6 +61,7 @@ class StoredBytes:
             n = min(step, count - row)
             data = self.read(offset + (first + row) * row_bytes, n * row_bytes)
             yield row, data.view(dtype).reshape(n, width)
+            del data  # freed before the next chunk is read
 
     def close(self) -> None:
         """Close the file."""

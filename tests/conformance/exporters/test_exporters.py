@@ -149,7 +149,7 @@ def test_an_unknown_exporter_is_reported(spec: str, message: str) -> None:
 
 
 def test_the_suite_asks_a_command_and_reports(tmp_path: Path) -> None:
-    line = f"cmd:{sys.executable} -m llq_format export {{checkpoint}} {{package}}"
+    line = f"cmd:{sys.executable} -m llq_format export {{checkpoint}} {{package}} --method rtn"
     chosen = ("-k", "gguf-of-q8-0 or checkpoint-with-nan-in-a-norm")
     process = run_suite(f"--exporter={line}", "--exporter-claims=rounding", f"--report={tmp_path}", *chosen)
     assert process.returncode == 0, process.stdout + process.stderr

@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(compiler() is None, reason="needs Linux and a C compiler"),
 ]
 
-SAMPLE = 100
+SAMPLE = 50
 """Number of faults of the sample; `python -m tests.support.faults` injects all of them."""
 
 

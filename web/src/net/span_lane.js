@@ -30,7 +30,7 @@ export class SpanLane {
     return this.#steps.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Starts steps, as many as there is room for. @param {(bytes: number) => boolean} hasRoom */
+  /** Starts steps while there is room for them. @param {(bytes: number) => boolean} hasRoom */
   fill(hasRoom) {
     for (let step = this.#waiting[0]; step !== undefined; step = this.#waiting[0]) {
       const fits = this.#steps.length === 0 || this.bytes + step.bytes <= this.#limit;
