@@ -87,7 +87,12 @@ def test_the_options_of_plugins_work(interpreter: Path, tmp_path: Path, workers:
     process = suite(
         interpreter,
         WRONG,
-        *(f"--timeout={seconds(250):g}", "--reruns=2", "--cov=conformance.core", f"--html={tmp_path / 'page.html'}"),
+        *(
+            f"--timeout={seconds(250):g}",
+            "--reruns=2",
+            "--cov=conformance.core",
+            f"--html={tmp_path / 'page.html'}",
+        ),
         *("-p", "randomly", "--randomly-seed=3", f"--report={tmp_path / 'report'}", *workers),
     )
     assert process.returncode == 1, process.stdout + process.stderr
