@@ -86,8 +86,14 @@ class Decoder:
         """Return the output of attention of all positions."""
         count, size = len(x), self.model["head_dim"]
         queries, groups = self.model["num_heads"], self.model["num_kv_heads"]
-        qkv = self.project(index, "attention.qkv", x, execution).reshape(count, -1, size).swapaxes(0, 1)
-        q, k, v = np.split(qkv, [queries, queries + groups])  # [heads, positions, head_dim]
+        qkv = self.project(index, "attention.qkv", x, execution)
+        name = f"layers.{index}.attention"
+        if f"{name}.qkv_bias" in self.raw:
+            qkv = execution.residual(qkv, self.raw[f"{name}.qkv_bias"])
+        heads_first = qkv.reshape(count, -1, size).swapaxes(0, 1)
+        q, k, v = np.split(heads_first, [queries, queries + groups])  # [heads, positions, head_dim]
+        if f"{name}.q_norm" in self.raw:
+            q, k = self.norm(q, f"{name}.q_norm", execution), self.norm(k, f"{name}.k_norm", execution)
         if choices["rope"]:
             cos, sin = self.rotations(count, execution)
             q, k = self.rotated(q, cos, sin, execution), self.rotated(k, cos, sin, execution)

@@ -5,7 +5,7 @@
 
 import { USAGE } from "./buffer_usage.js";
 
-/** @typedef {import("./upload.js").DeviceMemory} DeviceMemory */
+/** @typedef {import("./device_memory.js").DeviceMemory} DeviceMemory */
 
 /** Maximum length of a staging buffer, in bytes. */
 const STAGING_BYTES = 16 << 20;

@@ -9,16 +9,8 @@ import { StagingRing } from "./staging_ring.js";
 /** @typedef {import("../net/shard_reader.js").ShardPiece} ShardPiece */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../package/metadata_types.js").Part} Part */
-/** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./program.js").Program} Program */
-/**
- * @typedef {object} DeviceMemory what an upload needs of a device
- * @property {Pick<GPUDevice, "createBuffer" | "createCommandEncoder"> & {queue: Pick<GPUQueue, "submit">}} gpu
- * @property {Device["scoped"]} scoped
- * @property {Device["check"]} check
- * @property {Device["failure"]} failure
- * @property {Device["lossReport"]} lossReport
- */
+/** @typedef {import("./device_memory.js").DeviceMemory} DeviceMemory */
 /**
  * @typedef {{shards: GPUBuffer[], invFreq: Float32Array<ArrayBuffer> | null}} Weights shards by index, with
  *   holes

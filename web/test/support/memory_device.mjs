@@ -6,7 +6,7 @@ import { disguised } from "./disguise.mjs";
  * @typedef {{label: string | undefined, size: number, data: Uint8Array, destroyed: boolean, destroy: () =>
  *   void, getMappedRange: () => ArrayBufferLike, unmap: () => void, mapAsync: () => Promise<void>}} MemoryBuffer
  */
-/** @typedef {import("../../src/gpu/upload.js").DeviceMemory & {buffers: MemoryBuffer[]}} MemoryDevice */
+/** @typedef {import("../../src/gpu/device_memory.js").DeviceMemory & {buffers: MemoryBuffer[]}} MemoryDevice */
 
 /** @returns {MemoryDevice} whose `buffers` are those that stay */
 export function memoryDevice() {
