@@ -94,7 +94,7 @@ def project(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(tarball) as archive:
         archive.extractall(modules, filter="data")
     (modules / "package").rename(modules / "webgpu-llama4")
-    for name in ("@huggingface", "@noble", "webgpu"):
+    for name in ("@huggingface", "@noble", "hash-wasm", "webgpu"):
         (modules / name).symlink_to(WEB / "node_modules" / name)
     (project / "package.json").write_text('{"type": "module"}')
     return project
