@@ -154,8 +154,10 @@ def test_of_two_exports_to_one_target_the_second_refuses(tmp_path: Path) -> None
     target = tmp_path / "p"
     with start("synth", "llama-2-7b", target) as first:
         wait_until((tmp_path / ".p.partial" / "new").is_dir)
+        first.send_signal(signal.SIGSTOP)  # it must not end before the second
         result = llq("synth", "tiny", target)
         first.send_signal(signal.SIGHUP)
+        first.send_signal(signal.SIGCONT)
         first.communicate(timeout=seconds(60))
     assert first.returncode == 128 + signal.SIGHUP
     assert result.exit_code == 1
