@@ -210,6 +210,12 @@ def _answers(computation: Computation, name: str) -> Answers | None:
     return _cached_answers[key]
 
 
+def forget() -> None:
+    """Forget the answers of mutants, and what mutants with a memory keep between questions."""
+    _cached_answers.clear()
+    mutant_runtime.cache_clear()
+
+
 @cache
 def mutant_runtime(name: str) -> Any:
     """Return a mutant that opens each package once."""
