@@ -30,9 +30,9 @@ from llq_format.evaluation import continuations, evaluate_weights
 from llq_format.exporting.calibration import calibration
 from llq_format.exporting.calibration.tokens import Calibration
 from llq_format.exporting.checkpoint import Checkpoint, open_checkpoint
+from llq_format.files.file_replacement import replace_file
 from llq_format.format.layout import is_int4
 from llq_format.metadata.model import Model, tensor_roles
-from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.text import text_of, token_ids
 
 EXPORTS = {

@@ -1,1 +1,1 @@
-"""Directories that are replaced atomically: exchange, lock, work directory, recovery, deferred signals."""
+"""Files and directories that are replaced atomically: exchange, lock, work directory, deferred signals."""

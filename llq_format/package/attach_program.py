@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from llq_format.files.file_replacement import write_file
+from llq_format.files.posix_only import require_posix
 from llq_format.files.work_directory import WorkDirectory, sync_directory
 from llq_format.metadata.findings import Finding, LLQError
 from llq_format.metadata.metadata import FILE_NAME, MAX_BYTES, FileEntry, Metadata
-from llq_format.package.atomic_replacement import write_file
-from llq_format.package.posix_only import require_posix
 from llq_format.validation.model import module_name
 from llq_format.validation.package_files import package_directory, read_metadata
 from llq_format.validation.text import check_text

@@ -16,6 +16,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from llq_format.files.file_replacement import naming, write_file
+from llq_format.files.posix_only import require_posix
 from llq_format.files.work_directory import WorkDirectory, sync_directory
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT, Dtype
 from llq_format.format.placement import Placed, place
@@ -33,8 +35,6 @@ from llq_format.metadata.metadata import (
 )
 from llq_format.metadata.model import Model, tensor_roles
 from llq_format.metadata.tokenizer import TokenizerFiles
-from llq_format.package.atomic_replacement import naming, write_file
-from llq_format.package.posix_only import require_posix
 from llq_format.package.record_writer import Rows, TensorPlan, part_data, rows_of
 from llq_format.validation.model import module_name, shard_name
 from llq_format.validation.package_files import metadata_size

@@ -34,13 +34,8 @@ def validate(
     Raises OSError only if the system refuses to read (permissions, a failing disk).
     """
     directory = package_directory(path)
-    try:
-        metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
-    except LLQError as error:
-        return [error.finding]
+    metadata, findings = _check_index_of(directory)
     if metadata is not None:
-        findings += check_index(metadata)
-        findings += check_directory(metadata, directory)
         findings += _contents(metadata, directory, findings, progress, on_total)
         findings += check_execution(metadata, directory, _broken_files(findings))
     return sorted(findings, key=lambda finding: finding.order)
@@ -51,15 +46,20 @@ def validate_index(path: str | os.PathLike[str]) -> list[Finding]:
 
     path: as for `validate`. Raises OSError only if the system refuses to read.
     """
-    directory = package_directory(path)
+    _, findings = _check_index_of(package_directory(path))
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def _check_index_of(directory: Path) -> tuple[Metadata | None, list[Finding]]:
+    """Return metadata.json, or None if its text breaks a rule, and the findings before contents are read."""
     try:
         metadata, findings = check_text(read_metadata(directory, MAX_BYTES))
     except LLQError as error:
-        return [error.finding]
+        return None, [error.finding]
     if metadata is not None:
         findings += check_index(metadata)
         findings += check_directory(metadata, directory)
-    return sorted(findings, key=lambda finding: finding.order)
+    return metadata, findings
 
 
 def check_index(metadata: Metadata) -> list[Finding]:

@@ -8,7 +8,7 @@ import typer
 from llq_format.cli.options import Json
 from llq_format.cli.suite import suite
 from llq_format.cli.terminal import print_json, print_line, print_table, stderr, stdout
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 
 
 def compare(

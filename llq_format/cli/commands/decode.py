@@ -15,7 +15,7 @@ import llq_format
 from llq_format.cli.failures import about
 from llq_format.cli.options import PackagePath
 from llq_format.cli.terminal import print_line, printable, stderr
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 from llq_format.package.reader import Package
 
 

@@ -17,7 +17,7 @@ from llq_format.cli.terminal import (
     stderr,
     stdout,
 )
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 
 if TYPE_CHECKING:
     from llq_format.exporting.calibration.tokens import Calibration

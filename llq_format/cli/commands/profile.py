@@ -18,7 +18,7 @@ from llq_format.cli.terminal import (
     stderr,
     stdout,
 )
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 from llq_format.webgpu.profiling.comparison import METRICS, ProfileMatrix, cell, merge
 from llq_format.webgpu.profiling.page import matrix_page, profile_page
 from llq_format.webgpu.profiling.report import ProfileReport

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llq_format.exporting.calibration.rounded_layers import RoundedLayer
+from llq_format.files.file_replacement import replace_file
 from llq_format.format.quantize import PackedTensor
-from llq_format.package.atomic_replacement import replace_file
 from llq_format.reference.batch import Floats
 
 _KEY = "export.json"

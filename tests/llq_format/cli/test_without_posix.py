@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import llq_format
-from llq_format.package import posix_only
+from llq_format.files import posix_only
 from llq_format.synth import synth
 from llq_format.validation.package_files import PackageFile
 from tests.support.command_line import llq, tiny
@@ -70,7 +70,7 @@ def test_commands_that_write_refuse_on_windows_with_one_sentence(tmp_path: Path)
     package = tiny(tmp_path)
     script = _WITHOUT_POSIX.replace(
         'sys.argv[0] = "llq"',
-        'import llq_format.package.posix_only as p; p.SYSTEM = "nt"; sys.argv[0] = "llq"',
+        'import llq_format.files.posix_only as p; p.SYSTEM = "nt"; sys.argv[0] = "llq"',
     )
     for arguments in (["synth", "tiny", tmp_path / "new"], ["program", package]):
         command = [sys.executable, "-c", script, *map(str, arguments)]

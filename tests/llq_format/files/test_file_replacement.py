@@ -11,13 +11,13 @@ from typing import IO, NoReturn
 
 import pytest
 
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 from tests.support.timeouts import seconds
 
 WRITER = """
 import os, signal, sys
 from pathlib import Path
-from llq_format.package.atomic_replacement import replace_file
+from llq_format.files.file_replacement import replace_file
 with replace_file(Path(sys.argv[1])) as file:
     file.write(b"new")
     file.flush()
