@@ -55,18 +55,20 @@ class SafetensorsFile:
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the values, which binary32 represents exactly; values of F64 are rounded."""
         stored = self.tensors[piece.name]
-        target: Any = out.view(np.uint32) if stored.dtype == "BF16" else out
+        is_bfloat16 = stored.dtype == "BF16"
+        target: Any = out.view(np.uint32) if is_bfloat16 else out
         if piece.stack is not None and piece.stack.transposed:
             target = target.T
         elif target.ndim != 2:
             target = target.reshape(1 if target.ndim < 2 else len(target), -1)
         dtype = _STORED_AS[stored.dtype]
         for row, values in self._file.rows(self._offsets[piece.name], dtype, stored.shape, piece, _CHUNK):
-            rows = target[row : row + len(values)]
-            rows[...] = values
-            if stored.dtype == "BF16":
-                rows <<= 16
-            del values  # freed before the next chunk is read
+            rows = values
+            if is_bfloat16:
+                rows = values.astype(np.uint32)
+                rows <<= np.uint32(16)
+            target[row : row + len(rows)] = rows
+            del values, rows  # freed before the next chunk is read
 
     def close(self) -> None:
         """Close the file."""

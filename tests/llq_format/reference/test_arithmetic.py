@@ -17,7 +17,8 @@ from llq_format.reference.matrix import Int8Matrix
 from llq_format.reference.ops import gelu, rms_norm, sigmoid, silu, softmax
 from llq_format.reference.rope import rotate
 
-_VALUES = st.floats(-1e30, 1e30, allow_subnormal=False)
+_VALUES = st.floats(-1e30, 1e30, allow_subnormal=False).filter(lambda x: x == 0 or abs(x) >= 2.0**-1000)
+"""Of normal scales too: 2^-1022 / 127 has fewer bits than a normal number."""
 
 
 def _half_even(value: Fraction) -> int:
