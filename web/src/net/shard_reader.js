@@ -40,7 +40,7 @@ import { SpanLane } from "./span_lane.js";
 /** @typedef {{bytes: Bytes, reports: ElementReport[], cached: boolean}} Arrived cached: whether it was stored */
 
 /** Bytes that may be under way; more only where one step has more. */
-const AHEAD_BYTES = 128 << 20;
+const AHEAD_BYTES = 96 << 20;
 /** Bytes of one span that may be under way: others are not to wait for the steps of a long one. */
 const SPAN_AHEAD_BYTES = 32 << 20;
 
