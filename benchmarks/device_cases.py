@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 if __package__:
     from benchmarks.loading import Site, add_browser_options, visit
@@ -30,6 +31,12 @@ class CaseSite(Site):
         super().__init__(directory / SMALL, bundle, page, {"large": large})
         self._large = directory / LARGE
         self.requested_weights: list[str] = []
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take a report of the page, and print the one of a case."""
+        super().take(event)
+        if event["event"] == "case":
+            print(f"{'ok  ' if event['ok'] else 'FAIL'} {event['name']}: {event['detail']}", flush=True)
 
     def file(self, path: str) -> Path | None:
         """Return the file of an address."""
@@ -93,8 +100,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     site = CaseSite(options.directory, options.bundle, options.page, large=not options.no_large)
     finished = visit(site, options)
     cases = [event for event in site.events if event["event"] == "case"]
-    for case in cases:
-        print(f"{'ok  ' if case['ok'] else 'FAIL'} {case['name']}: {case['detail']}")
     ends = [event for event in site.events if event["event"] == "end" and event.get("error")]
     for end in ends:
         print(end["error"])
