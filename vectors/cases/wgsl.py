@@ -23,6 +23,14 @@ def replaced(old: str, new: str) -> str:
     return MODULE.replace(old, new)
 
 
+
+def lengthened(length: int) -> str:
+    """Return the module with line comments, as many as give it a length in bytes."""
+    lines, rest = divmod(length - len(MODULE), 64)
+    comments = (lines - 1) * ("//" + 61 * "-" + "\n") + "//" + (61 + rest) * "-" + "\n"
+    return replaced("// touch", comments + "// touch")
+
+
 VARIED = {
     "line comments that hold everything": replaced(
         "// touch: target", "// @compute fn ghost( //: begin x\n// touch: target"
@@ -41,6 +49,7 @@ VARIED = {
         "  let vertex = word & 255u;\n  let compute = vertex;\n  return compute + 1u;",
     ),
     "frames after a space": replaced("// The same", " //: end step_packed\n //: begin other\n// The same"),
+    "1,048,576 bytes": lengthened(LIMIT),
     "an entry point that no pipeline names": replaced(
         "@compute", "@compute @workgroup_size(1) fn other() {\n}\n\n@compute"
     ),
