@@ -66,7 +66,8 @@ These names are known:
 
 {pre_tokenizers}
 
-For any other tokenizer, pass the `tokenizer.json` of the original checkpoint with `--tokenizer FILE`.
+For any other tokenizer, pass the tokenizer of the original checkpoint with `--tokenizer FILE`.
+The file is a `tokenizer.json` or a `tokenizer.model`.
 `--no-tokenizer` writes a package without tokenizer.
 """
 
