@@ -29,7 +29,7 @@ _ENVIRONMENT = {
 
 
 class LimitError(Exception):
-    """A call that exceeded a limit: `limit` is `time`, `memory`, or `crash` if its process ended without a limit."""
+    """A call that exceeded a limit: `time`, `memory`, or `crash` if its process ended by itself."""
 
     def __init__(self, limit: str, scale: float = 1.0) -> None:
         """Make the error of a call whose times were multiplied by `scale`."""

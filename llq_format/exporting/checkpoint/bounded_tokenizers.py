@@ -18,7 +18,7 @@ def of_directory(directory: Path, config: Keys, vocab_size: int) -> Found:
     """Return the tokenizer of a directory, None if there is none, and warnings; raises CheckpointError."""
     found: Found = _read("huggingface_tokenizer", directory, config, vocab_size, place=str(directory))
     files, warnings = found
-    return files, [*warnings, *template_warnings(files and files.chat_template)]
+    return files, [*warnings, *template_warnings(None if files is None else files.chat_template)]
 
 
 def of_gguf(metadata: Keys, vocab_size: int) -> Found:

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,8 +91,8 @@ def test_threads_get_their_own_answers(sandbox: SandboxProcess) -> None:
 
 
 def test_a_call_works_in_the_present_directory(
-    sandbox: SandboxProcess, tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch
+    sandbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.call("os:getpid")
     monkeypatch.chdir(tmp_path)
-    assert sandbox.call("os:getcwd") == os.getcwd()
+    assert sandbox.call("os:getcwd") == str(Path.cwd())
