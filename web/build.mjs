@@ -18,17 +18,22 @@ const BUNDLES = [
   },
 ];
 
+/** Files of the workers, which are parts of every bundle. @type {Set<string>} */
+const WORKER_FILES = new Set();
+
 /** Returns the source of a worker in one file. @param {string} entry */
 async function workerSource(entry) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     bundle: true,
     minify: true,
     format: "esm",
     target: "es2023",
     absWorkingDir: import.meta.dirname,
+    metafile: true,
     write: false,
   });
+  for (const file of Object.keys(metafile.inputs)) WORKER_FILES.add(file);
   return `const SOURCE = ${JSON.stringify(outputFiles[0].text)};
     function blobUrl() {
       return URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
@@ -98,6 +103,6 @@ for (const bundle of BUNDLES) {
   });
   const [{ path, text }] = outputFiles;
   const partial = `${path}.${process.pid}`; // whoever reads the bundle meanwhile reads all of it
-  await writeFile(partial, text + (await licences(Object.keys(metafile.inputs))));
+  await writeFile(partial, text + (await licences([...Object.keys(metafile.inputs), ...WORKER_FILES])));
   await rename(partial, path);
 }

@@ -25,11 +25,23 @@ export function renderChat(template, messages, specialTokens) {
     });
   } catch (cause) {
     const code = "template";
-    if (cause instanceof TemplateLimit) {
+    if (cause instanceof TemplateLimit || isAllocation(cause)) {
       const message = `the chat template exceeds a limit: ${cause.message}`;
       throw new TokenizerError(message, { rule: "LLQ-TOK-4", code, cause });
     }
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TokenizerError(`the chat template refuses the messages: ${reason}`, { code, cause });
   }
+}
+
+/**
+ * Whether an error of the platform is about a value that is too large.
+ *
+ * @param {unknown} cause
+ * @returns {cause is Error}
+ */
+function isAllocation(cause) {
+  return (
+    cause instanceof Error && /string length|array length|allocation size|out of memory/i.test(cause.message)
+  );
 }

@@ -19,7 +19,7 @@ const RANGE_ITEMS = 100_000;
 /** Maximum length of a text, in characters. */
 const TEXT_CHARACTERS = 2 ** 24;
 /** Maximum number of nodes that are evaluated: more would take longer than a template may. */
-const STEPS = 5_000_000;
+const STEPS = 1_000_000;
 
 /** A template that exceeds a limit. */
 export class TemplateLimit extends Error {}

@@ -148,7 +148,7 @@ export class Tokenizer {
     const specialTokens = this.#specialTokens ?? (await this.#textsOfIds());
     const input = {
       template: this.#template,
-      messages: messages.map(({ role, content, ...rest }) => ({ ...rest, role, content })),
+      messages: JSON.parse(JSON.stringify(messages)),
       specialTokens,
     };
     return SANDBOX.run(this.#source, "render", input, { signal });
@@ -166,7 +166,12 @@ export class Tokenizer {
    * @returns {Promise<number[]>}
    */
   async #encoded(text, limit, signal) {
-    const ids = await SANDBOX.run(this.#source, "encode", { text, limit }, { signal, characters: text.length });
+    const ids = await SANDBOX.run(
+      this.#source,
+      "encode",
+      { text, limit },
+      { signal, characters: text.length },
+    );
     if (ids !== null) return ids;
     throw new ContextError(
       `the prompt of ${text.length} characters has more tokens than the context holds (${limit})`,
