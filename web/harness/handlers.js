@@ -195,8 +195,8 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const opened = await opening(request.package);
       const tokenizer = await packageTokenizer(opened);
       if (tokenizer === null) throw new Error("the package has no tokenizer");
-      const ids = tokenizer.encode(request.text);
-      return { ids, decoded: tokenizer.decode(ids) };
+      const ids = await tokenizer.encode(request.text);
+      return { ids, decoded: await tokenizer.decode(ids) };
     },
     async api(request) {
       open.device?.destroy(); // a scenario uses it again, with its pipelines
