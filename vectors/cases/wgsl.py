@@ -23,7 +23,6 @@ def replaced(old: str, new: str) -> str:
     return MODULE.replace(old, new)
 
 
-
 def lengthened(length: int) -> str:
     """Return the module with line comments, as many as give it a length in bytes."""
     lines, rest = divmod(length - len(MODULE), 64)

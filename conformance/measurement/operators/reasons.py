@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .results import Row
 
@@ -63,6 +63,7 @@ def reasons(path: Path = REASONS) -> tuple[Reason, ...]:
     Raises ValueError or TypeError for an unsuitable entry.
     """
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("reason", [])
+    members: list[dict[str, Any]]
     members = [{name: tuple(v) if isinstance(v, list) else v for name, v in e.items()} for e in entries]
     found = tuple(
         Reason(**entry | {"before": before})
