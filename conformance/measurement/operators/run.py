@@ -47,7 +47,7 @@ class Rarity:
                     rarest[question] = min(count, rarest.get(question, count))
 
     def of(self, question: int, module: str, function: str) -> int:
-        """Return the number of questions that evaluate the rarest expression; outside functions, of the module."""
+        """Return how many questions evaluate the rarest expression of the function, or else of the module."""
         rarest = self._in_function[module, function] if function else self._in_module[module]
         return rarest.get(question, self._otherwise)
 

@@ -40,8 +40,8 @@ class Trial:
     """The result of a trial.
 
     verdict: `killed`, `timed out`, `survived` or `unreached`, if its effect changed no value. by: the
-    question that killed it. changed: whether a value changed or, for a change of code, that code was executed.
-    asked: number of questions.
+    question that killed it. changed: whether a value changed or, for a change of code, that code was
+    executed. asked: number of questions.
     """
 
     verdict: str
