@@ -128,6 +128,12 @@ def sample_from_many_tokens() -> Sample:
     return sample(CROWD, *draws)
 
 
+@computed("sample", "LLQ-GEN-3")
+def sample_from_500_alike() -> Sample:
+    """500 ids of equal logits: each MUST be drawn as often as the others, the last of them too."""
+    return sample((1.5,) * 500, *(Draw(seed=71 + i, position=9 * i, count=2) for i in range(16)))
+
+
 def cumulative(count: int) -> float:
     """Return the share of the first ids of the ranking."""
     return sum(sorted(SHARES, reverse=True)[:count])
