@@ -24,7 +24,7 @@ def replaced(old: str, new: str) -> str:
 
 
 def lengthened(length: int) -> str:
-    """Return the module with line comments, as many as give it a length in bytes."""
+    """Return the module with line comments that give it a length in bytes."""
     lines, rest = divmod(length - len(MODULE), 64)
     comments = (lines - 1) * ("//" + 61 * "-" + "\n") + "//" + (61 + rest) * "-" + "\n"
     return replaced("// touch", comments + "// touch")

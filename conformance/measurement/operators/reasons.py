@@ -14,7 +14,7 @@ REASONS = Path(__file__).parent / "survivors.toml"
 
 Kind = Literal["legal", "hole"]
 Patterns = str | tuple[str, ...]
-"""A pattern, or several of which one has to match."""
+"""A pattern, or several: a text matches if it matches any of them."""
 
 
 @dataclass(frozen=True)
