@@ -49,6 +49,13 @@ def scale_of_the_last_block() -> Package:
 
 
 @invalid("LLQ-DEQ-1")
+def scale_of_block_257() -> Package:
+    """The scale of the last of 257 blocks is zero: every scale MUST be a positive, finite binary16."""
+    matrix = Int4("weight", (1, 257 * 64), lambda _r, c: c & 15)
+    return assemble([matrix]).poke(512 + 2 * 256, b"\0\0")
+
+
+@invalid("LLQ-DEQ-1")
 def scale_of_the_last_part() -> Package:
     """The scale of the last part of a tensor is NaN."""
     return control_shards().poke(512, b"\0\x7e", index=1)

@@ -76,7 +76,12 @@ def sample_of_small_differences_at(temperature: float) -> Sample:
     return sample(logits, Draw(temperature, seed=13, count=40))
 
 
-GREEDY = {"0": 0.0, "2^-61": 2.0**-61, "the smallest binary32": 2.0**-149}
+GREEDY = {
+    "0": 0.0,
+    "2^-61": 2.0**-61,
+    "just below 2^-60": 2.0**-60 - 2.0**-84,
+    "the smallest binary32": 2.0**-149,
+}
 
 
 @computed("sample", "LLQ-GEN-3", cases=GREEDY)
@@ -281,6 +286,14 @@ def sample_of_weights_below_binary16() -> Sample:
     logits = [*([-16.65625] * 25_000), 0.0, 0.0]
     draw = Draw(seed=71)
     return Sample(logits, [*singly(logits, draw, 16), *bordering(logits, draw, Fraction(1, 2) - GUARD)])
+
+
+@computed("sample", "LLQ-GEN-3")
+def sample_of_weights_that_binary16_rounds_to_zero() -> Sample:
+    """50000 ids have weights below 2^-25: the sum MUST NOT lose them."""
+    logits = [*([-17.40625] * 50_000), 0.0, 0.0]
+    draw = Draw(seed=71)
+    return Sample(logits, bordering(logits, draw, Fraction(1, 2) - GUARD))
 
 
 @computed("sample", "LLQ-GEN-3", cases={"1 over 3": 1 / 3, "1": 1.0, "5": 5.0})
