@@ -23,13 +23,6 @@ def replaced(old: str, new: str) -> str:
     return MODULE.replace(old, new)
 
 
-def lengthened(length: int) -> str:
-    """Return the module with line comments that give it a length in bytes."""
-    lines, rest = divmod(length - len(MODULE), 64)
-    comments = (lines - 1) * ("//" + 61 * "-" + "\n") + "//" + (61 + rest) * "-" + "\n"
-    return replaced("// touch", comments + "// touch")
-
-
 def entry_points(number: int) -> str:
     """Return entry points that do nothing."""
     return "".join(f"@compute @workgroup_size(1) fn other{n}() {{\n}}\n" for n in range(number))
