@@ -197,9 +197,13 @@ def browser(options: argparse.Namespace) -> int:
     executable = shutil.which(options.chromium)
     if executable is None:
         raise SystemExit(f"{options.chromium} not found: install Chromium, or pass --chromium")
-    site = Site(
-        options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens}
-    )
+    plan = {
+        "cache": options.cache,
+        "tokens": 0 if options.weights_only else options.tokens,
+        "workers": options.workers,
+        "weightsOnly": options.weights_only,
+    }
+    site = Site(options.package, options.bundle, options.page, plan)
     with site.serving() as url, tempfile.TemporaryDirectory(dir=options.profile) as profile:
         flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage"]
         flags += [*(SOFTWARE if options.software else ()), *options.flag]
@@ -340,6 +344,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page.add_argument(
         "--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use."
     )
+    page.add_argument("--weights-only", action="store_true", help="Compile no pipelines, ask for no tokens.")
+    page.add_argument("--workers", type=int, help="Number of workers, instead of what the processors allow.")
     page.add_argument("--tokens", type=int, default=4, help="Answers of one token after each load.")
     page.add_argument("--bundle", type=Path, default=BUNDLE)
     page.add_argument("--page", type=Path, default=PAGE)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import families, huggingface_tokenizer, other_forms
+from llq_format.exporting.checkpoint import bounded_tokenizers, families, other_forms
 from llq_format.exporting.checkpoint.checkpoint import Checkpoint
 from llq_format.exporting.checkpoint.families import Family
 from llq_format.exporting.checkpoint.keys import Keys, read_json
@@ -31,7 +31,7 @@ def open_directory(directory: Path, *, tokenizer: bool | Path) -> Checkpoint:
         files = None
         if tokenizer:
             place = tokenizer if isinstance(tokenizer, Path) else directory
-            files, found = huggingface_tokenizer.read(place, text, vocab_size)
+            files, found = bounded_tokenizers.of_files(place, text, vocab_size)
             warnings += found
         return Checkpoint(architecture, source, files, warnings)
     except BaseException:

@@ -1,5 +1,7 @@
 """The tokenizer of a Hugging Face directory, completed with the tokens that other files state.
 
+`bounded_tokenizers` executes this in the process with limits.
+
 transformers is the measure: texts and messages give the ids that its tokenizer of the same directory gives.
 """
 
@@ -12,7 +14,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from llq_format.exporting.checkpoint import sentencepiece_file, sentencepiece_tokenizer, special_tokens
-from llq_format.exporting.checkpoint.chat_template import chat_template, template_warnings
+from llq_format.exporting.checkpoint.chat_template import chat_template
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
 from llq_format.exporting.checkpoint.keys import JSON_LIMIT, Keys
 from llq_format.exporting.checkpoint.special_tokens import SpecialTokens, optional
@@ -73,7 +75,6 @@ def read(path: Path, config: Keys, vocab_size: int) -> Found:
         *_ignored_settings(around, settings),
         *end_warnings(files.eos_token_ids, configured, end),
         *_size_warnings(tokenizer, vocab_size),
-        *template_warnings(template),
     ]
     return files, warnings
 
@@ -147,6 +148,8 @@ def _configured(source: _Source, settings: Keys) -> _Surroundings:
 
 def _surroundings(tokenizer: Tokenizer) -> _Surroundings:
     """Return what the post-processor of tokenizer.json puts around a text."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     ids = tokenizer.encode("a").ids
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     for start in range(len(ids) - len(bare) + 1):

@@ -14,6 +14,16 @@ const STATEMENTS = new Set([
 ]);
 const NOTHING = { type: "Comment", value: "" };
 
+/** Maximum number of items of a range. */
+const RANGE_ITEMS = 100_000;
+/** Maximum length of a text, in characters. */
+const TEXT_CHARACTERS = 2 ** 24;
+/** Maximum number of nodes that are evaluated: more would take longer than a template may. */
+const STEPS = 1_000_000;
+
+/** A template that exceeds a limit. */
+export class TemplateLimit extends Error {}
+
 /** @typedef {new (environment: Environment) => {evaluate(node: Node | undefined, environment: Environment): Value}} Base */
 const LibraryInterpreter = /** @type {Base} */ (/** @type {unknown} */ (Interpreter));
 
@@ -21,9 +31,20 @@ const LibraryInterpreter = /** @type {Base} */ (/** @type {unknown} */ (Interpre
 class PythonInterpreter extends LibraryInterpreter {
   /** @type {{skips: boolean, ended: boolean}[]} the loops around the present node, the innermost at the end */
   #loops = [];
+  #steps = 0;
 
   /** @override @param {Node | undefined} node @param {Environment} environment @returns {Value} */
   evaluate(node, environment) {
+    if (++this.#steps > STEPS) throw new TemplateLimit(`it takes more than ${STEPS} steps`);
+    const value = this.#evaluated(node, environment);
+    if (typeof value.value === "string" && value.value.length > TEXT_CHARACTERS) {
+      throw new TemplateLimit(`it makes a text of more than ${TEXT_CHARACTERS} characters`);
+    }
+    return value;
+  }
+
+  /** @param {Node | undefined} node @param {Environment} environment @returns {Value} */
+  #evaluated(node, environment) {
     const loop = this.#loops.at(-1);
     switch (node?.type) {
       case "For":
@@ -111,5 +132,7 @@ function now(format) {
 function range(start, stop, step = 1) {
   const [first, end] = stop === undefined ? [0, start] : [start, stop];
   if (step === 0) throw new Error("the step of range is 0");
-  return Array.from({ length: Math.max(0, Math.ceil((end - first) / step)) }, (_, i) => first + i * step);
+  const length = Math.max(0, Math.ceil((end - first) / step));
+  if (length > RANGE_ITEMS) throw new TemplateLimit(`it makes a range of more than ${RANGE_ITEMS} items`);
+  return Array.from({ length }, (_, i) => first + i * step);
 }

@@ -321,7 +321,7 @@ export const CHANGES = {
       if (!/vocab\.json$/.test(String(url))) return original;
       const bos = options?.bosTokenId ?? null;
       return {
-        encode: (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
+        encode: async (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
         decode: (ids) => original.decode(ids),
       };
     },
@@ -596,7 +596,9 @@ export const CHANGES = {
   }),
   "empty-prompt-answered": models((model) => ({
     async infer(prompt, options) {
-      return prompt === "" && model.tokenizer?.encode("").length === 0 ? "" : model.infer(prompt, options);
+      return prompt === "" && (await model.tokenizer?.encode(""))?.length === 0
+        ? ""
+        : model.infer(prompt, options);
     },
   })),
   "stream-ends-again": models((model) => ({
