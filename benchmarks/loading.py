@@ -316,14 +316,14 @@ def native(options: argparse.Namespace) -> int:
     with llq_format.open(options.package) as package:
         files = opening.executable(package)
         clock.stage("metadata and program")
-        find_adapter(options.adapter)
+        find_adapter(options.adapter)  # the first search loads the drivers; the next one is quick
         clock.stage("adapters")
         with Weights(package, files.program) as weights:  # parts are checked from here on
-            device = opening.open_device(files, adapter=options.adapter)
+            device = opening.open_device(files, adapter=options.adapter, weights=weights)
             clock.stage("device and self-test")
             print(f"    {'of it, the self-test':20} {seconds['self-test']:8.3f} s")
             executor = opening.executor_on(package, files, device, None, weights)
-            clock.stage("upload, checks, buffers")
+            clock.stage("rest of upload, checks")
         print(f"  {'ready':22} {time.perf_counter() - clock.start:8.3f} s after the start")
         next(iter(generate(executor, [1, 2, 3, 4, 5], 1)))
         clock.stage("first token")
