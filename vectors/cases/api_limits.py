@@ -31,18 +31,18 @@ def refused(options: Json, url: str, prompt: Json, code: str) -> Interface:
     """Return steps: a call fails because of a tokenizer, and the next one uses another tokenizer."""
     used = {"do": "tokenizer", "use": True, "rule": "LLQ-API-9", "expect": {}}
     hostile = {**used, "url": url, "options": options}
-    call = {"do": "infer", "prompt": prompt, "options": {}, **fails("39", code, LIMITS)}
+    call = {"do": "infer", "prompt": prompt, "options": {}, **fails("37", code, LIMITS)}
     harmless = {**used, "url": f"{HERE}tokenizer.json", "options": OPTIONS}
-    return Interface(SCRIPT, [SHARED, hostile, call, harmless, inference().step("infer", "39")])
+    return Interface(SCRIPT, [SHARED, hostile, call, harmless, inference().step("infer", "37")])
 
 
-@computed("api", "LLQ-TOK-4", "LLQ-TOK-5", "LLQ-API-39", cases=TEMPLATES)
+@computed("api", "LLQ-TOK-4", "LLQ-TOK-5", "LLQ-API-37", cases=TEMPLATES)
 def template_of(template: str) -> Interface:
     """A chat template makes {}: the call MUST fail with code template and a rule of limits."""
     return refused({**OPTIONS, "chatTemplate": template}, f"{HERE}tokenizer.json", MESSAGES, "template")
 
 
-@computed("api", "LLQ-TOK-5", "LLQ-API-39")
+@computed("api", "LLQ-TOK-5", "LLQ-API-37")
 def tokenizer_that_backtracks() -> Interface:
     """A regular expression of the tokenizer needs exponential time: the call MUST end, with code tokenizer."""
     return refused(OPTIONS, "vocabulary/backtracking.json", "a" * 48 + "b", "tokenizer")

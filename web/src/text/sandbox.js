@@ -97,7 +97,7 @@ export class Sandbox {
       throw new TokenizerError(
         "tokenizers and chat templates run in a worker, and this page cannot start one: " +
           "allow blob: in worker-src of its content security policy",
-        { rule: "LLQ-API-38", cause },
+        { rule: "LLQ-API-37", cause },
       );
     }
     this.#thread = thread;
