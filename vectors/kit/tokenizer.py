@@ -150,6 +150,8 @@ class Tokenize:
         eos = [self.bpe.special_id(text) for text in self.eos]
         members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": eos, "chat_template": None}
         package = assemble([Raw("weight", "f16", (4,), lambda index: finite16(1, index))])
-        package.attach("tokenizer", "tokenizer.json", self.bpe.json(self.members).strip() + self.end, **members)
+        package.attach(
+            "tokenizer", "tokenizer.json", self.bpe.json(self.members).strip() + self.end, **members
+        )
         entry = {"package": f"{home}/package", "text": self.text, "ids": ids, "decoded": self.bpe.decode(ids)}
         return entry, packaged(home, package.seal().files)
