@@ -44,5 +44,5 @@ def template_of(template: str) -> Interface:
 
 @computed("api", "LLQ-TOK-5", "LLQ-API-37")
 def tokenizer_that_backtracks() -> Interface:
-    """A regular expression of the tokenizer needs exponential time: the call MUST fail with code tokenizer."""
+    """A regular expression needs exponential time: the call MUST fail with code tokenizer."""
     return refused(OPTIONS, "vocabulary/backtracking.json", "a" * 48 + "b", "tokenizer")
