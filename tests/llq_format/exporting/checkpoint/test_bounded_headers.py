@@ -39,8 +39,7 @@ def gguf_array(kind: int, item: bytes, count: int) -> Files:
 
 def gguf_nested() -> Files:
     """Return a GGUF file with arrays in arrays."""
-    files = gguf_array(9, struct.pack("<IQ", 9, 1), 100_000)
-    return files
+    return gguf_array(9, struct.pack("<IQ", 9, 1), 100_000)
 
 
 def gguf_keys() -> Files:
