@@ -197,9 +197,13 @@ def browser(options: argparse.Namespace) -> int:
     executable = shutil.which(options.chromium)
     if executable is None:
         raise SystemExit(f"{options.chromium} not found: install Chromium, or pass --chromium")
-    site = Site(
-        options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens}
-    )
+    plan = {
+        "cache": options.cache,
+        "tokens": 0 if options.weights_only else options.tokens,
+        "workers": options.workers,
+        "weightsOnly": options.weights_only,
+    }
+    site = Site(options.package, options.bundle, options.page, plan)
     with site.serving() as url, tempfile.TemporaryDirectory(dir=options.profile) as profile:
         flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage"]
         flags += [*(SOFTWARE if options.software else ()), *options.flag]
@@ -312,14 +316,14 @@ def native(options: argparse.Namespace) -> int:
     with llq_format.open(options.package) as package:
         files = opening.executable(package)
         clock.stage("metadata and program")
-        find_adapter(options.adapter)
+        find_adapter(options.adapter)  # the first search loads the drivers; the next one is quick
         clock.stage("adapters")
         with Weights(package, files.program) as weights:  # parts are checked from here on
-            device = opening.open_device(files, adapter=options.adapter)
+            device = opening.open_device(files, adapter=options.adapter, weights=weights)
             clock.stage("device and self-test")
             print(f"    {'of it, the self-test':20} {seconds['self-test']:8.3f} s")
             executor = opening.executor_on(package, files, device, None, weights)
-            clock.stage("upload, checks, buffers")
+            clock.stage("rest of upload, checks")
         print(f"  {'ready':22} {time.perf_counter() - clock.start:8.3f} s after the start")
         next(iter(generate(executor, [1, 2, 3, 4, 5], 1)))
         clock.stage("first token")
@@ -340,6 +344,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page.add_argument(
         "--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use."
     )
+    page.add_argument("--weights-only", action="store_true", help="Compile no pipelines, ask for no tokens.")
+    page.add_argument("--workers", type=int, help="Number of workers, instead of what the processors allow.")
     page.add_argument("--tokens", type=int, default=4, help="Answers of one token after each load.")
     page.add_argument("--bundle", type=Path, default=BUNDLE)
     page.add_argument("--page", type=Path, default=PAGE)

@@ -187,7 +187,8 @@ def test_damaged_shards_are_refused_by_workers(page: Page, url: str) -> None:
         route.fulfill(response=response, body=bytes(body))
 
     page.route(SHARDS, damage)
-    assert loaded(page, url, expect_error=True)["rule"] == "LLQ-HASH-1"
+    result = loaded(page, url, expect_error=True)
+    assert result.get("rule") == "LLQ-HASH-1", result
 
 
 TEXTS = r"\.(json|wgsl)$"

@@ -96,3 +96,9 @@ def large_vocabulary() -> RecipeLogits:
 def generation_in_a_large_vocabulary() -> RecipeGenerate:
     """65600 tokens: ids that 8 and 16 bits cannot hold are chosen, the last of all among them."""
     return RecipeGenerate(LARGE, [65535], 9, [])
+
+
+@computed("generate", "LLQ-GEN-2")
+def generation_ends_at_an_id_of_17_bits() -> RecipeGenerate:
+    """The end token is 65536, which 8 and 16 bits cannot hold."""
+    return RecipeGenerate(LARGE, [65535], 9, [65536])

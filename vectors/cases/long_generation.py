@@ -80,6 +80,34 @@ def generation_of_close_logits() -> RecipeGenerate:
     return RecipeGenerate(RecipeSubject(MODEL, 1, FAINT, close), [5], 1, [])
 
 
+def close_elements(recipe: Recipe) -> Recipe:
+    """Let the final hidden state of token 5 have two close elements, by which tokens 10 and 30 follow it.
+
+    bfloat16 holds neither the difference of the elements nor that of the logits.
+    """
+    if recipe.name == "embedding":
+        elements = {**{(t, t): 1.0 for t in range(TOKENS)}, (5, 6): 1 + 6 * 2.0**-10}
+        return rows(recipe.name, recipe.shape, elements)
+    if recipe.name == "lm_head":
+        return rows(recipe.name, recipe.shape, {(30, 5): LARGE, (10, 6): LARGE})
+    if recipe.name == "norm":
+        return Recipe(recipe.name, recipe.shape, {"bits": Formula(bits16(1.0))})
+    return in_order(recipe)
+
+
+@computed("generate", "LLQ-GEN-1", "LLQ-ACT-9")
+def generation_of_close_elements() -> RecipeGenerate:
+    """Two logits near 70 whose difference bfloat16 cannot represent, from two hidden elements as close."""
+    return RecipeGenerate(RecipeSubject(MODEL, 1, FAINT, close_elements), [5], 1, [])
+
+
+@computed("generate", "LLQ-GEN-1", "LLQ-GEN-2", "LLQ-DEC-22")
+def generation_of_300_tokens() -> RecipeGenerate:
+    """An answer of 300 tokens, which the end of a context of 300 positions limits."""
+    longer = model(1, dense(8), tied_embeddings=False, **{**SHAPE, "context_length": 300})
+    return RecipeGenerate(RecipeSubject(longer, 1, FAINT, in_order), [0], 300, [])
+
+
 @computed("generate", "LLQ-GEN-1", "LLQ-DEC-17")
 def generation_after_another() -> Generate:
     """Another answer of the same package precedes, on which this answer MUST NOT depend."""

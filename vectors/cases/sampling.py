@@ -76,7 +76,12 @@ def sample_of_small_differences_at(temperature: float) -> Sample:
     return sample(logits, Draw(temperature, seed=13, count=40))
 
 
-GREEDY = {"0": 0.0, "2^-61": 2.0**-61, "the smallest binary32": 2.0**-149}
+GREEDY = {
+    "0": 0.0,
+    "2^-61": 2.0**-61,
+    "just below 2^-60": 2.0**-60 - 2.0**-84,
+    "the smallest binary32": 2.0**-149,
+}
 
 
 @computed("sample", "LLQ-GEN-3", cases=GREEDY)
@@ -111,6 +116,21 @@ def sample_with_equals_across_top_k() -> Sample:
     """Equal logits are on both sides of top_k: those of the lowest ids MUST be kept."""
     logits = (0.0, 1.0, 0.5, 1.0, 2.0, 1.0, -1.0, 1.0)
     return sample(logits, *(Draw(1.5, top_k, seed=31, count=40) for top_k in (2, 3, 4, 5)))
+
+
+MANY = 2000
+LARGE = frozenset(range(97, MANY, 120))
+"""Ids that each have 64/16 percent of the total; all others together have 36 percent."""
+
+CROWD = tuple(nearest32(log(0.04 if token in LARGE else 0.36 / (MANY - 16))) for token in range(MANY))
+
+
+@computed("sample", "LLQ-GEN-3", "LLQ-GEN-10")
+def sample_from_many_tokens() -> Sample:
+    """2000 ids, of which 16 are likely: the weights of all others count too, as far as they are kept."""
+    limits = [(0, 1.0)] * 12 + [(1500, 1.0)] * 8 + [(400, 1.0)] * 8 + [(0, 0.75)] * 8
+    draws = [Draw(1, top_k, top_p, seed=41 + i, count=3) for i, (top_k, top_p) in enumerate(limits)]
+    return sample(CROWD, *draws)
 
 
 def cumulative(count: int) -> float:
@@ -260,6 +280,14 @@ def sample_of_weights_below_binary16() -> Sample:
     logits = [*([-16.65625] * 25_000), 0.0, 0.0]
     draw = Draw(seed=71)
     return Sample(logits, [*singly(logits, draw, 16), *bordering(logits, draw, Fraction(1, 2) - GUARD)])
+
+
+@computed("sample", "LLQ-GEN-3")
+def sample_of_weights_that_binary16_rounds_to_zero() -> Sample:
+    """50000 ids have weights below 2^-25: the sum MUST NOT lose them."""
+    logits = [*([-17.40625] * 50_000), 0.0, 0.0]
+    draw = Draw(seed=71)
+    return Sample(logits, bordering(logits, draw, Fraction(1, 2) - GUARD))
 
 
 @computed("sample", "LLQ-GEN-3", cases={"1 over 3": 1 / 3, "1": 1.0, "5": 5.0})

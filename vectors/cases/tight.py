@@ -25,6 +25,7 @@ THREE = dense(8), dense(8), dense(12)
 EXPERTS = RecipeSubject(model(1, dense(12, moe=MOE), **SHAPE), 1, QUIET)
 THREE_BINARY16 = RecipeSubject(model(3, *THREE, **SHAPE), 1, QUIET)
 TWO_BINARY16 = RecipeSubject(model(2, *THREE, **SHAPE), 1, QUIET)
+FOUR = RecipeSubject(model(3, *[dense(8)] * 3, dense(12), **SHAPE), 1, QUIET)
 GELU = RecipeSubject(model(1, dense(12, **UNGATED), **SHAPE), 1, QUIET)
 
 
@@ -93,6 +94,12 @@ def tight_third_layer_binary16() -> RecipeLogits:
 def tight_third_layer_int8() -> RecipeLogits:
     """Three layers, the third one INT8; legal executions agree closely."""
     return RecipeLogits(TWO_BINARY16, [75, 75, 50, 4, 136, 20], PIECES)
+
+
+@computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
+def tight_fourth_layer_int8() -> RecipeLogits:
+    """Four layers, of which the first three are binary16; legal executions agree closely."""
+    return RecipeLogits(FOUR, [71, 51, 116, 158, 121, 66], PIECES)
 
 
 @computed("logits", "LLQ-NUM-4", "LLQ-DEC-12", "LLQ-DEC-13")

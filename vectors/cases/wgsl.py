@@ -23,6 +23,11 @@ def replaced(old: str, new: str) -> str:
     return MODULE.replace(old, new)
 
 
+def entry_points(number: int) -> str:
+    """Return entry points that do nothing."""
+    return "".join(f"@compute @workgroup_size(1) fn other{n}() {{\n}}\n" for n in range(number))
+
+
 VARIED = {
     "line comments that hold everything": replaced(
         "// touch: target", "// @compute fn ghost( //: begin x\n// touch: target"
@@ -44,6 +49,13 @@ VARIED = {
     "an entry point that no pipeline names": replaced(
         "@compute", "@compute @workgroup_size(1) fn other() {\n}\n\n@compute"
     ),
+    "300 entry points before the one that a pipeline names": replaced(
+        "struct Touch", f"{entry_points(300)}\nstruct Touch"
+    ),
+    "300 empty sections before the others": "".join(
+        section(f"empty_{n}", "", portable=False) for n in range(300)
+    )
+    + MODULE,
 }
 
 
@@ -84,6 +96,27 @@ def module_too_long() -> Sealed:
     return sealed
 
 
+def module_of(length: int) -> Package:
+    """Return a package without a program, whose module has some length and is comments, but for the frame."""
+    frame = len(section("alone", ""))
+    lines, rest = divmod(length - frame, 64)
+    text = ("//".ljust(63, "-") + "\n") * (lines - 1) + "//".ljust(63 + rest, "-") + "\n"
+    module = section("alone", text).encode()
+    return with_tokenizer(model_package(tiny())).attach("module", "vector.wgsl", module)
+
+
+@valid("LLQ-WGSL-1")
+def module_of_1048576_bytes() -> Package:
+    """The module has 1,048,576 bytes, as many as are allowed."""
+    return module_of(LIMIT)
+
+
+@invalid("LLQ-WGSL-1")
+def module_of_1048577_bytes() -> Package:
+    """The module has 1,048,577 bytes, one more than allowed, and violates no other rule."""
+    return module_of(LIMIT + 1)
+
+
 UNFRAMED = {
     "a comment before the first section": "// LLQ\n" + MODULE,
     "an empty line between sections": MODULE.replace("//: begin touch", "\n//: begin touch"),
@@ -98,6 +131,9 @@ UNFRAMED = {
     "a name in capitals": MODULE.replace("in touch", "in Touch").replace("end touch", "end Touch"),
     "a line that begins as a frame of its kind": replaced("// touch:", "//: touch:"),
     "a line that begins as a frame in a block comment": replaced("// touch:", "/*: touch:"),
+    "a line that begins as a frame after 300 others": replaced(
+        "//: end touch", "//\n" * 300 + "//: touch\n//: end touch"
+    ),
     "a section twice": MODULE + section("touch", "", portable=False),
 }
 
@@ -147,6 +183,13 @@ ENTRY_POINTS = {
 def entry_point_with(text: str) -> Package:
     """An entry point has {}."""
     return control_module(replaced("@compute @workgroup_size(64)\nfn touch(", text))
+
+
+@invalid("LLQ-WGSL-4")
+def last_of_300_entry_points_without_size() -> Package:
+    """The last of 300 entry points of a section has no workgroup size: each entry point MUST have one."""
+    last = "@compute fn last() {\n}\n"
+    return control_module(replaced("struct Touch", f"{entry_points(299)}{last}\nstruct Touch"))
 
 
 STAGES = {"vertices": "@vertex fn", "vertices, after a space": "@ vertex fn"}

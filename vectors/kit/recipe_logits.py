@@ -15,7 +15,7 @@ from vectors.kit.npy import npy64
 from vectors.kit.package import DEFAULT_LIMIT, Package, assemble
 from vectors.kit.recipe import Recipe, recipe_json
 from vectors.kit.recipe_weights import Change, RecipeStyle, recipes, unchanged
-from vectors.kit.tokenizer import plain_tokenizer
+from vectors.kit.tokenizer import tokenizer_of
 
 Json = Any
 
@@ -99,7 +99,7 @@ class RecipeLogits:
 class RecipeGenerate:
     """Greedy generation, which every legal execution continues in the same way.
 
-    Without end tokens the package has no tokenizer.
+    The tokenizer has the end tokens and token 0; without end tokens the package has no tokenizer.
     """
 
     subject: RecipeSubject
@@ -112,8 +112,7 @@ class RecipeGenerate:
         package = self.subject.package()
         if self.eos:
             members = {"bos_token_id": None, "eos_token_ids": list(self.eos), "chat_template": None}
-            tokenizer = plain_tokenizer(self.subject.model["vocab_size"])
-            package.attach("tokenizer", "tokenizer.json", tokenizer, **members)
+            package.attach("tokenizer", "tokenizer.json", tokenizer_of(sorted({0, *self.eos})), **members)
         decoder = Decoder(read(package.seal().files))
         ids: list[int] = []
         ended = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -29,7 +29,12 @@ LETTERS = alphabet()
 
 def plain_tokenizer(vocab_size: int) -> bytes:
     """Return a tokenizer.json that has a token for every id, for packages whose vectors speak in ids."""
-    vocab = {f"t{index}": index for index in range(vocab_size)}
+    return tokenizer_of(range(vocab_size))
+
+
+def tokenizer_of(ids: Iterable[int]) -> bytes:
+    """Return a tokenizer.json that has a token for some ids, 0 among them."""
+    vocab = {f"t{index}": index for index in ids}
     return document(
         {"type": "WordLevel", "vocab": vocab, "unk_token": "t0"}, [], {"type": "Whitespace"}, None, None
     )

@@ -246,6 +246,15 @@ def argmax_in_binary16(seam: Seam) -> None:
     _choose(seam, lambda logits: int(logits.astype(np.float16).argmax()))
 
 
+@mutant("the largest of logits in bfloat16", "ACT-9", "generate")
+def argmax_in_bfloat16(seam: Seam) -> None:
+    def argmax(logits: Array) -> int:
+        bits = logits.astype(np.float32).view(np.uint32)
+        return int((bits + (0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32).argmax())
+
+    _choose(seam, argmax)
+
+
 def _capped(seam: Seam, limit: int) -> None:
     _generate(
         seam,
@@ -261,6 +270,34 @@ def max_tokens_capped_at_32(seam: Seam) -> None:
 @mutant("at most 128 tokens, whatever max_tokens is", "GEN-2", "generate")
 def max_tokens_capped_at_128(seam: Seam) -> None:
     _capped(seam, 128)
+
+
+@mutant("at most 256 tokens, whatever max_tokens is", "GEN-2", "generate")
+def max_tokens_capped_at_256(seam: Seam) -> None:
+    _capped(seam, 256)
+
+
+@mutant("context_length modulo 256", "GEN-2", "generate")
+def context_of_8_bits(seam: Seam) -> None:
+    def short(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        decoder.model = replace(decoder.model, context_length=decoder.model.context_length % 256)
+        tokens: Iterator[int] = original(decoder, prompt, most, ends)
+        return tokens
+
+    _generate(seam, short)
+
+
+@mutant("end tokens modulo 65536", "GEN-2", "generate")
+def eos_of_16_bits(seam: Seam) -> None:
+    def ends_of_16_bits(
+        original: Any, decoder: Any, prompt: list[int], most: int, ends: tuple[int, ...]
+    ) -> Iterator[int]:
+        tokens: Iterator[int] = original(decoder, prompt, most, tuple(end & 0xFFFF for end in ends))
+        return tokens
+
+    _generate(seam, ends_of_16_bits)
 
 
 @mutant("KV cache kept from answer to answer", "DEC-17", "generate")

@@ -1,12 +1,13 @@
 """Mutants of validators that check a rule in part: a case of it is overlooked, or a limit is off by one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from llq_format.format.record import SLOT
 from llq_format.metadata import canonical_json, schema
 from llq_format.metadata.findings import Finding, Place
-from llq_format.validation import parts, shards, tensors
+from llq_format.validation import module, parts, shards, tensors
 
 from .mutant import Mutant, add, mutant
 from .seam import Seam
@@ -120,6 +121,8 @@ PARTIAL: tuple[tuple[str, str, str, Drop], ...] = (
     ("scale-minus-zero-accepted", "−0 accepted as a scale", "DEQ-1", bits(lambda b: b == 0x8000)),
     ("scale-subnormal-accepted", "subnormal scales accepted", "DEQ-1", bits(lambda b: 0 < b < 0x400)),
     ("scale-negative-accepted", "negative scales accepted", "DEQ-1", bits(lambda b: 0x8400 <= b < 0xFC00)),
+    ("scales-after-64-blocks-unchecked", "scales checked in the first 64 blocks of a part alone", "DEQ-1",
+     lambda finding: finding.values["block"] >= 64),
     ("raw-infinity-accepted", "infinity accepted in raw tensors", "RAW-2",
      bits(lambda b: b in (0x7C00, 0xFC00, 0x7F800000, 0xFF800000))),
     ("raw-nan-accepted", "NaN accepted in raw tensors", "RAW-2",
@@ -211,6 +214,28 @@ def fraction_for_integer(seam: Seam) -> None:
     seam.replace(schema, "_is_integer", number)
     fresh = schema._validator.__wrapped__  # noqa: SLF001 - a seam: the cached one holds the right check
     seam.replace(schema, "_validator", fresh)
+
+
+@mutant("modules of 2 MiB accepted", "WGSL-1", "refuse")
+def module_of_2_mib_accepted(seam: Seam) -> None:
+    seam.replace(module, "MAX_BYTES", 1 << 21)
+
+
+@mutant("modules above 512 KiB refused", "WGSL-1", "accept")
+def module_above_512_kib_refused(seam: Seam) -> None:
+    seam.replace(module, "MAX_BYTES", 1 << 19)
+
+
+@mutant("only the first 16 entry points of a section checked", "WGSL-4", "refuse")
+def first_entry_points_alone(seam: Seam) -> None:
+    def mutate(check: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated_check(section: module.Section, file: str) -> Any:
+            first = "@compute".join(section.text.split("@compute")[:17])
+            return check(replace(section, text=first), file)
+
+        return mutated_check
+
+    seam.wrap(module, "_entry_points", mutate)
 
 
 @mutant("names that differ in case alone accepted", "TENSOR-2", "refuse")

@@ -14,9 +14,12 @@ from llq_format.sandbox.process import SANDBOX, LimitError
 Found = tuple[TokenizerFiles | None, list[ExportWarning]]
 
 
-def of_directory(directory: Path, config: Keys, vocab_size: int) -> Found:
-    """Return the tokenizer of a directory, None if there is none, and warnings; raises CheckpointError."""
-    found: Found = _read("huggingface_tokenizer", directory, config, vocab_size, place=str(directory))
+def of_files(path: Path, config: Keys, vocab_size: int) -> Found:
+    """Return a tokenizer of files, None if there is none, and warnings; raises CheckpointError.
+
+    path: the directory, or the file in it that is the tokenizer.
+    """
+    found: Found = _read("huggingface_tokenizer", path, config, vocab_size, place=str(path))
     files, warnings = found
     return files, [*warnings, *template_warnings(None if files is None else files.chat_template)]
 

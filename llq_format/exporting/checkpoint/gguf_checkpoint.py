@@ -15,7 +15,7 @@ from llq_format.metadata.tokenizer import TokenizerFiles
 def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
     """Open a file, or one of the files of a model.
 
-    `tokenizer` as a path is a directory with a tokenizer of Hugging Face. Raises CheckpointError.
+    `tokenizer` as a path is a tokenizer.json or a tokenizer.model. Raises CheckpointError.
     """
     source = GgufParts(path)
     metadata = source.metadata
@@ -35,12 +35,12 @@ def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
 
 
 def _replaced_tokenizer(
-    directory: Path, metadata: Keys, vocab_size: int
+    path: Path, metadata: Keys, vocab_size: int
 ) -> tuple[TokenizerFiles | None, list[ExportWarning]]:
-    """Return the tokenizer of a directory, and warnings; the keys state what the directory does not."""
+    """Return the tokenizer of a file, and warnings; the keys state what the files next to it do not."""
     settings = gguf_tokenizer.settings(metadata, vocab_size)
     config = {"bos_token_id": settings.bos_token_id, "eos_token_id": list(settings.eos_token_ids)}
-    files, warnings = bounded_tokenizers.of_directory(directory, Keys(config, metadata.file), vocab_size)
+    files, warnings = bounded_tokenizers.of_files(path, Keys(config, metadata.file), vocab_size)
     if files is None or files.chat_template is not None:
         return files, warnings
     warnings += template_warnings(settings.chat_template)

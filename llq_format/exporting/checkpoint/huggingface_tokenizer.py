@@ -41,12 +41,18 @@ class _Surroundings:
     after: list[int]
 
 
-def read(directory: Path, config: Keys, vocab_size: int) -> Found:
-    """Return the tokenizer, None if there is none, and warnings; raises CheckpointError."""
+def read(path: Path, config: Keys, vocab_size: int) -> Found:
+    """Return the tokenizer of a directory, None if there is none, and warnings; raises CheckpointError.
+
+    path: the directory, or the file in it that is the tokenizer.
+    """
+    directory = path.parent if path.is_file() else path
     settings = optional(directory / "tokenizer_config.json")
     tokens = special_tokens.read(directory, settings)
-    source = _source(directory, settings, tokens)
+    source = _source(path, settings, tokens)
     if isinstance(source, str):
+        if path.is_file():
+            raise CheckpointError(f"{directory}: {source}")
         return None, [warning("no-tokenizer", cause=source)]
     generation = optional(directory / "generation_config.json")
     tokenizer, tokens = source.tokenizer, source.tokens
@@ -73,12 +79,14 @@ def read(directory: Path, config: Keys, vocab_size: int) -> Found:
     return files, warnings
 
 
-def _source(directory: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
-    """Return the tokenizer of tokenizer.json or of tokenizer.model, or the cause that there is none.
+def _source(place: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
+    """Return the tokenizer of a file or of a directory, or the cause that there is none.
 
     Raises CheckpointError for a damaged tokenizer.json.
     """
-    path = directory / "tokenizer.json"
+    path = place if place.is_file() else place / "tokenizer.json"
+    if path.name == "tokenizer.model":
+        return _converted(path, settings, tokens)
     if path.is_file():
         data = path.read_bytes()
         try:
@@ -87,7 +95,7 @@ def _source(directory: Path, settings: Keys, tokens: SpecialTokens) -> _Source |
             raise CheckpointError(
                 f"{path}: not a tokenizer in the format of the tokenizers library: {error}"
             ) from error
-    return _converted(directory / "tokenizer.model", settings, tokens)
+    return _converted(place / "tokenizer.model", settings, tokens)
 
 
 def _converted(path: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
