@@ -107,7 +107,7 @@ def module_of(length: int) -> Package:
 
 @valid("LLQ-WGSL-1")
 def module_of_1048576_bytes() -> Package:
-    """The module has 1,048,576 bytes, as many as are allowed."""
+    """The module has 1,048,576 bytes, the maximum."""
     return module_of(LIMIT)
 
 
