@@ -13,11 +13,11 @@ import numpy as np
 
 from ..checks.distribution import divergences
 from ..core.runtime import KV_CACHES, Reals
-from ..mutation.conforming.over_reference import disturbed
+from ..mutation.conforming.over_reference import in_binary32
 from ..mutation.short_prompts import last_logits
 from .storage import write_array
 
-GROUPS = ((1, 24), (8, 16))
+GROUPS = ((1, 192), (8, 16))
 """Length and number of prompts."""
 
 EXECUTIONS = 8
@@ -39,8 +39,8 @@ def random_prompts(model: Any, random: np.random.Generator) -> list[list[int]]:
 def legal_divergences(
     package: Path, prompts: Sequence[Sequence[int]], exact: Reals, cache: str, seeds: Sequence[int]
 ) -> Reals:
-    """Return the divergences of disturbed executions with a KV cache, float64 [seeds, prompts]."""
-    executions = (last_logits(package, prompts, cache, (disturbed(seed),)) for seed in seeds)
+    """Return the divergences of executions in binary32 with a KV cache, float64 [seeds, prompts]."""
+    executions = (last_logits(package, prompts, cache, (in_binary32(seed),)) for seed in seeds)
     return np.array([divergences(exact, logits) for logits in executions])
 
 
