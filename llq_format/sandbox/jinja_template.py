@@ -1,7 +1,7 @@
 """Jinja as transformers reads it, for the process with limits (spec: Decoder, Tokenization; LLQ-TOK-3)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,19 +57,24 @@ def syntax_error(template: str) -> tuple[int, str] | None:
 def render(template: str, messages: Sequence[Mapping[str, str]], special_tokens: Mapping[str, str]) -> str:
     """Return the prompt of messages; raises TextError for every failure of the template."""
     variables = {**special_tokens, "messages": messages, "tools": None, "documents": None}
-    pieces: list[str] = []
-    length = 0
     try:
-        for piece in environment().from_string(template).generate(**variables, add_generation_prompt=True):
-            length += len(piece)
-            if length > TEXT_CHARACTERS:
-                raise template_limit(f"its text has more than {TEXT_CHARACTERS:,} characters")
-            pieces.append(piece)
+        pieces = environment().from_string(template).generate(**variables, add_generation_prompt=True)
+        return _joined(pieces)
     except (TextError, MemoryError):
         raise
     except Exception as error:
         raise TextError("template", f"the chat template refuses the messages: {error}") from error
-    return "".join(pieces)
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Return the text of pieces, unless it is too long."""
+    kept, length = [], 0
+    for piece in pieces:
+        length += len(piece)
+        if length > TEXT_CHARACTERS:
+            raise template_limit(f"its text has more than {TEXT_CHARACTERS:,} characters")
+        kept.append(piece)
+    return "".join(kept)
 
 
 def _range(*bounds: int) -> range:

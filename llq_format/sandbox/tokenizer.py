@@ -17,13 +17,16 @@ class NotLoadedError(Exception):
 
 
 class BoundedTokenizer:
-    """The tokenizer of a tokenizer.json, through the tokenizers library."""
+    """The tokenizer of a tokenizer.json, through the tokenizers library.
+
+    json: the bytes of tokenizer.json.
+    """
 
     def __init__(self, tokenizer_json: bytes) -> None:
         """Load it; raises TextError if the library refuses it, ModuleNotFoundError without the library."""
         if find_spec("tokenizers") is None:
             raise ModuleNotFoundError("tokenizers is not installed", name="tokenizers")
-        self._json = tokenizer_json
+        self.json = tokenizer_json
         self._key = hashlib.sha256(tokenizer_json).digest()
         self.token(0)
 
@@ -47,7 +50,7 @@ class BoundedTokenizer:
             try:
                 return SANDBOX.call(f"{_MODULE}:{function}", self._key, *arguments, scale=times)
             except NotLoadedError:
-                SANDBOX.call(f"{_MODULE}:load", self._key, self._json)
+                SANDBOX.call(f"{_MODULE}:load", self._key, self.json)
                 return SANDBOX.call(f"{_MODULE}:{function}", self._key, *arguments, scale=times)
         except LimitError as error:
             raise tokenizer_limit(str(error)) from error

@@ -43,7 +43,7 @@ ROOMS = {
 HEAVY = {
     "safetensors": ("llq_format/exporting/checkpoint/",),
     "gguf": ("llq_format/exporting/checkpoint/",),
-    "torch": ("llq_format/exporting/checkpoint/",),
+    "torch": (),
     "tokenizers": ("llq_format/exporting/checkpoint/", "llq_format/sandbox/library_tokenizer.py"),
     "huggingface_hub": ("llq_format/remote/",),
     "fsspec": ("llq_format/remote/",),

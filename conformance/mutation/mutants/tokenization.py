@@ -1,8 +1,10 @@
 """Mutants of text to tokens and back (TOK-1)."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import Any
 
 from llq_format.reference.text import TextTokenizer
 
@@ -202,3 +204,26 @@ def decoded_text_cleaned_up(seam: Seam) -> None:
         return text
 
     seam.wrap(TextTokenizer, "decode", lambda decode: lambda self, ids: cleaned(decode(self, ids)))
+
+
+def _lengthened(seam: Seam, change: Callable[[list[int], dict[str, Any]], list[int]]) -> None:
+    """Change the ids of a prompt by what tokenizer.json states of lengths."""
+
+    def encode(self: TextTokenizer, prompt: str, original: Callable[..., list[int]]) -> list[int]:
+        return change(original(self, prompt), json.loads(self._tokenizer.json))
+
+    seam.wrap(TextTokenizer, "encode", lambda original: lambda self, prompt: encode(self, prompt, original))
+
+
+@mutant("prompts padded as tokenizer.json states, up to 1,000 tokens", "TOK-1", "tokenize")
+def prompt_padded(seam: Seam) -> None:
+    def padded(ids: list[int], tokenizer: dict[str, Any]) -> list[int]:
+        padding = tokenizer["padding"] or {"strategy": {"Fixed": 0}, "pad_id": 0}
+        return ids + [padding["pad_id"]] * (min(padding["strategy"]["Fixed"], 1000) - len(ids))
+
+    _lengthened(seam, padded)
+
+
+@mutant("prompts truncated as tokenizer.json states", "TOK-1", "tokenize")
+def prompt_truncated(seam: Seam) -> None:
+    _lengthened(seam, lambda ids, tokenizer: ids[: (tokenizer["truncation"] or {}).get("max_length")])

@@ -11,7 +11,7 @@ import { TextThread } from "./text_thread.js";
 /** @typedef {{key: number, json: string}} Source a tokenizer.json, and what names it to the worker */
 
 /** Maximum time of a request in ms, for each started 2^20 characters of its text (LLQ-TOK-5). */
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 5_000;
 /** Maximum time for the start of the worker in ms. */
 const START_MS = 20_000;
 /** Maximum number of tokenizers that the worker keeps. */
@@ -97,7 +97,7 @@ export class Sandbox {
       throw new TokenizerError(
         "tokenizers and chat templates run in a worker, and this page cannot start one: " +
           "allow blob: in worker-src of its content security policy",
-        { rule: "LLQ-API-38", cause },
+        { rule: "LLQ-API-37", cause },
       );
     }
     this.#thread = thread;

@@ -594,6 +594,19 @@ export const CHANGES = {
     if (topK >= 2 ** 32) throw foreignError("input");
     return {};
   }),
+  "limits-without-a-code": models((model) => ({
+    infer: (prompt, options) =>
+      model.infer(prompt, options).catch((error) => {
+        throw String(error.rule).startsWith("LLQ-TOK-") ? foreignError("llq") : error;
+      }),
+  })),
+  "long-templates-answered": models((model) => ({
+    infer: (prompt, options) =>
+      model.infer(prompt, options).catch((error) => {
+        if (String(error.rule).startsWith("LLQ-TOK-")) return "";
+        throw error;
+      }),
+  })),
   "empty-prompt-answered": models((model) => ({
     async infer(prompt, options) {
       return prompt === "" && (await model.tokenizer?.encode(""))?.length === 0
