@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.llq_format.cli.test_export import write_checkpoint
+from tests.support.command_line import llq
 from tests.support.repository import ROOT
 from tests.support.timeouts import seconds
 
@@ -51,13 +52,20 @@ def run(place: Path, size: int, *lines: list[str]) -> list[tuple[int, str, list[
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("kilobytes", [8, 64, 120])
-def test_a_full_disk_is_one_line_and_leaves_nothing(kilobytes: int, tmp_path: Path) -> None:
-    checkpoint, place = write_checkpoint(tmp_path / "c"), tmp_path / "small"
+def prepared(folder: Path) -> tuple[list[str], Path, int]:
+    """Return a command line, the place of the file system, and the length of the package in bytes."""
+    checkpoint, place = write_checkpoint(folder / "c"), folder / "small"
+    options = ["--method", "rtn", "--no-program"]
+    assert llq("export", checkpoint, folder / "p", *options).exit_code == 0
     place.mkdir()
-    target = str(place / "p")
-    line = ["export", str(checkpoint), target, "--method", "rtn", "--no-program"]
-    ((status, messages, files),) = run(place, kilobytes * 1024, line)
+    length = sum(path.stat().st_size for path in (folder / "p").iterdir())
+    return ["export", str(checkpoint), str(place / "p"), *options], place, length
+
+
+@pytest.mark.parametrize("part", [0.2, 0.7])
+def test_a_full_disk_is_one_line_and_leaves_nothing(part: float, tmp_path: Path) -> None:
+    line, place, length = prepared(tmp_path)
+    ((status, messages, files),) = run(place, int(part * length), line)
     lines = [text for text in messages.splitlines() if text.startswith("llq: ")]
     assert (status, len(lines), files) == (1, 1, []), messages
     assert "Traceback" not in messages
@@ -66,11 +74,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(kilobytes: int, tmp_path: Pa
 
 
 def test_a_full_disk_keeps_the_old_package(tmp_path: Path) -> None:
-    checkpoint, place = write_checkpoint(tmp_path / "c"), tmp_path / "small"
-    place.mkdir()
-    target = str(place / "p")
-    line = ["export", str(checkpoint), target, "--method", "rtn", "--no-program", "--force"]
-    first, second, third = run(place, 200 * 1024, line, line, ["validate", target])
+    line, place, length = prepared(tmp_path)
+    again = [*line, "--force"]
+    first, second, third = run(place, int(1.5 * length), line, again, ["validate", str(place / "p")])
     assert first[0] == 0, first
     assert (second[0], second[2]) == (1, first[2]), second
     assert third[0] == 0, third
