@@ -15,6 +15,7 @@ GUIDES = {
     "docs/architecture.md": "guides/architecture",
     "docs/affine.md": "guides/affine",
     "docs/architectures.md": "guides/architectures",
+    "docs/distribution.md": "guides/distribution",
     "docs/export.md": "guides/export",
     "docs/quality.md": "guides/quality",
     "docs/tolerance.md": "guides/tolerance",

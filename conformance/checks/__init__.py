@@ -7,6 +7,7 @@ from ..core.vectors import Vector
 from .activations import activations
 from .api import api
 from .decode import decode
+from .distribution import distribution
 from .generate import generate
 from .logits import logits
 from .matvec import matvec
@@ -30,6 +31,7 @@ CHECKS = (
     Check("matvec", ("matvec",), _of_kind("matvec"), matvec),
     Check("logits", ("logits",), _of_kind("logits"), logits),
     Check("trace", ("trace",), _of_kind("logits"), trace, (SINGLE_OPERATIONS,), OF_AFFINE),
+    Check("distribution", ("logits",), _of_kind("distribution"), distribution),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("sample", ("sample",), _of_kind("sample"), sample),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),

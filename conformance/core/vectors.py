@@ -24,6 +24,7 @@ MEMBERS = {
     "activations": ("format", "input"),
     "matvec": ("package", "tensor", "format", "input", "expected", "bound"),
     "logits": ("package", "tokens", "splits", "expected", "bounds"),
+    "distribution": ("package", "prompts", "expected", "legal_f32", "legal_f16"),
     "generate": ("package", "tokens", "max_tokens", "expected"),
     "sample": ("logits", "draws"),
     "tokenize": ("package", "text", "ids", "decoded"),

@@ -46,7 +46,13 @@ class Expected:
 
 
 class Oracle(Protocol):
-    """What knows the logits of a package."""
+    """What knows the logits of a package.
+
+    ranks_distributions: whether its legal executions differ as independent runtimes do, so that check
+    `distribution` can rank a runtime among them.
+    """
+
+    ranks_distributions: bool
 
     def floor(self, package: Path) -> float:
         """Return the minimum of bounds, relative to the largest magnitude of a logit."""
@@ -71,6 +77,7 @@ class ReferenceOracle:
     """The reference in binary64; its legal executions are disturbed, or in binary32 in any order."""
 
     MEMBERS = 8
+    ranks_distributions = True
 
     def floor(self, _package: Path) -> float:
         """Return the minimum that the vectors have."""
@@ -100,6 +107,8 @@ class ReferenceOracle:
 
 class WebGPUOracle:
     """The WebGPU executor; its legal executions differ in splits, variants and KV caches."""
+
+    ranks_distributions = False
 
     def __init__(self, options: str, timeout: float) -> None:
         """Open the device. options: as in `adapter=NAME`. Raises OracleError."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..container.decoding import Reading
 from ..container.package import metadata, read_tensor
+from .distribution import distribution_entry
 from .oracle import Oracle, expected
 from .products import random_products
 from .storage import write_array, write_index
@@ -33,6 +34,8 @@ def write_vectors(package: Path, oracle: Oracle, seed: int, home: Path) -> None:
         entries += _products(package, entry["name"], random, home)
     if "model" in value:
         entries += _logits(package, value["model"], oracle, random, home)
+        if oracle.ranks_distributions:
+            entries.append(distribution_entry(package, value["model"], random, home))
     if value.get("extensions_required"):
         entries = [{**entry, "extensions": value["extensions_required"]} for entry in entries]
     write_index(entries, home)

@@ -127,10 +127,16 @@ CROWD = tuple(nearest32(log(0.04 if token in LARGE else 0.36 / (MANY - 16))) for
 
 @computed("sample", "LLQ-GEN-3", "LLQ-GEN-10")
 def sample_from_many_tokens() -> Sample:
-    """2000 ids, of which 16 are likely: the weights of all others count too, as far as they are kept."""
+    """2000 ids, and 16 of them are likely: the weights of all others count too, as far as they are kept."""
     limits = [(0, 1.0)] * 12 + [(1500, 1.0)] * 8 + [(400, 1.0)] * 8 + [(0, 0.75)] * 8
     draws = [Draw(1, top_k, top_p, seed=41 + i, count=3) for i, (top_k, top_p) in enumerate(limits)]
     return sample(CROWD, *draws)
+
+
+@computed("sample", "LLQ-GEN-3")
+def sample_from_500_alike() -> Sample:
+    """500 ids of equal logits: each MUST be drawn as often as the others, the last of them too."""
+    return sample((1.5,) * 500, *(Draw(seed=71 + i, position=9 * i, count=2) for i in range(16)))
 
 
 def cumulative(count: int) -> float:

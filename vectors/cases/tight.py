@@ -98,7 +98,7 @@ def tight_third_layer_int8() -> RecipeLogits:
 
 @computed("logits", "LLQ-NUM-4", "LLQ-ACT-1", "LLQ-ACT-2")
 def tight_fourth_layer_int8() -> RecipeLogits:
-    """Four layers, of which the first three are binary16; legal executions agree closely."""
+    """Three binary16 layers before one INT8 layer; legal executions agree closely."""
     return RecipeLogits(FOUR, [71, 51, 116, 158, 121, 66], PIECES)
 
 

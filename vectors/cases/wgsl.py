@@ -97,7 +97,7 @@ def module_too_long() -> Sealed:
 
 
 def module_of(length: int) -> Package:
-    """Return a package without a program, whose module has some length and is comments, but for the frame."""
+    """Return a package without a program, whose module has some length: comments in one frame."""
     frame = len(section("alone", ""))
     lines, rest = divmod(length - frame, 64)
     text = ("//".ljust(63, "-") + "\n") * (lines - 1) + "//".ljust(63 + rest, "-") + "\n"
@@ -107,7 +107,7 @@ def module_of(length: int) -> Package:
 
 @valid("LLQ-WGSL-1")
 def module_of_1048576_bytes() -> Package:
-    """The module has 1,048,576 bytes, as many as are allowed."""
+    """The module has 1,048,576 bytes, the maximum."""
     return module_of(LIMIT)
 
 

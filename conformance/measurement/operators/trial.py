@@ -39,9 +39,9 @@ _FORK = get_context("fork")
 class Trial:
     """The result of a trial.
 
-    verdict: `killed`, `timed out`, `survived` or `unreached`, if its effect changed no value. by: the question
-    that killed it. changed: whether a value changed or, for a change of code, that code was executed.
-    asked: number of questions.
+    verdict: `killed`, `timed out`, `survived` or `unreached`, if its effect changed no value. by: the
+    question that killed it. changed: whether a value changed or, for a change of code, that code was
+    executed. asked: number of questions.
     """
 
     verdict: str

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,38 @@ def disturbed(seed: int) -> Callable[[Seam], None]:
             return call
 
         _places(seam, noisy)
+
+    return mutate
+
+
+def in_binary32(seed: int) -> Callable[[Seam], None]:
+    """Return an execution whose operations are disturbed, and whose products of raw inputs are in binary32.
+
+    Each product adds its terms one after another, in an order of its own.
+    """
+
+    def mutate(seam: Seam) -> None:
+        disturbed(seed)(seam)
+        random = np.random.default_rng(seed)
+
+        def layer_product(self: matrix.FloatMatrix, x: matrix.Rounded) -> Array:
+            values = np.ascontiguousarray(x.values.T, np.float32)
+            weights = np.ascontiguousarray(self._weights.T, np.float32)
+            total = np.zeros((values.shape[1], weights.shape[1]), np.float32)
+            for column in random.permutation(len(values)):
+                total += values[column][:, None] * weights[column]
+            return total.astype(np.float64)
+
+        def in_layers(int4_matrix: Callable[..., Any]) -> Callable[..., Any]:
+            def made(*arguments: Any) -> Any:
+                made_matrix = int4_matrix(*arguments)
+                if isinstance(made_matrix, matrix.FloatMatrix):
+                    made_matrix.product = MethodType(layer_product, made_matrix)  # type: ignore[method-assign]
+                return made_matrix
+
+            return made
+
+        seam.wrap(forward, "int4_matrix", in_layers)
 
     return mutate
 

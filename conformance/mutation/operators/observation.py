@@ -33,9 +33,7 @@ class Observation:
     def numbered(self, first: int, step: int) -> "Observation":
         """Return the observation with question i, but not the imports, as number first + i · step."""
         numbers = {q: q if q == EVERY_QUESTION else first + q * step for q in self.questions}
-        return Observation(
-            {numbers[q]: size for q, size in self.questions.items()}, self.kinds, self.lossy
-        )
+        return Observation({numbers[q]: size for q, size in self.questions.items()}, self.kinds, self.lossy)
 
     def merge(self, other: "Observation") -> None:
         """Add what was seen elsewhere."""

@@ -56,7 +56,7 @@ def _makes_buffer(node: ast.AST | None) -> bool:
 def consumer(site: Site) -> str:
     """Return the name of the function that takes the items of an iterated value, or "" for a loop.
 
-    The items of a comprehension are those of what it goes through; `set` and `dict` denote comprehensions too.
+    The items of a comprehension are those of what it goes through; `set` and `dict` may be comprehensions.
     """
     parents = site.source.parents
     node: ast.AST = site.node

@@ -125,9 +125,7 @@ def test_a_limit_above_all_values_is_not_reached() -> None:
 def test_changes_that_no_use_of_a_value_sees_are_not_proposed(
     toy: str, operators: tuple[str, ...], argument: Any, place: str
 ) -> None:
-    assert not [
-        m.after for m in toy_mutants(toy, argument) if m.operator in operators and m.before == place
-    ]
+    assert not [m.after for m in toy_mutants(toy, argument) if m.operator in operators and m.before == place]
 
 
 def test_the_order_of_what_a_set_or_a_sorted_list_takes_is_not_changed() -> None:

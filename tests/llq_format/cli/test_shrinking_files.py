@@ -56,13 +56,13 @@ def shard(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", ["validate", "decode", "run"])
 def test_a_shard_that_becomes_shorter_is_an_error(command: str, size: int, shard: Path) -> None:
     package = shard.parent
-    arguments = {
+    arguments: dict[str, list[str | Path]] = {
         "validate": ["validate", package],
         "decode": ["decode", package, "embedding", "--output", package.parent / "out.npy"],
         "run": ["run", package, "--ids", "1,2", "--max-tokens", "1"],
-    }[command]
+    }
     at = {"validate": 4, "decode": 2, "run": 12}[command]
-    check(run(shard, at, size, *arguments), shard)
+    check(run(shard, at, size, *arguments[command]), shard)
 
 
 @pytest.mark.parametrize("form", ["safetensors", "bin"])

@@ -1,9 +1,22 @@
 /** Chat templates: Jinja as transformers reads it (spec: Decoder, Tokenization; LLQ-TOK-3, LLQ-TOK-4). */
 
 import { TokenizerError } from "../errors.js";
-import { render, TemplateLimit } from "./jinja.js";
+import { missingFilter, render, TemplateLimit } from "./jinja.js";
 
 /** @typedef {{role: string, content: string}} Message one message of a chat */
+
+/**
+ * Refuses a template with a filter that this runtime does not have. Only the text worker calls this.
+ *
+ * @param {string} template
+ * @throws {TokenizerError}
+ */
+export function checkTemplate(template) {
+  const filter = missingFilter(template);
+  if (filter === undefined) return;
+  const message = `the chat template uses the filter '${filter}', which this runtime does not have`;
+  throw new TokenizerError(`${message}: use a package with another template`, { code: "template" });
+}
 
 /**
  * Returns the prompt of chat messages. Only the text worker calls this.

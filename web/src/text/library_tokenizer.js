@@ -12,6 +12,9 @@ export class LibraryTokenizer {
   constructor(text) {
     try {
       const json = JSON.parse(text);
+      if (json.model?.type === "Unigram" && json.model.byte_fallback) {
+        throw new Error("a Unigram model with byte_fallback is not supported");
+      }
       this.#tokenizer = new Tokenizer({ ...json, padding: null, truncation: null }, {});
       this.#bound = new TokenBound(json);
     } catch (cause) {

@@ -1,6 +1,6 @@
 /** What the text worker does. Its tokenizers are those that it was sent last. */
 
-import { renderChat } from "./chat_template.js";
+import { checkTemplate, renderChat } from "./chat_template.js";
 import { LibraryTokenizer } from "./library_tokenizer.js";
 
 /**
@@ -21,5 +21,7 @@ export function answer({ name, input, key, json, dropped }) {
   if (json !== undefined) TOKENIZERS.set(key, new LibraryTokenizer(json));
   if (name === "render") return renderChat(input.template, input.messages, input.specialTokens);
   const tokenizer = /** @type {LibraryTokenizer} */ (TOKENIZERS.get(key));
-  return name === "load" ? null : tokenizer[name](input);
+  if (name !== "load") return tokenizer[name](input);
+  if (input !== null) checkTemplate(input);
+  return null;
 }

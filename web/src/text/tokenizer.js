@@ -38,7 +38,7 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer of the text of a tokenizer.json.
+   * Makes a tokenizer of the text of a tokenizer.json. Filters of the chat template are checked, too.
    *
    * @param {string} text
    * @param {TokenizerOptions} [options]
@@ -48,7 +48,8 @@ export class Tokenizer {
    */
   static async fromJson(text, options = {}, signal = undefined) {
     const tokenizer = new Tokenizer(text, options);
-    await SANDBOX.run(tokenizer.#source, "load", null, { signal, characters: text.length });
+    const template = options.chatTemplate ?? null;
+    await SANDBOX.run(tokenizer.#source, "load", template, { signal, characters: text.length });
     return tokenizer;
   }
 

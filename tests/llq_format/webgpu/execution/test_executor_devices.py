@@ -111,6 +111,7 @@ def test_a_module_of_a_package_that_does_not_compile_is_a_violation() -> None:
     [
         ("half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"),
         ("reduce_portable", "+", "-"),
+        ("reduce_portable", "vec2(v, 0.0), lane).x", "vec2(v, 0.0), lane).x + v"),
         ("vector_int8", "127.0 / (power * ", "select(127.0, 0.0, largest > 0x1p+126) / (power * "),
         ("vector_int8", "largest >= 0x1p-100);", "largest >= 0x1p-98);"),
         ("rounding", "let r = inverseSqrt(a);", "let r = select(inverseSqrt(a), 0.0, a > 0x1p+120);"),
