@@ -22,7 +22,7 @@ from .storage import write_array
 CANDIDATES, QUIET = 192, 64
 """Number of prompts of one token, and of those that are used: the ones with the smallest divergences."""
 
-LONG = 16, 8
+LONG = 32, 8
 """Number and length of the longer prompts."""
 
 EXECUTIONS = 5
