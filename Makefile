@@ -90,8 +90,10 @@ site: $(VENV)/installed  ## The specification, a page for each rule, guides and 
 faults: $(VENV)/installed  ## A fault at every file-system call of the commands that write: about 15 min.
 	$(BIN)/python -m tests.support.faults $(FAULTS)
 
+FUZZ_TARGETS := --executions 500
 fuzz: $(VENV)/installed web/dist/harness.js  ## Mutants of packages, read by three readers: 20,000 in 2 min, or FUZZ="--executions N".
 	$(BIN)/python -m tests.fuzzing $(FUZZ)
+	$(BIN)/python -m tests.fuzzing --target all $(FUZZ_TARGETS)
 
 benchmarks: $(VENV)/installed $(SMOLLM2)  ## Compare speeds with peers and with lower bounds.
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --method rtn --stem smollm2-135m-instruct --force

@@ -5,8 +5,8 @@ import { WebGPULlama4 } from "../web/index.js";
 import { nodeGpu } from "../web/src/gpu/node_gpu.js";
 
 const IDS = {
-  encode: () => [1, 2, 3, 4, 5],
-  pieces: () => ({ push: String, end: () => "" }),
+  prompt: async () => [1, 2, 3, 4, 5],
+  pieces: () => ({ push: async (id) => String(id), end: async () => "" }),
   eosTokenIds: [],
 };
 const gpu = await nodeGpu();

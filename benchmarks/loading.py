@@ -194,12 +194,28 @@ def _set_sizes(process: int) -> Sizes:
 
 def browser(options: argparse.Namespace) -> int:
     """Measure in Chromium and print."""
+    plan = {
+        "cache": options.cache,
+        "tokens": 0 if options.weights_only else options.tokens,
+        "workers": options.workers,
+        "weightsOnly": options.weights_only,
+    }
+    site = Site(options.package, options.bundle, options.page, plan)
+    finished = visit(site, options)
+    if options.json is not None:
+        options.json.write_text(json.dumps(site.events, indent=1))
+    _print_rounds(site.events, _weight_bytes(options.package))
+    error = site.events[-1].get("error") if site.events else None
+    if error:
+        print(error)
+    return 0 if finished and not error else 1
+
+
+def visit(site: Site, options: argparse.Namespace) -> bool:
+    """Open the page of a site in Chromium; return whether it reported its end in time."""
     executable = shutil.which(options.chromium)
     if executable is None:
         raise SystemExit(f"{options.chromium} not found: install Chromium, or pass --chromium")
-    site = Site(
-        options.package, options.bundle, options.page, {"cache": options.cache, "tokens": options.tokens}
-    )
     with site.serving() as url, tempfile.TemporaryDirectory(dir=options.profile) as profile:
         flags = ["--headless=new", "--no-sandbox", "--no-first-run", "--disable-dev-shm-usage"]
         flags += [*(SOFTWARE if options.software else ()), *options.flag]
@@ -216,15 +232,21 @@ def browser(options: argparse.Namespace) -> int:
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             time.sleep(0.5)  # helpers of the browser still write into its profile
-    if options.json is not None:
-        options.json.write_text(json.dumps(site.events, indent=1))
-    _print_rounds(site.events, _weight_bytes(options.package))
     if not finished:
         print(f"the page did not end within {options.timeout} s")
-    error = site.events[-1].get("error") if site.events else None
-    if error:
-        print(error)
-    return 0 if finished and not error else 1
+    return finished
+
+
+def add_browser_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `visit`."""
+    parser.add_argument("--chromium", default="chromium", help="Name or path of the browser.")
+    parser.add_argument(
+        "--flag", action="append", default=[], help="Further flag of the browser; repeatable."
+    )
+    parser.add_argument("--software", action="store_true", help="Compute on the CPU, with SwiftShader.")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--profile", type=Path, help="Directory for the browser's profile and its cache.")
+    parser.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
 
 
 def _weight_bytes(package: Path) -> int:
@@ -312,14 +334,14 @@ def native(options: argparse.Namespace) -> int:
     with llq_format.open(options.package) as package:
         files = opening.executable(package)
         clock.stage("metadata and program")
-        find_adapter(options.adapter)
+        find_adapter(options.adapter)  # the first search loads the drivers; the next one is quick
         clock.stage("adapters")
         with Weights(package, files.program) as weights:  # parts are checked from here on
-            device = opening.open_device(files, adapter=options.adapter)
+            device = opening.open_device(files, adapter=options.adapter, weights=weights)
             clock.stage("device and self-test")
             print(f"    {'of it, the self-test':20} {seconds['self-test']:8.3f} s")
             executor = opening.executor_on(package, files, device, None, weights)
-            clock.stage("upload, checks, buffers")
+            clock.stage("rest of upload, checks")
         print(f"  {'ready':22} {time.perf_counter() - clock.start:8.3f} s after the start")
         next(iter(generate(executor, [1, 2, 3, 4, 5], 1)))
         clock.stage("first token")
@@ -334,17 +356,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     page = commands.add_parser("browser", help="Measure in Chromium.")
     page.add_argument("package", type=Path)
-    page.add_argument("--chromium", default="chromium", help="Name or path of the browser.")
-    page.add_argument("--flag", action="append", default=[], help="Further flag of the browser; repeatable.")
-    page.add_argument("--software", action="store_true", help="Compute on the CPU, with SwiftShader.")
+    add_browser_options(page)
     page.add_argument(
         "--cache", choices=("true", "false", "cache-storage"), default="true", help="Cache to use."
     )
+    page.add_argument("--weights-only", action="store_true", help="Compile no pipelines, ask for no tokens.")
+    page.add_argument("--workers", type=int, help="Number of workers, instead of what the processors allow.")
     page.add_argument("--tokens", type=int, default=4, help="Answers of one token after each load.")
-    page.add_argument("--bundle", type=Path, default=BUNDLE)
     page.add_argument("--page", type=Path, default=PAGE)
-    page.add_argument("--profile", type=Path, help="Directory for the browser's profile and its cache.")
-    page.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS")
     page.add_argument("--json", type=Path, metavar="FILE", help="Write all reports of the page to FILE.")
     page.set_defaults(measure=browser)
     executor = commands.add_parser("native", help="Measure llq_format on wgpu-py.")

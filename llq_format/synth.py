@@ -31,17 +31,23 @@ def _dense(  # noqa: PLR0913  # one argument for each number of a published conf
     vocab: int,
     context: int,
     tied: bool = False,
+    attention: Attention = _ROPE,
+    head_dim: int | None = None,
+    eps: float = 1e-5,
 ) -> Model:
-    """Return a dense Llama; heads are (query heads, key-value heads), each hidden / query heads wide."""
-    layer = Layer(_ROPE, FFN("silu", gated=True, intermediate_size=size, moe=None))
+    """Return a dense Llama or Qwen.
+
+    heads: (query heads, key-value heads), by default each hidden / query heads wide.
+    """
+    layer = Layer(attention, FFN("silu", gated=True, intermediate_size=size, moe=None))
     return Model(
         vocab_size=vocab,
         hidden_size=hidden,
         num_heads=heads[0],
         num_kv_heads=heads[1],
-        head_dim=hidden // heads[0],
+        head_dim=head_dim or hidden // heads[0],
         context_length=context,
-        rms_norm_eps=1e-5,
+        rms_norm_eps=eps,
         rope_pairing="halves",
         tied_embeddings=tied,
         fp16_layers=2,
@@ -83,6 +89,29 @@ GEOMETRIES: Mapping[str, Model] = {
         layers=16, hidden=2048, heads=(32, 8), size=8192, vocab=128256, context=131072, tied=True
     ),
     "llama-2-7b": _dense(layers=32, hidden=4096, heads=(32, 32), size=11008, vocab=32000, context=4096),
+    "qwen2.5-0.5b": _dense(
+        layers=24,
+        hidden=896,
+        heads=(14, 2),
+        size=4864,
+        vocab=151936,
+        context=32768,
+        tied=True,
+        attention=replace(_ROPE, qkv_bias=True),
+        eps=1e-6,
+    ),
+    "qwen3-0.6b": _dense(
+        layers=28,
+        hidden=1024,
+        heads=(16, 8),
+        size=3072,
+        vocab=151936,
+        context=40960,
+        tied=True,
+        attention=replace(_ROPE, weighted_qk_norm=True),
+        head_dim=128,
+        eps=1e-6,
+    ),
     "llama-4-scout": _llama4(48, 16, 1, qk_norm=True),
     "llama-4-maverick": _llama4(48, 128, 2, qk_norm=False),
 }

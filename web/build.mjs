@@ -18,36 +18,57 @@ const BUNDLES = [
   },
 ];
 
+/** Files of the workers, which are parts of every bundle. @type {Set<string>} */
+const WORKER_FILES = new Set();
+
+/** Returns the source of a worker in one file. @param {string} entry */
+async function workerSource(entry) {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2023",
+    absWorkingDir: import.meta.dirname,
+    metafile: true,
+    write: false,
+  });
+  for (const file of Object.keys(metafile.inputs)) WORKER_FILES.add(file);
+  return `const SOURCE = ${JSON.stringify(outputFiles[0].text)};
+    function blobUrl() {
+      return URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
+    }`;
+}
+
 /**
- * Puts the source of the worker into a bundle, in place of its address.
+ * Puts the sources of the workers into a bundle, in place of their addresses.
  *
  * @type {import("esbuild").Plugin}
  */
-const EMBEDDED_WORKER = {
-  name: "embedded worker",
+const EMBEDDED_WORKERS = {
+  name: "embedded workers",
   setup({ onLoad }) {
-    onLoad({ filter: /[/\\\\]new_worker\.js$/ }, async () => {
-      const { outputFiles } = await build({
-        entryPoints: ["src/net/worker.js"],
-        bundle: true,
-        minify: true,
-        format: "esm",
-        target: "es2023",
-        absWorkingDir: import.meta.dirname,
-        write: false,
-      });
-      const source = JSON.stringify(outputFiles[0].text);
-      return {
-        contents: `
-          const SOURCE = ${source};
-          /** Returns a worker; throws where the page allows none. */
-          export function newWorker() {
-            const url = URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" }));
-            return new Worker(url, { type: "module" });
-          }
-        `,
-      };
-    });
+    onLoad({ filter: /[/\\\\]new_worker\.js$/ }, async () => ({
+      contents: `
+        ${await workerSource("src/net/worker.js")}
+        /** Returns a worker; throws where the page allows none. */
+        export function newWorker() {
+          return new Worker(blobUrl(), { type: "module" });
+        }
+      `,
+    }));
+    onLoad({ filter: /[/\\\\]text_worker_url\.js$/ }, async () => ({
+      contents: `
+        ${await workerSource("src/text/text_worker.js")}
+        let address = null;
+        /** Returns the address; threads of Node read data only. */
+        export function textWorkerUrl(isNode) {
+          if (isNode) return new URL("data:text/javascript," + encodeURIComponent(SOURCE));
+          address ??= blobUrl();
+          return address;
+        }
+      `,
+    }));
   },
 };
 
@@ -75,13 +96,13 @@ for (const bundle of BUNDLES) {
     format: "esm",
     target: "es2023",
     absWorkingDir: import.meta.dirname,
-    plugins: [EMBEDDED_WORKER],
+    plugins: [EMBEDDED_WORKERS],
     ...bundle,
     metafile: true,
     write: false,
   });
   const [{ path, text }] = outputFiles;
   const partial = `${path}.${process.pid}`; // whoever reads the bundle meanwhile reads all of it
-  await writeFile(partial, text + (await licences(Object.keys(metafile.inputs))));
+  await writeFile(partial, text + (await licences([...Object.keys(metafile.inputs), ...WORKER_FILES])));
   await rename(partial, path);
 }

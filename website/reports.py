@@ -12,7 +12,7 @@ from website.places import ROOT, SPECIFICATION
 
 _REPORTS = ROOT / "reports"
 RUNTIMES = ("reference", "webgpu", "node", "deno", "browser-chromium", "browser-firefox")
-"""The runtimes that `make runtimes` asks, by the names of their reports."""
+"""The runtimes that `make runtimes` asks, by the names of their reports; the page has others too."""
 
 _OPERATORS = Path("mutants", "index.html")
 
@@ -22,11 +22,16 @@ _CHAPTER = re.compile(r'href="(?:\.\./)+spec/(\w+)\.md(#[^"]*)?"')
 def write(pages: Path, files: Path, reports: Path = _REPORTS) -> None:
     """Write the Markdown of the list of reports, and copy the reports that exist."""
     markdown.write(pages, "measurements/runtimes", "\n".join(_page(reports)))
-    for name in RUNTIMES:
+    for name in _present(reports):
         _copy(reports / name / "index.html", files / "reports" / name / "index.html", "../..")
     _copy(reports / "runtimes.html", files / "reports" / "runtimes.html", "..")
     markdown.write(pages, "measurements/mutation-operators", "\n".join(_operators(reports)))
     _copy(reports / _OPERATORS, files / "reports" / _OPERATORS, "../..")
+
+
+def _present(reports: Path) -> list[str]:
+    """Return the names of the reports that exist, in order of names."""
+    return sorted(path.parent.name for path in reports.glob("*/report.json") if path.parent.name != "mutants")
 
 
 def _copy(source: Path, target: Path, root: str) -> None:
@@ -39,7 +44,7 @@ def _copy(source: Path, target: Path, root: str) -> None:
 
 def _page(reports: Path) -> Iterator[str]:
     yield "# Runtimes of this repository\n"
-    present = [name for name in RUNTIMES if (reports / name / "report.json").is_file()]
+    present = _present(reports)
     if not present:
         yield "**This build of the site has no reports.**"
         yield "`make runtimes` runs the conformance suite in each runtime and writes the reports."
@@ -47,10 +52,12 @@ def _page(reports: Path) -> Iterator[str]:
         yield f"The runtimes are {', '.join(f'`{name}`' for name in RUNTIMES)}.\n"
         return
     yield "`make runtimes` ran the conformance suite in each runtime and wrote these reports.\n"
-    yield "| runtime | result | checks | version | date | report |\n|---|---|---|---|---|---|"
-    for name in RUNTIMES:
+    yield "| runtime | device | result | checks | version | date | report |\n|---|---|---|---|---|---|---|"
+    for name in dict.fromkeys((*RUNTIMES, *present)):
         yield (
-            _row(name, reports / name) if name in present else f"| {name} | no report in this build | | | | |"
+            _row(name, reports / name)
+            if name in present
+            else f"| {name} | | no report in this build | | | | |"
         )
     yield ""
     if (reports / "runtimes.html").is_file():
@@ -79,6 +86,7 @@ def _row(name: str, report: Path) -> str:
     link = element("a", "report", href=f"../reports/{name}/index.html")
     cells = (
         name,
+        element("span", value["runtime"].get("device", "")).replace("|", "&#124;"),
         _verdict(value["verdict"]),
         f"{passed} of {asked} passed",
         value["runtime"]["version"],

@@ -11,7 +11,7 @@ from ..core.vectors import Vector
 WITHHELD = frozenset(
     {
         *("LLQ-REC-1", "LLQ-REC-2", "LLQ-REC-3", "LLQ-REC-4", "LLQ-REC-5", "LLQ-RAW-1", "LLQ-HASH-1"),
-        *("LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-PACK-1", "LLQ-RAW-2"),
+        *("LLQ-DEQ-1", "LLQ-DEQ-2", "LLQ-PACK-1", "LLQ-RAW-2", "LLQ-MODEL-6"),
     }
 )
 """Rules for the bytes of a part: a reader checks them before it returns values of the part (READ-4)."""

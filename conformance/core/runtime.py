@@ -47,9 +47,11 @@ NEED_KV_CACHE = frozenset({"logits", "trace"})
 
 @dataclass(frozen=True)
 class Info:
-    """Name, version and language of a runtime, the KV cache that it declares (NUM-2), and its extensions.
+    """Name, version and language of a runtime, and what else it declares.
 
+    kv_cache: the precision of its KV cache (NUM-2).
     extensions: the names of the extensions of the format that the runtime implements.
+    device: what computes, such as the name of a GPU and its driver.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Info:
     language: str = ""
     kv_cache: str = ""
     extensions: tuple[str, ...] = ()
+    device: str = ""
 
     def __post_init__(self) -> None:
         """Escape control characters, which a terminal would obey."""

@@ -73,6 +73,7 @@ class RandomModel:
     """A model and how its tensors are filled.
 
     dtypes: by the last component of a tensor's name. zero_points: those of affine blocks.
+    affine: the choices of `LLQ_attention_affine` for each layer; empty without the extension.
     """
 
     model: Json
@@ -80,6 +81,7 @@ class RandomModel:
     dtypes: dict[str, str]
     zero_points: tuple[int, ...]
     shard_limit: int
+    affine: tuple[dict[str, bool], ...] = ()
 
     def subject(self) -> Any:
         """Return the subject of the kit; its package has the shard limit that was drawn."""
@@ -88,9 +90,10 @@ class RandomModel:
 
         class Limited(sequences.Subject):  # type: ignore[misc,name-defined]  # the kit has no static place
             def package(self) -> Any:
-                return package.assemble(self.tensors(), model=self.model, shard_limit=limit)
+                members = kit("affine").members(self.affine)
+                return package.assemble(self.tensors(), model=self.model, shard_limit=limit, **members)
 
-        return Limited(self.model, self.seed, style)
+        return Limited(self.model, self.seed, style, affine=self.affine)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class RandomPackage:
         files |= {arrays[tensor.name]: npy(tensor.shape, tensor.weights()) for tensor in tensors}
         warns = isinstance(self.contents, RandomModel) and self.eos_token_ids is None
         warnings = ["LLQ-PKG-10"] if warns else []
-        return {"path": f"{home}/package", "tensors": arrays, "warnings": warnings}, files
+        needs = self.contents.subject().needs() if isinstance(self.contents, RandomModel) else {}
+        return {"path": f"{home}/package", "tensors": arrays, "warnings": warnings, **needs}, files
 
     def _package(self) -> tuple[Any, list[Any]]:
         if not isinstance(self.contents, RandomModel):

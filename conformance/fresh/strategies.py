@@ -75,15 +75,32 @@ def architectures(draw: st.DrawFn) -> Json:
 
 _DTYPES = dict.fromkeys(("qkv", "output", "gate_up", "up", "down"), _INT4)
 _DTYPES |= dict.fromkeys(("embedding", "attention_norm", "ffn_norm", "norm", "router"), _RAW)
+_DTYPES |= dict.fromkeys(("qkv_bias", "q_norm", "k_norm"), _RAW)
 _DTYPES |= {"lm_head": _RAW | _INT4}
 
 
-def models() -> st.SearchStrategy[RandomModel]:
-    """Return models with their tensors, in one shard or in several."""
-    zero_points = st.sampled_from([(6, 7, 8, 9), (8,), (0, 15), (-3, 12)])
-    return st.builds(
-        RandomModel, architectures(), _SEEDS, st.fixed_dictionaries(_DTYPES), zero_points, _LIMITS
+@st.composite
+def affines(draw: st.DrawFn, model: Json) -> tuple[dict[str, bool], ...]:
+    """Return choices of `LLQ_attention_affine` for a model, or none: heads have at most one norm."""
+    if not draw(st.booleans()):
+        return ()
+    choices = tuple(
+        {
+            "qkv_bias": draw(st.booleans()),
+            "weighted_qk_norm": not layer["attention"]["qk_norm"] and draw(st.booleans()),
+        }
+        for layer in model["layers"]
     )
+    return choices if any(any(layer.values()) for layer in choices) else ()
+
+
+@st.composite
+def models(draw: st.DrawFn) -> RandomModel:
+    """Return a model with its tensors, in one shard or in several."""
+    model, seed = draw(architectures()), draw(_SEEDS)
+    zero_points = draw(st.sampled_from([(6, 7, 8, 9), (8,), (0, 15), (-3, 12)]))
+    dtypes = draw(st.fixed_dictionaries(_DTYPES))
+    return RandomModel(model, seed, dtypes, zero_points, draw(_LIMITS), draw(affines(model)))
 
 
 @st.composite

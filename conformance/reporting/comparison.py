@@ -61,13 +61,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One runtime, the date of its test, and by capability the numbers of checks that passed and were run."""
+    """One runtime, the date of its test, and by capability the numbers of checks that passed and were run.
+
+    device: what it declares to compute with, if anything.
+    """
 
     name: str
     version: str
     spec: str
     date: str
     capabilities: Mapping[str, tuple[int, int]]
+    device: str = ""
 
     def __str__(self) -> str:
         """Return name and version."""
@@ -146,7 +150,8 @@ def _column(report: Report) -> Column:
                 count[0] += result["outcome"] == Outcome.PASSED
                 count[1] += 1
     scores = {name: (counts[name][0], counts[name][1]) for name in CAPABILITIES if name in counts}
-    return Column(runtime["name"], runtime["version"], runtime["spec"], report["date"], scores)
+    device = runtime.get("device", "")
+    return Column(runtime["name"], runtime["version"], runtime["spec"], report["date"], scores, device)
 
 
 def _rows(reports: Sequence[Report]) -> Iterator[Row]:

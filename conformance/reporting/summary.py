@@ -70,6 +70,8 @@ class Summary:
                 yield from _folded(f"{title:12} ", names)
         if self.info.kv_cache:
             yield f"{'KV cache':12} {self.info.kv_cache}, as declared"
+        if self.info.device:
+            yield from _folded(f"{'device':12} ", self.info.device)
         if self.info.extensions:
             yield from _folded(f"{'extensions':12} ", ", ".join(self.info.extensions))
 

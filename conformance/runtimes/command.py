@@ -72,10 +72,11 @@ class CommandRuntime:
 
     @property
     def info(self) -> Info:
-        """Name, version, language, KV cache and extensions of the runtime, from the handshake."""
+        """What the runtime declares in the handshake."""
         hello = self._hello
         extensions = tuple(hello.get("extensions", ()))
-        return Info(hello["name"], hello["version"], hello["language"], hello.get("kv_cache", ""), extensions)
+        kv_cache, device = hello.get("kv_cache", ""), hello.get("device", "")
+        return Info(hello["name"], hello["version"], hello["language"], kv_cache, extensions, device)
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Return the weights of one tensor, read from the file that the adapter wrote."""

@@ -53,7 +53,8 @@ class InProcessRuntime:
             raise BrokenAdapter(f"a runtime must have `capabilities` and `info`: {error}") from error
         try:
             extensions = tuple(getattr(info, "extensions", ()))
-            self.info = Info(info.name, info.version, info.language, info.kv_cache, extensions)
+            device = str(getattr(info, "device", ""))
+            self.info = Info(info.name, info.version, info.language, info.kv_cache, extensions, device)
         except AttributeError as error:
             raise BrokenAdapter(f"its info is of type {type(info).__name__}, not an Info: {error}") from error
         if unknown := sorted(self.capabilities.difference(CAPABILITIES)):

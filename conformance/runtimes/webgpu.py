@@ -52,7 +52,7 @@ class WebGPU:
         kernels = Executable(program, kernel_sections(affine=True))
         self._device = open_device(kernels, adapter=adapter, variant=variant)
         name = f"llq-webgpu {self._device.variant.name} on {self._device.name}"
-        self.info = Info(name, _version(), "Python, WGSL", kv_cache, EXTENSIONS)
+        self.info = Info(name, _version(), "Python, WGSL", kv_cache, EXTENSIONS, _names(self._device.adapter))
 
     def decode(self, package: Path, tensor: str) -> NDArray[np.float32]:
         """Decode one tensor on the device."""
@@ -138,6 +138,12 @@ class WebGPU:
         executor.write("x", x)
         executor.write("state", np.array([0, len(x)], np.uint32))
         executor.run(OPERATION, len(x))
+
+
+def _names(adapter: Any) -> str:
+    """Return all names that an adapter gives itself: device, driver, vendor and backend."""
+    names = (adapter.info.get(name, "") for name in ("device", "description", "vendor", "backend_type"))
+    return ", ".join(dict.fromkeys(filter(None, names)))
 
 
 def _version() -> str:

@@ -10,7 +10,6 @@ _EXTRAS = {
     "huggingface_hub": "remote",
     "starlette": "serve",
     "uvicorn": "serve",
-    "torch": "torch",
     "wgpu": "webgpu",
     "websockets": "browser",
     "hypothesis": "conformance",

@@ -59,13 +59,15 @@ class _WebGPU:
         from llq_format.webgpu.execution.executor import Executor  # noqa: PLC0415  # an extra
         from llq_format.webgpu.execution.opening import executable, executor_on, open_device  # noqa: PLC0415
         from llq_format.webgpu.execution.session import Session  # noqa: PLC0415
+        from llq_format.webgpu.execution.weights import Weights  # noqa: PLC0415
 
         files = executable(package)
         self.context = context or min(files.program.context_length, positions)
 
         def make() -> Executor:
-            device = open_device(files, adapter=adapter, variant=variant)
-            return executor_on(package, files, device, self.context)
+            with Weights(package, files.program) as weights:
+                device = open_device(files, adapter=adapter, variant=variant, weights=weights)
+                return executor_on(package, files, device, self.context, weights)
 
         self._session = Session(make)
 

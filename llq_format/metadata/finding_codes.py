@@ -78,7 +78,7 @@ _SCHEMA = (
     _code("too-many-items", "META-5 AFFINE-2 PROG-3 PROG-4", "{value!a}", "at most {maximum:# item}"),
     _code("repeated-item", "META-5 PROG-3", "{value!a}", "no item twice"),
     _code("text-too-short", "PROG-3", "{value!a}", "at least {minimum:# character}"),
-    _code("text-too-long", "TENSOR-1 PROG-3", "{value!a}", "at most {maximum:# character}"),
+    _code("text-too-long", "TENSOR-1 META-5 PROG-3", "{value!a}", "at most {maximum:# character}"),
     _code("too-few-members", "PROG-3", "{value!a}", "at least {minimum:# member}"),
     _code("too-many-members", "PROG-3", "{value!a}", "at most {maximum:# member}"),
 )

@@ -97,7 +97,7 @@ class Metadata:
         members["shards"] = tuple(FileEntry(**entry) for entry in value["shards"])
         members["tensors"] = tuple(_tensor(entry) for entry in value["tensors"])
         if "model" in value:
-            members["model"] = Model.from_json(_with_affine(value))
+            members["model"] = Model.from_json(with_affine(value))
         if "tokenizer" in value:
             entry = value["tokenizer"]
             members["tokenizer"] = Tokenizer(**{**entry, "eos_token_ids": tuple(entry["eos_token_ids"])})
@@ -133,7 +133,7 @@ def digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(canonical({**value, "digest": _NO_DIGEST})).hexdigest()
 
 
-def _with_affine(value: dict[str, Any]) -> dict[str, Any]:
+def with_affine(value: dict[str, Any]) -> dict[str, Any]:
     """Return `model` with the data of `LLQ_attention_affine` in its layers, as far as the data conform."""
     model: dict[str, Any] = value["model"]
     data = value.get("extensions", {}).get(ATTENTION_AFFINE)

@@ -1,52 +1,43 @@
 """Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from llq_format.metadata.metadata import Tokenizer as TokenizerEntry
 from llq_format.package.reader import Package
+from llq_format.sandbox.chat_template import rendered
+from llq_format.sandbox.tokenizer import BoundedTokenizer
 
 _UNFINISHED = "\ufffd"  # text that the tokenizers library returns for an incomplete character
 
 
 class TextTokenizer:
-    """The tokenizer of a package, through the tokenizers library."""
+    """The tokenizer of a package, which works in the process with limits."""
 
     def __init__(self, package: Package) -> None:
         """Load and check tokenizer.json.
 
-        Raises ValueError if the package has none or the library refuses it, LLQError if its hash is wrong,
-        ModuleNotFoundError without the library.
+        Raises ValueError if the package has none, TextError if the library refuses it or it exceeds a limit,
+        LLQError if its hash is wrong, ModuleNotFoundError without the library.
         """
-        from tokenizers import Tokenizer  # noqa: PLC0415  # an extra
-
         entry = package.metadata.tokenizer
         if entry is None:
             raise ValueError("this package has no tokenizer: use token ids, or export it with a tokenizer")
         self.entry: TokenizerEntry = entry
-        data = package.read_file(entry)
-        try:
-            self._tokenizer: Any = Tokenizer.from_buffer(data)
-        except Exception as error:  # the library raises no more specific class
-            raise ValueError(
-                f"{entry.file}: the tokenizers library cannot read this tokenizer: {error}"
-            ) from error
+        self._tokenizer = BoundedTokenizer(package.read_file(entry))
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a prompt, with `bos_token_id` exactly once at the beginning if it is not null."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids = self._tokenizer.encode(text)
         bos = self.entry.bos_token_id
         return ids if bos is None or ids[:1] == [bos] else [bos, *ids]
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Return the ids of chat messages; the template alone puts BOS in front. Raises as `chat` does."""
-        ids: list[int] = self._tokenizer.encode(self.chat(messages), add_special_tokens=False).ids
-        return ids
+        return self._tokenizer.encode(self.chat(messages))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids, without special tokens."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
-        return text
+        return self._tokenizer.decode(ids)
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """Yield the text of tokens as they arrive, in complete characters."""
@@ -65,10 +56,9 @@ class TextTokenizer:
     def chat(self, messages: Sequence[dict[str, str]]) -> str:
         """Return the prompt of chat messages, `{"role": …, "content": …}` each, by the package's template.
 
-        Raises ValueError if the package has no template or the template refuses the messages.
+        Raises ValueError if the package has no template; TextError if the template refuses the messages or
+        exceeds a limit.
         """
-        from llq_format.reference.chat_template import rendered  # noqa: PLC0415  # an extra
-
         if self.entry.chat_template is None:
             raise ValueError("this package has no chat template: use a plain prompt")
         texts = self.entry.special_tokens
@@ -80,26 +70,14 @@ class TextTokenizer:
         return rendered(self.entry.chat_template, messages, texts)
 
     def _token(self, token_id: int | None) -> str:
-        token: str | None = None if token_id is None else self._tokenizer.id_to_token(token_id)
-        return token or ""
+        return "" if token_id is None else self._tokenizer.token(token_id) or ""
 
 
 def token_ids(tokenizer_json: bytes, text: str) -> list[int]:
-    """Return the ids of a text without special tokens; raises ValueError for an unreadable tokenizer."""
-    ids: list[int] = _library_tokenizer(tokenizer_json).encode(text, add_special_tokens=False).ids
-    return ids
+    """Return the ids of a text without special tokens; raises TextError for an unreadable tokenizer."""
+    return BoundedTokenizer(tokenizer_json).encode(text)
 
 
 def text_of(tokenizer_json: bytes, ids: Sequence[int]) -> str:
-    """Return the text of token ids, without special tokens; raises ValueError as `token_ids` does."""
-    text: str = _library_tokenizer(tokenizer_json).decode(list(ids), skip_special_tokens=True)
-    return text
-
-
-def _library_tokenizer(tokenizer_json: bytes) -> Any:
-    from tokenizers import Tokenizer  # noqa: PLC0415  # an extra
-
-    try:
-        return Tokenizer.from_buffer(tokenizer_json)
-    except Exception as error:  # the library raises no more specific class
-        raise ValueError(f"the tokenizers library cannot read tokenizer.json: {error}") from error
+    """Return the text of token ids, without special tokens; raises TextError as `token_ids` does."""
+    return BoundedTokenizer(tokenizer_json).decode(ids)

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzzing`: run a campaign, or read a kept package again."""
+"""`python -m tests.fuzzing`: run a campaign, of packages or of one reader, or read a kept input again."""
 
 import argparse
 import json
@@ -11,6 +11,8 @@ from tests.fuzzing.campaign import Campaign, Counts
 from tests.fuzzing.corpus import Corpus
 from tests.fuzzing.package import load
 from tests.fuzzing.readers.panel import NAMES, Panel
+from tests.fuzzing.targets.all_targets import TARGETS
+from tests.fuzzing.targets.run import Result, TargetCampaign
 from tests.support.repository import ROOT
 
 _PLACE = ROOT / "build" / "fuzzing"
@@ -20,7 +22,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzzing",
         description="Mutate packages, and compare what Python, JavaScript and the kit's reader say of each.",
-        epilog="Exit status: 0 if the readers agree, 1 if they disagree.",
+        epilog="Exit status: 0 if the readers agree, 1 if they disagree or if a target fails.",
+    )
+    parser.add_argument(
+        "--target",
+        choices=(*TARGETS, "all"),
+        metavar="NAME",
+        help=f"Reader to test alone, in place of the comparison: {', '.join(TARGETS)}, or all. "
+        "A run with the same --seed continues.",
     )
     parser.add_argument(
         "--executions", type=int, default=20_000, metavar="N", help="Number of packages to read."
@@ -64,9 +73,28 @@ def _read(directory: Path) -> int:
     return 0 if verdicts.agree else 1
 
 
+def _run_targets(options: argparse.Namespace) -> int:
+    """Run campaigns of targets, print what they saw, and return the exit status."""
+    names = list(TARGETS) if options.target == "all" else [options.target]
+    results: dict[str, Result] = {}
+    for name in names:
+        campaign = TargetCampaign(TARGETS[name], options.directory / "targets", options.seed or 0)
+        result = results[name] = campaign.run(options.executions)
+        if not options.json:
+            counts = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(result.outcomes.items()))
+            print(f"{name}: {counts}; {campaign.next:,} in all runs of seed {campaign.seed}", flush=True)
+            for outcome, place in result.failures.items():
+                print(f"  {outcome}\n  input: {place}")
+    if options.json:
+        print(json.dumps({name: result.to_json() for name, result in results.items()}, indent=1))
+    return int(any(result.failures for result in results.values()))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
+    if options.target is not None:
+        return _run_targets(options)
     if options.read is not None:
         return _read(options.read)
     seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)

@@ -23,6 +23,9 @@ SHOWN_BY = {
     "LLQ-API-30": ["vector tokenizer-created-of-tokenizer-json"],
     "LLQ-API-31": ["vector tokenizer-created-of-vocab-json"],
     "LLQ-API-32": ["vector tokenizer-put-in-place"],
+    "LLQ-TOK-6": [
+        "test llq_format/sandbox/test_chat_template.py::test_a_template_that_exceeds_a_limit_violates_a_rule"
+    ],
     "LLQ-API-34": ["test web/test_loading.py::test_a_stored_package_loads_while_the_server_refuses"],
     "LLQ-PKG-12": ["vector control-files"],
     "LLQ-PKG-13": ["vector other-files"],

@@ -302,7 +302,8 @@ def test_rules_that_a_schema_names_have_findings() -> None:
 
 
 def test_the_library_raises_no_rule_that_a_package_cannot_break() -> None:
-    raised = {find(rule).stage for rule in literals("llq_format")}
+    executed = {"LLQ-TOK-4", "LLQ-TOK-5"}  # a template or a tokenizer breaks them when it is executed
+    raised = {find(rule).stage for rule in set(literals("llq_format")) - executed}
     assert raised <= set(CHECKED)
 
 

@@ -23,6 +23,10 @@ A model of another name is exported if its arithmetic is the same, or if its ten
   The embedding, the final norm, the rows of q and `rms_norm_eps` carry these constants.
 * **YaRN** multiplies q and k by a factor when it rotates them.
   The rows of q carry its square, and `rope.inv_freq` has its frequencies.
+  Qwen3 has weights of a norm instead, which are binary32 and carry the square exactly.
+  The scales of INT4 blocks are binary16, so only a power of two changes a scale without rounding.
+  Thus q that is on the INT4 grid leaves it by up to 2^−10 of each weight.
+  Other weights are rounded after they are multiplied, with the same bounds as without YaRN.
 * **Phi-3** stores q, k and v in one tensor, as a package does.
 * **Qwen2, Qwen2.5 and Qwen3** need the extension [`LLQ_attention_affine`](affine.md).
 * Other **biases** are accepted if all of their values are zero.
@@ -62,7 +66,8 @@ These names are known:
 
 {pre_tokenizers}
 
-For any other tokenizer, pass the `tokenizer.json` of the original checkpoint with `--tokenizer FILE`.
+For any other tokenizer, pass the tokenizer of the original checkpoint with `--tokenizer FILE`.
+The file is a `tokenizer.json` or a `tokenizer.model`.
 `--no-tokenizer` writes a package without tokenizer.
 """
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 GATED, PRIVATE = "org/gated", "org/private"
@@ -36,7 +37,7 @@ class Hub:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers `/api/models/ORG/NAME`, `/ORG/NAME/resolve/REVISION/FILE` and `/files/FILE`."""
+    """Answers `/api/models/ORG/NAME` and its `tree`, `/ORG/NAME/resolve/REVISION/FILE`, and `/files/FILE`."""
 
     hub: Hub
     protocol_version = "HTTP/1.1"
@@ -60,13 +61,19 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(status, b"{}", {"X-Error-Code": code}, body=body)
         if path in self.hub.statuses:
             return self._send(self.hub.statuses[path], b"no", {}, body=body)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/([^/]+))?", path):
-            return self._send_info(match[1], match[3], body=body)
+        if path.startswith("/api/models/"):
+            return self._answer_api(unquote(path).removeprefix("/api/models/"), body=body)
         if match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             return self._send_resolved(match[1], match[3], body=body)
         if path.startswith("/moved/"):
             return self._send(302, b"", {"Location": f"/files/{path.removeprefix('/moved/')}"}, body=body)
         return self._send_file(self.hub.root / path.removeprefix("/files/"), body=body)
+
+    def _answer_api(self, path: str, *, body: bool) -> None:
+        if match := re.fullmatch(r"([^/]+/[^/]+)/tree/[^/]+(/.*)?", path):
+            return self._send_tree(match[1], (match[2] or "").strip("/"), body=body)
+        repository, _, revision = path.partition("/revision/")
+        return self._send_info(repository, revision or None, body=body)
 
     def _send_info(self, repository: str, revision: str | None, *, body: bool) -> None:
         directory = self.hub.root / repository
@@ -76,6 +83,22 @@ class _Handler(BaseHTTPRequestHandler):
         names = [str(path.relative_to(directory)) for path in sorted(directory.rglob("*")) if path.is_file()]
         info = {"id": repository, "sha": SHA, "siblings": [{"rfilename": name} for name in names]}
         return self._send(200, json.dumps(info).encode(), {"Content-Type": "application/json"}, body=body)
+
+    def _send_tree(self, repository: str, folder: str, *, body: bool) -> None:
+        """Answer with the entries of a folder, not recursively."""
+        root = self.hub.root / repository
+        if not (root / folder).is_dir():
+            return self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"}, body=body)
+        entries = [
+            {
+                "type": "directory" if path.is_dir() else "file",
+                "path": str(path.relative_to(root)),
+                "size": 0 if path.is_dir() else path.stat().st_size,
+                "oid": SHA,
+            }
+            for path in sorted((root / folder).iterdir())
+        ]
+        return self._send(200, json.dumps(entries).encode(), {"Content-Type": "application/json"}, body=body)
 
     def _send_resolved(self, repository: str, name: str, *, body: bool) -> None:
         path = self.hub.root / repository / name

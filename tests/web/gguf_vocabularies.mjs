@@ -5,4 +5,6 @@ import { Tokenizer } from "../../web/src/text/tokenizer.js";
 const [tokenizerFile, textsFile] = process.argv.slice(2);
 const tokenizer = await Tokenizer.fromJson(readFileSync(tokenizerFile, "utf8"));
 const texts = JSON.parse(readFileSync(textsFile, "utf8"));
-console.log(JSON.stringify(texts.map((text) => [...tokenizer.encode(text)])));
+const ids = [];
+for (const text of texts) ids.push(await tokenizer.encode(text));
+console.log(JSON.stringify(ids));

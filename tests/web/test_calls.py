@@ -67,7 +67,7 @@ def test_a_profile_is_aborted_and_the_next_answer_is_complete(seen: dict[str, An
 def test_a_long_prompt_without_a_space_is_refused_without_being_encoded(
     seen: dict[str, Any], letters: str
 ) -> None:
-    assert seen[f"long prompt of {letters}"] == ["error context", "error context", 0]
+    assert seen[f"long prompt of {letters}"] == ["error context", "error context", True]
 
 
 def test_a_lost_device_of_the_models_own_is_opened_again(seen: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -10,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from llq_format.package.attach_program import attach
-from llq_format.synth import synth
+from llq_format.synth import GEOMETRIES, synth
 from llq_format.webgpu.planning.program_files import module_bytes, program_maker
 from tests.support.repository import ROOT
 from tests.support.web.chromium import chromium, new_page
@@ -179,15 +180,25 @@ def test_a_sandboxed_frame_loads_without_a_cache(page: Page, url: str, package: 
     assert result["stored"] == []
 
 
-def test_damaged_shards_are_refused_by_workers(page: Page, url: str) -> None:
-    def damage(route: Route) -> None:
-        response = route.fetch()
-        body = bytearray(response.body())
-        body[-300] ^= 1
-        route.fulfill(response=response, body=bytes(body))
+def test_damaged_shards_are_refused_by_workers(page: Page, url: str, tmp_path: Path) -> None:
+    model = replace(GEOMETRIES["tiny"], vocab_size=1 << 15)
+    synth(model, tmp_path / "package", shard_limit=1 << 22)  # workers take it
 
-    page.route(SHARDS, damage)
-    assert loaded(page, url, expect_error=True)["rule"] == "LLQ-HASH-1"
+    def damage(route: Route) -> None:
+        file = tmp_path / "package" / Path(route.request.url).name
+        body = bytearray(file.read_bytes())
+        if file.suffix == ".llq":
+            body[-300] ^= 1
+        first, last = 0, len(body) - 1
+        if span := route.request.headers.get("range"):
+            first, last = map(int, span.removeprefix("bytes=").split("-"))
+        headers = {"content-range": f"bytes {first}-{last}/{len(body)}"} if span else {}
+        status = 206 if span else 200
+        route.fulfill(status=status, headers=headers, body=bytes(body[first : last + 1]))
+
+    page.route("**/damaged/*", damage)
+    result = loaded(page, url, "damaged/", expect_error=True)
+    assert result["rule"] == "LLQ-HASH-1", result
 
 
 TEXTS = r"\.(json|wgsl)$"

@@ -206,6 +206,18 @@ def slot_beyond_the_last() -> Package:
     return changed((f"{DISPATCH}/parameters", 3))
 
 
+@invalid("LLQ-PROG-20")
+def slot_beyond_the_last_in_the_second_dispatch() -> Package:
+    """The second dispatch of a pass names a parameter slot after the last one."""
+    return changed(("/passes/decode/1/parameters", 3))
+
+
+@invalid("LLQ-PROG-21")
+def tokens_in_the_last_dispatch() -> Package:
+    """The third dimension of the second dispatch of pass sample depends on the number of tokens."""
+    return changed(("/passes/sample/1/workgroups/2", {"tokens_per_workgroup": 1}))
+
+
 @invalid("LLQ-PROG-21", cases={"last": "last", "greedy": "greedy", "sample": "sample"})
 def tokens_in(name: str) -> Package:
     """A dispatch of pass {} has a dimension that depends on the number of tokens."""

@@ -206,6 +206,7 @@ SURROGATES = {
     Key("one behind 300 letters", "one after 300 letters"): b'"' + 300 * b"a" + b'\\ud800"',
     "one in an array": b'["a","\\ud800"]',
     "one in an array of arrays": b'[[],["a",["\\udc00"]]]',
+    "one after 300 items": b"[" + 300 * b"0," + b'"\\ud800"]',
 }
 
 

@@ -70,6 +70,7 @@ TOKENS = {
         "/tokenizer/eos_token_ids",
         [0, 4, 16_777_215],
     ),
+    "the only eos token is 65536": ("/tokenizer/eos_token_ids", [65_536]),
 }
 
 

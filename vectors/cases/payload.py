@@ -90,6 +90,13 @@ def scale_and_zero_point(values: tuple[int, int]) -> Package:
 
 
 @invalid("LLQ-DEQ-2")
+def bound_of_the_last_of_257_blocks() -> Package:
+    """Scale and zero_point of the last of 257 blocks are 8192 and 7: code 15 exceeds the bound."""
+    matrix = Int4("weight", (1, 257 * 64), code=lambda _r, _c: 7, zero_point=lambda _i, _j: 7)
+    return assemble([matrix]).poke(512 + 2 * 256, struct.pack("<H", 0x7000))
+
+
+@invalid("LLQ-DEQ-2")
 def bound_of_unused_codes() -> Package:
     """Code 15 violates the bound, and the block uses only code 8: the bound MUST hold for all codes."""
     matrix = Int4("weight", (64, 64), lambda _r, _c: 8, lambda _i, _j: 0x6DD1, lambda _i, _j: 4)
@@ -102,6 +109,9 @@ def bound_of_a_symmetric_block() -> Package:
     matrix = Int4("weight", (9, 9), lambda r, c: r + c & 15, zero_point=None)
     return assemble([matrix]).poke(512, struct.pack("<H", 0x7000))
 
+
+FIRST_BLOCK = 1024
+"""Offset of the blocks of the only matrix, which has at most 128 blocks."""
 
 OUTSIDE = {
     "the first column outside": (0, 50, 0),
@@ -129,6 +139,22 @@ def code_outside_in_an_inner_block() -> Package:
     """In a grid of 2 x 2 blocks, a code of the second block that is outside the matrix is 12."""
     matrix = Int4("weight", (65, 65), lambda r, c: r + c & 15)
     return assemble([matrix]).poke(1024 + 2048 + 1024, b"\x3f")
+
+
+@invalid("LLQ-PACK-1")
+def code_outside_in_the_second_block_row() -> Package:
+    """In a grid of 3 x 1 blocks, a code of the second block that is outside the matrix is 1."""
+    matrix = Int4("weight", (129, 63), lambda r, c: r + c & 15)
+    package = assemble([matrix])
+    at = FIRST_BLOCK + 2048 + 15
+    return package.poke(at, bytes([package.shards[0][at] | 0x40]))
+
+
+@invalid("LLQ-PACK-1")
+def code_outside_below_18_block_rows() -> Package:
+    """In a grid of 18 x 3 blocks, the last code of the second block of the last block row is 8."""
+    matrix = Int4("weight", (17 * 64 + 1, 129), lambda r, c: r * c & 15)
+    return assemble([matrix]).poke(FIRST_BLOCK + (17 * 3 + 2) * 2048 - 1, b"\x80")
 
 
 @invalid("LLQ-PACK-1")
@@ -199,6 +225,15 @@ def inv_freq_is(bits: int) -> Package:
     model = tiny(head_dim=4)
     tensors = model_tensors(model)[:-1]
     tensors.append(Raw("rope.inv_freq", "f32", (2,), lambda index: bits if index else 0x3F800000))
+    return with_tokenizer(assemble(tensors, model=model))
+
+
+@invalid("LLQ-MODEL-6", cases={"2": 0x40000000, "0": 0})
+def last_of_80_frequencies_is(bits: int) -> Package:
+    """The last of 80 values of rope.inv_freq is {}, and MUST be greater than 0 and at most 1."""
+    model = tiny(head_dim=160)
+    tensors = model_tensors(model)[:-1]
+    tensors.append(Raw("rope.inv_freq", "f32", (80,), lambda index: bits if index == 79 else 0x3F800000))
     return with_tokenizer(assemble(tensors, model=model))
 
 

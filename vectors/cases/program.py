@@ -75,6 +75,11 @@ FREE: dict[str, list[Change]] = {
     "64 words in a slot": [("/parameters/0", list(range(64)))],
     Key("the greatest grid", "the largest grid"): [("/passes/decode/0/workgroups", [65_535, 65_535, 65_535])],
     "buffers whose names differ in case": [("/buffers/X", buffer(4)), ("/buffers/Keys.0", buffer(4))],
+    "a buffer of 128 MiB": [("/buffers/X", buffer(134_217_728))],
+    "a range of all bytes after the preamble": [
+        ("/weights/norm/offset", 256),
+        ("/weights/norm/size", 11_776),
+    ],
     "names of JavaScript": [("/buffers/constructor", buffer(4)), ("/buffers/toString", buffer(4))],
 }
 

@@ -118,6 +118,27 @@ def sample_with_equals_across_top_k() -> Sample:
     return sample(logits, *(Draw(1.5, top_k, seed=31, count=40) for top_k in (2, 3, 4, 5)))
 
 
+MANY = 2000
+LARGE = frozenset(range(97, MANY, 120))
+"""Ids that each have 64/16 percent of the total; all others together have 36 percent."""
+
+CROWD = tuple(nearest32(log(0.04 if token in LARGE else 0.36 / (MANY - 16))) for token in range(MANY))
+
+
+@computed("sample", "LLQ-GEN-3", "LLQ-GEN-10")
+def sample_from_many_tokens() -> Sample:
+    """2000 ids, and 16 of them are likely: the weights of all others count too, as far as they are kept."""
+    limits = [(0, 1.0)] * 12 + [(1500, 1.0)] * 8 + [(400, 1.0)] * 8 + [(0, 0.75)] * 8
+    draws = [Draw(1, top_k, top_p, seed=41 + i, count=3) for i, (top_k, top_p) in enumerate(limits)]
+    return sample(CROWD, *draws)
+
+
+@computed("sample", "LLQ-GEN-3")
+def sample_from_500_alike() -> Sample:
+    """500 ids of equal logits: each MUST be drawn as often as the others, the last of them too."""
+    return sample((1.5,) * 500, *(Draw(seed=71 + i, position=9 * i, count=2) for i in range(16)))
+
+
 def cumulative(count: int) -> float:
     """Return the share of the first ids of the ranking."""
     return sum(sorted(SHARES, reverse=True)[:count])

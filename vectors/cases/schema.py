@@ -238,6 +238,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "bos_token_id 2^24": ("/tokenizer/bos_token_id", 2**24),
     "an eos token twice": ("/tokenizer/eos_token_ids", [2, 2]),
     "65 eos tokens": ("/tokenizer/eos_token_ids", list(range(65))),
+    "a chat template of 131,073 characters": ("/tokenizer/chat_template", "a" * 131_073),
 }
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vectors.kit.computed import computed
 from vectors.kit.tokenizer import Bpe, Tokenize
 
+Json = Any
 E_ACUTE = "é".encode()
 SUN = "日".encode()
 BPE = Bpe(
@@ -66,6 +69,29 @@ def prompt_without_bos(text: str) -> Tokenize:
 def prompt_of_a_tokenizer_without_final_line_feed() -> Tokenize:
     """The last byte of tokenizer.json is a bracket, which MUST be read too."""
     return Tokenize(BPE, "hello world", BEGIN, end=b"")
+
+
+PADDING: dict[str, Json] = {
+    "strategy": {"Fixed": 9},
+    "direction": "Right",
+    "pad_to_multiple_of": None,
+    "pad_id": 256,
+    "pad_type_id": 0,
+    "pad_token": "he",
+}
+LENGTHS: dict[str, dict[str, Json]] = {
+    "padding": {"padding": PADDING},
+    "padding to ten thousand million tokens": {"padding": PADDING | {"strategy": {"Fixed": 10**10}}},
+    "truncation": {
+        "truncation": {"max_length": 2, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    },
+}
+
+
+@computed("tokenize", "LLQ-TOK-1", cases=LENGTHS)
+def prompt_of_a_tokenizer_with(members: dict[str, Json]) -> Tokenize:
+    """Tokenizer.json states {}: it MUST have no effect on the ids."""
+    return Tokenize(BPE, "hello world", BEGIN, members=members)
 
 
 CAPITALS = Bpe(merges=tuple((left.upper(), right.upper()) for left, right in BPE.merges), special=BPE.special)

@@ -14,6 +14,16 @@ from vectors.kit.script import Script, answer_ids, package_of
 Json = Any
 Message = dict[str, str]
 HOME = "api"
+BACKTRACKING: dict[str, Json] = {
+    "pre_tokenizer": {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        ],
+    }
+}
+"""A regular expression for which an engine that backtracks needs exponential time."""
 MANY = 128
 """Default of `maxTokens`."""
 
@@ -107,6 +117,7 @@ class Interface:
         model = json.loads(self.script.bpe.json())["model"]
         vocab = json.dumps(model["vocab"], ensure_ascii=False, indent=1) + "\n"
         merges = "".join(f"{left} {right}\n" for left, right in model["merges"])
+        files[f"{home}/vocabulary/backtracking.json"] = self.script.bpe.json(BACKTRACKING)
         files[f"{home}/vocabulary/vocab.json"] = vocab.encode()
         files[f"{home}/vocabulary/merges.txt"] = f"#version: 0.2\n{merges}".encode()
         entry = {

@@ -189,8 +189,10 @@ VIOLATIONS: dict[str, Callable[[dict[str, Json], Json], Json]] = {
         text for text in ("-", "\u00e9") if not matches(schema["pattern"], text)
     ),
     "minLength": lambda *_: "",
-    "maxLength": lambda schema, value: _stretched(
-        value, "a" * (schema["maxLength"] + 1 - len(value)), schema["pattern"]
+    "maxLength": lambda schema, value: (
+        _stretched(value, "a" * (schema["maxLength"] + 1 - len(value)), schema.get("pattern", ".*"))
+        if isinstance(value, str)
+        else value
     ),
     "minItems": lambda schema, value: value[: schema["minItems"] - 1],
     "uniqueItems": lambda schema, value: 2 * (value[:1] or [sample(schema["items"])]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -97,15 +97,18 @@ class Bpe:
         pieces = self.pieces
         return b"".join(pieces[token] for token in ids if token < len(pieces)).decode()
 
-    def json(self) -> bytes:
-        """Return tokenizer.json, whose post-processor would add the first special token."""
+    def json(self, members: Mapping[str, Json] | None = None) -> bytes:
+        """Return tokenizer.json, whose post-processor would add the first special token.
+
+        members: values of members that differ.
+        """
 
         def word(piece: bytes) -> str:
             return "".join(LETTERS[byte] for byte in piece)
 
         first, first_id = self.special[0], self.special_id(self.special[0])
         plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-        return document(
+        text = document(
             {
                 "type": "BPE",
                 "vocab": {word(piece): index for index, piece in enumerate(self.pieces)},
@@ -124,13 +127,16 @@ class Bpe:
             },
             {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
         )
+        if not members:
+            return text
+        return (json.dumps(json.loads(text) | dict(members), ensure_ascii=False, indent=1) + "\n").encode()
 
 
 @dataclass(frozen=True)
 class Tokenize:
     """A prompt, the text of `bos_token_id` or None, and the texts of `eos_token_ids`.
 
-    end: what follows the last bracket of tokenizer.json.
+    end: what follows the last bracket of tokenizer.json. members: other members of tokenizer.json.
     """
 
     bpe: Bpe
@@ -138,6 +144,7 @@ class Tokenize:
     bos: str | None
     eos: tuple[str, ...] = ()
     end: bytes = b"\n"
+    members: dict[str, Json] = field(default_factory=dict)
 
     def answer(self, home: str) -> Answer:
         """Return the ids and their text."""
@@ -148,6 +155,8 @@ class Tokenize:
         eos = [self.bpe.special_id(text) for text in self.eos]
         members: dict[str, Json] = {"bos_token_id": bos, "eos_token_ids": eos, "chat_template": None}
         package = assemble([Raw("weight", "f16", (4,), lambda index: finite16(1, index))])
-        package.attach("tokenizer", "tokenizer.json", self.bpe.json().strip() + self.end, **members)
+        package.attach(
+            "tokenizer", "tokenizer.json", self.bpe.json(self.members).strip() + self.end, **members
+        )
         entry = {"package": f"{home}/package", "text": self.text, "ids": ids, "decoded": self.bpe.decode(ids)}
         return entry, packaged(home, package.seal().files)

@@ -136,12 +136,10 @@ export declare class Tokenizer {
   static fromVocab(vocab: string, merges: string, options?: TokenizerOptions): Promise<Tokenizer>;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
-  encode(text: string): number[];
-  decode(ids: readonly number[]): string;
+  encode(text: string): Promise<number[]>;
+  decode(ids: readonly number[]): Promise<string>;
   /** Returns the prompt of messages, by the chat template. */
   chat(messages: readonly Message[]): Promise<string>;
-  /** Returns whether a text certainly has more than a number of tokens. */
-  exceeds(text: string, limit: number): boolean;
 }
 
 export interface DeviceReport {

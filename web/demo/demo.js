@@ -91,6 +91,7 @@ async function start() {
     );
     return;
   }
+  page.size.textContent = "Reading the package …";
   try {
     const response = await fetch(new URL("metadata.json", address), { cache: "no-cache" });
     if (!response.ok) throw new Error(`${response.url} answers with HTTP ${response.status}`);

@@ -40,6 +40,15 @@ import { joined, trace } from "./trace.js";
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
  */
 
+/** Longest text that the protocol allows for a device. */
+const MAX_DEVICE = 200;
+
+/** Returns all names that an adapter gives itself. */
+function deviceNames(/** @type {GPUAdapterInfo} */ { description, device, vendor, architecture }) {
+  const names = new Set([device, description, vendor, architecture].filter(Boolean));
+  return [...names].join(", ").slice(0, MAX_DEVICE);
+}
+
 /** Factor for the time-outs of an adapter that computes on the CPU. */
 const SOFTWARE_TIMEOUT_SCALE = 10;
 
@@ -110,6 +119,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
         capabilities: CAPABILITIES,
         kv_cache: "f32",
         extensions: [...EXTENSIONS],
+        device: deviceNames(adapter.info),
         timeout_scale: isSoftware(adapter.info) ? SOFTWARE_TIMEOUT_SCALE : 1,
       };
     },
@@ -185,8 +195,8 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const opened = await opening(request.package);
       const tokenizer = await packageTokenizer(opened);
       if (tokenizer === null) throw new Error("the package has no tokenizer");
-      const ids = tokenizer.encode(request.text);
-      return { ids, decoded: tokenizer.decode(ids) };
+      const ids = await tokenizer.encode(request.text);
+      return { ids, decoded: await tokenizer.decode(ids) };
     },
     async api(request) {
       open.device?.destroy(); // a scenario uses it again, with its pipelines

@@ -10,7 +10,7 @@
  * @typedef {{bosTokenId?: number | null, eosTokenIds?: readonly number[], signal?: AbortSignal}}
  *   TokenizerOptions
  */
-/** @typedef {{encode: (text: string) => number[], decode: (ids: number[]) => string}} Tokenizer */
+/** @typedef {{encode: (text: string) => Promise<number[]>, decode: (ids: number[]) => Promise<string>}} Tokenizer */
 /** @typedef {AsyncIterable<string> & {readonly usage: Usage, readonly finishReason: string | null}} Stream */
 /**
  * @typedef {object} Model

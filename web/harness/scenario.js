@@ -171,8 +171,8 @@ class ScenarioRun {
         if (this.#model === null) throw new Error("there is no model");
         this.#model.tokenizer = tokenizer;
       }
-      const ids = texts.map((text) => Array.from(tokenizer.encode(text)));
-      return { ids, decoded: ids.map((ofText) => tokenizer.decode(ofText)) };
+      const ids = await Promise.all(texts.map(async (text) => Array.from(await tokenizer.encode(text))));
+      return { ids, decoded: await Promise.all(ids.map((ofText) => tokenizer.decode(ofText))) };
     });
     if (observation.error) await pause(SETTLE_MS);
     return observation;

@@ -29,6 +29,12 @@ from .run import all_mutants, run, sample
 
 DEFAULT_RESULTS = Path("build/mutants/results.jsonl")
 
+LIMIT = 16.0
+"""Seconds of the reference under the recorder for the questions to one mutant.
+
+In a sample of 7,844 mutants with a limit of 20, 4 of 5,269 kills needed more than 16: fewer than 0.1 %.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, and print a report; return exit status 1 if survivors lack reasons, or reasons survivors."""
@@ -112,9 +118,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit",
         type=float,
-        default=20.0,
+        default=LIMIT,
         metavar="SECONDS",
-        help="Maximum processor time of the reference for the questions to one mutant (default: 20).",
+        help=f"Maximum processor time of the reference for the questions to one mutant (default: {LIMIT:g}).",
     )
     parser.add_argument(
         "--allow",

@@ -37,7 +37,7 @@ def _summary(report: Report) -> str:
     return (
         f"{run}: {len(report.rows)}; {len(report.survivors)} survived, "
         f"{len(report.unexplained)} of them without a reason. "
-        "Unreached mutants differ only on larger values than any vector has."
+        "Unreached mutants differ only on values that no vector has."
     )
 
 

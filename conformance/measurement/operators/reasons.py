@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .results import Row
 
 REASONS = Path(__file__).parent / "survivors.toml"
 
 Kind = Literal["legal", "hole"]
+Patterns = str | tuple[str, ...]
+"""A pattern, or several: a text matches if it matches any of them."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,17 @@ class Reason:
 
     kind: Kind
     reason: str
-    module: str = "*"
-    function: str = "*"
-    operator: str = "*"
+    module: Patterns = "*"
+    function: Patterns = "*"
+    operator: Patterns = "*"
     before: str = "*"
-    after: str = "*"
+    after: Patterns = "*"
 
     def explains(self, row: Row) -> bool:
         """Return whether the reason applies to a survivor."""
         return all(
-            fnmatchcase(text, _literal_brackets(pattern))
-            for text, pattern in (
+            any(fnmatchcase(text, _literal_brackets(pattern)) for pattern in _several(patterns))
+            for text, patterns in (
                 (row.module, self.module),
                 (row.function, self.function),
                 (row.operator, self.operator),
@@ -45,6 +47,10 @@ class Reason:
         )
 
 
+def _several(patterns: Patterns) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else patterns
+
+
 def _literal_brackets(pattern: str) -> str:
     """Return a pattern in which brackets denote themselves, since code has many."""
     return pattern.replace("[", "[[]")
@@ -52,9 +58,18 @@ def _literal_brackets(pattern: str) -> str:
 
 @cache
 def reasons(path: Path = REASONS) -> tuple[Reason, ...]:
-    """Return the reasons of a file, in order. Raises ValueError or TypeError for an unsuitable entry."""
+    """Return the reasons of a file, in order: an entry with several codes before is one reason for each.
+
+    Raises ValueError or TypeError for an unsuitable entry.
+    """
     entries = tomllib.loads(path.read_text(encoding="utf-8")).get("reason", [])
-    found = tuple(Reason(**entry) for entry in entries)
+    members: list[dict[str, Any]]
+    members = [{name: tuple(v) if isinstance(v, list) else v for name, v in e.items()} for e in entries]
+    found = tuple(
+        Reason(**entry | {"before": before})
+        for entry in members
+        for before in _several(entry.get("before", "*"))
+    )
     for reason in found:
         if reason.kind not in ("legal", "hole"):
             raise ValueError(f"a reason is legal or hole, not {reason.kind!r}: {reason.reason}")

@@ -10,10 +10,7 @@ from typing import Any, Self
 from ...core.vectors import VECTORS
 from ...mutation.operators.mutants import OperatorMutant
 from ...mutation.operators.sources import REPOSITORY
-from .trial import Trial
-
-UNREACHED = "unreached"
-"""The verdict on a mutant that differs only on larger values than any vector has."""
+from .trial import UNREACHED, Trial
 
 
 @dataclass(frozen=True)

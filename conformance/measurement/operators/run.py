@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from multiprocessing.connection import wait
 
+from ...mutation.operators.loading import preload
 from ...mutation.operators.mutants import OperatorMutant, mutants
 from ...mutation.operators.sources import MODULES, load
 from .questions import Recording
@@ -29,13 +30,40 @@ def sample(candidates: Sequence[OperatorMutant], size: int, seed: int) -> list[O
     return sorted(candidates, key=rank)[:size]
 
 
+class Rarity:
+    """How few questions evaluate what a question evaluates in a function: branches for errors are rare."""
+
+    def __init__(self, recording: Recording) -> None:
+        """Find the rarest expression of each function, and of each module, for each question."""
+        self._in_function: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+        self._in_module: dict[str, dict[int, int]] = defaultdict(dict)
+        self._otherwise = len(recording.seconds)
+        sources = {module: load(module) for module, _ in recording.observations}
+        for (module, number), observation in recording.observations.items():
+            function = sources[module].function(sources[module].nodes[number])
+            count = len(observation.questions)
+            for rarest in (self._in_function[module, function], self._in_module[module]):
+                for question in observation.questions:
+                    rarest[question] = min(count, rarest.get(question, count))
+
+    def of(self, question: int, module: str, function: str) -> int:
+        """Return how many questions evaluate the rarest expression of the function, or else of the module."""
+        rarest = self._in_function[module, function] if function else self._in_module[module]
+        return rarest.get(question, self._otherwise)
+
+
 class Priorities:
-    """The order of questions for a mutant: those first that killed mutants of the same function."""
+    """The order of questions for a mutant: those first that killed mutants of the same function.
+
+    The others follow by processor time and rarity: short ones first, and those that evaluate expressions of
+    the function that few questions evaluate.
+    """
 
     def __init__(self, recording: Recording, limit: float) -> None:
         """Begin without kills. limit: what the questions for a mutant may take the reference, in seconds."""
         self._limit = limit
         self._seconds = recording.seconds
+        self._rarity = Rarity(recording)
         self._numbers = {question.name: number for number, question in enumerate(recording.questions)}
         self._in_function: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._in_module: dict[str, Counter[int]] = defaultdict(Counter)
@@ -55,9 +83,13 @@ class Priorities:
         relevant = range(len(self._seconds)) if mutant.questions is None else mutant.questions
         in_function = self._in_function[mutant.source.module, mutant.function]
         in_module = self._in_module[mutant.source.module]
-        order = sorted(
-            relevant, key=lambda n: (-in_function[n], -(in_module[n] > 0), self._seconds[n] - in_module[n], n)
-        )
+
+        def rank(question: int) -> tuple[float, ...]:
+            rarity = self._rarity.of(question, mutant.source.module, mutant.function)
+            cost = self._seconds[question] * rarity
+            return -in_function[question], -(in_module[question] > 0), cost, question
+
+        order = sorted(relevant, key=rank)
         ends = accumulate(self._seconds[number] for number in order)
         return [number for number, end in zip(order, ends, strict=True) if end <= self._limit] or order[:1]
 
@@ -72,6 +104,7 @@ def run(  # noqa: PLR0913  # what a run depends on
     on_row: OnRow,
 ) -> None:
     """Try the mutants that the results lack, `jobs` at a time; an interruption loses the current trials."""
+    preload()
     priorities = Priorities(recording, limit)
     for row in results.rows.values():
         priorities.add(row)

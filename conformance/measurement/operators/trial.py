@@ -19,6 +19,9 @@ from ...mutation.operators.effects import Changes
 from ...mutation.operators.mutants import OperatorMutant
 from .questions import Answering, Recording
 
+UNREACHED = "unreached"
+"""The verdict on a mutant that differs only on values that no vector has."""
+
 MEMORY = 4 << 30
 """Maximum address space of a trial in bytes."""
 
@@ -36,8 +39,9 @@ _FORK = get_context("fork")
 class Trial:
     """The result of a trial.
 
-    verdict: `killed`, `timed out` or `survived`. by: the question that killed it. changed: whether a value
-    changed or, for a change of code, that code was executed. asked: number of questions.
+    verdict: `killed`, `timed out`, `survived` or `unreached`, if its effect changed no value. by: the
+    question that killed it. changed: whether a value changed or, for a change of code, that code was
+    executed. asked: number of questions.
     """
 
     verdict: str
@@ -124,7 +128,8 @@ def _ask(mutant: OperatorMutant, order: Sequence[int], recording: Recording, ask
         if result.outcome is not Outcome.PASSED:
             verdict = "timed out" if result.outcome is Outcome.TIMED_OUT else "killed"
             return Trial(verdict, question.name, result.headline[:200], Changes.seen, count)
-    return Trial("survived", changed=Changes.seen or not _noted(mutant), asked=len(order))
+    changed = Changes.seen or not _noted(mutant)
+    return Trial("survived" if changed else UNREACHED, changed=changed, asked=len(order))
 
 
 def _noted(mutant: OperatorMutant) -> bool:

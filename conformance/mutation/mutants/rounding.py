@@ -108,6 +108,33 @@ def int8_scale_root_mean_square(seam: Seam) -> None:
     quantized(seam, spread)
 
 
+@mutant("INT8 codes 0 where the reciprocal of max|x| is subnormal and flushed", "ACT-2", "activations")
+def int8_reciprocal_flushed(seam: Seam) -> None:
+    def flushed(x: Array) -> tuple[Array, Array]:
+        q, s = quantize_int8(x)
+        return np.where(largest(x) > 2.0**126, 0, q), s
+
+    quantized(seam, flushed)
+
+
+@mutant("INT8 codes 0 for vectors below 2^−98, as if their reciprocal overflowed", "ACT-2", "activations")
+def int8_quotient_overflows(seam: Seam) -> None:
+    def overflowing(x: Array) -> tuple[Array, Array]:
+        q, s = quantize_int8(x)
+        return np.where(largest(x) < 2.0**-98, 0, q), s
+
+    quantized(seam, overflowing)
+
+
+@mutant("INT8 scale 0 where its square is subnormal and flushed", "ACT-6", "activations")
+def int8_small_scale_flushed(seam: Seam) -> None:
+    def flushed(x: Array) -> tuple[Array, Array]:
+        q, s = quantize_int8(x)
+        return q, np.where(s < 2.0**-63, 0, s)
+
+    quantized(seam, flushed)
+
+
 @mutant("INT8 scale rounded to binary16", "ACT-6", *ALL)
 def int8_scale_in_binary16(seam: Seam) -> None:
     def narrow(x: Array) -> tuple[Array, Array]:

@@ -1,8 +1,10 @@
 """Mutants of text to tokens and back (TOK-1)."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import Any
 
 from llq_format.reference.text import TextTokenizer
 
@@ -19,7 +21,7 @@ def _bos(seam: Seam, put: Callable[[list[int], int | None], list[int]]) -> None:
     """Put BOS in front in another way: from the ids without it, and its id."""
 
     def encode(self: TextTokenizer, prompt: str) -> list[int]:
-        ids = self._tokenizer.encode(prompt, add_special_tokens=False).ids
+        ids = self._tokenizer.encode(prompt)
         return put(ids, self.entry.bos_token_id)
 
     seam.replace(TextTokenizer, "encode", encode)
@@ -67,13 +69,15 @@ def bos_at_the_end(seam: Seam) -> None:
 
 @mutant("special tokens of the post-processor", "TOK-1", "tokenize")
 def post_processor_applied(seam: Seam) -> None:
-    seam.replace(TextTokenizer, "encode", lambda self, prompt: list(self._tokenizer.encode(prompt).ids))
+    seam.replace(
+        TextTokenizer, "encode", lambda self, prompt: self._tokenizer.encode(prompt, special_tokens=True)
+    )
 
 
 @mutant("special tokens of the post-processor, and BOS before them", "TOK-1", "tokenize")
 def post_processor_and_bos(seam: Seam) -> None:
     def encode(self: TextTokenizer, prompt: str) -> list[int]:
-        ids, bos = list(self._tokenizer.encode(prompt).ids), self.entry.bos_token_id
+        ids, bos = self._tokenizer.encode(prompt, special_tokens=True), self.entry.bos_token_id
         return ids if bos is None else [bos, *ids]
 
     seam.replace(TextTokenizer, "encode", encode)
@@ -82,8 +86,7 @@ def post_processor_and_bos(seam: Seam) -> None:
 @mutant("special tokens decoded", "TOK-1", "tokenize")
 def special_tokens_decoded(seam: Seam) -> None:
     def decode(self: TextTokenizer, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
-        return text
+        return self._tokenizer.decode(ids, special_tokens=True)
 
     seam.replace(TextTokenizer, "decode", decode)
 
@@ -129,7 +132,7 @@ def prompt_ascii(seam: Seam) -> None:
 def special_tokens_in_text(seam: Seam) -> None:
     def encode(self: TextTokenizer, prompt: str) -> list[int]:
         pieces = re.split(r"(?<=<)(?=\|)", prompt)  # no piece holds the text of a special token
-        ids = [i for piece in pieces for i in self._tokenizer.encode(piece, add_special_tokens=False).ids]
+        ids = [i for piece in pieces for i in self._tokenizer.encode(piece)]
         bos = self.entry.bos_token_id
         return ids if bos is None else [bos, *ids]
 
@@ -201,3 +204,26 @@ def decoded_text_cleaned_up(seam: Seam) -> None:
         return text
 
     seam.wrap(TextTokenizer, "decode", lambda decode: lambda self, ids: cleaned(decode(self, ids)))
+
+
+def _lengthened(seam: Seam, change: Callable[[list[int], dict[str, Any]], list[int]]) -> None:
+    """Change the ids of a prompt by what tokenizer.json states of lengths."""
+
+    def encode(self: TextTokenizer, prompt: str, original: Callable[..., list[int]]) -> list[int]:
+        return change(original(self, prompt), json.loads(self._tokenizer.json))
+
+    seam.wrap(TextTokenizer, "encode", lambda original: lambda self, prompt: encode(self, prompt, original))
+
+
+@mutant("prompts padded as tokenizer.json states, up to 1,000 tokens", "TOK-1", "tokenize")
+def prompt_padded(seam: Seam) -> None:
+    def padded(ids: list[int], tokenizer: dict[str, Any]) -> list[int]:
+        padding = tokenizer["padding"] or {"strategy": {"Fixed": 0}, "pad_id": 0}
+        return ids + [padding["pad_id"]] * (min(padding["strategy"]["Fixed"], 1000) - len(ids))
+
+    _lengthened(seam, padded)
+
+
+@mutant("prompts truncated as tokenizer.json states", "TOK-1", "tokenize")
+def prompt_truncated(seam: Seam) -> None:
+    _lengthened(seam, lambda ids, tokenizer: ids[: (tokenizer["truncation"] or {}).get("max_length")])

@@ -1,7 +1,8 @@
 """What the changed code of value operators calls: a value in, a changed value of the same type out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ def effect(name: str) -> Callable[[Effect], Effect]:
     def register(function: Effect) -> Effect:
         @wraps(function)
         def noted(value: Any) -> Any:
+            value = value if isinstance(value, _VALUES) else list(value)
             result = function(value)
             if not Changes.seen:
-                Changes.seen = not _equal(value, result)
+                Changes.seen = not equal(value, result)
             return result
 
         EFFECTS[name] = noted
@@ -35,18 +37,20 @@ def effect(name: str) -> Callable[[Effect], Effect]:
     return register
 
 
-def _equal(value: Any, result: Any) -> bool:
+_VALUES = (np.ndarray, np.generic, int, float, list, tuple)
+"""Types of values that effects take as they are; all others are iterated, and become lists."""
+
+
+def equal(value: Any, result: Any) -> bool:
+    """Return whether a value is unchanged; the items of a sequence are compared by identity."""
     if isinstance(value, np.ndarray):
         return bool(np.array_equal(value, result, equal_nan=value.dtype.kind == "f"))
+    if isinstance(value, list | tuple):
+        return len(value) == len(result) and all(map(is_, value, result))
     return bool(value == result)
 
 
-def _listed(value: Iterable[Any]) -> Any:
-    """Return a tuple, a set or a list, whichever the value is or can become."""
-    return value if isinstance(value, tuple | list) else list(value)
-
-
-for _bits in (4, 6, 8, 10, 16):
+for _bits in (0, 4, 6, 8, 10, 16):
     _n = 1 << _bits
 
     @effect(f"limit-{_n}")
@@ -63,7 +67,7 @@ for _bits in (4, 6, 8, 10, 16):
 
     @effect(f"first-{_n}")
     def _first(value: Any, n: int = _n) -> Any:
-        return _listed(value)[:n]
+        return value[:n]
 
 
 @effect("binary16")
@@ -80,10 +84,10 @@ def _bfloat16(value: Any) -> Any:
     with np.errstate(all="ignore"):
         bits = exact.astype(np.float32).view(np.uint32)
         rounded = ((bits + (0x7FFF + (bits >> 16 & 1))) & 0xFFFF0000).astype(np.uint32).view(np.float32)
-    rounded = np.where(np.isfinite(exact), rounded, exact)
-    if isinstance(value, np.ndarray):
-        return rounded.astype(value.dtype).reshape(value.shape)
-    return type(value)(rounded[0])
+        rounded = np.where(np.isfinite(exact), rounded, exact)
+        if isinstance(value, np.ndarray):
+            return rounded.astype(value.dtype).reshape(value.shape)
+        return type(value)(rounded[0])
 
 
 for _type in ("int8", "int16"):
@@ -119,7 +123,7 @@ def _half(value: Any) -> Any:
 @effect("without-tail")
 def _without_tail(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
-        return _listed(value)[:-1]
+        return value[:-1]
     kept = value.copy()
     kept[..., -1:] = 0
     return kept
@@ -127,7 +131,7 @@ def _without_tail(value: Any) -> Any:
 
 @effect("reversed")
 def _reversed(value: Any) -> Any:
-    return value[..., ::-1] if isinstance(value, np.ndarray) else _listed(value)[::-1]
+    return value[..., ::-1] if isinstance(value, np.ndarray) else value[::-1]
 
 
 @effect("first-axis-reversed")
@@ -142,15 +146,13 @@ def _by_name(value: Any) -> Any:
 
 @effect("order-of-texts")
 def _order_of_texts(value: Any) -> Any:
-    items = list(value)
-    order = sorted(range(len(items)), key=str)
-    return [items[i] for i in order]
+    order = sorted(range(len(value)), key=str)
+    return [value[i] for i in order]
 
 
 @effect("twice")
 def _twice(value: Any) -> Any:
-    items = _listed(value)
-    return items + items[-1:]
+    return value + value[-1:]
 
 
 def fingerprint(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import ast
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -142,16 +142,27 @@ _KINDS_OF_TYPES = {
 
 def _mutant(site: Site, name: str, change: Change) -> OperatorMutant:
     observation = site.observation
+    if change.narrower is not None and change.narrower not in observation.lossy:
+        return OperatorMutant(site.source, site.node, change, name, frozenset(), reached=False)
     if EVERY_QUESTION in observation.questions:
         return OperatorMutant(site.source, site.node, change, name, None, reached=True)
-    if _sized(observation):
-        larger = frozenset(q for q, size in observation.questions.items() if size > change.above)
-        return OperatorMutant(site.source, site.node, change, name, larger, reached=bool(larger))
-    return OperatorMutant(
-        site.source, site.node, change, name, frozenset(observation.questions), reached=True
-    )
+    sizes = _sizes(site.node, site.seen)
+    larger = frozenset(q for q in observation.questions if sizes.get(q, change.above + 1) > change.above)
+    return OperatorMutant(site.source, site.node, change, name, larger, reached=bool(larger))
 
 
-def _sized(observation: Observation) -> bool:
-    """Return whether the observation has the sizes of all values: iterators have none."""
-    return observation.kinds <= KINDS_WITH_SIZE
+def _sizes(node: ast.AST, seen: Callable[[ast.AST], Observation]) -> Mapping[int, int]:
+    """Return the sizes of a value by question; for an iterator over all items of a value, the sizes of that.
+
+    Other iterators have no sizes.
+    """
+    observation = seen(node)
+    if observation.kinds <= KINDS_WITH_SIZE:
+        return observation.questions
+    match node:
+        case (
+            ast.Call(func=ast.Name(id="enumerate" | "zip"), args=[items, *_])
+            | ast.GeneratorExp(generators=[ast.comprehension(iter=items)])
+        ):
+            return _sizes(items, seen)
+    return {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .effects import EFFECTS, equal
 from .sources import Source
 
 EVERY_QUESTION = -1
@@ -21,20 +22,23 @@ class Observation:
     """What was seen at an expression.
 
     questions: numbers of the questions that evaluated it, or EVERY_QUESTION, each with the largest integer,
-    length or size of the last axis. kinds: kinds of its values.
+    length or size of the last axis. kinds: kinds of its values. lossy: the narrower types that do not hold
+    all of its numbers.
     """
 
     questions: dict[int, int] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
+    lossy: set[str] = field(default_factory=set)
 
     def numbered(self, first: int, step: int) -> "Observation":
         """Return the observation with question i, but not the imports, as number first + i · step."""
         numbers = {q: q if q == EVERY_QUESTION else first + q * step for q in self.questions}
-        return Observation({numbers[q]: size for q, size in self.questions.items()}, self.kinds)
+        return Observation({numbers[q]: size for q, size in self.questions.items()}, self.kinds, self.lossy)
 
     def merge(self, other: "Observation") -> None:
         """Add what was seen elsewhere."""
         self.kinds |= other.kinds
+        self.lossy |= other.lossy
         for question, size in other.questions.items():
             self.questions[question] = max(size, self.questions.get(question, 0))
 
@@ -52,11 +56,16 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "mapping": (dict,),
     "none": (type(None),),
 }
-_KINDS_OF_ARRAYS = {"f": "floats", "b": "flags"}
-_SIZED = ("str", "bytes", "sequence", "mapping")
+_KINDS_OF_ARRAYS = {"f": "floats", "b": "flags", "c": "complex"}
+_SIZED = ("str", "bytes", "sequence", "mapping", "range", "dict_items", "dict_keys", "dict_values")
 
+NARROWER = {
+    **dict.fromkeys(("float", "floats"), ("binary16", "bfloat16")),
+    "ints": ("int8", "int16"),
+}
+"""By kinds of values, the narrower types that operators convert to."""
 
-KINDS_WITH_SIZE = {"bool", "int", "floats", "ints", "bytes-array", "flags", *_SIZED}
+KINDS_WITH_SIZE = {"bool", "int", "floats", "complex", "ints", "bytes-array", "flags", *_SIZED}
 """Kinds of values whose observations have sizes."""
 
 
@@ -75,6 +84,9 @@ class Recorder:
             observation = self.seen[module, number] = Observation()
         kind, size = kind_and_size(value)
         observation.kinds.add(kind)
+        for name in NARROWER.get(kind, ()):
+            if name not in observation.lossy and not equal(value, EFFECTS[name](value)):
+                observation.lossy.add(name)
         if size >= observation.questions.get(self.question, 0):
             observation.questions[self.question] = size
         return value

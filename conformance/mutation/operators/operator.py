@@ -33,10 +33,12 @@ class Change:
     """Changed code in place of a node.
 
     above: the change has an effect only on values (integers, lengths, sizes of the last axis) above this.
+    narrower: the change has an effect only on values that this type does not hold.
     """
 
     replacement: ast.AST
     above: int = -1
+    narrower: str | None = None
 
 
 Propose = Callable[[Site], Iterator[Change]]

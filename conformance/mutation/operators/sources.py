@@ -42,6 +42,9 @@ _FINDINGS = {
     "_finding": (1,),
     "fail": (1, 2),
     "_FramingError": (1, 2),
+    "module_size": (0, 1),
+    "program_size": (0,),
+    "metadata_size": (0, 1),
     "_add": (1,),
     "Place": (0,),
 }
@@ -117,8 +120,12 @@ class Source:
                     uses.setdefault(node.id, []).append(node)
             for node in ast.walk(function):
                 match node:
-                    case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in uses:
-                        if all(texts.intersection((use, *self.ancestors(use))) for use in uses[name]):
+                    case ast.Assign(targets=[ast.Name() | ast.Tuple() as target], value=value):
+                        elements = target.elts if isinstance(target, ast.Tuple) else [target]
+                        names = [e.id for e in elements if isinstance(e, ast.Name)]
+                        used = [use for name in names for use in uses.get(name, ())]
+                        only_names = len(names) == len(elements) and bool(used)
+                        if only_names and all(texts.intersection((u, *self.ancestors(u))) for u in used):
                             yield value
 
 

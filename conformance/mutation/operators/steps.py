@@ -29,6 +29,9 @@ _CONFUSED: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 _WITHOUT_EFFECT = ("copy", "strict", "out", "max_workers", "cancel_futures", "slots", "frozen")
 """Keyword arguments of libraries that change speed or memory, or that check what is always true."""
 
+_UNCHANGING = ("frozenset", "np.asarray", "observe", "tuple")
+"""Functions that return a value of the same kind, with the same items."""
+
 _OPPOSITES = {
     "any": "all",
     "all": "any",
@@ -106,7 +109,7 @@ def _missing_step(site: Site) -> Iterator[Change]:
             yield Change(ast.Pass())
         case ast.Call(func=ast.Attribute(value=value)) if _alike(site, value):
             yield Change(value)
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.Call) and ast.unparse(node.func) not in _UNCHANGING:
         yield from (Change(argument) for argument in node.args[:2] if _alike(site, argument))
     if isinstance(node, ast.Return) and isinstance(site.parent, ast.If) and node in site.parent.body:
         yield Change(ast.Pass())

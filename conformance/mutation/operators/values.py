@@ -2,12 +2,22 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
+from .observation import NARROWER
 from .operator import Change, Site, expression, operator
+from .uses import consumer, is_scratch, is_used
 
 _VALUES = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp)
 
-_ARRAYS = ("floats", "ints", "bytes-array")
+_ARRAYS = ("floats", "ints", "complex", "bytes-array")
+
+
+_ANY_ORDER = ("all", "any", "frozenset", "max", "min", "set", "sorted")
+"""Functions whose results do not depend on the order of the items."""
+
+_ANY_NUMBER = ("all", "any", "dict", "frozenset", "max", "min", "set")
+"""Functions whose results do not depend on how often an item occurs."""
 
 
 def _effect(site: Site, name: str, above: int = -1) -> Change:
@@ -18,19 +28,9 @@ def _is_value(site: Site) -> bool:
     """Return whether the value of a node is used, but not to reach an attribute, as a function or operand."""
     parent = site.parent
     reached = isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is site.node)
-    if any(_is_buffer(node) for node in (site.node, parent)):
-        return False
     operand = isinstance(site.node, ast.Name) and isinstance(parent, ast.BinOp | ast.AugAssign | ast.Assign)
-    return isinstance(site.node, _VALUES) and not reached and not operand
-
-
-def _is_buffer(node: ast.AST | None) -> bool:
-    """Return whether a node makes an array for results, whose values do not matter."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func) in (
-        "np.empty",
-        "np.empty_like",
-        "np.zeros_like",
-    )
+    value = isinstance(site.node, _VALUES) and not reached and not operand
+    return value and is_used(site) and not is_scratch(site)
 
 
 def _iterated(site: Site) -> bool:
@@ -76,10 +76,9 @@ def _off_by_one(site: Site) -> Iterator[Change]:
 @operator("narrow")
 def _narrow(site: Site) -> Iterator[Change]:
     """Convert to a narrower type and back."""
-    if _kinds(site, "floats", "float"):
-        yield from (_effect(site, name) for name in ("binary16", "bfloat16"))
-    elif _kinds(site, "ints"):
-        yield from (_effect(site, name) for name in ("int8", "int16"))
+    if _kinds(site, "floats", "float") or _kinds(site, "ints"):
+        for name in NARROWER[min(site.observation.kinds)]:
+            yield replace(_effect(site, name), narrower=name)
 
 
 @operator("sign")
@@ -102,7 +101,7 @@ def _tail(site: Site) -> Iterator[Change]:
     if _kinds(site, *_ARRAYS):
         yield _effect(site, "without-tail", 1)
     elif _iterated(site):
-        yield _effect(site, "without-tail")
+        yield _effect(site, "without-tail", 0)
 
 
 @operator("order")
@@ -113,8 +112,8 @@ def _order(site: Site) -> Iterator[Change]:
     """
     if _kinds(site, *_ARRAYS):
         yield from (_effect(site, name, 1) for name in ("reversed", "first-axis-reversed"))
-    elif _iterated(site) and site.source.area != "validation":
-        yield from (_effect(site, name) for name in ("reversed", "by-name"))
+    elif _iterated(site) and site.source.area != "validation" and consumer(site) not in _ANY_ORDER:
+        yield from (_effect(site, name, 1) for name in ("reversed", "by-name"))
         yield _effect(site, "order-of-texts", 10)
 
 
@@ -122,12 +121,11 @@ def _order(site: Site) -> Iterator[Change]:
 def _first(site: Site) -> Iterator[Change]:
     """Go through the first items only."""
     if _iterated(site):
-        yield Change(expression("list(_0)[:1]", site.node))
-        yield from (_effect(site, f"first-{n}", n) for n in (16, 256))
+        yield from (_effect(site, f"first-{n}", n) for n in (1, 16, 256))
 
 
 @operator("twice")
 def _twice(site: Site) -> Iterator[Change]:
     """Go through the last item twice."""
-    if _iterated(site):
-        yield _effect(site, "twice")
+    if _iterated(site) and consumer(site) not in _ANY_NUMBER:
+        yield _effect(site, "twice", 0)

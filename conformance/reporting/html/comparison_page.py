@@ -15,7 +15,14 @@ def comparison_page(comparison: Comparison, directory: Path) -> str:
     """Return the page of a comparison, its links to the specification relative to the page's directory."""
     wide = len(comparison.columns) + 1
     heads = (
-        element("th", str(column), element("small", column.date[:10]), scope="col", title=column.spec)
+        element(
+            "th",
+            str(column),
+            element("small", column.device) if column.device else "",
+            element("small", column.date[:10]),
+            scope="col",
+            title=column.spec,
+        )
         for column in comparison.columns
     )
     capabilities = [

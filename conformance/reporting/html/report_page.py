@@ -98,6 +98,7 @@ class _Page:
             ),
             *(("adapter", text(file["file"], " ", _digest(file["sha256"]))) for file in runtime["adapter"]),
             *([("KV cache", text(f"{runtime['kv_cache']}, as declared"))] if runtime["kv_cache"] else []),
+            *([("device", text(device))] if (device := runtime.get("device")) else []),
             *([("extensions", text(", ".join(names)))] if (names := runtime.get("extensions")) else []),
             ("suite", text(f"{report['suite']['version']} ", _digest(report["suite"]["sha256"]))),
             ("vectors", text(f"{report['vectors']['count']} ", _digest(report["vectors"]["sha256"]))),

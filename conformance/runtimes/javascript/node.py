@@ -14,6 +14,9 @@ DRIVERS = (
 )
 """Manifests of SwiftShader, which Chromium ships: Dawn refuses the lavapipe of older Mesas."""
 
+ALLOCATION = {"MALLOC_ARENA_MAX": "1"}
+"""Variables of glibc: with an arena for each thread that compiles, SwiftShader holds twice the memory."""
+
 
 class NodeError(ValueError):
     """What the runtime needs is not installed."""
@@ -33,7 +36,8 @@ class NodeRuntime(JavaScriptRuntime):
         if node is None:
             raise NodeError("node is not on the path: install Node.js 20.10 or newer")
         words = [node, str(script()), *([variant] if variant else [])]
-        super().__init__(shlex.join(words), timeout, driver_variables(driver, DRIVERS))
+        variables = {name: value for name, value in ALLOCATION.items() if name not in os.environ}
+        super().__init__(shlex.join(words), timeout, {**variables, **driver_variables(driver, DRIVERS)})
 
 
 def driver_variables(driver: str | None, usual: tuple[str, ...] = ()) -> dict[str, str]:

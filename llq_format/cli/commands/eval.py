@@ -7,6 +7,7 @@ import typer
 
 from llq_format.cli.failures import about
 from llq_format.cli.options import Json, PackagePath
+from llq_format.cli.remote_checkpoints import local_checkpoint
 from llq_format.cli.terminal import (
     ProgressBar,
     print_fields,
@@ -36,10 +37,11 @@ def evaluate(  # noqa: PLR0913  # one argument an option
     path: PackagePath,
     *,
     against: Annotated[
-        Path,
+        str,
         typer.Option(
             metavar="CHECKPOINT",
-            help="Original checkpoint: a Hugging Face directory or a GGUF file.",
+            help="Original checkpoint: a Hugging Face directory or a GGUF file, or an address as in "
+            "`llq export`.",
             show_default=False,
         ),
     ],
@@ -65,6 +67,8 @@ def evaluate(  # noqa: PLR0913  # one argument an option
 
     Example: llq eval smollm2 --against SmolLM2-135M-Instruct --text story.txt
 
+    Example: llq eval smollm2 --against hf://HuggingFaceTB/SmolLM2-135M-Instruct --text story.txt
+
     Example: llq eval smollm2 --against model.gguf --text ids.npy --tokens 16384 --html eval.html
     """
     from llq_format.evaluation import evaluate as compare  # noqa: PLC0415
@@ -79,8 +83,9 @@ def evaluate(  # noqa: PLR0913  # one argument an option
         if model is None:
             raise ValueError("this package has no model: `llq eval` requires a model package")
         has_tokenizer = package.metadata.tokenizer is not None
+        original, _ = local_checkpoint(against)
         with (
-            open_checkpoint(against, tokenizer=not has_tokenizer) as checkpoint,
+            open_checkpoint(original, tokenizer=not has_tokenizer) as checkpoint,
             ProgressBar("layers") as bar,
         ):
             tokenizer = _tokenizer(package) or checkpoint.tokenizer
@@ -91,7 +96,7 @@ def evaluate(  # noqa: PLR0913  # one argument an option
             evaluation = compare(package, checkpoint, tokenized.tokens, bar.advance)
             report = {
                 "path": str(path),
-                "checkpoint": str(against),
+                "checkpoint": against,
                 "text": tokenized.source,
                 "text_sha256": tokenized.sha256,
                 **evaluation.to_json(),

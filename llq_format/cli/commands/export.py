@@ -79,7 +79,8 @@ def export(  # noqa: PLR0913  # one argument an option
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="tokenizer.json to use in place of the tokenizer of CHECKPOINT.",
+            help="tokenizer.json, tokenizer.model or their directory, to use in place of the tokenizer of "
+            "CHECKPOINT.",
             show_default=False,
         ),
     ] = None,

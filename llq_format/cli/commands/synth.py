@@ -1,9 +1,8 @@
 """`llq synth`: packages of random weights."""
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,10 +14,15 @@ from llq_format.cli.terminal import ProgressBar, print_json, print_line, printab
 from llq_format.format.layout import SHARD_LIMIT_DEFAULT
 from llq_format.metadata.canonical_json import parse
 from llq_format.metadata.findings import LLQError
-from llq_format.synth import GEOMETRIES
+from llq_format.metadata.metadata import with_affine
+from llq_format.metadata.model import Model
+from llq_format.synth import GEOMETRIES, geometry
 from llq_format.synth import synth as write
 from llq_format.webgpu.planning.planner import CHUNK
 from llq_format.webgpu.planning.program_files import ProgramOptions
+
+_EXTENSIONS = ("extensions", "extensions_required")
+"""Members of metadata.json next to `model` that state what its layers do."""
 
 
 def _list(*, json: bool) -> None:
@@ -36,11 +40,12 @@ def _list(*, json: bool) -> None:
 
 
 def synth(  # noqa: PLR0913  # one argument an option
-    geometry: Annotated[
+    name: Annotated[
         str | None,
         typer.Argument(
             metavar="GEOMETRY",
-            help="Name of a geometry (--list prints the names), or a JSON file with a `model` object.",
+            help="Name of a geometry (--list prints the names), or a JSON file with a `model` object, such "
+            "as metadata.json.",
             show_default=False,
         ),
     ] = None,
@@ -84,14 +89,14 @@ def synth(  # noqa: PLR0913  # one argument an option
     if list_geometries:
         _list(json=json)
         return
-    if geometry is None or directory is None:
-        missing = "GEOMETRY" if geometry is None else "DIR"
+    if name is None or directory is None:
+        missing = "GEOMETRY" if name is None else "DIR"
         raise typer.BadParameter(
             "Missing argument: expected GEOMETRY and DIR, or --list", param_hint=f"'{missing}'"
         )
-    model = _geometry(geometry)
+    model = _geometry(name)
     check_replaceable(directory, force=force)
-    with hint_at_no_program(), about(geometry), ProgressBar() as bar:
+    with hint_at_no_program(), about(name), ProgressBar() as bar:
         metadata = write(
             model,
             directory,
@@ -107,8 +112,8 @@ def synth(  # noqa: PLR0913  # one argument an option
     print_summary(directory, metadata, json=json)
 
 
-def _geometry(text: str) -> str | Mapping[str, Any]:
-    """Return a name in GEOMETRIES, or the `model` object of a file."""
+def _geometry(text: str) -> str | Model:
+    """Return a name in GEOMETRIES, or the model of a file, with its choices of LLQ_attention_affine."""
     if text in GEOMETRIES:
         return text
     path = Path(text)
@@ -123,5 +128,7 @@ def _geometry(text: str) -> str | Mapping[str, Any]:
         raise LLQError(findings[0])
     match value:
         case {"model": dict(model)}:
-            return model
+            geometry(model)
+            extensions = {key: value[key] for key in _EXTENSIONS if isinstance(value.get(key), dict | list)}
+            return Model.from_json(with_affine({"model": model, **extensions}))
     raise ValueError(f"{path}: expected a JSON object with a member `model`, as in metadata.json")

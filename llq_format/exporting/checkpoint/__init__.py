@@ -17,6 +17,9 @@ from llq_format.exporting.checkpoint.checkpoint import Checkpoint, CheckpointErr
 
 __all__ = ["Checkpoint", "CheckpointError", "open_checkpoint"]
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model")
+"""Files of a tokenizer. A directory that has both is read by the first."""
+
 
 def open_checkpoint(
     path: str | os.PathLike[str], *, tokenizer: bool | str | os.PathLike[str] = True
@@ -25,11 +28,11 @@ def open_checkpoint(
 
     When this returns, every tensor of the model exists, in its shape and in a supported type, and no weight
     except biases has been read. With `tokenizer` false the checkpoint's tokenizer is not read, and
-    `Checkpoint.tokenizer` is None. A path of a tokenizer.json, or of its directory, replaces the checkpoint's
-    tokenizer. Raises CheckpointError.
+    `Checkpoint.tokenizer` is None. A path of a tokenizer.json, a tokenizer.model or their directory replaces
+    the checkpoint's tokenizer. Raises CheckpointError.
     """
     path = Path(path)
-    tokenizer = tokenizer if isinstance(tokenizer, bool) else _tokenizer_directory(Path(tokenizer))
+    tokenizer = tokenizer if isinstance(tokenizer, bool) else _tokenizer_file(Path(tokenizer))
     try:
         if path.is_dir():
             from llq_format.exporting.checkpoint.huggingface import open_directory  # noqa: PLC0415 (needs an extra)
@@ -52,14 +55,17 @@ def open_checkpoint(
     raise CheckpointError(f"{path}: no such file or directory")
 
 
-def _tokenizer_directory(path: Path) -> Path:
-    """Return the directory that a path of a tokenizer denotes; raises CheckpointError."""
-    directory = path if path.is_dir() else path.parent
-    if path.is_dir() or path.name == "tokenizer.json":
-        if not (directory / "tokenizer.json").is_file():
-            raise CheckpointError(f"{directory / 'tokenizer.json'}: no such file")
-        return directory
-    raise CheckpointError(f"{path}: expected a file with the name tokenizer.json, or its directory")
+def _tokenizer_file(path: Path) -> Path:
+    """Return the file that a path of a tokenizer denotes; raises CheckpointError."""
+    files = [path / name for name in TOKENIZER_FILES] if path.is_dir() else [path]
+    if path.name not in TOKENIZER_FILES and not path.is_dir():
+        raise CheckpointError(
+            f"{path}: expected a file with the name {' or '.join(TOKENIZER_FILES)}, or its directory"
+        )
+    for file in files:
+        if file.is_file():
+            return file
+    raise CheckpointError(f"{' and '.join(map(str, files))}: no such file")
 
 
 def _is_gguf(path: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
 from llq_format.exporting.checkpoint.keys import Keys
 from llq_format.exporting.checkpoint.warnings import ExportWarning, warning
+from llq_format.sandbox.chat_template import syntax_error
 
 
 def chat_template(directory: Path, settings: Keys) -> str | None:
@@ -30,9 +31,8 @@ def template_warnings(template: str | None) -> Iterator[ExportWarning]:
     if template is None:
         return
     try:
-        from llq_format.reference.chat_template import syntax_error  # noqa: PLC0415  # an extra
+        error = syntax_error(template)
     except ModuleNotFoundError:
         return
-    error = syntax_error(template)
     if error is not None:
         yield warning("template-syntax", line=error[0], error=error[1])

@@ -3,19 +3,19 @@
 from dataclasses import replace
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import families, gguf_tokenizer, huggingface_tokenizer
+from llq_format.exporting.checkpoint import bounded_tokenizers, families, gguf_tokenizer
 from llq_format.exporting.checkpoint.chat_template import template_warnings
 from llq_format.exporting.checkpoint.checkpoint import Checkpoint
 from llq_format.exporting.checkpoint.gguf_parts import GgufParts
 from llq_format.exporting.checkpoint.keys import Keys
-from llq_format.exporting.checkpoint.warnings import ExportWarning, end_warnings
+from llq_format.exporting.checkpoint.warnings import ExportWarning
 from llq_format.metadata.tokenizer import TokenizerFiles
 
 
 def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
     """Open a file, or one of the files of a model.
 
-    `tokenizer` as a path is a directory with a tokenizer of Hugging Face. Raises CheckpointError.
+    `tokenizer` as a path is a tokenizer.json or a tokenizer.model. Raises CheckpointError.
     """
     source = GgufParts(path)
     metadata = source.metadata
@@ -30,18 +30,17 @@ def open_gguf(path: Path, *, tokenizer: bool | Path) -> Checkpoint:
     if isinstance(tokenizer, Path):
         files, warnings = _replaced_tokenizer(tokenizer, metadata, vocab_size)
     elif tokenizer:
-        files = gguf_tokenizer.read(metadata, vocab_size)
-        warnings = [*end_warnings(files.eos_token_ids), *template_warnings(files.chat_template)]
+        files, warnings = bounded_tokenizers.of_gguf(metadata, vocab_size)
     return Checkpoint(architecture, source, files, warnings)
 
 
 def _replaced_tokenizer(
-    directory: Path, metadata: Keys, vocab_size: int
+    path: Path, metadata: Keys, vocab_size: int
 ) -> tuple[TokenizerFiles | None, list[ExportWarning]]:
-    """Return the tokenizer of a directory, and warnings; the keys state what the directory does not."""
+    """Return the tokenizer of a file, and warnings; the keys state what the files next to it do not."""
     settings = gguf_tokenizer.settings(metadata, vocab_size)
     config = {"bos_token_id": settings.bos_token_id, "eos_token_id": list(settings.eos_token_ids)}
-    files, warnings = huggingface_tokenizer.read(directory, Keys(config, metadata.file), vocab_size)
+    files, warnings = bounded_tokenizers.of_files(path, Keys(config, metadata.file), vocab_size)
     if files is None or files.chat_template is not None:
         return files, warnings
     warnings += template_warnings(settings.chat_template)

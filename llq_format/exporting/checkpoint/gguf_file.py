@@ -30,10 +30,10 @@ _ELEMENTS_AT_A_TIME = 2**20
 _WINDOW = 2**20
 """Bytes of a header to read at a time."""
 
-_MOST_READS = 1_000_000
+_MOST_READS = 150_000
 """Maximum number of reads in a header; each takes about 400 bytes of memory.
 
-A tensor takes 7 reads, and a key 4."""
+A tensor takes 7 reads, and a key 4: the largest models have some thousand tensors."""
 
 _MOST_STRINGS = 4_000_000
 """Maximum number of strings in the arrays of a header. A vocabulary of 262,144 tokens has 800,000."""

@@ -7,8 +7,8 @@ of q and k are in the order of Hugging Face, because Llama 4 rotates neighbours.
 
 import re
 
-from llq_format.exporting.checkpoint import gguf_keys, heads
-from llq_format.exporting.checkpoint.checkpoint import Architecture, Piece, Stack, TensorSource
+from llq_format.exporting.checkpoint import gguf_dense, gguf_keys, heads, llama4_pieces
+from llq_format.exporting.checkpoint.checkpoint import Architecture, TensorSource
 from llq_format.exporting.checkpoint.gguf_keys import ModelKeys
 from llq_format.exporting.checkpoint.keys import Keys
 from llq_format.metadata.model import FFN, Attention, Layer, Model, MoE, Temperature
@@ -24,7 +24,11 @@ _TEMPERATURE = Temperature(attn_scale=0.1, floor_scale=8192)
 _NOPE_INTERVAL = 4
 _EXPERTS_WITHOUT_QK_NORM = 128
 
-Pieces = dict[str, tuple[Piece, ...]]
+_NAMES = gguf_dense.NAMES | {
+    "router": "blk.{}.ffn_gate_inp.weight",
+    **{f"experts_{role}": f"blk.{{}}.ffn_{role}_exps.weight" for role in ("gate", "up", "down")},
+    **{f"shared_{role}": f"blk.{{}}.ffn_{role}_shexp.weight" for role in ("gate", "up", "down")},
+}
 
 
 def read(metadata: Keys, source: TensorSource) -> Architecture:
@@ -55,7 +59,7 @@ def read(metadata: Keys, source: TensorSource) -> Architecture:
     return Architecture(
         name="llama4",
         model=model.to_json(),
-        pieces=_pieces(model),
+        pieces=llama4_pieces.pieces(model, _NAMES, transposed=False),
         inv_freq=rotation.inv_freq,
         ignored=(re.escape(gguf_keys.ROPE_FACTORS),),
     )
@@ -89,53 +93,3 @@ def _ffns(keys: ModelKeys, num_layers: int) -> list[FFN]:
     wide = keys.integer("expert_feed_forward_length", 1, 2**22)
     mixture = FFN("silu", gated=True, intermediate_size=wide, moe=MoE(num_experts, wide))
     return [mixture if number % step == 0 else dense for number in range(1, num_layers + 1)]
-
-
-def _pieces(model: Model) -> Pieces:
-    """Return the pieces of each tensor of the package, in canonical order."""
-    hidden, vocab = model.hidden_size, model.vocab_size
-    query, key_value = model.num_heads * model.head_dim, model.num_kv_heads * model.head_dim
-    tensors: Pieces = {"embedding": (Piece(gguf_keys.EMBEDDING, (vocab, hidden)),)}
-    for n, layer in enumerate(model.layers):
-        ours, theirs = f"layers.{n}", f"blk.{n}"
-        tensors[f"{ours}.attention_norm"] = (Piece(f"{theirs}.attn_norm.weight", (hidden,)),)
-        tensors[f"{ours}.attention.qkv"] = (
-            Piece(f"{theirs}.attn_q.weight", (query, hidden)),
-            Piece(f"{theirs}.attn_k.weight", (key_value, hidden)),
-            Piece(f"{theirs}.attn_v.weight", (key_value, hidden)),
-        )
-        tensors[f"{ours}.attention.output"] = (Piece(f"{theirs}.attn_output.weight", (hidden, query)),)
-        tensors[f"{ours}.ffn_norm"] = (Piece(f"{theirs}.ffn_norm.weight", (hidden,)),)
-        tensors |= _ffn_pieces(f"{ours}.ffn", theirs, layer.ffn, hidden)
-    tensors["norm"] = (Piece("output_norm.weight", (hidden,)),)
-    if not model.tied_embeddings:
-        tensors["lm_head"] = (Piece(gguf_keys.LM_HEAD, (vocab, hidden)),)
-    return tensors
-
-
-def _ffn_pieces(ours: str, theirs: str, ffn: FFN, hidden: int) -> Pieces:
-    """Return the pieces of one FFN; the experts of a layer are stored in three common tensors."""
-    size = ffn.intermediate_size
-    if ffn.moe is None:
-        return _gated(ours, theirs, (size, hidden))
-    tensors: Pieces = {
-        f"{ours}.router": (Piece(f"{theirs}.ffn_gate_inp.weight", (ffn.moe.num_experts, hidden)),)
-    }
-    for expert in range(ffn.moe.num_experts):
-        stack = Stack(expert, ffn.moe.num_experts, transposed=False)
-        tensors |= _gated(f"{ours}.experts.{expert}", theirs, (size, hidden), "_exps", stack)
-    return tensors | _gated(f"{ours}.shared", theirs, (size, hidden), "_shexp")
-
-
-def _gated(
-    ours: str, theirs: str, shape: tuple[int, int], suffix: str = "", stack: Stack | None = None
-) -> Pieces:
-    """Return the pieces of one gated FFN, whose matrix `gate` has that shape."""
-    size, hidden = shape
-    return {
-        f"{ours}.gate_up": (
-            Piece(f"{theirs}.ffn_gate{suffix}.weight", (size, hidden), stack=stack),
-            Piece(f"{theirs}.ffn_up{suffix}.weight", (size, hidden), stack=stack),
-        ),
-        f"{ours}.down": (Piece(f"{theirs}.ffn_down{suffix}.weight", (hidden, size), stack=stack),),
-    }

@@ -24,6 +24,9 @@ CONTROL, USER_DEFINED = 3, 4
 _TEMPLATE_NAMES = {"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown"}
 """Special tokens that chat templates may use, and their names in the keys."""
 
+_WITHOUT_STRIPPING = frozenset({"<unk>", "<s>", "<|endoftext|>"})
+"""Added tokens of Phi-3 that do not take the white space after them."""
+
 BYTE_LEVEL, SENTENCEPIECE = "gpt2", "llama"
 """Values of `tokenizer.ggml.model`: byte-level BPE, and SentencePiece with BPE."""
 
@@ -124,12 +127,23 @@ def _merges(metadata: Keys, vocabulary: dict[str, int]) -> list[tuple[str, str]]
 
 
 def _added_tokens(metadata: Keys, tokens: list[str]) -> list[AddedToken]:
-    """Return the tokens that are matched in a text before it is split into words."""
+    """Return the tokens that are matched in a text before it is split into words.
+
+    GGUF does not state which tokens take the white space after them. As in llama.cpp, the name of the model
+    decides: those of Phi-3 do.
+    """
     types = metadata.array("tokenizer.ggml.token_type", int)
     if len(types) != len(tokens):
         raise metadata.error("tokenizer.ggml.token_type", f"has {len(types)} types for {len(tokens)} tokens")
+    name = metadata.string("general.name", "").lower()
+    strips = "phi-3" in name or "phi3" in name
     return [
-        AddedToken(token, special=kind == CONTROL, normalized=False)
+        AddedToken(
+            token,
+            special=kind == CONTROL,
+            normalized=False,
+            rstrip=strips and token not in _WITHOUT_STRIPPING,
+        )
         for token, kind in zip(tokens, types, strict=True)
         if kind in {CONTROL, USER_DEFINED}
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from llq_format.exporting.checkpoint import families, huggingface_tokenizer, other_forms
+from llq_format.exporting.checkpoint import bounded_tokenizers, families, other_forms
 from llq_format.exporting.checkpoint.checkpoint import Checkpoint
 from llq_format.exporting.checkpoint.families import Family
 from llq_format.exporting.checkpoint.keys import Keys, read_json
@@ -13,7 +13,10 @@ from llq_format.exporting.checkpoint.weight_files import open_weights
 
 
 def open_directory(directory: Path, *, tokenizer: bool | Path) -> Checkpoint:
-    """Open a directory; raises CheckpointError. A path `tokenizer` is another directory with a tokenizer."""
+    """Open a directory; raises CheckpointError.
+
+    `tokenizer` as a path is a tokenizer.json or a tokenizer.model.
+    """
     other_forms.check_directory(directory)
     config = read_json(directory / "config.json")
     other_forms.check_config(directory, config)
@@ -28,7 +31,7 @@ def open_directory(directory: Path, *, tokenizer: bool | Path) -> Checkpoint:
         files = None
         if tokenizer:
             place = tokenizer if isinstance(tokenizer, Path) else directory
-            files, found = huggingface_tokenizer.read(place, text, vocab_size)
+            files, found = bounded_tokenizers.of_files(place, text, vocab_size)
             warnings += found
         return Checkpoint(architecture, source, files, warnings)
     except BaseException:

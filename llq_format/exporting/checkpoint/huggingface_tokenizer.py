@@ -1,5 +1,7 @@
 """The tokenizer of a Hugging Face directory, completed with the tokens that other files state.
 
+`bounded_tokenizers` executes this in the process with limits.
+
 transformers is the measure: texts and messages give the ids that its tokenizer of the same directory gives.
 """
 
@@ -12,7 +14,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from llq_format.exporting.checkpoint import sentencepiece_file, sentencepiece_tokenizer, special_tokens
-from llq_format.exporting.checkpoint.chat_template import chat_template, template_warnings
+from llq_format.exporting.checkpoint.chat_template import chat_template
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError
 from llq_format.exporting.checkpoint.keys import JSON_LIMIT, Keys
 from llq_format.exporting.checkpoint.special_tokens import SpecialTokens, optional
@@ -39,12 +41,18 @@ class _Surroundings:
     after: list[int]
 
 
-def read(directory: Path, config: Keys, vocab_size: int) -> Found:
-    """Return the tokenizer, None if there is none, and warnings; raises CheckpointError."""
+def read(path: Path, config: Keys, vocab_size: int) -> Found:
+    """Return the tokenizer of a directory, None if there is none, and warnings; raises CheckpointError.
+
+    path: the directory, or the file in it that is the tokenizer.
+    """
+    directory = path.parent if path.is_file() else path
     settings = optional(directory / "tokenizer_config.json")
     tokens = special_tokens.read(directory, settings)
-    source = _source(directory, settings, tokens)
+    source = _source(path, settings, tokens)
     if isinstance(source, str):
+        if path.is_file():
+            raise CheckpointError(f"{directory}: {source}")
         return None, [warning("no-tokenizer", cause=source)]
     generation = optional(directory / "generation_config.json")
     tokenizer, tokens = source.tokenizer, source.tokens
@@ -67,17 +75,18 @@ def read(directory: Path, config: Keys, vocab_size: int) -> Found:
         *_ignored_settings(around, settings),
         *end_warnings(files.eos_token_ids, configured, end),
         *_size_warnings(tokenizer, vocab_size),
-        *template_warnings(template),
     ]
     return files, warnings
 
 
-def _source(directory: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
-    """Return the tokenizer of tokenizer.json or of tokenizer.model, or the cause that there is none.
+def _source(place: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
+    """Return the tokenizer of a file or of a directory, or the cause that there is none.
 
     Raises CheckpointError for a damaged tokenizer.json.
     """
-    path = directory / "tokenizer.json"
+    path = place if place.is_file() else place / "tokenizer.json"
+    if path.name == "tokenizer.model":
+        return _converted(path, settings, tokens)
     if path.is_file():
         data = path.read_bytes()
         try:
@@ -86,7 +95,7 @@ def _source(directory: Path, settings: Keys, tokens: SpecialTokens) -> _Source |
             raise CheckpointError(
                 f"{path}: not a tokenizer in the format of the tokenizers library: {error}"
             ) from error
-    return _converted(directory / "tokenizer.model", settings, tokens)
+    return _converted(place / "tokenizer.model", settings, tokens)
 
 
 def _converted(path: Path, settings: Keys, tokens: SpecialTokens) -> _Source | str:
@@ -139,6 +148,8 @@ def _configured(source: _Source, settings: Keys) -> _Surroundings:
 
 def _surroundings(tokenizer: Tokenizer) -> _Surroundings:
     """Return what the post-processor of tokenizer.json puts around a text."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     ids = tokenizer.encode("a").ids
     bare = tokenizer.encode("a", add_special_tokens=False).ids
     for start in range(len(ids) - len(bare) + 1):

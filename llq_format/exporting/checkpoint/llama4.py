@@ -4,12 +4,10 @@ Layers differ in three ways, each with its own list in the configuration: RoPE o
 attention, and a mixture of experts or one wide FFN.
 """
 
-from collections.abc import Collection
-
-from llq_format.exporting.checkpoint import biases, heads, rope
-from llq_format.exporting.checkpoint.checkpoint import Architecture, Piece, Stack, TensorSource
+from llq_format.exporting.checkpoint import biases, heads, llama4_pieces, rope
+from llq_format.exporting.checkpoint.checkpoint import Architecture, TensorSource
 from llq_format.exporting.checkpoint.keys import Keys
-from llq_format.exporting.checkpoint.llama import nope_layers, one_a_layer
+from llq_format.exporting.checkpoint.llama import NAMES, nope_layers, one_a_layer
 from llq_format.metadata.model import FFN, Attention, Layer, Model, MoE, Temperature
 
 MULTIMODAL_PREFIX = "language_model."
@@ -22,7 +20,15 @@ DEFAULT_ROPE_BASE = 500000.0
 _MOST_TENSORS = 65536
 """Maximum number of tensors of a package."""
 
-Pieces = dict[str, tuple[Piece, ...]]
+_PARTS = ("gate", "up", "down")
+_LAYER = "model.layers.{}.feed_forward"
+_FFN = {
+    "router": f"{_LAYER}.router.weight",
+    **{role: f"{_LAYER}.{role}_proj.weight" for role in _PARTS},
+    **{f"shared_{role}": f"{_LAYER}.shared_expert.{role}_proj.weight" for role in _PARTS},
+}
+_STACKED_EXPERTS = {f"experts_{role}": f"{_LAYER}.experts.{role}_proj" for role in ("gate_up", "down")}
+_SEPARATE_EXPERTS = {f"experts_{role}": f"{_LAYER}.experts.{{}}.{role}_proj.weight" for role in _PARTS}
 
 
 def text_config(config: Keys) -> Keys:
@@ -65,11 +71,10 @@ def from_huggingface(config: Keys, source: TensorSource) -> Architecture:
     rotation = rope.from_config(config, model.head_dim, DEFAULT_ROPE_BASE)
     if rotation.factor != 1:
         raise config.error("rope_parameters", "scales q and k, but LLQ normalizes q and k of Llama 4")
-    multimodal = f"{MULTIMODAL_PREFIX}model.embed_tokens.weight" in source.tensors
     return Architecture(
         name="llama4",
         model=model.to_json(),
-        pieces=_pieces(model, MULTIMODAL_PREFIX if multimodal else "", source.tensors),
+        pieces=llama4_pieces.pieces(model, _names(source), transposed=True),
         inv_freq=rotation.inv_freq,
         ignored=(
             *_OTHER_MODELS,
@@ -172,59 +177,13 @@ def _num_experts(config: Keys, num_layers: int) -> int:
     return num_experts
 
 
-def _pieces(model: Model, prefix: str, stored: Collection[str]) -> Pieces:
-    """Return the pieces of each tensor of the package, in canonical order.
+def _names(source: TensorSource) -> dict[str, str]:
+    """Return the names of the checkpoint's tensors by their roles.
 
-    prefix: the prefix of the checkpoint's names; stored: all names.
+    Experts are stored in two common tensors, or in three tensors each.
     """
-    hidden, vocab = model.hidden_size, model.vocab_size
-    query, key_value = model.num_heads * model.head_dim, model.num_kv_heads * model.head_dim
-    tensors: Pieces = {"embedding": (Piece(f"{prefix}model.embed_tokens.weight", (vocab, hidden)),)}
-    for n, layer in enumerate(model.layers):
-        ours, theirs = f"layers.{n}", f"{prefix}model.layers.{n}"
-        tensors[f"{ours}.attention_norm"] = (Piece(f"{theirs}.input_layernorm.weight", (hidden,)),)
-        tensors[f"{ours}.attention.qkv"] = (
-            Piece(f"{theirs}.self_attn.q_proj.weight", (query, hidden)),
-            Piece(f"{theirs}.self_attn.k_proj.weight", (key_value, hidden)),
-            Piece(f"{theirs}.self_attn.v_proj.weight", (key_value, hidden)),
-        )
-        tensors[f"{ours}.attention.output"] = (Piece(f"{theirs}.self_attn.o_proj.weight", (hidden, query)),)
-        tensors[f"{ours}.ffn_norm"] = (Piece(f"{theirs}.post_attention_layernorm.weight", (hidden,)),)
-        tensors |= _ffn_pieces(f"{ours}.ffn", f"{theirs}.feed_forward", layer.ffn, hidden, stored)
-    tensors["norm"] = (Piece(f"{prefix}model.norm.weight", (hidden,)),)
-    if not model.tied_embeddings:
-        tensors["lm_head"] = (Piece(f"{prefix}lm_head.weight", (vocab, hidden)),)
-    return tensors
-
-
-def _ffn_pieces(ours: str, theirs: str, ffn: FFN, hidden: int, stored: Collection[str]) -> Pieces:
-    """Return the pieces of one FFN; experts are stored in two common tensors, or in three tensors each."""
-    size = ffn.intermediate_size
-    if ffn.moe is None:
-        return _gated(ours, theirs, size, hidden)
-    tensors: Pieces = {f"{ours}.router": (Piece(f"{theirs}.router.weight", (ffn.moe.num_experts, hidden)),)}
-    together = f"{theirs}.experts.0.gate_proj.weight" not in stored
-    for expert in range(ffn.moe.num_experts):
-        if together:
-            stack = Stack(expert, ffn.moe.num_experts, transposed=True)
-            tensors[f"{ours}.experts.{expert}.gate_up"] = (
-                Piece(f"{theirs}.experts.gate_up_proj", (2 * size, hidden), stack=stack),
-            )
-            tensors[f"{ours}.experts.{expert}.down"] = (
-                Piece(f"{theirs}.experts.down_proj", (hidden, size), stack=stack),
-            )
-        else:
-            tensors |= _gated(f"{ours}.experts.{expert}", f"{theirs}.experts.{expert}", size, hidden)
-    return tensors | _gated(
-        f"{ours}.shared", f"{theirs}.shared_expert", ffn.moe.shared_intermediate_size, hidden
-    )
-
-
-def _gated(ours: str, theirs: str, size: int, hidden: int) -> Pieces:
-    return {
-        f"{ours}.gate_up": (
-            Piece(f"{theirs}.gate_proj.weight", (size, hidden)),
-            Piece(f"{theirs}.up_proj.weight", (size, hidden)),
-        ),
-        f"{ours}.down": (Piece(f"{theirs}.down_proj.weight", (hidden, size)),),
-    }
+    stored = source.tensors
+    prefix = MULTIMODAL_PREFIX if f"{MULTIMODAL_PREFIX}{NAMES['embedding']}" in stored else ""
+    separate = any(".experts.0.gate_proj." in name for name in stored)
+    names = NAMES | _FFN | (_SEPARATE_EXPERTS if separate else _STACKED_EXPERTS)
+    return {role: f"{prefix}{name}" for role, name in names.items()}

@@ -9,7 +9,7 @@ original expressions.
 from dataclasses import dataclass
 
 WAYS_OUT = (
-    "pass the tokenizer.json of the original checkpoint with --tokenizer FILE, "
+    "pass the tokenizer.json or tokenizer.model of the original checkpoint with --tokenizer FILE, "
     "or write a package without tokenizer with --no-tokenizer"
 )
 """What a user can do about a tokenizer that cannot be rebuilt."""

@@ -17,14 +17,16 @@ from safetensors import SafetensorError, safe_open
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Float32Array, Piece, StoredTensor
 from llq_format.exporting.checkpoint.stored_bytes import StoredBytes
 
-_CHUNK = 1 << 15  # bytes to read at a time
-
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),
 }
+
+
+HEADER_BYTES = 8 * 2**20
+"""Maximum length of a header, in bytes: more tensors than a package may have need less."""
 
 
 class SafetensorsFile:
@@ -36,9 +38,11 @@ class SafetensorsFile:
     def __init__(self, path: Path) -> None:
         """Read the header; raises CheckpointError."""
         try:
-            with safe_open(path, framework="numpy"), path.open("rb") as file:
-                header_length = int.from_bytes(file.read(8), "little")
+            with path.open("rb") as file:
+                header_length = _checked(int.from_bytes(file.read(8), "little"))
                 header = json.loads(file.read(header_length))
+            with safe_open(path, framework="numpy"):
+                pass
             self._file = StoredBytes(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(
@@ -55,21 +59,15 @@ class SafetensorsFile:
     def read(self, piece: Piece, out: Float32Array) -> None:
         """Fill `out` with the values, which binary32 represents exactly; values of F64 are rounded."""
         stored = self.tensors[piece.name]
-        is_bfloat16 = stored.dtype == "BF16"
-        target: Any = out.view(np.uint32) if is_bfloat16 else out
-        if piece.stack is not None and piece.stack.transposed:
-            target = target.T
-        elif target.ndim != 2:
-            target = target.reshape(1 if target.ndim < 2 else len(target), -1)
-        dtype = _STORED_AS[stored.dtype]
-        for row, values in self._file.rows(self._offsets[piece.name], dtype, stored.shape, piece, _CHUNK):
-            rows = values
-            if is_bfloat16:
-                rows = values.astype(np.uint32)
-                rows <<= np.uint32(16)
-            target[row : row + len(rows)] = rows
-            del values, rows  # freed before the next chunk is read
+        self._file.fill(self._offsets[piece.name], _STORED_AS[stored.dtype], stored.shape, piece, out)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _checked(header_length: int) -> int:
+    """Return the length of a header. Raises ValueError if it is too long."""
+    if header_length > HEADER_BYTES:
+        raise ValueError(f"its header has {header_length} bytes, expected at most {HEADER_BYTES}")
+    return header_length

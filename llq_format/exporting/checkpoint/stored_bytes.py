@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from llq_format.exporting.checkpoint.checkpoint import CheckpointError, Piece
 
+_CHUNK = 1 << 15  # bytes to read at a time
+
 
 class StoredBytes:
     """A file that is open for reading by position."""
@@ -62,6 +64,34 @@ class StoredBytes:
             data = self.read(offset + (first + row) * row_bytes, n * row_bytes)
             yield row, data.view(dtype).reshape(n, width)
             del data  # freed before the next chunk is read
+
+    def fill(
+        self,
+        offset: int,
+        dtype: np.dtype[Any],
+        shape: tuple[int, ...],
+        piece: Piece,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Fill `out` with the values of a piece; `dtype` u2 means bfloat16. The rest is as in `rows`."""
+        target: Any = out.view(np.uint32) if dtype == np.uint16 else out
+        if piece.stack is not None and piece.stack.transposed:
+            target = target.T
+        elif target.ndim != 2:
+            target = target.reshape(1 if target.ndim < 2 else len(target), -1)
+        for row, values in self.rows(offset, dtype, shape, piece, _CHUNK):
+            self.widen(values, target[row : row + len(values)])
+            del values  # freed before the next chunk is read
+
+    @staticmethod
+    def widen(values: NDArray[Any], out: NDArray[Any]) -> None:
+        """Copy values into binary32, or bits of bfloat16 (u2) into its upper half."""
+        if values.dtype != np.uint16:
+            out[...] = values
+            return
+        bits = out if out.dtype == np.uint32 else out.view(np.uint32)
+        bits[...] = values
+        bits <<= np.uint32(16)
 
     def close(self) -> None:
         """Close the file."""

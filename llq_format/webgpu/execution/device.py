@@ -37,15 +37,16 @@ class Device:
         program: Program,
         sections: Mapping[str, str],
         *,
-        adapter: str | None = None,
+        adapter: Any = None,
         variant: str = "best",
     ) -> None:
         """Request a device with default limits and compile the module of a variant.
 
-        adapter: see `find_adapter`; variant: a name of one of the program's, or `best`, the last in their
-        order that the adapter has the features of. Raises DeviceError, ShaderError (LLQ-WGSL-5).
+        adapter: one of wgpu, or see `find_adapter`; variant: a name of one of the program's, or `best`, the
+        last in their order that the adapter has the features of.
+        Raises DeviceError, ShaderError (LLQ-WGSL-5).
         """
-        self.adapter = find_adapter(adapter)
+        self.adapter = find_adapter(adapter) if adapter is None or isinstance(adapter, str) else adapter
         self.variant = _choose(self.adapter, program.variants, variant)
         features = [wgpu_feature(feature) for feature in self.variant.features]
         self.timestamps = "timestamp-query" in self.adapter.features

@@ -53,12 +53,15 @@ def executable(package: Package, *, chunk: int | None = None, kv_cache: KVCache 
     return Executable(planned, kernel_sections(affine=bool(metadata.model and metadata.model.extensions())))
 
 
-def open_device(files: Executable, *, adapter: str | None = None, variant: str = BEST) -> Device:
+def open_device(
+    files: Executable, *, adapter: str | None = None, variant: str = BEST, weights: Weights | None = None
+) -> Device:
     """Return a device for a variant, after its self-test, which needs the kernels of this implementation.
 
     A module of other kernels is accepted without a self-test.
     adapter: see `find_adapter`. variant: `best`, or a name of one of the program's.
     A variant that does not compile or fails the self-test is passed over for `best`.
+    weights: are uploaded while the self-test runs.
     Raises DeviceError if there is no such adapter or variant, or the variant fails the self-test; LLQError
     (LLQ-WGSL-5) if the compiler refuses the module of a package.
     """
@@ -74,14 +77,18 @@ def open_device(files: Executable, *, adapter: str | None = None, variant: str =
     refusals: list[ShaderError] = []
     for name in names_to_try:
         try:
-            device = Device(files.program, files.sections, adapter=adapter, variant=name)
+            device = Device(files.program, files.sections, adapter=gpu_adapter, variant=name)
         except ShaderError as error:
             refusals.append(error)
             continue
         device.prepare(files.program.pipelines)  # while the self-test runs
         own = files.sections in (kernel_sections(), kernel_sections(affine=True))
+        if weights is not None:
+            weights.begin(device)
         if not own or computes_rightly(device):
             return device
+        if weights is not None:
+            weights.settle()
         device.gpu.destroy()
     raise _no_device(files, str(gpu_adapter.info["device"]), names_to_try, refusals)
 
@@ -122,7 +129,7 @@ def open_executor(  # noqa: PLR0913  # one argument an option of `llq run`
     """
     files = executable(package, chunk=chunk, kv_cache=kv_cache)
     with Weights(package, files.program) as weights:  # checked while the device is opened
-        device = open_device(files, adapter=adapter, variant=variant)
+        device = open_device(files, adapter=adapter, variant=variant, weights=weights)
         return executor_on(package, files, device, context, weights)
 
 

@@ -15,9 +15,13 @@ from llq_format.webgpu.planning.bindings import accesses
 from llq_format.webgpu.planning.dispatches import GATED, NORMALIZE, ROUNDED, WEIGHT_F16, Dispatches
 from llq_format.webgpu.planning.planner import program_variants
 from llq_format.webgpu.planning.program import Buffer, Dispatch, Program
+from llq_format.webgpu.planning.sizes import ROPE_FLAGS
 
 _TOKENS = 2
 _COLS = 2 * BLOCK
+_HEAD_DIM = 260
+"""Elements of a query head, which several subgroups add up."""
+
 _LARGEST = float(np.finfo(np.float32).max)
 _TOLERANCE = 1e-4
 """Tolerance: far above the rounding of binary32, far below the error of a wrong sum, dot product or scale."""
@@ -45,10 +49,11 @@ class SelfTest:
 
 
 def self_test() -> SelfTest:
-    """Return norms, their INT8 codes, products with one block row, and an activation.
+    """Return norms, their INT8 codes, products with one block row, an activation, and normalized queries.
 
-    The norm takes `group_sum_and_max` and `halves`, the product `dot4` and `halves`: every function that
-    variants have their own bodies for. All INT8 codes of it are integers before they are rounded.
+    The norm takes `group_sum_and_max` and `halves`, the product `dot4` and `halves`, the queries `group_sum`:
+    every function that variants have their own bodies for. All INT8 codes are integers before they are
+    rounded.
     Operands are of ordinary size, and at the ends of their ranges: mean squares up to 2^123, maximum
     magnitudes of 2^-99 and of the largest binary32, exponents from -86 to 0, and outside this range.
     """
@@ -62,7 +67,9 @@ def self_test() -> SelfTest:
     scale, zero_point = np.array([0.375, 1.5]) * 2.0**-13, np.array([-3, 9], np.int8)
     gates = np.array([-_LARGEST, -1000, -86, -20, -1, 0, 1, 20, 86, _LARGEST])
     factors = np.array([1e20, 1e20, 1e36, 1e8, 1, 1, 1, 0.2, 0.05, 2.0**-126])
+    queries = np.array([[1.0], [2.0**54]]) * rng.uniform(-4, 4, (_TOKENS, _HEAD_DIM))
     inputs = {
+        "qkv": queries.astype(np.float32),
         "x": (np.array([[1.0], [2.0**54]]) * x).astype(np.float32),
         "extremes": (steps * codes).astype(np.float32),
         "hidden": np.concatenate([gates, factors]).astype(np.float32),
@@ -75,11 +82,13 @@ def self_test() -> SelfTest:
     blocks = scale[:, None, None] * (q - zero_point[:, None, None].astype(np.float64))
     products = np.concatenate(list(blocks), axis=1) @ codes
     normalized = np.tile(products / np.sqrt(np.mean(np.square(x))), (_TOKENS, 1))
+    heads = queries / np.sqrt(np.sum(np.square(queries), axis=1, keepdims=True))
     silu = gates * np.exp(np.minimum(gates, 0)) / (1 + np.exp(-np.abs(gates)))
     outputs = (
         Output("y", normalized, _TOLERANCE * np.abs(normalized).max(axis=1)),
         Output("y_of_extremes", steps * products, _TOLERANCE * np.abs(steps * products).max(axis=1)),
         Output("rounded", (silu * factors)[None], np.array([2.0**-7])),
+        Output("q", heads, _TOLERANCE * np.abs(heads).max(axis=1)),
     )
     return SelfTest(_program(inputs), inputs, outputs)
 
@@ -131,9 +140,17 @@ def _program(inputs: dict[str, NDArray[Any]]) -> Program:
             (columns, 2 * columns, 1, GATED),
             (1, 1, 1),
         ),
+        make.dispatch(
+            "self-test norm of queries",
+            "rope",
+            ("qkv", "turns", "state", "q", "keys", "values"),
+            (1, 0, _HEAD_DIM, ROPE_FLAGS["qk_norm"], 0.0, 0.0, 0),
+            (1, _TOKENS, 1),
+        ),
     )
     sizes = {name: data.nbytes for name, data in inputs.items()}
     sizes |= {"state": 256, "score": 4 * _TOKENS, "choice": 4 * _TOKENS}
+    sizes |= {"turns": 8, "q": 4 * _TOKENS * _HEAD_DIM, "keys": 4, "values": 4}  # no rotation and no keys
     sizes |= {"rounded": 4 * BLOCK, "rounded_sums": 4}
     for suffix in ("", "_of_extremes"):
         sizes |= {f"codes{suffix}": _TOKENS * _COLS, f"sums{suffix}": 4 * _TOKENS * blocks}

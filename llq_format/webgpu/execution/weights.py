@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -30,8 +30,21 @@ class Weights:
     def __init__(self, package: Package, program: Program) -> None:
         """Start to check all parts that the program reads; `upload` waits for the checks."""
         self._package = package
+        self._uploader = ThreadPoolExecutor(1, thread_name_prefix="llq-weights")
+        self._begun: tuple[Device, Future[list[Any]]] | None = None
         self._pool = ThreadPoolExecutor(thread_name_prefix="llq-checks")
         self._checks = [self._pool.submit(package.check_part, *part) for part in parts_of(package, program)]
+
+    def begin(self, device: Device) -> "Future[list[Any]]":
+        """Start to upload the shards to a device, after the end of another upload."""
+        uploading = self._uploader.submit(self._upload, device)
+        self._begun = device, uploading
+        return uploading
+
+    def settle(self) -> None:
+        """Wait for the end of an upload, whatever its result: then its device can be destroyed."""
+        if self._begun is not None:
+            wait([self._begun[1]])
 
     def upload(self, device: Device) -> list[Any]:
         """Return a buffer for every shard, with the complete shard.
@@ -39,6 +52,14 @@ class Weights:
         Nothing may be executed before this has returned: then all parts have been checked (LLQ-PROG-22).
         Raises LLQError for the first damaged part, DeviceError if memory is insufficient.
         """
+        begun_on, begun = self._begun or (None, None)
+        uploading = begun if begun is not None and begun_on is device else self.begin(device)
+        buffers = uploading.result()
+        for check in self._checks:
+            check.result()
+        return buffers
+
+    def _upload(self, device: Device) -> list[Any]:
         shards = self._package.metadata.shards
         buffers = [device.buffer(f"shard {n}", shard.byte_length, STORAGE) for n, shard in enumerate(shards)]
         files = [PackageFile(self._package.directory / shard.file) for shard in shards]
@@ -48,12 +69,11 @@ class Weights:
         finally:
             for file in files:
                 file.close()
-        for check in self._checks:
-            check.result()
         return buffers
 
     def close(self) -> None:
-        """Cancel the checks that have not started, and wait for the others."""
+        """Cancel the checks that have not started, and wait for the others and for an upload."""
+        self._uploader.shutdown()
         self._pool.shutdown(cancel_futures=True)
 
     def __enter__(self) -> Self:

@@ -80,6 +80,8 @@ MUTANTS = {
     "inverse-temperature": ("LLQ-GEN-3", "answer-sampled-with-topk-of-2"),
     "temperature-ignored": ("LLQ-GEN-3", "answer-sampled-with-topk-of-2"),
     "large-top-k-refused": ("LLQ-GEN-10", "answer-sampled-with-a-large-top-k"),
+    "limits-without-a-code": ("LLQ-API-37", "template-of-a-range-of-100-001-items"),
+    "long-templates-answered": ("LLQ-API-37", "template-of-a-prompt-of-20-million-characters"),
     "empty-prompt-answered": ("LLQ-API-8", "prompt-without-tokens"),
     "stream-ends-again": ("LLQ-API-15", "stream-read-twice"),
     "stream-repeated": ("LLQ-API-15", "stream-read-twice"),

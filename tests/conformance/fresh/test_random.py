@@ -1,16 +1,20 @@
 """Random questions: their answers, the search for the smallest failure, and the mutant that they are for."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import find as find_smallest
 
 from conformance.checks import CHECKS
 from conformance.core.check import Outcome
 from conformance.core.vectors import load
 from conformance.fresh.kit import kit
+from conformance.fresh.questions import RandomPackage
 from conformance.fresh.search import Search, name_of
-from conformance.fresh.strategies import QUESTIONS
+from conformance.fresh.storage import store
+from conformance.fresh.strategies import QUESTIONS, models
 from conformance.mutation.find import find
 from conformance.mutation.mutants import PASSING_ALL_VECTORS, runtime
 from conformance.mutation.mutants.memory import NAME
@@ -34,6 +38,24 @@ def test_the_reference_answers_random_questions(name: str, tmp_path: Path) -> No
     result = Search(3, SEED, tmp_path / "kept")(CHECKS_BY_NAME[name], Reference(), tmp_path)
     assert result.outcome is Outcome.PASSED, result.explanation
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("choice", ["qkv_bias", "weighted_qk_norm"])
+def test_packages_with_the_extension_are_drawn(choice: str, tmp_path: Path) -> None:
+    model = find_smallest(models(), lambda model: any(layer[choice] for layer in model.affine))
+    store(RandomPackage(model, model.shard_limit), "random", tmp_path)
+    (vector,) = load(tmp_path)
+    assert vector.extensions == ("LLQ_attention_affine",)
+    for name in ("accept", "decode"):
+        result = CHECKS_BY_NAME[name](Reference(), vector, tmp_path)
+        assert result.outcome is Outcome.PASSED, result.explanation
+
+
+def test_a_runtime_without_the_extension_is_not_asked_about_it(tmp_path: Path) -> None:
+    runtime = Reference()
+    runtime.info = replace(runtime.info, extensions=())
+    result = Search(6, SEED, tmp_path / "kept")(CHECKS_BY_NAME["decode"], runtime, tmp_path)
+    assert result.outcome is Outcome.PASSED, result.explanation
 
 
 @pytest.mark.parametrize("name", ["decode", "matvec"])

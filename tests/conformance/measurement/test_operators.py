@@ -1,5 +1,6 @@
 """The run of mutation operators: verdicts, continuation, interruption, reasons and the report."""
 
+import ast
 import json
 import signal
 import subprocess
@@ -9,9 +10,15 @@ from pathlib import Path
 import pytest
 
 from conformance.measurement.operators.page import html
+from conformance.measurement.operators.questions import Recording, questions
 from conformance.measurement.operators.reasons import Reason, explanation, reasons
 from conformance.measurement.operators.report import Report
 from conformance.measurement.operators.results import ResultsFile, Row, read
+from conformance.measurement.operators.run import Priorities
+from conformance.mutation.operators.mutants import OperatorMutant
+from conformance.mutation.operators.observation import Observation
+from conformance.mutation.operators.operator import Change
+from conformance.mutation.operators.sources import load
 from tests.support.command_line import HEARS_SIGINT
 from tests.support.repository import ROOT
 from tests.support.timeouts import seconds, wait_until
@@ -135,6 +142,60 @@ def test_a_survivor_needs_a_reason_and_a_reason_a_survivor() -> None:
     assert "survived   llq_format.reference.ops:1 arithmetic: y[0] - 1 -> x" in report.text()
     assert "explains no survivor" in report.text()
     assert explanation(row("4", "survived", before="a[0] + b"), [Reason("legal", "r", before="a[0]*")])
+
+
+def test_an_entry_with_several_codes_before_is_one_reason_for_each(tmp_path: Path) -> None:
+    file = tmp_path / "survivors.toml"
+    file.write_text(
+        '[[reason]]\nkind = "legal"\nfunction = ["f", "g"]\nbefore = ["x + *", "y"]\nreason = "Equal."\n',
+        encoding="utf-8",
+    )
+    entries = reasons(file)
+    assert [entry.before for entry in entries] == ["x + *", "y"]
+    rows = [row("1", "survived"), row("2", "survived", function="g"), row("3", "survived", function="h")]
+    report = Report(rows, complete=True, reasons=entries)
+    assert [r.key for r in report.unexplained] == ["3"]
+    assert [reason.before for reason in report.stale] == ["y"]
+
+
+def test_the_questions_that_reach_rare_branches_come_before_equally_short_ones() -> None:
+    source = load("llq_format.reference.sampling")
+    sites = [number for number, node in enumerate(source.nodes) if source.function(node) == "uniform"]
+    everywhere, rare = sites[1], sites[2]
+    observations = {
+        (source.module, everywhere): Observation({0: 0, 1: 0, 2: 0}),
+        (source.module, rare): Observation({2: 0}),
+    }
+    recording = Recording(questions("activations-int8-*")[:3], observations, (0.1, 0.1, 0.1))
+    mutant = OperatorMutant(
+        source, source.nodes[everywhere], Change(ast.Pass()), "x", frozenset({0, 1, 2}), reached=True
+    )
+    priorities = Priorities(recording, limit=1)
+    assert priorities.order(mutant) == [2, 0, 1]
+    priorities.add(
+        row("1", "killed", module=source.module, function="uniform", by=recording.questions[1].name)
+    )
+    assert priorities.order(mutant) == [1, 2, 0]
+    assert Priorities(recording, limit=0.25).order(mutant) == [2, 0]
+
+
+def test_a_changed_module_and_those_that_import_it_are_imported_again() -> None:
+    code = (
+        "import sys\n"
+        "from conformance.mutation.operators import loading\n"
+        "from conformance.mutation.operators.sources import load\n"
+        "loading.preload()\n"
+        "names = ('llq_format.reference.rope', 'llq_format.reference.attention', 'llq_format.files')\n"
+        "before = [sys.modules[name] for name in names]\n"
+        "loading.use({names[0]: load(names[0]).tree})\n"
+        "import conformance.runtimes.reference\n"
+        "print([sys.modules[name] is module for name, module in zip(names, before)])\n"
+        "print(conformance.runtimes.reference.Reference.__module__, loading.ADAPTER in sys.modules)\n"
+    )
+    output = subprocess.run(  # noqa: S603  # our own code
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=seconds(), check=True
+    ).stdout
+    assert output.splitlines() == ["[False, False, True]", "conformance.runtimes.reference True"]
 
 
 def test_the_page_shows_code_before_and_after_escaped() -> None:

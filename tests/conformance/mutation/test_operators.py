@@ -22,6 +22,19 @@ TOYS = {
     "clamped": "def f(n):\n    return min(n, 7)\n",
     "raised": "def f(n):\n    if n > 5:\n        raise ValueError(f'{n} is above {5}')\n    return n\n",
     "doubled": "def f(a, b):\n    return 2 * a + b\n",
+    "measured": "def f(x):\n    return len(x) if x is not None else 0\n",
+    "filled": (
+        "import numpy as np\n\n\ndef f(x):\n    buffer = np.empty(9)\n    part = buffer[:3]\n"
+        "    np.negative(x, out=part)\n    return part\n"
+    ),
+    "searched": "def f(x):\n    return any(i > 2 for i in x), {i for i in x}, sorted(i for i in x)\n",
+    "passed on": "def f(x):\n    observe = lambda name, value: value\n    return observe('x', tuple(x))\n",
+    "numbered": "def f(x):\n    return [(i, y) for i, y in enumerate(y for y in x)]\n",
+    "given": "def f(x):\n    return abs(x)\n",
+    "two texts": (
+        "def f(n):\n    row, column = divmod(n, 7)\n    if n > 90:\n"
+        "        raise ValueError(f'{row} {column}')\n    return 0\n"
+    ),
 }
 
 
@@ -60,7 +73,7 @@ def run_mutant(mutant: OperatorMutant, monkeypatch: pytest.MonkeyPatch) -> Calla
         ("total", "tail", 3, "range(n) -> __mutation__['without-tail'](range(n))"),
         ("total", "missing-step", 3, "total += i -> pass"),
         ("named", "order", 3, "['b', 'a', 'c'][:n] -> __mutation__['by-name'](['b', 'a', 'c'][:n])"),
-        ("named", "first", 3, "['b', 'a', 'c'][:n] -> list(['b', 'a', 'c'][:n])[:1]"),
+        ("named", "first", 3, "['b', 'a', 'c'][:n] -> __mutation__['first-1'](['b', 'a', 'c'][:n])"),
         ("named", "ignored-argument", 3, ":n -> :"),
         ("scaled", "narrow", np.ones(3), "x / x.max() -> __mutation__['binary16'](x / x.max())"),
         ("scaled", "arithmetic", np.ones(3), "x / x.max() -> x"),
@@ -94,6 +107,45 @@ def test_a_limit_above_all_values_is_not_reached() -> None:
     reached = {m.after: m.reached for m in toy_mutants("total", 20) if m.before == "n"}
     assert reached["__mutation__['limit-16'](n)"]
     assert not reached["__mutation__['limit-256'](n)"]
+
+
+@pytest.mark.parametrize(
+    ("toy", "operators", "argument", "place"),
+    [
+        ("measured", ("limit", "narrow", "sign", "tail", "order"), np.full(20, 0.1), "x"),
+        ("filled", ("limit", "narrow", "sign", "tail"), np.full(3, 0.1), "np.negative(x, out=part)"),
+        ("filled", ("limit", "narrow", "sign", "tail"), np.full(3, 0.1), "buffer"),
+        ("filled", ("limit", "narrow", "sign", "tail"), np.full(3, 0.1), "buffer[:3]"),
+        ("searched", ("twice", "order"), [1, 2], "(i > 2 for i in x)"),
+        ("passed on", ("missing-step",), (1, 2), "observe('x', tuple(x))"),
+        ("passed on", ("missing-step",), (1, 2), "tuple(x)"),
+        ("two texts", ("swapped", "missing-step", "off-by-one"), 80, "divmod(n, 7)"),
+    ],
+)
+def test_changes_that_no_use_of_a_value_sees_are_not_proposed(
+    toy: str, operators: tuple[str, ...], argument: Any, place: str
+) -> None:
+    assert not [m.after for m in toy_mutants(toy, argument) if m.operator in operators and m.before == place]
+
+
+def test_the_order_of_what_a_set_or_a_sorted_list_takes_is_not_changed() -> None:
+    assert changes("searched", "order", [1, 2]) == set()
+    assert changes("searched", "twice", [1, 2]) == {
+        f"{place} -> __mutation__['twice']({place})" for place in ("x", "(i for i in x)")
+    }
+
+
+def test_a_narrower_type_that_holds_all_numbers_is_not_reached() -> None:
+    reached = {m.after: m.reached for m in toy_mutants("given", np.array([1.5, 257.0]))}
+    assert not reached["__mutation__['binary16'](x)"]
+    assert reached["__mutation__['bfloat16'](x)"]
+
+
+def test_an_iterator_has_the_length_of_what_it_goes_through() -> None:
+    reached = {m.after: m.reached for m in toy_mutants("numbered", range(20)) if m.operator == "first"}
+    for place in ("enumerate((y for y in x))", "(y for y in x)", "x"):
+        assert reached[f"__mutation__['first-16']({place})"]
+        assert not reached[f"__mutation__['first-256']({place})"]
 
 
 def test_keys_are_unique_and_stay_when_other_functions_change() -> None:
@@ -153,6 +205,17 @@ def test_an_effect_without_a_change_notes_nothing() -> None:
     EFFECTS["limit-16"](16)
     EFFECTS["binary16"](np.array([1.5, np.nan]))
     assert not Changes.seen
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("first-16", iter("ab")), ("without-tail", iter("")), ("by-name", {"a": 1, "b": 2})]
+)
+def test_an_effect_that_keeps_all_items_notes_nothing(name: str, value: Any) -> None:
+    Changes.seen = False
+    EFFECTS[name](value)
+    assert not Changes.seen
+    EFFECTS[name](iter("cba" * 9))
+    assert Changes.seen
 
 
 def test_kinds_of_values() -> None:

@@ -78,6 +78,17 @@ def test_a_right_adapter(start: Start) -> None:
     assert runtime.validate(PACKAGE) == Verdict(("LLQ-REC-1",), ("LLQ-PKG-10",), refused=True)
 
 
+def test_the_handshake_declares_cache_extensions_and_device(start: Start) -> None:
+    runtime = start("""
+    def hello(request):
+        return {"op": "hello", "protocol": 1, "name": "fake", "version": "1", "language": "Python",
+                "capabilities": ["logits"], "kv_cache": "f16", "extensions": ["LLQ_attention_affine"],
+                "device": "a card, its driver"}
+    """)
+    device = "a card, its driver"
+    assert runtime.info == Info("fake", "1", "Python", "f16", ("LLQ_attention_affine",), device)
+
+
 def test_one_process_answers_all(start: Start) -> None:
     runtime = start(
         'def decode(request): return {"id": request["id"], "ok": False, "error": str(os.getpid())}'

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llq_format.metadata.metadata import MAX_BYTES
@@ -239,6 +240,53 @@ def test_index_is_validated_by_lengths(hub: Hub) -> None:
     assert remote[0]["findings"] == local[0]["findings"]
     codes = [finding["code"] for finding in remote[0]["findings"] if finding["severity"] == "error"]
     assert sorted(codes) == ["file-missing", "file-too-short"]
+
+
+@pytest.mark.parametrize("end", ["", "/metadata.json"])
+def test_packages_of_the_hub(hub: Hub, tmp_path: Path, end: str) -> None:
+    """A package in a folder of a repository; only metadata.json is read."""
+    (hub.root / "org" / "packages").mkdir(parents=True)
+    package = tiny(hub.root / "org" / "packages")
+    address = f"hf://org/packages/tiny{end}"
+    settings = environment(hub, tmp_path)
+    status, out, err = run("inspect", address, "--json", env=settings)
+    assert status == 0, err
+    local = json.loads(llq("inspect", package, "--json").stdout)
+    assert json.loads(out) == local | {"path": address}
+    status, out, err = run("validate", "--index-only", address, env=settings)
+    assert status == 0, err
+    assert out.endswith(f"{address}: valid, 1 warning\n")
+    assert not [path for _, path, _ in hub.requests if path.endswith(".llq")]
+    (package / "program.json").unlink()
+    status, out, _ = run("validate", "--index-only", "--json", address, env=settings)
+    assert status == 1
+    codes = [finding["code"] for finding in json.loads(out)[0]["findings"]]
+    assert sorted(codes) == ["file-missing", "tokenizer-missing"]
+    status, out, _ = run("validate", "--index-only", "--json", "hf://org/packages/other", env=settings)
+    assert status == 1
+    assert [finding["code"] for finding in json.loads(out)[0]["findings"]] == ["metadata-missing"]
+
+
+@pytest.mark.parametrize("command", [("inspect",), ("validate", "--index-only")])
+def test_a_missing_repository_is_one_clear_line(hub: Hub, tmp_path: Path, command: tuple[str, ...]) -> None:
+    status, _, err = run(*command, "hf://org/nonesuch", env=environment(hub, tmp_path))
+    assert status == 1
+    assert len(err.strip().splitlines()) == 1, err
+    assert "hf://org/nonesuch" in err
+
+
+def test_eval_against_a_checkpoint_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+    directory = repository(hub)
+    np.save(tmp_path / "ids.npy", np.arange(64) % 32)
+    assert llq("export", directory, tmp_path / "p", "--no-program", "--method", "rtn").exit_code == 0
+    address = "hf://org/Tiny-Llama"
+    reports = []
+    for against in (address, directory):
+        options = ("--against", against, "--text", tmp_path / "ids.npy", "--json")
+        status, out, err = run("eval", tmp_path / "p", *options, env=environment(hub, tmp_path))
+        assert status == 0, err
+        reports.append(json.loads(out))
+    assert reports[0] == reports[1] | {"checkpoint": address}
 
 
 def test_contents_are_not_validated_with_the_index_alone(tmp_path: Path) -> None:

@@ -220,6 +220,27 @@ def test_synth_of_a_geometry_in_a_file(tmp_path: Path) -> None:
     assert inspected["tensors"][0]["shape"] == [77, 128]
 
 
+@pytest.mark.parametrize("choice", ["qkv_bias", "weighted_qk_norm"])
+def test_synth_of_a_geometry_with_an_extension(tmp_path: Path, choice: str) -> None:
+    """The metadata.json of a package is a geometry, too; a file without the extension has none."""
+    file = tmp_path / "mine.json"
+    model = GEOMETRIES["tiny"].to_json()
+    choices = [{"qkv_bias": False, "weighted_qk_norm": False} for _ in model["layers"]]
+    choices[1][choice] = True
+    members = {"extensions": {"LLQ_attention_affine": {"layers": choices}}}
+    required = {"extensions_required": ["LLQ_attention_affine"]}
+    file.write_text(json.dumps({"model": model, **members, **required}))
+    assert llq("synth", file, tmp_path / "first").exit_code == 0
+    assert llq("synth", tmp_path / "first" / "metadata.json", tmp_path / "second").exit_code == 0
+    assert llq("validate", tmp_path / "first", tmp_path / "second").exit_code == 0
+    for package in ("first", "second"):
+        written = json.loads((tmp_path / package / "metadata.json").read_text())
+        assert written["extensions"] == members["extensions"]
+    file.write_text(json.dumps({"model": model, "extensions": None, **required}))
+    assert llq("synth", file, tmp_path / "third").exit_code == 0
+    assert "extensions" not in json.loads((tmp_path / "third" / "metadata.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

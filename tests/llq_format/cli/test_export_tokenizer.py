@@ -10,8 +10,10 @@ from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
+from tests.support.checkpoint_cases import write_checkpoint
 from tests.support.command_line import llq
 from tests.support.gguf_files import V, plain, weights, write
+from tests.support.sentencepiece_models import AS_LLAMA, train
 
 TOKENS = [chr(ord("!") + n) for n in range(V - 2)] + ["<s>", "</s>"]
 UNKNOWN: dict[str, Any] = {
@@ -24,6 +26,8 @@ UNKNOWN: dict[str, Any] = {
     "tokenizer__ggml__eos_token_id": V - 1,
     "tokenizer__chat_template": "{{ messages[0].content }}",
 }
+
+HURRIED = ("--no-program", "--method", "rtn")
 
 
 @pytest.fixture
@@ -97,12 +101,38 @@ def test_settings_next_to_the_tokenizer_decide(checkpoint: Path, tokenizer: Path
     assert metadata(tmp_path / "p")["tokenizer"]["chat_template"] == "{{ 1 }}"
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["directory", "file"])
+def test_another_sentencepiece_model(tmp_path: Path, *, whole: bool) -> None:
+    """A file that is named is read even if a tokenizer.json is next to it."""
+    checkpoint = write_checkpoint(tmp_path / "checkpoint")
+    (tmp_path / "original").mkdir()
+    model = train(tmp_path / "original" / "tokenizer.model", **AS_LLAMA)
+    if not whole:
+        (model.parent / "tokenizer.json").write_text("{}")
+    path = model.parent if whole else model
+    result = llq("export", checkpoint, tmp_path / "p", *HURRIED, "--tokenizer", path)
+    assert result.exit_code == 0, result.stderr
+    written = Tokenizer.from_file(str(tmp_path / "p" / "tokenizer.json"))
+    oracle = pytest.importorskip("sentencepiece").SentencePieceProcessor(model_file=str(model))
+    for text in ("a tokenizer learns", " two  spaces", "\u00e9\n"):
+        assert written.encode(text, add_special_tokens=False).ids == oracle.encode(text), text
+
+
+def test_a_damaged_sentencepiece_model_is_refused(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint")
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(b"\xff" * 20)
+    result = llq("export", checkpoint, tmp_path / "p", *HURRIED, "--tokenizer", path)
+    assert result.exit_code == 1
+    assert "tokenizer.model is not a SentencePiece model: it is not a protocol buffer" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
         (["--tokenizer", "nonesuch/tokenizer.json"], 1, "nonesuch/tokenizer.json: no such file"),
-        (["--tokenizer", "tests"], 1, "tests/tokenizer.json: no such file"),
-        (["--tokenizer", "pyproject.toml"], 1, "expected a file with the name tokenizer.json"),
+        (["--tokenizer", "tests"], 1, "tests/tokenizer.json and tests/tokenizer.model: no such file"),
+        (["--tokenizer", "pyproject.toml"], 1, "with the name tokenizer.json or tokenizer.model"),
         (["--tokenizer", "a/tokenizer.json", "--no-tokenizer"], 2, "contradict each other"),
     ],
 )

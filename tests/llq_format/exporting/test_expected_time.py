@@ -88,6 +88,7 @@ def test_seconds_are_a_weighted_sum() -> None:
     assert Operations(1, 2, 3, 4, 5).seconds(Operations(10, 100, 1000, 1e4, 1e5)) == 543210
 
 
+@pytest.mark.slow
 def test_speeds_are_measured() -> None:
     for method in LOSSES:
         speeds = speeds_of(method)

@@ -263,6 +263,7 @@ def test_a_range_of_head_is_ignored(url: str, package: Path) -> None:
     assert response.headers["content-length"] == str(shard(package).stat().st_size)
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_a_download_is_quiet(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     with (
@@ -273,6 +274,7 @@ def test_ctrl_c_during_a_download_is_quiet(tmp_path: Path) -> None:
         assert stopped(process) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, LARGE // 2])
 def test_a_file_that_shrinks_while_it_is_sent_closes_the_connection(tmp_path: Path, size: int) -> None:
     package = tiny(tmp_path)
@@ -288,6 +290,7 @@ def test_a_file_that_shrinks_while_it_is_sent_closes_the_connection(tmp_path: Pa
     assert f"{shard(package).name} became shorter while it was sent" in message
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_while_it_is_sent_comes_as_long_as_it_was(tmp_path: Path) -> None:
     package = tiny(tmp_path)
     with serving_large(package) as (process, url):

@@ -34,8 +34,8 @@ export async function createTokenizer(vocabUrl, options) {
  */
 async function tokenizerAt(url, settings, signal) {
   const text = await textAt(url, signal);
-  if (isTokenizerJson(text, url)) return Tokenizer.fromJson(text, settings);
-  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), settings);
+  if (isTokenizerJson(text, url)) return Tokenizer.fromJson(text, settings, signal);
+  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), settings, signal);
 }
 
 /** @param {TokenizerOptions} settings @throws {InputError} */

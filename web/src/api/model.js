@@ -1,6 +1,6 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
-import { ContextError, DisposedError, InputError, TokenizerError } from "../errors.js";
+import { DisposedError, InputError, TokenizerError } from "../errors.js";
 import { isSoftware } from "../gpu/device.js";
 import { profile } from "../gpu/profile.js";
 import { TextStream } from "../text/text_stream.js";
@@ -86,10 +86,7 @@ export class Model {
             { code: "no-tokenizer" },
           );
         }
-        const isChat = typeof prompt !== "string";
-        const text = isChat ? await unlessAborted(tokenizer.chat(prompt), stop) : prompt;
-        model.#checkLength(tokenizer, text);
-        const ids = isChat ? tokenizer.encodeRendered(text) : tokenizer.encode(text);
+        const ids = await unlessAborted(tokenizer.prompt(prompt, model.contextLength, stop), stop);
         if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
         const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
         stream.usage = usage;
@@ -99,13 +96,13 @@ export class Model {
         for (;;) {
           const { value, done } = await unlessAborted(tokens.next(), stop);
           if (done) {
-            const rest = stops.push(pieces.end()) + stops.end();
+            const rest = stops.push(await unlessAborted(pieces.end(), stop)) + stops.end();
             if (rest !== "") yield rest;
             return stops.complete ? "stop" : value;
           }
           usage.completionTokens++;
           usage.totalTokens++;
-          const shown = stops.push(pieces.push(value));
+          const shown = stops.push(await unlessAborted(pieces.push(value), stop));
           stop.throwIfAborted();
           stop.addEventListener("abort", leave, { once: true }); // perhaps nobody reads any further
           try {
@@ -174,21 +171,6 @@ export class Model {
     if (this.#gone.signal.aborted) return;
     this.#gone.abort(new DisposedError());
     this.#session.dispose();
-  }
-
-  /**
-   * Refuses a prompt that is certainly too long, before it is encoded: that may take long.
-   *
-   * @param {Tokenizer} tokenizer
-   * @param {string} text
-   * @throws {ContextError}
-   */
-  #checkLength(tokenizer, text) {
-    const { contextLength } = this;
-    if (!tokenizer.exceeds(text, contextLength)) return;
-    throw new ContextError(
-      `the prompt of ${text.length} characters has more tokens than the context holds (${contextLength})`,
-    );
   }
 
   /** Returns the signal that ends a call: its own, or that of the model. @param {AbortSignal} [signal] */

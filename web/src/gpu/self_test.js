@@ -11,8 +11,8 @@ import { SELF_TEST } from "./self_test_data.js";
 const TOKENS = 2;
 
 /**
- * Returns whether norms, their INT8 codes, products and an activation are correct, at ordinary operands and at
- * the ends of their ranges. They use every function that differs between variants.
+ * Returns whether norms, their INT8 codes, products, an activation and normalized queries are correct, at ordinary
+ * operands and at the ends of their ranges. They use every function that differs between variants.
  * A module without these kernels, or with others of their names, is not tested.
  *
  * @param {Device} device

@@ -8,7 +8,7 @@ import { USAGE } from "./buffer_usage.js";
 /** @typedef {import("./device_memory.js").DeviceMemory} DeviceMemory */
 
 /** Maximum length of a staging buffer, in bytes. */
-const STAGING_BYTES = 16 << 20;
+const STAGING_BYTES = 8 << 20;
 /** Maximum number of staging buffers: while one is filled, the device copies others. */
 const BUFFERS = 3;
 

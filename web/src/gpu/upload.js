@@ -55,7 +55,6 @@ export async function upload(opened, device, program, { signal, onBytes } = {}) 
     for await (const piece of opened.shardPieces(indices, { signal, onBytes })) {
       frequencies.take(piece.shard, piece);
       await measured("upload", () => staging.write(shards[piece.shard], piece.offset, piece.bytes));
-      piece.bytes.buffer.transfer?.(0); // frees it now: the platform would collect hundreds of megabytes later
     }
     device.check();
   } catch (error) {

@@ -135,13 +135,14 @@ export class HttpSource {
    * @param {FileEntry} entry
    * @param {Piece} piece
    * @param {AbortSignal} [signal]
+   * @param {Bytes} [target] where the bytes go
    * @returns {Promise<Bytes>}
    */
-  piece(entry, piece, signal) {
+  piece(entry, piece, signal, target = new Uint8Array(piece.length)) {
     return this.#requests.use(async () => {
       signal?.throwIfAborted();
       const file = this.#file(entry);
-      const state = { piece, bytes: new Uint8Array(piece.length), end: 0 };
+      const state = { piece, bytes: target, end: 0 };
       if (file.first === null) {
         const fetching = this.#byRanges(file, state, signal);
         file.first = fetching.catch(() => {}); // it is thrown here

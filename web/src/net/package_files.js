@@ -12,7 +12,10 @@ import { measured } from "../package/stages.js";
 /** @typedef {import("./source.js").Source} Source */
 /** @typedef {{cache: PackageCache, url: string}} CachedPackage a cache, and the package's address in it */
 /** @typedef {(bytes: number, cached: boolean) => void} OnPiece called with the length of a piece that came */
-/** @typedef {{signal?: AbortSignal, onPiece?: OnPiece}} ReadOptions */
+/**
+ * @typedef {{signal?: AbortSignal, onPiece?: OnPiece, target?: Bytes}} ReadOptions target: where the bytes go, a new
+ *   buffer by default
+ */
 
 /** Bytes that wait to be stored; with more, the network waits. */
 const UNSTORED_BYTES = 48 << 20;
@@ -77,10 +80,12 @@ export class PackageFiles {
    * @param {ReadOptions} [options]
    * @returns {Promise<Bytes>}
    */
-  async read(entry, pieces, { signal, onPiece = () => {} } = {}) {
+  async read(entry, pieces, { signal, onPiece = () => {}, target } = {}) {
     const turn = this.#turn;
     const stored = this.#stored(entry, pieces);
-    const requesting = turn.then(async () => this.#request(entry, pieces, await stored, { signal, onPiece }));
+    const requesting = turn.then(async () =>
+      this.#request(entry, pieces, await stored, { signal, onPiece, target }),
+    );
     this.#turn = requesting.catch(() => {});
     try {
       const { bytes, coming } = await requesting;
@@ -156,9 +161,10 @@ export class PackageFiles {
    * @param {Required<Pick<ReadOptions, "onPiece">> & ReadOptions} options
    * @returns {Promise<{bytes: Bytes, coming: Promise<void>[]}>} bytes, which are complete when all has come
    */
-  async #request(entry, pieces, stored, { signal, onPiece }) {
+  async #request(entry, pieces, stored, { signal, onPiece, target }) {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const bytes = stored?.bytes ?? new Uint8Array(length);
+    const bytes = target ?? stored?.bytes ?? new Uint8Array(length);
+    if (stored !== null && bytes !== stored.bytes) bytes.set(stored.bytes);
     /** @type {Promise<void>[]} */
     const coming = [];
     for (const [index, piece] of pieces.entries()) {

@@ -64,22 +64,25 @@ export async function canReadFiles(_input) {
 /**
  * Reads files into one buffer, one after the other.
  *
- * @param {{directory: string, files: {name: string, length: number | null}[]}} input a length of null is that of
- *   the only file
- * @returns {Promise<{present: boolean[], bytes: Bytes}>} where a file of that length is missing, its bytes are zero
+ * @param {{directory: string, files: {name: string, length: number | null}[], target?: Bytes}} input a length of
+ *   null is that of the only file; target: where the bytes go, a new buffer by default
+ * @param {{signal?: AbortSignal}} [context] signal: whether the target is still free when the files are open
+ * @returns {Promise<{present: boolean[], bytes: Bytes}>} where a file of that length is missing, its bytes are
+ *   those of the target, or zero
  */
-export async function readFiles({ directory, files }) {
+export async function readFiles({ directory, files, target }, { signal } = {}) {
   const accesses = await Promise.all(files.map(({ name }) => readable(directory, name)));
   try {
+    signal?.throwIfAborted();
     const only = files[0].length ?? accesses[0]?.getSize() ?? 0;
     const lengths = files.map(({ length }) => length ?? only);
-    const bytes = new Uint8Array(lengths.reduce((sum, each) => sum + each, 0));
+    const bytes = target ?? new Uint8Array(lengths.reduce((sum, each) => sum + each, 0));
     let end = 0;
     const present = lengths.map((length, index) => {
-      const target = bytes.subarray(end, end + length);
+      const ofFile = bytes.subarray(end, end + length);
       end += length;
       const access = accesses[index];
-      return access?.getSize() === length && access.read(target, { at: 0 }) === length;
+      return access?.getSize() === length && access.read(ofFile, { at: 0 }) === length;
     });
     return { present, bytes };
   } finally {

@@ -6,6 +6,7 @@
 import { PackageError } from "../errors.js";
 import { settle } from "../package/findings.js";
 import { shardElements, spansOf } from "../package/shard_elements.js";
+import { BufferPool, drop } from "./buffer_pool.js";
 import { piecesOf } from "./source.js";
 import { SpanCheck } from "./span_check.js";
 import { SpanLane } from "./span_lane.js";
@@ -18,7 +19,7 @@ import { SpanLane } from "./span_lane.js";
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
 /** @typedef {import("./worker_pool.js").WorkerPool} WorkerPool */
-/** @typedef {{shard: number, offset: number, bytes: Bytes}} ShardPiece */
+/** @typedef {{shard: number, offset: number, bytes: Bytes}} ShardPiece bytes, which are valid until the next piece */
 /**
  * @callback OnBytes
  * @param {string} file
@@ -39,7 +40,7 @@ import { SpanLane } from "./span_lane.js";
 /** @typedef {{bytes: Bytes, reports: ElementReport[], cached: boolean}} Arrived cached: whether it was stored */
 
 /** Bytes that may be under way; more only where one step has more. */
-const AHEAD_BYTES = 160 << 20;
+const AHEAD_BYTES = 96 << 20;
 /** Bytes of one span that may be under way: others are not to wait for the steps of a long one. */
 const SPAN_AHEAD_BYTES = 32 << 20;
 
@@ -51,6 +52,7 @@ export class ShardReader {
   #stop = new AbortController();
   #signal;
   #onBytes;
+  #buffers = new BufferPool(AHEAD_BYTES);
   /** @type {SpanLane<CheckedStep>[]} in order */
   #lanes = [];
   /** @type {SpanCheck[]} */
@@ -100,12 +102,14 @@ export class ShardReader {
           this.#lanes = this.#lanes.filter(({ order }) => order < lane.order);
           continue;
         }
+        this.#buffers.give(value.bytes);
         lane.take();
         if (lane.isDone) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
       }
       if (broken !== undefined) throw broken;
     } finally {
       this.#stop.abort();
+      this.#buffers.clear();
       for (const check of this.#checks) check.end();
     }
   }
@@ -125,7 +129,7 @@ export class ShardReader {
     const check = this.#checkOf(spanSteps);
     const steps = spanSteps.steps.map((step) => ({
       bytes: step.length,
-      start: () => this.#arrive(spanSteps, step, check),
+      start: (/** @type {Bytes} */ target) => this.#arrive(spanSteps, step, check, target),
     }));
     return new SpanLane(order, steps, SPAN_AHEAD_BYTES);
   }
@@ -136,13 +140,10 @@ export class ShardReader {
    * @param {SpanLane<CheckedStep>[]} waiting
    */
   #fill(waiting) {
-    const hasRoom = (/** @type {number} */ bytes) => {
-      const ahead = this.#lanes.reduce((sum, lane) => sum + lane.bytes, 0);
-      return ahead === 0 || ahead + bytes <= AHEAD_BYTES;
-    };
-    for (const lane of this.#lanes) lane.fill(hasRoom);
+    const take = (/** @type {number} */ bytes) => this.#buffers.take(bytes);
+    for (const lane of this.#lanes) lane.fill(take);
     for (const [index, lane] of waiting.entries()) {
-      lane.fill(hasRoom);
+      lane.fill(take);
       if (lane.head === null) return waiting.slice(index);
       this.#lanes.push(lane);
     }
@@ -172,11 +173,12 @@ export class ShardReader {
     );
     const check = this.#checkOf(spanSteps);
     for (const step of steps) {
-      const reading = await this.#files.read(entry, step.pieces, { signal: this.#signal });
-      const { bytes, reports } = await check.take(step.index, reading);
+      const target = new Uint8Array(step.length);
+      const { bytes, reports } = await this.#read(entry, step, check, target);
       for (const { findings, code } of reports) settle(findings, code);
       this.#count(entry.file, step, false);
       yield { shard, offset: step.offset, bytes };
+      drop(bytes.buffer);
     }
   }
 
@@ -186,12 +188,15 @@ export class ShardReader {
    * @param {SpanSteps} spanSteps
    * @param {Step} step
    * @param {SpanCheck} check of its span
+   * @param {Bytes} target
    * @returns {Promise<CheckedStep>}
    */
-  async #arrive(spanSteps, step, check) {
+  async #arrive(spanSteps, step, check, target) {
     const entry = this.#metadata.shards[spanSteps.shard];
-    const { bytes, reports, cached } =
-      (await this.#brought(entry, step, check)) ?? (await this.#read(entry, step, check));
+    const brought = await this.#brought(entry, step, check, target);
+    const { bytes, reports, cached } = brought.isComplete
+      ? brought
+      : await this.#read(entry, step, check, brought.bytes);
     if (!reports.some(({ damaged }) => damaged)) this.#count(entry.file, step, cached);
     return { spanSteps, step, bytes, reports };
   }
@@ -202,27 +207,29 @@ export class ShardReader {
    * @param {FileEntry} entry
    * @param {Step} step
    * @param {SpanCheck} check
-   * @returns {Promise<Arrived | null>} null where it cannot
+   * @param {Bytes} target
+   * @returns {Promise<Arrived & {isComplete: boolean}>} isComplete: whether it could
    */
-  async #brought(entry, { pieces, index }, check) {
-    if (!this.#files.canBring || !(await check.isRemote())) return null;
+  async #brought(entry, { pieces, index }, check, target) {
+    const none = { bytes: target, reports: [], cached: false, isComplete: false };
+    if (!this.#files.canBring || !(await check.isRemote())) return none;
     const context = { signal: this.#signal, onNetwork: this.#files.onNetwork };
     const place = await this.#files.place(entry, pieces);
-    /** @param {import("./source.js").RemoteSource | null} source */
-    const bring = async (source) => {
-      const { bytes, reports, present, failure } = await check.bring(
+    /** @param {import("./source.js").RemoteSource | null} source @param {Bytes} room */
+    const bring = async (source, room) => {
+      const { bytes, reports, present, isComplete, failure } = await check.bring(
         index,
-        { entry, pieces, place, source },
+        { entry, pieces, place, source, bytes: room },
         context,
       );
-      if (failure !== null && bytes !== null) await this.#files.notStored(entry, pieces, bytes, failure);
-      return bytes && { bytes, reports, cached: present.every(Boolean) };
+      if (failure !== null && isComplete) await this.#files.notStored(entry, pieces, bytes, failure);
+      return { bytes, reports, cached: present.every(Boolean), isComplete };
     };
     const { remote } = this.#files;
-    const first = place === null && remote === null ? null : await bring(remote);
-    if (first !== null || remote !== null) return first;
+    const first = place === null && remote === null ? none : await bring(remote, target);
+    if (first.isComplete || remote !== null) return first;
     const discovered = await this.#files.discoveredRemote();
-    return discovered && bring(discovered);
+    return discovered === null ? first : bring(discovered, first.bytes);
   }
 
   /**
@@ -231,15 +238,16 @@ export class ShardReader {
    * @param {FileEntry} entry
    * @param {Step} step
    * @param {SpanCheck} check
+   * @param {Bytes} target
    * @returns {Promise<Arrived>}
    */
-  async #read(entry, step, check) {
+  async #read(entry, step, check, target) {
     let cached = false;
     const onPiece = (/** @type {number} */ _length, /** @type {boolean} */ stored) => {
       cached = stored;
     };
-    const reading = await this.#files.read(entry, step.pieces, { signal: this.#signal, onPiece });
-    const { bytes, reports } = await check.take(step.index, reading);
+    await this.#files.read(entry, step.pieces, { signal: this.#signal, onPiece, target });
+    const { bytes, reports } = await check.take(step.index, target);
     return { bytes, reports, cached };
   }
 

@@ -41,9 +41,8 @@ export class SpanCheck {
    * @returns {Promise<CheckOutput>} reports on the elements that they complete, and the bytes
    */
   async take(step, bytes) {
-    const whole = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice(); // of a source with a buffer of its own
     const spot = await this.#place();
-    const output = await spot.run("check", { check: this.#step(step), bytes: whole });
+    const output = await spot.run("check", { check: this.#step(step), bytes });
     this.#checked++;
     return output;
   }
@@ -59,7 +58,7 @@ export class SpanCheck {
   async bring(step, input, context) {
     const spot = await this.#place();
     const output = await spot.run("bring", { check: this.#step(step), ...input }, context);
-    if (output.bytes !== null) this.#checked++;
+    if (output.isComplete) this.#checked++;
     return output;
   }
 

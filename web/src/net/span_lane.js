@@ -1,5 +1,6 @@
 /** A span on its way: its steps are under way several at a time, and are taken in order. */
 
+/** @typedef {import("./source.js").Bytes} Bytes */
 /** @template T @typedef {{lane: SpanLane<T>, value?: T, error?: unknown}} Head of a lane: its next step has come, or failed */
 
 /** @template T of a step */
@@ -11,7 +12,7 @@ export class SpanLane {
 
   /**
    * @param {number} order of the span: the error of the first one counts
-   * @param {{bytes: number, start: () => Promise<T>}[]} steps which wait
+   * @param {{bytes: number, start: (target: Bytes) => Promise<T>}[]} steps which wait
    * @param {number} limit bytes that may be under way; more only where one step has more
    */
   constructor(order, steps, limit) {
@@ -30,13 +31,18 @@ export class SpanLane {
     return this.#steps.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Starts steps while there is room for them. @param {(bytes: number) => boolean} hasRoom */
-  fill(hasRoom) {
+  /**
+   * Starts steps while there is room for them.
+   *
+   * @param {(bytes: number) => Bytes | null} take returns where the bytes of a step go, null while there is no room
+   */
+  fill(take) {
     for (let step = this.#waiting[0]; step !== undefined; step = this.#waiting[0]) {
       const fits = this.#steps.length === 0 || this.bytes + step.bytes <= this.#limit;
-      if (!fits || !hasRoom(step.bytes)) return;
+      const target = fits ? take(step.bytes) : null;
+      if (target === null) return;
       this.#waiting.shift();
-      const coming = step.start().then(
+      const coming = step.start(target).then(
         (value) => ({ lane: this, value }),
         (error) => ({ lane: this, error }),
       );

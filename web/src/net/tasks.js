@@ -1,6 +1,6 @@
 /**
  * Tasks of loading. Each can be done in a worker or, where there are no workers, on the spot. A task takes one
- * object and returns one. Member `bytes` of both is handed over, not copied.
+ * object and returns one. Member `bytes` of both is handed over with its buffer, not copied.
  */
 
 import { ShardCheck } from "../package/shard_check.js";
@@ -15,7 +15,6 @@ import { isSilence, withinTime } from "./within_time.js";
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
 /** @typedef {import("./source.js").RemoteSource} RemoteSource */
-/** @typedef {import("./store.js").StoredBytes} StoredBytes */
 /**
  * @typedef {object} TaskContext
  * @property {AbortSignal} [signal]
@@ -44,10 +43,12 @@ import { isSilence, withinTime } from "./within_time.js";
  * @property {Piece[]} pieces that follow each other
  * @property {Place | null} place null where nothing is stored
  * @property {RemoteSource | null} source null where pieces cannot be fetched here
+ * @property {Bytes} bytes where the pieces go
  */
 /**
  * @typedef {object} BringOutput
- * @property {Bytes | null} bytes null where pieces are missing that cannot be fetched here
+ * @property {Bytes} bytes those of the input
+ * @property {boolean} isComplete false where pieces are missing that cannot be fetched here
  * @property {ElementReport[]} reports
  * @property {boolean[]} present which pieces were stored
  * @property {unknown} failure why pieces were not stored, such as QuotaExceededError, or null
@@ -107,57 +108,51 @@ async function endCheck({ id }) {
  * @param {TaskContext} [context]
  * @returns {Promise<BringOutput>}
  */
-async function bring({ check: step, entry, pieces, place, source }, { signal, onNetwork = () => {} } = {}) {
-  const { stored, silence } = place === null ? { stored: null, silence: null } : await read(place, pieces);
-  const present = stored?.present ?? pieces.map(() => false);
+async function bring(input, { signal, onNetwork = () => {} } = {}) {
+  const { check: step, entry, pieces, place, source, bytes } = input;
+  const { present, silence } = await read(place, pieces, bytes);
   const missing = pieces.filter((_, index) => !present[index]);
-  if (missing.length > 0 && source === null) return { bytes: null, reports: [], present, failure: silence };
+  if (missing.length > 0 && source === null) {
+    return { bytes, reports: [], present, isComplete: false, failure: silence };
+  }
   const storing = new Storing(silence === null ? place : null, pieces, present);
   try {
-    const bytes = await filled(pieces, stored?.bytes ?? null, missing, (piece) => {
+    const fetching = missing.map((piece) => {
       const server = HttpSource.ofRemote(/** @type {RemoteSource} */ (source), onNetwork);
-      return measured("fetch", () => server.piece(entry, piece, signal));
+      const begin = piece.offset - pieces[0].offset;
+      const target = bytes.subarray(begin, begin + piece.length);
+      return measured("fetch", () => server.piece(entry, piece, signal, target));
     });
+    await Promise.all(fetching);
     const reports = await checked(step, bytes);
     const failure = reports.some(({ damaged }) => damaged) ? null : await storing.write(bytes);
-    return { bytes, reports, present, failure: failure ?? silence };
+    return { bytes, reports, present, isComplete: true, failure: failure ?? silence };
   } finally {
     storing.end();
   }
 }
 
 /**
- * Returns the bytes of pieces, those that are missing fetched at the same time.
+ * Reads pieces that are stored.
  *
+ * @param {Place | null} place null where nothing is stored
  * @param {Piece[]} pieces
- * @param {Bytes | null} stored
- * @param {Piece[]} missing
- * @param {(piece: Piece) => Promise<Bytes>} fetch
+ * @param {Bytes} target
+ * @returns {Promise<{present: boolean[], silence: unknown}>} silence: why nothing more is asked, or null
  */
-async function filled(pieces, stored, missing, fetch) {
-  if (pieces.length === 1 && missing.length === 1) return fetch(pieces[0]);
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const bytes = stored ?? new Uint8Array(length);
-  const setting = missing.map(async (piece) =>
-    bytes.set(await fetch(piece), piece.offset - pieces[0].offset),
-  );
-  await Promise.all(setting);
-  return bytes;
-}
-
-/**
- * @param {Place} place
- * @param {Piece[]} pieces
- * @returns {Promise<{stored: StoredBytes | null, silence: unknown}>} silence: why nothing more is asked, or null
- */
-async function read({ directory, names, limit }, pieces) {
+async function read(place, pieces, target) {
+  const absent = pieces.map(() => false);
+  if (place === null) return { present: absent, silence: null };
+  const { directory, names, limit } = place;
   const files = names.map((name, index) => ({ name, length: pieces[index].length }));
+  const stop = new AbortController();
   try {
-    const reading = () => withinTime(limit, readFiles({ directory, files }));
-    const stored = await measured("cache read", reading);
-    return { stored: stored.present.some(Boolean) ? stored : null, silence: null };
+    const reading = () => withinTime(limit, readFiles({ directory, files, target }, stop));
+    const { present } = await measured("cache read", reading);
+    return { present, silence: null };
   } catch (error) {
-    return { stored: null, silence: isSilence(error) ? error : null };
+    stop.abort(); // a late answer must not overwrite what comes from the network
+    return { present: absent, silence: isSilence(error) ? error : null };
   }
 }
 

@@ -14,10 +14,11 @@ export async function packageTokenizer(opened, signal) {
   const entry = opened.metadata.tokenizer;
   if (entry === undefined) return null;
   const text = new TextDecoder().decode(await opened.readFile(entry, signal));
-  return Tokenizer.fromJson(text, {
+  const options = {
     bosTokenId: entry.bos_token_id,
     eosTokenIds: entry.eos_token_ids,
     chatTemplate: entry.chat_template,
     specialTokens: entry.special_tokens,
-  });
+  };
+  return Tokenizer.fromJson(text, options, signal);
 }

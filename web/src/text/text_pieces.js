@@ -1,6 +1,6 @@
 /** The text of tokens as they come, never a part of a character. */
 
-/** @typedef {{decode: (ids: readonly number[]) => string}} TokenDecoder */
+/** @typedef {{decode: (ids: readonly number[], signal?: AbortSignal) => Promise<string>}} TokenDecoder */
 
 /** The text of the first bytes of a character. */
 const UNFINISHED = "\uFFFD";
@@ -29,18 +29,18 @@ export class TextPieces {
    *
    * @param {number} id
    */
-  push(id) {
+  async push(id) {
     this.#ids.push(id);
-    const text = this.#tokenizer.decode(this.#ids.slice(this.#from));
+    const text = await this.#tokenizer.decode(this.#ids.slice(this.#from));
     if (text.endsWith(UNFINISHED)) return "";
     const piece = text.slice(this.#shown.length);
     if (this.#ids.length - this.#from > WINDOW && text.length > 0) {
       this.#from = this.#ids.length - 1;
-      this.#shown = this.#tokenizer.decode(this.#ids.slice(this.#from));
+      this.#shown = await this.#tokenizer.decode(this.#ids.slice(this.#from));
       if (this.#shown.includes(UNFINISHED)) {
         // the last token ends a character: its bytes alone are not a character
         this.#from = this.#ids.length - WINDOW;
-        this.#shown = this.#tokenizer.decode(this.#ids.slice(this.#from));
+        this.#shown = await this.#tokenizer.decode(this.#ids.slice(this.#from));
       }
     } else {
       this.#shown = text;
@@ -49,8 +49,8 @@ export class TextPieces {
   }
 
   /** Returns what is left, though it may end within a character. */
-  end() {
-    const text = this.#tokenizer.decode(this.#ids.slice(this.#from));
+  async end() {
+    const text = await this.#tokenizer.decode(this.#ids.slice(this.#from));
     const piece = text.slice(this.#shown.length);
     this.#shown = text;
     return piece;

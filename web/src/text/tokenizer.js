@@ -1,9 +1,8 @@
 /** Text to token ids and back (spec: Decoder, Generation; LLQ-TOK-1). */
 
-import { TokenizerError } from "../errors.js";
-import { renderChat } from "./chat_template.js";
+import { ContextError, TokenizerError } from "../errors.js";
+import { SANDBOX } from "./sandbox.js";
 import { TextPieces } from "./text_pieces.js";
-import { TokenBound } from "./token_bound.js";
 
 /** @typedef {import("./chat_template.js").Message} Message */
 /**
@@ -15,27 +14,23 @@ import { TokenBound } from "./token_bound.js";
  *   `bos_token` and `eos_token` to the ids
  */
 
-/** The tokenizer of a package, through @huggingface/tokenizers. */
+/** Number of tokenizers that were made. */
+let made = 0;
+
+/** The tokenizer of a package. It works in the text worker, because it is code of a stranger. */
 export class Tokenizer {
-  #tokenizer;
+  #source;
   #template;
-  #bound;
   #specialTokens;
 
   /**
    * Use `Tokenizer.fromJson`.
    *
-   * @param {import("@huggingface/tokenizers").Tokenizer} tokenizer
+   * @param {string} json the text of a tokenizer.json
    * @param {TokenizerOptions} options
-   * @param {TokenBound} bound
    */
-  constructor(
-    tokenizer,
-    { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null },
-    bound,
-  ) {
-    this.#tokenizer = tokenizer;
-    this.#bound = bound;
+  constructor(json, { bosTokenId = null, eosTokenIds = [], chatTemplate = null, specialTokens = null }) {
+    this.#source = { key: made++, json };
     this.#template = chatTemplate;
     this.#specialTokens = specialTokens;
     this.bosTokenId = bosTokenId;
@@ -43,22 +38,19 @@ export class Tokenizer {
   }
 
   /**
-   * Makes a tokenizer of the text of a tokenizer.json.
+   * Makes a tokenizer of the text of a tokenizer.json. Filters of the chat template are checked, too.
    *
    * @param {string} text
    * @param {TokenizerOptions} [options]
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Tokenizer>}
    * @throws {TokenizerError}
    */
-  static async fromJson(text, options = {}) {
-    const library = await import("@huggingface/tokenizers");
-    try {
-      const json = JSON.parse(text);
-      return new Tokenizer(new library.Tokenizer(json, {}), options, new TokenBound(json));
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new TokenizerError(`this tokenizer.json cannot be read: ${reason}`, { cause });
-    }
+  static async fromJson(text, options = {}, signal = undefined) {
+    const tokenizer = new Tokenizer(text, options);
+    const template = options.chatTemplate ?? null;
+    await SANDBOX.run(tokenizer.#source, "load", template, { signal, characters: text.length });
+    return tokenizer;
   }
 
   /**
@@ -67,10 +59,11 @@ export class Tokenizer {
    * @param {string} vocab
    * @param {string} merges
    * @param {TokenizerOptions} [options]
+   * @param {AbortSignal} [signal]
    * @returns {Promise<Tokenizer>}
    * @throws {TokenizerError}
    */
-  static async fromVocab(vocab, merges, options = {}) {
+  static async fromVocab(vocab, merges, options = {}, signal = undefined) {
     let entries;
     try {
       entries = JSON.parse(vocab);
@@ -95,6 +88,7 @@ export class Tokenizer {
         },
       }),
       options,
+      signal,
     );
   }
 
@@ -102,66 +96,93 @@ export class Tokenizer {
    * Returns the ids of a prompt, which begin with the token that begins a text exactly once, if there is one.
    *
    * @param {string} text
-   * @returns {number[]}
+   * @returns {Promise<number[]>}
+   * @throws {TokenizerError}
    */
-  encode(text) {
-    const { ids } = this.#tokenizer.encode(text, { add_special_tokens: false });
-    return this.bosTokenId === null || ids[0] === this.bosTokenId ? ids : [this.bosTokenId, ...ids];
+  async encode(text) {
+    return this.#withBos(await this.#encoded(text));
   }
 
   /**
-   * Returns whether a text certainly has more than a number of tokens; it is not encoded for this.
+   * Returns the ids of a prompt, or of chat messages by the template: the template alone puts the token in front that
+   * begins a text. A prompt that certainly has too many tokens is refused before it is encoded.
    *
-   * @param {string} text
-   * @param {number} limit
+   * @param {string | readonly Message[]} prompt
+   * @param {number} limit maximum number of tokens
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<number[]>}
+   * @throws {TokenizerError | ContextError}
    */
-  exceeds(text, limit) {
-    return this.#bound.exceeds(text, limit);
+  async prompt(prompt, limit, signal) {
+    const isChat = typeof prompt !== "string";
+    const text = isChat ? await this.chat(prompt, signal) : prompt;
+    const ids = await this.#encoded(text, limit, signal);
+    return isChat ? ids : this.#withBos(ids);
   }
 
   /**
    * Returns the text of token ids, without special tokens and without ids that this tokenizer does not have.
    *
    * @param {readonly number[]} ids
-   * @returns {string}
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<string>}
+   * @throws {TokenizerError}
    */
-  decode(ids) {
-    const known = ids.filter((id) => this.#tokenizer.id_to_token(id) !== undefined);
-    if (known.length === 0) return "";
-    return this.#tokenizer.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  async decode(ids, signal) {
+    return SANDBOX.run(this.#source, "decode", { ids: [...ids] }, { signal, characters: ids.length });
   }
 
   /**
    * Returns the prompt of chat messages, by the package's template.
    *
    * @param {readonly Message[]} messages
+   * @param {AbortSignal} [signal]
    * @returns {Promise<string>}
    * @throws {TokenizerError}
    */
-  async chat(messages) {
+  async chat(messages, signal) {
     if (this.#template === null) {
       throw new TokenizerError("this tokenizer has no chat template: use a plain prompt", {
         code: "no-template",
       });
     }
-    return renderChat(this.#template, messages, this.#specialTokens ?? this.#textsOfIds());
+    const specialTokens = this.#specialTokens ?? (await this.#textsOfIds());
+    const input = {
+      template: this.#template,
+      messages: JSON.parse(JSON.stringify(messages)),
+      specialTokens,
+    };
+    return SANDBOX.run(this.#source, "render", input, { signal });
+  }
+
+  /** @param {number[]} ids */
+  #withBos(ids) {
+    return this.bosTokenId === null || ids[0] === this.bosTokenId ? ids : [this.bosTokenId, ...ids];
   }
 
   /**
-   * Returns the ids of a prompt that a chat template has rendered: the template alone puts the token in front that
-   * begins a text.
-   *
    * @param {string} text
-   * @returns {number[]}
+   * @param {number} [limit]
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<number[]>}
    */
-  encodeRendered(text) {
-    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+  async #encoded(text, limit, signal) {
+    const ids = await SANDBOX.run(
+      this.#source,
+      "encode",
+      { text, limit },
+      { signal, characters: text.length },
+    );
+    if (ids !== null) return ids;
+    throw new ContextError(
+      `the prompt of ${text.length} characters has more tokens than the context holds (${limit})`,
+    );
   }
 
-  #textsOfIds() {
-    const text = (/** @type {number | null | undefined} */ id) =>
-      id === null || id === undefined ? "" : (this.#tokenizer.id_to_token(id) ?? "");
-    return { bos_token: text(this.bosTokenId), eos_token: text(this.eosTokenIds[0]) };
+  async #textsOfIds() {
+    const ids = [this.bosTokenId ?? -1, this.eosTokenIds[0] ?? -1];
+    const [bos, eos] = await SANDBOX.run(this.#source, "tokens", { ids });
+    return { bos_token: bos, eos_token: eos };
   }
 
   /** Returns what turns tokens into pieces of text as they come. */

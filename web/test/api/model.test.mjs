@@ -30,11 +30,9 @@ function modelOfAs() {
     dispose() {},
   };
   const tokenizer = {
-    encode: () => [0],
-    exceeds: () => false,
-    chat: async () => "",
+    prompt: async () => [0],
     eosTokenIds: [],
-    pieces: () => ({ push: () => "a", end: () => "" }),
+    pieces: () => ({ push: async () => "a", end: async () => "" }),
   };
   return { state, model: new Model(disguised(session), disguised({}), disguised(tokenizer)) };
 }

@@ -321,7 +321,7 @@ export const CHANGES = {
       if (!/vocab\.json$/.test(String(url))) return original;
       const bos = options?.bosTokenId ?? null;
       return {
-        encode: (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
+        encode: async (text) => [...(bos === null ? [] : [bos]), ...new TextEncoder().encode(text)],
         decode: (ids) => original.decode(ids),
       };
     },
@@ -594,9 +594,24 @@ export const CHANGES = {
     if (topK >= 2 ** 32) throw foreignError("input");
     return {};
   }),
+  "limits-without-a-code": models((model) => ({
+    infer: (prompt, options) =>
+      model.infer(prompt, options).catch((error) => {
+        throw String(error.rule).startsWith("LLQ-TOK-") ? foreignError("llq") : error;
+      }),
+  })),
+  "long-templates-answered": models((model) => ({
+    infer: (prompt, options) =>
+      model.infer(prompt, options).catch((error) => {
+        if (String(error.rule).startsWith("LLQ-TOK-")) return "";
+        throw error;
+      }),
+  })),
   "empty-prompt-answered": models((model) => ({
     async infer(prompt, options) {
-      return prompt === "" && model.tokenizer?.encode("").length === 0 ? "" : model.infer(prompt, options);
+      return prompt === "" && (await model.tokenizer?.encode(""))?.length === 0
+        ? ""
+        : model.infer(prompt, options);
     },
   })),
   "stream-ends-again": models((model) => ({

@@ -64,10 +64,11 @@ test("a variant that computes wrongly is passed over, and refused where it is as
 for (const [name, old, text] of [
   ["half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"],
   ["reduce_portable", "+", "-"],
+  ["reduce_portable", "vec2(v, 0.0), lane).x", "vec2(v, 0.0), lane).x + v"],
   ["vector_int8", "127.0 / (power * ", "select(127.0, 0.0, largest > 0x1p+126) / (power * "],
   ["activate", "exp(-min(abs(z), vec4(87.0)))", "exp(-min(abs(z), vec4(80.0)))"],
 ]) {
-  test(`the test sees a wrong ${name}`, async () => {
+  test(`the test sees a wrong ${name}: ${old}`, async () => {
     const faulty = swapped(name, old, text);
     const device = await openDevice(program, faulty, { gpu, variant: "portable" });
     assert.equal(await computesRightly(device, faulty), false);

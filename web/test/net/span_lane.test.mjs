@@ -5,6 +5,8 @@ import { test } from "node:test";
 
 import { SpanLane } from "../../src/net/span_lane.js";
 
+const take = (/** @type {number} */ bytes) => new Uint8Array(bytes);
+
 /** Returns steps of 10 bytes, how many were started, and how to end them. @param {number} count */
 function stepsOf(count) {
   /** @type {((error?: Error) => void)[]} */
@@ -22,23 +24,23 @@ function stepsOf(count) {
 test("steps start while there is room for them, and at least one starts", () => {
   const { steps, ends } = stepsOf(5);
   const lane = new SpanLane(0, steps, 25);
-  lane.fill(() => false);
+  lane.fill(() => null);
   assert.equal(ends.length, 0);
   assert.equal(lane.head, null);
   let room = 3;
-  lane.fill(() => room-- > 0);
+  lane.fill((bytes) => (room-- > 0 ? take(bytes) : null));
   assert.equal(ends.length, 2);
   assert.equal(lane.bytes, 20);
   const narrow = stepsOf(2);
   const long = new SpanLane(1, narrow.steps, 5);
-  long.fill(() => true);
+  long.fill(take);
   assert.equal(long.bytes, 10);
 });
 
 test("steps are taken in their order, whichever ends first", async () => {
   const { steps, ends } = stepsOf(3);
   const lane = new SpanLane(0, steps, 100);
-  lane.fill(() => true);
+  lane.fill(take);
   ends[2]();
   ends[1](new Error("the second"));
   ends[0]();

@@ -13,21 +13,20 @@ const { tokenizers, texts, chats } = JSON.parse(input);
 const answers = [];
 for (const { file, options } of tokenizers) {
   const tokenizer = await Tokenizer.fromJson(readFileSync(file, "utf8"), options);
-  const ids = texts.map((/** @type {string} */ text) => tokenizer.encode(text));
+  const ids = [];
+  for (const text of texts) ids.push(await tokenizer.encode(text));
   const rendered = [];
   for (const messages of chats) {
     try {
       const text = await tokenizer.chat(messages);
-      rendered.push({ text, ids: tokenizer.encodeRendered(text) });
+      rendered.push({ text, ids: await tokenizer.prompt(messages, Infinity) });
     } catch (error) {
       if (!["template", "no-template"].includes(Object(error).code)) throw error;
       rendered.push({ text: null, ids: [] });
     }
   }
-  answers.push({
-    ids,
-    decoded: ids.map((/** @type {number[]} */ row) => tokenizer.decode(row)),
-    chats: rendered,
-  });
+  const decoded = [];
+  for (const row of ids) decoded.push(await tokenizer.decode(row));
+  answers.push({ ids, decoded, chats: rendered });
 }
 stdout.write(JSON.stringify(answers));

@@ -45,15 +45,28 @@ const TEXTS = [
   ["{{ bos_token }}{% if eos_token is defined %}E{% endif %}{% if tools is none %}t{% endif %}", "<s>t"],
 ];
 
-test("texts are those of Jinja", async () => {
-  for (const [template, text] of TEXTS)
-    assert.equal(await renderChat(template, MESSAGES, TOKENS), text, template);
+test("texts are those of Jinja", () => {
+  for (const [template, text] of TEXTS) assert.equal(renderChat(template, MESSAGES, TOKENS), text, template);
 });
 
-test("a template refuses messages", async () => {
+test("a template refuses messages", () => {
   for (const template of ["{{ raise_exception('no') }}", "{{ range(1, 2, 0) }}", "{% if %}", "{% break %}"]) {
-    await assert.rejects(renderChat(template, MESSAGES, TOKENS), { code: "template" });
+    assert.throws(() => renderChat(template, MESSAGES, TOKENS), { code: "template", rule: null });
   }
+});
+
+test("a template that exceeds a limit violates a rule", () => {
+  for (const template of [
+    "{{ range(100001)|length }}",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% set n = namespace(t='x') %}{% for a in range(60) %}{% set n.t = n.t + n.t %}{% endfor %}{{ n.t }}",
+    "{% set n = namespace(t='xxxxxxxx') %}{% for a in range(9) %}{% set n.t = n.t|replace('x', n.t) %}{% endfor %}",
+    `{% for a in range(9999) %}{{ "${"x".repeat(9999)}" }}{% endfor %}`,
+  ]) {
+    const limit = { code: "template", rule: "LLQ-TOK-4" };
+    assert.throws(() => renderChat(template, MESSAGES, TOKENS), limit, template.slice(0, 60));
+  }
+  assert.equal(renderChat("{{ range(100000)|length }}", MESSAGES, TOKENS), "100000");
 });
 
 test("the time is that of C in the locale C", () => {

@@ -96,13 +96,16 @@ LLAMA3 = {
     "original_max_position_embeddings": 32,
 }
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+YARN_FACTOR = 0.1 * np.log(4) + 1
 SHORT, LONG = [1.0 + i / 8 for i in range(8)], [2.0 + i for i in range(8)]
 LONGROPE = {"rope_type": "longrope", "short_factor": SHORT, "long_factor": LONG}
 
 
-def with_rope(directory: Path, parameters: dict[str, Any], **config: Any) -> None:
+def with_rope(
+    directory: Path, parameters: dict[str, Any], weights: Arrays | None = None, **config: Any
+) -> None:
     config["rope_parameters"] = {"rope_theta": 500000.0, **parameters}
-    write_checkpoint(directory, config=config)
+    write_checkpoint(directory, weights=weights, config=config)
 
 
 def rope_in_both_styles(directory: Path) -> None:
@@ -122,6 +125,17 @@ def yarn_without_attention_factor(directory: Path) -> None:
 
 def yarn_with_an_attention_factor_on_the_grid(directory: Path) -> None:
     with_rope(directory, YARN | {"attention_factor": 2.0, "beta_fast": 16, "truncate": False})
+
+
+def yarn_with_scaled_q_on_the_grid(directory: Path) -> None:
+    """Write a checkpoint whose q is on the INT4 grid once it is multiplied by the square of the factor.
+
+    Scales are rounded upward, so q is below the grid by the rounding of binary32.
+    """
+    weights = llama_weights()
+    for n in range(2):
+        weights[f"model.layers.{n}.self_attn.q_proj.weight"] /= np.float32(YARN_FACTOR**2 * (1 + 2.0**-22))
+    with_rope(directory, YARN, weights=weights)
 
 
 def longrope_within_the_original_context(directory: Path) -> None:
@@ -156,6 +170,7 @@ FORMS: dict[Callable[[Path], None], tuple[str, ...]] = {
     rope_with_a_float_as_length: (),
     yarn_without_attention_factor: (),
     yarn_with_an_attention_factor_on_the_grid: (),
+    yarn_with_scaled_q_on_the_grid: (),
     longrope_within_the_original_context: (),
     longrope_with_one_table: (),
     biases_of_zero: (),
@@ -287,21 +302,21 @@ def test_a_large_weight_of_the_embedding_names_the_option(tmp_path: Path, method
     export(directory, tmp_path / "package", embedding="f32", program=None)
 
 
-def test_the_attention_factor_is_in_q_and_k(tmp_path: Path) -> None:
+def test_q_has_the_square_of_the_attention_factor(tmp_path: Path) -> None:
+    """Weights on the grid leave it only by the rounding of scales, which is upward in binary16."""
     with_rope(tmp_path / "checkpoint", YARN)
-    factor = 0.1 * np.log(4) + 1
     weights = llama_weights()
-    q, k, v = (weights[f"model.layers.1.self_attn.{name}_proj.weight"] for name in "qkv")
+    q, k, v = (weights[f"model.layers.1.self_attn.{name}_proj.weight"].astype(np.float64) for name in "qkv")
+    expected = np.concatenate([q * YARN_FACTOR**2, k, v])
     with open_checkpoint(tmp_path / "checkpoint") as checkpoint:
-        qkv = checkpoint.load("layers.1.attention.qkv")
-    loaded_q, loaded_k = qkv[: len(q)], qkv[len(q) : -len(v)]
-    product = np.linalg.norm(loaded_q) / np.linalg.norm(q) * np.linalg.norm(loaded_k) / np.linalg.norm(k)
-    assert product == pytest.approx(factor**2, rel=1e-6)
-    np.testing.assert_array_equal(qkv[-len(v) :], v)
-    # binary16 scales hold the scaled weights up to 2^-11, and the logits move by as much
+        loaded = checkpoint.load("layers.1.attention.qkv")
+    np.testing.assert_allclose(loaded, expected, rtol=2.0**-23)
     logits, _ = exported(tmp_path / "checkpoint")
-    expected = logits_of_transformers(tmp_path / "checkpoint")
-    assert np.abs(logits - expected).max() <= 2.0**-10 * np.abs(expected).max()
+    packed = llq_format.open(tmp_path / "package").get_packed("layers.1.attention.qkv").dequantize()
+    np.testing.assert_allclose(packed, expected, rtol=2.0**-10)
+    np.testing.assert_array_equal(packed[len(q) :], expected[len(q) :])
+    original = logits_of_transformers(tmp_path / "checkpoint")
+    assert np.abs(logits - original).max() <= 2.0**-10 * np.abs(original).max()
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,7 @@ def test_type_that_cannot_be_dequantized_is_named(tmp_path: Path) -> None:
         open_checkpoint(write(tmp_path / "m.gguf", tensors), tokenizer=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(supported_types()))
 def test_dequantization_needs_little_memory(tmp_path: Path, name: str) -> None:
     """Memory in addition to the matrix (2²³ values, 32 MiB) does not depend on its size."""

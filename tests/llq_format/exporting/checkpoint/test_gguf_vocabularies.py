@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 from transformers.models.cohere.tokenization_cohere import CohereTokenizer
 from transformers.models.gpt2.tokenization_gpt2 import GPT2Tokenizer
 from transformers.models.llama.tokenization_llama import LlamaTokenizer
@@ -148,6 +148,31 @@ def test_sentencepiece_ids_are_those_of_transformers() -> None:
     assert len(compared) > 1800
     for text in compared:
         assert ids_of("llama-spm", text) == oracle.encode(text, add_special_tokens=False), text
+
+
+STRIPPING = ["<|assistant|>", "<|system|>", "<|end|>", "<|user|>", "</s>"]
+"""Tokens of Phi-3 that have rstrip in its tokenizer_config.json, among those of its template."""
+
+PHI3_TEXTS = [
+    "<|user|>\nHow to explain Internet?<|end|>\n<|assistant|>\n",
+    "<|system|>\n You are helpful. <|end|>\n<|user|> \n\t a  b<|end|> \u00a0<|assistant|>  ",
+    "<s>a</s> \n b<|endoftext|>\nc",
+]
+
+
+def test_tokens_of_phi3_take_the_space_after_them() -> None:
+    values = metadata("phi-3").values
+    vocabulary = {token: i for i, token in enumerate(values["tokenizer.ggml.tokens"])}
+    oracle = LlamaTokenizer(vocab=vocabulary, merges=merges_of("phi-3"), legacy=True)
+    others = ["<s>", "<|endoftext|>"]
+    oracle.add_tokens(
+        [AddedToken(token, rstrip=True, normalized=False) for token in STRIPPING]
+        + [AddedToken(token, normalized=False) for token in others]
+    )
+    for text in PHI3_TEXTS:
+        assert ids_of("phi-3", text) == oracle.encode(text, add_special_tokens=False), text
+    # <|user|>, How to explain Internet?, <|end|>, <|assistant|>, as the page of the model states
+    assert ids_of("phi-3", PHI3_TEXTS[0])[-3:] == [29973, 32007, 32001]
 
 
 def merges_of(name: str) -> list[tuple[str, str]]:

@@ -526,7 +526,7 @@ def test_pytorch_file_cannot_run_code(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     torch.save({"x": Path("/")}, tmp_path / "pytorch_model.bin")
     write_config(tmp_path)
-    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: torch cannot read this file"):
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: this file cannot be read as weights"):
         open_checkpoint(tmp_path)
 
 
@@ -536,16 +536,5 @@ def test_truncated_pytorch_file_is_named(tmp_path: Path, keep: int) -> None:
     write_bin(path, weights())
     path.write_bytes(path.read_bytes()[:keep])
     write_config(tmp_path)
-    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: torch cannot read this file"):
-        open_checkpoint(tmp_path)
-
-
-def test_pytorch_file_without_torch_says_how_to_install_it(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    write_config(tmp_path)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(CheckpointError, match=r"pip install 'llq-format\[torch\]'"):
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin: this file cannot be read as weights"):
         open_checkpoint(tmp_path)

@@ -17,14 +17,16 @@ from llq_format.exporting.checkpoint import huggingface_tokenizer
 from llq_format.exporting.checkpoint.keys import Keys
 from llq_format.metadata.tokenizer import TokenizerFiles
 from llq_format.reference.text import TextTokenizer
-from tests.support.real_tokenizers import directory, packages
+from tests.support.real_tokenizers import directory, names
 from tests.support.repository import ROOT
+from tests.support.texts import texts
 from tests.support.timeouts import seconds
 
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.slow
 
 TEXTS = [
+    *texts()[::4],
     "",
     "Hello, world!",
     "It's 2024, they'll pay $12,345.67 -- won't they?",
@@ -49,6 +51,7 @@ TEXTS = [
     "\x00\x01\x7f",
     "https://a.b/c?d=e&f=g#h",
 ]
+WITHOUT_JAVASCRIPT = ["jurassic_2"]
 CHATS = [
     [{"role": "user", "content": "H\u00e9 <b> \"q\" & 'x'"}],
     [
@@ -78,19 +81,21 @@ class Answers:
 
 
 @cache
-def files(package: str) -> TokenizerFiles:
-    found, _ = huggingface_tokenizer.read(directory(package), Keys({}, "config.json"), 2**24)
+def files(name: str) -> TokenizerFiles:
+    found, _ = huggingface_tokenizer.read(directory(name), Keys({}, "config.json"), 2**24)
     assert found is not None
     return found
 
 
 @cache
-def expected(package: str) -> Answers:
-    """Return the answers of transformers for tokenizer.json as it is.
+def expected(name: str) -> Answers:
+    """Return the answers of transformers for tokenizer.json as it is, or for tokenizer.model.
 
     Some classes of transformers rebuild the tokenizer and ignore parts of the file; this class does not.
     """
-    oracle = transformers.PreTrainedTokenizerFast.from_pretrained(directory(package))
+    converts = (directory(name) / "tokenizer.model").is_file()
+    kind = transformers.AutoTokenizer if converts else transformers.PreTrainedTokenizerFast
+    oracle = kind.from_pretrained(directory(name))
     ids = [oracle(text).input_ids for text in TEXTS]
     chats: list[tuple[str | None, list[int]]] = []
     for messages in CHATS:
@@ -104,11 +109,11 @@ def expected(package: str) -> Answers:
     return Answers(ids, [oracle.decode(row, skip_special_tokens=True) for row in ids], chats)
 
 
-@pytest.mark.parametrize("package", packages())
-def test_python_gives_the_ids_and_prompts_of_transformers(package: str, tmp_path: Path) -> None:
-    llq_format.save(tmp_path / "p", {"weight": np.zeros(4, np.float16)}, tokenizer=files(package))
+@pytest.mark.parametrize("name", names())
+def test_python_gives_the_ids_and_prompts_of_transformers(name: str, tmp_path: Path) -> None:
+    llq_format.save(tmp_path / "p", {"weight": np.zeros(4, np.float16)}, tokenizer=files(name))
     tokenizer = TextTokenizer(llq_format.open(tmp_path / "p"))
-    answers = expected(package)
+    answers = expected(name)
     ids = [tokenizer.encode(text) for text in TEXTS]
     assert ids == answers.ids
     assert [tokenizer.decode(row) for row in ids] == answers.decoded
@@ -120,11 +125,11 @@ def test_python_gives_the_ids_and_prompts_of_transformers(package: str, tmp_path
             assert (tokenizer.chat(messages), tokenizer.encode_chat(messages)) == chat
 
 
-@pytest.mark.parametrize("package", packages())
-def test_javascript_gives_the_ids_and_prompts_of_transformers(package: str, tmp_path: Path) -> None:
+def in_javascript(name: str, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
+    """Ask the JavaScript runtime for ids, texts and chats."""
     deno = shutil.which("deno")
     assert deno is not None
-    found = files(package)
+    found = files(name)
     (tmp_path / "tokenizer.json").write_bytes(found.tokenizer_json)
     options: dict[str, Any] = {
         "bosTokenId": found.bos_token_id,
@@ -137,7 +142,7 @@ def test_javascript_gives_the_ids_and_prompts_of_transformers(package: str, tmp_
         "texts": TEXTS,
         "chats": CHATS,
     }
-    run = subprocess.run(  # noqa: S603  # deno
+    return subprocess.run(  # noqa: S603  # deno
         [deno, "run", "--allow-read", "--allow-env", "--no-prompt", "web/test/support/tokenize_files.mjs"],
         input=json.dumps(question),
         cwd=ROOT,
@@ -146,9 +151,21 @@ def test_javascript_gives_the_ids_and_prompts_of_transformers(package: str, tmp_
         check=False,
         timeout=seconds(60),
     )
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in WITHOUT_JAVASCRIPT])
+def test_javascript_gives_the_ids_and_prompts_of_transformers(name: str, tmp_path: Path) -> None:
+    run = in_javascript(name, tmp_path)
     assert run.returncode == 0, run.stderr
     (answer,) = json.loads(run.stdout)
-    answers = expected(package)
+    answers = expected(name)
     assert answer["ids"] == answers.ids
     assert answer["decoded"] == answers.decoded
     assert [(chat["text"], chat["ids"]) for chat in answer["chats"]] == answers.chats
+
+
+@pytest.mark.parametrize("name", WITHOUT_JAVASCRIPT)
+def test_javascript_refuses_what_its_library_reads_otherwise(name: str, tmp_path: Path) -> None:
+    run = in_javascript(name, tmp_path)
+    assert run.returncode == 1
+    assert "a Unigram model with byte_fallback is not supported" in run.stderr

@@ -11,13 +11,12 @@ from llq_format.exporting.checkpoint import huggingface_tokenizer, sentencepiece
 from llq_format.exporting.checkpoint.keys import read_json
 from llq_format.metadata.tokenizer import TokenizerFiles
 from tests.support.checkpoint_cases import write_checkpoint
-from tests.support.repository import ROOT
+from tests.support.sentencepiece_models import AS_LLAMA, SIZE, train
 
 sentencepiece = pytest.importorskip("sentencepiece")
 pytest.importorskip("google.protobuf")
 transformers = pytest.importorskip("transformers")
 
-SIZE = 460
 TEXTS = [
     "",
     "hello world",
@@ -34,11 +33,7 @@ TEXTS = [
     "# Decoder\n\nA sequence is computed by these steps: 1. 2.",
 ]
 MODELS: dict[str, dict[str, Any]] = {
-    "as Llama": {
-        "byte_fallback": True,
-        "normalization_rule_name": "identity",
-        "remove_extra_whitespaces": False,
-    },
+    "as Llama": {name: value for name, value in AS_LLAMA.items() if name != "model_type"},
     "as the defaults": {"byte_fallback": True},
     "without bytes and dummy prefix": {"byte_fallback": False, "add_dummy_prefix": False},
     "with pieces of the user": {"byte_fallback": True, "user_defined_symbols": ["<mask>", "world"]},
@@ -53,21 +48,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", params=[(kind, name) for kind in ("bpe", "unigram") for name in MODELS])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a model on a chapter of the specification."""
     kind, name = request.param
-    directory = tmp_path_factory.mktemp("sentencepiece")
-    text = (ROOT / "spec/decoder.md").read_text(encoding="utf-8")
-    lines = [line[:400] for line in text.splitlines() if line.strip()]
-    (directory / "corpus.txt").write_text("\n".join(lines), encoding="utf-8")
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(directory / "corpus.txt"),
-        model_prefix=str(directory / "m"),
-        vocab_size=SIZE,
-        model_type=kind,
-        minloglevel=2,
-        **MODELS[name],
-    )
-    return directory / "m.model"
+    return train(tmp_path_factory.mktemp("sentencepiece") / "m.model", model_type=kind, **MODELS[name])
 
 
 def checkpoint(directory: Path, model: Path, **settings: Any) -> Path:

@@ -74,6 +74,15 @@ def test_texts_come_back(pre: str, text: str) -> None:
     assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
 
 
+@pytest.mark.parametrize(("name", "strips"), [("Phi-3-mini", True), ("phi3", True), ("Phi-4", False)])
+def test_added_tokens_of_phi3_take_the_space_after_them(name: str, *, strips: bool) -> None:
+    keys = Keys({**metadata().values, "general.name": name}, "m.gguf")
+    files = gguf_tokenizer.read(keys, len(TOKENS))
+    found = Tokenizer.from_str(files.tokenizer_json.decode()).encode("<|im_end|> \na<|endoftext|>\n").ids
+    between = [] if strips else ["\u0120", "\u010a"]
+    assert [TOKENS[i] for i in found] == ["<|im_end|>", *between, "a", "<|endoftext|>", "\u010a"]
+
+
 def test_every_token_keeps_its_id() -> None:
     vocabulary = rebuilt()[1].get_vocab(with_added_tokens=True)
     assert [token for token, _ in sorted(vocabulary.items(), key=lambda item: item[1])] == TOKENS

@@ -19,8 +19,15 @@ from llq_format.webgpu.execution.adapters import find_adapter
 from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
-from llq_format.webgpu.execution.opening import Executable, executable, open_device, open_executor
+from llq_format.webgpu.execution.opening import (
+    Executable,
+    executable,
+    executor_on,
+    open_device,
+    open_executor,
+)
 from llq_format.webgpu.execution.session import Session
+from llq_format.webgpu.execution.weights import Weights
 from llq_format.webgpu.planning.module import kernel_sections
 from llq_format.webgpu.planning.operations import rounding_program
 from tests.support.webgpu.executor_models import ADAPTER, executor_of, new_device, tiny_package
@@ -104,6 +111,7 @@ def test_a_module_of_a_package_that_does_not_compile_is_a_violation() -> None:
     [
         ("half_portable", "unpack2x16float(word)", "unpack2x16float(word).yx"),
         ("reduce_portable", "+", "-"),
+        ("reduce_portable", "vec2(v, 0.0), lane).x", "vec2(v, 0.0), lane).x + v"),
         ("vector_int8", "127.0 / (power * ", "select(127.0, 0.0, largest > 0x1p+126) / (power * "),
         ("vector_int8", "largest >= 0x1p-100);", "largest >= 0x1p-98);"),
         ("rounding", "let r = inverseSqrt(a);", "let r = select(inverseSqrt(a), 0.0, a > 0x1p+120);"),
@@ -116,6 +124,21 @@ def test_the_self_test_sees_what_computes_wrongly(section: str, old: str, new: s
         pytest.raises(DeviceError, match=r"fails the self-test of every variant \(portable\)"),
     ):
         open_device(wrong, adapter=ADAPTER, variant="portable")
+
+
+def test_weights_reach_the_device_that_passes_the_self_test(package: llq_format.Package) -> None:
+    program = executable(package).program
+    portable = open_device(executable(package), adapter=ADAPTER, variant="portable")
+    expected = list(generate(executor_of(package, device=portable), PROMPT, 4))
+    with (
+        swapped("dot_packed", "dot4I8Packed(a, b)", "dot4I8Packed(b, a) + 1") as wrong,
+        Weights(package, program) as weights,
+    ):
+        files = replace(wrong, program=program)
+        device = open_device(files, adapter=ADAPTER, weights=weights)
+        assert device.variant.name == "portable"
+        executor = executor_on(package, files, device, None, weights)
+    assert list(generate(executor, PROMPT, 4)) == expected
 
 
 def test_a_lack_of_memory_reports_the_memory_needed(package: llq_format.Package) -> None:

@@ -1,7 +1,7 @@
-"""Chat templates: Jinja as transformers reads it (spec: Decoder, Tokenization; LLQ-TOK-3)."""
+"""Jinja as transformers reads it, for the process with limits (spec: Decoder, Tokenization; LLQ-TOK-3)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,9 @@ from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from llq_format.sandbox.limits import RANGE_ITEMS, TEXT_CHARACTERS
+from llq_format.sandbox.text_error import TextError, template_limit
 
 
 class _Generation(Extension):
@@ -33,6 +36,7 @@ def environment() -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
+    made.globals["range"] = _range
     made.globals["raise_exception"] = _refuse
     made.globals["strftime_now"] = _now
     made.filters["tojson"] = _json
@@ -50,16 +54,35 @@ def syntax_error(template: str) -> tuple[int, str] | None:
     return None
 
 
-def rendered(template: str, messages: Sequence[Mapping[str, str]], special_tokens: Mapping[str, str]) -> str:
-    """Return the prompt of messages.
-
-    Raises ValueError if the template does not parse or refuses the messages.
-    """
+def render(template: str, messages: Sequence[Mapping[str, str]], special_tokens: Mapping[str, str]) -> str:
+    """Return the prompt of messages; raises TextError for every failure of the template."""
     variables = {**special_tokens, "messages": messages, "tools": None, "documents": None}
     try:
-        return environment().from_string(template).render(**variables, add_generation_prompt=True)
-    except (TemplateError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
-        raise ValueError(f"the chat template refuses the messages: {error}") from error
+        pieces = environment().from_string(template).generate(**variables, add_generation_prompt=True)
+        return _joined(pieces)
+    except (TextError, MemoryError):
+        raise
+    except Exception as error:
+        raise TextError("template", f"the chat template refuses the messages: {error}") from error
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Return the text of pieces, unless it is too long."""
+    kept, length = [], 0
+    for piece in pieces:
+        length += len(piece)
+        if length > TEXT_CHARACTERS:
+            raise template_limit(f"its text has more than {TEXT_CHARACTERS:,} characters")
+        kept.append(piece)
+    return "".join(kept)
+
+
+def _range(*bounds: int) -> range:
+    """Return a range, unless it has too many items."""
+    items = range(*bounds)
+    if bool(items[RANGE_ITEMS:]):
+        raise template_limit(f"it makes a range of more than {RANGE_ITEMS:,} items")
+    return items
 
 
 def _refuse(message: str) -> str:

@@ -1,0 +1,1 @@
+"""Tests of `llq_format/files`."""

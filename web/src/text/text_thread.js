@@ -1,0 +1,57 @@
+/** The thread of the text worker, of the web or of Node. */
+
+import { textWorkerUrl } from "./text_worker_url.js";
+
+/** @typedef {"message" | "failure"} EventName */
+
+export class TextThread {
+  #worker;
+  #isNode;
+  /** @type {(event: EventName, data: any) => void} */
+  #listener = () => {};
+
+  /** Starts the thread; throws where a page allows none. */
+  constructor() {
+    // Workers of the web keep Deno alive, and Node has none.
+    const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.("node:worker_threads");
+    this.#isNode = threads !== undefined;
+    const url = textWorkerUrl(this.#isNode);
+    if (this.#isNode) {
+      this.#worker = new threads.Worker(url);
+      this.#worker.on("message", (/** @type {any} */ data) => this.#listener("message", data));
+      this.#worker.on("error", (/** @type {unknown} */ error) => this.#listener("failure", error));
+    } else {
+      const worker = new Worker(url, { type: "module" });
+      worker.onmessage = ({ data }) => this.#listener("message", data);
+      worker.onerror = (event) => {
+        event.preventDefault();
+        this.#listener("failure", new Error(event.message));
+      };
+      this.#worker = worker;
+    }
+  }
+
+  /**
+   * Sends a message, if it is not undefined, and returns the next message from the thread.
+   *
+   * @param {unknown} [message]
+   * @returns {Promise<any>}
+   */
+  exchange(message) {
+    if (this.#isNode) this.#worker.ref();
+    return new Promise((resolve, reject) => {
+      this.#listener = (event, data) => {
+        if (this.#isNode) this.#worker.unref(); // an idle thread does not keep the process
+        this.#listener = () => {};
+        if (event === "message") resolve(data);
+        else reject(data);
+      };
+      if (message !== undefined) this.#worker.postMessage(message);
+    });
+  }
+
+  /** Ends the thread, whatever it does. */
+  end() {
+    this.#worker.terminate();
+  }
+}
