@@ -13,7 +13,7 @@ import numpy as np
 
 from ..checks.distribution import RankTest, divergences, passes, rank_tests
 from ..core.runtime import Reals
-from ..fresh.distribution import random_prompts, ranked_divergences
+from ..fresh.distribution import legal_divergences, random_prompts
 from ..mutation.conforming import over_reference as over
 from ..mutation.mutants import MUTANTS
 from ..mutation.mutants.seam import Mutate
@@ -57,7 +57,7 @@ def measured(
     ]
     for title, cache, mutations in executions:
         if cache not in members:
-            members[cache] = ranked_divergences(package, prompts, exact, cache)
+            members[cache] = legal_divergences(package, prompts, exact, cache)
         own = divergences(exact, last_logits(package, prompts, cache, mutations))
         yield title, rank_tests([len(tokens) for tokens in prompts], own, members[cache])
 

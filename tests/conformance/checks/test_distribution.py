@@ -79,7 +79,7 @@ def vector(tmp_path_factory: pytest.TempPathFactory) -> Vector:
     """Write the vector of a small model."""
     home = tmp_path_factory.mktemp("distribution")
     package = VECTORS["experts-int8"].package
-    with patch.multiple(fresh, CANDIDATES=48, QUIET=24, LONG=(12, 8)):
+    with patch.object(fresh, "GROUPS", ((24, 1), (12, 8))):
         entry = distribution_entry(package, np.random.default_rng(1), home)
     write_index([entry], home)
     return load(home)[0]

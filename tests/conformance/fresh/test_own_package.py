@@ -38,7 +38,7 @@ def test_products_and_bounds_are_those_of_the_kit(vector: Vector) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the vectors of a package of a model, with few executions."""
     directory = tmp_path_factory.mktemp("package")
-    few = patch.multiple(distribution, CANDIDATES=16, QUIET=8, LONG=(8, 4))
+    few = patch.object(distribution, "GROUPS", ((8, 1), (8, 4)))
     with patch.object(ReferenceOracle, "MEMBERS", 2), few:
         write_vectors(MODEL.package, ReferenceOracle(), 1, directory)
     return directory
