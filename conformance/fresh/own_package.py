@@ -35,7 +35,7 @@ def write_vectors(package: Path, oracle: Oracle, seed: int, home: Path) -> None:
     if "model" in value:
         entries += _logits(package, value["model"], oracle, random, home)
         if oracle.ranks_distributions:
-            entries.append(distribution_entry(package, value["model"], random, home))
+            entries.append(distribution_entry(package, random, home))
     if value.get("extensions_required"):
         entries = [{**entry, "extensions": value["extensions_required"]} for entry in entries]
     write_index(entries, home)

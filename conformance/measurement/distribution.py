@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..checks.distribution import RankTest, divergences, passes, rank_tests
-from ..container.package import metadata
 from ..core.runtime import Reals
-from ..fresh.distribution import EXECUTIONS, FIRST_SEED, legal_divergences, random_prompts
+from ..fresh.distribution import legal_divergences, random_prompts
 from ..mutation.conforming import over_reference as over
 from ..mutation.mutants import MUTANTS
 from ..mutation.mutants.seam import Mutate
@@ -30,6 +29,7 @@ LEGAL: dict[str, tuple[str, tuple[Mutate, ...]]] = {
     "exact": ("f32", ()),
     "disturbed": ("f32", (over.disturbed(1),)),
     "disturbed-otherwise": ("f32", (over.disturbed(2),)),
+    "in binary32": ("f32", (over.in_binary32(1),)),
     "float32-results": ("f32", (over.float32_results,)),
     "online-softmax": ("f32", (over.online_softmax,)),
     "great-negative-mask": ("f32", (over.great_negative_mask,)),
@@ -43,15 +43,12 @@ LEGAL: dict[str, tuple[str, tuple[Mutate, ...]]] = {
 }
 """Conforming variants: the declared KV cache, and what they change."""
 
-_SEEDS = range(FIRST_SEED, FIRST_SEED + EXECUTIONS)
-
 
 def measured(
     package: Path, seed: int, wrong: Sequence[str], legal: Sequence[str]
 ) -> Iterator[tuple[str, list[RankTest]]]:
     """Yield the tests of mutants and then of conforming variants, on the prompts of a seed."""
-    model = metadata(package)["model"]
-    prompts = random_prompts(model, np.random.default_rng(seed))
+    prompts = random_prompts(package, np.random.default_rng(seed))
     exact = last_logits(package, prompts)
     members: dict[str, Reals] = {}
     executions: list[tuple[str, str, tuple[Mutate, ...]]] = [
@@ -60,7 +57,7 @@ def measured(
     ]
     for title, cache, mutations in executions:
         if cache not in members:
-            members[cache] = legal_divergences(package, prompts, exact, cache, _SEEDS)
+            members[cache] = legal_divergences(package, prompts, exact, cache)
         own = divergences(exact, last_logits(package, prompts, cache, mutations))
         yield title, rank_tests([len(tokens) for tokens in prompts], own, members[cache])
 

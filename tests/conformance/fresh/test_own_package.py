@@ -11,6 +11,7 @@ from conformance.checks import CHECKS
 from conformance.container.package import metadata, read_tensor
 from conformance.core.check import Outcome
 from conformance.core.vectors import Vector, load
+from conformance.fresh import distribution
 from conformance.fresh.oracle import OracleError, ReferenceOracle, WebGPUOracle, expected, qualified
 from conformance.fresh.own_package import write_vectors
 from conformance.fresh.products import products
@@ -37,7 +38,8 @@ def test_products_and_bounds_are_those_of_the_kit(vector: Vector) -> None:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the vectors of a package of a model, with few executions."""
     directory = tmp_path_factory.mktemp("package")
-    with patch.object(ReferenceOracle, "MEMBERS", 2):
+    few = patch.object(distribution, "GROUPS", ((8, 1), (8, 4)))
+    with patch.object(ReferenceOracle, "MEMBERS", 2), few:
         write_vectors(MODEL.package, ReferenceOracle(), 1, directory)
     return directory
 
