@@ -8,6 +8,7 @@ TESTS = ROOT / "tests"
 AT_HOME = {
     *("support/timeouts.py", "support/hang_clock.py", "repository/test_time_limits.py"),
     *("fuzzing/__main__.py", "fuzzing/campaign.py"),  # a command that reports its speed
+    *("fuzzing/targets/run.py", "fuzzing/targets/test_targets.py"),  # a slow refusal is what they look for
 }
 OWN_LIMIT = re.compile(
     r"\btimeout\s*=\s*\d|--answer-timeout[=\", ]+\d|\.(?:wait|join)\(\d"

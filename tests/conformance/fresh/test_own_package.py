@@ -69,6 +69,8 @@ def test_vectors_of_a_package_need_its_extensions(home: Path) -> None:
 
 def test_the_bounds_are_four_times_the_largest_distance_of_legal_executions() -> None:
     class Two:
+        ranks_distributions = True
+
         def floor(self, _package: Path) -> float:
             return 0.0
 

@@ -1,4 +1,4 @@
-// Files of the private file system, which a stand-in holds here: where their bytes go, and when they come too late.
+// Files of the private file system, which a test double holds here: where their bytes go, and when they come too late.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
