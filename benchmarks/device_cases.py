@@ -59,7 +59,7 @@ def write_packages(directory: Path) -> None:
     from llq_format.webgpu.planning.program_files import PROGRAM, package_files  # noqa: PLC0415
 
     class Plan(PackageWriter):
-        """A package of which everything is known except its weights."""
+        """A package without its shards."""
 
         def write(self, folder: Path) -> None:
             """Write all files except shards."""

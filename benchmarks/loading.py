@@ -73,10 +73,18 @@ class Site:
     def serving(self) -> Iterator[str]:
         """Serve within the block, at the address that is provided."""
         handler = type("Handler", (_Handler,), {"site": self})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        with _Server(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             yield f"http://127.0.0.1:{server.server_address[1]}/"
             server.shutdown()
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing where the browser closes a connection."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -97,7 +97,7 @@ def module_too_long() -> Sealed:
 
 
 def module_of(length: int) -> Package:
-    """Return a package without a program. Its module has some length and one section of comments."""
+    """Return a package without a program, whose module has some length: comments in one frame."""
     frame = len(section("alone", ""))
     lines, rest = divmod(length - frame, 64)
     text = ("//".ljust(63, "-") + "\n") * (lines - 1) + "//".ljust(63 + rest, "-") + "\n"

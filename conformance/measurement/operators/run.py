@@ -38,7 +38,7 @@ class Rarity:
         self._in_function: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
         self._in_module: dict[str, dict[int, int]] = defaultdict(dict)
         self._otherwise = len(recording.seconds)
-        sources = {module: load(module) for module, _ in recording.observations}
+        sources = {module: load(module) for module in {module for module, _ in recording.observations}}
         for (module, number), observation in recording.observations.items():
             function = sources[module].function(sources[module].nodes[number])
             count = len(observation.questions)

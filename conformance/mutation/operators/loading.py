@@ -72,6 +72,15 @@ def _imported(path: Path) -> frozenset[str]:
     return frozenset(names)
 
 
+def _forget(name: str) -> None:
+    """Remove a module from those that are imported, and from its package."""
+    module = sys.modules.pop(name, None)
+    package, _, last = name.rpartition(".")
+    members = vars(sys.modules[package]) if package in sys.modules else {}
+    if module is not None and members.get(last) is module:
+        del members[last]
+
+
 def preload() -> None:
     """Import the reference and its adapter, so that processes that fork import only what a mutant changes."""
     import_module(ADAPTER)
@@ -84,7 +93,7 @@ def use(trees: Mapping[str, ast.Module], **names: object) -> None:
     These modules, and those that import them, are imported again if they were imported before.
     """
     for name in _importers(frozenset(trees)):
-        sys.modules.pop(name, None)
+        _forget(name)
     defined = {"__mutation__": effects.EFFECTS, "__kept__": effects.kept, **names}
     for name, value in defined.items():
         setattr(builtins, name, value)

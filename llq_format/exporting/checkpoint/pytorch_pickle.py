@@ -197,7 +197,7 @@ class _Unpickler(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot be b
         self.storages: dict[str, _Storage] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a class or a function of torch."""
+        """Return the type or the function that denotes a class or a function of torch."""
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         if (module, name) in _FUNCTIONS:

@@ -28,6 +28,10 @@ MEMORY_BYTES = 200 * 2**20
 """Maximum memory of one refusal above the memory before it, in bytes."""
 
 
+_SAVED_EVERY = 50
+"""Number of executions after which a campaign saves where it is: it may be killed."""
+
+
 class HangError(BaseException):
     """An execution that does not end."""
 
@@ -76,11 +80,16 @@ class TargetCampaign:
                     if outcome.startswith("failure"):
                         self._keep(outcome, files, result)
                     self.next += 1
+                    if self.next % _SAVED_EVERY == 0:
+                        self._save()
                     progress(result)
             except KeyboardInterrupt:
                 pass
-        self._state.write_text(json.dumps({"next": self.next}))
+        self._save()
         return result
+
+    def _save(self) -> None:
+        self._state.write_text(json.dumps({"next": self.next}))
 
     def _keep(self, outcome: str, files: Files, result: Result) -> None:
         if outcome not in result.failures:
