@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -58,10 +59,13 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") if sys.platform == "linux" else None
 
 
+_PROGRESS = re.compile(r"llq: (?:.*: expected time .*|(?:working|.* of .* \(\d+ %\)), [\d,]+ s)")
+"""Lines about time: what an export is expected to need, and progress on an output that is not a terminal."""
+
+
 def messages(text: str) -> list[str]:
-    """Return the lines of `llq` in a text, except the time that an export is expected to take."""
-    lines = text.splitlines()
-    return [line for line in lines if line.startswith("llq: ") and ": expected time " not in line]
+    """Return the lines of `llq` in a text, except those about time."""
+    return [line for line in text.splitlines() if line.startswith("llq: ") and not _PROGRESS.fullmatch(line)]
 
 
 class Injector:
