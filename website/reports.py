@@ -51,7 +51,8 @@ def _page(reports: Path) -> Iterator[str]:
         yield "It takes about an hour; then `make site` includes the reports and their comparison.\n"
         yield f"The runtimes are {', '.join(f'`{name}`' for name in RUNTIMES)}.\n"
         return
-    yield "`make runtimes` ran the conformance suite in each runtime and wrote these reports.\n"
+    yield "Each report is one run of the conformance suite."
+    yield "`make runtimes` runs it in every runtime of this repository.\n"
     yield "| runtime | device | result | checks | version | date | report |\n|---|---|---|---|---|---|---|"
     for name in dict.fromkeys((*RUNTIMES, *present)):
         yield (
