@@ -21,6 +21,7 @@ from llq_format.format.record import SLOT
 from llq_format.format.shard import PREAMBLE
 from llq_format.metadata import canonical_json, metadata
 from llq_format.metadata.specification import read_json
+from llq_format.sandbox import limits as sandbox
 from llq_format.validation import module, program
 from tests.support import by_the_letter
 from tests.support.by_the_letter import Tensor
@@ -395,6 +396,13 @@ def test_limits_are_those_of_the_schema_and_the_library() -> None:
         "invocations of a workgroup": (module.MAX_INVOCATIONS, "256", 256),
         "parameters of a dispatch": (slot["maxItems"], "64 words, 256 bytes", 64),
     }
+    text = SCHEMA["$defs"]["tokenizer"]["properties"]["chat_template"]
+    numbers |= {
+        "chat template": (text["maxLength"], "131,072 characters", 131072),
+        "range in a chat template": (sandbox.RANGE_ITEMS, "100,000 items", 100000),
+        "prompt of a chat template": (sandbox.TEXT_CHARACTERS, "16,777,216 characters", 2**24),
+    }
+    assert limits.pop("rendering, encoding, detokenizing") == f"{2 * sandbox.CPU_SECONDS:.0f} seconds"
     assert of["dispatch"]["bindings"]["maxItems"] == 8
     assert {name: text for name, (_, text, _) in numbers.items()} == limits
     assert all(value == limit for value, _, limit in numbers.values())

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from llq_format.exporting.checkpoint import CheckpointError, open_checkpoint
+from tests.fuzzing.targets import run
 from tests.fuzzing.targets.run import execute
 from tests.fuzzing.targets.target import Files, Target
 from tests.llq_format.cli.test_export import write_checkpoint
+from tests.support.timeouts import seconds
 
 REFUSING = Target("headers", list, lambda place: _opened(next(place.iterdir())), (CheckpointError,), {})
 
@@ -85,7 +87,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_a_header_is_refused_soon_and_in_little_memory(name: str, config: bytes, tmp_path: Path) -> None:
+def test_a_header_is_refused_soon_and_in_little_memory(
+    name: str, config: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "CPU_SECONDS", seconds(1))
     files = HEADERS[name]()
     if "m.gguf" not in files:
         files = files | {"config.json": config}
