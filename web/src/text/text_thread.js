@@ -17,7 +17,7 @@ export class TextThread {
     this.#isNode = threads !== undefined;
     const url = textWorkerUrl(this.#isNode);
     if (this.#isNode) {
-      this.#worker = new threads.Worker(url);
+      this.#worker = new threads.Worker(url, { execArgv: [] }); // without what the program preloads
       this.#worker.on("message", (/** @type {any} */ data) => this.#listener("message", data));
       this.#worker.on("error", (/** @type {unknown} */ error) => this.#listener("failure", error));
     } else {
