@@ -1,6 +1,7 @@
 """Chat templates, in the process with limits (spec: Decoder, Tokenization; LLQ-TOK-3, LLQ-TOK-4)."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from llq_format.sandbox.process import SANDBOX, LimitError
@@ -27,6 +28,8 @@ def syntax_error(template: str) -> tuple[int, str] | None:
 
 def _call(function: str, *arguments: Any) -> Any:
     try:
+        if find_spec("jinja2") is None:
+            raise ModuleNotFoundError("jinja2 is not installed", name="jinja2")
         return SANDBOX.call(f"llq_format.sandbox.jinja_template:{function}", *arguments)
     except LimitError as error:
         raise template_limit(str(error)) from error
