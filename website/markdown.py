@@ -91,7 +91,7 @@ def _made_pages() -> dict[str, str]:
     return {
         "conformance/mutation/quick.json": "measurements/kill-matrix.md",
         "conformance/measurement/attribution.json": "measurements/mutants.md",
-        "conformance/measurement/operators/survivors.toml": "measurements/mutation-operators.md",
+        "conformance/measurement/operators/survivors": "measurements/mutation-operators.md",
         "website/static/profile-h200.html": "measurements/profile-h200.md",
     }
 

@@ -1,4 +1,8 @@
-"""Why mutants survive: the reasons in survivors.toml, each for the mutants that match its patterns."""
+"""Why mutants survive: the reasons in `survivors/`, each for the mutants that match its patterns.
+
+A file has the reasons for an area. In a pattern, `*` is any text, and brackets denote themselves. An array
+has several patterns. The first entry that matches a survivor explains it; one that explains none is stale.
+"""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -10,7 +14,7 @@ from typing import Any, Literal
 
 from .results import Row
 
-REASONS = Path(__file__).parent / "survivors.toml"
+REASONS = Path(__file__).parent / "survivors"
 
 Kind = Literal["legal", "hole"]
 Patterns = str | tuple[str, ...]
@@ -57,12 +61,13 @@ def _literal_brackets(pattern: str) -> str:
 
 
 @cache
-def reasons(path: Path = REASONS) -> tuple[Reason, ...]:
-    """Return the reasons of a file, in order: an entry with several codes before is one reason for each.
+def reasons(folder: Path = REASONS) -> tuple[Reason, ...]:
+    """Return the reasons of the files in a folder: an entry with several codes before is one reason for each.
 
     Raises ValueError or TypeError for an unsuitable entry.
     """
-    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("reason", [])
+    files = (tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml")))
+    entries = [entry for file in files for entry in file["reason"]]
     members: list[dict[str, Any]]
     members = [{name: tuple(v) if isinstance(v, list) else v for name, v in e.items()} for e in entries]
     found = tuple(

@@ -79,7 +79,7 @@ class Report:
         for row in self.unexplained:
             yield f"survived   {row.module}:{row.line} {row.operator}: {row.before} -> {row.after}"
         for reason in self.stale:
-            yield f"stale      {reason.reason}: explains no survivor, delete it from survivors.toml"
+            yield f"stale      {reason.reason}: explains no survivor, delete it from survivors/"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON."""

@@ -150,7 +150,7 @@ def test_an_entry_with_several_codes_before_is_one_reason_for_each(tmp_path: Pat
         '[[reason]]\nkind = "legal"\nfunction = ["f", "g"]\nbefore = ["x + *", "y"]\nreason = "Equal."\n',
         encoding="utf-8",
     )
-    entries = reasons(file)
+    entries = reasons(tmp_path)
     assert [entry.before for entry in entries] == ["x + *", "y"]
     rows = [row("1", "survived"), row("2", "survived", function="g"), row("3", "survived", function="h")]
     report = Report(rows, complete=True, reasons=entries)
