@@ -16,7 +16,7 @@ def serve() -> None:
     """Answer requests until the input ends."""
     _limit_memory()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # what a library prints is not an answer
     while header := requests.read(HEADER):
         function, arguments, seconds, directory = pickle.loads(  # noqa: S301  # of the process that started this one
             requests.read(int.from_bytes(header, "little"))

@@ -21,7 +21,7 @@ export async function beforeDeadline(answer, limit, signal) {
   /** @type {Promise<never>} */
   const deadline = new Promise((_, reject) => {
     const expire = () => {
-      timers.push(setTimeout(() => reject(new Error("there is no answer")), GRACE_MS));
+      timers.push(setTimeout(() => reject(new Error("the answer is late")), GRACE_MS));
     };
     abort = () => timers.push(setTimeout(expire, ABORT_MS));
     timers.push(setTimeout(expire, limit));

@@ -11,9 +11,9 @@ import { TextThread } from "./text_thread.js";
 /** @typedef {{key: number, json: string}} Source a tokenizer.json, and what names it to the worker */
 
 /** Maximum time of a request in ms, for each started 2^20 characters of its text (LLQ-TOK-5). */
-const LIMIT_MS = 5_000;
+const LIMIT_MS = 10_000;
 /** Maximum time for the start of the worker in ms. */
-const START_MS = 20_000;
+const START_MS = 60_000;
 /** Maximum number of tokenizers that the worker keeps. */
 const KEPT = 4;
 
