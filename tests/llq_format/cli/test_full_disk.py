@@ -35,7 +35,10 @@ def can_mount() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603  # ours
 
 
-pytestmark = pytest.mark.skipif(not can_mount(), reason="no file system can be mounted here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_mount(), reason="no file system can be mounted here"),
+]
 
 
 def run(place: Path, size: int, *lines: list[str]) -> list[tuple[int, str, list[str]]]:

@@ -24,6 +24,8 @@ def preadv(*arguments):
 os.preadv = preadv
 sys.argv = ["llq", *sys.argv[4:]]
 from llq_format.cli import main
+
+pytestmark = pytest.mark.slow
 main()
 """
 """Runs a command; before a read by position, a file is made shorter."""

@@ -38,6 +38,7 @@ def _short_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CPU_SECONDS", 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIMITED)
 def test_a_template_that_exceeds_a_limit_violates_a_rule(name: str) -> None:
     with pytest.raises(TextError, match="LLQ-TOK-4") as caught:
@@ -59,6 +60,7 @@ def test_a_template_at_its_limits_is_rendered() -> None:
     assert len(rendered("{{ 'x' * " + str(megabytes) + " }}", MESSAGES, {})) == megabytes
 
 
+@pytest.mark.slow
 def test_parsing_is_bounded_too() -> None:
     assert syntax_error("{{ messages }}") is None
     assert syntax_error("{% for %}") == (1, "Expected an expression, got 'end of statement block'")

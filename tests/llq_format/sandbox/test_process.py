@@ -30,6 +30,7 @@ def test_results_and_errors_come_from_another_process(sandbox: SandboxProcess) -
     assert sandbox.call("os:getpid") == other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["CPU_SECONDS", "WALL_SECONDS"])
 def test_an_endless_call_ends(sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     sandbox.call("os:getpid")

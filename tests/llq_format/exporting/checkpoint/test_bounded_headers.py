@@ -18,6 +18,8 @@ from tests.fuzzing.targets.target import Files, Target
 from tests.llq_format.cli.test_export import write_checkpoint
 from tests.support.timeouts import seconds
 
+pytestmark = pytest.mark.slow
+
 REFUSING = Target("headers", list, lambda place: _opened(next(place.iterdir())), (CheckpointError,), {})
 
 
