@@ -429,6 +429,7 @@ def test_the_report_follows_its_schema(suite: Suite) -> None:
         "language": "JavaScript",
         "kv_cache": "",
         "extensions": [],
+        "device": "",
         "capabilities": ["decode"],
         "adapter": [
             {
