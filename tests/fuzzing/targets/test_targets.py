@@ -24,7 +24,7 @@ EXECUTIONS = 25
 def _quiet_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CPU_SECONDS", 0.5)
     monkeypatch.setattr(run, "CPU_SECONDS", seconds(1))  # campaigns measure; a busy machine fails no test
-    logging.getLogger("llq_format").setLevel(logging.ERROR)
+    monkeypatch.setattr(logging.getLogger("llq_format"), "disabled", True)
 
 
 def seeds(target: Target) -> list[Files]:

@@ -12,6 +12,8 @@ from tests.support.checkpoint_files import write_bin
 from tests.support.repository import ROOT
 from tests.support.timeouts import seconds
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import os, sys
 reads, read, path, size = int(sys.argv[1]), os.preadv, sys.argv[2], int(sys.argv[3])
@@ -24,8 +26,6 @@ def preadv(*arguments):
 os.preadv = preadv
 sys.argv = ["llq", *sys.argv[4:]]
 from llq_format.cli import main
-
-pytestmark = pytest.mark.slow
 main()
 """
 """Runs a command; before a read by position, a file is made shorter."""
