@@ -18,17 +18,19 @@ class Sampling:
     """The parameters of sampling: temperature 0 is greedy; top_k None or 0 and top_p 1 keep all tokens.
 
     seed: of 64 bits; the same seed, logits and position give the same token.
-    Raises ValueError for a temperature or top_p that is negative or not finite in binary32, and for a
-    negative top_k (LLQ-GEN-9).
+    min_p: the smallest kept weight, where the maximum has weight 1; 0 keeps all tokens.
+    Raises ValueError for a temperature or top_p that is negative or not finite in binary32, for a
+    negative top_k (LLQ-GEN-9), and for a min_p outside 0 to 1 (LLQ-GEN-13).
     """
 
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float = 1.0
     seed: int = 0
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse values that section Sampled choice forbids."""
+        """Refuse values that sections Sampled choice and Adjusted choice forbid."""
         for name, value in (("temperature", self.temperature), ("top_p", self.top_p)):
             with np.errstate(over="ignore"):
                 finite = math.isfinite(np.float32(value))
@@ -36,6 +38,8 @@ class Sampling:
                 raise ValueError(f"{name} must be a number of at least 0, finite in binary32, not {value}")
         if self.top_k is not None and self.top_k < 0:
             raise ValueError(f"top_k must be at least 0 (0 keeps all tokens), not {self.top_k}")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p must be a number from 0 to 1, not {self.min_p}")
 
 
 def choose(logits: Array, sampling: Sampling, position: int) -> int:
@@ -53,10 +57,17 @@ def choose(logits: Array, sampling: Sampling, position: int) -> int:
         sums = np.cumsum(weights)
         count = int(np.searchsorted(sums, top_p * sums[-1])) + 1
         ranked, weights = ranked[:count], weights[:count]
+    count = likely(weights, sampling.min_p)
+    ranked, weights = ranked[:count], weights[:count]
     order = np.argsort(ranked)
     sums = np.cumsum(weights[order])
     reached = int(np.searchsorted(sums, uniform(sampling.seed, position) * sums[-1], side="right"))  # 6
     return int(ranked[order[min(reached, len(order) - 1)]])
+
+
+def likely(weights: Array, min_p: float) -> int:
+    """Return how many first weights, which fall, are at least min_p; at least one (LLQ-GEN-11, step 5)."""
+    return max(int((weights >= float(np.float32(min_p))).sum()), 1)
 
 
 def uniform(seed: int, position: int) -> float:
