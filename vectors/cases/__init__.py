@@ -2,6 +2,7 @@
 
 from vectors.cases import (
     activations,
+    adjusting,
     affine,
     affine_api,
     affine_logits,
@@ -58,6 +59,7 @@ from vectors.cases import (
 
 __all__ = [
     "activations",
+    "adjusting",
     "affine",
     "affine_api",
     "affine_logits",

@@ -24,7 +24,7 @@ class Question(Protocol):
 
 Function = TypeVar("Function", bound=Callable[..., Question])
 COMPUTED: list[Computed] = []
-KINDS = ("activations", "matvec", "logits", "generate", "sample", "tokenize", "export", "api")
+KINDS = ("activations", "matvec", "logits", "generate", "sample", "adjust", "tokenize", "export", "api")
 
 
 @dataclass(frozen=True)

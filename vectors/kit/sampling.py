@@ -103,6 +103,14 @@ class Choice:
         _, sums = self._kept[-1]
         return [Fraction(part, sums[-1]) for part in sums[:-1]]
 
+    def counts(self) -> range:
+        """Return the numbers of first ids that top_p may keep."""
+        if self.top_p >= 1:
+            return range(len(self.ranked), len(self.ranked) + 1)
+        sums = list(accumulate(self.weights[token] for token in self.ranked))
+        low, high = (self._count(sums, Fraction(self.top_p) + side * self.guard) for side in (-1, 1))
+        return range(low, high + 1)
+
     def cut_clearly(self, gap: float) -> bool:
         """Whether the logits on both sides of each possible cut, by top_k or top_p, differ by a gap."""
         cuts = {len(self.ranked), *(len(ids) for ids, _ in self._kept)} - {len(self.everything)}
@@ -124,14 +132,7 @@ class Choice:
     @cached_property
     def _kept(self) -> list[tuple[list[int], list[int]]]:
         """The sets of ids that top_p may keep, each in ascending order with its cumulative weights."""
-        counts = range(len(self.ranked), len(self.ranked) + 1)
-        if self.top_p < 1:
-            sums = list(accumulate(self.weights[token] for token in self.ranked))
-            counts = range(
-                self._count(sums, Fraction(self.top_p) - self.guard),
-                self._count(sums, Fraction(self.top_p) + self.guard) + 1,
-            )
-        kept = [sorted(self.ranked[:number]) for number in counts]
+        kept = [sorted(self.ranked[:number]) for number in self.counts()]
         return [(ids, list(accumulate(self.weights[token] for token in ids))) for ids in kept]
 
     def _count(self, sums: Sequence[int], share: Fraction) -> int:
