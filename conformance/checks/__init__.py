@@ -12,7 +12,7 @@ from .generate import generate
 from .logits import logits
 from .matvec import matvec
 from .reject import accept, refuse, refuse_extension, withhold, withholdable
-from .sample import sample
+from .sample import adjust, sample
 from .tokenize import tokenize
 from .trace import OF_AFFINE, SINGLE_OPERATIONS, trace
 
@@ -34,6 +34,7 @@ CHECKS = (
     Check("distribution", ("logits",), _of_kind("distribution"), distribution),
     Check("generate", ("generate",), _of_kind("generate"), generate),
     Check("sample", ("sample",), _of_kind("sample"), sample),
+    Check("adjust", ("adjust",), _of_kind("adjust"), adjust),
     Check("tokenize", ("tokenize",), _of_kind("tokenize"), tokenize),
     Check("api", ("api",), _of_kind("api"), api),
 )

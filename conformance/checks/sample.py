@@ -1,44 +1,73 @@
-"""Check `sample`: sampled choice draws the expected tokens, and refuses what it must refuse."""
+"""Checks `sample` and `adjust`: a choice draws the expected tokens, and refuses what it must refuse."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.check import Failure
-from ..core.runtime import Runtime, Sampling
+from ..core.runtime import Adjustment, Runtime, Sampling
 from ..core.vectors import Vector
 from ..diagnosis.recognition import Computation, Evidence, exact_distance, recognize
 from .failure_text import failure
 
-REFUSAL = "LLQ-GEN-9"
+REFUSAL, ADJUSTED_REFUSAL = "LLQ-GEN-9", "LLQ-GEN-13"
+
+MASK_WORDS = 8
+"""Number of words of a mask that a failure shows."""
 
 Draw = Mapping[str, Any]
+Ask = Callable[[Runtime, NDArray[np.float32], Draw], Sequence[int] | None]
+"""Ask a runtime for the tokens of a draw; None is a refusal."""
 
 
 def sample(runtime: Runtime, vector: Vector, _package: Path) -> Failure | None:
     """Draw all tokens of a vector in order; a failure describes the first different token."""
+    return _checked(runtime, vector, _sample, REFUSAL)
+
+
+def adjust(runtime: Runtime, vector: Vector, _package: Path) -> Failure | None:
+    """Draw all tokens of a vector in order, from adjusted logits."""
+    return _checked(runtime, vector, _adjust, ADJUSTED_REFUSAL)
+
+
+def _checked(runtime: Runtime, vector: Vector, ask: Ask, refusal: str) -> Failure | None:
     draws = vector.members["draws"]
-    answers = _answers(runtime, vector)
+    answers = _answers(runtime, vector, ask)
     pairs = zip(draws, answers, strict=True)
     wrong = next((pair for pair in pairs if pair[1] != pair[0]["expected"]), None)
     if wrong is None:
         return None
     draw, tokens = wrong
     headline, lines = _difference(draw, tokens)
-    certain = REFUSAL if tokens is None or draw["expected"] is None else None
-    computation = Computation(runtime, vector, lambda mutant: _answers(mutant, vector))
+    certain = refusal if tokens is None or draw["expected"] is None else None
+    computation = Computation(runtime, vector, lambda mutant: _answers(mutant, vector, ask))
     mutants = recognize(Evidence(computation, answers, exact_distance))
     return failure(vector, headline, [_parameters(draw), *lines], certain=certain, mutants=mutants)
 
 
-def _answers(runtime: Runtime, vector: Vector) -> list[list[int] | None]:
+def _answers(runtime: Runtime, vector: Vector, ask: Ask) -> list[list[int] | None]:
     """Return the tokens of each draw, None for a refusal."""
     logits = vector.array("logits")
-    answers: list[list[int] | None] = []
-    for draw in vector.members["draws"]:
-        tokens = runtime.sample(logits, _sampling(draw), draw["count"])
-        answers.append(None if tokens is None else list(tokens))
-    return answers
+    answers = [ask(runtime, logits, draw) for draw in vector.members["draws"]]
+    return [None if tokens is None else list(tokens) for tokens in answers]
+
+
+def _sample(runtime: Runtime, logits: NDArray[np.float32], draw: Draw) -> Sequence[int] | None:
+    return runtime.sample(logits, _sampling(draw), draw["count"])
+
+
+def _adjust(runtime: Runtime, logits: NDArray[np.float32], draw: Draw) -> Sequence[int] | None:
+    adjustment = Adjustment(
+        draw["min_p"],
+        draw["repetition_penalty"],
+        tuple((token, bias) for token, bias in draw["logit_bias"]),
+        tuple(draw["sequence"]),
+        None if draw["mask"] is None else tuple(draw["mask"]),
+    )
+    return runtime.adjust(logits, _sampling(draw), adjustment, draw["count"])
 
 
 def _sampling(draw: Draw) -> Sampling:
@@ -62,5 +91,7 @@ def _difference(draw: Draw, tokens: Sequence[int] | None) -> tuple[str, list[str
 
 
 def _parameters(draw: Draw) -> str:
-    names = ("temperature", "top_k", "top_p", "seed", "position", "count")
-    return "  draw       " + ", ".join(f"{name} {draw[name]}" for name in names)
+    members = {name: value for name, value in draw.items() if name not in ("expected", "mask")}
+    if draw.get("mask") is not None:
+        members["mask"] = " ".join(f"{word:08x}" for word in draw["mask"][:MASK_WORDS])
+    return "  draw       " + ", ".join(f"{name} {value}" for name, value in members.items())

@@ -30,6 +30,7 @@ CAPABILITIES = (
     "trace",
     "generate",
     "sample",
+    "adjust",
     "tokenize",
     "api",
 )
@@ -117,6 +118,21 @@ class Sampling:
     position: int
 
 
+@dataclass(frozen=True)
+class Adjustment:
+    """What adjusted choice adds to sampled choice (GEN-11).
+
+    logit_bias: pairs of an id and its bias. sequence: the ids of the prompt and of the output so far.
+    mask: words of allowed ids; None allows all.
+    """
+
+    min_p: float
+    repetition_penalty: float
+    logit_bias: tuple[tuple[int, float], ...]
+    sequence: tuple[int, ...]
+    mask: tuple[int, ...] | None
+
+
 class Runtime(Protocol):
     """An implementation of LLQ, as the suite sees it."""
 
@@ -154,6 +170,11 @@ class Runtime(Protocol):
 
         Return None if the runtime refuses the parameters.
         """
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Capability `adjust`: as `sample`, from adjusted logits; each token is appended to the sequence."""
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Capability `tokenize`: encode a prompt, then detokenize the ids."""

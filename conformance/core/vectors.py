@@ -27,6 +27,7 @@ MEMBERS = {
     "distribution": ("package", "prompts", "expected", "legal_f32", "legal_f16"),
     "generate": ("package", "tokens", "max_tokens", "expected"),
     "sample": ("logits", "draws"),
+    "adjust": ("logits", "draws"),
     "tokenize": ("package", "text", "ids", "decoded"),
     "export": ("checkpoint", "refused"),
     "api": ("package", "steps", "faults"),

@@ -48,6 +48,7 @@ COMPARED_CHECKS = {
     "logits": ("activations", "matvec", "logits", "decode"),
     "generate": ("generate",),
     "sample": ("sample",),
+    "adjust": ("adjust",),
     "tokenize": ("tokenize",),
 }
 """The checks whose mutants are compared, by the check that failed."""

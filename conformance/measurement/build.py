@@ -35,6 +35,7 @@ CHECKS_THAT_SEE = {
     "logits": ("logits", "generate"),
     "generate": ("generate",),
     "sample": ("sample",),
+    "adjust": ("adjust",),
     "tokenize": ("tokenize",),
 }
 """The checks that may kill a mutant, by the lowest check that must kill it."""

@@ -31,7 +31,7 @@ from ..runtimes.javascript.base import JavaScriptRuntime
 from ..runtimes.javascript.deno import FLAGS
 
 AREAS = ("text", "api", "net", "package")
-CAPABILITIES = ("tokenize", "sample", "api")
+CAPABILITIES = ("tokenize", "sample", "adjust", "api")
 TESTS = ("text", "api", "net", "package")
 """Folders of unit tests; the folder of a mutant's own area comes first."""
 

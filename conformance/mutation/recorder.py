@@ -9,7 +9,18 @@ import numpy as np
 from ..core.runtime import Rounded
 
 METHODS = frozenset(
-    {"decode", "validate", "activations", "matvec", "logits", "trace", "generate", "sample", "tokenize"}
+    {
+        "decode",
+        "validate",
+        "activations",
+        "matvec",
+        "logits",
+        "trace",
+        "generate",
+        "sample",
+        "adjust",
+        "tokenize",
+    }
 )
 
 

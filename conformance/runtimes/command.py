@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
+    Adjustment,
     BrokenAdapter,
     Declined,
     Format,
@@ -137,6 +138,16 @@ class CommandRuntime:
         with self._files() as files:
             parameters = {**vars(sampling), "seed": str(sampling.seed)}
             answer = self._ask(op="sample", input=_saved(logits, files), count=count, **parameters)
+            return None if answer.get("refused") else tuple(answer["tokens"])
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Draw tokens from adjusted logits; None is a refusal."""
+        with self._files() as files:
+            parameters: Message = {**vars(sampling), **vars(adjustment), "seed": str(sampling.seed)}
+            parameters |= {"logit_bias": [list(pair) for pair in adjustment.logit_bias]}
+            answer = self._ask(op="adjust", input=_saved(logits, files), count=count, **parameters)
             return None if answer.get("refused") else tuple(answer["tokens"])
 
     def tokenize(self, package: Path, text: str) -> Tokenized:

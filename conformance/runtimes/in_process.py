@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
+    Adjustment,
     CAPABILITIES,
     KV_CACHES,
     NEED_KV_CACHE,
@@ -126,6 +127,15 @@ class InProcessRuntime:
             drawn = self.runtime.sample(logits, sampling, count)
             tokens = None if drawn is None else list(drawn)
         return None if tokens is None else _ids(tokens, "sample")
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Draw tokens from adjusted logits; None is a refusal."""
+        with self._contained():
+            drawn = self.runtime.adjust(logits, sampling, adjustment, count)
+            tokens = None if drawn is None else list(drawn)
+        return None if tokens is None else _ids(tokens, "adjust")
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

@@ -34,7 +34,7 @@ from .messages import Message
 CHUNK = 32
 """Tokens of a prefill."""
 
-PLANNED = ("decode", "activations", "matvec", "logits", "trace", "generate", "sample")
+PLANNED = ("decode", "activations", "matvec", "logits", "trace", "generate", "sample", "adjust")
 """The requests that a program answers."""
 
 
@@ -73,7 +73,7 @@ class Programs:
     def _program(self, request: Message) -> Program:
         if request["op"] == "activations":
             return rounding_program(request["format"], *_shape(request))
-        if request["op"] == "sample":
+        if request["op"] in ("sample", "adjust"):
             return sampling_program(*_shape(request))
         with llq_format.open(request["package"]) as package:
             metadata = package.metadata

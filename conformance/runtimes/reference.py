@@ -13,6 +13,7 @@ import llq_format
 from llq_format.format.layout import is_int4
 from llq_format.package.reader import Package
 from llq_format.reference import Decoder
+from llq_format.reference import adjusting
 from llq_format.reference import sampling as reference_sampling
 from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import KVPrecision
@@ -21,13 +22,13 @@ from llq_format.reference.matrix import FloatMatrix, int4_matrix
 from llq_format.reference.observation import Observe
 from llq_format.reference.text import TextTokenizer
 
-from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
+from ..core.runtime import Adjustment, Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from .trace_recorder import TraceRecorder
 
 EXTENSIONS = ("LLQ_attention_affine",)
 """The extensions that `llq_format` implements, with both of its executors."""
 
-COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate", "sample"})
+COMPUTES = frozenset({"activations", "matvec", "logits", "trace", "generate", "sample", "adjust"})
 
 
 def _version() -> str:
@@ -121,6 +122,23 @@ class Reference:
         wide = logits.astype(np.float64)
         positions = range(sampling.position, sampling.position + count)
         return [reference_sampling.choose(wide, parameters, position) for position in positions]
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits, adjusted."""
+        wide, ids = logits.astype(np.float64), list(adjustment.sequence)
+        mask = None if adjustment.mask is None else np.array(adjustment.mask, np.uint32)
+        try:
+            parameters = reference_sampling.Sampling(
+                sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed, adjustment.min_p
+            )
+            change = adjusting.Adjustment(adjustment.repetition_penalty, dict(adjustment.logit_bias))
+            for position in range(sampling.position, sampling.position + count):
+                ids.append(adjusting.choose_adjusted(wide, parameters, change, position, ids, mask))
+        except ValueError:
+            return None
+        return ids[len(adjustment.sequence) :]
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

@@ -39,7 +39,10 @@ def adjust_nothing() -> AdjustedSample:
 def adjust_by_biases() -> AdjustedSample:
     """Ids have biases, of both signs, the first and the last id too: each MUST be added to its logit."""
     biases = ((0, 1.5), (1, -4.0), (4, 5.0), (7, 2.75))
-    draws = [Draw(0.7, seed=7, count=24, logit_bias=biases), Draw(3.0, 4, seed=8, count=24, logit_bias=biases)]
+    draws = [
+        Draw(0.7, seed=7, count=24, logit_bias=biases),
+        Draw(3.0, 4, seed=8, count=24, logit_bias=biases),
+    ]
     return adjust(LOGITS, *draws, Draw(1.0, 0, 0.6, 9, count=24, logit_bias=biases), Draw(seed=9, count=12))
 
 
@@ -111,7 +114,9 @@ MIN_PS = {"0": 0.0, "2^-149": 2.0**-149, "0.25": 0.25, "0.6": 0.6, "1": 1.0}
 @computed("adjust", "LLQ-GEN-11", cases=MIN_PS)
 def adjust_with_min_p(min_p: float) -> AdjustedSample:
     """min_p is {}: ids whose weight is below it MUST be dropped, and the first of the ranking never."""
-    return adjust(FALLING, Draw(1.0, seed=21, count=40, min_p=min_p), Draw(2.0, seed=22, count=40, min_p=min_p))
+    return adjust(
+        FALLING, Draw(1.0, seed=21, count=40, min_p=min_p), Draw(2.0, seed=22, count=40, min_p=min_p)
+    )
 
 
 @computed("adjust", "LLQ-GEN-11")

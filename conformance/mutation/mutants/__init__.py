@@ -61,6 +61,7 @@ CHECK_ORDER = (
     "logits",
     "generate",
     "sample",
+    "adjust",
     "tokenize",
 )
 """The checks from low to high, the order of the registry."""

@@ -43,7 +43,7 @@ class Mutant:
 CAPABILITY = {"accept": "reject", "refuse": "reject", "withhold": "reject"}
 """The capability that a check is about, where it is not called the same."""
 
-COMPUTED = ("activations", "matvec", "logits", "generate", "sample", "tokenize")
+COMPUTED = ("activations", "matvec", "logits", "generate", "sample", "adjust", "tokenize")
 
 MUTANTS: dict[str, Mutant] = {}
 """All mutants by name, in the order of checks once the modules are imported."""

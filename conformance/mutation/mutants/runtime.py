@@ -11,7 +11,7 @@ import llq_format
 from llq_format.package.reader import Package
 from llq_format.reference.observation import Observe
 
-from ...core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
+from ...core.runtime import Adjustment, Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from ...runtimes.reference import Reference
 from .mutant import Mutant
 from .seam import mutated
@@ -79,6 +79,13 @@ class MutantRuntime:
         """Draw the tokens of consecutive positions from the same logits."""
         with mutated(self._mutations, self._memory):
             return self._reference.sample(logits, sampling, count)
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits, adjusted."""
+        with mutated(self._mutations, self._memory):
+            return self._reference.adjust(logits, sampling, adjustment, count)
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""
