@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from ..core.api_scenario import Observations, Scenario
 from ..core.runtime import (
-    Adjustment,
     CAPABILITIES,
     KV_CACHES,
     NEED_KV_CACHE,
+    Adjustment,
     BrokenAdapter,
     Declined,
     Errored,

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 import llq_format
 from llq_format.format.layout import is_int4
 from llq_format.package.reader import Package
-from llq_format.reference import Decoder
-from llq_format.reference import adjusting
+from llq_format.reference import Decoder, adjusting
 from llq_format.reference import sampling as reference_sampling
 from llq_format.reference.activations import quantize_int8, round_binary16
 from llq_format.reference.attention import KVPrecision
@@ -135,7 +134,9 @@ class Reference:
             )
             change = adjusting.Adjustment(adjustment.repetition_penalty, dict(adjustment.logit_bias))
             for position in range(sampling.position, sampling.position + count):
-                ids.append(adjusting.choose_adjusted(wide, parameters, change, position, ids, mask))
+                ids.append(
+                    adjusting.choose_adjusted(wide, parameters, change, position, sequence=ids, mask=mask)
+                )
         except ValueError:
             return None
         return ids[len(adjustment.sequence) :]

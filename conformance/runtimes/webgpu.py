@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 import llq_format
 from llq_format.metadata.model import Model
+from llq_format.reference.adjusting import Adjustment as ReferenceAdjustment
 from llq_format.reference.sampling import Sampling as ReferenceSampling
+from llq_format.webgpu.execution.adjuster import Adjuster, sample_adjusted
 from llq_format.webgpu.execution.device_errors import DeviceError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
@@ -31,7 +33,7 @@ from llq_format.webgpu.planning.planner import plan, program_variants
 from llq_format.webgpu.planning.program import Program
 from llq_format.webgpu.planning.sizes import KVCache
 
-from ..core.runtime import Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
+from ..core.runtime import Adjustment, Format, Info, Reals, Rounded, Sampling, Tokenized, Verdict
 from .reference import EXTENSIONS, Reference
 
 CHUNK = 32
@@ -117,6 +119,25 @@ class WebGPU:
         executor = self._executor(None, sampling_program(len(logits)))
         executor.write("logits", logits)
         return sample(executor, parameters, sampling.position, count)
+
+    def adjust(
+        self, logits: NDArray[np.float32], sampling: Sampling, adjustment: Adjustment, count: int
+    ) -> Sequence[int] | None:
+        """Draw the tokens of consecutive positions from the same logits, adjusted on the device."""
+        mask = None if adjustment.mask is None else np.array(adjustment.mask, np.uint32)
+        executor = self._executor(None, sampling_program(len(logits)))
+        adjuster = Adjuster(executor)
+        try:
+            parameters = ReferenceSampling(
+                sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed, adjustment.min_p
+            )
+            change = ReferenceAdjustment(adjustment.repetition_penalty, dict(adjustment.logit_bias))
+            adjuster.begin(parameters, change, adjustment.sequence)
+            adjuster.allow(mask)
+        except ValueError:
+            return None
+        executor.write("tokens", np.array(adjustment.sequence[-1:], np.uint32))
+        return sample_adjusted(executor, adjuster, logits, sampling.position, count)
 
     def tokenize(self, package: Path, text: str) -> Tokenized:
         """Encode a prompt, then detokenize the ids."""

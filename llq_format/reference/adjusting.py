@@ -35,12 +35,12 @@ class Adjustment:
         penalty = _rounded(self.repetition_penalty)
         if not (math.isfinite(penalty) and penalty > 0):
             raise ValueError(
-                f"repetition_penalty must be a number above 0, finite in binary32, not {self.repetition_penalty}"
+                f"repetition_penalty must be above 0 and finite in binary32, not {self.repetition_penalty}"
             )
         for token, bias in self.logit_bias.items():
             if token < 0 or not math.isfinite(_rounded(bias)):
                 raise ValueError(
-                    f"logit_bias has {token}: {bias}, expected ids from 0 on and numbers that are finite in binary32"
+                    f"logit_bias has {token}: {bias}, expected ids and numbers that are finite in binary32"
                 )
 
     @property
@@ -60,6 +60,7 @@ def choose_adjusted(  # noqa: PLR0913  # everything that a choice depends on
     sampling: Sampling,
     adjustment: Adjustment,
     position: int,
+    *,
     sequence: Sequence[int],
     mask: Mask | None = None,
 ) -> int:

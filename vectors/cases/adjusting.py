@@ -17,7 +17,7 @@ LOGITS = (1.0, 3.0, 2.0, 3.0, -1.0, 0.5, -2.0, 0.0)
 NOISE = tuple(nearest32(between(71, token, -2.0, 2.0)) for token in range(70))
 SHARES = (0.05, 0.3, 0.1, 0.2, 0.15, 0.2)
 FALLING = tuple(nearest32(log(share)) for share in SHARES)
-"""Logits whose shares of the total are `SHARES`, nearly; relative to the maximum: 1/6, 1, 1/3, 2/3, 1/2, 2/3."""
+"""Logits of these shares of the total, nearly; their weights are 1/6, 1, 1/3, 2/3, 1/2 and 2/3."""
 
 
 def adjust(logits: Sequence[float], *draws: Draw) -> AdjustedSample:

@@ -71,22 +71,28 @@ def mask_of(ids: Sequence[int], vocabulary: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Adjusted:
-    """An adjusted logit, and how far GEN-12 lets it be away."""
+    """An adjusted logit, and how far GEN-12 lets it be away: z is a binary64 number if that is 0."""
 
-    z: Fraction
-    error: Fraction
+    z: Fraction | float
+    error: Fraction | int
 
 
 def adjusted(logit: float, bias: float, penalty: float, *, repeated: bool) -> Adjusted:
     """Return z of an id by steps 1 to 3; repeated: whether the sequence contains the id."""
-    z = Fraction(logit) + Fraction(nearest32(bias))
+    addend, factor = Fraction(nearest32(bias)), Fraction(nearest32(penalty))
+    if addend == 0 and not (repeated and factor != 1):
+        return Adjusted(logit, 0)
+    z = Fraction(logit) + addend
     if repeated:
-        factor = Fraction(nearest32(penalty))
         z = z / factor if z > 0 else z * factor
     largest = Fraction(LARGEST32)
     z = max(-largest, min(z, largest))
-    exact = nearest32(bias) == 0 and not (repeated and nearest32(penalty) != 1)
-    return Adjusted(z, Fraction(0) if exact else RELATIVE * abs(z) + ABSOLUTE)
+    return Adjusted(z, RELATIVE * abs(z) + ABSOLUTE)
+
+
+def decimal(z: Fraction | float) -> Decimal:
+    """Return a number of 60 digits, in a context of this precision."""
+    return Decimal(z) if isinstance(z, float) else Decimal(z.numerator) / Decimal(z.denominator)
 
 
 class AdjustedChoice:
@@ -114,7 +120,7 @@ class AdjustedChoice:
             return set()
         with localcontext() as context:
             context.prec = 60
-            numbers = [Decimal(value.z.numerator) / Decimal(value.z.denominator) for value in self.values]
+            numbers = [decimal(value.z) for value in self.values]
         choice = _Choice(numbers, self.draw, GUARD + margin, margin)
         if not all(self._separate(order, cut) for cut in choice.cuts()):
             return set()
@@ -124,7 +130,7 @@ class AdjustedChoice:
         """Return how far errors of z move shares of the sum: 3 times the largest error of an exponent."""
         temperature = Fraction(nearest32(self.draw.temperature))
         largest = self.values[order[0]].z
-        errors = [value.error for value in self.values if (largest - value.z) / temperature < NEAR]
+        errors = [value.error for value in self.values if largest - value.z < NEAR * temperature]
         return 3 * 2 * max(errors) / temperature
 
     def _separate(self, order: Sequence[int], cut: int) -> bool:

@@ -26,8 +26,10 @@ def sample(executor: Executor, sampling: Sampling, position: int, count: int) ->
     """
     executor.write("sampling", np.frombuffer(sampling_words(sampling), np.uint8))
     executor.write("state", np.array([position, 0], np.uint32))  # a choice moves on to the next position
-    tokens = []
-    for _ in range(count):
-        executor.run(OPERATION, 1)
-        tokens.append(int(executor.read("state", CHOSEN_WORD + 1, np.uint32)[CHOSEN_WORD]))
-    return tokens
+    return [drawn(executor) for _ in range(count)]
+
+
+def drawn(executor: Executor) -> int:
+    """Run the program of a choice and return the token."""
+    executor.run(OPERATION, 1)
+    return int(executor.read("state", CHOSEN_WORD + 1, np.uint32)[CHOSEN_WORD])
