@@ -76,6 +76,23 @@ export interface Message {
   content: string;
 }
 
+/**
+ * Returns the ids that are allowed after the ids of the answer so far: bit id mod 32 of word floor(id / 32),
+ * or null, which allows all.
+ */
+export type MaskHook = (ids: readonly number[]) => Uint32Array | null | Promise<Uint32Array | null>;
+
+/** The natural logarithm of a token's probability, before options change it. */
+export interface Logprob {
+  token: number;
+  logprob: number;
+}
+
+export interface TokenLogprobs extends Logprob {
+  /** The most probable tokens. */
+  top: Logprob[];
+}
+
 export interface InferOptions {
   /** 128 by default. */
   maxTokens?: number | undefined;
@@ -85,10 +102,20 @@ export interface InferOptions {
   topK?: number | undefined;
   /** 1, the default, keeps all. */
   topP?: number | undefined;
+  /** From 0 to 1: the smallest weight relative to that of the most probable token; 0, the default, keeps all. */
+  minP?: number | undefined;
+  /** Above 0, of tokens of the prompt and of the answer; 1, the default, has no effect. */
+  repetitionPenalty?: number | undefined;
+  /** What is added to the logits of ids. */
+  logitBias?: Readonly<Record<number, number>> | undefined;
   /** 64 bits; drawn at random by default. */
   seed?: number | bigint | undefined;
   /** Texts that end the answer; they are not part of it. */
   stop?: string | string[] | undefined;
+  /** How many of the most probable tokens a stream reports with each token; by default it reports none. */
+  logprobs?: number | undefined;
+  /** Gives the ids that are allowed next. */
+  mask?: MaskHook | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -127,6 +154,8 @@ export declare class TextStream implements AsyncIterable<string> {
   readonly usage: Usage;
   /** null until the stream has ended. */
   readonly finishReason: FinishReason | null;
+  /** Of each token that was chosen so far; null without the option `logprobs`. */
+  readonly logprobs: TokenLogprobs[] | null;
   [Symbol.asyncIterator](): AsyncGenerator<string, void, void>;
 }
 

@@ -19,10 +19,11 @@ import { rowsCols } from "../src/package/layout.js";
 import { readModule } from "../src/package/module.js";
 import { parseProgram } from "../src/package/program_file.js";
 import { validate } from "../src/package/validate.js";
+import { checkBiases, checkMask } from "../src/text/adjuster.js";
 import { generate } from "../src/text/generation.js";
 import { packageTokenizer } from "../src/text/package_tokenizer.js";
 import { sample } from "../src/text/sampled_choice.js";
-import { isParameter } from "../src/text/sampling.js";
+import { isParameter, isPenalty } from "../src/text/sampling.js";
 import { poolOf } from "./device_pool.js";
 import { directorySource } from "./directory_source.js";
 import { fromNpy, toNpy } from "./npy.js";
@@ -53,7 +54,8 @@ function deviceNames(/** @type {GPUAdapterInfo} */ { description, device, vendor
 const SOFTWARE_TIMEOUT_SCALE = 10;
 
 /** What this runtime claims. */
-const CAPABILITIES = "decode reject activations matvec logits trace generate sample tokenize api".split(" ");
+const CAPABILITIES =
+  "decode reject activations matvec logits trace generate sample adjust tokenize api".split(" ");
 
 /** @param {Platform} platform @returns {import("./response.js").Handlers} */
 export function handlers({ info, gpu, variant, directory, read, write }) {
@@ -191,6 +193,17 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       const sampling = { temperature, topK, topP, seed: BigInt(seed) };
       return { tokens: await sample(device, program, data, sampling, position, count) };
     },
+    async adjust(request) {
+      const { input, temperature, top_k: topK, top_p: topP, seed, position, count, plan } = request;
+      const { min_p: minP, repetition_penalty: repetitionPenalty, logit_bias: pairs, sequence } = request;
+      const { data } = fromNpy(await read(input));
+      const { program, device } = await planned(plan);
+      const sampling = { temperature, topK, topP, seed: BigInt(seed), minP, repetitionPenalty };
+      const adjusted = { ...sampling, logitBias: new Map(pairs) };
+      const mask = request.mask === null ? null : new Uint32Array(request.mask);
+      if (!isAccepted(adjusted, mask, data.length)) return { refused: true };
+      return { tokens: await sample(device, program, data, adjusted, position, count, { sequence, mask }) };
+    },
     async tokenize(request) {
       const opened = await opening(request.package);
       const tokenizer = await packageTokenizer(opened);
@@ -204,6 +217,27 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
       return scenario(WebGPULlama4, /** @type {any} */ (request), await gpu?.());
     },
   };
+}
+
+/**
+ * Whether a runtime may take these parameters (LLQ-GEN-9, LLQ-GEN-13).
+ *
+ * @param {import("../src/text/sampling.js").Sampling} sampling
+ * @param {Uint32Array | null} mask
+ * @param {number} vocabSize
+ */
+function isAccepted(sampling, mask, vocabSize) {
+  const { temperature, topP, minP = 0, repetitionPenalty = 1, logitBias = new Map() } = sampling;
+  const numbers = isParameter(temperature) && isParameter(topP) && minP >= 0 && minP <= 1;
+  const biases = [...logitBias.values()].every((bias) => Number.isFinite(Math.fround(bias)));
+  if (!numbers || !biases || !isPenalty(repetitionPenalty)) return false;
+  try {
+    checkBiases(sampling, vocabSize);
+    if (mask !== null) checkMask(mask, vocabSize);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {string} directory a path, or an address that ends with / @param {string} name */

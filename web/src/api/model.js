@@ -3,6 +3,8 @@
 import { DisposedError, InputError, TokenizerError } from "../errors.js";
 import { isSoftware } from "../gpu/device.js";
 import { profile } from "../gpu/profile.js";
+import { checkBiases } from "../text/adjuster.js";
+import { tokenLogprobs } from "../text/log_probabilities.js";
 import { TextStream } from "../text/text_stream.js";
 import { INFER_OPTIONS, inferSettings } from "./infer_options.js";
 import { checkCount, optionsOf } from "./options.js";
@@ -65,8 +67,10 @@ export class Model {
    * @returns {TextStream}
    */
   stream(prompt, options) {
-    const { maxTokens, sampling, stops, signal } = inferSettings(optionsOf(options, INFER_OPTIONS));
+    const settings = inferSettings(optionsOf(options, INFER_OPTIONS));
+    const { maxTokens, sampling, logprobs, mask, stops, signal } = settings;
     checkPrompt(prompt);
+    if (sampling.logitBias?.size) checkBiases(sampling, this.metadata.model?.vocab_size ?? 0);
     const model = this;
     return new TextStream(signal, async function* answer(stream) {
       const stop = model.#stop(signal);
@@ -92,7 +96,11 @@ export class Model {
         stream.usage = usage;
         const pieces = tokenizer.pieces();
         const eos = model.metadata.tokenizer?.eos_token_ids ?? tokenizer.eosTokenIds;
-        tokens = model.#session.generate(ids, maxTokens, { eos, sampling, signal });
+        /** @type {(token: number, logits: Float32Array) => void} */
+        const report = (token, logits) => stream.logprobs?.push(tokenLogprobs(logits, token, logprobs ?? 0));
+        const onLogits = logprobs === undefined ? undefined : report;
+        stream.logprobs = logprobs === undefined ? null : [];
+        tokens = model.#session.generate(ids, maxTokens, { eos, sampling, mask, onLogits, signal });
         for (;;) {
           const { value, done } = await unlessAborted(tokens.next(), stop);
           if (done) {

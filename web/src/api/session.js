@@ -4,7 +4,7 @@ import { DeviceError, DeviceLostError, DisposedError, LLQError } from "../errors
 import { generate } from "../text/generation.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
-/** @typedef {import("../text/sampling.js").Sampling} Sampling */
+/** @typedef {import("../text/generation.js").Options} Options */
 
 /** An executor, and how another is made. */
 export class Session {
@@ -46,16 +46,18 @@ export class Session {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {Options} options
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
   async *generate(prompt, maxTokens, options) {
     await this.revive();
     /** @type {number[]} */
     const yielded = [];
+    const { mask } = options;
+    const own = mask === undefined ? options : { ...options, mask: () => mask(yielded.slice()) };
     for (let losses = 0; ; ) {
       try {
-        return yield* this.#continue([...prompt, ...yielded], maxTokens - yielded.length, options, yielded);
+        return yield* this.#continue([...prompt, ...yielded], maxTokens - yielded.length, own, yielded);
       } catch (error) {
         if (this.#disposed) throw new DisposedError();
         const loss = await this.#lossBehind(error, options.signal);
@@ -73,7 +75,7 @@ export class Session {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {Options} options
    * @param {number[]} yielded
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */

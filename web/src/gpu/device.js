@@ -132,6 +132,30 @@ export class Device {
   }
 
   /**
+   * Returns the pipeline of a kernel that belongs to the executor, compiled at its first use.
+   *
+   * @param {string} entryPoint which has the same name as the kernel
+   * @param {string} code
+   * @returns {Promise<GPUComputePipeline>}
+   */
+  kernel(entryPoint, code) {
+    const key = `kernel ${entryPoint}`;
+    let pipeline = this.#pipelines.get(key);
+    if (pipeline === undefined) {
+      const module = this.gpu.createShaderModule({ label: key, code });
+      const compute = { module, entryPoint };
+      pipeline = this.gpu
+        .createComputePipelineAsync({ label: key, layout: "auto", compute })
+        .catch((cause) => {
+          throw this.failure(`${key} does not compile`, cause, "shader");
+        });
+      pipeline.catch(() => {}); // its error is thrown where it is awaited
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  /**
    * Returns the bind group of a slot of a parameter arena.
    *
    * @param {number} slot

@@ -2,15 +2,32 @@
 
 import { USAGE } from "../gpu/buffer_usage.js";
 import { CHOSEN } from "../gpu/executor.js";
-import { samplingBytes } from "./sampling.js";
+import { Adjuster } from "./adjuster.js";
+import { isAdjusted, samplingBytes } from "./sampling.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("./sampling.js").Sampling} Sampling */
+
+/**
+ * @typedef {(ids: readonly number[]) => Uint32Array | null | Promise<Uint32Array | null>} MaskHook gives the
+ *   ids that are allowed next, as bits, after the ids of the output so far
+ */
+/**
+ * @typedef {object} Options
+ * @property {readonly number[]} [eos]
+ * @property {Sampling} [sampling]
+ * @property {MaskHook} [mask]
+ * @property {(token: number, logits: Float32Array) => void} [onLogits] called with each token before it is
+ *   yielded, and with the logits that it was chosen from, before they were adjusted
+ * @property {AbortSignal} [signal]
+ */
 
 /** Tokens that are encoded before the first of them is read: the device never waits for the CPU. */
 export const IN_FLIGHT = 4;
 
 const STATE_BYTES = 256;
+
+const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0n };
 
 /**
  * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
@@ -21,24 +38,27 @@ const STATE_BYTES = 256;
  * @param {Executor} executor
  * @param {readonly number[]} prompt
  * @param {number} maxTokens
- * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} [options]
+ * @param {Options} [options]
  * @returns {AsyncGenerator<number, "stop" | "length", void>} returns why it ended
  */
-export async function* generate(executor, prompt, maxTokens, { eos = [], sampling, signal } = {}) {
+export async function* generate(executor, prompt, maxTokens, options = {}) {
+  const { eos = [], sampling = GREEDY, mask, onLogits, signal } = options;
   const { device } = executor;
-  const choice = sampling !== undefined && sampling.temperature > 0 ? "sample" : "greedy";
+  const choice = sampling.temperature > 0 ? "sample" : "greedy";
   signal?.throwIfAborted();
-  if (sampling !== undefined && choice === "sample") executor.write("sampling", samplingBytes(sampling));
+  if (choice === "sample") executor.write("sampling", samplingBytes(sampling));
   executor.start();
   await executor.prefill(prompt, signal);
   await executor.prepare([choice, "decode"]);
   const start = executor.position;
   // The last token of a full context is chosen and never computed.
   const steps = Math.min(maxTokens, executor.context - start + 1);
-  const staging = Array.from({ length: Math.min(IN_FLIGHT, Math.max(steps, 0)) }, (_, n) =>
+  const inFlight = mask === undefined ? IN_FLIGHT : 1; // a mask depends on the token before it
+  const logitsBytes = onLogits === undefined ? 0 : 4 * executor.vocabSize;
+  const staging = Array.from({ length: Math.min(inFlight, Math.max(steps, 0)) }, (_, n) =>
     device.gpu.createBuffer({
       label: `chosen ${n}`,
-      size: STATE_BYTES,
+      size: STATE_BYTES + logitsBytes,
       usage: USAGE.MAP_READ | USAGE.COPY_DST,
     }),
   );
@@ -47,20 +67,35 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
   const flight = [];
   let submitted = 0;
   let yielded = 0;
+  /** @type {number[]} */
+  const output = [];
+  /** @type {Adjuster | null} */
+  let adjuster = null;
   try {
+    if (isAdjusted(sampling) || mask !== undefined) {
+      adjuster = await Adjuster.make(executor);
+      adjuster.begin(sampling, prompt);
+    }
     while (yielded < steps) {
       while (submitted < steps && free.length > 0) {
+        if (mask !== undefined) {
+          adjuster?.allow(await mask(output.slice()));
+          signal?.throwIfAborted();
+        }
         const buffer = /** @type {GPUBuffer} */ (free.pop());
-        const mapped = submit(executor, submitted === 0 ? [choice] : ["decode", choice], buffer);
+        const first = submitted === 0;
+        const mapped = submit(executor, { first, choice, adjuster, logitsBytes }, buffer);
         mapped.catch(() => {}); // its error is thrown where it is awaited
         flight.push({ buffer, mapped });
         submitted++;
       }
       const step = flight[0];
-      let token;
+      let token, logits;
       try {
         await step.mapped;
-        token = new Uint32Array(step.buffer.getMappedRange())[CHOSEN];
+        const mapped = step.buffer.getMappedRange();
+        token = new Uint32Array(mapped, 0, STATE_BYTES / 4)[CHOSEN];
+        if (logitsBytes > 0) logits = new Float32Array(mapped.slice(STATE_BYTES));
         step.buffer.unmap();
         device.check();
       } catch (cause) {
@@ -71,6 +106,8 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
       signal?.throwIfAborted();
       if (eos.includes(token)) return "stop";
       yielded++;
+      output.push(token);
+      if (logits !== undefined) onLogits?.(token, logits);
       yield token;
       signal?.throwIfAborted();
     }
@@ -79,19 +116,31 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
     executor.position = start + Math.max(0, yielded - 1);
     for (const step of flight) await step.mapped.catch(() => {});
     for (const buffer of staging) buffer.destroy();
+    adjuster?.dispose();
   }
 }
 
 /**
- * Submits passes for one token, and returns when the state after them can be read.
+ * Submits what computes and chooses one token, and returns when the state after it can be read.
  *
  * @param {Executor} executor
- * @param {string[]} passes
+ * @param {{first: boolean, choice: string, adjuster: Adjuster | null, logitsBytes: number}} step first:
+ *   whether the logits are there already; logitsBytes: of logits to copy behind the state
  * @param {GPUBuffer} buffer
  */
-function submit(executor, passes, buffer) {
-  const encoder = executor.device.gpu.createCommandEncoder({ label: passes.join(" ") });
-  executor.encode(encoder, passes, 1);
+function submit(executor, { first, choice, adjuster, logitsBytes }, buffer) {
+  const encoder = executor.device.gpu.createCommandEncoder({ label: choice });
+  const passes = first ? [] : ["decode"];
+  if (adjuster === null && logitsBytes === 0) {
+    executor.encode(encoder, [...passes, choice], 1);
+  } else {
+    if (!first) executor.encode(encoder, passes, 1);
+    if (logitsBytes > 0) {
+      encoder.copyBufferToBuffer(executor.resource("logits"), 0, buffer, STATE_BYTES, logitsBytes);
+    }
+    adjuster?.encode(encoder);
+    executor.encode(encoder, [choice], 1);
+  }
   encoder.copyBufferToBuffer(executor.resource("state"), 0, buffer, 0, STATE_BYTES);
   executor.device.gpu.queue.submit([encoder.finish()]);
   return buffer.mapAsync(1);

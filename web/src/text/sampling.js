@@ -5,8 +5,14 @@
  */
 
 /**
- * @typedef {{temperature: number, topK: number, topP: number, seed: bigint}} Sampling topK 0 and topP 1 keep
- *   all
+ * @typedef {object} Sampling
+ * @property {number} temperature 0 is greedy
+ * @property {number} topK 0 keeps all
+ * @property {number} topP 1 keeps all
+ * @property {bigint} seed
+ * @property {number} [minP] 0, the default, keeps all
+ * @property {number} [repetitionPenalty] of ids of the sequence; 1, the default, has no effect
+ * @property {ReadonlyMap<number, number>} [logitBias] what is added to the logits of ids
  */
 
 /** Largest value of a word; a vocabulary has fewer tokens. */
@@ -24,6 +30,21 @@ const MASK = 0xffffffffn;
  */
 export function isParameter(value) {
   return value >= 0 && Number.isFinite(Math.fround(value));
+}
+
+/**
+ * Whether a number may be a repetitionPenalty: above 0, and finite in binary32 (LLQ-GEN-13).
+ *
+ * @param {number} value
+ */
+export function isPenalty(value) {
+  return Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
+}
+
+/** Whether logits are adjusted before a choice. @param {Sampling} sampling */
+export function isAdjusted({ temperature, minP = 0, repetitionPenalty = 1, logitBias = new Map() }) {
+  const hasMinP = temperature > 0 && Math.fround(minP) > 0;
+  return hasMinP || Math.fround(repetitionPenalty) !== 1 || logitBias.size > 0;
 }
 
 /**

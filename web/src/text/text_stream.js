@@ -2,6 +2,7 @@
 
 import { InputError } from "../errors.js";
 
+/** @typedef {import("./log_probabilities.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {{promptTokens: number, completionTokens: number, totalTokens: number}} Usage */
 /** @typedef {"stop" | "length" | "aborted" | "error"} FinishReason */
 /** @typedef {(stream: TextStream) => AsyncGenerator<string, FinishReason, void>} Answer */
@@ -21,6 +22,8 @@ export class TextStream {
     this.#answer = answer;
     /** @type {Usage} grows with the stream; the end token is not counted */
     this.usage = { promptTokens: 0, completionTokens: 0, totalTokens: 0 };
+    /** @type {TokenLogprobs[] | null} of each token that was chosen; null without the option `logprobs` */
+    this.logprobs = null;
     /** @type {FinishReason | null} null until the stream has ended */
     this.finishReason = null;
   }
