@@ -27,6 +27,8 @@ CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-23",
 )
 
+LOGPROBS, LOGPROB, MASKS = "LLQ-API-62", "LLQ-GEN-14", "LLQ-API-63"
+
 PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
 # fmt: off
 CODES = frozenset((
@@ -141,6 +143,9 @@ def _step(
         case "profile" if "layers" in expected and error is None:
             yield from _profile_deviations(expected["layers"], observation["report"])
     yield from _seed_deviations(rule, expected, texts)
+    if "masked" in expected and error is None and observation.get("masked") != expected["masked"]:
+        called = f"ids of the answer so far: {_shortened(expected['masked'])}"
+        yield Deviation(MASKS, "a hook called with other ids", called, _shortened(observation.get("masked")))
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
@@ -311,6 +316,8 @@ def _stream_deviations(
                 )
         elif text != full_text:
             yield from _text_deviations(rule, full_text, text)
+    if "logprobs" in expected and observation.get("error") is None:
+        yield from _logprob_deviations(expected, observation.get("logprobs"))
     complete = observation.get("error") is None or "begins" in expected
     for member in ("usage", "finishReason"):
         if member in expected and complete and observation[member] != expected[member]:
@@ -318,6 +325,27 @@ def _stream_deviations(
             yield Deviation(
                 to_blame, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
             )
+
+
+def _logprob_deviations(expected: Mapping[str, Any], actual: Any) -> Iterator[Deviation]:
+    """Compare tokens and their log-probabilities, which may be away by the bound of the vector."""
+    pairs = _pairs(expected["logprobs"])
+    found = _pairs(actual or [])
+    tokens = [[token for token, _ in row] for row in pairs]
+    if [[token for token, _ in row] for row in found] != tokens:
+        yield Deviation(LOGPROBS, "log-probabilities of other tokens", _shortened(tokens), _shortened(actual))
+        return
+    for row, found_row in zip(pairs, found, strict=True):
+        for (token, value), (_, found_value) in zip(row, found_row, strict=True):
+            if found_value is None or abs(found_value - value) > expected["bound"]:
+                accepted = f"token {token}: {value} ± {expected['bound']}"
+                yield Deviation(LOGPROB, "different log-probability", accepted, _shortened(found_value))
+                return
+
+
+def _pairs(logprobs: Sequence[Mapping[str, Any]]) -> list[list[tuple[int, float | None]]]:
+    """Return tokens with their log-probabilities: of each element the chosen token, then the top tokens."""
+    return [[(one["token"], one["logprob"]) for one in (element, *element["top"])] for element in logprobs]
 
 
 def _second_reader_deviations(observation: Observation) -> Iterator[Deviation]:

@@ -98,9 +98,19 @@ def decimal(z: Fraction | float) -> Decimal:
 class AdjustedChoice:
     """The choices that an adjusted draw leaves after a sequence."""
 
-    def __init__(self, logits: Sequence[float], draw: AdjustedDraw, sequence: Sequence[int]) -> None:
-        """Adjust the logits of the allowed ids."""
-        self.draw = draw
+    def __init__(
+        self,
+        logits: Sequence[float],
+        draw: AdjustedDraw,
+        sequence: Sequence[int],
+        guard: Fraction = GUARD,
+        gap: float = 0.0,
+    ) -> None:
+        """Adjust the logits of the allowed ids.
+
+        guard: how far u and top_p may move. gap: minimum distance on both sides of a cut of the ranking.
+        """
+        self.draw, self.guard, self.gap = draw, guard, gap
         every = range(len(logits))
         self.ids = list(every) if draw.mask is None else allowed(draw.mask, len(logits))
         biases, repeated = dict(draw.logit_bias), set(sequence)
@@ -121,7 +131,7 @@ class AdjustedChoice:
         with localcontext() as context:
             context.prec = 60
             numbers = [decimal(value.z) for value in self.values]
-        choice = _Choice(numbers, self.draw, GUARD + margin, margin)
+        choice = _Choice(numbers, self.draw, self.guard + margin, margin)
         if not all(self._separate(order, cut) for cut in choice.cuts()):
             return set()
         return {self.ids[index] for index in choice.tokens(position)}
@@ -141,6 +151,8 @@ class AdjustedChoice:
         lowest = min(value.z - value.error for value in before)
         highest = max(value.z + value.error for value in after)
         exact = all(not value.error for value in (*before, *after) if lowest <= value.z <= highest)
+        if self.gap:
+            return lowest - highest >= self.gap
         return lowest > highest or (lowest == highest and exact)
 
 

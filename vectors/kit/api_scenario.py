@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vectors.kit.computed import Answer, packaged
-from vectors.kit.sampled_script import sampled
+from vectors.kit.sampled_script import GAP, adjusted, logprobs, sampled
 from vectors.kit.script import Script, answer_ids, package_of
 
 Json = Any
@@ -24,6 +24,10 @@ BACKTRACKING: dict[str, Json] = {
     }
 }
 """A regular expression for which an engine that backtracks needs exponential time."""
+ADJUSTING = frozenset({"minP", "repetitionPenalty", "logitBias"})
+LOGPROB_BOUND = 2 * GAP
+"""How far a log-probability may be away: legal logits differ by less than a gap, and so does their sum."""
+
 MANY = 128
 """Default of `maxTokens`."""
 
@@ -36,6 +40,7 @@ class Inference:
     prompt: str | Sequence[Message]
     options: Mapping[str, Json] = field(default_factory=dict)
     context: int | None = None
+    masks: Sequence[tuple[int, ...] | None] = ()
 
     def ids(self) -> list[int]:
         """Return the ids of the prompt."""
@@ -60,12 +65,24 @@ class Inference:
 
     def tokens(self, ids: Sequence[int], most: int) -> tuple[int, ...]:
         """Return the tokens that are chosen, at most `most`; every choice is clear."""
+        if self.masks or ADJUSTING & self.options.keys():
+            answer = adjusted(self.script, ids, self.options, self.masks)
+            if not answer.clear:
+                raise ValueError(f"a token of {self.options} is in the guard band")
+            return answer.tokens
         if not self.options.get("temperature"):
             return answer_ids(self.script, tuple(ids))[:most]
         answer = sampled(self.script, ids, self.options)
         if not answer.clear:
             raise ValueError(f"a token of {self.options} is in the guard band")
         return answer.tokens
+
+    def logprobs(self, count: int) -> list[dict[str, Json]]:
+        """Return the log-probabilities of the first tokens of the answer."""
+        ids = self.ids()
+        tokens = self.tokens(ids, count)[:count]
+        top = self.options["logprobs"]
+        return [logprobs(self.script, [*ids, *tokens[:n]], token, top) for n, token in enumerate(tokens)]
 
     def text(self, tokens: Sequence[int], errors: str) -> str:
         """Return the text of tokens without special tokens; `errors` is about characters cut short."""
@@ -90,7 +107,13 @@ class Inference:
         if action == "stream":
             usage = {"promptTokens": prompt, "completionTokens": count, "totalTokens": prompt + count}
             expected |= {"usage": usage, "finishReason": end}
+            if "logprobs" in self.options:
+                expected |= {"logprobs": self.logprobs(count), "bound": LOGPROB_BOUND}
         call = {"do": action, "prompt": self.prompt, "options": dict(self.options)}
+        if self.masks:
+            tokens = self.tokens(self.ids(), count)[:count]
+            call["masks"] = [None if mask is None else list(mask) for mask in self.masks]
+            expected["masked"] = [list(tokens[:n]) for n in range(count + (end == "stop"))]
         rule = f"LLQ-API-{rule}" if rule.isdigit() else rule
         return {**call, **members, "rule": rule, "expect": expected}
 

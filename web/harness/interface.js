@@ -11,7 +11,13 @@
  *   TokenizerOptions
  */
 /** @typedef {{encode: (text: string) => Promise<number[]>, decode: (ids: number[]) => Promise<string>}} Tokenizer */
-/** @typedef {AsyncIterable<string> & {readonly usage: Usage, readonly finishReason: string | null}} Stream */
+/**
+ * @typedef {object} Summary
+ * @property {Usage} usage
+ * @property {string | null} finishReason
+ * @property {unknown} logprobs
+ */
+/** @typedef {AsyncIterable<string> & Readonly<Summary>} Stream */
 /**
  * @typedef {object} Model
  * @property {(prompt: Prompt, options?: InferOptions) => Promise<string>} infer

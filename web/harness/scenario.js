@@ -27,12 +27,14 @@ import { poolOf } from "./device_pool.js";
  * @property {boolean} [use]
  * @property {Moment} [abort]
  */
-/** @typedef {{do: "infer", prompt: Prompt, options?: object, abort?: Moment}} InferStep */
+/** @typedef {(number[] | null)[]} Masks words that allow ids, after each number of ids of the answer */
+/** @typedef {{do: "infer", prompt: Prompt, options?: object, masks?: Masks, abort?: Moment}} InferStep */
 /**
  * @typedef {object} StreamStep
  * @property {"stream"} do
  * @property {Prompt} prompt
  * @property {object} [options]
+ * @property {Masks} [masks]
  * @property {Moment} [abort]
  * @property {number} [leave] number of pieces after which the consumer leaves
  * @property {number} [lose] number of pieces after which the device is lost
@@ -201,7 +203,24 @@ class ScenarioRun {
     if (model === null) {
       return { error: { name: "", code: null, rule: null, message: "there is no model", reason: false } };
     }
-    const options = { ...step.options, ...(signal.passed && { signal: signal.passed }) };
+    const hook = "masks" in step && step.masks !== undefined ? new MaskHook(step.masks) : null;
+    const options = {
+      ...step.options,
+      ...(hook && { mask: hook.mask }),
+      ...(signal.passed && { signal: signal.passed }),
+    };
+    const observation = await this.#answer(model, step, options, signal);
+    return hook === null ? observation : { ...observation, masked: hook.calls };
+  }
+
+  /**
+   * @param {Model} model
+   * @param {Call} step
+   * @param {object} options
+   * @param {CallSignal} signal
+   * @returns {Promise<Observation>}
+   */
+  async #answer(model, step, options, signal) {
     switch (step.do) {
       case "infer":
         return observe(signal, async () => textOf(await model.infer(step.prompt, options)));
@@ -257,6 +276,7 @@ class ScenarioRun {
         totalTokens: usage?.totalTokens ?? null,
       },
       finishReason: begun.stream?.finishReason ?? null,
+      logprobs: logprobsOf(begun.stream?.logprobs),
       ...second,
     };
   }
@@ -274,6 +294,35 @@ async function readAgain(stream) {
     return {};
   });
   return { again: error?.code ?? null };
+}
+
+/** Returns log-probabilities as JSON has them, null where there are none. @param {unknown} logprobs */
+function logprobsOf(logprobs) {
+  if (!Array.isArray(logprobs)) return null;
+  const pair = (/** @type {any} */ one) => ({
+    token: one?.token ?? null,
+    logprob: Number.isFinite(one?.logprob) ? one.logprob : null,
+  });
+  return logprobs.map((of) => ({ ...pair(of), top: Array.from(of?.top ?? [], pair) }));
+}
+
+/** A hook for masks, which records its calls. */
+class MaskHook {
+  #masks;
+  /** @type {number[][]} the ids that each call got */
+  calls = [];
+
+  /** @param {Masks} masks */
+  constructor(masks) {
+    this.#masks = masks;
+  }
+
+  /** @param {readonly number[]} ids */
+  mask = (ids) => {
+    this.calls.push(Array.from(ids));
+    const words = this.#masks[Math.min(ids.length, this.#masks.length - 1)];
+    return words === null ? null : Uint32Array.from(words);
+  };
 }
 
 /** The progress that a load reports. */
