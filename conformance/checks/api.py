@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,8 @@ from ..core.data import data
 from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
+from .api_logprobs import logprob_deviations
+from .deviation import SHOWN, Deviation, shortened
 
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
 CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
@@ -27,7 +29,7 @@ CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-23",
 )
 
-LOGPROBS, LOGPROB, MASKS = "LLQ-API-62", "LLQ-GEN-14", "LLQ-API-63"
+MASKS = "LLQ-API-63"
 
 PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
 # fmt: off
@@ -43,20 +45,8 @@ CODES = frozenset((
 DIFFERENT_TEXT = "different text"
 SECOND_READER = "input"
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-SHOWN = 160
-"""Maximum length of a quoted text, in characters."""
 
 Observation = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """One deviation: the rule that it breaks, the expected and the actual value."""
-
-    rule: str
-    headline: str
-    expected: str = ""
-    actual: str = ""
 
 
 def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -73,7 +63,7 @@ def api(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
             f"  step       {number} of {len(scenario.steps)}: {call_text(step)}",
             *([f"  expected   {deviation.expected}"] if deviation.expected else []),
             *([f"  got        {deviation.actual}"] if deviation.actual else []),
-            *(f"  server     {_shortened(fault)}" for fault in scenario.faults),
+            *(f"  server     {shortened(fault)}" for fault in scenario.faults),
             f"  remedy     {registry()[deviation.rule].remedy}",
         ]
         return Failure(deviation.headline, "\n".join(lines), (deviation.rule,))
@@ -116,8 +106,8 @@ def call_text(step: Step) -> str:
     members = {
         name: step[name] for name in step if name not in ("do", "rule", "expect", "prompt", "url", "steps")
     }
-    arguments = [_shortened(step[name]) for name in ("url", "prompt") if name in step]
-    return f"{step['do']}({', '.join([*arguments, *([_shortened(members)] if members else [])])})"
+    arguments = [shortened(step[name]) for name in ("url", "prompt") if name in step]
+    return f"{step['do']}({', '.join([*arguments, *([shortened(members)] if members else [])])})"
 
 
 def _step(
@@ -144,8 +134,8 @@ def _step(
             yield from _profile_deviations(expected["layers"], observation["report"])
     yield from _seed_deviations(rule, expected, texts)
     if "masked" in expected and error is None and observation.get("masked") != expected["masked"]:
-        called = f"ids of the answer so far: {_shortened(expected['masked'])}"
-        yield Deviation(MASKS, "a hook called with other ids", called, _shortened(observation.get("masked")))
+        called = f"ids of the answer so far: {shortened(expected['masked'])}"
+        yield Deviation(MASKS, "a hook called with other ids", called, shortened(observation.get("masked")))
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
@@ -174,12 +164,10 @@ def _error_form_deviations(error: Observation) -> Iterator[Deviation]:
     if error["code"] not in CODES:
         codes = "a code that chapter Runtime API lists"
         yield Deviation(
-            ERRORS, "an error with an unknown code", codes, f"{error['name']} {_shortened(error['code'])}"
+            ERRORS, "an error with an unknown code", codes, f"{error['name']} {shortened(error['code'])}"
         )
     elif rule is not None and rule not in registry():
-        yield Deviation(
-            ERRORS, "an error with an unknown rule", "the id of a rule, or null", _shortened(rule)
-        )
+        yield Deviation(ERRORS, "an error with an unknown rule", "the id of a rule, or null", shortened(rule))
     elif not error["message"]:
         yield Deviation(ERRORS, "an error without a message")
 
@@ -215,7 +203,7 @@ def _load_deviations(step: Step, observation: Observation, observed: Observation
             or last_event["loaded"] != last_event["total"]
         ):
             yield Deviation(
-                PROGRESS, "progress does not end with ready", "ready, loaded = total", _shortened(last_event)
+                PROGRESS, "progress does not end with ready", "ready, loaded = total", shortened(last_event)
             )
         if (
             "contextLength" in step["expect"]
@@ -284,7 +272,7 @@ def _tokenizer_deviations(
     for member in ("ids", "decoded"):
         if member in expected and observation[member] != expected[member]:
             yield Deviation(
-                rule, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
+                rule, f"different {member}", shortened(expected[member]), shortened(observation[member])
             )
 
 
@@ -296,7 +284,7 @@ def _stream_deviations(
     full_text = expected.get("text", expected.get("begins"))
     if observation["torn"]:
         yield Deviation(
-            CHARACTERS, "a piece ends within a surrogate pair", "", _shortened(pieces[observation["torn"][0]])
+            CHARACTERS, "a piece ends within a surrogate pair", "", shortened(pieces[observation["torn"][0]])
         )
     text = "".join(pieces) if not observation["torn"] else observation["text"]
     if full_text is not None:
@@ -305,59 +293,38 @@ def _stream_deviations(
             yield Deviation(
                 CHARACTERS,
                 "a piece ends within a character",
-                _shortened(full_text),
-                _shortened(pieces[early[0]]),
+                shortened(full_text),
+                shortened(pieces[early[0]]),
             )
         ended_early = observation.get("error") is not None or "begins" in expected
         if ended_early:
             if not full_text.startswith(text):
                 yield Deviation(
-                    rule, "different pieces", f"a prefix of {_shortened(full_text)}", _shortened(text)
+                    rule, "different pieces", f"a prefix of {shortened(full_text)}", shortened(text)
                 )
         elif text != full_text:
             yield from _text_deviations(rule, full_text, text)
     if "logprobs" in expected and observation.get("error") is None:
-        yield from _logprob_deviations(expected, observation.get("logprobs"))
+        yield from logprob_deviations(expected, observation.get("logprobs"))
     complete = observation.get("error") is None or "begins" in expected
     for member in ("usage", "finishReason"):
         if member in expected and complete and observation[member] != expected[member]:
             to_blame = SUMMARY if observation.get("error") is None and "begins" not in expected else rule
             yield Deviation(
-                to_blame, f"different {member}", _shortened(expected[member]), _shortened(observation[member])
+                to_blame, f"different {member}", shortened(expected[member]), shortened(observation[member])
             )
-
-
-def _logprob_deviations(expected: Mapping[str, Any], actual: Any) -> Iterator[Deviation]:
-    """Compare tokens and their log-probabilities, which may be away by the bound of the vector."""
-    pairs = _pairs(expected["logprobs"])
-    found = _pairs(actual or [])
-    tokens = [[token for token, _ in row] for row in pairs]
-    if [[token for token, _ in row] for row in found] != tokens:
-        yield Deviation(LOGPROBS, "log-probabilities of other tokens", _shortened(tokens), _shortened(actual))
-        return
-    for row, found_row in zip(pairs, found, strict=True):
-        for (token, value), (_, found_value) in zip(row, found_row, strict=True):
-            if found_value is None or abs(found_value - value) > expected["bound"]:
-                accepted = f"token {token}: {value} ± {expected['bound']}"
-                yield Deviation(LOGPROB, "different log-probability", accepted, _shortened(found_value))
-                return
-
-
-def _pairs(logprobs: Sequence[Mapping[str, Any]]) -> list[list[tuple[int, float | None]]]:
-    """Return tokens with their log-probabilities: of each element the chosen token, then the top tokens."""
-    return [[(one["token"], one["logprob"]) for one in (element, *element["top"])] for element in logprobs]
 
 
 def _second_reader_deviations(observation: Observation) -> Iterator[Deviation]:
     if (code := observation.get("again")) != SECOND_READER:
         yield Deviation(
-            CONCATENATION, "a stream can be read twice", f"code {SECOND_READER}", f"code {_shortened(code)}"
+            CONCATENATION, "a stream can be read twice", f"code {SECOND_READER}", f"code {shortened(code)}"
         )
 
 
 def _text_deviations(rule: str, expected: str, actual: str) -> Iterator[Deviation]:
     if actual != expected:
-        yield Deviation(rule, DIFFERENT_TEXT, _shortened(expected), _shortened(actual))
+        yield Deviation(rule, DIFFERENT_TEXT, shortened(expected), shortened(actual))
 
 
 def _seed_deviations(
@@ -368,8 +335,8 @@ def _seed_deviations(
         yield Deviation(
             rule,
             "different text for the same seed",
-            _shortened(texts[expected["same"]]),
-            _shortened(texts[-1]),
+            shortened(texts[expected["same"]]),
+            shortened(texts[-1]),
         )
 
 
@@ -385,7 +352,7 @@ def _profile_deviations(layers: int, report: Any) -> Iterator[Deviation]:
         )
     elif len(report["block_times_ms"]) != layers:
         yield Deviation(
-            PROFILE, "wrong number of layer times", f"{layers} times", _shortened(report["block_times_ms"])
+            PROFILE, "wrong number of layer times", f"{layers} times", shortened(report["block_times_ms"])
         )
 
 
@@ -399,21 +366,16 @@ def _concurrent_deviations(
         yield Deviation(
             str(step["rule"]),
             "settled in a different order",
-            _shortened(step["expect"]["order"]),
-            _shortened(observation["order"]),
+            shortened(step["expect"]["order"]),
+            shortened(observation["order"]),
         )
 
 
 def _outcome(observation: Observation) -> str:
     error = observation.get("error")
     if error is None:
-        return f"no error{', text ' + _shortened(observation['text']) if 'text' in observation else ''}"
+        return f"no error{', text ' + shortened(observation['text']) if 'text' in observation else ''}"
     return f"{error['name']} {error['code'] or ''}: {error['message']}"
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]} …"
 
 
 @cache

@@ -12,7 +12,7 @@ class TokenGenerator(Protocol):
 
     context: int
 
-    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], choice: Any) -> Generator[int]:
         """Yield the tokens that follow a prompt. The caller closes the generator."""
 
     def facts(self) -> dict[str, Any]:
@@ -43,10 +43,10 @@ class _Reference:
         self._decoder = Decoder(package)
         self.context = self._decoder.model.context_length
 
-    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], choice: Any) -> Generator[int]:
         from llq_format.reference.generation import generate  # noqa: PLC0415
 
-        yield from generate(self._decoder, prompt, max_tokens, tuple(eos), sampling)
+        yield from generate(self._decoder, prompt, max_tokens, tuple(eos), choice)
 
     def facts(self) -> dict[str, Any]:
         return {}
@@ -71,8 +71,8 @@ class _WebGPU:
 
         self._session = Session(make)
 
-    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], sampling: Any) -> Generator[int]:
-        yield from self._session.generate(prompt, max_tokens, eos, sampling)
+    def tokens(self, prompt: list[int], max_tokens: int, eos: Sequence[int], choice: Any) -> Generator[int]:
+        yield from self._session.generate(prompt, max_tokens, eos, choice)
 
     def facts(self) -> dict[str, Any]:
         executor = self._session.executor

@@ -1,6 +1,7 @@
 """Log-probabilities of tokens (spec: Execution program, Log-probabilities)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,11 @@ class TokenLogprob:
     token: int
     logprob: float
     top: tuple[tuple[int, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members as the JavaScript interface names them."""
+        top = [{"token": token, "logprob": value} for token, value in self.top]
+        return {"token": self.token, "logprob": self.logprob, "top": top}
 
 
 def log_probabilities(logits: Array) -> Array:

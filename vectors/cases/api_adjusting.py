@@ -15,10 +15,11 @@ VOCABULARY = 271
 REPEATED = " worhello"
 """A prompt that contains the token which the model would choose next."""
 
+UNLIKELY: dict[str, Json] = {"temperature": 20, "topK": 3, "seed": 3, "logitBias": {"7": 24}}
 ADJUSTED: dict[str, tuple[str, dict[str, Json]]] = {
     "minP": (PROMPT, {"temperature": 20, "minP": 0.27, "seed": 18}),
     "logitBias": (PROMPT, {"logitBias": {"263": -29.5, "0": 5}}),
-    "logitBias at a temperature": (PROMPT, {"temperature": 20, "topK": 3, "seed": 3, "logitBias": {"7": 24}}),
+    "logitBias at a temperature": (PROMPT, UNLIKELY),
     "repetitionPenalty": (REPEATED, {"repetitionPenalty": 4.5}),
 }
 """Options with a clear answer: without the option it is another one."""

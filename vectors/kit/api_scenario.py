@@ -109,7 +109,7 @@ class Inference:
             expected |= {"usage": usage, "finishReason": end}
             if "logprobs" in self.options:
                 expected |= {"logprobs": self.logprobs(count), "bound": LOGPROB_BOUND}
-        call = {"do": action, "prompt": self.prompt, "options": dict(self.options)}
+        call: dict[str, Json] = {"do": action, "prompt": self.prompt, "options": dict(self.options)}
         if self.masks:
             tokens = self.tokens(self.ids(), count)[:count]
             call["masks"] = [None if mask is None else list(mask) for mask in self.masks]

@@ -8,6 +8,8 @@
  */
 
 import { poolOf } from "./device_pool.js";
+import { logprobsOf } from "./log_probabilities.js";
+import { MaskHook } from "./mask_hook.js";
 
 /** @typedef {import("./interface.js").Interface} Interface */
 /** @typedef {import("./interface.js").Model} Model */
@@ -27,7 +29,7 @@ import { poolOf } from "./device_pool.js";
  * @property {boolean} [use]
  * @property {Moment} [abort]
  */
-/** @typedef {(number[] | null)[]} Masks words that allow ids, after each number of ids of the answer */
+/** @typedef {import("./mask_hook.js").Masks} Masks */
 /** @typedef {{do: "infer", prompt: Prompt, options?: object, masks?: Masks, abort?: Moment}} InferStep */
 /**
  * @typedef {object} StreamStep
@@ -294,35 +296,6 @@ async function readAgain(stream) {
     return {};
   });
   return { again: error?.code ?? null };
-}
-
-/** Returns log-probabilities as JSON has them, null where there are none. @param {unknown} logprobs */
-function logprobsOf(logprobs) {
-  if (!Array.isArray(logprobs)) return null;
-  const pair = (/** @type {any} */ one) => ({
-    token: one?.token ?? null,
-    logprob: Number.isFinite(one?.logprob) ? one.logprob : null,
-  });
-  return logprobs.map((of) => ({ ...pair(of), top: Array.from(of?.top ?? [], pair) }));
-}
-
-/** A hook for masks, which records its calls. */
-class MaskHook {
-  #masks;
-  /** @type {number[][]} the ids that each call got */
-  calls = [];
-
-  /** @param {Masks} masks */
-  constructor(masks) {
-    this.#masks = masks;
-  }
-
-  /** @param {readonly number[]} ids */
-  mask = (ids) => {
-    this.calls.push(Array.from(ids));
-    const words = this.#masks[Math.min(ids.length, this.#masks.length - 1)];
-    return words === null ? null : Uint32Array.from(words);
-  };
 }
 
 /** The progress that a load reports. */

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from . import (
+    adjusting,
     affine,
     attention,
     context,
@@ -48,6 +49,7 @@ MODULES = (
         sequences,
         generation,
         sampling,
+        adjusting,
         tokenization,
     ),
 )

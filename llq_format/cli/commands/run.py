@@ -63,6 +63,39 @@ def run(  # noqa: PLR0913  # one argument an option
             help="Sample from the most probable tokens whose probabilities add up to P.",
         ),
     ] = 1.0,
+    min_p: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            min=0.0,
+            max=1.0,
+            help="Sample only from tokens whose probability is at least P times that of the top-1 token.",
+        ),
+    ] = 0.0,
+    repetition_penalty: Annotated[
+        float,
+        typer.Option(
+            metavar="R",
+            help="Divide positive logits of tokens in prompt and output by R, and multiply other logits.",
+        ),
+    ] = 1.0,
+    logit_bias: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID:BIAS",
+            help="Add a number to the logit of a token id, such as 42:-5. Can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    logprobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Print log-probabilities of each token and of the N most probable tokens (with --json).",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Random seed; the same seed produces the same text.")
     ] = 0,
@@ -109,23 +142,35 @@ def run(  # noqa: PLR0913  # one argument an option
         raise typer.BadParameter("expected either PROMPT or --ids", param_hint="'PROMPT'")
     if chat and prompt is None:
         raise typer.BadParameter("--chat requires PROMPT: remove --ids", param_hint="'--chat'")
+    if logprobs is not None and not json:
+        raise typer.BadParameter("--logprobs requires --json", param_hint="'--logprobs'")
     prompt_ids = None if ids is None else _parsed(ids)
+    biases = dict(map(_parsed_bias, logit_bias or ()))
     if runtime == "reference" and (adapter, variant, context) != (None, "best", None):
         raise typer.BadParameter("--adapter, --variant and --context require --runtime webgpu")
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
-    from llq_format.reference.generation import Sampling  # noqa: PLC0415
+    from llq_format.reference.adjusting import Adjustment  # noqa: PLC0415
+    from llq_format.reference.generation import Choice, Sampling  # noqa: PLC0415
+    from llq_format.reference.log_probabilities import token_logprob  # noqa: PLC0415
 
     with about(path), open_package(path) as package:
         tokenizer = _tokenizer(package, required=prompt is not None)
         tokens = _prompt_tokens(package, tokenizer, prompt, prompt_ids, chat=chat)
-        sampling = Sampling(temperature, top_k, top_p, seed)
+        reported: list[Any] = []
+        choice = Choice(
+            Sampling(temperature, top_k, top_p, seed, min_p),
+            Adjustment(repetition_penalty, biases),
+            on_logits=None
+            if logprobs is None
+            else lambda token, logits: reported.append(token_logprob(logits, token, logprobs)),
+        )
         if runtime == "webgpu":
             generator = webgpu_generator(package, len(tokens) + max_tokens, adapter, variant, context)
         else:
             generator = reference_generator(package)
         progress = _Progress(visible=not json)
         ends = () if tokenizer is None else tokenizer.entry.eos_token_ids
-        with closing(generator.tokens(tokens, max_tokens, ends, sampling)) as stream:
+        with closing(generator.tokens(tokens, max_tokens, ends, choice)) as stream:
             noted = map(progress.note, stream)
             try:
                 for piece in _id_texts(noted) if tokenizer is None else tokenizer.stream(noted):
@@ -141,7 +186,8 @@ def run(  # noqa: PLR0913  # one argument an option
     }
     if json:
         text = None if tokenizer is None else "".join(progress.pieces)
-        print_json({"text": text, "token_ids": progress.tokens, **figures})
+        members = {} if logprobs is None else {"logprobs": [one.to_json() for one in reported]}
+        print_json({"text": text, "token_ids": progress.tokens, **members, **figures})
     else:
         sys.stdout.write("\n")
         print_line(stderr(), _sentence(figures), "dim")
@@ -160,6 +206,20 @@ def _parsed(ids: str) -> list[int]:
             param_hint="'--ids'",
         )
     return [int(word) for word in words]
+
+
+def _parsed_bias(text: str) -> tuple[int, float]:
+    """Return an id and its bias."""
+    token, _, bias = text.partition(":")
+    try:
+        if token.isascii() and token.isdigit():
+            return int(token), float(bias)
+    except ValueError:
+        pass
+    raise typer.BadParameter(
+        f"found {printable(text)}, expected a token id and a number, such as 42:-5",
+        param_hint="'--logit-bias'",
+    )
 
 
 def _tokenizer(package: "Package", *, required: bool) -> "TextTokenizer | None":

@@ -1,8 +1,9 @@
 """Generation that continues on a new device if the device is lost."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from llq_format.reference.generation import Sampling
+from llq_format.reference.generation import Choice
 from llq_format.webgpu.execution.device_errors import DeviceLostError
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
@@ -22,7 +23,7 @@ class Session:
         prompt: Sequence[int],
         max_tokens: int,
         eos_token_ids: Sequence[int] = (),
-        sampling: Sampling | None = None,
+        choice: Choice | None = None,
     ) -> Iterator[int]:
         """Yield the tokens that follow a prompt, as `generation.generate` does.
 
@@ -31,10 +32,12 @@ class Session:
         at the second loss, and what `generate` raises.
         """
         emitted: list[int] = []
+        if choice and (mask := choice.mask):
+            choice = replace(choice, mask=lambda _: mask(tuple(emitted)))
         while True:
             remaining = max_tokens - len(emitted)
             try:
-                for token in generate(self.executor, [*prompt, *emitted], remaining, eos_token_ids, sampling):
+                for token in generate(self.executor, [*prompt, *emitted], remaining, eos_token_ids, choice):
                     emitted.append(token)
                     yield token
             except DeviceLostError:

@@ -82,6 +82,9 @@ function streamed(stream, pieces) {
     get finishReason() {
       return stream.finishReason;
     },
+    get logprobs() {
+      return stream.logprobs;
+    },
   };
 }
 

@@ -13,7 +13,7 @@ import wgpu
 
 import llq_format
 from llq_format.metadata.findings import LLQError
-from llq_format.reference.generation import Sampling
+from llq_format.reference.generation import Choice, Sampling
 from llq_format.webgpu.execution import opening
 from llq_format.webgpu.execution.adapters import find_adapter
 from llq_format.webgpu.execution.device_errors import DeviceError, DeviceLostError
@@ -262,14 +262,14 @@ class Losing:
         return self.executors[-1]
 
 
-@pytest.mark.parametrize("sampling", [None, Sampling(1.5, seed=11)], ids=["greedy", "drawn"])
+@pytest.mark.parametrize("choice", [None, Choice(Sampling(1.5, seed=11))], ids=["greedy", "drawn"])
 @pytest.mark.parametrize("after", [1, 4])
 def test_generation_continues_after_one_loss(
-    package: llq_format.Package, sampling: Sampling | None, after: int
+    package: llq_format.Package, choice: Choice | None, after: int
 ) -> None:
-    undisturbed = list(generate(executor_of(package), PROMPT, 8, (), sampling))
+    undisturbed = list(generate(executor_of(package), PROMPT, 8, (), choice))
     make = Losing(package)
-    stream = Session(make).generate(PROMPT, 8, (), sampling)
+    stream = Session(make).generate(PROMPT, 8, (), choice)
     tokens = list(islice(stream, after))
     make.executors[-1].device.gpu.destroy()
     assert [*tokens, *stream] == undisturbed

@@ -10,7 +10,7 @@ import pytest
 import llq_format
 from llq_format.metadata.model import ContextError
 from llq_format.reference import Decoder
-from llq_format.reference.generation import Sampling
+from llq_format.reference.generation import Choice, Sampling
 from llq_format.webgpu.execution.executor import Executor
 from llq_format.webgpu.execution.generation import generate
 from tests.support.webgpu.executor_models import CONTEXT, executor_of, tiny_package
@@ -131,14 +131,14 @@ def test_a_context_larger_than_the_programs_is_refused(package: llq_format.Packa
 
 def test_draws_repeat_with_their_seed_and_differ_without(executor: Executor) -> None:
     def drawn(seed: int) -> list[int]:
-        return list(generate(executor, PROMPT, COUNT, (), Sampling(1.5, seed=seed)))
+        return list(generate(executor, PROMPT, COUNT, (), Choice(Sampling(1.5, seed=seed))))
 
     assert drawn(3) == drawn(3)
     assert len({tuple(drawn(seed)) for seed in range(4)}) > 1
 
 
 def test_top_k_of_one_is_greedy(executor: Executor, expected: list[int]) -> None:
-    assert list(generate(executor, PROMPT, COUNT, (), Sampling(2.0, top_k=1, seed=5))) == expected
+    assert list(generate(executor, PROMPT, COUNT, (), Choice(Sampling(2.0, top_k=1, seed=5)))) == expected
 
 
 def test_the_rotary_table_reaches_the_end_of_the_context(package: llq_format.Package) -> None:
