@@ -8,6 +8,7 @@ from conformance.mutation.conforming import CONFORMING
 from llq_format.metadata.rules import registry
 from tests.support.repository import ROOT, VECTORS
 
+ADJUSTER = "test llq_format/webgpu/execution/test_adjuster.py"
 DEVICES = "test llq_format/webgpu/execution/test_executor_devices.py"
 SAMPLED = "test llq_format/reference/test_sampled_choice.py"
 SEQUENCES = "test llq_format/webgpu/execution/test_executor_sequences.py"
@@ -113,6 +114,11 @@ SHOWN_BY = {
         f"{SAMPLED}::test_random_numbers_are_those_of_numpy_free_arithmetic",
     ],
     "LLQ-GEN-8": ["test llq_format/webgpu/kernels/test_sample.py::test_sample_is_the_exact_samplers_token"],
+    "LLQ-GEN-11": [
+        "test llq_format/reference/test_adjusted_choice.py::test_the_steps_are_those_of_the_chapter",
+        "vector adjust-with-everything",
+    ],
+    "LLQ-GEN-12": [f"{ADJUSTER}::test_tokens_are_those_of_the_reference_for_the_same_logits"],
     "LLQ-TOK-2": [
         f"{TEST_TEXT}::test_text_survives_encoding_and_special_tokens_are_not_shown",
         f"{TEST_TEXT}::test_a_stream_never_ends_within_a_character",
@@ -158,6 +164,7 @@ SHOWN_BY = {
         f"{DEVICES}::test_generation_continues_after_one_loss",
         f"{DEVICES}::test_a_second_loss_is_an_error",
     ],
+    "LLQ-PROG-52": [f"{ADJUSTER}::test_the_next_generation_is_not_adjusted"],
     "LLQ-PROG-51": [f"{SEQUENCES}::test_draws_repeat_with_their_seed_and_differ_without"],
 }
 """Evidence by rule: `vector ID`, `variant NAME` (a conforming variant), or `test PATH::FUNCTION`."""
