@@ -146,7 +146,11 @@ class CommandRuntime:
         """Draw tokens from adjusted logits; None is a refusal."""
         with self._files() as files:
             parameters: Message = {**vars(sampling), **vars(adjustment), "seed": str(sampling.seed)}
-            parameters |= {"logit_bias": [list(pair) for pair in adjustment.logit_bias]}
+            parameters |= {
+                "logit_bias": [list(pair) for pair in adjustment.logit_bias],
+                "sequence": list(adjustment.sequence),
+                "mask": None if adjustment.mask is None else list(adjustment.mask),
+            }
             answer = self._ask(op="adjust", input=_saved(logits, files), count=count, **parameters)
             return None if answer.get("refused") else tuple(answer["tokens"])
 

@@ -86,7 +86,7 @@ def answer_with_masks() -> Interface:
     """A hook allows some ids for each token, or all: the answer MUST have allowed tokens alone."""
     masks = (mask(108, 100, 32), None, mask(*range(100, 140)), mask(0, 10, 270))
     of = replace(inference(maxTokens=5), masks=masks)
-    return loaded(of.step("infer", "LLQ-API-63"), of.step("stream", "LLQ-API-63", same=1))
+    return loaded(of.step("infer", "LLQ-API-63"), of.step("stream", "LLQ-API-63"))
 
 
 @computed("api", "LLQ-API-63", "LLQ-GEN-11")
