@@ -593,6 +593,12 @@ export const CHANGES = {
   "top-p-ignored": sampling(() => ({ topP: 1 })),
   "inverse-temperature": sampling(({ temperature = 1 }) => ({ temperature: 1 / temperature })),
   "temperature-ignored": sampling(() => ({ temperature: 1 })),
+  "min-p-ignored": sampling(() => ({ minP: 0 })),
+  "penalty-ignored": sampling(() => ({ repetitionPenalty: 1 })),
+  "biases-ignored": sampling(() => ({ logitBias: {} })),
+  "mask-ignored": sampling(() => ({ mask: () => null })),
+  "mask-called-with-no-ids": sampling(({ mask }) => ({ mask: mask && (() => mask([])) })),
+  "logprobs-without-top": sampling(({ logprobs }) => ({ logprobs: logprobs && 0 })),
   "large-top-k-refused": sampling(({ topK = 0 }) => {
     if (topK >= 2 ** 32) throw foreignError("input");
     return {};
