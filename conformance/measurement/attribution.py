@@ -24,7 +24,7 @@ from ..core.file_replacement import replace_file
 from ..core.rules import registry
 from ..core.vectors import Vector
 from ..diagnosis.causes import common_misreading, common_verdict
-from ..diagnosis.rule_status import CHECKS_BEFORE_RETURNING
+from ..diagnosis.rule_status import rule_of_withholding
 from ..mutation.conforming.over_reference import disturbed
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
@@ -94,7 +94,7 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
 def _blamed(check: str, vector: Vector, headline: str) -> tuple[str, ...]:
     """Return the rule that the check blames, as it has it in its headline."""
     if check == "withhold":
-        return (CHECKS_BEFORE_RETURNING,)
+        return (rule_of_withholding(vector.rules),)
     last_word = headline.rsplit(maxsplit=1)[-1]
     return (last_word if check == "accept" and last_word in registry() else vector.rules[0],)
 
