@@ -6,6 +6,7 @@ which every operation has an error of the size that is legal. Verdicts come from
 writes `attribution.json`, from which the site makes its table of mutants.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -222,6 +223,9 @@ def _counts(attributions: Sequence[Attribution]) -> list[str]:
 
 def main() -> int:
     """Measure, write the file and print the rates."""
+    argparse.ArgumentParser(
+        prog="python -m conformance.measurement.attribution", description=__doc__
+    ).parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     groups = [[n for n in MUTANTS if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # one process has computed all that one needs
