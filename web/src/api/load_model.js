@@ -5,7 +5,7 @@ import { checkContext } from "../gpu/executor.js";
 import { ExecutorLoader } from "../gpu/executor_loader.js";
 import { PackageCache } from "../net/cache.js";
 import { CacheStore } from "../net/cache_store.js";
-import { HttpSource } from "../net/http_source.js";
+import { MirroredSource } from "../net/mirrored_source.js";
 import { Package } from "../net/package.js";
 import { ProgressMeter } from "../net/progress.js";
 import { WorkerPool } from "../net/worker_pool.js";
@@ -24,7 +24,8 @@ import { unlessAborted } from "./unless_aborted.js";
 /**
  * Loads a package: its shards are verified as they come, and are in buffers of the device as they are stored.
  *
- * @param {string | URL} url of its directory, its metadata.json or its .wgsl
+ * @param {import("./load_options.js").PackageAddress} url of its directory, its metadata.json or its .wgsl, or of
+ *   several mirrors, in order
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {import("../errors.js").LLQError} of the class of the cause
@@ -94,11 +95,12 @@ class ModelLoader {
   }
 
   async #readMetadata() {
-    const { directory, signal } = this.#settings;
+    const { endpoints, signal } = this.#settings;
     signal?.throwIfAborted();
     this.#meter.phase("metadata", "metadata.json");
     const cache = await this.#cache();
-    const cached = cache && { cache, url: directory };
+    const isPrivate = endpoints.some((endpoint) => endpoint.isPrivate);
+    const cached = cache && { cache, url: endpoints[0].url, isPrivate };
     return Package.open(this.#source(), { signal, cached, pool: this.#pool });
   }
 
@@ -111,9 +113,9 @@ class ModelLoader {
 
   /** @returns {Source} */
   #source() {
-    const { source, directory, fetching } = this.#settings;
+    const { source, endpoints, fetching } = this.#settings;
     const onNetwork = (/** @type {number} */ bytes) => this.#meter.network(bytes);
-    return source ?? new HttpSource(directory, { onNetwork, ...fetching });
+    return source ?? new MirroredSource(endpoints, { onNetwork, ...fetching });
   }
 
   /** Ends the workers after what they still store; the caller does not wait. @param {Promise<void>} [storing] */
