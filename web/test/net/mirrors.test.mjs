@@ -38,7 +38,7 @@ async function load(servers) {
   const expected = fileOf(files, SHARD);
   const received = new Uint8Array(expected.length);
   for await (const { offset, bytes } of opened.shardPieces([0])) received.set(bytes, offset);
-  assert.deepEqual(received, expected);
+  assert.ok(Buffer.from(received).equals(expected), "other bytes");
 }
 
 /** A package with one byte of a file changed. @param {string} name @param {number} at */
@@ -53,7 +53,7 @@ const FAULTS = {
   "503 for all files": [() => ({ status: 503 })],
   "404 for a shard": [only(SHARD, { status: 404 })],
   "a web page for a shard": [only(SHARD, { html: true })],
-  "a shard that is cut": [only(SHARD, { cut: 1000 })],
+  "a shard that is cut": [only(SHARD, { cut: 0 })],
   "a redirect of the metadata": [only("metadata.json", { redirect: "http://127.0.0.1:9/metadata.json" })],
   "a damaged shard": [undefined, flipped(SHARD, 9_000_000)],
   "a damaged preamble": [undefined, flipped(SHARD, 40)],
