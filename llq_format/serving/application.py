@@ -28,7 +28,7 @@ PUBLIC = ("demo", "dist")
 """The folders of web files that are served: the page, and the bundle."""
 
 
-def application(
+def application(  # noqa: PLR0913  # one argument an option
     directory: Path,
     metadata: Metadata,
     web: Path,
