@@ -234,6 +234,8 @@ export declare function ruleAddress(rule: string | null, site?: string): string 
 
 export declare const WebGPULlama4: {
   loadModel(url: PackageAddress, options?: LoadOptions): Promise<Model>;
+  /** Loads a model in a worker of its own; `fetch`, `device`, `source` and a storage cannot be passed to it. */
+  inWorker(url: PackageAddress, options?: LoadOptions): Promise<Model>;
   createTokenizer(
     vocabUrl: string | URL,
     options?: TokenizerOptions & RequestOptions & { signal?: AbortSignal | undefined },

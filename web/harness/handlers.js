@@ -20,7 +20,7 @@ import { readModule } from "../src/package/module.js";
 import { parseProgram } from "../src/package/program_file.js";
 import { validate } from "../src/package/validate.js";
 import { generate } from "../src/text/generation.js";
-import { packageTokenizer } from "../src/text/package_tokenizer.js";
+import { packageTokenizer, tokenizerText } from "../src/text/package_tokenizer.js";
 import { sample } from "../src/text/sampled_choice.js";
 import { isParameter } from "../src/text/sampling.js";
 import { poolOf } from "./device_pool.js";
@@ -193,7 +193,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     },
     async tokenize(request) {
       const opened = await opening(request.package);
-      const tokenizer = await packageTokenizer(opened);
+      const tokenizer = await packageTokenizer(opened.metadata, await tokenizerText(opened));
       if (tokenizer === null) throw new Error("the package has no tokenizer");
       const ids = await tokenizer.encode(request.text);
       return { ids, decoded: await tokenizer.decode(ids) };

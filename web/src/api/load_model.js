@@ -9,7 +9,7 @@ import { MirroredSource } from "../net/mirrored_source.js";
 import { Package } from "../net/package.js";
 import { ProgressMeter } from "../net/progress.js";
 import { WorkerPool } from "../net/worker_pool.js";
-import { packageTokenizer } from "../text/package_tokenizer.js";
+import { packageTokenizer, tokenizerText } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
 import { Session } from "./session.js";
@@ -17,7 +17,6 @@ import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("../net/source.js").Source} Source */
-/** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
 /** @typedef {import("./load_options.js").LoadOptions} LoadOptions */
 /** @typedef {import("./load_options.js").LoadSettings} LoadSettings */
 
@@ -34,11 +33,14 @@ export async function loadModel(url, options) {
   const settings = loadSettings(url, options);
   const { signal } = settings;
   signal?.throwIfAborted();
-  const loading = new ModelLoader(settings).load();
+  const loading = new ModelLoader(settings, async (opened, stop) =>
+    packageTokenizer(opened.metadata, await tokenizerText(opened, stop), stop),
+  ).load();
   try {
-    return await unlessAborted(loading, signal);
+    const { session, metadata, tokenizer } = await unlessAborted(loading, signal);
+    return new Model(session, metadata, tokenizer);
   } catch (error) {
-    loading.then((model) => model.dispose()).catch(() => {}); // it was complete when it was aborted
+    loading.then(({ session }) => session.dispose()).catch(() => {}); // it was complete when it was aborted
     throw error;
   }
 }
@@ -46,29 +48,36 @@ export async function loadModel(url, options) {
 /**
  * Loads a model in phases: metadata, program, then the executor (device, weights, pipelines) and the
  * tokenizer.
+ *
+ * @template T of what it reads of the tokenizer
  */
-class ModelLoader {
+export class ModelLoader {
   #settings;
+  #readTokenizer;
   #meter;
   #pool = new WorkerPool();
+  /** Ends when all that came is stored. @type {Promise<void>} */
+  stored = Promise.resolve();
 
-  /** @param {LoadSettings} settings */
-  constructor(settings) {
+  /** @param {LoadSettings} settings @param {(opened: Package, signal: AbortSignal) => Promise<T>} readTokenizer */
+  constructor(settings, readTokenizer) {
     this.#settings = settings;
+    this.#readTokenizer = readTokenizer;
     const { signal, onProgress } = settings;
     this.#meter = new ProgressMeter((progress) => {
       if (!signal?.aborted) onProgress?.(progress);
     });
   }
 
+  /** @returns {Promise<{session: Session, metadata: Package["metadata"], tokenizer: T}>} */
   async load() {
     /** @type {Package | null} */
     let opened = null;
     try {
       opened = await this.#readMetadata();
-      const model = await this.#loadModel(opened);
+      const loaded = await this.#loadParts(opened);
       this.#endLater(opened.complete());
-      return model;
+      return loaded;
     } catch (error) {
       this.#endLater(opened?.stored()); // the next load goes on there
       throw error;
@@ -76,13 +85,13 @@ class ModelLoader {
   }
 
   /** @param {Package} opened */
-  async #loadModel(opened) {
+  async #loadParts(opened) {
     const { choice, contextLength } = this.#settings;
     if (contextLength !== undefined) checkContext(contextLength, longestContext(opened.metadata));
     const execution = await this.#readProgram(opened);
     if (contextLength !== undefined) checkContext(contextLength, execution.program.contextLength);
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
-    const { executor, tokenizer } = await this.#loadParts(opened, executors);
+    const { executor, tokenizer } = await this.#together(opened, executors);
     const reload = () => this.#reload(opened, executors);
     const session = new Session(executor, executors.ownsDevices ? reload : null);
     try {
@@ -91,7 +100,7 @@ class ModelLoader {
       session.dispose(); // the page's callback has thrown: nobody gets the model
       throw error;
     }
-    return new Model(session, opened.metadata, tokenizer);
+    return { session, metadata: opened.metadata, tokenizer };
   }
 
   async #readMetadata() {
@@ -120,7 +129,7 @@ class ModelLoader {
 
   /** Ends the workers after what they still store; the caller does not wait. @param {Promise<void>} [storing] */
   #endLater(storing = Promise.resolve()) {
-    storing.catch(() => {}).then(() => this.#pool.close());
+    this.stored = storing.catch(() => {}).then(() => this.#pool.close());
   }
 
   /** @param {Package} opened */
@@ -136,14 +145,14 @@ class ModelLoader {
    *
    * @param {Package} opened
    * @param {ExecutorLoader} executors
-   * @returns {Promise<{executor: Executor, tokenizer: Tokenizer | null}>}
+   * @returns {Promise<{executor: Executor, tokenizer: T}>}
    */
-  async #loadParts(opened, executors) {
+  async #together(opened, executors) {
     const { signal } = this.#settings;
     const failure = new AbortController();
     const stop = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
     const loadingExecutor = executors.load(stop);
-    const loadingTokenizer = packageTokenizer(opened, stop);
+    const loadingTokenizer = this.#readTokenizer(opened, stop);
     try {
       const [executor, tokenizer] = await Promise.all([loadingExecutor, loadingTokenizer]);
       signal?.throwIfAborted();

@@ -46,7 +46,7 @@ async function read(endpoint, cache) {
 test("every request carries the query and the headers", async () => {
   const { url, requests } = await served();
   await read(new Endpoint({ url, query: QUERY, headers: HEADERS }));
-  assert.ok(requests.length > 3);
+  assert.ok(requests.length >= 3); // metadata, program, and a shard
   for (const { name, query, headers } of requests) {
     assert.deepEqual([query, headers.authorization], [QUERY, HEADERS.authorization], name);
   }
@@ -116,7 +116,8 @@ test("a cache knows no secret, and serves a private package to nobody whom its s
     (await cache.list()).map(({ url }) => url),
     [server.url],
   );
-  assert.ok(!inspect(storage, { depth: null, maxArrayLength: 10 }).includes("c2VjcmV0"));
+  const keys = await (await storage.open("any")).keys();
+  assert.ok(keys.length > 0 && keys.every(({ url }) => !url.includes("c2VjcmV0")));
 
   const before = server.requests.length;
   await read(new Endpoint({ url: server.url, query: "?sig=another" }), cache); // what is stored is used
