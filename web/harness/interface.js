@@ -23,7 +23,8 @@
  */
 /**
  * @typedef {object} Interface
- * @property {(url: string | URL, options: LoadOptions) => Promise<Model>} loadModel
+ * @property {(url: string | string[], options: LoadOptions) => Promise<Model>} loadModel
+ * @property {(url: string | string[], options: LoadOptions) => Promise<Model>} inWorker
  * @property {(url: string | URL, options: TokenizerOptions) => Promise<Tokenizer>} createTokenizer
  */
 

@@ -5,5 +5,6 @@ import { WebGPULlama4 } from "../index.js";
 /** @type {import("./interface.js").Interface} */
 export const WORKER_INTERFACE = {
   loadModel: (url, { device: _, ...options }) => WebGPULlama4.inWorker(url, options),
+  inWorker: WebGPULlama4.inWorker,
   createTokenizer: WebGPULlama4.createTokenizer,
 };
