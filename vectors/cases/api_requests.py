@@ -11,7 +11,7 @@ from vectors.kit.registry import Key
 
 Json = Any
 
-SECRET = "c2VjcmV0"
+SECRET = "c2VjcmV0"  # noqa: S105  # of no server
 KEY = {"x-llq-key": SECRET}
 LOCKED: dict[str, tuple[dict[str, Json], dict[str, Json], dict[str, Json]]] = {
     "a query": (
