@@ -2,13 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from llq_format.synth import synth
+from tests.support.command_line import tiny
 from tests.support.repository import WEB
 from tests.support.web.chromium import chromium, new_page
 from tests.support.web.scripted_package import PROMPT, TEXT, scripted_package
@@ -31,7 +30,7 @@ BLOB_WORKER = """
 SERVICE_WORKER = """
     import { WebGPULlama4 } from "/webgpu-llama4.js";
     const outcome = (promise) => promise.then(
-        () => "loaded", ({ code, rule, message }) => ({ code, rule, message }));
+        () => ({ code: "loaded", rule: null }), ({ code, rule, message }) => ({ code, rule, message }));
     onmessage = ({ data: { name, address }, ports: [port] }) => {
         outcome(WebGPULlama4[name](address, { cache: false })).then((seen) => port.postMessage(seen));
     };
@@ -46,7 +45,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a package that answers, one without a tokenizer, the bundle, and pages."""
+    """Serve packages (one answers, one has no tokenizer, one no program), the bundle, and pages."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(scripted_package(tmp_path_factory.mktemp("scripted")), folder / "model")
     shutil.copy(WEB / "dist" / "webgpu-llama4.js", folder)
@@ -55,7 +54,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "service.js").write_text(SERVICE_WORKER, "utf-8")
     (folder / "deep" / "er").mkdir(parents=True)
     shutil.copy(folder / "index.html", folder / "deep" / "er")
-    synth("tiny", folder / "weights")
+    shutil.copytree(tiny(tmp_path_factory.mktemp("silent")), folder / "silent")
+    shutil.copytree(tiny(tmp_path_factory.mktemp("weights"), "--no-program"), folder / "weights")
     with site(folder) as url:
         yield url
 
@@ -152,13 +152,15 @@ def test_errors_of_loading_have_the_classes_of_the_page(page: Page) -> None:
         early.abort(new Error("early"));
         const options = [
             ["/none/", {}], ["/weights/", {}], ["/model/", { contextLength: 257 }],
-            ["/model/", { fetch() {} }], ["/model/", { device: navigator.gpu }], ["/model/", { cache: caches }],
-            ["/model/", { unknown: 1 }], ["/model/", { signal: early.signal }],
+            ["/model/", { fetch() {} }], ["/model/", { device: navigator.gpu }],
+            ["/model/", { cache: caches }], ["/model/", { unknown: 1 }],
+            ["/model/", { signal: early.signal }],
             ["/model/", { onProgress() { throw new Error("of the page"); } }],
         ];
         const seen = [];
         for (const [address, given] of options) {
-            const error = await api.WebGPULlama4.inWorker(address, { cache: false, ...given }).catch((e) => e);
+            const loading = api.WebGPULlama4.inWorker(address, { cache: false, ...given });
+            const error = await loading.catch((error) => error);
             const name = Object.keys(api).find((key) => error.constructor === api[key]) ?? "Error";
             seen.push([name, error.code ?? error.message]);
         }
@@ -210,6 +212,7 @@ def test_a_page_that_forbids_workers_is_told(page: Page, url: str) -> None:
 
 
 SERVICE = [
+    ("loadModel", "/silent/", "loaded", None),
     ("loadModel", "/weights/", "no-program", None),
     ("loadModel", "/model/", "tokenizer", "LLQ-API-37"),
     ("inWorker", "/model/", "no-worker", None),
