@@ -19,7 +19,7 @@ const BOUND = /** @type {const} */ (["fetch", "device", "source"]);
  * Loads a package in a worker of its own: the worker fetches and computes, and the page has the text.
  *
  * @param {import("./load_options.js").PackageAddress} url as for loadModel
- * @param {LoadOptions} [options] as for loadModel, but for what cannot be passed to a worker
+ * @param {LoadOptions} [options] as for loadModel, except what cannot be passed to a worker
  * @returns {Promise<Model>}
  * @throws {import("../errors.js").LLQError} of the class of the cause
  */

@@ -69,7 +69,7 @@ export class WorkerConnection {
   }
 
   /**
-   * Makes a call. After an abort the worker is told, and its answer is not waited for.
+   * Makes a call. An abort is sent to the worker, whose answer is not waited for.
    *
    * @template {CallName} N
    * @param {N} name

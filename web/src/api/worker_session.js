@@ -28,8 +28,8 @@ export class WorkerSession {
   async *generate(prompt, maxTokens, { signal, ...options }) {
     const answer = this.#answers++;
     const connection = this.#connection;
-    await connection.call("begin", { answer, prompt, maxTokens, options }, signal);
     try {
+      await connection.call("begin", { answer, prompt, maxTokens, options }, signal);
       for (;;) {
         const next = await connection.call("next", { answer }, signal);
         if (next.done) {
