@@ -17,6 +17,7 @@ from ..core.data import data
 from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
+from . import secrets
 from .api_logprobs import logprob_deviations
 from .deviation import SHOWN, Deviation, shortened
 
@@ -35,7 +36,7 @@ PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
 # fmt: off
 CODES = frozenset((
     "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
-    "range", "redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
+    "range", "redirect", "no-worker", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
     "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer",
     "no-template", "template", "context", "input", "disposed", "llq",
 ))
@@ -119,6 +120,8 @@ def _step(
         return
     rule, expected, error = str(step["rule"]), step["expect"], observation.get("error")
     yield from _end_deviations(rule, expected, observation)
+    if error is not None and (secret := secrets.shown_secret(step, error["message"])):
+        yield Deviation(secrets.RULE, "a message that contains a query or a header", "neither", secret)
     match step["do"]:
         case "load":
             yield from _load_deviations(step, observation, observed)

@@ -1,10 +1,7 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
 import { DisposedError, InputError, TokenizerError } from "../errors.js";
-import { isSoftware } from "../gpu/device.js";
-import { profile } from "../gpu/profile.js";
 import { checkBiases } from "../text/adjuster.js";
-import { tokenLogprobs } from "../text/log_probabilities.js";
 import { TextStream } from "../text/text_stream.js";
 import { INFER_OPTIONS, inferSettings } from "./infer_options.js";
 import { checkCount, optionsOf } from "./options.js";
@@ -12,19 +9,15 @@ import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../gpu/profile.js").ProfileReport} ProfileReport */
-/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./session.js").DeviceReport} DeviceReport */
+/**
+ * @typedef {Pick<import("./session.js").Session, "generate" | "profile" | "state" | "dispose">} Session of this
+ *   thread or of a worker
+ */
+/** @typedef {import("../text/log_probabilities.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("../text/tokenizer.js").Message} Message */
 /** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
-/**
- * @typedef {object} DeviceReport
- * @property {string} name that the adapter gives itself
- * @property {string} vendor
- * @property {string} architecture
- * @property {string} variant of the module that is executed
- * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
- */
-
 /** A model. One call is answered at a time; others wait for it. */
 export class Model {
   #session;
@@ -96,11 +89,12 @@ export class Model {
         stream.usage = usage;
         const pieces = tokenizer.pieces();
         const eos = model.metadata.tokenizer?.eos_token_ids ?? tokenizer.eosTokenIds;
-        /** @type {(token: number, logits: Float32Array) => void} */
-        const report = (token, logits) => stream.logprobs?.push(tokenLogprobs(logits, token, logprobs ?? 0));
-        const onLogits = logprobs === undefined ? undefined : report;
-        stream.logprobs = logprobs === undefined ? null : [];
-        tokens = model.#session.generate(ids, maxTokens, { eos, sampling, mask, onLogits, signal });
+        /** @type {TokenLogprobs[] | null} */
+        const reports = logprobs === undefined ? null : [];
+        stream.logprobs = reports;
+        const onLogprobs = (/** @type {TokenLogprobs} */ one) => reports?.push(one);
+        const choice = { sampling, mask, logprobs, onLogprobs };
+        tokens = model.#session.generate(ids, maxTokens, { eos, ...choice, signal });
         for (;;) {
           const { value, done } = await unlessAborted(tokens.next(), stop);
           if (done) {
@@ -140,38 +134,24 @@ export class Model {
     checkCount(settings.promptTokens, "promptTokens", 1);
     const stop = this.#stop(settings.signal);
     const release = await this.#turn(stop);
-    const measuring = this.#measure(settings);
+    const measuring = this.#session.profile(this.metadata, settings);
     measuring.then(release, release);
     return unlessAborted(measuring, stop);
   }
 
-  /** @param {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} settings */
-  async #measure(settings) {
-    await this.#session.revive();
-    return profile(this.#session.executor, this.metadata, settings);
-  }
-
   /** @returns {DeviceReport} what the model runs on */
   get device() {
-    const { device } = this.#session.executor;
-    const { vendor = "", architecture = "" } = device.info ?? {};
-    return {
-      name: device.name,
-      vendor,
-      architecture,
-      variant: device.variant.name,
-      software: isSoftware(device.info),
-    };
+    return this.#session.state.device;
   }
 
   /** Positions of the KV cache. */
   get contextLength() {
-    return this.#session.executor.context;
+    return this.#session.state.context;
   }
 
   /** @returns {Record<string, number>} bytes on the device by purpose */
   memory() {
-    return this.#session.executor.memory();
+    return this.#session.state.memory;
   }
 
   /** Frees the device; calls that are under way or wait fail. */

@@ -1,10 +1,23 @@
 /** Generation that survives a loss of the device: a new one continues the sequence. */
 
 import { DeviceError, DeviceLostError, DisposedError, LLQError } from "../errors.js";
+import { isSoftware } from "../gpu/device.js";
+import { profile } from "../gpu/profile.js";
 import { generate } from "../text/generation.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
-/** @typedef {import("../text/generation.js").Options} Options */
+/** @typedef {import("../text/generation.js").Options} GenerateOptions */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
+/** @typedef {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} ProfileOptions */
+/**
+ * @typedef {object} DeviceReport
+ * @property {string} name that the adapter gives itself
+ * @property {string} vendor
+ * @property {string} architecture
+ * @property {string} variant of the module that is executed
+ * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
+ */
+/** @typedef {{context: number, device: DeviceReport, memory: Record<string, number>}} ExecutorState */
 
 /** An executor, and how another is made. */
 export class Session {
@@ -46,7 +59,7 @@ export class Session {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {Options} options
+   * @param {GenerateOptions} options
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
   async *generate(prompt, maxTokens, options) {
@@ -75,7 +88,7 @@ export class Session {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {Options} options
+   * @param {GenerateOptions} options
    * @param {number[]} yielded
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
@@ -109,6 +122,31 @@ export class Session {
     if (!hasOtherCause && !signal?.aborted) await device.lossReport();
     if (device.lost === null) return null;
     return error instanceof DeviceLostError ? error : device.failure("a token", error);
+  }
+
+  /**
+   * Measures an executor.
+   *
+   * @param {Metadata} metadata of its package
+   * @param {ProfileOptions} settings
+   */
+  async profile(metadata, settings) {
+    await this.revive();
+    return profile(this.executor, metadata, settings);
+  }
+
+  /** What the model runs on. @returns {ExecutorState} memory: bytes on the device by purpose */
+  get state() {
+    const { device, context } = this.executor;
+    const { vendor = "", architecture = "" } = device.info ?? {};
+    const report = {
+      name: device.name,
+      vendor,
+      architecture,
+      variant: device.variant.name,
+      software: isSoftware(device.info),
+    };
+    return { context, device: report, memory: this.executor.memory() };
   }
 
   /** Frees the device, unless the caller gave it. */

@@ -3,9 +3,11 @@
 import { USAGE } from "../gpu/buffer_usage.js";
 import { CHOSEN } from "../gpu/executor.js";
 import { Adjuster } from "./adjuster.js";
+import { tokenLogprobs } from "./log_probabilities.js";
 import { isAdjusted, samplingBytes } from "./sampling.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
+/** @typedef {import("./log_probabilities.js").TokenLogprobs} TokenLogprobs */
 /** @typedef {import("./sampling.js").Sampling} Sampling */
 
 /**
@@ -17,8 +19,9 @@ import { isAdjusted, samplingBytes } from "./sampling.js";
  * @property {readonly number[]} [eos]
  * @property {Sampling} [sampling]
  * @property {MaskHook} [mask]
- * @property {(token: number, logits: Float32Array) => void} [onLogits] called with each token before it is
- *   yielded, and with the logits that it was chosen from, before they were adjusted
+ * @property {number} [logprobs] number of the most probable tokens that are reported with each token
+ * @property {(logprobs: TokenLogprobs) => void} [onLogprobs] called with those of each token before it is
+ *   yielded, where `logprobs` is set
  * @property {AbortSignal} [signal]
  */
 
@@ -42,7 +45,7 @@ const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0n };
  * @returns {AsyncGenerator<number, "stop" | "length", void>} returns why it ended
  */
 export async function* generate(executor, prompt, maxTokens, options = {}) {
-  const { eos = [], sampling = GREEDY, mask, onLogits, signal } = options;
+  const { eos = [], sampling = GREEDY, mask, logprobs, onLogprobs, signal } = options;
   const { device } = executor;
   const choice = sampling.temperature > 0 ? "sample" : "greedy";
   signal?.throwIfAborted();
@@ -54,7 +57,7 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
   // The last token of a full context is chosen and never computed.
   const steps = Math.min(maxTokens, executor.context - start + 1);
   const inFlight = mask === undefined ? IN_FLIGHT : 1; // a mask depends on the token before it
-  const logitsBytes = onLogits === undefined ? 0 : 4 * executor.vocabSize;
+  const logitsBytes = logprobs === undefined ? 0 : 4 * executor.vocabSize;
   const staging = Array.from({ length: Math.min(inFlight, Math.max(steps, 0)) }, (_, n) =>
     device.gpu.createBuffer({
       label: `chosen ${n}`,
@@ -107,7 +110,7 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
       if (eos.includes(token)) return "stop";
       yielded++;
       output.push(token);
-      if (logits !== undefined) onLogits?.(token, logits);
+      if (logits !== undefined) onLogprobs?.(tokenLogprobs(logits, token, logprobs ?? 0));
       yield token;
       signal?.throwIfAborted();
     }

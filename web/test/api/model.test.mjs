@@ -12,9 +12,9 @@ import { milliseconds } from "../support/timeouts.mjs";
  */
 function modelOfAs() {
   const state = { open: 0 };
-  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose" | "executor">} */
+  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose" | "state">} */
   const session = {
-    executor: disguised({ context: 2048 }),
+    state: disguised({ context: 2048 }),
     async *generate(_ids, maxTokens, { signal }) {
       state.open++;
       try {

@@ -203,7 +203,8 @@ export const LOADING = new Set([
 /** @type {Record<string, Change>} */
 export const CHANGES = {
   "module-not-resolved": loading((load) => (url, options) => {
-    const address = new URL(url);
+    if (Array.isArray(url)) return load(url, options);
+    const address = new URL(String(url));
     if (address.pathname.endsWith(".wgsl")) address.pathname += "/";
     return load(address, options);
   }),
