@@ -144,6 +144,17 @@ function sampling(change) {
 }
 
 /**
+ * Returns an interface with other options.
+ *
+ * @param {(options: InferOptions) => Partial<InferOptions>} change
+ */
+function choosing(change) {
+  return models((model) =>
+    withArguments(model, (prompt, options = {}) => [prompt, { ...options, ...change(options) }]),
+  );
+}
+
+/**
  * Returns an interface whose streams go through a change that knows whether a device was lost.
  *
  * @param {(original: Stream, isLost: () => boolean) => AsyncIterator<string>} pieces
@@ -595,11 +606,11 @@ export const CHANGES = {
   "inverse-temperature": sampling(({ temperature = 1 }) => ({ temperature: 1 / temperature })),
   "temperature-ignored": sampling(() => ({ temperature: 1 })),
   "min-p-ignored": sampling(() => ({ minP: 0 })),
-  "penalty-ignored": sampling(() => ({ repetitionPenalty: 1 })),
-  "biases-ignored": sampling(() => ({ logitBias: {} })),
-  "mask-ignored": sampling(() => ({ mask: () => null })),
-  "mask-called-with-no-ids": sampling(({ mask }) => ({ mask: mask && (() => mask([])) })),
-  "logprobs-without-top": sampling(({ logprobs }) => ({ logprobs: logprobs && 0 })),
+  "penalty-ignored": choosing(() => ({ repetitionPenalty: 1 })),
+  "biases-ignored": choosing(() => ({ logitBias: {} })),
+  "mask-ignored": choosing(() => ({ mask: () => null })),
+  "mask-called-with-no-ids": choosing(({ mask }) => ({ mask: mask && (() => mask([])) })),
+  "logprobs-without-top": choosing(({ logprobs }) => ({ logprobs: logprobs && 0 })),
   "large-top-k-refused": sampling(({ topK = 0 }) => {
     if (topK >= 2 ** 32) throw foreignError("input");
     return {};
