@@ -128,6 +128,37 @@ def test_a_model_in_a_worker_behaves_as_one_in_the_page(page: Page) -> None:
     assert loaded == total
 
 
+def test_masks_and_log_probabilities_reach_a_model_in_a_worker(page: Page) -> None:
+    seen = evaluated(
+        page,
+        """
+        const model = await api.WebGPULlama4.inWorker("/model/", { cache: false });
+        const words = Math.ceil(model.metadata.model.vocab_size / 32);
+        const calls = [];
+        const mask = (ids) => {
+            calls.push(ids);
+            return ids.length === 1 ? new Uint32Array(words).fill(1) : null;
+        };
+        const stream = model.stream(argument, { maxTokens: 3, mask, logprobs: 2 });
+        for await (const piece of stream);
+        const thrown = new Error("no mask");
+        const failed = await model.infer(argument, { mask: () => { throw thrown; } }).catch((error) => error);
+        const zeros = () => new Uint32Array(words);
+        const empty = await model.infer(argument, { mask: zeros }).catch((error) => error.code);
+        const { logprobs } = stream;
+        model.dispose();
+        return { calls, logprobs, isThrown: failed === thrown, empty };
+        """,
+        PROMPT,
+    )
+    tokens = [entry["token"] for entry in seen["logprobs"]]
+    assert seen["calls"] == [tokens[:count] for count in range(3)]
+    assert tokens[1] % 32 == 0
+    assert [len(entry["top"]) for entry in seen["logprobs"]] == [2, 2, 2]
+    assert seen["isThrown"] is True
+    assert seen["empty"] == "input"
+
+
 def test_workers_end_with_their_model(page: Page) -> None:
     evaluated(
         page,
