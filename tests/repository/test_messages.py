@@ -17,7 +17,7 @@ ROOMS = ("benchmarks", "conformance", "examples", "llq_format", "vectors", "webs
 JAVASCRIPT_ROOMS = ("web/src", "web/demo", "web/harness", "web/node", "web/test", "examples")
 """The folders whose JavaScript files are checked."""
 
-GENERATED = {"specification.js", "self_test_data.js"}
+GENERATED = {"specification.js", "self_test_data.js", "adjust_wgsl.js"}
 
 IDIOMS = {
     "is told, tells": r"\b(is|are|be|was|were) told\b|\btells?\b|\btelling\b",

@@ -127,7 +127,7 @@ def adjust_with_min_p_and_equals() -> AdjustedSample:
 
 @computed("adjust", "LLQ-GEN-11")
 def adjust_with_min_p_after_top_p() -> AdjustedSample:
-    """top_p and min_p are set: top_p MUST be a share of the sum over all ids, also those below min_p."""
+    """top_p and min_p are set: top_p MUST be a share of the sum over all ids, including ids below min_p."""
     draws = [
         Draw(1.0, 0, 0.45, 25, count=40, min_p=0.6),
         Draw(1.0, 0, 0.65, 26, count=40, min_p=0.4),

@@ -3,8 +3,8 @@
 //
 //   1. z = logit + bias; where the sequence contains the id, z / penalty above 0, and z · penalty otherwise.
 //   2. An id that the mask excludes gets the lowest number, which no other id has.
-//   3. At a temperature of at least 2^-60, an id whose weight is below min_p gets the lowest number too. This is so if half of
-//      its distance from the maximum is below `half_distance`, half of temperature · ln(min_p).
+//   3. At a temperature of at least 2^-60, an id whose weight is below min_p gets the lowest number too. This applies if half
+//      of its distance from the maximum is below `half_distance`, half of temperature · ln(min_p).
 //   4. top_k becomes the number of ids that are left, if that is less.
 //   5. top_p becomes top_p · (weights that top_k keeps) / (weights that are left): pass `sample` adds the latter alone.
 //

@@ -128,7 +128,7 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
  *
  * @param {Executor} executor
  * @param {{first: boolean, choice: string, adjuster: Adjuster | null, logitsBytes: number}} step first:
- *   whether the logits are there already; logitsBytes: of logits to copy behind the state
+ *   whether the logits are there already; logitsBytes: of logits to copy after the state
  * @param {GPUBuffer} buffer
  */
 function submit(executor, { first, choice, adjuster, logitsBytes }, buffer) {
