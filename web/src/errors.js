@@ -115,10 +115,18 @@ export class TokenizerError extends LLQError {
   }
 }
 
-/** The model was disposed of. */
+/** More sessions than the model may have. */
+export class SessionLimitError extends LLQError {
+  /** @param {string} message */
+  constructor(message) {
+    super(message, { code: "sessions" });
+  }
+}
+
+/** The model or the session was disposed of. */
 export class DisposedError extends LLQError {
-  constructor() {
-    super("the model was disposed of", { code: "disposed" });
+  constructor(subject = "model") {
+    super(`the ${subject} was disposed of`, { code: "disposed" });
   }
 }
 

@@ -12,7 +12,7 @@ import { WorkerPool } from "../net/worker_pool.js";
 import { packageTokenizer } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
-import { Session } from "./session.js";
+import { Sequence } from "./sequence.js";
 import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
@@ -76,21 +76,25 @@ class ModelLoader {
 
   /** @param {Package} opened */
   async #loadModel(opened) {
-    const { choice, contextLength } = this.#settings;
+    const { choice, contextLength, maxSessions } = this.#settings;
     if (contextLength !== undefined) checkContext(contextLength, longestContext(opened.metadata));
     const execution = await this.#readProgram(opened);
     if (contextLength !== undefined) checkContext(contextLength, execution.program.contextLength);
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
     const { executor, tokenizer } = await this.#loadParts(opened, executors);
     const reload = () => this.#reload(opened, executors);
-    const session = new Session(executor, executors.ownsDevices ? reload : null);
+    const sequence = new Sequence(executor, {
+      makeExecutor: executors.ownsDevices ? reload : null,
+      release: (executor) => executors.release(executor),
+      exact: true,
+    });
     try {
       this.#meter.phase("ready");
     } catch (error) {
-      session.dispose(); // the page's callback has thrown: nobody gets the model
+      sequence.dispose(); // the page's callback has thrown: nobody gets the model
       throw error;
     }
-    return new Model(session, opened.metadata, tokenizer);
+    return new Model(sequence, opened.metadata, tokenizer, maxSessions);
   }
 
   async #readMetadata() {

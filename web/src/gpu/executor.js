@@ -3,6 +3,7 @@
 import { ContextError, DeviceError, InputError } from "../errors.js";
 import { encodeDispatches } from "./bound_dispatch.js";
 import { STORAGE, USAGE } from "./buffer_usage.js";
+import { CacheRecord } from "./cache_record.js";
 import { bufferBytes, grid, parameterBytes, SLOT_BYTES } from "./program.js";
 
 /** @typedef {import("./device.js").Device} Device */
@@ -38,6 +39,11 @@ export class Executor {
   #parameters = new Map();
   #arena;
   #shards;
+  /** @type {Float32Array | null} */
+  #invFreq = null;
+  #record = new CacheRecord();
+  /** Number of errors of the device when the record began. */
+  #errors = 0;
 
   /**
    * @param {Program} program
@@ -56,8 +62,7 @@ export class Executor {
     this.program = program;
     this.device = device;
     this.context = context;
-    /** Positions that were computed. */
-    this.position = 0;
+    this.#errors = device.errors;
     this.#shards = shards;
     const data = parameterBytes(program);
     this.#arena = device.gpu.createBuffer({
@@ -70,13 +75,38 @@ export class Executor {
 
   // Sequences.
 
+  /** Number of positions that were computed. */
+  get position() {
+    return this.#record.length;
+  }
+
   /** Begins a new sequence: what the KV cache holds is forgotten. */
   start() {
-    this.position = 0;
+    this.#record.cut(0);
+    this.#errors = this.device.errors;
   }
 
   /**
-   * Computes the next positions; a choice then gives the token that follows them.
+   * Begins a sequence with what the KV cache holds of it, and returns the ids that are still to be computed.
+   *
+   * @param {readonly number[]} ids of the sequence
+   * @param {{exact: boolean}} options exact: keep only what computing all ids would compute bit for bit
+   */
+  resume(ids, { exact }) {
+    if (this.device.errors !== this.#errors) this.start();
+    const kept = exact ? this.#record.commonChunks(ids, this.program.chunk) : this.#record.common(ids);
+    this.#record.cut(kept);
+    return ids.slice(kept);
+  }
+
+  /** Counts positions that passes of the caller computed. @param {readonly number[]} tokens */
+  advance(tokens) {
+    this.#record.add(tokens);
+  }
+
+  /**
+   * Computes the next positions; a choice then gives the token that follows them. If the device fails, the sequence is
+   * forgotten.
    *
    * @param {readonly number[]} tokens
    * @param {AbortSignal} [signal] checked between chunks
@@ -86,11 +116,16 @@ export class Executor {
     for (const [number, chunk] of chunks.entries()) {
       signal?.throwIfAborted();
       const last = number === chunks.length - 1;
-      this.#writeChunk(chunk);
-      await this.#submit(last ? ["prefill", "last"] : ["prefill"], chunk.length);
-      this.position += chunk.length;
-      if (signal !== undefined && !last) await this.device.gpu.queue.onSubmittedWorkDone();
-      this.device.check();
+      try {
+        this.#writeChunk(chunk);
+        await this.#submit(last ? ["prefill", "last"] : ["prefill"], chunk.length);
+        if (signal !== undefined && !last) await this.device.gpu.queue.onSubmittedWorkDone();
+        this.device.check();
+      } catch (error) {
+        this.start();
+        throw error;
+      }
+      this.#record.addChunk(chunk);
     }
   }
 
@@ -108,7 +143,7 @@ export class Executor {
       this.#writeChunk(chunk);
       const single = chunk.length === 1;
       await this.#submit(single ? ["decode"] : ["prefill", "logits"], chunk.length);
-      this.position += chunk.length;
+      this.advance(chunk);
       const bytes = await this.read(single ? "logits" : "all_logits", 4 * chunk.length * vocab);
       logits.set(new Float32Array(bytes), row * vocab);
       row += chunk.length;
@@ -276,6 +311,7 @@ export class Executor {
    * @param {Float32Array} invFreq
    */
   writeRope(invFreq) {
+    this.#invFreq = invFreq;
     const table = new Float32Array(2 * this.context * invFreq.length);
     let at = 0;
     for (let position = 0; position < this.context; position++) {
@@ -344,6 +380,40 @@ export class Executor {
       bytes[purpose] = (bytes[purpose] ?? 0) + buffer.size;
     }
     return bytes;
+  }
+
+  /**
+   * Makes an executor with a sequence of its own and the passes that this one has. It shares the device and the shards.
+   *
+   * @param {number} [context] positions of its KV cache
+   * @returns {Promise<Executor>}
+   * @throws {DeviceError} `out-of-memory`
+   */
+  async sibling(context = this.context) {
+    const passes = [...this.#passes.keys()];
+    const executor = new Executor(this.program, this.device, { shards: this.#shards, context });
+    try {
+      await this.device.scoped("buffers of a session", () => executor.allocate(passes));
+      if (this.#invFreq !== null) executor.writeRope(this.#invFreq);
+      await executor.prepare(passes);
+      return executor;
+    } catch (error) {
+      executor.dispose();
+      throw error;
+    }
+  }
+
+  /** Makes an executor as `sibling` does, with a copy of this sequence: of all buffers, wherever keys and values are. */
+  async fork() {
+    const executor = await this.sibling();
+    const encoder = this.device.gpu.createCommandEncoder({ label: "fork" });
+    for (const [name, buffer] of executor.#buffers) {
+      encoder.copyBufferToBuffer(this.resource(name), 0, buffer, 0, buffer.size);
+    }
+    this.device.gpu.queue.submit([encoder.finish()]);
+    executor.#record = this.#record.copy();
+    executor.#errors = this.#errors;
+    return executor;
   }
 
   /** Frees the buffers of this executor, and on demand the shards. @param {{shards?: boolean}} [options] */

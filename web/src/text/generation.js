@@ -13,28 +13,27 @@ export const IN_FLIGHT = 4;
 const STATE_BYTES = 256;
 
 /**
- * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
+ * Computes the next ids of the executor's sequence, and yields the tokens that follow them (LLQ-GEN-1, LLQ-GEN-2).
  *
- * Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
+ * Afterwards `executor.position` counts the sequence and all yielded tokens except the last, because tokens
  * computed ahead are discarded. Generation ends at the end of the context too.
+ * If the device fails, the executor forgets its sequence, because parts of it may be missing.
  *
  * @param {Executor} executor
- * @param {readonly number[]} prompt
+ * @param {readonly number[]} ids at least one
  * @param {number} maxTokens
  * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} [options]
  * @returns {AsyncGenerator<number, "stop" | "length", void>} returns why it ended
  */
-export async function* generate(executor, prompt, maxTokens, { eos = [], sampling, signal } = {}) {
+export async function* generate(executor, ids, maxTokens, { eos = [], sampling, signal } = {}) {
   const { device } = executor;
   const choice = sampling !== undefined && sampling.temperature > 0 ? "sample" : "greedy";
   signal?.throwIfAborted();
   if (sampling !== undefined && choice === "sample") executor.write("sampling", samplingBytes(sampling));
-  executor.start();
-  await executor.prefill(prompt, signal);
+  await executor.prefill(ids, signal);
   await executor.prepare([choice, "decode"]);
-  const start = executor.position;
   // The last token of a full context is chosen and never computed.
-  const steps = Math.min(maxTokens, executor.context - start + 1);
+  const steps = Math.min(maxTokens, executor.context - executor.position + 1);
   const staging = Array.from({ length: Math.min(IN_FLIGHT, Math.max(steps, 0)) }, (_, n) =>
     device.gpu.createBuffer({
       label: `chosen ${n}`,
@@ -46,9 +45,11 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
   /** @type {{buffer: GPUBuffer, mapped: Promise<undefined>}[]} */
   const flight = [];
   let submitted = 0;
-  let yielded = 0;
+  /** @type {number[]} */
+  const yielded = [];
+  let failed = false;
   try {
-    while (yielded < steps) {
+    while (yielded.length < steps) {
       while (submitted < steps && free.length > 0) {
         const buffer = /** @type {GPUBuffer} */ (free.pop());
         const mapped = submit(executor, submitted === 0 ? [choice] : ["decode", choice], buffer);
@@ -64,19 +65,21 @@ export async function* generate(executor, prompt, maxTokens, { eos = [], samplin
         step.buffer.unmap();
         device.check();
       } catch (cause) {
+        failed = true;
         throw device.failure("a token", cause);
       }
       flight.shift();
       free.push(step.buffer);
       signal?.throwIfAborted();
       if (eos.includes(token)) return "stop";
-      yielded++;
+      yielded.push(token);
       yield token;
       signal?.throwIfAborted();
     }
     return "length";
   } finally {
-    executor.position = start + Math.max(0, yielded - 1);
+    if (failed) executor.start();
+    else executor.advance(yielded.slice(0, -1));
     for (const step of flight) await step.mapped.catch(() => {});
     for (const buffer of staging) buffer.destroy();
   }
