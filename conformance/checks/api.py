@@ -18,6 +18,7 @@ from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
 
+INTERFACE = "LLQ-API-24"
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
 CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-15",
@@ -32,7 +33,7 @@ PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
 CODES = frozenset((
     "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
     "range", "redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
-    "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer",
+    "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "sessions",
     "no-template", "template", "context", "input", "disposed", "llq",
 ))
 # fmt: on
@@ -112,9 +113,11 @@ def call_text(step: Step) -> str:
     if step["do"] == "together":
         return " and ".join(call_text(call) for call in step["steps"]) + ", at once"
     members = {
-        name: step[name] for name in step if name not in ("do", "rule", "expect", "prompt", "url", "steps")
+        name: step[name]
+        for name in step
+        if name not in ("do", "rule", "expect", "prompt", "url", "steps", "session")
     }
-    arguments = [_shortened(step[name]) for name in ("url", "prompt") if name in step]
+    arguments = [_shortened(step[name]) for name in ("session", "url", "prompt") if name in step]
     return f"{step['do']}({', '.join([*arguments, *([_shortened(members)] if members else [])])})"
 
 
@@ -140,7 +143,22 @@ def _step(
             yield from _text_deviations(rule, expected["text"], observation["text"])
         case "profile" if "layers" in expected and error is None:
             yield from _profile_deviations(expected["layers"], observation["report"])
+    yield from _session_deviations(rule, expected, observation)
     yield from _seed_deviations(rule, expected, texts)
+
+
+def _session_deviations(
+    rule: str, expected: Mapping[str, Any], observation: Observation
+) -> Iterator[Deviation]:
+    """Compare the length of a session after a call, and its memory where it is made."""
+    if "length" in expected and observation.get("length") != expected["length"]:
+        length = _shortened(observation.get("length"))
+        yield Deviation(rule, "different length of a session", str(expected["length"]), length)
+    if "positions" in expected and observation.get("contextLength") != expected["positions"]:
+        positions = _shortened(observation.get("contextLength"))
+        yield Deviation(rule, "different context of a session", str(expected["positions"]), positions)
+    if "bytes" in observation and not observation["bytes"]:
+        yield Deviation(INTERFACE, "a session without memory", "a number of bytes", "0 or no number")
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:

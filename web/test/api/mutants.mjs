@@ -31,6 +31,7 @@ function models(change) {
     const original = {
       infer: (...args) => model.infer(...args),
       stream: (...args) => model.stream(...args),
+      createSession: (...args) => model.createSession(...args),
       profile: (...args) => model.profile(...args),
       dispose: () => model.dispose(),
       get contextLength() {
