@@ -41,7 +41,10 @@ function idsOf(count, seed) {
 }
 
 /** Returns the bytes that a computation of so many positions leaves. */
-async function bytesOf(/** @type {import("../../src/gpu/executor.js").Executor} */ of, /** @type {number} */ count) {
+async function bytesOf(
+  /** @type {import("../../src/gpu/executor.js").Executor} */ of,
+  /** @type {number} */ count,
+) {
   const names = [...buffers].filter(([, { purpose }]) => purpose === "kv_cache");
   const parts = [await of.read("logits", 4 * vocab)];
   for (const [name, { bytes_per_position: size }] of names) parts.push(await of.read(name, size * count));
