@@ -218,7 +218,7 @@ def session_disposed_of() -> Interface:
 def sessions_asked_at_once() -> Interface:
     """Calls of two sessions and of the model are made at once: each MUST be answered, in order."""
     calls = Calls().session().session("b")
-    asked = Calls(ids=calls.ids).append(PROMPT).ask("stream", None, maxTokens=5).append("llo", "b")
+    asked = Calls(ids=calls.ids).append(PROMPT).ask("stream", None, maxTokens=6).append("llo", "b")
     asked.add(inference(maxTokens=3).step("infer", "19")).ask("infer", PROMPT, "b", maxTokens=3)
     steps = [_without_length(step) for step in asked.steps]
     together = {"do": "together", "steps": steps, "rule": "LLQ-API-58"}

@@ -85,6 +85,18 @@ MUTANTS = {
     "empty-prompt-answered": ("LLQ-API-8", "prompt-without-tokens"),
     "stream-ends-again": ("LLQ-API-15", "stream-read-twice"),
     "stream-repeated": ("LLQ-API-15", "stream-read-twice"),
+    "beginning-of-the-previous-prompt": ("LLQ-API-14", "prompts-with-a-common-beginning"),
+    "session-context-ignored": ("LLQ-API-51", "session-of-few-positions"),
+    "answer-left-out-of-the-sequence": ("LLQ-API-52", "session-asked-several-times"),
+    "text-not-appended": ("LLQ-API-54", "session-appended-to"),
+    "bos-before-each-text": ("LLQ-API-54", "session-appended-to"),
+    "truncate-ignored": ("LLQ-API-55", "session-truncated"),
+    "fork-of-the-same-sequence": ("LLQ-API-56", "session-forked"),
+    "aborted-answer-kept": ("LLQ-API-57", "session-after-calls-that-are-aborted"),
+    "session-limit-ignored": ("LLQ-API-59", "sessions-beyond-the-limit"),
+    "append-does-not-wait": ("LLQ-API-58", "sessions-asked-at-once"),
+    "lost-session-ends-quietly": ("LLQ-API-61", "device-lost-in-an-answer-of-a-session"),
+    "disposed-session-answers": ("LLQ-API-60", "session-disposed-of"),
 }
 """Mutants of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
 
