@@ -91,13 +91,17 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
     inferred = {
         _call(step): observation.get("text")
         for step, observation in zip(scenario.steps, observed.steps, strict=True)
-        if step["do"] == "infer"
+        if step["do"] == "infer" and "session" not in step
     }
     for number, (step, observation) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
         texts.append(observation.get("text"))
         for deviation in _step(step, observation, texts, observed):
-            stream_differs = step["do"] == "stream" and deviation.headline == DIFFERENT_TEXT
-            if stream_differs and inferred.get(_call(step)) == step["expect"].get("text", ""):
+            of_model = step["do"] == "stream" and "session" not in step
+            if (
+                of_model
+                and deviation.headline == DIFFERENT_TEXT
+                and inferred.get(_call(step)) == step["expect"].get("text", "")
+            ):
                 yield number, step, replace(deviation, rule=CONCATENATION)
             else:
                 yield number, step, deviation

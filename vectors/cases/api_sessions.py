@@ -33,14 +33,19 @@ class Calls:
         return self._add({"do": "session", "as": name, "options": options}, "51", expected)
 
     def ask(
-        self, action: str, prompt: str | Sequence[dict[str, str]] | None, name: str = "a", **options: Json
+        self,
+        action: str,
+        prompt: str | Sequence[dict[str, str]] | None,
+        name: str = "a",
+        rule: str = "52",
+        **options: Json,
     ) -> Calls:
         """Add a call of infer or stream, which succeeds."""
         asked = self._inference(prompt, name, options)
         _, count, _ = asked.answer()
         ids = asked.ids()
         self.ids[name] = [*ids, *asked.tokens(ids, count)]
-        step = asked.step(action, "52", session=name)
+        step = asked.step(action, rule, session=name)
         expected = {**step["expect"], "length": len(self.ids[name])}
         self.steps.append({**step, "expect": expected})
         return self
@@ -143,7 +148,7 @@ def session_truncated() -> Interface:
 def session_forked() -> Interface:
     """A session is forked: both MUST continue from the same sequence, and neither MUST change the other."""
     calls = Calls().session().ask("infer", PROMPT, maxTokens=3).fork("b")
-    calls.ask("infer", None, "b", maxTokens=1).ask("stream", None, maxTokens=4).truncate(2)
+    calls.ask("infer", None, "b", maxTokens=4).ask("stream", None, rule="56", maxTokens=4).truncate(2)
     calls.ask("stream", None, "b").dispose().fork("c", "b").truncate(4, "b").ask("infer", None, "b")
     return Interface(SCRIPT, [SHARED, *calls.ask("infer", f"llo {PROMPT}", "c").steps])
 
