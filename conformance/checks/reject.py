@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from ..container.package import tensor_names
+from ..container.package import metadata, tensor_names
 from ..core.check import INSTEAD, Failure
 from ..core.rules import quote
 from ..core.runtime import Declined, Runtime
 from ..core.vectors import Vector
+from ..diagnosis.rule_status import CHECKS_THE_INDEX, rule_of_withholding
 
 WITHHELD = frozenset(
     {
@@ -15,6 +16,9 @@ WITHHELD = frozenset(
     }
 )
 """Rules for the bytes of a part: a reader checks them before it returns values of the part (READ-4)."""
+
+ANY_TENSOR = "lm_head"
+"""The tensor that is asked for if the metadata is too broken to name one."""
 
 
 def accept(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
@@ -63,30 +67,40 @@ def _refused(runtime: Runtime, vector: Vector, package: Path, check: str, fault:
 
 
 def withholdable(vector: Vector) -> bool:
-    """Whether the first error of the vector is in the bytes of a part."""
-    return vector.kind == "invalid" and vector.rules[0] in WITHHELD
+    """Whether the first error of the vector is in the bytes of a part, or concerns every tensor."""
+    return vector.kind == "invalid" and (vector.rules[0] in WITHHELD or CHECKS_THE_INDEX in vector.rules)
 
 
 def withhold(runtime: Runtime, vector: Vector, package: Path) -> Failure | None:
-    """Expect that decoding is declined because the bytes of a part break a rule.
+    """Expect that decoding is declined: of any tensor, or because the bytes of a part break a rule.
 
     A vector lists the damaged tensors if others are sound; without a list, one declined tensor is enough.
     """
-    damaged = vector.members.get("damaged")
+    fault = vector.rules[0]
+    rule = rule_of_withholding(vector.rules)
+    damaged = _some_name(package) if rule == CHECKS_THE_INDEX else vector.members.get("damaged")
     names = damaged or tensor_names(package)
     decoded = [name for name in names if not _declined(runtime, package, name)]
     if not decoded or (not damaged and len(decoded) < len(names)):
         return None
-    fault = vector.rules[0]
     headline = f"decoded a package that breaks {fault}"
     lines = [
         f"withhold {vector.id}: {headline}",
         f"  vector     {vector.description}",
         f"  breaks     {quote(fault)}",
         f"  decoded    {', '.join(decoded)}",
-        f"  rule       {quote('LLQ-READ-4')}",
+        f"  rule       {quote(rule)}",
     ]
-    return Failure(headline, "\n".join(lines), ("LLQ-READ-4",))
+    return Failure(headline, "\n".join(lines), (rule,))
+
+
+def _some_name(package: Path) -> list[str]:
+    """Return the name of the first tensor that has one, or of a tensor that many packages have."""
+    try:
+        tensors = metadata(package)["tensors"]
+        return [next(tensor["name"] for tensor in tensors if isinstance(tensor["name"], str))]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, StopIteration):
+        return [ANY_TENSOR]
 
 
 def _declined(runtime: Runtime, package: Path, name: str) -> bool:

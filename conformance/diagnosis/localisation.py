@@ -98,6 +98,8 @@ def located(
             preceding = tokens[::-1][:PRECEDING_TOKENS]
             runtime.trace(package, preceding, [len(preceding)])  # what follows must not depend on it
         trace = runtime.trace(package, tokens, split)
+        if not trace:
+            raise BrokenAdapter("its trace has no tensor, though it claims trace")
         walk = Walk(package, tokens, trace, runtime.info.kv_cache)
         if unknown := sorted(set(trace) - walk.names):
             raise BrokenAdapter(f"its trace has the tensor {unknown[0]!r}, which TRACE.md does not list")

@@ -10,9 +10,10 @@ from ..core.rules import Rule, registry
 from .causes import attributed
 
 NAMES_THE_FIRST_ERROR = "LLQ-READ-1"
-CHECKS_BEFORE_RETURNING = "LLQ-READ-4"
+CHECKS_PARTS = "LLQ-READ-4"
+CHECKS_THE_INDEX = "LLQ-READ-7"
 
-WORKINGS = ("LLQ-PKG-16", "LLQ-META-8", "LLQ-READ-2", "LLQ-READ-3", "LLQ-READ-7", "LLQ-READ-10")
+WORKINGS = ("LLQ-PKG-16", "LLQ-META-8", "LLQ-READ-2", "LLQ-READ-3", "LLQ-READ-10")
 """Rules about how a reader works: tests/ holds the reference to them."""
 
 
@@ -75,7 +76,7 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
         case "refuse":
             about = (result.rules[0], NAMES_THE_FIRST_ERROR)
         case "withhold":
-            about = (CHECKS_BEFORE_RETURNING,)
+            about = (rule_of_withholding(result.rules),)
         case _:
             about = result.rules
     blamed = {*result.broken}
@@ -85,6 +86,11 @@ def concerned(result: Result) -> Iterator[tuple[str, bool]]:
         blamed = {NAMES_THE_FIRST_ERROR, *blamed}
     for rule in dict.fromkeys((*about, *result.broken)):
         yield rule, result.outcome not in (Outcome.PASSED, Outcome.NOT_CLAIMED) and rule in blamed
+
+
+def rule_of_withholding(rules: Sequence[str]) -> str:
+    """Return the rule that check `withhold` tests with a vector of some rules."""
+    return CHECKS_THE_INDEX if CHECKS_THE_INDEX in rules else CHECKS_PARTS
 
 
 def _status(rule: Rule, about: Sequence[tuple[Result, bool]]) -> RuleStatus:

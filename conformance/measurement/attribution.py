@@ -6,6 +6,7 @@ which every operation has an error of the size that is legal. Verdicts come from
 writes `attribution.json`, from which the site makes its table of mutants.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ from ..core.file_replacement import replace_file
 from ..core.rules import registry
 from ..core.vectors import Vector
 from ..diagnosis.causes import common_misreading, common_verdict
-from ..diagnosis.rule_status import CHECKS_BEFORE_RETURNING
+from ..diagnosis.rule_status import rule_of_withholding
 from ..mutation.conforming.over_reference import disturbed
 from ..mutation.kill_matrix import saved as saved_matrix
 from ..mutation.mutants import MUTANTS, Mutant, MutantRuntime
@@ -94,7 +95,7 @@ def answers(name: str, *, foreign: bool = False) -> list[Result]:
 def _blamed(check: str, vector: Vector, headline: str) -> tuple[str, ...]:
     """Return the rule that the check blames, as it has it in its headline."""
     if check == "withhold":
-        return (CHECKS_BEFORE_RETURNING,)
+        return (rule_of_withholding(vector.rules),)
     last_word = headline.rsplit(maxsplit=1)[-1]
     return (last_word if check == "accept" and last_word in registry() else vector.rules[0],)
 
@@ -222,6 +223,9 @@ def _counts(attributions: Sequence[Attribution]) -> list[str]:
 
 def main() -> int:
     """Measure, write the file and print the rates."""
+    argparse.ArgumentParser(
+        prog="python -m conformance.measurement.attribution", description=__doc__
+    ).parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     groups = [[n for n in MUTANTS if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # one process has computed all that one needs

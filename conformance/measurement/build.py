@@ -2,7 +2,8 @@
 
 The module writes `quick.json`: the matrix, the quick set (a small set of questions that kills every mutant),
 the mutants that no question distinguishes, and the wrong verdicts. `--jobs N` uses N processes. `--most N`
-stops a mutant after N questions killed it, so that the matrix is not complete.
+stops a mutant after N questions killed it, so that the matrix is not complete. `--check NAME` computes
+only the mutants that a check sees, and keeps the others: enough if only questions of that check changed.
 """
 
 import argparse
@@ -151,18 +152,31 @@ def indistinguishable_mutants(answers_by_mutant: Mapping[str, BadAnswers]) -> li
 def matrix(answers_by_mutant: Mapping[str, BadAnswers], *, complete: bool) -> KillMatrix:
     """Return the matrix of a sweep, with its quick set."""
     kills = {name: frozenset(answers) for name, answers in answers_by_mutant.items()}
-    costs = {
-        f"{check.name}-{vector.id}": 100.0
-        for check, vector in questions(CHECKS_THAT_SEE)
-        if vector.id in SLOW
-    }
     headlines = {
         name: {question: headline for question, (headline, _) in answers.items()}
         for name, answers in answers_by_mutant.items()
         if MUTANTS[name].check in VERDICTS
     }
     return KillMatrix(
-        kills, cover(kills, costs), indistinguishable_mutants(answers_by_mutant), headlines, complete
+        kills, quick_set(kills), indistinguishable_mutants(answers_by_mutant), headlines, complete
+    )
+
+
+def quick_set(kills: Kills) -> list[str]:
+    """Return the questions of a quick run: they kill every mutant that any question kills."""
+    slow = [f"{c.name}-{v.id}" for c, v in questions(CHECKS_THAT_SEE) if v.id in SLOW]
+    return cover(kills, dict.fromkeys(slow, 100.0))
+
+
+def updated(old: KillMatrix, new: KillMatrix) -> KillMatrix:
+    """Return a matrix with the rows of a new one in place of those of the same mutants; others are kept."""
+    kills = {name: new.kills.get(name, old.kills.get(name, frozenset())) for name in MUTANTS}
+    kept = [group for group in old.alike if not {*group} & {*new.kills} and {*group} <= {*MUTANTS}]
+    headlines = {
+        name: known for name in MUTANTS if (known := new.headlines.get(name, old.headlines.get(name)))
+    }
+    return KillMatrix(
+        kills, quick_set(kills), [*kept, *new.alike], headlines, complete=old.complete and new.complete
     )
 
 
@@ -171,9 +185,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.measurement.build", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--most", type=int, help="Maximum number of questions that kill a mutant.")
+    parser.add_argument(
+        "--check",
+        action="append",
+        choices=sorted({check for checks in CHECKS_THAT_SEE.values() for check in checks}),
+        help="Compute only the mutants that this check sees; may be repeated.",
+    )
     options = parser.parse_args(arguments)
-    answers = sweep(list(MUTANTS), options.jobs, options.most)
-    save(matrix(answers, complete=options.most is None))
+    seen = [
+        n for n in MUTANTS if not options.check or {*options.check} & {*CHECKS_THAT_SEE[MUTANTS[n].check]}
+    ]
+    computed = matrix(sweep(seen, options.jobs, options.most), complete=options.most is None)
+    save(updated(saved(), computed) if options.check else computed)
     kill_matrix = saved()
     survivors = [name for name, caught_by in kill_matrix.kills.items() if not caught_by]
     sys.stdout.write(

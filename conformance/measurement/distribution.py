@@ -71,7 +71,9 @@ def row(title: str, seed: int, tests: Sequence[RankTest]) -> str:
 
 def main() -> None:
     """Measure a package and print the table."""
-    parser = argparse.ArgumentParser(description="Rank mutants and conforming variants of a package.")
+    parser = argparse.ArgumentParser(
+        prog="python -m conformance.measurement.distribution", description=__doc__
+    )
     parser.add_argument("package", type=Path)
     parser.add_argument("--seeds", type=int, default=1, help="Number of sets of prompts.")
     parser.add_argument("--first-seed", type=int, default=0, help="Seed of the first set.")

@@ -4,6 +4,7 @@ Each mutant of a computation returns traces, as it is and in the arithmetic of a
 writes `localisation.json`, which lists what was blamed and named, and prints the rates.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -220,6 +221,9 @@ def exceptions(measured: Blames) -> Iterator[str]:
 
 def main() -> int:
     """Measure, write the file and print the rates and the exceptions."""
+    argparse.ArgumentParser(
+        prog="python -m conformance.measurement.localisation", description=__doc__
+    ).parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     names = measured_mutants()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:

@@ -5,6 +5,7 @@ know it, nor any mutant that returns the same logits. Every name that it then ge
 `unknown.json` and prints the rate. It uses no traces.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -153,6 +154,9 @@ def report(measured: Unknown) -> Iterator[str]:
 
 def main() -> int:
     """Measure, write the file and print the rate."""
+    argparse.ArgumentParser(
+        prog="python -m conformance.measurement.unknown", description=__doc__
+    ).parse_args()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
     concerned = vectors()
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:

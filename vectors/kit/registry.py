@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from vectors.kit.package import Package, Sealed
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 Case = Package | Sealed
 Function = TypeVar("Function", bound="Callable[..., Case]")
 VECTORS: list[Vector] = []
+RULES = Path(__file__).resolve().parents[2] / "spec" / "rules.json"
+
+OF_TENSORS = "LLQ-READ-7"
+"""The rule of readers of single tensors. The first vector of each rule of the stages below tests it."""
+
+INDEX = ("read", "json", "version", "schema", "canonical", "model", "tensors", "parts", "files")
+"""The stages whose errors concern every tensor of a package."""
 
 
 @dataclass(frozen=True)
@@ -101,4 +110,20 @@ def invalid(
     *rules: str, cases: Mapping[str, Any] | None = None, extensions: tuple[str, ...] = ()
 ) -> Callable[[Function], Function]:
     """Mark a function that makes a package whose first error breaks the first of the rules."""
-    return register("invalid", rules, cases, extensions=extensions)
+
+    def decorator(function: Function) -> Function:
+        tested = {(vector.rules[0], vector.extensions) for vector in VECTORS if vector.kind == "invalid"}
+        is_first = (rules[0], extensions) not in tested
+        count = len(VECTORS)
+        register("invalid", rules, cases, extensions=extensions)(function)
+        if is_first and rules[0] in _rules_of_the_index() and OF_TENSORS not in rules:
+            VECTORS[count] = replace(VECTORS[count], rules=(*rules, OF_TENSORS))
+        return function
+
+    return decorator
+
+
+@cache
+def _rules_of_the_index() -> frozenset[str]:
+    rules = json.loads(RULES.read_text(encoding="utf-8"))["rules"]
+    return frozenset(rule["id"] for rule in rules if rule["stage"] in INDEX)

@@ -5,7 +5,8 @@ import resource
 import signal
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -64,7 +65,8 @@ class RunningTrial:
         self._start = time.monotonic()
         arguments = (mutant, order, recording, sender, self._asking)
         self.process = _FORK.Process(target=_try, args=arguments, daemon=True)
-        self.process.start()
+        with _uninterrupted():
+            self.process.start()
         sender.close()
 
     def result(self) -> Trial:
@@ -91,6 +93,16 @@ class RunningTrial:
         headline = f"the process ended with status {self.process.exitcode}"
         seconds = time.monotonic() - self._start
         return Trial("timed out" if timed_out else "killed", by, headline, seconds=seconds)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Delay SIGINT while a process forks: in hooks of forks, Python ignores what its handler raises."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _try(

@@ -175,3 +175,30 @@ def reader_slot_unchecked(seam: Seam) -> None:
 @mutant("raw tensors returned without a check of their values", "READ-4", "withhold")
 def reader_raw_unchecked(seam: Seam) -> None:
     _returned(seam, lambda finding: finding.rule in ("LLQ-RAW-2", "LLQ-MODEL-6"))
+
+
+def _opened(seam: Seam, name: str, result: Any) -> None:
+    """Overlook what a stage finds in opening a package for single tensors, though validation finds it."""
+    seam.replace(reader, name, lambda *_: result)
+
+
+@mutant("tensors returned without a check of the relations between members", "READ-7", "withhold")
+def reader_index_unchecked(seam: Seam) -> None:
+    _opened(seam, "check_index", [])
+
+
+@mutant("tensors returned without a check of the directory", "READ-7", "withhold")
+def reader_directory_unchecked(seam: Seam) -> None:
+    _opened(seam, "check_directory", [])
+
+
+@mutant("tensors returned without a check of the digest", "READ-7", "withhold")
+def reader_digest_unchecked(seam: Seam) -> None:
+    def mutate(check: Callable[..., Any]) -> Callable[..., Any]:
+        def mutated(data: bytes) -> Any:
+            metadata, findings = check(data)
+            return metadata, [finding for finding in findings if finding.rule != "LLQ-CANON-2"]
+
+        return mutated
+
+    seam.wrap(reader, "check_text", mutate)

@@ -221,6 +221,18 @@ def test_declining_to_decode_what_is_broken_passes(broken_record: Vector) -> Non
     assert ask("withhold", Declines(), broken_record).outcome is Outcome.PASSED
 
 
+def test_decoding_a_tensor_of_a_broken_index_fails(vectors: Sequence[Vector]) -> None:
+    broken = [vector for vector in vectors if "LLQ-READ-7" in vector.rules]
+    assert {"LLQ-PKG-1", "LLQ-JSON-1", "LLQ-META-2", "LLQ-MODEL-1", "LLQ-PART-8", "LLQ-PKG-9"} <= {
+        vector.rules[0] for vector in broken
+    }
+    for vector in broken:
+        if vector.rules[0] not in ("LLQ-CANON-2", "LLQ-MODEL-5", "LLQ-PKG-9"):
+            continue  # the miniature cannot decode a tensor
+        result = ask("withhold", miniatures.AcceptsAll(), vector)
+        assert (result.outcome, result.broken) == (Outcome.FAILED, ("LLQ-READ-7",)), vector.id
+
+
 def test_a_hang_on_what_is_broken_is_not_a_refusal(broken_record: Vector) -> None:
     class Hangs(Sleeps):
         capabilities = frozenset({"decode", "reject"})

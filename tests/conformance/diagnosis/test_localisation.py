@@ -126,6 +126,12 @@ def test_an_unknown_name_breaks_the_protocol() -> None:
         check_trace(runtime, MODEL, MODEL.package)
 
 
+def test_a_trace_without_tensors_breaks_the_protocol() -> None:
+    runtime = InProcessRuntime(Returns(lambda _: {}), seconds(60))
+    with pytest.raises(BrokenAdapter, match="its trace has no tensor"):
+        check_trace(runtime, MODEL, MODEL.package)
+
+
 def test_what_is_missing_is_computed() -> None:
     """An error before missing results is found in the next result that is there."""
     kept = ("embedding", "layers.0.ffn.residual", "lm_head")
