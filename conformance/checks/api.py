@@ -97,11 +97,8 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
         texts.append(observation.get("text"))
         for deviation in _step(step, observation, texts, observed):
             of_model = step["do"] == "stream" and "session" not in step
-            if (
-                of_model
-                and deviation.headline == DIFFERENT_TEXT
-                and inferred.get(_call(step)) == step["expect"].get("text", "")
-            ):
+            same_call = inferred.get(_call(step)) if of_model else None
+            if deviation.headline == DIFFERENT_TEXT and same_call == step["expect"].get("text", ""):
                 yield number, step, replace(deviation, rule=CONCATENATION)
             else:
                 yield number, step, deviation
