@@ -36,15 +36,18 @@ class _Step:
         return int(data[CHOSEN_WORD])
 
 
-def generate(
+def generate(  # noqa: PLR0913  # one argument for each property of an answer
     executor: Executor,
     prompt: Sequence[int],
     max_tokens: int,
     eos_token_ids: Sequence[int] = (),
     sampling: Sampling | None = None,
+    *,
+    exact: bool = True,
 ) -> Iterator[int]:
-    """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
+    """Yield the tokens that follow a prompt (LLQ-GEN-1, LLQ-GEN-2).
 
+    What the KV cache holds of the prompt is not computed again; exact: only what is equal bit for bit.
     Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
     computed ahead are discarded. Generation ends at the end of the context too.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
@@ -55,9 +58,7 @@ def generate(
         choice = "sample"
         with executor.device.failures():
             executor.device.gpu.queue.write_buffer(executor.resource("sampling"), 0, sampling_words(sampling))
-    executor.start()
-    executor.prefill(prompt)
-    start = executor.position
+    executor.prefill(executor.resume(prompt, exact=exact))
     free = [
         executor.device.buffer(
             f"chosen {n}", _STATE_BYTES, wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.MAP_READ
@@ -65,11 +66,12 @@ def generate(
         for n in range(IN_FLIGHT)
     ]
     # The last token of a full context is selected but never computed.
-    steps = min(max_tokens, executor.context - start + 1)
+    steps = min(max_tokens, executor.context - executor.position + 1)
     flight: deque[_Step] = deque()
-    submitted = yielded = 0
+    submitted = 0
+    yielded: list[int] = []
     try:
-        while yielded < steps:
+        while len(yielded) < steps:
             while submitted < steps and free:
                 passes = (choice,) if submitted == 0 else ("decode", choice)
                 with executor.device.failures():
@@ -81,10 +83,10 @@ def generate(
             free.append(step.staging)
             if token in eos_token_ids:
                 return
-            yielded += 1
+            yielded.append(token)
             yield token
     finally:
-        executor.position = start + max(0, yielded - 1)
+        executor.advance(yielded[:-1])
         while flight and not executor.device.lost:
             flight.popleft().token()
 

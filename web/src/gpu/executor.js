@@ -2,9 +2,10 @@
 
 import { ContextError, DeviceError, InputError } from "../errors.js";
 import { encodeDispatches } from "./bound_dispatch.js";
-import { STORAGE, USAGE } from "./buffer_usage.js";
+import { USAGE } from "./buffer_usage.js";
 import { CacheRecord } from "./cache_record.js";
-import { bufferBytes, grid, parameterBytes, SLOT_BYTES } from "./program.js";
+import { grid, parameterBytes, SLOT_BYTES } from "./program.js";
+import { ProgramBuffers } from "./program_buffers.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./program.js").Dispatch} Dispatch */
@@ -31,8 +32,7 @@ export function checkContext(context, longest) {
 
 /** A program on a device, with one sequence. */
 export class Executor {
-  /** @type {Map<string, GPUBuffer>} */
-  #buffers = new Map();
+  #buffers;
   /** @type {Map<string, BoundDispatch[]>} */
   #passes = new Map();
   /** @type {Map<number, GPUBindGroup>} */
@@ -62,6 +62,7 @@ export class Executor {
     this.program = program;
     this.device = device;
     this.context = context;
+    this.#buffers = new ProgramBuffers(program, device, context);
     this.#errors = device.errors;
     this.#shards = shards;
     const data = parameterBytes(program);
@@ -293,15 +294,7 @@ export class Executor {
    * @param {string} name
    */
   resource(name) {
-    let buffer = this.#buffers.get(name);
-    if (buffer === undefined) {
-      const planned = this.program.buffers.get(name);
-      if (planned === undefined) throw new DeviceError(`the program has no buffer ${name}`);
-      const size = bufferBytes(planned, this.context);
-      buffer = this.device.gpu.createBuffer({ label: name, size, usage: STORAGE });
-      this.#buffers.set(name, buffer);
-    }
-    return buffer;
+    return this.#buffers.get(name);
   }
 
   /**
@@ -312,18 +305,7 @@ export class Executor {
    */
   writeRope(invFreq) {
     this.#invFreq = invFreq;
-    const table = new Float32Array(2 * this.context * invFreq.length);
-    let at = 0;
-    for (let position = 0; position < this.context; position++) {
-      for (const frequency of invFreq) {
-        const angle = position * frequency; // binary64, rounded once when it is stored
-        table[at++] = Math.cos(angle);
-        table[at++] = Math.sin(angle);
-      }
-    }
-    for (const [name, planned] of this.program.buffers) {
-      if (planned.init === "rope") this.write(name, table);
-    }
+    this.#buffers.writeRope(invFreq);
   }
 
   /**
@@ -333,7 +315,7 @@ export class Executor {
    * @param {Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>} data
    */
   write(name, data) {
-    this.device.gpu.queue.writeBuffer(this.resource(name), 0, data);
+    this.#buffers.write(name, data);
   }
 
   /**
@@ -343,26 +325,8 @@ export class Executor {
    * @param {number} bytes
    * @returns {Promise<ArrayBuffer>}
    */
-  async read(name, bytes) {
-    const { gpu } = this.device;
-    const staging = gpu.createBuffer({
-      label: `read ${name}`,
-      size: bytes,
-      usage: USAGE.MAP_READ | USAGE.COPY_DST,
-    });
-    const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.resource(name), 0, staging, 0, bytes);
-    gpu.queue.submit([encoder.finish()]);
-    try {
-      await staging.mapAsync(1);
-      const data = staging.getMappedRange().slice(0);
-      this.device.check();
-      return data;
-    } catch (cause) {
-      throw this.device.failure(`reading ${name}`, cause);
-    } finally {
-      staging.destroy();
-    }
+  read(name, bytes) {
+    return this.#buffers.read(name, bytes);
   }
 
   /** The shards that the program needs. */
@@ -375,11 +339,7 @@ export class Executor {
     /** @type {Record<string, number>} */
     const bytes = { weights: 0, parameters: this.#arena.size };
     for (const shard of this.#uploadedShards()) bytes.weights += shard.size;
-    for (const [name, buffer] of this.#buffers) {
-      const purpose = this.program.buffers.get(name)?.purpose ?? "activation";
-      bytes[purpose] = (bytes[purpose] ?? 0) + buffer.size;
-    }
-    return bytes;
+    return { ...bytes, ...this.#buffers.memory() };
   }
 
   /**
@@ -406,11 +366,7 @@ export class Executor {
   /** Makes an executor as `sibling` does, with a copy of this sequence: of all buffers, wherever keys and values are. */
   async fork() {
     const executor = await this.sibling();
-    const encoder = this.device.gpu.createCommandEncoder({ label: "fork" });
-    for (const [name, buffer] of executor.#buffers) {
-      encoder.copyBufferToBuffer(this.resource(name), 0, buffer, 0, buffer.size);
-    }
-    this.device.gpu.queue.submit([encoder.finish()]);
+    executor.#buffers.copy(this.#buffers);
     executor.#record = this.#record.copy();
     executor.#errors = this.#errors;
     return executor;
@@ -419,9 +375,8 @@ export class Executor {
   /** Frees the buffers of this executor, and on demand the shards. @param {{shards?: boolean}} [options] */
   dispose({ shards = false } = {}) {
     if (shards) for (const shard of this.#uploadedShards()) shard.destroy();
-    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.destroy();
     this.#arena.destroy();
-    this.#buffers.clear();
     this.#passes.clear();
   }
 }
