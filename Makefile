@@ -8,7 +8,7 @@ PIP := -m pip --quiet --disable-pip-version-check
 CACHE := $(HOME)/.cache/llq
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOLLM2 := $(CACHE)/SmolLM2-135M-Instruct.Q4_1.gguf
-NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website tests/web/typescript
+NPM_FOLDERS := web tests/llq_format/webgpu/kernels tests/llq_format/cli/kaitai tests/website tests/web/typescript tests/web/vite
 JAVASCRIPT := $(wildcard web/*.js) $(shell find web/src web/harness web/node -type f)
 
 .PHONY: help quick test conformance check test-newest test-lowest pytest lock vectors demo runtimes site fuzz faults mutants mutants-web benchmarks clean

@@ -5,9 +5,21 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
+/** @type {import("esbuild").BuildOptions} */
+const COMMON = { bundle: true, format: "esm", target: "es2023", absWorkingDir: import.meta.dirname };
+
+const LIBRARY = "dist/webgpu-llama4.js";
+/** The library, and what its worker needs of it in addition. */
+const LIBRARY_ENTRY = 'export * from "./index.js"; export { serveModel } from "./src/api/serve_model.js";';
+
 /** @type {import("esbuild").BuildOptions[]} */
 const BUNDLES = [
-  { entryPoints: ["index.js"], outfile: "dist/webgpu-llama4.js" },
+  {
+    stdin: { contents: LIBRARY_ENTRY, resolveDir: import.meta.dirname },
+    outfile: LIBRARY,
+    format: "iife",
+    globalName: "library",
+  },
   { entryPoints: ["harness/harness.js"], outfile: "dist/harness.js" },
   {
     entryPoints: ["node/adapter.mjs"],
@@ -18,18 +30,22 @@ const BUNDLES = [
   },
 ];
 
+/** What the library's worker of models executes: the library itself, which its function `create` contains. */
+const OWN_SOURCE = `function blobUrl() {
+    const source = "const create = " + create + ";\\ncreate(create).serveModel();";
+    return URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  }`;
+
 /** Files of the workers, which are parts of every bundle. @type {Set<string>} */
 const WORKER_FILES = new Set();
 
 /** Returns the source of a worker in one file. @param {string} entry */
 async function workerSource(entry) {
   const { outputFiles, metafile } = await build({
+    ...COMMON,
     entryPoints: [entry],
-    bundle: true,
     minify: true,
-    format: "esm",
-    target: "es2023",
-    absWorkingDir: import.meta.dirname,
+    plugins: [EMBEDDED_WORKERS],
     metafile: true,
     write: false,
   });
@@ -47,12 +63,21 @@ async function workerSource(entry) {
  */
 const EMBEDDED_WORKERS = {
   name: "embedded workers",
-  setup({ onLoad }) {
+  setup({ onLoad, initialOptions }) {
     onLoad({ filter: /[/\\\\]new_worker\.js$/ }, async () => ({
       contents: `
         ${await workerSource("src/net/worker.js")}
         /** Returns a worker; throws where the page allows none. */
         export function newWorker() {
+          return new Worker(blobUrl(), { type: "module" });
+        }
+      `,
+    }));
+    onLoad({ filter: /[/\\\\]new_model_worker\.js$/ }, async () => ({
+      contents: `
+        ${initialOptions.outfile === LIBRARY ? OWN_SOURCE : await workerSource("src/api/model_worker.js")}
+        /** Returns a worker; throws where the page allows none. */
+        export function newModelWorker() {
           return new Worker(blobUrl(), { type: "module" });
         }
       `,
@@ -89,20 +114,36 @@ async function licence(name) {
   return `This file holds code of ${name} ${version}, ${license}:\n\n${text.trim().replaceAll("*/", "* /")}\n`;
 }
 
+/**
+ * Returns the library as a module: a function that creates it, so that its worker can do so from the same text.
+ *
+ * @param {string} text of an immediately invoked function
+ */
+async function asModule(text) {
+  const [begin, end] = ["var library = (() => {", "})();"];
+  const from = text.indexOf(begin) + begin.length;
+  const to = text.lastIndexOf(end);
+  if (from < begin.length || to < from) throw new Error(`esbuild wrote another frame: ${text.slice(0, 100)}`);
+  const { metafile } = await build({ ...COMMON, entryPoints: ["index.js"], metafile: true, write: false });
+  const names = Object.values(metafile.outputs).flatMap(({ exports }) => exports);
+  return `const create = (create) => {
+"use strict";${text.slice(from, to)}};
+export const { ${names.sort().join(", ")} } = create(create);
+`;
+}
+
 await mkdir(new URL("dist", import.meta.url), { recursive: true });
 for (const bundle of BUNDLES) {
   const { outputFiles, metafile } = await build({
-    bundle: true,
-    format: "esm",
-    target: "es2023",
-    absWorkingDir: import.meta.dirname,
+    ...COMMON,
     plugins: [EMBEDDED_WORKERS],
     ...bundle,
     metafile: true,
     write: false,
   });
   const [{ path, text }] = outputFiles;
+  const body = bundle.outfile === LIBRARY ? await asModule(text) : text;
   const partial = `${path}.${process.pid}`; // whoever reads the bundle meanwhile reads all of it
-  await writeFile(partial, text + (await licences([...Object.keys(metafile.inputs), ...WORKER_FILES])));
+  await writeFile(partial, body + (await licences([...Object.keys(metafile.inputs), ...WORKER_FILES])));
   await rename(partial, path);
 }

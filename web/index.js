@@ -6,10 +6,11 @@
 
 import { cache } from "./src/api/cache.js";
 import { createTokenizer } from "./src/api/create_tokenizer.js";
+import { inWorker } from "./src/api/in_worker.js";
 import { loadModel } from "./src/api/load_model.js";
 
 /** @typedef {import("./src/api/load_options.js").LoadOptions} LoadOptions */
-/** @typedef {import("./src/api/model.js").DeviceReport} DeviceReport */
+/** @typedef {import("./src/api/sequence.js").DeviceReport} DeviceReport */
 /** @typedef {import("./src/gpu/profile.js").ProfileReport} ProfileReport */
 /** @typedef {import("./src/net/progress.js").Progress} Progress */
 /** @typedef {import("./src/text/text_stream.js").FinishReason} FinishReason */
@@ -27,6 +28,7 @@ export { Tokenizer } from "./src/text/tokenizer.js";
 /** The standard's API. */
 export const WebGPULlama4 = {
   loadModel,
+  inWorker,
   createTokenizer,
   /** What earlier loads stored on this platform. */
   cache,

@@ -17,6 +17,7 @@ from ..core.data import data
 from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
+from . import secrets
 
 INTERFACE = "LLQ-API-24"
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
@@ -32,7 +33,7 @@ PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
 # fmt: off
 CODES = frozenset((
     "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
-    "range", "redirect", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
+    "range", "redirect", "no-worker", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
     "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "sessions",
     "no-template", "template", "context", "input", "disposed", "llq",
 ))
@@ -131,6 +132,8 @@ def _step(
         return
     rule, expected, error = str(step["rule"]), step["expect"], observation.get("error")
     yield from _end_deviations(rule, expected, observation)
+    if error is not None and (secret := secrets.shown_secret(step, error["message"])):
+        yield Deviation(secrets.RULE, "a message that contains a query or a header", "neither", secret)
     match step["do"]:
         case "load":
             yield from _load_deviations(step, observation, observed)

@@ -21,8 +21,8 @@ from typing import Any
 
 from ..core.api_scenario import Scenario
 
-PACKAGE, VOCABULARY = "package", "vocabulary"
-"""The folders of a scenario."""
+PACKAGE, MIRROR, VOCABULARY = "package", "mirror", "vocabulary"
+"""The folders of a scenario; the mirror has the files of the package."""
 
 SETTLING = 10.0
 """Time limit for closing the connections that a page has left, in seconds."""
@@ -62,7 +62,7 @@ class FaultFiles:
         self._counts: Counter[int] = Counter()
         self._lock = Lock()
 
-    def answer(self, path: str, headers: Mapping[str, str]) -> FaultResponse:
+    def answer(self, path: str, headers: Mapping[str, str], query: str = "") -> FaultResponse:
         """Return the answer to a GET request; names of headers are in lower case."""
         folder, _, name = path.partition("/")
         with self._lock:
@@ -71,6 +71,8 @@ class FaultFiles:
         data = self._read(folder, name)
         if (status := next((f["status"] for f in faults if f["do"] == "status"), None)) is not None:
             return self._response(status, {}, b"no")
+        if any(fault["do"] == "require" and not _is_met(fault, headers, query) for fault in faults):
+            return self._response(403, {}, b"no")
         if any(fault["do"] == "html" for fault in faults):
             return self._response(200, {"content-type": "text/html"}, HTML)
         if data is None:
@@ -125,7 +127,7 @@ class FaultFiles:
         return faults
 
     def _read(self, folder: str, name: str) -> bytes | None:
-        home = {PACKAGE: self.folder, VOCABULARY: self.scenario.vocabulary}.get(folder)
+        home = {PACKAGE: self.folder, MIRROR: self.folder, VOCABULARY: self.scenario.vocabulary}.get(folder)
         if home is None or "/" in name or name in ("", ".", "..") or not (home / name).is_file():
             return None
         return (home / name).read_bytes()
@@ -153,13 +155,20 @@ class FaultFiles:
         common_headers = {
             "cache-control": "no-store",
             "access-control-allow-origin": "*",
-            "access-control-allow-headers": "range",
+            "access-control-allow-headers": "*",
             "access-control-expose-headers": "content-range, content-length",
             "cross-origin-resource-policy": "cross-origin",
         }
         return FaultResponse(
             status, {**common_headers, "content-length": str(len(body)), **headers}, body, then
         )
+
+
+def _is_met(fault: Mapping[str, Any], headers: Mapping[str, str], query: str) -> bool:
+    """Return whether a request carries the query or the header that a server requires."""
+    if "query" in fault:
+        return bool(query == fault["query"])
+    return bool(headers.get(fault["header"]) == fault["value"])
 
 
 def damaged(data: bytes, fault: str) -> bytes:

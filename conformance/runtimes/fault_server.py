@@ -51,12 +51,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer as the files of the scenario say."""
-        name, _, path = self.path.partition("?")[0].lstrip("/").partition("/")
+        address, _, query = self.path.partition("?")
+        name, _, path = address.lstrip("/").partition("/")
         files = self.server.scenarios.files(name)
         if files is None:
             self.send_error(404)
             return
-        response = files.answer(path, {key.lower(): value for key, value in self.headers.items()})
+        response = files.answer(path, {key.lower(): value for key, value in self.headers.items()}, query)
         with closing(files.pieces(response, path)) as pieces:
             self._send(response, pieces)
 
@@ -64,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Let pages of other origins ask for ranges."""
         self.send_response(204)
         self.send_header("access-control-allow-origin", "*")
-        self.send_header("access-control-allow-headers", "range")
+        self.send_header("access-control-allow-headers", "*")
         self.send_header("content-length", "0")
         self.end_headers()
 

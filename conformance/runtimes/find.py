@@ -34,9 +34,9 @@ WEBGPU_OPTIONS = {"adapter", "variant", "kv_cache"}
 """The options of `webgpu:`."""
 
 BROWSERS = {
-    "chromium": {"adapter", "flags", "driver"},
-    "firefox": {"adapter", "flags", "driver"},
-    "wait": {"host", "port", "certificate", "key"},
+    "chromium": {"adapter", "flags", "driver", "thread"},
+    "firefox": {"adapter", "flags", "driver", "thread"},
+    "wait": {"host", "port", "certificate", "key", "thread"},
 }
 """The browsers of `browser:`, with their options."""
 
@@ -108,6 +108,8 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
         raise UnknownRuntimeError(
             f"--runtime={spec}: port must be a number, `certificate` and `key` must be given together"
         )
+    if options.get("thread", "page") not in ("page", "worker"):
+        raise UnknownRuntimeError(f"--runtime={spec}: thread must be page or worker")
     if any(find_spec(module) is None for module in ("starlette", "uvicorn", "websockets", "wgpu")):
         raise UnknownRuntimeError(
             f"--runtime={spec} needs further packages: pip install 'llq-format[browser]'"
@@ -126,7 +128,12 @@ def _browser(spec: str, text: str, timeout: float) -> Runtime:
     place = (options.get("host", "127.0.0.1"), int(options.get("port", "0")))
     try:
         runtime: Runtime = import_module(".javascript.browser", __package__).BrowserRuntime(
-            command, timeout, host=place[0], port=place[1], certificate=certificate
+            command,
+            timeout,
+            host=place[0],
+            port=place[1],
+            certificate=certificate,
+            thread=options.get("thread", "page"),
         )
     except OSError as error:
         raise UnknownRuntimeError(f"--runtime={spec} cannot listen: {error.strerror or error}") from error

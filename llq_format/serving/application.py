@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from llq_format.metadata.metadata import FILE_NAME, Metadata
 from llq_format.serving.files import Files
 from llq_format.serving.hosts import Allows, HostCheck
+from llq_format.serving.links import Links
 
 ISOLATION = (
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -27,18 +28,20 @@ PUBLIC = ("demo", "dist")
 """The folders of web files that are served: the page, and the bundle."""
 
 
-def application(
+def application(  # noqa: PLR0913  # one argument an option
     directory: Path,
     metadata: Metadata,
     web: Path,
     *,
     origins: Sequence[str] = (),
     allows: Allows | None = None,
+    links: Links | None = None,
 ) -> Starlette:
     """Return an application for a package's directory with its metadata, and the folder of the web files.
 
     Pages of `origins` may read the package. Requests are answered only if they name a host that `allows`
     allows: a page that gives this machine a name of its own could read a private model. None allows all.
+    Files of the package may be symbolic links that `links` allows.
     """
     names = {FILE_NAME, *(entry.file for entry in metadata.files)}
     middleware = [Middleware(_Isolated)]
@@ -56,7 +59,7 @@ def application(
         )
     routes = [
         Route("/", _to_the_demo),
-        Mount("/model", Files(directory, names)),
+        Mount("/model", Files(directory, names, links)),
         *(Mount(f"/{name}", Files(web / name)) for name in PUBLIC),
     ]
     return Starlette(routes=routes, middleware=middleware)

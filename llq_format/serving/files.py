@@ -10,6 +10,8 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from llq_format.serving.links import Links
+
 TYPES = {
     ".llq": "application/octet-stream",
     ".wgsl": "text/wgsl",
@@ -81,16 +83,29 @@ def _with_bytes_range(scope: Scope) -> Scope:
 class Files(StaticFiles):
     """The files of a folder: all of them, or those of some names in the folder itself."""
 
-    def __init__(self, folder: Path, names: Collection[str] | None = None) -> None:
-        """Serve the files of these names, or everything with index.html for folders."""
+    def __init__(
+        self, folder: Path, names: Collection[str] | None = None, links: Links | None = None
+    ) -> None:
+        """Serve the files of these names, or everything with index.html for folders.
+
+        Names that are symbolic links are followed as `links` allows, or within the folder only.
+        """
         super().__init__(directory=folder, html=names is None)
+        self._folder = folder
         self._names = names
+        self._links = links
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """Return the full path and status of a file, if the file may be served."""
         if self._names is not None and path not in self._names:
             return "", None
-        return super().lookup_path(path)
+        if self._links is None or self._names is None:
+            return super().lookup_path(path)
+        try:
+            target = self._links.resolved(self._folder / path)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return "", None
+        return str(target), target.stat()
 
     def file_response(
         self,
@@ -100,7 +115,7 @@ class Files(StaticFiles):
         status_code: int = 200,
     ) -> Response:
         """Return the file, or status 304 if the client's copy is current."""
-        suffix = Path(full_path).suffix
+        suffix = Path(scope["path"]).suffix or Path(full_path).suffix  # the target of a link has another name
         response = _File(
             full_path,
             status_code,

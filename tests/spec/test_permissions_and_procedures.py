@@ -27,6 +27,10 @@ SHOWN_BY = {
         "test llq_format/sandbox/test_chat_template.py::test_a_template_that_exceeds_a_limit_violates_a_rule"
     ],
     "LLQ-API-34": ["test web/test_loading.py::test_a_stored_package_loads_while_the_server_refuses"],
+    "LLQ-API-73": [
+        "vector mirror-that-sends-a-shard-with-one-bit-changed",
+        "test web/test_node.py::test_in_node",  # of web/test/net/mirrors.test.mjs
+    ],
     "LLQ-PKG-12": ["vector control-files"],
     "LLQ-PKG-13": ["vector other-files"],
     "LLQ-PKG-14": ["test llq_format/package/test_reader.py::test_a_package_has_several_addresses"],

@@ -54,7 +54,20 @@ export interface Source {
   ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-export interface LoadOptions {
+/** What requests carry, and who makes them. */
+export interface RequestOptions {
+  /** Makes all requests, in the thread of the page; the platform's `fetch` by default. */
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
+  /** Sent with every request to the origin of the first address. */
+  headers?: Record<string, string> | Headers | undefined;
+  /** Of every request to the origin of the first address; "same-origin" by default. */
+  credentials?: "omit" | "same-origin" | "include" | undefined;
+}
+
+/** The address of a package, or the addresses of its mirrors, which are tried in order. */
+export type PackageAddress = string | URL | readonly (string | URL)[];
+
+export interface LoadOptions extends RequestOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Whether to store what was loaded, true by default, or the storage to use. */
@@ -248,16 +261,18 @@ export declare class SessionLimitError extends LLQError {
   constructor(message: string);
 }
 export declare class DisposedError extends LLQError {
-  constructor(subject?: string);
+  constructor(message?: string);
 }
 /** Returns the address of the page of a rule, or null without a rule or a site. */
 export declare function ruleAddress(rule: string | null, site?: string): string | null;
 
 export declare const WebGPULlama4: {
-  loadModel(url: string | URL, options?: LoadOptions): Promise<Model>;
+  loadModel(url: PackageAddress, options?: LoadOptions): Promise<Model>;
+  /** Loads a model in a worker of its own; `fetch`, `device`, `source` and a storage cannot be passed to it. */
+  inWorker(url: PackageAddress, options?: LoadOptions): Promise<Model>;
   createTokenizer(
     vocabUrl: string | URL,
-    options?: TokenizerOptions & { signal?: AbortSignal | undefined },
+    options?: TokenizerOptions & RequestOptions & { signal?: AbortSignal | undefined },
   ): Promise<Tokenizer>;
   /** What earlier loads stored on this platform. */
   cache: {

@@ -20,7 +20,7 @@ import { readModule } from "../src/package/module.js";
 import { parseProgram } from "../src/package/program_file.js";
 import { validate } from "../src/package/validate.js";
 import { generate } from "../src/text/generation.js";
-import { packageTokenizer } from "../src/text/package_tokenizer.js";
+import { packageTokenizer, tokenizerText } from "../src/text/package_tokenizer.js";
 import { sample } from "../src/text/sampled_choice.js";
 import { isParameter } from "../src/text/sampling.js";
 import { poolOf } from "./device_pool.js";
@@ -35,6 +35,7 @@ import { joined, trace } from "./trace.js";
  * @property {{name: string, version: string}} info the name of the runtime
  * @property {() => Promise<GPU>} [gpu] navigator.gpu by default
  * @property {string} [variant] the only variant of the module that may be used
+ * @property {import("./interface.js").Interface} [interface] that scenarios use
  * @property {(place: string) => Directory} directory of a package
  * @property {(file: string) => Promise<Uint8Array<ArrayBuffer>>} read
  * @property {(file: string, bytes: Uint8Array<ArrayBuffer>) => Promise<void>} write
@@ -56,7 +57,15 @@ const SOFTWARE_TIMEOUT_SCALE = 10;
 const CAPABILITIES = "decode reject activations matvec logits trace generate sample tokenize api".split(" ");
 
 /** @param {Platform} platform @returns {import("./response.js").Handlers} */
-export function handlers({ info, gpu, variant, directory, read, write }) {
+export function handlers({
+  info,
+  gpu,
+  variant,
+  interface: interface_ = WebGPULlama4,
+  directory,
+  read,
+  write,
+}) {
   const opening = (/** @type {string} */ place) => Package.open(directorySource(directory(place)));
 
   /** The device of the last request, and the module that it was made for. */
@@ -193,7 +202,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     },
     async tokenize(request) {
       const opened = await opening(request.package);
-      const tokenizer = await packageTokenizer(opened);
+      const tokenizer = await packageTokenizer(opened.metadata, await tokenizerText(opened));
       if (tokenizer === null) throw new Error("the package has no tokenizer");
       const ids = await tokenizer.encode(request.text);
       return { ids, decoded: await tokenizer.decode(ids) };
@@ -201,7 +210,7 @@ export function handlers({ info, gpu, variant, directory, read, write }) {
     async api(request) {
       open.device?.destroy(); // a scenario uses it again, with its pipelines
       open = { device: null, module: "" };
-      return scenario(WebGPULlama4, /** @type {any} */ (request), await gpu?.());
+      return scenario(interface_, /** @type {any} */ (request), await gpu?.());
     },
   };
 }

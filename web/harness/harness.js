@@ -4,8 +4,11 @@ import manifest from "../package.json" with { type: "json" };
 import { answer, get, put } from "./connection.js";
 import { directory } from "./directory.js";
 import { handlers } from "./handlers.js";
+import { WORKER_INTERFACE } from "./worker_interface.js";
 
-const variant = new URLSearchParams(location.search).get("variant") ?? undefined;
+const parameters = new URLSearchParams(location.search);
+const variant = parameters.get("variant") ?? undefined;
+const inWorker = parameters.get("thread") === "worker";
 
 /** Returns the name and version of the browser, without the rest of the user agent. */
 function browserName() {
@@ -16,8 +19,12 @@ function browserName() {
 
 answer(
   handlers({
-    info: { name: `webgpu-llama4 in ${browserName()}`, version: manifest.version },
+    info: {
+      name: `webgpu-llama4 in ${inWorker ? "a worker of " : ""}${browserName()}`,
+      version: manifest.version,
+    },
     variant,
+    interface: inWorker ? WORKER_INTERFACE : undefined,
     directory,
     read: async (address) => new Uint8Array(await get(address)),
     write: put,

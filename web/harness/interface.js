@@ -3,6 +3,7 @@
 /** @typedef {import("../index.js").InferOptions} InferOptions */
 /** @typedef {import("../index.js").LoadOptions} LoadOptions */
 /** @typedef {import("../index.js").Message} Message */
+/** @typedef {import("../src/api/load_options.js").PackageAddress} PackageAddress */
 /** @typedef {import("../index.js").ProfileReport} ProfileReport */
 /** @typedef {import("../index.js").Usage} Usage */
 /** @typedef {string | readonly Message[]} Prompt */
@@ -36,7 +37,8 @@
  */
 /**
  * @typedef {object} Interface
- * @property {(url: string | URL, options: LoadOptions) => Promise<Model>} loadModel
+ * @property {(url: PackageAddress, options: LoadOptions) => Promise<Model>} loadModel
+ * @property {(url: PackageAddress, options: LoadOptions) => Promise<Model>} inWorker
  * @property {(url: string | URL, options: TokenizerOptions) => Promise<Tokenizer>} createTokenizer
  */
 

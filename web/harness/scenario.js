@@ -18,7 +18,15 @@ import { poolOf } from "./device_pool.js";
  * @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or
  *   after pieces
  */
-/** @typedef {{do: "load", url: string, options?: object, abort?: Moment, share?: string}} LoadStep */
+/**
+ * @typedef {object} LoadStep
+ * @property {"load"} do
+ * @property {string | string[]} url
+ * @property {object} [options]
+ * @property {Moment} [abort]
+ * @property {string} [share]
+ * @property {boolean} [worker]
+ */
 /**
  * @typedef {object} TokenizerStep
  * @property {"tokenizer"} do
@@ -151,7 +159,7 @@ class ScenarioRun {
   }
 
   /** @param {LoadStep} step @returns {Promise<Observation>} */
-  async #load({ url, options = {}, abort, share = "" }) {
+  async #load({ url, options = {}, abort, share = "", worker = false }) {
     this.end();
     release(sharedModel?.model ?? null); // its device is used again
     sharedModel = null;
@@ -159,7 +167,9 @@ class ScenarioRun {
     const events = new ProgressEvents(signal);
     signal.soon("loading", NO_PROGRESS_MS);
     const observation = await observe(signal, async () => {
-      const model = await this.#api.loadModel(new URL(url, this.#base).href, {
+      const addresses = [url].flat().map((address) => absolute(address, this.#base));
+      const load = worker ? this.#api.inWorker : this.#api.loadModel;
+      const model = await load(Array.isArray(url) ? addresses : addresses[0], {
         cache: false,
         device: this.#gpu,
         ...options,
@@ -419,6 +429,11 @@ function nothing(_) {
 function textOf(text) {
   if (typeof text !== "string") throw new Error(`infer resolved to ${typeof text}, expected a text`);
   return { text: wellFormed(text) };
+}
+
+/** Returns an absolute address; addresses of the hub are not relative. @param {string} address @param {URL} base */
+function absolute(address, base) {
+  return address.startsWith("hf:") ? address : new URL(address, base).href;
 }
 
 /** Returns a text that JSON can carry: `?` replaces halves of surrogate pairs. @param {string} text */

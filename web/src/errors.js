@@ -8,7 +8,7 @@ import { SITE } from "./site.js";
 /** @typedef {{rule?: string | null, code?: string, cause?: unknown}} ErrorDetails */
 /**
  * @typedef {object} ErrorMembers
- * @property {"network" | "package" | "other"} kind
+ * @property {string} kind of its class
  * @property {string} message
  * @property {string | null} rule
  * @property {string} code
@@ -45,8 +45,7 @@ export class LLQError extends Error {
   /** What another thread needs to make the same error, without its cause. @returns {ErrorMembers} */
   get members() {
     const status = this instanceof NetworkError ? this.status : null;
-    const kind =
-      this instanceof NetworkError ? "network" : this instanceof PackageError ? "package" : "other";
+    const kind = Object.keys(CLASSES).find((name) => CLASSES[name] === this.constructor) ?? "other";
     return { kind, message: this.#text, rule: this.rule, code: this.code, status };
   }
 }
@@ -125,14 +124,31 @@ export class SessionLimitError extends LLQError {
 
 /** The model or the session was disposed of. */
 export class DisposedError extends LLQError {
-  constructor(subject = "model") {
-    super(`the ${subject} was disposed of`, { code: "disposed" });
+  constructor(message = "the model was disposed of") {
+    super(message, { code: "disposed" });
   }
 }
 
+/**
+ * The classes by names that no build shortens.
+ *
+ * @type {Record<string, new (message: any, details?: any) => LLQError>}
+ */
+const CLASSES = {
+  unsupported: UnsupportedError,
+  package: PackageError,
+  network: NetworkError,
+  device: DeviceError,
+  "device-lost": DeviceLostError,
+  context: ContextError,
+  input: InputError,
+  tokenizer: TokenizerError,
+  sessions: SessionLimitError,
+  disposed: DisposedError,
+  other: LLQError,
+};
+
 /** Returns the error that another thread has thrown. @param {ErrorMembers} members */
-export function errorOf({ kind, message, rule, code, status }) {
-  if (kind === "network") return new NetworkError(message, { rule, code, status });
-  if (kind === "package") return new PackageError(message, { rule, code });
-  return new LLQError(message, { rule, code });
+export function errorOf({ kind, message, ...details }) {
+  return new (CLASSES[kind] ?? LLQError)(message, details);
 }

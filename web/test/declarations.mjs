@@ -43,6 +43,12 @@ export const loadOptionsOf = (options) => options;
 /** @param {keyof import("../index.js").LoadOptions} name @returns {keyof DeclaredLoadOptions} */
 export const loadOption = (name) => name;
 
+/** @param {import("../declarations/index.js").PackageAddress} url @param {DeclaredLoadOptions} options */
+export const loaded = (url, { source: _, ...options }) => [
+  implementation.WebGPULlama4.loadModel(url, options),
+  implementation.WebGPULlama4.inWorker(url, options),
+];
+
 /** @type {Declared["WebGPULlama4"]["cache"]} */
 export const cache = implementation.WebGPULlama4.cache;
 

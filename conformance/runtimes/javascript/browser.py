@@ -32,8 +32,11 @@ class BrowserRuntime(JavaScriptRuntime):
         host: str = "127.0.0.1",
         port: int = 0,
         certificate: tuple[str, str] | None = None,
+        thread: str = "page",
     ) -> None:
         """Serve the page; the browser starts with the first question. None for a command: somebody opens it.
+
+        Models of the interface are in the thread of the page, or in a worker.
 
         Raises BrokenAdapter where the page is not built, OSError where it cannot be served.
         """
@@ -41,6 +44,8 @@ class BrowserRuntime(JavaScriptRuntime):
         built_file(folder, BUNDLE)
         self._start_browser = command
         self._server = BrowserServer(folder, host, port, certificate)
+        if thread != "page":
+            self._server.url += f"?thread={thread}"
         super().__init__("", timeout)
 
     @property

@@ -181,7 +181,7 @@ class BrowserServer:
         files, path = self._scenarios.files(request.path_params["name"]), request.path_params["path"]
         if files is None:
             raise HTTPException(404)
-        response = files.answer(path, request.headers)
+        response = files.answer(path, request.headers, request.url.query)
         return StreamingResponse(_paced(files.pieces(response, path)), response.status, response.headers)
 
     async def _get(self, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import sys
 import webbrowser
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,15 @@ def serve(  # noqa: PLR0913  # one argument an option
             show_default=False,
         ),
     ] = None,
+    follow_links: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Follow symbolic links of the package that end within this directory, as in a cache of the "
+            "Hugging Face hub. Without this option, a package with links is refused.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve a package and a demo page that runs it in a browser.
@@ -63,21 +73,33 @@ def serve(  # noqa: PLR0913  # one argument an option
     Example: llq serve smollm2 --port 0 --no-open --json
 
     Example: llq serve smollm2 --host 0.0.0.0 --allow-host llm.example.org
+
+    Example: llq serve models--me--smollm2/snapshots/1a2b3c --follow-links models--me--smollm2
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise ValueError("`llq serve` requires starlette and uvicorn: pip install 'llq-format[serve]'")
     from llq_format.package.reader import open as open_package  # noqa: PLC0415  # starts fast without NumPy's weight
     from llq_format.serving.application import application  # noqa: PLC0415
     from llq_format.serving.hosts import accepts_other_machines, allowed_hosts  # noqa: PLC0415
+    from llq_format.serving.links import Links  # noqa: PLC0415
     from llq_format.serving.server import listening, run, url_of  # noqa: PLC0415
     from llq_format.serving.web_files import web_folder  # noqa: PLC0415
+    from llq_format.validation.package_files import package_directory  # noqa: PLC0415
 
-    with about(path), open_package(path) as package:
-        metadata, directory = package.metadata, package.directory
+    links = None if follow_links is None else Links(follow_links)
+    with about(path):
+        if links is None:
+            with open_package(path) as package:
+                metadata, directory = package.metadata, package.directory
+        else:
+            directory = package_directory(path)
+            metadata = links.metadata(directory)
         if metadata.program is None or metadata.module is None:
             raise ValueError("this package has no execution program: run `llq program` to add it")
     allows = allowed_hosts(host, allow_host or ())
-    app = application(directory, metadata, web_folder(), origins=allow_origin or (), allows=allows)
+    app = application(
+        directory, metadata, web_folder(), origins=allow_origin or (), allows=allows, links=links
+    )
     bound = listening(host, port)
     url = url_of(bound, host)
 

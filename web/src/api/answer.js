@@ -9,7 +9,7 @@ import { unlessAborted } from "./unless_aborted.js";
 /** @typedef {import("../text/tokenizer.js").Message} Message */
 /** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
-/** @typedef {import("./sequence.js").Sequence} Sequence */
+/** @typedef {import("./sequence.js").Sequence | import("./worker_sequence.js").WorkerSequence} Sequence */
 /** @typedef {import("./turns.js").Turns} Turns */
 /** @typedef {string | readonly Message[]} Prompt */
 /**

@@ -4,7 +4,7 @@ import { PackageCache } from "../net/cache.js";
 import { CacheStore } from "../net/cache_store.js";
 import { FileStore } from "../net/file_store.js";
 import { WorkerPool } from "../net/worker_pool.js";
-import { directoryOf } from "./load_options.js";
+import { directoryOf } from "./addresses.js";
 
 /** The caches of this platform: packages are in the one that was the faster when they were loaded. */
 function caches() {
@@ -30,7 +30,7 @@ export const cache = {
    * @throws {import("../errors.js").InputError}
    */
   async clear(url) {
-    const directory = url === undefined ? undefined : directoryOf(url);
+    const directory = url === undefined ? undefined : directoryOf(url).url;
     await Promise.all(caches().map((stored) => stored.clear(directory)));
   },
 };

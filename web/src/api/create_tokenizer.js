@@ -1,41 +1,56 @@
 /** Tokenizers from an address of their own (spec: Runtime API). */
 
 import { InputError, NetworkError, TokenizerError } from "../errors.js";
+import { checkStatus } from "../net/http_response.js";
 import { Tokenizer } from "../text/tokenizer.js";
-import { absoluteUrl, optionsOf } from "./options.js";
+import { absoluteUrl, endpointsOf, REQUEST_OPTIONS } from "./addresses.js";
+import { optionsOf } from "./options.js";
 import { unlessAborted } from "./unless_aborted.js";
 
+/** @typedef {import("../net/endpoint.js").Endpoint} Endpoint */
 /** @typedef {import("../text/tokenizer.js").TokenizerOptions} TokenizerOptions */
+/** @typedef {import("./addresses.js").RequestOptions} RequestOptions */
 
 /** The names of all options. */
-const TOKENIZER_OPTIONS = ["bosTokenId", "eosTokenIds", "chatTemplate", "specialTokens", "signal"];
+const TOKENIZER_OPTIONS = [
+  "bosTokenId",
+  "eosTokenIds",
+  "chatTemplate",
+  "specialTokens",
+  "signal",
+  ...REQUEST_OPTIONS,
+];
 
 /**
  * Loads a tokenizer: a tokenizer.json, or a vocab.json of byte-level BPE with a merges.txt next to it.
  *
  * @param {string | URL} vocabUrl
- * @param {TokenizerOptions & {signal?: AbortSignal}} [options]
+ * @param {TokenizerOptions & RequestOptions & {signal?: AbortSignal}} [options]
  * @returns {Promise<Tokenizer>}
  * @throws {TokenizerError | NetworkError}
  */
 export async function createTokenizer(vocabUrl, options) {
-  const { signal, ...settings } = optionsOf(options, TOKENIZER_OPTIONS);
+  const { signal, fetch, headers, credentials, ...settings } = optionsOf(options, TOKENIZER_OPTIONS);
   checkSettings(settings);
   const url = absoluteUrl(vocabUrl, "a tokenizer");
+  const directory = { url: new URL(".", url).href, query: url.search };
+  const [endpoint] = endpointsOf([directory], { fetch, headers, credentials });
+  const name = url.pathname.slice(url.pathname.lastIndexOf("/") + 1);
   signal?.throwIfAborted();
-  return unlessAborted(tokenizerAt(url, settings, signal), signal);
+  return unlessAborted(tokenizerAt(endpoint, name, settings, signal), signal);
 }
 
 /**
- * @param {URL} url
+ * @param {Endpoint} endpoint
+ * @param {string} name of the file
  * @param {TokenizerOptions} settings
  * @param {AbortSignal | undefined} signal
  * @returns {Promise<Tokenizer>}
  */
-async function tokenizerAt(url, settings, signal) {
-  const text = await textAt(url, signal);
-  if (isTokenizerJson(text, url)) return Tokenizer.fromJson(text, settings, signal);
-  return Tokenizer.fromVocab(text, await textAt(new URL("merges.txt", url), signal), settings, signal);
+async function tokenizerAt(endpoint, name, settings, signal) {
+  const text = await textAt(endpoint, name, signal);
+  if (isTokenizerJson(text, endpoint.url + name)) return Tokenizer.fromJson(text, settings, signal);
+  return Tokenizer.fromVocab(text, await textAt(endpoint, "merges.txt", signal), settings, signal);
 }
 
 /** @param {TokenizerOptions} settings @throws {InputError} */
@@ -66,8 +81,10 @@ function isId(id) {
 }
 
 /**
+ * Returns whether a text is a tokenizer.json, and not a vocab.json.
+ *
  * @param {string} text
- * @param {URL} url whether it is a tokenizer.json, and not a vocab.json
+ * @param {string} url for messages
  * @throws {TokenizerError}
  */
 function isTokenizerJson(text, url) {
@@ -76,29 +93,23 @@ function isTokenizerJson(text, url) {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TokenizerError(`${url.href} is not JSON: expected a tokenizer.json or a vocab.json`, { cause });
+    throw new TokenizerError(`${url} is not JSON: expected a tokenizer.json or a vocab.json`, { cause });
   }
   if (typeof value !== "object" || value === null || !("model" in value)) return false;
   return typeof value.model === "object" && value.model !== null;
 }
 
-/** @param {URL} url @param {AbortSignal} [signal] */
-async function textAt(url, signal) {
-  const failed =
-    (/** @type {string} */ reason, /** @type {string} */ code) => (/** @type {unknown} */ cause) => {
-      signal?.throwIfAborted();
-      throw new NetworkError(`${url.href} ${reason}`, { code, cause });
-    };
-  const response = await fetch(url, { signal }).catch(failed("cannot be reached", "network"));
-  if (!response.ok) {
-    const code = response.status === 404 ? "not-found" : "status";
-    throw new NetworkError(`${url.href}: the server answers ${response.status}`, {
-      code,
-      status: response.status,
-    });
-  }
-  if (/^text\/html\b/i.test(response.headers.get("content-type") ?? "")) {
-    throw new NetworkError(`${url.href} is a web page, not a tokenizer: check the address`, { code: "html" });
-  }
-  return response.text().catch(failed("is incomplete: the connection was cut", "cut"));
+/** @param {Endpoint} endpoint @param {string} name @param {AbortSignal} [signal] */
+async function textAt(endpoint, name, signal) {
+  const url = endpoint.url + name;
+  const response = await endpoint.request(name, { signal }).catch((error) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
+  checkStatus(response, url);
+  return response.text().catch((error) => {
+    signal?.throwIfAborted();
+    const cause = endpoint.withoutSecrets(error);
+    throw new NetworkError(`${url} is incomplete: the connection was cut`, { code: "cut", cause });
+  });
 }

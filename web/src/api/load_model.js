@@ -5,11 +5,11 @@ import { checkContext } from "../gpu/executor.js";
 import { ExecutorLoader } from "../gpu/executor_loader.js";
 import { PackageCache } from "../net/cache.js";
 import { CacheStore } from "../net/cache_store.js";
-import { HttpSource } from "../net/http_source.js";
+import { MirroredSource } from "../net/mirrored_source.js";
 import { Package } from "../net/package.js";
 import { ProgressMeter } from "../net/progress.js";
 import { WorkerPool } from "../net/worker_pool.js";
-import { packageTokenizer } from "../text/package_tokenizer.js";
+import { packageTokenizer, tokenizerText } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
 import { Sequence } from "./sequence.js";
@@ -17,14 +17,14 @@ import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("../net/source.js").Source} Source */
-/** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
 /** @typedef {import("./load_options.js").LoadOptions} LoadOptions */
 /** @typedef {import("./load_options.js").LoadSettings} LoadSettings */
 
 /**
  * Loads a package: its shards are verified as they come, and are in buffers of the device as they are stored.
  *
- * @param {string | URL} url of its directory, its metadata.json or its .wgsl
+ * @param {import("./load_options.js").PackageAddress} url of its directory, its metadata.json or its .wgsl, or of
+ *   several mirrors, in order
  * @param {LoadOptions} [options]
  * @returns {Promise<Model>}
  * @throws {import("../errors.js").LLQError} of the class of the cause
@@ -33,11 +33,14 @@ export async function loadModel(url, options) {
   const settings = loadSettings(url, options);
   const { signal } = settings;
   signal?.throwIfAborted();
-  const loading = new ModelLoader(settings).load();
+  const loading = new ModelLoader(settings, async (opened, stop) =>
+    packageTokenizer(opened.metadata, await tokenizerText(opened, stop), stop),
+  ).load();
   try {
-    return await unlessAborted(loading, signal);
+    const { sequence, metadata, tokenizer } = await unlessAborted(loading, signal);
+    return new Model(sequence, metadata, tokenizer, settings.maxSessions);
   } catch (error) {
-    loading.then((model) => model.dispose()).catch(() => {}); // it was complete when it was aborted
+    loading.then(({ sequence }) => sequence.dispose()).catch(() => {}); // it was complete when it was aborted
     throw error;
   }
 }
@@ -45,29 +48,36 @@ export async function loadModel(url, options) {
 /**
  * Loads a model in phases: metadata, program, then the executor (device, weights, pipelines) and the
  * tokenizer.
+ *
+ * @template T of what it reads of the tokenizer
  */
-class ModelLoader {
+export class ModelLoader {
   #settings;
+  #readTokenizer;
   #meter;
   #pool = new WorkerPool();
+  /** Ends when all that came is stored. @type {Promise<void>} */
+  stored = Promise.resolve();
 
-  /** @param {LoadSettings} settings */
-  constructor(settings) {
+  /** @param {LoadSettings} settings @param {(opened: Package, signal: AbortSignal) => Promise<T>} readTokenizer */
+  constructor(settings, readTokenizer) {
     this.#settings = settings;
+    this.#readTokenizer = readTokenizer;
     const { signal, onProgress } = settings;
     this.#meter = new ProgressMeter((progress) => {
       if (!signal?.aborted) onProgress?.(progress);
     });
   }
 
+  /** @returns {Promise<{sequence: Sequence, metadata: Package["metadata"], tokenizer: T}>} */
   async load() {
     /** @type {Package | null} */
     let opened = null;
     try {
       opened = await this.#readMetadata();
-      const model = await this.#loadModel(opened);
+      const loaded = await this.#loadParts(opened);
       this.#endLater(opened.complete());
-      return model;
+      return loaded;
     } catch (error) {
       this.#endLater(opened?.stored()); // the next load goes on there
       throw error;
@@ -75,13 +85,13 @@ class ModelLoader {
   }
 
   /** @param {Package} opened */
-  async #loadModel(opened) {
-    const { choice, contextLength, maxSessions } = this.#settings;
+  async #loadParts(opened) {
+    const { choice, contextLength } = this.#settings;
     if (contextLength !== undefined) checkContext(contextLength, longestContext(opened.metadata));
     const execution = await this.#readProgram(opened);
     if (contextLength !== undefined) checkContext(contextLength, execution.program.contextLength);
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
-    const { executor, tokenizer } = await this.#loadParts(opened, executors);
+    const { executor, tokenizer } = await this.#together(opened, executors);
     const reload = () => this.#reload(opened, executors);
     const sequence = new Sequence(executor, {
       makeExecutor: executors.ownsDevices ? reload : null,
@@ -94,15 +104,16 @@ class ModelLoader {
       sequence.dispose(); // the page's callback has thrown: nobody gets the model
       throw error;
     }
-    return new Model(sequence, opened.metadata, tokenizer, maxSessions);
+    return { sequence, metadata: opened.metadata, tokenizer };
   }
 
   async #readMetadata() {
-    const { directory, signal } = this.#settings;
+    const { endpoints, signal } = this.#settings;
     signal?.throwIfAborted();
     this.#meter.phase("metadata", "metadata.json");
     const cache = await this.#cache();
-    const cached = cache && { cache, url: directory };
+    const isPrivate = endpoints.some((endpoint) => endpoint.isPrivate);
+    const cached = cache && { cache, url: endpoints[0].url, isPrivate };
     return Package.open(this.#source(), { signal, cached, pool: this.#pool });
   }
 
@@ -115,14 +126,14 @@ class ModelLoader {
 
   /** @returns {Source} */
   #source() {
-    const { source, directory, fetching } = this.#settings;
+    const { source, endpoints, fetching } = this.#settings;
     const onNetwork = (/** @type {number} */ bytes) => this.#meter.network(bytes);
-    return source ?? new HttpSource(directory, { onNetwork, ...fetching });
+    return source ?? new MirroredSource(endpoints, { onNetwork, ...fetching });
   }
 
   /** Ends the workers after what they still store; the caller does not wait. @param {Promise<void>} [storing] */
   #endLater(storing = Promise.resolve()) {
-    storing.catch(() => {}).then(() => this.#pool.close());
+    this.stored = storing.catch(() => {}).then(() => this.#pool.close());
   }
 
   /** @param {Package} opened */
@@ -138,14 +149,14 @@ class ModelLoader {
    *
    * @param {Package} opened
    * @param {ExecutorLoader} executors
-   * @returns {Promise<{executor: Executor, tokenizer: Tokenizer | null}>}
+   * @returns {Promise<{executor: Executor, tokenizer: T}>}
    */
-  async #loadParts(opened, executors) {
+  async #together(opened, executors) {
     const { signal } = this.#settings;
     const failure = new AbortController();
     const stop = signal === undefined ? failure.signal : AbortSignal.any([signal, failure.signal]);
     const loadingExecutor = executors.load(stop);
-    const loadingTokenizer = packageTokenizer(opened, stop);
+    const loadingTokenizer = this.#readTokenizer(opened, stop);
     try {
       const [executor, tokenizer] = await Promise.all([loadingExecutor, loadingTokenizer]);
       signal?.throwIfAborted();

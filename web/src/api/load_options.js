@@ -2,13 +2,17 @@
 
 import { InputError } from "../errors.js";
 import { FETCH_OPTIONS } from "../net/http_source.js";
-import { absoluteUrl, checkCount, checkNames, optionsOf } from "./options.js";
+import { directoryOf, endpointsOf, REQUEST_OPTIONS } from "./addresses.js";
+import { checkCount, checkNames, optionsOf } from "./options.js";
 
 /** @typedef {import("../net/http_source.js").FetchOptions} FetchOptions */
 /** @typedef {import("../net/progress.js").OnProgress} OnProgress */
+/** @typedef {import("../net/endpoint.js").Endpoint} Endpoint */
 /** @typedef {import("../net/source.js").Source} Source */
+/** @typedef {import("./addresses.js").RequestOptions} RequestOptions */
+/** @typedef {string | URL | readonly (string | URL)[]} PackageAddress of a package, or of its mirrors in order */
 /**
- * @typedef {object} LoadOptions
+ * @typedef {object} OwnLoadOptions
  * @property {AbortSignal} [signal]
  * @property {OnProgress} [onProgress]
  * @property {boolean | CacheStorage} [cache] whether to store what was loaded, true by default, or the
@@ -21,9 +25,10 @@ import { absoluteUrl, checkCount, checkNames, optionsOf } from "./options.js";
  * @property {FetchOptions} [fetching] how files are fetched: requests at a time, attempts …
  * @property {Source} [source] files of the package, in place of the address
  */
+/** @typedef {OwnLoadOptions & RequestOptions} LoadOptions */
 /**
  * @typedef {object} LoadSettings options, checked
- * @property {string} directory address of the package, with a slash at its end
+ * @property {Endpoint[]} endpoints directories of the package: what one does not send comes from the next
  * @property {AbortSignal | undefined} signal
  * @property {OnProgress | undefined} onProgress
  * @property {boolean | CacheStorage} cache
@@ -45,12 +50,13 @@ const LOAD_OPTIONS = [
   "variant",
   "fetching",
   "source",
+  ...REQUEST_OPTIONS,
 ];
 
 /**
  * Checks options.
  *
- * @param {string | URL} url of the package's directory, its metadata.json or its .wgsl
+ * @param {PackageAddress} url of the package's directory, its metadata.json or its .wgsl
  * @param {LoadOptions} [options]
  * @returns {LoadSettings}
  * @throws {InputError}
@@ -68,8 +74,10 @@ export function loadSettings(url, options) {
   if (typeof cache !== "boolean" && !hasMember(cache, "open")) {
     throw new InputError(`cache is ${cache}, expected true, false or a CacheStorage`);
   }
+  const addresses = Array.isArray(url) ? url : [url];
+  if (addresses.length === 0) throw new InputError("there is no address of a package: expected at least one");
   return {
-    directory: directoryOf(url),
+    endpoints: endpointsOf(addresses.map(directoryOf), checked),
     signal,
     onProgress,
     cache,
@@ -79,21 +87,6 @@ export function loadSettings(url, options) {
     fetching,
     source,
   };
-}
-
-/**
- * Returns the address of a package's directory, a slash at its end.
- *
- * @param {string | URL} url of the directory, its metadata.json or its .wgsl
- * @throws {InputError}
- */
-export function directoryOf(url) {
-  let address = absoluteUrl(url, "a package");
-  address.search = "";
-  address.hash = "";
-  if (/(\/metadata\.json|\.wgsl)$/.test(address.pathname)) address = new URL(".", address);
-  if (!address.pathname.endsWith("/")) address.pathname += "/";
-  return address.href;
 }
 
 /** @param {GPUDevice | GPU | undefined} device @returns {{gpu?: GPU, device?: GPUDevice}} */

@@ -1,9 +1,7 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
 import { DisposedError } from "../errors.js";
-import { isSoftware } from "../gpu/device.js";
 import { checkContext } from "../gpu/executor.js";
-import { profile } from "../gpu/profile.js";
 import { answer, checkPrompt, textOf } from "./answer.js";
 import { checkCount, optionsOf } from "./options.js";
 import { MAX_SESSIONS, SESSION_OPTIONS, Sessions } from "./sessions.js";
@@ -15,21 +13,13 @@ import { Turns } from "./turns.js";
 /** @typedef {import("../errors.js").SessionLimitError} SessionLimitError */
 /** @typedef {import("../text/text_stream.js").TextStream} TextStream */
 /** @typedef {import("./answer.js").Answering} Answering */
-/** @typedef {import("./sequence.js").Sequence} Sequence */
+/** @typedef {import("./answer.js").Sequence} Sequence */
+/** @typedef {import("./sequence.js").DeviceReport} DeviceReport */
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./sessions.js").SessionOptions} SessionOptions */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("../text/tokenizer.js").Message} Message */
 /** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
-/**
- * @typedef {object} DeviceReport
- * @property {string} name that the adapter gives itself
- * @property {string} vendor
- * @property {string} architecture
- * @property {string} variant of the module that is executed
- * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
- */
-
 /** A model. One call is answered at a time; others wait for it. */
 export class Model {
   #sequence;
@@ -80,10 +70,9 @@ export class Model {
    * @returns {TextStream}
    */
   stream(prompt, options) {
-    const { contextLength } = this;
     checkPrompt(prompt);
     return answer(this.#answering, options, (tokenizer, stop) =>
-      tokenizer.prompt(prompt, contextLength, stop),
+      tokenizer.prompt(prompt, this.contextLength, stop),
     );
   }
 
@@ -112,36 +101,22 @@ export class Model {
     checkCount(settings.tokens, "tokens", 1);
     checkCount(settings.promptTokens, "promptTokens", 1);
     const stop = this.#stop(settings.signal);
-    return this.#answering.turns.run(stop, () => this.#measure(settings));
-  }
-
-  /** @param {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} settings */
-  async #measure(settings) {
-    await this.#sequence.revive();
-    return profile(this.#sequence.executor, this.metadata, settings);
+    return this.#answering.turns.run(stop, () => this.#sequence.profile(this.metadata, settings));
   }
 
   /** @returns {DeviceReport} what the model runs on */
   get device() {
-    const { device } = this.#sequence.executor;
-    const { vendor = "", architecture = "" } = device.info ?? {};
-    return {
-      name: device.name,
-      vendor,
-      architecture,
-      variant: device.variant.name,
-      software: isSoftware(device.info),
-    };
+    return this.#sequence.state.device;
   }
 
   /** Positions of the KV cache. */
   get contextLength() {
-    return this.#sequence.executor.context;
+    return this.#sequence.state.context;
   }
 
   /** @returns {Record<string, number>} bytes on the device by purpose */
   memory() {
-    return { ...this.#sequence.executor.memory(), sessions: this.#sessions.bytes };
+    return { ...this.#sequence.state.memory, sessions: this.#sessions.bytes };
   }
 
   /** Frees the device; calls that are under way or wait fail. */

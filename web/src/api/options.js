@@ -65,18 +65,3 @@ export function checkCount(value, name, minimum) {
   if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= minimum)) return;
   throw new InputError(`${name} is ${String(value)}, expected a whole number from ${minimum} on`);
 }
-
-/**
- * Returns an absolute address.
- *
- * @param {string | URL} url relative to the page, where there is a page
- * @param {string} purpose what the address leads to, for messages
- * @throws {InputError}
- */
-export function absoluteUrl(url, purpose) {
-  try {
-    return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
-  } catch {
-    throw new InputError(`${url} is not the address of ${purpose}`);
-  }
-}

@@ -1,10 +1,24 @@
 /** A sequence that survives a loss of the device: another device continues it. */
 
 import { ContextError, DeviceError, DeviceLostError, DisposedError, LLQError } from "../errors.js";
+import { isSoftware } from "../gpu/device.js";
+import { profile } from "../gpu/profile.js";
 import { generate } from "../text/generation.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("../text/sampling.js").Sampling} Sampling */
+/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
+/** @typedef {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} GenerateOptions */
+/** @typedef {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} ProfileOptions */
+/**
+ * @typedef {object} DeviceReport
+ * @property {string} name that the adapter gives itself
+ * @property {string} vendor
+ * @property {string} architecture
+ * @property {string} variant of the module that is executed
+ * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
+ */
+/** @typedef {{context: number, device: DeviceReport, memory: Record<string, number>}} ExecutorState */
 /**
  * @typedef {object} SequenceOptions
  * @property {(() => Promise<Executor>) | null} makeExecutor makes one on a new device; null where none can be made
@@ -17,7 +31,7 @@ export class Sequence {
   #options;
   #disposed = false;
   /** @type {Promise<unknown>} settled when the executor is not in use */
-  idle = Promise.resolve();
+  #idle = Promise.resolve();
 
   /** @param {Executor} executor @param {SequenceOptions} options */
   constructor(executor, options) {
@@ -42,6 +56,20 @@ export class Sequence {
     throw new DisposedError();
   }
 
+  /**
+   * Returns an empty sequence on an executor of its own, which keeps whatever it has computed.
+   *
+   * @param {number} [contextLength] positions; those of this sequence by default
+   */
+  async sibling(contextLength) {
+    const makeExecutor = async () => {
+      await this.revive();
+      return this.executor.sibling(contextLength);
+    };
+    const release = (/** @type {Executor} */ executor) => executor.dispose();
+    return new Sequence(await makeExecutor(), { makeExecutor, release, exact: false });
+  }
+
   /** Returns a copy of this sequence, whose executor is its own. */
   async fork() {
     const end = this.#begin();
@@ -57,7 +85,7 @@ export class Sequence {
   #begin() {
     /** @type {() => void} */
     let end = () => {};
-    this.idle = new Promise((resolve) => {
+    this.#idle = new Promise((resolve) => {
       end = () => resolve(undefined);
     });
     return end;
@@ -72,7 +100,7 @@ export class Sequence {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {GenerateOptions} options
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
   async *generate(prompt, maxTokens, options) {
@@ -87,7 +115,7 @@ export class Sequence {
   /**
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {GenerateOptions} options
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
   async *#generate(prompt, maxTokens, options) {
@@ -118,7 +146,7 @@ export class Sequence {
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
-   * @param {{eos?: readonly number[], sampling?: Sampling, signal?: AbortSignal}} options
+   * @param {GenerateOptions} options
    * @param {number[]} yielded
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
@@ -153,6 +181,36 @@ export class Sequence {
     if (!hasOtherCause && !signal?.aborted) await device.lossReport();
     if (device.lost === null) return null;
     return error instanceof DeviceLostError ? error : device.failure("a token", error);
+  }
+
+  /**
+   * Measures an executor.
+   *
+   * @param {Metadata} metadata of its package
+   * @param {ProfileOptions} settings
+   */
+  async profile(metadata, settings) {
+    await this.revive();
+    return profile(this.executor, metadata, settings);
+  }
+
+  /** What the model runs on. @returns {ExecutorState} memory: bytes on the device by purpose */
+  get state() {
+    const { device, context } = this.executor;
+    const { vendor = "", architecture = "" } = device.info ?? {};
+    const report = {
+      name: device.name,
+      vendor,
+      architecture,
+      variant: device.variant.name,
+      software: isSoftware(device.info),
+    };
+    return { context, device: report, memory: this.executor.memory() };
+  }
+
+  /** Frees the executor, as soon as nothing uses it. */
+  disposeWhenIdle() {
+    this.#idle.then(() => this.dispose());
   }
 
   /** Frees the executor. */

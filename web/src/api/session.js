@@ -7,7 +7,7 @@ import { checkCount, optionsOf } from "./options.js";
 /** @typedef {import("./answer.js").Answering} Answering */
 /** @typedef {import("./answer.js").Prompt} Prompt */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
-/** @typedef {import("./sequence.js").Sequence} Sequence */
+/** @typedef {import("./answer.js").Sequence} Sequence */
 /** @typedef {import("./sessions.js").Sessions} Sessions */
 /** @typedef {import("../text/text_stream.js").TextStream} TextStream */
 /** @typedef {{signal?: AbortSignal}} CallOptions */
@@ -51,13 +51,13 @@ export class Session {
 
   /** Positions of the KV cache. */
   get contextLength() {
-    return this.#sequence.executor.context;
+    return this.#sequence.state.context;
   }
 
   /** Bytes on the device that only this session uses. */
   get bytes() {
     if (this.#gone.signal.aborted) return 0;
-    const { weights: _, ...own } = this.#sequence.executor.memory();
+    const { weights: _, ...own } = this.#sequence.state.memory;
     return Object.values(own).reduce((sum, bytes) => sum + bytes, 0);
   }
 
@@ -156,8 +156,8 @@ export class Session {
   /** Frees the memory of the session; its calls that are under way or wait fail. */
   dispose() {
     if (this.#gone.signal.aborted) return;
-    this.#gone.abort(new DisposedError("session"));
+    this.#gone.abort(new DisposedError("the session was disposed of"));
     this.#sessions.remove(this);
-    this.#sequence.idle.then(() => this.#sequence.dispose());
+    this.#sequence.disposeWhenIdle();
   }
 }

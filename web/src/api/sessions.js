@@ -1,10 +1,8 @@
 /** The sessions of a model, and their limit (spec: Runtime API). */
 
 import { SessionLimitError } from "../errors.js";
-import { Sequence } from "./sequence.js";
 import { Session } from "./session.js";
 
-/** @typedef {import("../gpu/executor.js").Executor} Executor */
 /** @typedef {import("./answer.js").Answering} Answering */
 /**
  * @typedef {object} SessionOptions
@@ -42,16 +40,7 @@ export class Sessions {
    * @param {AbortSignal | undefined} signal
    */
   async open(model, contextLength, signal) {
-    const makeExecutor = async () => {
-      await model.sequence.revive();
-      return model.sequence.executor.sibling(contextLength);
-    };
-    const options = {
-      makeExecutor,
-      release: (/** @type {Executor} */ executor) => executor.dispose(),
-      exact: false,
-    };
-    const make = async () => new Session(model, this, new Sequence(await makeExecutor(), options));
+    const make = async () => new Session(model, this, await model.sequence.sibling(contextLength));
     return this.add(model, make, signal);
   }
 

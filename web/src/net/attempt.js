@@ -1,6 +1,6 @@
 /** Requests that are made again: one attempt, and the pause before the next. */
 
-import { NetworkError, PackageError } from "../errors.js";
+import { InputError, NetworkError, PackageError } from "../errors.js";
 
 /**
  * @typedef {object} RetryOptions
@@ -56,7 +56,8 @@ export class Attempt {
 /**
  * Makes attempts until one is done. Attempts that bring some bytes do not count.
  *
- * @param {string} url for messages
+ * @param {import("./endpoint.js").Endpoint} endpoint for messages
+ * @param {string} name of the file
  * @param {RetryOptions} options
  * @param {AbortSignal | undefined} signal
  * @param {(attempt: Attempt) => Promise<Outcome>} action
@@ -65,12 +66,14 @@ export class Attempt {
  * @throws {NetworkError | PackageError}
  */
 export async function retried(
-  url,
+  endpoint,
+  name,
   { attempts, delay, stall, maxWait },
   signal,
   action,
   ongoing = () => null,
 ) {
+  const url = endpoint.url + name;
   /** @type {unknown} */
   let cause;
   for (let tries = 0; tries < attempts; ) {
@@ -84,10 +87,14 @@ export async function retried(
       tries = outcome === "partial" ? 1 : tries + 1;
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof PackageError || (error instanceof NetworkError && !isPassing(error))) throw error;
+      if (error instanceof PackageError || error instanceof InputError) throw error;
+      if (error instanceof NetworkError && !isPassing(error)) throw error;
       cause = attempt.stalled
-        ? new NetworkError(`${url}: no byte came for ${stall} ms`, { code: "stalled", cause: error })
-        : error;
+        ? new NetworkError(`${url}: no byte came for ${stall} ms`, {
+            code: "stalled",
+            cause: endpoint.withoutSecrets(error),
+          })
+        : endpoint.withoutSecrets(error);
       tries++;
     } finally {
       if (ongoing() === attempt) attempt.rest();
@@ -95,7 +102,7 @@ export async function retried(
     }
   }
   if (cause instanceof NetworkError) throw cause;
-  const reason = cause instanceof Error ? cause.message : cause;
+  const reason = cause instanceof Error ? cause.message : "the connection failed";
   throw new NetworkError(`${url} could not be fetched: ${reason}`, { cause });
 }
 

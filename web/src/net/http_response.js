@@ -8,21 +8,6 @@ import { MAX_METADATA_BYTES, METADATA_NAME } from "../package/metadata.js";
 /** @typedef {import("./source.js").Bytes} Bytes */
 
 /**
- * Requests an address.
- *
- * @param {string} url
- * @param {RequestInit} init
- * @throws {NetworkError} `network`
- */
-export async function request(url, init) {
-  try {
-    return await fetch(url, init);
-  } catch (cause) {
-    throw new NetworkError(`${url} cannot be reached: check the address and the connection`, { cause });
-  }
-}
-
-/**
  * Checks that a response is a file.
  *
  * @param {Response} response
@@ -45,7 +30,7 @@ export function checkStatus(response, url) {
 
 /** @param {string} url @returns {NetworkError} `html` */
 export function webPage(url) {
-  return new NetworkError(`${url} is a web page, not a file of a package: check the address`, {
+  return new NetworkError(`${url} is a web page, not the file: check the address`, {
     code: "html",
   });
 }
@@ -133,7 +118,7 @@ export function wrongLength(entry, length) {
 /** @param {Response} response @returns {ReadableStreamDefaultReader<Bytes>} */
 export function readerOf(response) {
   const { body } = response;
-  if (body === null) throw new NetworkError(`${response.url}: the response has no body`, { code: "cut" });
+  if (body === null) throw new NetworkError("the response has no body", { code: "cut" });
   return body.getReader();
 }
 

@@ -3,6 +3,7 @@
 import { NetworkError } from "../errors.js";
 import { METADATA_NAME } from "../package/metadata.js";
 import { retried } from "./attempt.js";
+import { Endpoint } from "./endpoint.js";
 import { FileStream } from "./file_stream.js";
 import {
   checkBody,
@@ -12,7 +13,6 @@ import {
   fill,
   isEncodedRange,
   metadataBody,
-  request,
   webPage,
   wrongLength,
 } from "./http_response.js";
@@ -39,8 +39,8 @@ import { Slots } from "./slots.js";
  * @property {Promise<unknown>} turn ends when the stream is free
  */
 /**
- * @typedef {{piece: Piece, bytes: Bytes, end: number}} PieceState end: the number of bytes of the piece that
- *   have come
+ * @typedef {{piece: Piece, bytes: Bytes, end: number, options: RetryOptions}} PieceState end: the number of
+ *   bytes of the piece that have come
  */
 
 const LESS_THAN = 0x3c;
@@ -58,8 +58,9 @@ const DEFAULTS = {
 /** The names of all options. */
 export const FETCH_OPTIONS = Object.keys(DEFAULTS);
 
-/** The files of a package under an address that ends with a slash. */
+/** The files of a package in a directory of a server. */
 export class HttpSource {
+  #endpoint;
   #options;
   #requests;
   /** @type {Map<string, ServedFile>} */
@@ -67,9 +68,9 @@ export class HttpSource {
   /** Whether the server has sent a range of some file. */
   #sendsRanges = false;
 
-  /** @param {string} url @param {FetchOptions} [options] */
-  constructor(url, options = {}) {
-    this.url = url;
+  /** @param {Endpoint} endpoint @param {FetchOptions} [options] */
+  constructor(endpoint, options = {}) {
+    this.#endpoint = endpoint;
     this.#options = { ...DEFAULTS, ...options };
     this.#requests = new Slots(this.#options.parallel);
   }
@@ -80,8 +81,8 @@ export class HttpSource {
    * @param {RemoteSource} remote
    * @param {(bytes: number) => void} onNetwork
    */
-  static ofRemote({ url, options }, onNetwork) {
-    const source = new HttpSource(url, { ...options, onNetwork });
+  static ofRemote({ address, options }, onNetwork) {
+    const source = new HttpSource(new Endpoint(address), { ...options, onNetwork });
     source.#sendsRanges = true;
     return source;
   }
@@ -94,7 +95,10 @@ export class HttpSource {
   /** How another thread can fetch pieces by itself; null until this server has sent a range. */
   get remote() {
     const { attempts, delay, stall, maxWait } = this.#options;
-    return this.#sendsRanges ? { url: this.url, options: { attempts, delay, stall, maxWait } } : null;
+    const { address } = this.#endpoint;
+    return this.#sendsRanges && address !== null
+      ? { address, options: { attempts, delay, stall, maxWait } }
+      : null;
   }
 
   /**
@@ -105,19 +109,28 @@ export class HttpSource {
    * @returns {Promise<Bytes>}
    */
   async metadata(signal, retries) {
-    const url = this.url + METADATA_NAME;
     /** @type {Bytes} */
     let bytes = new Uint8Array(0);
-    await retried(url, { ...this.#options, ...retries }, signal, async (attempt) => {
-      bytes = await this.#fetchMetadata(url, attempt);
-      return "done";
-    });
+    await retried(
+      this.#endpoint,
+      METADATA_NAME,
+      { ...this.#options, ...retries },
+      signal,
+      async (attempt) => {
+        bytes = await this.#fetchMetadata(attempt);
+        return "done";
+      },
+    );
     return bytes;
   }
 
-  /** @param {string} url @param {Attempt} attempt */
-  async #fetchMetadata(url, attempt) {
-    const response = await request(url, { signal: attempt.signal, cache: "no-cache" });
+  /** @param {Attempt} attempt */
+  async #fetchMetadata(attempt) {
+    const url = this.#endpoint.url + METADATA_NAME;
+    const response = await this.#endpoint.request(METADATA_NAME, {
+      signal: attempt.signal,
+      cache: "no-cache",
+    });
     checkStatus(response, url);
     const { origin } = new URL(response.url || url);
     if (origin !== new URL(url).origin) {
@@ -136,13 +149,14 @@ export class HttpSource {
    * @param {Piece} piece
    * @param {AbortSignal} [signal]
    * @param {Bytes} [target] where the bytes go
+   * @param {Partial<RetryOptions>} [retries]
    * @returns {Promise<Bytes>}
    */
-  piece(entry, piece, signal, target = new Uint8Array(piece.length)) {
+  piece(entry, piece, signal, target = new Uint8Array(piece.length), retries = undefined) {
     return this.#requests.use(async () => {
       signal?.throwIfAborted();
       const file = this.#file(entry);
-      const state = { piece, bytes: target, end: 0 };
+      const state = { piece, bytes: target, end: 0, options: { ...this.#options, ...retries } };
       if (file.first === null) {
         const fetching = this.#byRanges(file, state, signal);
         file.first = fetching.catch(() => {}); // it is thrown here
@@ -168,7 +182,7 @@ export class HttpSource {
 
   /** @param {ServedFile} file @param {PieceState} state @param {AbortSignal} [signal] */
   #byRanges(file, state, signal) {
-    return retried(this.url + file.entry.file, this.#options, signal, (attempt) =>
+    return retried(this.#endpoint, file.entry.file, state.options, signal, (attempt) =>
       this.#continue(file, state, attempt),
     );
   }
@@ -208,12 +222,12 @@ export class HttpSource {
    */
   async #respond(file, { piece, end }, { signal }) {
     const { entry } = file;
-    const url = this.url + entry.file;
+    const url = this.#endpoint.url + entry.file;
     const begin = piece.offset + end;
     const whole = begin === 0 && piece.length === entry.byte_length;
     const isLast = piece.offset + piece.length === entry.byte_length;
     const headers = whole ? undefined : { range: `bytes=${begin}-${piece.offset + piece.length - 1}` };
-    const response = await request(url, { headers, signal, cache: "no-store" });
+    const response = await this.#endpoint.request(entry.file, { headers, signal, cache: "no-store" });
     if (response.status === 416) throw wrongLength(entry, "less");
     checkStatus(response, url);
     if (response.status !== 206) {
@@ -230,7 +244,7 @@ export class HttpSource {
     // a range of compressed bytes is of no use; without a range the platform decompresses
     file.ranges = false;
     response.body?.cancel().catch(() => {});
-    const plain = await request(url, { signal, cache: "no-store" });
+    const plain = await this.#endpoint.request(entry.file, { signal, cache: "no-store" });
     checkStatus(plain, url);
     const checkEnd = endCheck(plain, entry);
     return { response: plain, skip: begin, checkEnd: isLast ? checkEnd : undefined };
@@ -248,8 +262,9 @@ export class HttpSource {
     const turn = file.turn.then(() => {
       if (file.stream !== null && file.stream.offset > state.piece.offset) endStream(file);
       return retried(
-        this.url + file.entry.file,
-        this.#options,
+        this.#endpoint,
+        file.entry.file,
+        state.options,
         signal,
         (attempt) => this.#continueStream(file, state, attempt),
         () => file.stream?.attempt ?? null,
@@ -277,9 +292,8 @@ export class HttpSource {
 
   /** @param {ServedFile} file @param {Attempt} attempt */
   async #openStream({ entry }, attempt) {
-    const url = this.url + entry.file;
-    const response = await request(url, { signal: attempt.signal, cache: "no-store" });
-    checkStatus(response, url);
+    const response = await this.#endpoint.request(entry.file, { signal: attempt.signal, cache: "no-store" });
+    checkStatus(response, this.#endpoint.url + entry.file);
     return new FileStream(response, attempt, this.#options.onNetwork, endCheck(response, entry));
   }
 }

@@ -21,9 +21,6 @@ import { WorkerPool } from "./worker_pool.js";
  * @property {WorkerPool} [pool] workers that check shards; by default they are checked here
  */
 
-/** How often a file is fetched again that did not arrive as it was written. */
-const RETRIES = 1;
-
 export class Package {
   #files;
   #pool;
@@ -62,7 +59,7 @@ export class Package {
       const digest = await sha256(data);
       if (digest === entry.sha256) return data;
       await this.#files.forget(entry, pieces);
-      if (retries === RETRIES) {
+      if (retries === this.#files.retries) {
         throw new PackageError(`the SHA-256 of ${entry.file} is ${digest}, expected ${entry.sha256}`, {
           rule: "LLQ-HASH-2",
           code: "hash",

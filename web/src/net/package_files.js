@@ -10,7 +10,13 @@ import { measured } from "../package/stages.js";
 /** @typedef {import("./source.js").Bytes} Bytes */
 /** @typedef {import("./source.js").Piece} Piece */
 /** @typedef {import("./source.js").Source} Source */
-/** @typedef {{cache: PackageCache, url: string}} CachedPackage a cache, and the package's address in it */
+/**
+ * @typedef {object} CachedPackage
+ * @property {PackageCache} cache
+ * @property {string} url the package's address in it
+ * @property {boolean} [isPrivate] whether only the server decides who gets the package: its metadata.json is not
+ *   stored, so no load without it begins
+ */
 /** @typedef {(bytes: number, cached: boolean) => void} OnPiece called with the length of a piece that came */
 /**
  * @typedef {{signal?: AbortSignal, onPiece?: OnPiece, target?: Bytes}} ReadOptions target: where the bytes go, a new
@@ -53,7 +59,7 @@ export class PackageFiles {
    * @returns {Promise<Bytes>}
    */
   async metadata(signal) {
-    const stored = (await this.#cached?.cache.metadata(this.#cached.url)) ?? null;
+    const stored = await this.#storedMetadata();
     if (stored === null) {
       this.#fresh = await this.#source.metadata(signal);
       return this.#fresh;
@@ -65,6 +71,12 @@ export class PackageFiles {
       if (!(error instanceof NetworkError) || GONE.includes(error.status ?? 0)) throw error;
       return stored;
     }
+  }
+
+  /** Returns the stored metadata.json, null where there is none for this caller. */
+  async #storedMetadata() {
+    if (this.#cached === null || this.#cached.isPrivate) return null;
+    return this.#cached.cache.metadata(this.#cached.url);
   }
 
   /** Begins to store files: these are the package's. @param {Metadata} metadata which was checked */
@@ -186,8 +198,14 @@ export class PackageFiles {
     return { bytes, coming };
   }
 
+  /** How often pieces are fetched again that came damaged: once from a server, or once from each mirror. */
+  get retries() {
+    return Math.max(1, (this.#source.mirrors ?? 1) - 1);
+  }
+
   /** Drops pieces that turned out to be damaged. @param {FileEntry} entry @param {Piece[]} pieces */
   async forget(entry, pieces) {
+    this.#source.damaged?.(entry, pieces);
     await this.stored();
     await this.#cached?.cache.drop(this.#cached.url, entry, pieces);
   }
@@ -205,9 +223,9 @@ export class PackageFiles {
   async #complete() {
     await this.stored();
     if (this.#cached === null || this.#metadata === null || this.#fresh === null) return;
-    const { cache, url } = this.#cached;
+    const { cache, url, isPrivate } = this.#cached;
     if (cache.failure !== null) return;
-    await cache.putMetadata(url, this.#fresh);
+    if (!isPrivate) await cache.putMetadata(url, this.#fresh);
     await cache.dropOthers(url, this.#metadata).catch(() => {});
   }
 

@@ -163,8 +163,22 @@ export class ShardReader {
     else yield { shard: spanSteps.shard, offset: step.offset, bytes };
   }
 
-  /** Yields a span that is fetched again. @param {SpanSteps} spanSteps */
+  /** Yields a span that is fetched again, as often as there are mirrors. @param {SpanSteps} spanSteps */
   async *#again(spanSteps) {
+    for (let rest = this.#files.retries; rest > 0; rest--) {
+      const isComplete = yield* this.#onceMore(spanSteps, rest === 1);
+      if (isComplete) return;
+    }
+  }
+
+  /**
+   * Yields a span that is fetched again; returns whether all of it came as it was written.
+   *
+   * @param {SpanSteps} spanSteps
+   * @param {boolean} isLast whether bytes that come damaged are an error
+   * @returns {AsyncGenerator<ShardPiece, boolean, void>}
+   */
+  async *#onceMore(spanSteps, isLast) {
     const { shard, steps } = spanSteps;
     const entry = this.#metadata.shards[shard];
     await this.#files.forget(
@@ -175,11 +189,13 @@ export class ShardReader {
     for (const step of steps) {
       const target = new Uint8Array(step.length);
       const { bytes, reports } = await this.#read(entry, step, check, target);
+      if (!isLast && reports.some(({ damaged }) => damaged)) return false;
       for (const { findings, code } of reports) settle(findings, code);
       this.#count(entry.file, step, false);
       yield { shard, offset: step.offset, bytes };
       drop(bytes.buffer);
     }
+    return true;
   }
 
   /**

@@ -3,7 +3,12 @@
 /** @typedef {import("../package/metadata_types.js").FileEntry} FileEntry */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
 /** @typedef {{offset: number, length: number}} Piece bytes of a file */
-/** @typedef {{url: string, options: import("./attempt.js").RetryOptions}} RemoteSource it can be copied to a worker */
+/**
+ * @typedef {object} RemoteSource it can be copied to a worker
+ * @property {import("./endpoint.js").Address} address
+ * @property {import("./attempt.js").RetryOptions} options
+ * @property {boolean} [isOneOfSeveral] whether another mirror may have what this one does not send
+ */
 /**
  * @typedef {object} Source
  * @property {(signal?: AbortSignal, retries?: Partial<import("./attempt.js").RetryOptions>) => Promise<Bytes>}
@@ -12,6 +17,8 @@
  *   file; the bytes are the caller's from then on. Pieces of a file are asked for in their order, several at a
  *   time.
  * @property {RemoteSource | null} [remote] how a worker can read pieces by itself, null where it cannot
+ * @property {number} [mirrors] number of servers that may have a piece; 1 by default
+ * @property {(entry: FileEntry, pieces: Piece[]) => void} [damaged] takes note of pieces that came damaged
  * @property {(bytes: number) => void} [onNetwork] takes numbers of bytes that workers fetch, as they come
  */
 

@@ -3,6 +3,7 @@
  * object and returns one. Member `bytes` of both is handed over with its buffer, not copied.
  */
 
+import { NetworkError, PackageError } from "../errors.js";
 import { ShardCheck } from "../package/shard_check.js";
 import { measured } from "../package/stages.js";
 import { HttpSource } from "./http_source.js";
@@ -123,13 +124,24 @@ async function bring(input, { signal, onNetwork = () => {} } = {}) {
       const target = bytes.subarray(begin, begin + piece.length);
       return measured("fetch", () => server.piece(entry, piece, signal, target));
     });
-    await Promise.all(fetching);
+    try {
+      await Promise.all(fetching);
+    } catch (error) {
+      if (!source?.isOneOfSeveral || !isOfServer(error)) throw error;
+      await Promise.allSettled(fetching); // which write to the bytes
+      return { bytes, reports: [], present, isComplete: false, failure: silence };
+    }
     const reports = await checked(step, bytes);
     const failure = reports.some(({ damaged }) => damaged) ? null : await storing.write(bytes);
     return { bytes, reports, present, isComplete: true, failure: failure ?? silence };
   } finally {
     storing.end();
   }
+}
+
+/** @param {unknown} error whether another server may send what this one did not */
+function isOfServer(error) {
+  return error instanceof NetworkError || error instanceof PackageError;
 }
 
 /**

@@ -12,9 +12,9 @@ import { milliseconds } from "../support/timeouts.mjs";
  */
 function modelOfAs() {
   const state = { open: 0 };
-  /** @type {Pick<import("../../src/api/sequence.js").Sequence, "generate" | "dispose" | "executor">} */
+  /** @type {Pick<import("../../src/api/sequence.js").Sequence, "generate" | "dispose" | "state">} */
   const sequence = {
-    executor: disguised({ context: 2048 }),
+    state: disguised({ context: 2048 }),
     async *generate(_ids, maxTokens, { signal }) {
       state.open++;
       try {

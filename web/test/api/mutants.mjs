@@ -314,7 +314,8 @@ export const CHANGES = {
   })),
   "disposed-session-answers": sessions(() => ({ dispose() {} })),
   "module-not-resolved": loading((load) => (url, options) => {
-    const address = new URL(url);
+    if (Array.isArray(url)) return load(url, options);
+    const address = new URL(String(url));
     if (address.pathname.endsWith(".wgsl")) address.pathname += "/";
     return load(address, options);
   }),

@@ -9,13 +9,14 @@ import process from "node:process";
 import { Sequence } from "../../src/api/sequence.js";
 import { readExecution } from "../../src/gpu/execution.js";
 import { ExecutorLoader } from "../../src/gpu/executor_loader.js";
+import { Endpoint } from "../../src/net/endpoint.js";
 import { HttpSource } from "../../src/net/http_source.js";
 import { Package } from "../../src/net/package.js";
 import { ProgressMeter } from "../../src/net/progress.js";
 import { generate } from "../../src/text/generation.js";
 
 const ANSWER = 20; // tokens: more than a chunk
-const opened = await Package.open(new HttpSource(process.argv[2]));
+const opened = await Package.open(new HttpSource(new Endpoint({ url: process.argv[2] })));
 const execution = await readExecution(opened);
 const { chunk, buffers } = execution.program;
 const loader = new ExecutorLoader(opened, execution, {

@@ -17,7 +17,7 @@ const BOS = 99;
  */
 function modelOfLetters({ maxSessions } = {}) {
   const state = { live: 0, full: false, computed: /** @type {number[][]} */ ([]), gate: Promise.resolve() };
-  const device = { lost: null, begin() {}, lossReport: async () => {} };
+  const device = { lost: null, name: "", variant: { name: "" }, begin() {}, lossReport: async () => {} };
   /** @param {number} context */
   const executorOf = (context) => {
     state.live++;

@@ -7,7 +7,8 @@ import { toProgram } from "../../src/gpu/program.js";
 import { upload } from "../../src/gpu/upload.js";
 import { PackageCache } from "../../src/net/cache.js";
 import { CacheStore } from "../../src/net/cache_store.js";
-import { HttpSource } from "../../src/net/http_source.js";
+import { Endpoint } from "../../src/net/endpoint.js";
+import { MirroredSource } from "../../src/net/mirrored_source.js";
 import { Package } from "../../src/net/package.js";
 import { parseProgram } from "../../src/package/program_file.js";
 import { serve } from "../support/http_server.mjs";
@@ -37,7 +38,7 @@ async function served(deviationOf, contents = files) {
 /** @param {string} url @param {Options} [options] */
 function openAt(url, { cache, ...fetching } = {}) {
   const cached = cache === undefined ? null : { cache, url };
-  return Package.open(new HttpSource(url, { ...FAST, ...fetching }), { cached });
+  return Package.open(new MirroredSource([new Endpoint({ url })], { ...FAST, ...fetching }), { cached });
 }
 
 /**

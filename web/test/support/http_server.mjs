@@ -5,7 +5,13 @@ import { gzipSync } from "node:zlib";
 
 /** @typedef {import("node:http").IncomingMessage} Request */
 /** @typedef {import("node:http").ServerResponse} Response */
-/** @typedef {{name: string, range: string | null}} LoggedRequest */
+/**
+ * @typedef {object} LoggedRequest
+ * @property {string} name
+ * @property {string | null} range
+ * @property {string} query "" or with a question mark
+ * @property {import("node:http").IncomingHttpHeaders} headers
+ */
 /**
  * @typedef {object} Deviation what the server does otherwise
  * @property {string} [redirect] address
@@ -33,8 +39,9 @@ export async function serve(files, deviationOf = () => ({})) {
   /** @type {LoggedRequest[]} */
   const requests = [];
   const server = createServer((request, response) => {
-    const name = decodeURIComponent(new URL(request.url ?? "", "http://x").pathname.slice(1));
-    requests.push({ name, range: request.headers.range ?? null });
+    const { pathname, search: query } = new URL(request.url ?? "", "http://x");
+    const name = decodeURIComponent(pathname.slice(1));
+    requests.push({ name, range: request.headers.range ?? null, query, headers: request.headers });
     respond(request, response, files.get(name), deviationOf(request, name));
   });
   await new Promise((resolve) => {

@@ -1,0 +1,5 @@
+/** A worker that has a model. */
+
+import { serveModel } from "./serve_model.js";
+
+serveModel();
