@@ -223,14 +223,17 @@ def _counts(attributions: Sequence[Attribution]) -> list[str]:
 
 def main() -> int:
     """Measure, write the file and print the rates."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m conformance.measurement.attribution", description=__doc__
-    ).parse_args()
+    )
+    parser.add_argument("--new", action="store_true", help="Measure only the mutants that the file lacks.")
+    known = saved() if parser.parse_args().new else {}
+    names = [name for name in MUTANTS if name not in known]
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the library reads it as a process of the pool begins
-    groups = [[n for n in MUTANTS if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
+    groups = [[n for n in names if (MUTANTS[n].check == "logits") == logits] for logits in (True, False)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # one process has computed all that one needs
         parts = list(pool.map(_all, groups))
-    attributions = {name: attribution for part in parts for name, attribution in part.items()}
+    attributions = known | {name: attribution for part in parts for name, attribution in part.items()}
     save({name: attributions[name] for name in MUTANTS})
     sys.stdout.writelines(
         line + "\n" for line in _rates(attributions, [n for n in attributions if not MUTANTS[n].unnamed])

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -154,8 +155,11 @@ class SavedLayers:
 
     def _write(self, path: Path, arrays: _Arrays) -> None:
         digest = np.frombuffer(self._digest(path, arrays), np.uint8)
-        with replace_file(path) as file:
-            np.savez(_Sink(file), allow_pickle=False, **arrays, **{_DIGEST: digest})
+        # numpy.savez hides errors of the system, and old versions leave the archive open after one
+        with replace_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, array in {**arrays, _DIGEST: digest}.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
 
     def _read(self, path: Path) -> _Arrays:
         """Return the arrays of a file whose digest is right. Raises DamagedError."""
@@ -184,14 +188,6 @@ class SavedLayers:
 
     def _streams_file(self, number: int) -> Path:
         return self.directory / f"streams-{number:05}.npz"
-
-
-class _Sink:
-    """A file for `numpy.savez`, which writes to real files in a way that hides the errors of the system."""
-
-    def __init__(self, file: Any) -> None:
-        self.write, self.flush = file.write, file.flush
-        self.read = None  # numpy takes what has no `read` for a path
 
 
 @cache
