@@ -18,6 +18,7 @@ from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
 from . import secrets
+from .api_codes import CODES, PHASES
 
 INTERFACE = "LLQ-API-24"
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
@@ -28,17 +29,6 @@ CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-21",
     "LLQ-API-23",
 )
-
-PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
-# fmt: off
-CODES = frozenset((
-    "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
-    "range", "redirect", "no-worker", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
-    "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer", "sessions",
-    "no-template", "template", "context", "input", "disposed", "llq",
-))
-# fmt: on
-"""The codes of errors, as the chapter's table lists them."""
 
 DIFFERENT_TEXT = "different text"
 SECOND_READER = "input"
@@ -155,12 +145,10 @@ def _session_deviations(
     rule: str, expected: Mapping[str, Any], observation: Observation
 ) -> Iterator[Deviation]:
     """Compare the length of a session after a call, and its memory where it is made."""
-    if "length" in expected and observation.get("length") != expected["length"]:
-        length = _shortened(observation.get("length"))
-        yield Deviation(rule, "different length of a session", str(expected["length"]), length)
-    if "positions" in expected and observation.get("contextLength") != expected["positions"]:
-        positions = _shortened(observation.get("contextLength"))
-        yield Deviation(rule, "different context of a session", str(expected["positions"]), positions)
+    for name, member in (("length", "length"), ("positions", "contextLength")):
+        if name in expected and observation.get(member) != expected[name]:
+            actual = _shortened(observation.get(member))
+            yield Deviation(rule, f"different {member} of a session", str(expected[name]), actual)
     if "bytes" in observation and not observation["bytes"]:
         yield Deviation(INTERFACE, "a session without memory", "a number of bytes", "0 or no number")
 

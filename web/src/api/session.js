@@ -8,7 +8,11 @@ import { checkCount, optionsOf } from "./options.js";
 /** @typedef {import("./answer.js").Prompt} Prompt */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("./answer.js").Sequence} Sequence */
-/** @typedef {import("./sessions.js").Sessions} Sessions */
+/**
+ * @typedef {object} Sessions those of a model
+ * @property {(model: Answering, make: () => Promise<Session>, signal?: AbortSignal) => Promise<Session>} add
+ * @property {(session: Session) => void} remove
+ */
 /** @typedef {import("../text/text_stream.js").TextStream} TextStream */
 /** @typedef {{signal?: AbortSignal}} CallOptions */
 

@@ -53,8 +53,8 @@ export class CacheRecord {
 
   /**
    * Returns the number of first positions that computing a sequence from its beginning would compute in the same
-   * chunks: their keys and values are equal bit for bit. The last chunk of the sequence is left out: what it leaves
-   * behind is needed.
+   * chunks: their keys and values are equal bit for bit. The last chunk of the sequence is left out: its logits are
+   * needed.
    *
    * @param {readonly number[]} ids
    * @param {number} chunk maximum number of tokens of a chunk

@@ -41,7 +41,7 @@ function idsOf(count, seed) {
   return Array.from({ length: count }, (_, n) => (n * 7919 + seed * 104729 + n * n * seed) % vocab);
 }
 
-/** Returns the bytes that a computation of so many positions leaves. */
+/** Returns the bytes that a computation of a number of positions leaves. */
 async function bytesOf(
   /** @type {import("../../src/gpu/executor.js").Executor} */ of,
   /** @type {number} */ count,

@@ -65,7 +65,7 @@ function modelOfLetters({ maxSessions } = {}) {
   return { state, model };
 }
 
-test("texts are appended behind each other, and a length is kept", async () => {
+test("texts are appended after each other, and a length is kept", async () => {
   const { state, model } = modelOfLetters();
   const session = await model.createSession();
   await session.append("ab");
