@@ -20,7 +20,6 @@ from ..core.vectors import Vector
 from . import secrets
 from .api_codes import CODES, PHASES
 
-INTERFACE = "LLQ-API-24"
 PROGRESS, ABORTED_LOAD, ERRORS, ORDER = "LLQ-API-2", "LLQ-API-3", "LLQ-API-7", "LLQ-API-19"
 CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-15",
@@ -87,9 +86,8 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
     for number, (step, observation) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
         texts.append(observation.get("text"))
         for deviation in _step(step, observation, texts, observed):
-            of_model = step["do"] == "stream" and "session" not in step
-            same_call = inferred.get(_call(step)) if of_model else None
-            if deviation.headline == DIFFERENT_TEXT and same_call == step["expect"].get("text", ""):
+            stream_differs = step["do"] == "stream" and deviation.headline == DIFFERENT_TEXT
+            if stream_differs and inferred.get(_call(step)) == step["expect"].get("text", ""):
                 yield number, step, replace(deviation, rule=CONCATENATION)
             else:
                 yield number, step, deviation
@@ -97,7 +95,7 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
 
 def _call(step: Step) -> str:
     """Return a key that is equal for calls that must return the same text."""
-    return json.dumps([step.get("prompt"), step.get("options")])
+    return json.dumps([step.get("session"), step.get("prompt"), step.get("options")])
 
 
 def call_text(step: Step) -> str:
@@ -137,20 +135,18 @@ def _step(
             yield from _text_deviations(rule, expected["text"], observation["text"])
         case "profile" if "layers" in expected and error is None:
             yield from _profile_deviations(expected["layers"], observation["report"])
-    yield from _session_deviations(rule, expected, observation)
+    yield from _of_session(rule, expected, observation)
     yield from _seed_deviations(rule, expected, texts)
 
 
-def _session_deviations(
-    rule: str, expected: Mapping[str, Any], observation: Observation
-) -> Iterator[Deviation]:
+def _of_session(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
     """Compare the length of a session after a call, and its memory where it is made."""
     for name, member in (("length", "length"), ("positions", "contextLength")):
         if name in expected and observation.get(member) != expected[name]:
             actual = _shortened(observation.get(member))
             yield Deviation(rule, f"different {member} of a session", str(expected[name]), actual)
     if "bytes" in observation and not observation["bytes"]:
-        yield Deviation(INTERFACE, "a session without memory", "a number of bytes", "0 or no number")
+        yield Deviation("LLQ-API-24", "a session without memory", "a number of bytes", "0 or no number")
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
