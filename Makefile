@@ -23,7 +23,7 @@ help:  ## Show this list.
 	done
 
 quick: check  ## Linters, types, unit tests without browsers and GPU: 1 min, 2.5 min with cold caches.
-	$(BIN)/pytest tests -n auto -m "not browser and not gpu and not slow"
+	$(BIN)/pytest tests -n auto --dist worksteal -m "not browser and not gpu and not slow"
 
 test: check pytest  ## Linters, types, all tests: about 30 min.
 
@@ -47,7 +47,7 @@ test-lowest: .venv-lowest/installed  ## All tests on the lowest versions that py
 	LLQ_UNLOCKED=1 $(MAKE) pytest BIN=.venv-lowest/bin
 
 pytest: $(VENV)/installed $(SMOLLM2) web/dist/harness.js
-	$(BIN)/pytest tests conformance -n auto --smollm2 $(SMOLLM2) --answer-timeout=300
+	$(BIN)/pytest tests conformance -n auto --dist worksteal --smollm2 $(SMOLLM2) --answer-timeout=300
 
 lock: $(VENV)/installed  ## Renew the locks of Python's and npm's packages: 1 min.
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

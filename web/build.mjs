@@ -6,7 +6,13 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 /** @type {import("esbuild").BuildOptions} */
-const COMMON = { bundle: true, format: "esm", target: "es2023", absWorkingDir: import.meta.dirname };
+const COMMON = {
+  bundle: true,
+  format: "esm",
+  target: "es2023",
+  absWorkingDir: import.meta.dirname,
+  logOverride: { "empty-import-meta": "error" },
+};
 
 const LIBRARY = "dist/webgpu-llama4.js";
 /** The library, and what its worker needs of it in addition. */
@@ -82,15 +88,16 @@ const EMBEDDED_WORKERS = {
         }
       `,
     }));
-    onLoad({ filter: /[/\\\\]text_worker_url\.js$/ }, async () => ({
+    onLoad({ filter: /[/\\\\]new_text_worker\.js$/ }, async () => ({
       contents: `
         ${await workerSource("src/text/text_worker.js")}
-        let address = null;
-        /** Returns the address; threads of Node read data only. */
-        export function textWorkerUrl(isNode) {
-          if (isNode) return new URL("data:text/javascript," + encodeURIComponent(SOURCE));
-          address ??= blobUrl();
-          return address;
+        /** Returns a worker of the web; throws where the page allows none. */
+        export function newTextWorker() {
+          return new Worker(blobUrl(), { type: "module" });
+        }
+        /** Returns the address, for a thread of Node, which reads data only. */
+        export function textWorkerUrl() {
+          return new URL("data:text/javascript," + encodeURIComponent(SOURCE));
         }
       `,
     }));

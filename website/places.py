@@ -21,6 +21,7 @@ GUIDES = {
     "docs/tolerance.md": "guides/tolerance",
     "docs/webgpu.md": "guides/webgpu",
     "web/README.md": "guides/javascript",
+    "web/examples/README.md": "guides/javascript-examples",
     "conformance/README.md": "guides/conformance",
     "conformance/ADAPTERS.md": "guides/adapters",
     "conformance/TRACE.md": "guides/trace",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
@@ -97,6 +97,49 @@ def test_workers_check_and_store_what_a_second_load_reads(page: Page, url: str, 
     assert cached["hashes"] == fresh["hashes"]
     assert all(cached["cached"])
     assert [request for request in requests if "/model/" in request] == [f"{url}model/metadata.json"]
+
+
+def test_requests_of_workers_carry_the_query_and_the_headers(page: Page, url: str, package: Path) -> None:
+    carried: list[tuple[str, str | None]] = []
+
+    def note(route: Route) -> None:
+        carried.append((urlsplit(route.request.url).query, route.request.headers.get("x-llq-key")))
+        route.continue_()
+
+    page.route("**/model/*", note)
+    fresh = loaded(page, url, "model/?key=1", headers={"x-llq-key": "2"})
+    assert fresh["hashes"] == hashes(package), fresh
+    assert fresh["workers"] > 0
+    assert len(carried) > 4
+    assert set(carried) == {("key=1", "2")}
+    [stored] = fresh["stored"]
+    assert stored["url"] == f"{url}model/"
+    assert all(loaded(page, url, "model/?key=3")["cached"])  # the server has sent metadata.json for it
+    page.route(f"{METADATA}*", lambda route: route.fulfill(status=403))
+    for address in ("model/", "model/?key=1"):
+        assert loaded(page, url, address, expect_error=True)["code"] == "status"
+
+
+def test_a_function_of_the_page_makes_all_requests_and_workers_check(
+    page: Page, url: str, package: Path
+) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    fresh = loaded(page, url, ownFetch=True)
+    assert fresh["hashes"] == hashes(package), fresh
+    assert fresh["workers"] > 0
+    assert sorted(fresh["asked"]) == sorted(request for request in requests if "/model/" in request)
+
+
+def test_a_mirror_that_workers_do_not_reach_is_left(page: Page, url: str, package: Path) -> None:
+    page.route("**/model/*00002*", lambda route: route.abort())
+    page.route("**/mirror/*", lambda route: route.continue_(url=route.request.url.replace("mirror", "model")))
+    fresh = page.evaluate(
+        "([bundle, urls]) => loadPackage(bundle, urls, { fetching: { delay: 1 } })",
+        [f"{url}dist/webgpu-llama4.js", [f"{url}model/", f"{url}mirror/"]],
+    )
+    assert fresh["hashes"] == hashes(package), fresh
+    assert fresh["workers"] > 0
 
 
 @pytest.mark.parametrize("status", [403, 429, 502])

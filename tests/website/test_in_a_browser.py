@@ -35,6 +35,11 @@ PAGES = (
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
 HERE = Path(__file__).parent
+CUT = """() => {
+  for (const row of document.querySelectorAll("tbody > tr:nth-child(n + 31)")) row.remove();
+}"""
+"""Removes all but 30 rows of each table: the others look alike, and axe needs minutes for them."""
+
 VIOLATIONS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
   [id, nodes.length, ...nodes.slice(0, 3).map((node) => node.html + ": " + node.failureSummary)])"""
 
@@ -87,6 +92,7 @@ def test_pages_fit_and_axe_finds_no_violation(
         for name in PAGES:
             page.goto(f"{address}/{name}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            page.evaluate(CUT)
             page.add_script_tag(path=axe)
             assert page.evaluate(VIOLATIONS) == [], name
     assert [url for url in requests if not url.startswith((address, "data:"))] == []

@@ -1,6 +1,6 @@
 /** The thread of the text worker, of the web or of Node. */
 
-import { textWorkerUrl } from "./text_worker_url.js";
+import { newTextWorker, textWorkerUrl } from "./new_text_worker.js";
 
 /** @typedef {"message" | "failure"} EventName */
 
@@ -15,13 +15,12 @@ export class TextThread {
     // Workers of the web keep Deno alive, and Node has none.
     const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.("node:worker_threads");
     this.#isNode = threads !== undefined;
-    const url = textWorkerUrl(this.#isNode);
     if (this.#isNode) {
-      this.#worker = new threads.Worker(url, { execArgv: [] }); // without what the program preloads
+      this.#worker = new threads.Worker(textWorkerUrl(), { execArgv: [] }); // without what the program preloads
       this.#worker.on("message", (/** @type {any} */ data) => this.#listener("message", data));
       this.#worker.on("error", (/** @type {unknown} */ error) => this.#listener("failure", error));
     } else {
-      const worker = new Worker(url, { type: "module" });
+      const worker = newTextWorker();
       worker.onmessage = ({ data }) => this.#listener("message", data);
       worker.onerror = (event) => {
         event.preventDefault();

@@ -250,6 +250,8 @@ export const LOADING = new Set([
     "errors-with-another-code",
   ],
   ...["compressed-files-refused", "context-checked-at-the-end"],
+  ...["query-dropped", "hub-address-requested", "first-mirror-alone", "query-in-messages"],
+  ...["stored-for-everybody", "worker-takes-a-device"],
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
   "one-token-fewer-after-a-loss",
   ...["lost-session-ends-quietly", "session-limit-ignored", "beginning-of-the-previous-prompt"],
@@ -403,6 +405,42 @@ export const CHANGES = {
     const response = await original(address, init);
     return response.headers.has("content-encoding") ? new Response("", { status: 400 }) : response;
   }),
+  "query-dropped": loading((load) => (url, options) => {
+    const address = new URL(String(url));
+    address.search = "";
+    return load(address, options);
+  }),
+  "hub-address-requested": loading(
+    (load) => (url, options) =>
+      load(String(url).startsWith("hf:") ? "http://127.0.0.1:9/" : url, {
+        ...options,
+        fetching: { attempts: 1 },
+      }),
+  ),
+  "first-mirror-alone": loading(
+    (load) => (url, options) => load(Array.isArray(url) ? url.slice(0, 1) : url, options),
+  ),
+  "query-in-messages": loading((load) => async (url, options) => {
+    try {
+      return await load(url, options);
+    } catch (error) {
+      if (error instanceof Error) error.message += ` (${url})`;
+      throw error;
+    }
+  }),
+  "stored-for-everybody": loading((load) => {
+    /** @type {import("../../harness/interface.js").PackageAddress | null} */
+    let stored = null;
+    return async (url, options) => {
+      const model = await load(url, options).catch((error) => {
+        if (stored === null) throw error;
+        return load(stored, options);
+      });
+      stored ??= url;
+      return model;
+    };
+  }),
+  "worker-takes-a-device": (api) => ({ ...api, inWorker: (url, options) => api.loadModel(url, options) }),
   "unknown-options-ignored": models((model) =>
     withArguments(model, (prompt, options) => [
       prompt,

@@ -71,8 +71,9 @@ const hex = (buffer) =>
  * @param {string} bundle
  * @param {string} url
  * @param {object} [options]
+ * @param {boolean} [ownFetch] whether a function of the page makes the requests
  */
-window.loadPackage = async (bundle, url, options = {}) => {
+window.loadPackage = async (bundle, url, { ownFetch = false, ...options } = {}) => {
   const { WebGPULlama4 } = await import(bundle);
   const workers = [];
   const Platform = window.Worker;
@@ -91,6 +92,12 @@ window.loadPackage = async (bundle, url, options = {}) => {
   });
   const cached = [];
   const buffers = [];
+  const asked = [];
+  const own = (address, init) => {
+    asked.push(address);
+    return fetch(address, init);
+  };
+  if (ownFetch) options.fetch = own;
   const onProgress = (progress) => {
     if (progress.phase === "weights" && progress.loaded > 0) cached.push(progress.cached);
   };
@@ -102,6 +109,7 @@ window.loadPackage = async (bundle, url, options = {}) => {
     const hashes = await Promise.all(buffers.map(({ data }) => crypto.subtle.digest("SHA-256", data)));
     return {
       cached,
+      asked,
       workers: workers.length,
       hashes: hashes.map(hex),
       stored: await WebGPULlama4.cache.list(),
