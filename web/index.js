@@ -10,15 +10,17 @@ import { inWorker } from "./src/api/in_worker.js";
 import { loadModel } from "./src/api/load_model.js";
 
 /** @typedef {import("./src/api/load_options.js").LoadOptions} LoadOptions */
-/** @typedef {import("./src/api/session.js").DeviceReport} DeviceReport */
+/** @typedef {import("./src/api/sequence.js").DeviceReport} DeviceReport */
 /** @typedef {import("./src/gpu/profile.js").ProfileReport} ProfileReport */
 /** @typedef {import("./src/net/progress.js").Progress} Progress */
 /** @typedef {import("./src/text/text_stream.js").FinishReason} FinishReason */
 /** @typedef {import("./src/api/infer_options.js").InferOptions} InferOptions */
+/** @typedef {import("./src/api/sessions.js").SessionOptions} SessionOptions */
 /** @typedef {import("./src/text/text_stream.js").Usage} Usage */
 /** @typedef {import("./src/text/tokenizer.js").Message} Message */
 
 export { Model } from "./src/api/model.js";
+export { Session } from "./src/api/session.js";
 export * from "./src/errors.js";
 export { TextStream } from "./src/text/text_stream.js";
 export { Tokenizer } from "./src/text/tokenizer.js";

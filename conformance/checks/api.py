@@ -18,6 +18,7 @@ from ..core.rules import quote, registry
 from ..core.runtime import Runtime
 from ..core.vectors import Vector
 from . import secrets
+from .api_codes import CODES, PHASES
 from .api_logprobs import logprob_deviations
 from .deviation import SHOWN, Deviation, shortened
 
@@ -30,18 +31,7 @@ CONCATENATION, CHARACTERS, SUMMARY, PROFILE, LOSS = (
     "LLQ-API-23",
 )
 
-MASKS = "LLQ-API-63"
-
-PHASES = ("metadata", "program", "device", "weights", "pipelines", "ready")
-# fmt: off
-CODES = frozenset((
-    "package", "hash", "no-program", "not-found", "status", "html", "network", "cut", "stalled",
-    "range", "redirect", "no-worker", "no-webgpu", "no-adapter", "no-device", "no-variant", "device",
-    "shader", "wrong", "out-of-memory", "device-lost", "tokenizer", "no-tokenizer",
-    "no-template", "template", "context", "input", "disposed", "llq",
-))
-# fmt: on
-"""The codes of errors, as the chapter's table lists them."""
+MASKS = "LLQ-API-51"
 
 DIFFERENT_TEXT = "different text"
 SECOND_READER = "input"
@@ -83,7 +73,7 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
     inferred = {
         _call(step): observation.get("text")
         for step, observation in zip(scenario.steps, observed.steps, strict=True)
-        if step["do"] == "infer"
+        if step["do"] == "infer" and "session" not in step
     }
     for number, (step, observation) in enumerate(zip(scenario.steps, observed.steps, strict=True), 1):
         texts.append(observation.get("text"))
@@ -97,7 +87,7 @@ def deviations(scenario: Scenario, observed: Observations) -> Iterator[tuple[int
 
 def _call(step: Step) -> str:
     """Return a key that is equal for calls that must return the same text."""
-    return json.dumps([step.get("prompt"), step.get("options")])
+    return json.dumps([step.get("session"), step.get("prompt"), step.get("options")])
 
 
 def call_text(step: Step) -> str:
@@ -105,9 +95,11 @@ def call_text(step: Step) -> str:
     if step["do"] == "together":
         return " and ".join(call_text(call) for call in step["steps"]) + ", at once"
     members = {
-        name: step[name] for name in step if name not in ("do", "rule", "expect", "prompt", "url", "steps")
+        name: step[name]
+        for name in step
+        if name not in ("do", "rule", "expect", "prompt", "url", "steps", "session")
     }
-    arguments = [shortened(step[name]) for name in ("url", "prompt") if name in step]
+    arguments = [shortened(step[name]) for name in ("session", "url", "prompt") if name in step]
     return f"{step['do']}({', '.join([*arguments, *([shortened(members)] if members else [])])})"
 
 
@@ -135,10 +127,21 @@ def _step(
             yield from _text_deviations(rule, expected["text"], observation["text"])
         case "profile" if "layers" in expected and error is None:
             yield from _profile_deviations(expected["layers"], observation["report"])
+    yield from _of_session(rule, expected, observation)
     yield from _seed_deviations(rule, expected, texts)
     if "masked" in expected and error is None and observation.get("masked") != expected["masked"]:
         called = f"ids of the answer so far: {shortened(expected['masked'])}"
         yield Deviation(MASKS, "a hook called with other ids", called, shortened(observation.get("masked")))
+
+
+def _of_session(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:
+    """Compare the length of a session after a call, and its memory where it is made."""
+    for name, member in (("length", "length"), ("positions", "contextLength")):
+        if name in expected and observation.get(member) != expected[name]:
+            actual = shortened(observation.get(member))
+            yield Deviation(rule, f"different {member} of a session", str(expected[name]), actual)
+    if "bytes" in observation and not observation["bytes"]:
+        yield Deviation("LLQ-API-24", "a session without memory", "a number of bytes", "0 or no number")
 
 
 def _end_deviations(rule: str, expected: Mapping[str, Any], observation: Observation) -> Iterator[Deviation]:

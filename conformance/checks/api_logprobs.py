@@ -5,7 +5,7 @@ from typing import Any
 
 from .deviation import Deviation, shortened
 
-LOGPROBS, LOGPROB = "LLQ-API-62", "LLQ-GEN-14"
+LOGPROBS, LOGPROB = "LLQ-API-50", "LLQ-GEN-14"
 
 
 def logprob_deviations(expected: Mapping[str, Any], actual: Any) -> Iterator[Deviation]:

@@ -1,10 +1,10 @@
-"""Secrets of calls of the interface, which no message may contain (spec: Runtime API, LLQ-API-74)."""
+"""Secrets of calls of the interface, which no message may contain (spec: Runtime API, LLQ-API-56)."""
 
 from urllib.parse import urlsplit
 
 from ..core.api_scenario import Step
 
-RULE = "LLQ-API-74"
+RULE = "LLQ-API-56"
 
 
 def shown_secret(step: Step, message: str) -> str | None:

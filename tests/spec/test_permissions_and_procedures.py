@@ -24,11 +24,19 @@ SHOWN_BY = {
     "LLQ-API-30": ["vector tokenizer-created-of-tokenizer-json"],
     "LLQ-API-31": ["vector tokenizer-created-of-vocab-json"],
     "LLQ-API-32": ["vector tokenizer-put-in-place"],
+    "LLQ-API-38": [
+        "test web/test_prefix_reuse.py::test_whole_chunks_are_kept_and_results_are_equal_bit_for_bit",
+        "vector prompts-with-a-common-beginning",
+    ],
+    "LLQ-API-41": [
+        "vector session-asked-several-times",
+        "test llq_format/webgpu/execution/test_sessions.py::test_a_session_computes_only_what_is_new",
+    ],
     "LLQ-TOK-6": [
         "test llq_format/sandbox/test_chat_template.py::test_a_template_that_exceeds_a_limit_violates_a_rule"
     ],
     "LLQ-API-34": ["test web/test_loading.py::test_a_stored_package_loads_while_the_server_refuses"],
-    "LLQ-API-73": [
+    "LLQ-API-55": [
         "vector mirror-that-sends-a-shard-with-one-bit-changed",
         "test web/test_node.py::test_in_node",  # of web/test/net/mirrors.test.mjs
     ],

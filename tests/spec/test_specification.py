@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.api import CODES, PHASES
+from conformance.checks.api_codes import CODES, PHASES
 from llq_format.metadata import rules_page
 from llq_format.metadata.finding_codes import FINDING_CODES, codes_of
 from llq_format.metadata.rules import find, registry

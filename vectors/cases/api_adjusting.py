@@ -69,11 +69,11 @@ LOGPROBS: dict[str, dict[str, Json]] = {
 }
 
 
-@computed("api", "LLQ-API-62", "LLQ-GEN-14", cases=LOGPROBS)
+@computed("api", "LLQ-API-50", "LLQ-GEN-14", cases=LOGPROBS)
 def logprobs_of(options: dict[str, Json]) -> Interface:
     """A stream reports log-probabilities of {}: they MUST be those of the logits before options apply."""
     of = inference(maxTokens=3, **options)
-    return loaded(of.step("stream", "LLQ-API-62"), inference(maxTokens=2).step("stream", "15"))
+    return loaded(of.step("stream", "LLQ-API-50"), inference(maxTokens=2).step("stream", "15"))
 
 
 def mask(*ids: int) -> tuple[int, ...]:
@@ -81,23 +81,23 @@ def mask(*ids: int) -> tuple[int, ...]:
     return mask_of(ids, VOCABULARY)
 
 
-@computed("api", "LLQ-API-63", "LLQ-GEN-11")
+@computed("api", "LLQ-API-51", "LLQ-GEN-11")
 def answer_with_masks() -> Interface:
     """A hook allows some ids for each token, or all: the answer MUST have allowed tokens alone."""
     masks = (mask(108, 100, 32), None, mask(*range(100, 140)), mask(0, 10, 270))
     of = replace(inference(maxTokens=5), masks=masks)
-    return loaded(of.step("infer", "LLQ-API-63"), of.step("stream", "LLQ-API-63"))
+    return loaded(of.step("infer", "LLQ-API-51"), of.step("stream", "LLQ-API-51"))
 
 
-@computed("api", "LLQ-API-63", "LLQ-GEN-11")
+@computed("api", "LLQ-API-51", "LLQ-GEN-11")
 def answer_with_a_mask_of_the_end() -> Interface:
     """A hook allows the end token alone after two tokens: the answer MUST end with reason stop."""
     masks = (None, None, mask(270))
     of = replace(inference(maxTokens=5), masks=masks)
-    return loaded(of.step("stream", "LLQ-API-63"), inference(maxTokens=4).step("infer", "10"))
+    return loaded(of.step("stream", "LLQ-API-51"), inference(maxTokens=4).step("infer", "10"))
 
 
-@computed("api", "LLQ-API-63", "LLQ-GEN-13")
+@computed("api", "LLQ-API-51", "LLQ-GEN-13")
 def masks_that_allow_nothing() -> Interface:
     """A hook gives a mask of zeros, or one that is too short: the call MUST fail with code input."""
     calls = [

@@ -34,16 +34,22 @@ MANY = 128
 
 @dataclass(frozen=True)
 class Inference:
-    """A prompt with the options of `infer`, and the answer that a script gives."""
+    """A prompt with the options of `infer`, and the answer that a script gives.
+
+    prompt: None continues `sequence`, the ids of a session.
+    """
 
     script: Script
-    prompt: str | Sequence[Message]
+    prompt: str | Sequence[Message] | None
     options: Mapping[str, Json] = field(default_factory=dict)
     context: int | None = None
     masks: Sequence[tuple[int, ...] | None] = ()
+    sequence: Sequence[int] = ()
 
     def ids(self) -> list[int]:
         """Return the ids of the prompt."""
+        if self.prompt is None:
+            return list(self.sequence)
         if not isinstance(self.prompt, str):
             return self.script.bpe.encode(self.script.rendered(self.prompt))
         ids = self.script.bpe.encode(self.prompt)
@@ -134,8 +140,8 @@ class Interface:
     faults: Sequence[dict[str, Json]] = ()
 
     def answer(self, _home: str) -> Answer:
-        """Return the steps; vectors share a package, with or without biases, its vocabulary next to it."""
-        home = f"{HOME}/affine" if self.script.bias else HOME
+        """Return the steps; vectors share the package of their script, its vocabulary next to it."""
+        home = f"{HOME}/affine" if self.script.bias else f"{HOME}/context" if self.script.loud else HOME
         files = packaged(home, package_of(self.script).seal().files)
         model = json.loads(self.script.bpe.json())["model"]
         vocab = json.dumps(model["vocab"], ensure_ascii=False, indent=1) + "\n"

@@ -21,6 +21,7 @@ Json = Any
 WIDTH = 64
 START = "<|im_start|>"
 QUIET = {"output": 2.0**-8, "down": 2.0**-8}  # the layers hardly count: each token alone decides the next
+LOUD = {"output": 1.0, "down": 1.0}  # every token counts
 CLEAR = 3.0
 """Minimum gap between the largest logit and the others: INT8 and binary16 move logits by hundredths."""
 
@@ -36,8 +37,8 @@ def embedding(token: int, column: int) -> float:
     return between(97, WIDTH * token + column, -1.0, 1.0)
 
 
-def scripted(path: Sequence[int], vocab_size: int, affine: Affine = ()) -> Subject:
-    """Return a model that generates each token of a path after the previous one."""
+def scripted(path: Sequence[int], vocab_size: int, affine: Affine = (), *, loud: bool = False) -> Subject:
+    """Return a model that generates each token of a path after the previous one; loud: any token of it."""
     before = {then: token for token, then in pairwise(path)}
     if len(before) != len(path) - 1 or len(set(path)) != len(path):
         raise ValueError("a token may appear in a path once")
@@ -58,7 +59,7 @@ def scripted(path: Sequence[int], vocab_size: int, affine: Affine = ()) -> Subje
     shape = {"hidden_size": WIDTH, "num_heads": 4, "num_kv_heads": 2, "head_dim": 16}
     members: Json = {"layers": [ffn, ffn], "activations": {"fp16_layers": 2}}  # fewer kernels to compile
     model = tiny(**shape, vocab_size=vocab_size, context_length=256, tied_embeddings=False, **members)
-    return Subject(model, 11, Style(QUIET, {"lm_head": "f16"}), raw, affine)
+    return Subject(model, 11, Style(LOUD if loud else QUIET, {"lm_head": "f16"}), raw, affine)
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ class Script:
     """A tokenizer, and the path that the model goes; its last token ends the answer.
 
     bias: whether both layers have biases, by the extension `LLQ_attention_affine`.
+    loud: whether an answer depends on all tokens before it, and not on the last alone; it is then unknown.
     """
 
     bpe: Bpe
     path: tuple[int, ...]
     bos: str
     bias: bool = False
+    loud: bool = False
 
     @property
     def eos(self) -> int:
@@ -81,7 +84,7 @@ class Script:
     def subject(self) -> Subject:
         """Return the model."""
         affine = (BIAS, BIAS) if self.bias else ()
-        return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special), affine)
+        return scripted(self.path, len(self.bpe.pieces) + len(self.bpe.special), affine, loud=self.loud)
 
     def rendered(self, messages: Sequence[dict[str, str]]) -> str:
         """Return the messages as the chat template renders them."""

@@ -76,6 +76,8 @@ export interface LoadOptions extends RequestOptions {
   device?: PlatformDevice | PlatformGpu | undefined;
   /** Positions of the KV cache; at most those of the model; 2048 by default. */
   contextLength?: number | undefined;
+  /** Maximum number of sessions at the same time; 8 by default. */
+  maxSessions?: number | undefined;
   /** The only variant of the module that may be used, for measurements. */
   variant?: string | undefined;
   /** How files are fetched. */
@@ -210,11 +212,40 @@ export interface Metadata {
   tokenizer?: FileEntry & { chat_template?: string; eos_token_ids: number[]; bos_token_id: number | null };
 }
 
+export interface SessionOptions {
+  /** Positions of the KV cache of the session; at most those of the model, which are the default. */
+  contextLength?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A sequence of tokens with a KV cache of its own. Its calls wait for their turn among those of the model. */
+export declare class Session {
+  private constructor();
+  /** Answers a prompt as the model does, but keeps what the sequence has in common with it; null continues the sequence. */
+  infer(prompt: string | readonly Message[] | null, options?: InferOptions): Promise<string>;
+  stream(prompt: string | readonly Message[] | null, options?: InferOptions): TextStream;
+  /** Adds a text to the end of the sequence, and computes it. */
+  append(text: string, options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  /** Keeps the first tokens of the sequence alone. */
+  truncate(length: number, options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  /** Makes a session with the same sequence and a copy of its KV cache. */
+  fork(options?: { signal?: AbortSignal | undefined }): Promise<Session>;
+  /** Frees the memory of the session; its calls that are under way or wait fail. */
+  dispose(): void;
+  /** Number of tokens of the sequence. */
+  readonly length: number;
+  readonly contextLength: number;
+  /** Bytes on the device that only this session uses. */
+  readonly bytes: number;
+}
+
 /** A model. It answers one call at a time; others wait. */
 export declare class Model {
   private constructor();
   infer(prompt: string | readonly Message[], options?: InferOptions): Promise<string>;
   stream(prompt: string | readonly Message[], options?: InferOptions): TextStream;
+  /** Makes a session: a sequence of its own, which keeps what was computed of it. */
+  createSession(options?: SessionOptions): Promise<Session>;
   profile(options?: ProfileOptions): Promise<ProfileReport>;
   /** Frees the device; calls that are under way or wait fail. */
   dispose(): void;
@@ -255,8 +286,11 @@ export declare class InputError extends LLQError {
   constructor(message: string);
 }
 export declare class TokenizerError extends LLQError {}
+export declare class SessionLimitError extends LLQError {
+  constructor(message: string);
+}
 export declare class DisposedError extends LLQError {
-  constructor();
+  constructor(message?: string);
 }
 /** Returns the address of the page of a rule, or null without a rule or a site. */
 export declare function ruleAddress(rule: string | null, site?: string): string | null;

@@ -27,6 +27,8 @@ const MUTE = "This package has no tokenizer. You can load and measure it, but no
 
 /** @type {import("./webgpu-llama4.js").Model | null} */
 let model = null;
+/** @type {import("./webgpu-llama4.js").Session | null} what was computed of the conversation, if there is room for it */
+let session = null;
 /** @type {AbortController | null} ends a load or an answer */
 let stopping = null;
 /** @type {AbortController | null} ends a measurement */
@@ -143,6 +145,7 @@ async function load() {
   };
   try {
     model = await WebGPULlama4.loadModel(address, { signal: stopping.signal, onProgress });
+    session = await model.createSession().catch(() => null);
   } catch (error) {
     if (isAbort(error)) {
       state("idle");
@@ -219,7 +222,7 @@ function options(signal) {
 
 async function send() {
   const text = page.prompt.value.trim();
-  const answering = model;
+  const answering = session ?? model;
   if (
     !text ||
     answering === null ||

@@ -20,9 +20,22 @@
  */
 /** @typedef {AsyncIterable<string> & Readonly<Summary>} Stream */
 /**
+ * @typedef {object} Session
+ * @property {(prompt: Prompt | null, options?: InferOptions) => Promise<string>} infer
+ * @property {(prompt: Prompt | null, options?: InferOptions) => Stream} stream
+ * @property {(text: string, options?: {signal?: AbortSignal}) => Promise<void>} append
+ * @property {(length: number, options?: {signal?: AbortSignal}) => Promise<void>} truncate
+ * @property {(options?: {signal?: AbortSignal}) => Promise<Session>} fork
+ * @property {() => void} dispose
+ * @property {number} length
+ * @property {number} contextLength
+ * @property {number} bytes
+ */
+/**
  * @typedef {object} Model
  * @property {(prompt: Prompt, options?: InferOptions) => Promise<string>} infer
  * @property {(prompt: Prompt, options?: InferOptions) => Stream} stream
+ * @property {(options?: {contextLength?: number, signal?: AbortSignal}) => Promise<Session>} createSession
  * @property {(options?: {signal?: AbortSignal}) => Promise<ProfileReport>} profile
  * @property {() => void} dispose
  * @property {number} contextLength

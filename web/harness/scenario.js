@@ -14,6 +14,7 @@ import { MaskHook } from "./mask_hook.js";
 /** @typedef {import("./interface.js").Interface} Interface */
 /** @typedef {import("./interface.js").Model} Model */
 /** @typedef {import("./interface.js").Prompt} Prompt */
+/** @typedef {import("./interface.js").Session} Session */
 /** @typedef {import("./interface.js").Stream} Stream */
 /**
  * @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or
@@ -38,11 +39,20 @@ import { MaskHook } from "./mask_hook.js";
  * @property {Moment} [abort]
  */
 /** @typedef {import("./mask_hook.js").Masks} Masks */
-/** @typedef {{do: "infer", prompt: Prompt, options?: object, masks?: Masks, abort?: Moment}} InferStep */
+/**
+ * @typedef {object} InferStep
+ * @property {"infer"} do
+ * @property {Prompt} prompt
+ * @property {string} [session] name of the session that is asked, in place of the model
+ * @property {object} [options]
+ * @property {Masks} [masks]
+ * @property {Moment} [abort]
+ */
 /**
  * @typedef {object} StreamStep
  * @property {"stream"} do
  * @property {Prompt} prompt
+ * @property {string} [session] name of the session that is asked, in place of the model
  * @property {object} [options]
  * @property {Masks} [masks]
  * @property {Moment} [abort]
@@ -50,8 +60,16 @@ import { MaskHook } from "./mask_hook.js";
  * @property {number} [lose] number of pieces after which the device is lost
  * @property {boolean} [again] whether the stream is read again after its end
  */
-/** @typedef {{do: "profile" | "dispose", options?: object, abort?: Moment}} ModelStep */
-/** @typedef {InferStep | StreamStep | ModelStep} Call */
+/**
+ * @typedef {{do: "profile" | "dispose", session?: string, options?: object, abort?: Moment}} ModelStep dispose: of the
+ *   model or a session
+ */
+/** @typedef {{do: "session", as: string, options?: object, abort?: Moment}} SessionStep makes a session */
+/** @typedef {{do: "fork", session: string, as: string, options?: object, abort?: Moment}} ForkStep */
+/** @typedef {{do: "append", session: string, text: string, options?: object, abort?: Moment}} AppendStep */
+/** @typedef {{do: "truncate", session: string, length: number, options?: object, abort?: Moment}} TruncateStep */
+/** @typedef {SessionStep | ForkStep | AppendStep | TruncateStep} SequenceStep */
+/** @typedef {InferStep | StreamStep | ModelStep | SequenceStep} Call */
 /** @typedef {{do: "together", steps: Call[]}} TogetherStep */
 /**
  * @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as
@@ -110,6 +128,8 @@ class ScenarioRun {
   #devices = [];
   /** The name under which the model is shared, if it is. */
   #share = "";
+  /** @type {Map<string, Session>} */
+  #sessions = new Map();
 
   /** @param {Interface} api @param {URL} base @param {GPU} gpu */
   constructor(api, base, gpu) {
@@ -135,6 +155,8 @@ class ScenarioRun {
 
   /** Frees the model, unless it is shared. */
   end() {
+    for (const session of this.#sessions.values()) release(session);
+    this.#sessions.clear();
     if (this.#share !== "") sharedModel = { name: this.#share, model: this.#model, devices: this.#devices };
     else release(this.#model);
     this.#share = "";
@@ -221,7 +243,7 @@ class ScenarioRun {
       ...(hook && { mask: hook.mask }),
       ...(signal.passed && { signal: signal.passed }),
     };
-    const observation = await this.#answer(model, step, options, signal);
+    const observation = await this.#dispatch(model, step, options, signal);
     return hook === null ? observation : { ...observation, masked: hook.calls };
   }
 
@@ -232,40 +254,72 @@ class ScenarioRun {
    * @param {CallSignal} signal
    * @returns {Promise<Observation>}
    */
-  async #answer(model, step, options, signal) {
+  async #dispatch(model, step, options, signal) {
     switch (step.do) {
-      case "infer":
-        return observe(signal, async () => textOf(await model.infer(step.prompt, options)));
-      case "stream":
-        return this.#stream(model, step, options, signal);
+      case "session":
+        return observe(signal, async () => this.#named(step.as, await model.createSession(options)));
       case "profile":
         return observe(signal, async () => ({
           report: JSON.parse(JSON.stringify(await model.profile(options))),
         }));
+      default: {
+        const session = "session" in step ? this.#sessions.get(step.session ?? "") : undefined;
+        if (session === undefined) return this.#answer(model, step, options, signal);
+        const observation = await this.#answer(session, step, options, signal);
+        return { ...observation, length: session.length };
+      }
+    }
+  }
+
+  /** Keeps a session by name. @param {string} name @param {Session} session @returns {Observation} */
+  #named(name, session) {
+    this.#sessions.set(name, session);
+    return { length: session.length, contextLength: session.contextLength, bytes: session.bytes };
+  }
+
+  /**
+   * Makes a call of a model or a session.
+   *
+   * @param {Model | Session} callee
+   * @param {Call} step
+   * @param {object} options
+   * @param {CallSignal} signal
+   * @returns {Promise<Observation>}
+   */
+  async #answer(callee, step, options, signal) {
+    const session = /** @type {Session} */ (callee); // of a model, only calls that both have
+    switch (step.do) {
+      case "infer":
+        return observe(signal, async () => textOf(await session.infer(step.prompt, options)));
+      case "stream":
+        return this.#stream(session, step, options, signal);
+      case "append":
+        return observe(signal, async () => nothing(await session.append(step.text, options)));
+      case "truncate":
+        return observe(signal, async () => nothing(await session.truncate(step.length, options)));
+      case "fork":
+        return observe(signal, async () => this.#named(step.as, await session.fork(options)));
       case "dispose":
-        return observe(signal, async () => {
-          await model.dispose();
-          return {};
-        });
+        return observe(signal, async () => nothing(await callee.dispose()));
       default:
         throw new Error(`there is no step ${JSON.stringify(step)}`);
     }
   }
 
   /**
-   * @param {Model} model
+   * @param {Session} callee a session or a model
    * @param {StreamStep} step
    * @param {object} options
    * @param {CallSignal} signal
    * @returns {Promise<Observation>}
    */
-  async #stream(model, { prompt, leave, lose, again }, options, signal) {
+  async #stream(callee, { prompt, leave, lose, again }, options, signal) {
     /** @type {string[]} */
     const pieces = [];
     /** @type {{stream: Stream | null}} */
     const begun = { stream: null };
     const observation = await observe(signal, async () => {
-      begun.stream = model.stream(prompt, options);
+      begun.stream = callee.stream(prompt, options);
       for await (const piece of begun.stream) {
         pieces.push(piece);
         if (pieces.length === leave) break;
@@ -333,10 +387,10 @@ class ProgressEvents {
   }
 }
 
-/** Frees a model. @param {Model | null} model */
-function release(model) {
+/** Frees a model or a session. @param {Model | Session | null} callee */
+function release(callee) {
   try {
-    model?.dispose();
+    callee?.dispose();
   } catch {
     // a step has checked how the implementation fails here
   }
@@ -394,6 +448,11 @@ async function observe(signal, action) {
       },
     };
   }
+}
+
+/** Returns the observation of a call that returns nothing. @param {void} _ @returns {Observation} */
+function nothing(_) {
+  return {};
 }
 
 /** @param {unknown} text @returns {Observation} */

@@ -47,7 +47,7 @@ export async function trace(executor, taps, tokens, splits) {
           add(tensors, tap, await rowsOf(executor, tap, chunk.length), tokens.length);
       }
     }
-    executor.position += chunk.length;
+    executor.advance(chunk);
   }
   for (const tap of taps.caches) {
     add(tensors, tap, await rowsOf(executor, tap, tokens.length), tokens.length);

@@ -114,10 +114,18 @@ export class TokenizerError extends LLQError {
   }
 }
 
-/** The model was disposed of. */
+/** More sessions than the model may have. */
+export class SessionLimitError extends LLQError {
+  /** @param {string} message */
+  constructor(message) {
+    super(message, { code: "sessions" });
+  }
+}
+
+/** The model or the session was disposed of. */
 export class DisposedError extends LLQError {
-  constructor() {
-    super("the model was disposed of", { code: "disposed" });
+  constructor(message = "the model was disposed of") {
+    super(message, { code: "disposed" });
   }
 }
 
@@ -135,6 +143,7 @@ const CLASSES = {
   context: ContextError,
   input: InputError,
   tokenizer: TokenizerError,
+  sessions: SessionLimitError,
   disposed: DisposedError,
   other: LLQError,
 };

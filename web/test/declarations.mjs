@@ -7,16 +7,20 @@ import { nodeGpu } from "../src/gpu/node_gpu.js";
 /** @typedef {import("../declarations/index.js").InferOptions} DeclaredInferOptions */
 /** @typedef {import("../declarations/index.js").LoadOptions} DeclaredLoadOptions */
 /** @typedef {import("../declarations/index.js").Model} DeclaredModel */
+/** @typedef {import("../declarations/index.js").Session} DeclaredSession */
 /** @typedef {import("../declarations/index.js").TextStream} DeclaredStream */
 /** @typedef {import("../declarations/index.js").Tokenizer} DeclaredTokenizer */
 /** @typedef {import("../declarations/index.js").Progress} DeclaredProgress */
-/** @typedef {"tokenizer" | "stream" | "metadata"} OfClasses members whose types are classes with private members */
+/** @typedef {"tokenizer" | "stream" | "createSession" | "metadata"} OfClasses members whose types are classes with private members */
 
-/** @type {Pick<Declared, "ruleAddress" | "LLQError" | "NetworkError" | "DeviceLostError" | "DisposedError">} */
+/** @type {Pick<Declared, "ruleAddress" | "LLQError" | "NetworkError" | "DeviceLostError" | "DisposedError" | "SessionLimitError">} */
 export const errors = implementation;
 
 /** @param {import("../index.js").Model} model @returns {Omit<DeclaredModel, OfClasses>} */
 export const modelOf = (model) => model;
+
+/** @param {import("../index.js").Session} session @returns {Omit<DeclaredSession, "stream" | "fork">} */
+export const sessionOf = (session) => session;
 
 /** @param {import("../index.js").Tokenizer} tokenizer @returns {Pick<DeclaredTokenizer, keyof DeclaredTokenizer>} */
 export const tokenizerOf = (tokenizer) => tokenizer;

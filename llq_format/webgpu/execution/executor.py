@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from llq_format.metadata.metadata import Metadata
 from llq_format.metadata.model import ContextError
 from llq_format.package.reader import Package
+from llq_format.webgpu.execution.cache_record import CacheRecord
 from llq_format.webgpu.execution.device import Device
 from llq_format.webgpu.execution.encoding import Prepared, encode
 from llq_format.webgpu.execution.weights import STORAGE, Weights
@@ -29,12 +30,13 @@ class Executor:
         program: Program,
         device: Device,
         context: int | None = None,
-        weights: Weights | None = None,
+        weights: Weights | list[Any] | None = None,
     ) -> None:
         """Upload the weights and create the buffers.
 
         package: the package of the shards; None for a program without weights.
-        weights: those of the package, where their check has begun.
+        weights: those of the package, where their check has begun, or the shards of another executor on the
+            device.
         context: positions of the KV cache, at most the program's context_length; by default that, or 2048.
         Raises LLQError for damaged weights, DeviceError if memory is insufficient, ContextError.
         """
@@ -45,20 +47,59 @@ class Executor:
             raise ContextError(
                 f"context of {self.context} positions; this program supports 1 to {program.context_length}"
             )
-        self.position = 0
+        self._record = CacheRecord()
         self._package = package
         self._buffers: dict[str, Any] = {}
         self._prepared: dict[str, list[Prepared]] = {}
         device.prepare(program.pipelines)  # while weights are read and checked
-        self._shards = self._uploaded(weights)
+        self._shards = weights if isinstance(weights, list) else self._uploaded(weights)
         self._arena = self._parameters()
         self._parameter_groups: dict[int, Any] = {}
 
     # Sequences.
 
+    @property
+    def position(self) -> int:
+        """Return the number of positions that were computed."""
+        return len(self._record)
+
     def start(self) -> None:
         """Start a new sequence; the contents of the KV cache are discarded."""
-        self.position = 0
+        self._record.cut(0)
+
+    def resume(self, ids: Sequence[int], *, exact: bool = True) -> Sequence[int]:
+        """Start a sequence with what the KV cache holds of it, and return the ids still to be computed.
+
+        exact: keep only what computing all ids would compute, bit for bit.
+        """
+        common = self._record.common_chunks(ids, self.program.chunk) if exact else self._record.common(ids)
+        self._record.cut(common)
+        return ids[common:]
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Count positions that passes of the caller computed."""
+        self._record.add(tokens)
+
+    def fork(self) -> "Executor":
+        """Return an executor with a copy of this sequence, which shares the device and the shards.
+
+        All buffers are copied, wherever keys and values are.
+        """
+        fork = Executor(self._package, self.program, self.device, self.context, self._shards)
+        with self.device.failures():
+            encoder = self.device.gpu.create_command_encoder(label="fork")
+            for name, buffer in self._buffers.items():
+                encoder.copy_buffer_to_buffer(buffer, 0, fork.resource(name), 0, buffer.size)
+            self.device.gpu.queue.submit([encoder.finish()])
+        fork._record = self._record.copy()
+        return fork
+
+    def dispose(self) -> None:
+        """Free the buffers of this executor, but not the shards."""
+        for buffer in (*self._buffers.values(), self._arena):
+            buffer.destroy()
+        self._buffers.clear()
+        self._prepared.clear()
 
     def forward(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Compute the next positions and return their logits, float32 [tokens, vocab_size]."""
@@ -68,7 +109,7 @@ class Executor:
                 self.write_chunk(chunk)
                 single = len(chunk) == 1
                 self._submit(("decode",) if single else ("prefill", "logits"), len(chunk))
-            self.position += len(chunk)
+            self._record.add(chunk)
             logits = self.read("logits" if single else "all_logits", len(chunk) * self._vocab)
             runs.append(logits.reshape(len(chunk), -1))
         return np.concatenate(runs)
@@ -80,7 +121,7 @@ class Executor:
             with self.device.failures():
                 self.write_chunk(chunk)
                 self._submit(("prefill", "last") if number == len(chunks) - 1 else ("prefill",), len(chunk))
-            self.position += len(chunk)
+            self._record.add_chunk(chunk)
 
     @property
     def metadata(self) -> Metadata | None:

@@ -76,15 +76,18 @@ class _Plan:
         return _Step(gpu, submit(gpu, encoder.finish()), staging)
 
 
-def generate(
+def generate(  # noqa: PLR0913  # one argument for each property of an answer
     executor: Executor,
     prompt: Sequence[int],
     max_tokens: int,
     eos_token_ids: Sequence[int] = (),
     choice: Choice | None = None,
+    *,
+    exact: bool = True,
 ) -> Iterator[int]:
-    """Yield the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
+    """Yield the tokens that follow a prompt (LLQ-GEN-1, LLQ-GEN-2).
 
+    What the KV cache holds of the prompt is not computed again; exact: only what is equal bit for bit.
     Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
     computed ahead are discarded. Generation ends at the end of the context too.
     Raises ContextError if the prompt does not fit, ValueError for a token id outside the vocabulary,
@@ -94,9 +97,7 @@ def generate(
     plan = _Plan(executor, choice)
     with executor.device.failures():
         plan.begin(prompt)
-    executor.start()
-    executor.prefill(prompt)
-    start = executor.position
+    executor.prefill(executor.resume(prompt, exact=exact))
     free = [
         executor.device.buffer(
             f"chosen {n}",
@@ -106,7 +107,7 @@ def generate(
         for n in range(1 if choice.mask else IN_FLIGHT)  # a mask depends on the token before it
     ]
     # The last token of a full context is selected but never computed.
-    steps = min(max_tokens, executor.context - start + 1)
+    steps = min(max_tokens, executor.context - executor.position + 1)
     flight: deque[_Step] = deque()
     submitted = 0
     output: list[int] = []
@@ -128,6 +129,6 @@ def generate(
                 choice.on_logits(token, logits)
             yield token
     finally:
-        executor.position = start + max(0, len(output) - 1)
+        executor.advance(output[:-1])
         while flight and not executor.device.lost:
             flight.popleft().result()

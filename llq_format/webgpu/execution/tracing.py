@@ -40,7 +40,7 @@ def trace(
                     begin = after + 1
                     for tap in found:
                         rows.setdefault(tap.name, []).append(_read(executor, tap, len(chunk)))
-            executor.position += len(chunk)
+            executor.advance(chunk)
         first += count
     tensors = {name: np.concatenate(parts) for name, parts in rows.items()}
     # a kernel that fuses operations leaves out results that another pass has

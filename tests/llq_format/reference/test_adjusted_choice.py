@@ -31,8 +31,8 @@ def by_the_letter(
     ranked = sorted(z, key=lambda i: (-z[i], i))[: sampling.top_k or None]
     w = {i: math.exp((z[i] - z[ranked[0]]) / Fraction(sampling.temperature)) for i in ranked}
     if sampling.top_p < 1:
-        total, count = sum(w.values()), 1
-        while sum(w[i] for i in ranked[:count]) < sampling.top_p * total:
+        whole, count = sum(w.values()), 1
+        while sum(w[i] for i in ranked[:count]) < sampling.top_p * whole:
             count += 1
         ranked = ranked[:count]
     ranked = [i for i in ranked if w[i] >= sampling.min_p or i == ranked[0]]

@@ -6,7 +6,7 @@ import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
 import { unlessAborted } from "./unless_aborted.js";
 import { WorkerConnection } from "./worker_connection.js";
-import { WorkerSession } from "./worker_session.js";
+import { WorkerSequence } from "./worker_sequence.js";
 
 /** @typedef {import("../net/progress.js").Progress} Progress */
 /** @typedef {import("./load_options.js").LoadOptions} LoadOptions */
@@ -36,7 +36,7 @@ export async function inWorker(url, options) {
     const tokenizer = await packageTokenizer(metadata, text, signal);
     signal?.throwIfAborted();
     progress.release();
-    return new Model(new WorkerSession(connection, state), metadata, tokenizer);
+    return new Model(new WorkerSequence(connection, state), metadata, tokenizer, settings.maxSessions);
   } catch (error) {
     progress.end();
     const end = () => connection.end(error);

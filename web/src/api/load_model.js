@@ -12,7 +12,7 @@ import { WorkerPool } from "../net/worker_pool.js";
 import { packageTokenizer, tokenizerText } from "../text/package_tokenizer.js";
 import { loadSettings } from "./load_options.js";
 import { Model } from "./model.js";
-import { Session } from "./session.js";
+import { Sequence } from "./sequence.js";
 import { unlessAborted } from "./unless_aborted.js";
 
 /** @typedef {import("../gpu/executor.js").Executor} Executor */
@@ -37,10 +37,10 @@ export async function loadModel(url, options) {
     packageTokenizer(opened.metadata, await tokenizerText(opened, stop), stop),
   ).load();
   try {
-    const { session, metadata, tokenizer } = await unlessAborted(loading, signal);
-    return new Model(session, metadata, tokenizer);
+    const { sequence, metadata, tokenizer } = await unlessAborted(loading, signal);
+    return new Model(sequence, metadata, tokenizer, settings.maxSessions);
   } catch (error) {
-    loading.then(({ session }) => session.dispose()).catch(() => {}); // it was complete when it was aborted
+    loading.then(({ sequence }) => sequence.dispose()).catch(() => {}); // it was complete when it was aborted
     throw error;
   }
 }
@@ -69,7 +69,7 @@ export class ModelLoader {
     });
   }
 
-  /** @returns {Promise<{session: Session, metadata: Package["metadata"], tokenizer: T}>} */
+  /** @returns {Promise<{sequence: Sequence, metadata: Package["metadata"], tokenizer: T}>} */
   async load() {
     /** @type {Package | null} */
     let opened = null;
@@ -93,14 +93,18 @@ export class ModelLoader {
     const executors = new ExecutorLoader(opened, execution, { choice, contextLength, meter: this.#meter });
     const { executor, tokenizer } = await this.#together(opened, executors);
     const reload = () => this.#reload(opened, executors);
-    const session = new Session(executor, executors.ownsDevices ? reload : null);
+    const sequence = new Sequence(executor, {
+      makeExecutor: executors.ownsDevices ? reload : null,
+      release: (executor) => executors.release(executor),
+      exact: true,
+    });
     try {
       this.#meter.phase("ready");
     } catch (error) {
-      session.dispose(); // the page's callback has thrown: nobody gets the model
+      sequence.dispose(); // the page's callback has thrown: nobody gets the model
       throw error;
     }
-    return { session, metadata: opened.metadata, tokenizer };
+    return { sequence, metadata: opened.metadata, tokenizer };
   }
 
   async #readMetadata() {

@@ -20,6 +20,7 @@ import { checkCount, checkNames, optionsOf } from "./options.js";
  * @property {GPUDevice | GPU} [device] a device to use, or the GPU object of a platform that has no
  *   navigator.gpu
  * @property {number} [contextLength] positions of the KV cache; at most the program's; 2048 by default
+ * @property {number} [maxSessions] maximum number of sessions at the same time; 8 by default
  * @property {string} [variant] the only variant of the module that may be used, for measurements
  * @property {FetchOptions} [fetching] how files are fetched: requests at a time, attempts …
  * @property {Source} [source] files of the package, in place of the address
@@ -33,6 +34,7 @@ import { checkCount, checkNames, optionsOf } from "./options.js";
  * @property {boolean | CacheStorage} cache
  * @property {import("../gpu/open_device.js").DeviceChoice} choice
  * @property {number | undefined} contextLength
+ * @property {number | undefined} maxSessions
  * @property {FetchOptions | undefined} fetching
  * @property {Source | undefined} source
  */
@@ -44,6 +46,7 @@ const LOAD_OPTIONS = [
   "cache",
   "device",
   "contextLength",
+  "maxSessions",
   "variant",
   "fetching",
   "source",
@@ -60,11 +63,13 @@ const LOAD_OPTIONS = [
  */
 export function loadSettings(url, options) {
   const checked = optionsOf(options, LOAD_OPTIONS);
-  const { signal, onProgress, cache = true, device, contextLength, variant, fetching, source } = checked;
+  const { signal, onProgress, cache = true, device, contextLength, maxSessions } = checked;
+  const { variant, fetching, source } = checked;
   if (onProgress !== undefined && typeof onProgress !== "function") {
     throw new InputError(`onProgress is ${onProgress}, expected a function`);
   }
   checkCount(contextLength, "contextLength", 1);
+  checkCount(maxSessions, "maxSessions", 0);
   checkNames(fetching ?? {}, FETCH_OPTIONS);
   if (typeof cache !== "boolean" && !hasMember(cache, "open")) {
     throw new InputError(`cache is ${cache}, expected true, false or a CacheStorage`);
@@ -78,6 +83,7 @@ export function loadSettings(url, options) {
     cache,
     choice: { ...deviceOf(device), variant },
     contextLength,
+    maxSessions,
     fetching,
     source,
   };

@@ -1,39 +1,52 @@
 /** A package on a device, and the answers that it gives (spec: Runtime API). */
 
-import { DisposedError, InputError, TokenizerError } from "../errors.js";
-import { checkBiases } from "../text/adjuster.js";
-import { TextStream } from "../text/text_stream.js";
-import { INFER_OPTIONS, inferSettings } from "./infer_options.js";
+import { DisposedError } from "../errors.js";
+import { checkContext } from "../gpu/executor.js";
+import { answer, checkPrompt, textOf } from "./answer.js";
 import { checkCount, optionsOf } from "./options.js";
-import { unlessAborted } from "./unless_aborted.js";
+import { MAX_SESSIONS, SESSION_OPTIONS, Sessions } from "./sessions.js";
+import { Turns } from "./turns.js";
 
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../gpu/profile.js").ProfileReport} ProfileReport */
-/** @typedef {import("./session.js").DeviceReport} DeviceReport */
-/**
- * @typedef {Pick<import("./session.js").Session, "generate" | "profile" | "state" | "dispose">} Session of this
- *   thread or of a worker
- */
-/** @typedef {import("../text/log_probabilities.js").TokenLogprobs} TokenLogprobs */
+/** @typedef {import("../errors.js").DeviceError} DeviceError */
+/** @typedef {import("../errors.js").SessionLimitError} SessionLimitError */
+/** @typedef {import("../text/text_stream.js").TextStream} TextStream */
+/** @typedef {import("./answer.js").Answering} Answering */
+/** @typedef {import("./answer.js").Sequence} Sequence */
+/** @typedef {import("./sequence.js").DeviceReport} DeviceReport */
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./sessions.js").SessionOptions} SessionOptions */
 /** @typedef {import("./infer_options.js").InferOptions} InferOptions */
 /** @typedef {import("../text/tokenizer.js").Message} Message */
 /** @typedef {import("../text/tokenizer.js").Tokenizer} Tokenizer */
 /** A model. One call is answered at a time; others wait for it. */
 export class Model {
-  #session;
+  #sequence;
   #gone = new AbortController();
-  /** @type {Promise<unknown>} what is being answered */
-  #busy = Promise.resolve();
+  /** @type {Answering} */
+  #answering;
+  #sessions;
 
   /**
    * Use `WebGPULlama4.loadModel`.
    *
-   * @param {Session} session
+   * @param {Sequence} sequence
    * @param {Metadata} metadata
    * @param {Tokenizer | null} tokenizer
+   * @param {number} [maxSessions]
    */
-  constructor(session, metadata, tokenizer) {
-    this.#session = session;
+  constructor(sequence, metadata, tokenizer, maxSessions = MAX_SESSIONS) {
+    this.#sequence = sequence;
+    this.#sessions = new Sessions(maxSessions);
+    this.#answering = {
+      turns: new Turns(),
+      sequence,
+      tokenizer: () => this.tokenizer,
+      eos: metadata.tokenizer?.eos_token_ids,
+      vocabSize: metadata.model?.vocab_size ?? 0,
+      stop: (signal) => this.#stop(signal),
+    };
     this.metadata = metadata;
     /** @type {Tokenizer | null} the package's; another may take its place */
     this.tokenizer = tokenizer;
@@ -47,9 +60,7 @@ export class Model {
    * @returns {Promise<string>} the text after the prompt
    */
   async infer(prompt, options) {
-    let text = "";
-    for await (const piece of this.stream(prompt, options)) text += piece;
-    return text;
+    return textOf(this.stream(prompt, options));
   }
 
   /**
@@ -60,66 +71,24 @@ export class Model {
    * @returns {TextStream}
    */
   stream(prompt, options) {
-    const settings = inferSettings(optionsOf(options, INFER_OPTIONS));
-    const { maxTokens, sampling, logprobs, mask, stops, signal } = settings;
     checkPrompt(prompt);
-    if (sampling.logitBias?.size) checkBiases(sampling, this.metadata.model?.vocab_size ?? 0);
-    const model = this;
-    return new TextStream(signal, async function* answer(stream) {
-      const stop = model.#stop(signal);
-      const release = await model.#turn(stop);
-      /** @type {ReturnType<Session["generate"]> | null} */
-      let tokens = null;
-      /** Ends the generation, then this turn: after an abort what is on the device is waited for by later calls. */
-      const leave = async () => {
-        await tokens?.return("stop").catch(() => {});
-        release();
-      };
-      try {
-        const { tokenizer } = model;
-        if (tokenizer === null) {
-          throw new TokenizerError(
-            "this package has no tokenizer: assign a result of createTokenizer to model.tokenizer",
-            { code: "no-tokenizer" },
-          );
-        }
-        const ids = await unlessAborted(tokenizer.prompt(prompt, model.contextLength, stop), stop);
-        if (ids.length === 0) throw new InputError("the prompt has no tokens: expected at least one");
-        const usage = { promptTokens: ids.length, completionTokens: 0, totalTokens: ids.length };
-        stream.usage = usage;
-        const pieces = tokenizer.pieces();
-        const eos = model.metadata.tokenizer?.eos_token_ids ?? tokenizer.eosTokenIds;
-        /** @type {TokenLogprobs[] | null} */
-        const reports = logprobs === undefined ? null : [];
-        stream.logprobs = reports;
-        const onLogprobs = (/** @type {TokenLogprobs} */ one) => reports?.push(one);
-        const choice = { sampling, mask, logprobs, onLogprobs };
-        tokens = model.#session.generate(ids, maxTokens, { eos, ...choice, signal });
-        for (;;) {
-          const { value, done } = await unlessAborted(tokens.next(), stop);
-          if (done) {
-            const rest = stops.push(await unlessAborted(pieces.end(), stop)) + stops.end();
-            if (rest !== "") yield rest;
-            return stops.complete ? "stop" : value;
-          }
-          usage.completionTokens++;
-          usage.totalTokens++;
-          const shown = stops.push(await unlessAborted(pieces.push(value), stop));
-          stop.throwIfAborted();
-          stop.addEventListener("abort", leave, { once: true }); // perhaps nobody reads any further
-          try {
-            if (shown !== "") yield shown;
-          } finally {
-            stop.removeEventListener("abort", leave);
-          }
-          stop.throwIfAborted();
-          if (stops.complete) return "stop";
-        }
-      } finally {
-        const left = leave();
-        if (!stop.aborted) await left;
-      }
-    });
+    return answer(this.#answering, options, (tokenizer, stop) =>
+      tokenizer.prompt(prompt, this.contextLength, stop),
+    );
+  }
+
+  /**
+   * Makes a session: a sequence of its own, which keeps what was computed of it.
+   *
+   * @param {SessionOptions} [options]
+   * @returns {Promise<Session>}
+   * @throws {SessionLimitError | DeviceError} where there is no room for it
+   */
+  async createSession(options) {
+    const { contextLength, signal } = optionsOf(options, SESSION_OPTIONS);
+    checkCount(contextLength, "contextLength", 1);
+    if (contextLength !== undefined) checkContext(contextLength, this.contextLength);
+    return this.#sessions.open(this.#answering, contextLength, signal);
   }
 
   /**
@@ -133,68 +102,34 @@ export class Model {
     checkCount(settings.tokens, "tokens", 1);
     checkCount(settings.promptTokens, "promptTokens", 1);
     const stop = this.#stop(settings.signal);
-    const release = await this.#turn(stop);
-    const measuring = this.#session.profile(this.metadata, settings);
-    measuring.then(release, release);
-    return unlessAborted(measuring, stop);
+    return this.#answering.turns.run(stop, () => this.#sequence.profile(this.metadata, settings));
   }
 
   /** @returns {DeviceReport} what the model runs on */
   get device() {
-    return this.#session.state.device;
+    return this.#sequence.state.device;
   }
 
   /** Positions of the KV cache. */
   get contextLength() {
-    return this.#session.state.context;
+    return this.#sequence.state.context;
   }
 
   /** @returns {Record<string, number>} bytes on the device by purpose */
   memory() {
-    return this.#session.state.memory;
+    return { ...this.#sequence.state.memory, sessions: this.#sessions.bytes };
   }
 
   /** Frees the device; calls that are under way or wait fail. */
   dispose() {
     if (this.#gone.signal.aborted) return;
     this.#gone.abort(new DisposedError());
-    this.#session.dispose();
+    this.#sessions.dispose();
+    this.#sequence.dispose();
   }
 
   /** Returns the signal that ends a call: its own, or that of the model. @param {AbortSignal} [signal] */
   #stop(signal) {
     return signal === undefined ? this.#gone.signal : AbortSignal.any([signal, this.#gone.signal]);
-  }
-
-  /**
-   * Waits until no other call is answered, and returns a function that ends this turn.
-   *
-   * @param {AbortSignal} stop
-   * @returns {Promise<() => void>}
-   */
-  async #turn(stop) {
-    const before = this.#busy;
-    /** @type {() => void} */
-    let release = () => {};
-    this.#busy = new Promise((resolve) => {
-      release = () => resolve(undefined);
-    });
-    try {
-      await unlessAborted(before, stop);
-    } catch (error) {
-      before.then(release); // later calls still wait for earlier ones
-      throw error;
-    }
-    return release;
-  }
-}
-
-/** @param {string | readonly Message[]} prompt @throws {InputError} */
-function checkPrompt(prompt) {
-  if (typeof prompt === "string") return;
-  const isMessage = (/** @type {Message} */ message) =>
-    typeof message?.role === "string" && typeof message?.content === "string";
-  if (!Array.isArray(prompt) || prompt.length === 0 || !prompt.every(isMessage)) {
-    throw new InputError("the prompt is neither a string nor messages with role and content");
   }
 }

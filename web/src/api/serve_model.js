@@ -5,7 +5,7 @@ import { Endpoint } from "../net/endpoint.js";
 import { tokenizerText } from "../text/package_tokenizer.js";
 import { ModelLoader } from "./load_model.js";
 
-/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./sequence.js").Sequence} Sequence */
 /** @typedef {import("./worker_messages.js").Calls} Calls */
 /** @typedef {import("./worker_messages.js").Request} Request */
 /** @typedef {import("./worker_messages.js").Response} Response */
@@ -17,7 +17,8 @@ import { ModelLoader } from "./load_model.js";
 /** @typedef {import("../text/log_probabilities.js").TokenLogprobs} TokenLogprobs */
 /**
  * @typedef {object} Answer
- * @property {ReturnType<Session["generate"]>} tokens
+ * @property {Sequence} sequence
+ * @property {ReturnType<Sequence["generate"]>} tokens
  * @property {AbortController} stop
  * @property {{mask: Uint32Array | null, logprobs: TokenLogprobs | undefined}} step of the present token
  */
@@ -56,8 +57,9 @@ function reportOf(error) {
 /** @implements {Calls} */
 class ModelCalls {
   #onProgress;
-  /** @type {Session | null} */
-  #session = null;
+  /** @type {Map<number, Sequence>} by number; the model's is 0 */
+  #sequences = new Map();
+  #made = 0;
   /** @type {ModelLoader<string | null> | null} */
   #loader = null;
   /** @type {Promise<unknown>} */
@@ -81,6 +83,7 @@ class ModelCalls {
         cache,
         choice: { variant },
         contextLength,
+        maxSessions: undefined, // the page counts
         fetching,
         source: undefined,
       },
@@ -88,18 +91,19 @@ class ModelCalls {
     );
     const loading = this.#loader.load();
     this.#loading = loading;
-    const { session, metadata, tokenizer } = await loading;
-    this.#session = session;
-    return { metadata, tokenizer, state: session.state };
+    const { sequence, metadata, tokenizer } = await loading;
+    const { state } = this.#add(sequence);
+    return { metadata, tokenizer, state };
   }
 
   /** @type {Calls["begin"]} */
-  async begin({ answer, prompt, maxTokens, options }) {
+  async begin({ answer, sequence: number, prompt, maxTokens, options }) {
     const stop = new AbortController();
     const { isMasked, ...rest } = options;
     /** @type {Answer["step"]} */
     const step = { mask: null, logprobs: undefined };
-    const tokens = this.#loaded.generate(prompt, maxTokens, {
+    const sequence = this.#sequence(number);
+    const tokens = sequence.generate(prompt, maxTokens, {
       ...rest,
       ...(isMasked && { mask: () => step.mask }),
       onLogprobs: (logprobs) => {
@@ -107,18 +111,16 @@ class ModelCalls {
       },
       signal: stop.signal,
     });
-    this.#answers.set(answer, { tokens, stop, step });
+    this.#answers.set(answer, { sequence, tokens, stop, step });
   }
 
   /** @type {Calls["next"]} */
   async next({ answer, mask }, signal) {
-    const { tokens, stop, step } = this.#answer(answer);
+    const { sequence, tokens, stop, step } = this.#answer(answer);
     if (mask !== undefined) step.mask = mask;
     signal.addEventListener("abort", () => stop.abort(), { once: true });
     const { value, done } = await tokens.next();
-    return done
-      ? { value, done, state: this.#loaded.state }
-      : { value, done: false, logprobs: step.logprobs };
+    return done ? { value, done, state: sequence.state } : { value, done: false, logprobs: step.logprobs };
   }
 
   /** @type {Calls["leave"]} */
@@ -130,21 +132,47 @@ class ModelCalls {
 
   /** @type {Calls["profile"]} */
   async profile({ metadata, ...settings }, signal) {
-    const report = await this.#loaded.profile(metadata, { ...settings, signal });
-    return { report, state: this.#loaded.state };
+    const sequence = this.#sequence(0);
+    const report = await sequence.profile(metadata, { ...settings, signal });
+    return { report, state: sequence.state };
+  }
+
+  /** @type {Calls["sibling"]} */
+  async sibling({ contextLength }) {
+    return this.#add(await this.#sequence(0).sibling(contextLength));
+  }
+
+  /** @type {Calls["fork"]} */
+  async fork({ sequence }) {
+    return this.#add(await this.#sequence(sequence).fork());
+  }
+
+  /** @type {Calls["release"]} */
+  async release({ sequence: number }) {
+    this.#sequence(number).disposeWhenIdle();
+    this.#sequences.delete(number);
   }
 
   /** @type {Calls["dispose"]} */
   async dispose() {
     this.#gone.abort();
     await this.#loading.catch(() => {});
-    this.#session?.dispose();
+    this.#sequences.get(0)?.dispose();
     await this.#loader?.stored;
   }
 
-  get #loaded() {
-    if (this.#session === null) throw new DisposedError();
-    return this.#session;
+  /** Gives a sequence a number. @param {Sequence} sequence */
+  #add(sequence) {
+    const number = this.#made++;
+    this.#sequences.set(number, sequence);
+    return { sequence: number, state: sequence.state };
+  }
+
+  /** @param {number} number */
+  #sequence(number) {
+    const sequence = this.#sequences.get(number);
+    if (sequence === undefined) throw new DisposedError();
+    return sequence;
   }
 
   /** @param {number} number */

@@ -1,159 +1,167 @@
-/** Generation that survives a loss of the device: a new one continues the sequence. */
+/** A session: a sequence that grows, and keeps what was computed of it (spec: Runtime API). */
 
-import { DeviceError, DeviceLostError, DisposedError, LLQError } from "../errors.js";
-import { isSoftware } from "../gpu/device.js";
-import { profile } from "../gpu/profile.js";
-import { generate } from "../text/generation.js";
+import { ContextError, DisposedError, InputError } from "../errors.js";
+import { answer, checkPrompt, textOf, tokenizerOf } from "./answer.js";
+import { checkCount, optionsOf } from "./options.js";
 
-/** @typedef {import("../gpu/executor.js").Executor} Executor */
-/** @typedef {import("../text/generation.js").Options} GenerateOptions */
-/** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
-/** @typedef {{tokens?: number, promptTokens?: number, signal?: AbortSignal}} ProfileOptions */
+/** @typedef {import("./answer.js").Answering} Answering */
+/** @typedef {import("./answer.js").Prompt} Prompt */
+/** @typedef {import("./infer_options.js").InferOptions} InferOptions */
+/** @typedef {import("./answer.js").Sequence} Sequence */
 /**
- * @typedef {object} DeviceReport
- * @property {string} name that the adapter gives itself
- * @property {string} vendor
- * @property {string} architecture
- * @property {string} variant of the module that is executed
- * @property {boolean} software whether the adapter computes on the CPU, as far as it is known
+ * @typedef {object} Sessions those of a model
+ * @property {(model: Answering, make: () => Promise<Session>, signal?: AbortSignal) => Promise<Session>} add
+ * @property {(session: Session) => void} remove
  */
-/** @typedef {{context: number, device: DeviceReport, memory: Record<string, number>}} ExecutorState */
+/** @typedef {import("../text/text_stream.js").TextStream} TextStream */
+/** @typedef {{signal?: AbortSignal}} CallOptions */
 
-/** An executor, and how another is made. */
+/** The options of calls that compute no answer. @satisfies {readonly (keyof CallOptions)[]} */
+const CALL_OPTIONS = ["signal"];
+
+/** A sequence of tokens, with a KV cache of its own. Its calls wait for their turn among those of the model. */
 export class Session {
-  #makeExecutor;
-  #disposed = false;
+  #model;
+  #sessions;
+  #sequence;
+  /** @type {readonly number[]} */
+  #ids;
+  #gone = new AbortController();
+  /** @type {Answering} */
+  #answering;
 
   /**
-   * @param {Executor} executor
-   * @param {(() => Promise<Executor>) | null} makeExecutor makes one on a new device; null where none can be
-   *   made
+   * Use `createSession` of a model.
+   *
+   * @param {Answering} model
+   * @param {Sessions} sessions
+   * @param {Sequence} sequence
+   * @param {readonly number[]} [ids] of the sequence
    */
-  constructor(executor, makeExecutor) {
-    this.executor = executor;
-    this.#makeExecutor = makeExecutor;
+  constructor(model, sessions, sequence, ids = []) {
+    this.#model = model;
+    this.#sessions = sessions;
+    this.#sequence = sequence;
+    this.#ids = ids;
+    const stop = (/** @type {AbortSignal | undefined} */ signal) =>
+      AbortSignal.any([model.stop(signal), this.#gone.signal]);
+    this.#answering = { ...model, sequence, stop };
   }
 
-  /** Begins a call: makes another executor, if its device was lost since the last call. */
-  async revive() {
-    const { device } = this.executor;
-    device.begin();
-    if (device.lost === null) return;
-    if (this.#makeExecutor === null) {
-      throw device.failure(
-        "the page passed the device, so it cannot be opened again: load the model again with a new device",
-      );
-    }
-    this.executor = await this.#makeExecutor();
-    if (!this.#disposed) return;
-    this.dispose(); // while it was made
-    throw new DisposedError();
+  /** Number of tokens of the sequence. */
+  get length() {
+    return this.#ids.length;
+  }
+
+  /** Positions of the KV cache. */
+  get contextLength() {
+    return this.#sequence.state.context;
+  }
+
+  /** Bytes on the device that only this session uses. */
+  get bytes() {
+    if (this.#gone.signal.aborted) return 0;
+    const { weights: _, ...own } = this.#sequence.state.memory;
+    return Object.values(own).reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /**
-   * Yields the tokens that follow a prompt, as `generate` does.
+   * Answers a prompt as the `infer` of the model does, but keeps what the sequence has in common with it.
    *
-   * After the first loss of a device the prompt and the tokens that were yielded are prefilled on a new one,
-   * and
-   * generation goes on: a draw depends on the seed and the position alone. A second loss is an error.
-   *
-   * @param {readonly number[]} prompt
-   * @param {number} maxTokens
-   * @param {GenerateOptions} options
-   * @returns {AsyncGenerator<number, "stop" | "length", void>}
+   * @param {Prompt | null} prompt null continues the sequence
+   * @param {InferOptions} [options]
+   * @returns {Promise<string>} the text after the prompt, which becomes a part of the sequence
    */
-  async *generate(prompt, maxTokens, options) {
-    await this.revive();
-    /** @type {number[]} */
-    const yielded = [];
-    const { mask } = options;
-    const own = mask === undefined ? options : { ...options, mask: () => mask(yielded.slice()) };
-    for (let losses = 0; ; ) {
-      try {
-        return yield* this.#continue([...prompt, ...yielded], maxTokens - yielded.length, own, yielded);
-      } catch (error) {
-        if (this.#disposed) throw new DisposedError();
-        const loss = await this.#lossBehind(error, options.signal);
-        if (loss === null) throw error;
-        if (losses > 0 || this.#makeExecutor === null) throw loss;
-        losses++;
-        await this.revive();
-        if (yielded.length === maxTokens) return "length";
+  async infer(prompt, options) {
+    return textOf(this.stream(prompt, options));
+  }
+
+  /**
+   * Answers as `infer` does, in pieces as they come.
+   *
+   * @param {Prompt | null} prompt
+   * @param {InferOptions} [options]
+   * @returns {TextStream}
+   */
+  stream(prompt, options) {
+    if (prompt !== null) checkPrompt(prompt);
+    return answer(
+      this.#answering,
+      options,
+      async (tokenizer, stop) =>
+        prompt === null ? this.#ids : tokenizer.prompt(prompt, this.contextLength, stop),
+      (ids) => {
+        this.#ids = ids;
+      },
+    );
+  }
+
+  /**
+   * Adds a text to the end of the sequence, and computes it.
+   *
+   * @param {string} text BOS is put in front if the sequence is empty
+   * @param {CallOptions} [options]
+   */
+  async append(text, options) {
+    const { signal } = optionsOf(options, CALL_OPTIONS);
+    if (typeof text !== "string") throw new InputError(`the text is ${text}, expected a string`);
+    const stop = this.#answering.stop(signal);
+    await this.#model.turns.run(stop, async () => {
+      const limit = this.contextLength - this.length;
+      const tokenizer = tokenizerOf(this.#answering);
+      const added = await tokenizer.continuation(text, limit, { begins: this.length === 0, signal: stop });
+      if (added.length > limit) {
+        throw new ContextError(
+          `${this.length + added.length} positions do not fit into a context of ${this.contextLength}`,
+        );
       }
-    }
+      if (added.length === 0) return;
+      const ids = [...this.#ids, ...added];
+      for await (const _ of this.#sequence.generate(ids, 0, { signal }));
+      stop.throwIfAborted();
+      this.#ids = ids;
+    });
   }
 
   /**
-   * Yields tokens on the present executor, and adds them to those that were yielded.
+   * Keeps the first tokens of the sequence alone.
    *
-   * @param {readonly number[]} prompt
-   * @param {number} maxTokens
-   * @param {GenerateOptions} options
-   * @param {number[]} yielded
-   * @returns {AsyncGenerator<number, "stop" | "length", void>}
+   * @param {number} length number of tokens to keep
+   * @param {CallOptions} [options]
    */
-  async *#continue(prompt, maxTokens, options, yielded) {
-    const tokens = generate(this.executor, prompt, maxTokens, options);
-    for (;;) {
-      const { value, done } = await tokens.next();
-      if (this.#disposed) throw new DisposedError(); // buffers were gone, perhaps before this token was computed
-      if (done) return value;
-      yielded.push(value);
-      let resumed = false;
-      try {
-        yield value;
-        resumed = true;
-      } finally {
-        if (!resumed) await tokens.return("stop"); // the consumer has left
+  async truncate(length, options) {
+    const { signal } = optionsOf(options, CALL_OPTIONS);
+    checkCount(length ?? null, "length", 0);
+    const stop = this.#answering.stop(signal);
+    await this.#model.turns.run(stop, async () => {
+      if (length > this.length) {
+        throw new InputError(
+          `length is ${length}, expected at most ${this.length}, the length of the session`,
+        );
       }
-    }
+      this.#ids = this.#ids.slice(0, length);
+    });
   }
 
   /**
-   * Returns the loss of the device that an error is due to, null where the device is there.
+   * Makes a session with the same sequence and a copy of its KV cache.
    *
-   * @param {unknown} error
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<Error | null>}
+   * @param {CallOptions} [options]
+   * @returns {Promise<Session>}
+   * @throws {import("../errors.js").SessionLimitError | import("../errors.js").DeviceError} where there is no room for it
    */
-  async #lossBehind(error, signal) {
-    const { device } = this.executor;
-    const hasOtherCause = error instanceof LLQError && !(error instanceof DeviceError);
-    if (!hasOtherCause && !signal?.aborted) await device.lossReport();
-    if (device.lost === null) return null;
-    return error instanceof DeviceLostError ? error : device.failure("a token", error);
+  async fork(options) {
+    const { signal } = optionsOf(options, CALL_OPTIONS);
+    const stop = this.#answering.stop(signal);
+    const make = async () => new Session(this.#model, this.#sessions, await this.#sequence.fork(), this.#ids);
+    return this.#sessions.add(this.#model, make, stop);
   }
 
-  /**
-   * Measures an executor.
-   *
-   * @param {Metadata} metadata of its package
-   * @param {ProfileOptions} settings
-   */
-  async profile(metadata, settings) {
-    await this.revive();
-    return profile(this.executor, metadata, settings);
-  }
-
-  /** What the model runs on. @returns {ExecutorState} memory: bytes on the device by purpose */
-  get state() {
-    const { device, context } = this.executor;
-    const { vendor = "", architecture = "" } = device.info ?? {};
-    const report = {
-      name: device.name,
-      vendor,
-      architecture,
-      variant: device.variant.name,
-      software: isSoftware(device.info),
-    };
-    return { context, device: report, memory: this.executor.memory() };
-  }
-
-  /** Frees the device, unless the caller gave it. */
+  /** Frees the memory of the session; its calls that are under way or wait fail. */
   dispose() {
-    this.#disposed = true;
-    this.executor.dispose({ shards: true });
-    if (this.#makeExecutor !== null) this.executor.device.destroy();
-    else this.executor.device.close();
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort(new DisposedError("the session was disposed of"));
+    this.#sessions.remove(this);
+    this.#sequence.disposeWhenIdle();
   }
 }

@@ -4,9 +4,9 @@
 /** @typedef {import("../net/http_source.js").FetchOptions} FetchOptions */
 /** @typedef {import("../package/metadata_types.js").Metadata} Metadata */
 /** @typedef {import("../text/log_probabilities.js").TokenLogprobs} TokenLogprobs */
-/** @typedef {import("./session.js").ExecutorState} ExecutorState */
-/** @typedef {import("./session.js").GenerateOptions} GenerateOptions */
-/** @typedef {import("./session.js").ProfileOptions} ProfileOptions */
+/** @typedef {import("./sequence.js").ExecutorState} ExecutorState */
+/** @typedef {import("./sequence.js").GenerateOptions} GenerateOptions */
+/** @typedef {import("./sequence.js").ProfileOptions} ProfileOptions */
 /**
  * @typedef {object} LoadInput
  * @property {Address[]} addresses
@@ -19,6 +19,7 @@
 /**
  * @typedef {object} BeginInput
  * @property {number} answer number that the page gives it
+ * @property {number} sequence number of the sequence
  * @property {readonly number[]} prompt
  * @property {number} maxTokens
  * @property {Omit<GenerateOptions, "signal" | "mask" | "onLogprobs"> & {isMasked: boolean}} options isMasked:
@@ -26,6 +27,7 @@
  */
 /** @typedef {{answer: number, mask: Uint32Array | null | undefined}} NextInput mask: of the next choice */
 /** @typedef {{value: number, done: false, logprobs: TokenLogprobs | undefined} | {value: "stop" | "length", done: true, state: ExecutorState}} NextOutput */
+/** @typedef {{sequence: number, state: ExecutorState}} SequenceOutput of a sequence that was made */
 /**
  * @typedef {object} Calls of a page to its worker: the first is `load`, the last `dispose`
  * @property {(input: LoadInput, signal: AbortSignal) => Promise<LoadOutput>} load
@@ -34,6 +36,9 @@
  * @property {(input: {answer: number}, signal: AbortSignal) => Promise<void>} leave
  * @property {(input: Omit<ProfileOptions, "signal"> & {metadata: Metadata}, signal: AbortSignal) =>
  *   Promise<{report: any, state: ExecutorState}>} profile
+ * @property {(input: {contextLength: number | undefined}, signal: AbortSignal) => Promise<SequenceOutput>} sibling
+ * @property {(input: {sequence: number}, signal: AbortSignal) => Promise<SequenceOutput>} fork
+ * @property {(input: {sequence: number}, signal: AbortSignal) => Promise<void>} release ends a sequence
  * @property {(input: {}, signal: AbortSignal) => Promise<void>} dispose
  */
 /** @typedef {keyof Calls} CallName */

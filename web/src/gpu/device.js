@@ -39,12 +39,15 @@ export class Device {
     this.lost = null;
     /** @type {GPUError | null} the first error since the last check that no scope has caught, perhaps of others */
     this.error = null;
+    /** Number of errors that no scope has caught: what was computed before one of them may be missing. */
+    this.errors = 0;
     gpu.lost.then((loss) => {
       this.lost = loss;
     });
     this.#closing = new AbortController();
     const onError = (/** @type {GPUUncapturedErrorEvent} */ event) => {
       this.error ??= event.error;
+      this.errors++;
     };
     gpu.addEventListener("uncapturederror", onError, { signal: this.#closing.signal });
     this.#shader = gpu.createShaderModule({

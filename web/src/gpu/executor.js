@@ -2,8 +2,10 @@
 
 import { ContextError, DeviceError, InputError } from "../errors.js";
 import { encodeDispatches } from "./bound_dispatch.js";
-import { STORAGE, USAGE } from "./buffer_usage.js";
-import { bufferBytes, grid, parameterBytes, SLOT_BYTES } from "./program.js";
+import { USAGE } from "./buffer_usage.js";
+import { CacheRecord } from "./cache_record.js";
+import { grid, parameterBytes, SLOT_BYTES } from "./program.js";
+import { ProgramBuffers } from "./program_buffers.js";
 
 /** @typedef {import("./device.js").Device} Device */
 /** @typedef {import("./program.js").Dispatch} Dispatch */
@@ -30,14 +32,18 @@ export function checkContext(context, longest) {
 
 /** A program on a device, with one sequence. */
 export class Executor {
-  /** @type {Map<string, GPUBuffer>} */
-  #buffers = new Map();
+  #buffers;
   /** @type {Map<string, BoundDispatch[]>} */
   #passes = new Map();
   /** @type {Map<number, GPUBindGroup>} */
   #parameters = new Map();
   #arena;
   #shards;
+  /** @type {Float32Array | null} */
+  #invFreq = null;
+  #record = new CacheRecord();
+  /** Number of errors of the device when the record began. */
+  #errors = 0;
 
   /**
    * @param {Program} program
@@ -56,8 +62,8 @@ export class Executor {
     this.program = program;
     this.device = device;
     this.context = context;
-    /** Positions that were computed. */
-    this.position = 0;
+    this.#buffers = new ProgramBuffers(program, device, context);
+    this.#errors = device.errors;
     this.#shards = shards;
     const data = parameterBytes(program);
     this.#arena = device.gpu.createBuffer({
@@ -70,13 +76,38 @@ export class Executor {
 
   // Sequences.
 
+  /** Number of positions that were computed. */
+  get position() {
+    return this.#record.length;
+  }
+
   /** Begins a new sequence: what the KV cache holds is forgotten. */
   start() {
-    this.position = 0;
+    this.#record.cut(0);
+    this.#errors = this.device.errors;
   }
 
   /**
-   * Computes the next positions; a choice then gives the token that follows them.
+   * Begins a sequence with what the KV cache holds of it, and returns the ids that are still to be computed.
+   *
+   * @param {readonly number[]} ids of the sequence
+   * @param {{exact: boolean}} options exact: keep only what computing all ids would compute bit for bit
+   */
+  resume(ids, { exact }) {
+    if (this.device.errors !== this.#errors) this.start();
+    const kept = exact ? this.#record.commonChunks(ids, this.program.chunk) : this.#record.common(ids);
+    this.#record.cut(kept);
+    return ids.slice(kept);
+  }
+
+  /** Counts positions that passes of the caller computed. @param {readonly number[]} tokens */
+  advance(tokens) {
+    this.#record.add(tokens);
+  }
+
+  /**
+   * Computes the next positions; a choice then gives the token that follows them. If the device fails, the sequence is
+   * forgotten.
    *
    * @param {readonly number[]} tokens
    * @param {AbortSignal} [signal] checked between chunks
@@ -86,11 +117,16 @@ export class Executor {
     for (const [number, chunk] of chunks.entries()) {
       signal?.throwIfAborted();
       const last = number === chunks.length - 1;
-      this.#writeChunk(chunk);
-      await this.#submit(last ? ["prefill", "last"] : ["prefill"], chunk.length);
-      this.position += chunk.length;
-      if (signal !== undefined && !last) await this.device.gpu.queue.onSubmittedWorkDone();
-      this.device.check();
+      try {
+        this.#writeChunk(chunk);
+        await this.#submit(last ? ["prefill", "last"] : ["prefill"], chunk.length);
+        if (signal !== undefined && !last) await this.device.gpu.queue.onSubmittedWorkDone();
+        this.device.check();
+      } catch (error) {
+        this.start();
+        throw error;
+      }
+      this.#record.addChunk(chunk);
     }
   }
 
@@ -108,7 +144,7 @@ export class Executor {
       this.#writeChunk(chunk);
       const single = chunk.length === 1;
       await this.#submit(single ? ["decode"] : ["prefill", "logits"], chunk.length);
-      this.position += chunk.length;
+      this.advance(chunk);
       const bytes = await this.read(single ? "logits" : "all_logits", 4 * chunk.length * vocab);
       logits.set(new Float32Array(bytes), row * vocab);
       row += chunk.length;
@@ -258,15 +294,7 @@ export class Executor {
    * @param {string} name
    */
   resource(name) {
-    let buffer = this.#buffers.get(name);
-    if (buffer === undefined) {
-      const planned = this.program.buffers.get(name);
-      if (planned === undefined) throw new DeviceError(`the program has no buffer ${name}`);
-      const size = bufferBytes(planned, this.context);
-      buffer = this.device.gpu.createBuffer({ label: name, size, usage: STORAGE });
-      this.#buffers.set(name, buffer);
-    }
-    return buffer;
+    return this.#buffers.get(name);
   }
 
   /**
@@ -276,18 +304,8 @@ export class Executor {
    * @param {Float32Array} invFreq
    */
   writeRope(invFreq) {
-    const table = new Float32Array(2 * this.context * invFreq.length);
-    let at = 0;
-    for (let position = 0; position < this.context; position++) {
-      for (const frequency of invFreq) {
-        const angle = position * frequency; // binary64, rounded once when it is stored
-        table[at++] = Math.cos(angle);
-        table[at++] = Math.sin(angle);
-      }
-    }
-    for (const [name, planned] of this.program.buffers) {
-      if (planned.init === "rope") this.write(name, table);
-    }
+    this.#invFreq = invFreq;
+    this.#buffers.writeRope(invFreq);
   }
 
   /**
@@ -297,7 +315,7 @@ export class Executor {
    * @param {Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>} data
    */
   write(name, data) {
-    this.device.gpu.queue.writeBuffer(this.resource(name), 0, data);
+    this.#buffers.write(name, data);
   }
 
   /**
@@ -307,26 +325,8 @@ export class Executor {
    * @param {number} bytes
    * @returns {Promise<ArrayBuffer>}
    */
-  async read(name, bytes) {
-    const { gpu } = this.device;
-    const staging = gpu.createBuffer({
-      label: `read ${name}`,
-      size: bytes,
-      usage: USAGE.MAP_READ | USAGE.COPY_DST,
-    });
-    const encoder = gpu.createCommandEncoder({ label: `read ${name}` });
-    encoder.copyBufferToBuffer(this.resource(name), 0, staging, 0, bytes);
-    gpu.queue.submit([encoder.finish()]);
-    try {
-      await staging.mapAsync(1);
-      const data = staging.getMappedRange().slice(0);
-      this.device.check();
-      return data;
-    } catch (cause) {
-      throw this.device.failure(`reading ${name}`, cause);
-    } finally {
-      staging.destroy();
-    }
+  read(name, bytes) {
+    return this.#buffers.read(name, bytes);
   }
 
   /** The shards that the program needs. */
@@ -339,19 +339,44 @@ export class Executor {
     /** @type {Record<string, number>} */
     const bytes = { weights: 0, parameters: this.#arena.size };
     for (const shard of this.#uploadedShards()) bytes.weights += shard.size;
-    for (const [name, buffer] of this.#buffers) {
-      const purpose = this.program.buffers.get(name)?.purpose ?? "activation";
-      bytes[purpose] = (bytes[purpose] ?? 0) + buffer.size;
+    return { ...bytes, ...this.#buffers.memory() };
+  }
+
+  /**
+   * Makes an executor with a sequence of its own and the passes that this one has. It shares the device and the shards.
+   *
+   * @param {number} [context] positions of its KV cache
+   * @returns {Promise<Executor>}
+   * @throws {DeviceError} `out-of-memory`
+   */
+  async sibling(context = this.context) {
+    const passes = [...this.#passes.keys()];
+    const executor = new Executor(this.program, this.device, { shards: this.#shards, context });
+    try {
+      await this.device.scoped("buffers of a session", () => executor.allocate(passes));
+      if (this.#invFreq !== null) executor.writeRope(this.#invFreq);
+      await executor.prepare(passes);
+      return executor;
+    } catch (error) {
+      executor.dispose();
+      throw error;
     }
-    return bytes;
+  }
+
+  /** Makes an executor as `sibling` does, with a copy of this sequence: of all buffers, wherever keys and values are. */
+  async fork() {
+    const executor = await this.sibling();
+    executor.#buffers.copy(this.#buffers);
+    executor.#record = this.#record.copy();
+    executor.#errors = this.#errors;
+    return executor;
   }
 
   /** Frees the buffers of this executor, and on demand the shards. @param {{shards?: boolean}} [options] */
   dispose({ shards = false } = {}) {
     if (shards) for (const shard of this.#uploadedShards()) shard.destroy();
-    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.destroy();
     this.#arena.destroy();
-    this.#buffers.clear();
     this.#passes.clear();
   }
 }

@@ -18,6 +18,7 @@ import { isAdjusted, samplingBytes } from "./sampling.js";
  * @typedef {object} Options
  * @property {readonly number[]} [eos]
  * @property {Sampling} [sampling]
+ * @property {readonly number[]} [sequence] ids of the whole sequence, where the executor holds the first of them
  * @property {MaskHook} [mask]
  * @property {number} [logprobs] number of the most probable tokens that are reported with each token
  * @property {(logprobs: TokenLogprobs) => void} [onLogprobs] called with those of each token before it is
@@ -33,29 +34,28 @@ const STATE_BYTES = 256;
 const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0n };
 
 /**
- * Yields the tokens that follow a prompt in a new sequence (LLQ-GEN-1, LLQ-GEN-2).
+ * Computes the next ids of the executor's sequence, and yields the tokens that follow them (LLQ-GEN-1, LLQ-GEN-2).
  *
- * Afterwards `executor.position` counts the prompt and all yielded tokens except the last, because tokens
+ * Afterwards `executor.position` counts the sequence and all yielded tokens except the last, because tokens
  * computed ahead are discarded. Generation ends at the end of the context too.
+ * If the device fails, the executor forgets its sequence, because parts of it may be missing.
  *
  * @param {Executor} executor
- * @param {readonly number[]} prompt
+ * @param {readonly number[]} ids at least one
  * @param {number} maxTokens
  * @param {Options} [options]
  * @returns {AsyncGenerator<number, "stop" | "length", void>} returns why it ended
  */
-export async function* generate(executor, prompt, maxTokens, options = {}) {
-  const { eos = [], sampling = GREEDY, mask, logprobs, onLogprobs, signal } = options;
+export async function* generate(executor, ids, maxTokens, options = {}) {
+  const { eos = [], sampling = GREEDY, sequence = ids, mask, logprobs, onLogprobs, signal } = options;
   const { device } = executor;
   const choice = sampling.temperature > 0 ? "sample" : "greedy";
   signal?.throwIfAborted();
   if (choice === "sample") executor.write("sampling", samplingBytes(sampling));
-  executor.start();
-  await executor.prefill(prompt, signal);
+  await executor.prefill(ids, signal);
   await executor.prepare([choice, "decode"]);
-  const start = executor.position;
   // The last token of a full context is chosen and never computed.
-  const steps = Math.min(maxTokens, executor.context - start + 1);
+  const steps = Math.min(maxTokens, executor.context - executor.position + 1);
   const inFlight = mask === undefined ? IN_FLIGHT : 1; // a mask depends on the token before it
   const logitsBytes = logprobs === undefined ? 0 : 4 * executor.vocabSize;
   const staging = Array.from({ length: Math.min(inFlight, Math.max(steps, 0)) }, (_, n) =>
@@ -69,17 +69,17 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
   /** @type {{buffer: GPUBuffer, mapped: Promise<undefined>}[]} */
   const flight = [];
   let submitted = 0;
-  let yielded = 0;
   /** @type {number[]} */
   const output = [];
+  let failed = false;
   /** @type {Adjuster | null} */
   let adjuster = null;
   try {
     if (isAdjusted(sampling) || mask !== undefined) {
       adjuster = await Adjuster.make(executor);
-      adjuster.begin(sampling, prompt);
+      adjuster.begin(sampling, sequence);
     }
-    while (yielded < steps) {
+    while (output.length < steps) {
       while (submitted < steps && free.length > 0) {
         if (mask !== undefined) {
           adjuster?.allow(await mask(output.slice()));
@@ -102,13 +102,13 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
         step.buffer.unmap();
         device.check();
       } catch (cause) {
+        failed = true;
         throw device.failure("a token", cause);
       }
       flight.shift();
       free.push(step.buffer);
       signal?.throwIfAborted();
       if (eos.includes(token)) return "stop";
-      yielded++;
       output.push(token);
       if (logits !== undefined) onLogprobs?.(tokenLogprobs(logits, token, logprobs ?? 0));
       yield token;
@@ -116,7 +116,8 @@ export async function* generate(executor, prompt, maxTokens, options = {}) {
     }
     return "length";
   } finally {
-    executor.position = start + Math.max(0, yielded - 1);
+    if (failed) executor.start();
+    else executor.advance(output.slice(0, -1));
     for (const step of flight) await step.mapped.catch(() => {});
     for (const buffer of staging) buffer.destroy();
     adjuster?.dispose();

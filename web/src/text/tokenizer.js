@@ -121,6 +121,21 @@ export class Tokenizer {
   }
 
   /**
+   * Returns the ids of a text that continues a sequence. A text that certainly has too many tokens is refused before it
+   * is encoded.
+   *
+   * @param {string} text
+   * @param {number} limit maximum number of tokens
+   * @param {{begins: boolean, signal?: AbortSignal}} options begins: whether the sequence begins with this text
+   * @returns {Promise<number[]>}
+   * @throws {TokenizerError | ContextError}
+   */
+  async continuation(text, limit, { begins, signal }) {
+    const ids = await this.#encoded(text, limit, signal);
+    return begins ? this.#withBos(ids) : ids;
+  }
+
+  /**
    * Returns the text of token ids, without special tokens and without ids that this tokenizer does not have.
    *
    * @param {readonly number[]} ids

@@ -12,8 +12,8 @@ import { milliseconds } from "../support/timeouts.mjs";
  */
 function modelOfAs() {
   const state = { open: 0 };
-  /** @type {Pick<import("../../src/api/session.js").Session, "generate" | "dispose" | "state">} */
-  const session = {
+  /** @type {Pick<import("../../src/api/sequence.js").Sequence, "generate" | "dispose" | "state">} */
+  const sequence = {
     state: disguised({ context: 2048 }),
     async *generate(_ids, maxTokens, { signal }) {
       state.open++;
@@ -34,7 +34,7 @@ function modelOfAs() {
     eosTokenIds: [],
     pieces: () => ({ push: async () => "a", end: async () => "" }),
   };
-  return { state, model: new Model(disguised(session), disguised({}), disguised(tokenizer)) };
+  return { state, model: new Model(disguised(sequence), disguised({}), disguised(tokenizer)) };
 }
 
 /**

@@ -50,6 +50,8 @@ const sharing = {
 /** Returns a model that can be disposed of without the shared one. @param {Model} model @returns {Model} */
 function disposable(model) {
   let disposed = false;
+  /** @type {import("../../harness/interface.js").Session[]} */
+  const sessions = [];
   const check = () => {
     if (disposed) throw new DisposedError();
   };
@@ -62,6 +64,12 @@ function disposable(model) {
       check();
       return model.stream(...args);
     },
+    async createSession(...args) {
+      check();
+      const session = await model.createSession(...args);
+      sessions.push(session);
+      return session;
+    },
     profile(...args) {
       check();
       return model.profile(...args);
@@ -70,6 +78,7 @@ function disposable(model) {
     contextLength: model.contextLength,
     dispose() {
       disposed = true;
+      for (const session of sessions) session.dispose();
     },
   };
 }

@@ -10,6 +10,7 @@ import { disguised } from "../support/disguise.mjs";
 /** @typedef {import("../../harness/interface.js").InferOptions} InferOptions */
 /** @typedef {import("../../harness/interface.js").Model} Model */
 /** @typedef {import("../../harness/interface.js").Prompt} Prompt */
+/** @typedef {import("../../harness/interface.js").Session} Session */
 /** @typedef {import("../../harness/interface.js").Stream} Stream */
 /** @typedef {Interface["loadModel"]} Load */
 /** @typedef {(api: Interface) => Interface} Change */
@@ -31,6 +32,7 @@ function models(change) {
     const original = {
       infer: (...args) => model.infer(...args),
       stream: (...args) => model.stream(...args),
+      createSession: (...args) => model.createSession(...args),
       profile: (...args) => model.profile(...args),
       dispose: () => model.dispose(),
       get contextLength() {
@@ -49,6 +51,46 @@ function models(change) {
       ...changed,
     });
   });
+}
+
+/**
+ * Returns a session with other members; its forks have them, too.
+ *
+ * @param {Session} session
+ * @param {(session: Session) => Partial<Session>} change
+ * @returns {Session}
+ */
+function changedSession(session, change) {
+  /** @type {Session} */
+  const original = {
+    infer: (...args) => session.infer(...args),
+    stream: (...args) => session.stream(...args),
+    append: (...args) => session.append(...args),
+    truncate: (...args) => session.truncate(...args),
+    fork: async (...args) => changedSession(await session.fork(...args), change),
+    dispose: () => session.dispose(),
+    get length() {
+      return session.length;
+    },
+    get contextLength() {
+      return session.contextLength;
+    },
+    get bytes() {
+      return session.bytes;
+    },
+  };
+  const changed = Object.getOwnPropertyDescriptors(change(original));
+  return Object.defineProperties(disguised({}), {
+    ...Object.getOwnPropertyDescriptors(original),
+    ...changed,
+  });
+}
+
+/** Returns the interface whose sessions have other members. @param {(session: Session) => Partial<Session>} change */
+function sessions(change) {
+  return models((model) => ({
+    createSession: async (options) => changedSession(await model.createSession(options), change),
+  }));
 }
 
 /**
@@ -178,11 +220,26 @@ function afterLosses(pieces) {
       },
     };
     const model = await load(url, { ...options, device: disguised(device) });
-    /** @type {Model["stream"]} */
-    const stream = (prompt, streamOptions) =>
-      streamed(model.stream(prompt, streamOptions), (original) => pieces(original, () => lost));
-    return disguised({ stream, dispose: () => model.dispose(), contextLength: model.contextLength });
+    /** @param {Stream} original */
+    const changed = (original) => streamed(original, (stream) => pieces(stream, () => lost));
+    return disguised({
+      stream: (/** @type {Parameters<Model["stream"]>} */ ...args) => changed(model.stream(...args)),
+      createSession: async () =>
+        changedSession(await model.createSession(), (session) => ({
+          stream: (...args) => changed(session.stream(...args)),
+        })),
+      dispose: () => model.dispose(),
+      contextLength: model.contextLength,
+    });
   });
+}
+
+/** @type {Parameters<typeof afterLosses>[0]} */
+async function* endsAfterLoss(original, isLost) {
+  for await (const piece of original) {
+    if (isLost()) return;
+    yield piece;
+  }
 }
 
 /** Returns an error as other implementations might throw it. @param {string} code */
@@ -211,10 +268,67 @@ export const LOADING = new Set([
   ...["stored-for-everybody", "worker-takes-a-device"],
   ...["ranges-required", "context-length-ignored", "long-prompt-cut", "lost-device-ends-quietly"],
   "one-token-fewer-after-a-loss",
+  ...["lost-session-ends-quietly", "session-limit-ignored", "beginning-of-the-previous-prompt"],
 ]);
 
 /** @type {Record<string, Change>} */
 export const CHANGES = {
+  "beginning-of-the-previous-prompt": models((model) => {
+    let previous = "";
+    return withArguments(model, (prompt, options) => {
+      if (typeof prompt !== "string") return [prompt, options];
+      const half = Math.floor(Math.min(prompt.length, previous.length) / 2);
+      previous = previous.slice(0, half) + prompt.slice(half);
+      return [previous, options];
+    });
+  }),
+  "session-context-ignored": models((model) => ({
+    createSession: ({ contextLength, ...options } = {}) =>
+      model.createSession(
+        Number(contextLength) < 9 && Number(contextLength) > 0 ? options : { contextLength, ...options },
+      ),
+  })),
+  "answer-left-out-of-the-sequence": sessions((session) => ({
+    async infer(prompt, options) {
+      const text = await session.infer(prompt, options);
+      await session.truncate(Math.max(1, session.length - 1));
+      return text;
+    },
+  })),
+  "text-not-appended": sessions(() => ({ append: async () => {} })),
+  "bos-before-each-text": sessions((session) => ({
+    append: (text, options) => session.append(session.length > 0 ? `<|begin|>${text}` : text, options),
+  })),
+  "truncate-ignored": sessions((session) => ({
+    truncate: (length, options) => session.truncate(Math.max(length, session.length), options),
+  })),
+  "fork-of-the-same-sequence": sessions((session) => ({ fork: async () => session })),
+  "aborted-answer-kept": sessions((session) => ({
+    stream: (prompt, options) =>
+      streamed(session.stream(prompt, options), async function* (original) {
+        let text = "";
+        try {
+          for await (const piece of original) {
+            text += piece;
+            yield piece;
+          }
+        } finally {
+          if (original.finishReason !== "stop" && original.finishReason !== "length")
+            await session.append(text);
+        }
+      }),
+  })),
+  "session-limit-ignored": loading(
+    (load) =>
+      (url, { maxSessions: _, ...options }) =>
+        load(url, options),
+  ),
+  "append-does-not-wait": sessions((session) => ({
+    async append(text, options) {
+      session.append(text, options).catch(() => {});
+    },
+  })),
+  "disposed-session-answers": sessions(() => ({ dispose() {} })),
   "module-not-resolved": loading((load) => (url, options) => {
     if (Array.isArray(url)) return load(url, options);
     const address = new URL(String(url));
@@ -620,12 +734,8 @@ export const CHANGES = {
       },
     };
   }),
-  "lost-device-ends-quietly": afterLosses(async function* (original, isLost) {
-    for await (const piece of original) {
-      if (isLost()) return;
-      yield piece;
-    }
-  }),
+  "lost-device-ends-quietly": afterLosses(endsAfterLoss),
+  "lost-session-ends-quietly": afterLosses(endsAfterLoss),
   "one-token-fewer-after-a-loss": afterLosses(async function* (original, isLost) {
     let held = "";
     for await (const piece of original) {

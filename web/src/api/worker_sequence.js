@@ -1,24 +1,32 @@
-/** A session that a worker has. */
+/** A sequence that a worker has. */
 
 import { DisposedError } from "../errors.js";
 
-/** @typedef {import("./session.js").ExecutorState} ExecutorState */
-/** @typedef {import("./session.js").GenerateOptions} GenerateOptions */
+/** @typedef {import("./sequence.js").ExecutorState} ExecutorState */
+/** @typedef {import("./sequence.js").GenerateOptions} GenerateOptions */
 /** @typedef {import("./worker_connection.js").WorkerConnection} WorkerConnection */
 
-export class WorkerSession {
-  #connection;
-  #answers = 0;
+/** Number of answers that were begun. */
+let answers = 0;
 
-  /** @param {WorkerConnection} connection whose worker has loaded @param {ExecutorState} state */
-  constructor(connection, state) {
+export class WorkerSequence {
+  #connection;
+  #number;
+
+  /**
+   * @param {WorkerConnection} connection whose worker has loaded
+   * @param {ExecutorState} state
+   * @param {number} [number] the model's is 0
+   */
+  constructor(connection, state, number = 0) {
     this.#connection = connection;
+    this.#number = number;
     /** What the model runs on, as the worker reported it last. */
     this.state = state;
   }
 
   /**
-   * Yields the tokens that follow a prompt, as `Session.generate` does.
+   * Yields the tokens that follow a prompt, as `Sequence.generate` does.
    *
    * @param {readonly number[]} prompt
    * @param {number} maxTokens
@@ -26,14 +34,14 @@ export class WorkerSession {
    * @returns {AsyncGenerator<number, "stop" | "length", void>}
    */
   async *generate(prompt, maxTokens, { signal, mask, onLogprobs, ...rest }) {
-    const answer = this.#answers++;
+    const answer = answers++;
     const connection = this.#connection;
     const steps = Math.min(maxTokens, this.state.context - prompt.length + 1);
     /** @type {number[]} */
     const output = [];
     try {
       const options = { ...rest, isMasked: mask !== undefined };
-      await connection.call("begin", { answer, prompt, maxTokens, options }, signal);
+      await connection.call("begin", { answer, sequence: this.#number, prompt, maxTokens, options }, signal);
       for (;;) {
         const allowed = output.length < steps ? await mask?.(output.slice()) : null;
         const next = await connection.call("next", { answer, mask: allowed }, signal);
@@ -55,12 +63,32 @@ export class WorkerSession {
    * Measures the executor.
    *
    * @param {import("../package/metadata_types.js").Metadata} metadata
-   * @param {import("./session.js").ProfileOptions} settings
+   * @param {import("./sequence.js").ProfileOptions} settings
    */
   async profile(metadata, { signal, ...settings }) {
     const { report, state } = await this.#connection.call("profile", { metadata, ...settings }, signal);
     this.state = state;
     return report;
+  }
+
+  /** Returns an empty sequence of the same worker. @param {number} [contextLength] */
+  async sibling(contextLength) {
+    return this.#made(await this.#connection.call("sibling", { contextLength }));
+  }
+
+  /** Returns a copy of this sequence. */
+  async fork() {
+    return this.#made(await this.#connection.call("fork", { sequence: this.#number }));
+  }
+
+  /** @param {import("./worker_messages.js").SequenceOutput} output */
+  #made({ sequence, state }) {
+    return new WorkerSequence(this.#connection, state, sequence);
+  }
+
+  /** Frees the executor, as soon as nothing uses it. */
+  disposeWhenIdle() {
+    this.#connection.call("release", { sequence: this.#number }).catch(() => {}); // the worker has ended
   }
 
   /** Frees the device, and ends the worker when all that came is stored. */
