@@ -101,7 +101,7 @@ def answer_with_a_mask_of_the_end() -> Interface:
 def masks_that_allow_nothing() -> Interface:
     """A hook gives a mask of zeros, or one that is too short: the call MUST fail with code input."""
     calls = [
-        {"do": "infer", "prompt": PROMPT, "masks": [None, list(bad)], **fails("63", "input")}
+        {"do": "infer", "prompt": PROMPT, "masks": [None, list(bad)], **fails("51", "input")}
         for bad in (mask(), (1,), mask(1)[:-1])
     ]
     return loaded(*calls, inference(maxTokens=4).step("infer", "10"))

@@ -39,7 +39,7 @@ def server_that_requires(case: tuple[dict[str, Json], dict[str, Json], dict[str,
 @computed("api", "LLQ-API-52", "LLQ-API-56")
 def server_that_refuses_a_key() -> Interface:
     """The server refuses a key of the query and of a header: the message MUST contain neither."""
-    load = {"url": f"{HERE}?key={SECRET}", "options": {"headers": KEY}, **fails("74", "status")}
+    load = {"url": f"{HERE}?key={SECRET}", "options": {"headers": KEY}, **fails("56", "status")}
     fault = {"do": "status", "status": 403, "file": "shard"}
     return Interface(SCRIPT, [{**LOAD, **load}], [fault])
 
@@ -47,7 +47,7 @@ def server_that_refuses_a_key() -> Interface:
 @computed("api", "LLQ-API-56")
 def address_with_a_password() -> Interface:
     """An address has a user name and a password: loading MUST fail with code input, without a request."""
-    load = {**LOAD, "url": f"https://me:{SECRET}@llq.invalid/", **fails("74", "input")}
+    load = {**LOAD, "url": f"https://me:{SECRET}@llq.invalid/", **fails("56", "input")}
     return Interface(SCRIPT, [{**load, "expect": {**load["expect"], "unrequested": ""}}])
 
 
@@ -57,7 +57,7 @@ HUB = {"without a name": "hf:owner", "with a query": f"hf:owner/name?key={SECRET
 @computed("api", "LLQ-API-53", cases=HUB)
 def hub_address(url: str) -> Interface:
     """An address of the hub is {}: loading MUST fail with code input."""
-    return Interface(SCRIPT, [{**LOAD, "url": url, **fails("71", "input")}])
+    return Interface(SCRIPT, [{**LOAD, "url": url, **fails("53", "input")}])
 
 
 MIRRORS = ["package/", "mirror/"]
@@ -81,25 +81,25 @@ def mirror_that_sends(fault: dict[str, Json]) -> Interface:
 @computed("api", "LLQ-API-54", "LLQ-API-4")
 def mirrors_that_send_a_changed_shard() -> Interface:
     """Both mirrors are the same damaged package: loading MUST fail with a rule that it violates."""
-    load = {**LOAD, "url": [HERE, HERE], **fails("72", ["hash", "package"], HASHES)}
+    load = {**LOAD, "url": [HERE, HERE], **fails("54", ["hash", "package"], HASHES)}
     return Interface(SCRIPT, [load], [{"do": "flip", "file": "shard"}])
 
 
 @computed("api", "LLQ-API-54")
 def mirrors_without_an_address() -> Interface:
     """A list of mirrors is empty: loading MUST fail with code input."""
-    return Interface(SCRIPT, [{**LOAD, "url": [], **fails("72", "input")}])
+    return Interface(SCRIPT, [{**LOAD, "url": [], **fails("54", "input")}])
 
 
 @computed("api", "LLQ-API-57")
 def stored_package_whose_server_refuses_a_key() -> Interface:
     """A package was loaded and stored with a key: a load without the key MUST fail, as the server does."""
     first = {**LOAD, "url": f"{HERE}?key={SECRET}", "options": {"cache": True}, "rule": "LLQ-API-57"}
-    second = {**LOAD, "url": HERE, "options": {"cache": True}, **fails("75", "status")}
+    second = {**LOAD, "url": HERE, "options": {"cache": True}, **fails("57", "status")}
     return Interface(SCRIPT, [first, second], [{"do": "require", "query": f"key={SECRET}"}])
 
 
 @computed("api", "LLQ-API-58")
 def worker_with_a_device() -> Interface:
     """A device of the page is passed to a model in a worker: the call MUST fail with code input."""
-    return Interface(SCRIPT, [{**LOAD, "worker": True, **fails("76", "input")}])
+    return Interface(SCRIPT, [{**LOAD, "worker": True, **fails("58", "input")}])

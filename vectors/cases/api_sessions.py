@@ -30,14 +30,14 @@ class Calls:
         self.ids[name] = []
         options = {} if self.context == CONTEXT else {"contextLength": self.context}
         expected = {"length": 0, "positions": self.context}
-        return self._add({"do": "session", "as": name, "options": options}, "51", expected)
+        return self._add({"do": "session", "as": name, "options": options}, "39", expected)
 
     def ask(
         self,
         action: str,
         prompt: str | Sequence[dict[str, str]] | None,
         name: str = "a",
-        rule: str = "52",
+        rule: str = "40",
         **options: Json,
     ) -> Calls:
         """Add a call of infer or stream, which succeeds."""
@@ -52,7 +52,7 @@ class Calls:
 
     def begin(self, prompt: str | None, name: str = "a", **members: Json) -> Calls:
         """Add a stream that is not read to its end: it leaves the sequence unchanged."""
-        step = self._inference(prompt, name, {}).begun("57", "aborted", session=name, **members)
+        step = self._inference(prompt, name, {}).begun("45", "aborted", session=name, **members)
         self.steps.append({**step, "expect": {**step["expect"], "length": len(self.ids[name])}})
         return self
 
@@ -60,21 +60,21 @@ class Calls:
         """Add a call of append, which succeeds."""
         bos = [] if self.ids[name] else [BPE.special_id(BEGIN)]
         self.ids[name] += [*bos, *BPE.encode(text)]
-        return self._add({"do": "append", "session": name, "text": text}, "54", self._length(name))
+        return self._add({"do": "append", "session": name, "text": text}, "42", self._length(name))
 
     def truncate(self, length: int, name: str = "a") -> Calls:
         """Add a call of truncate, which succeeds."""
         del self.ids[name][length:]
-        return self._add({"do": "truncate", "session": name, "length": length}, "55", self._length(name))
+        return self._add({"do": "truncate", "session": name, "length": length}, "43", self._length(name))
 
     def fork(self, copy: str, name: str = "a") -> Calls:
         """Add a call of fork, which succeeds."""
         self.ids[copy] = list(self.ids[name])
-        return self._add({"do": "fork", "session": name, "as": copy}, "56", self._length(copy))
+        return self._add({"do": "fork", "session": name, "as": copy}, "44", self._length(copy))
 
     def dispose(self, name: str = "a") -> Calls:
         """Add a call of dispose."""
-        return self._add({"do": "dispose", "session": name}, "60", {})
+        return self._add({"do": "dispose", "session": name}, "48", {})
 
     def fail(self, rule: str, code: str, call: Step, name: str = "a") -> Calls:
         """Add a call of a session that fails and leaves its sequence unchanged."""
@@ -138,9 +138,9 @@ def session_truncated() -> Interface:
     """A session is truncated: it MUST continue after the tokens that remain, and refuse other lengths."""
     calls = Calls().session().append(PROMPT).ask("infer", None, maxTokens=9)
     for length in (12, -1, 1.5, None):
-        calls.fail("55", "input", {"do": "truncate", "length": length})
+        calls.fail("43", "input", {"do": "truncate", "length": length})
     calls.truncate(5).ask("infer", None).truncate(2).ask("stream", None, maxTokens=3).truncate(0)
-    calls.fail("52", "input", {"do": "infer", "prompt": None}).ask("infer", PROMPT, maxTokens=2)
+    calls.fail("40", "input", {"do": "infer", "prompt": None}).ask("infer", PROMPT, maxTokens=2)
     return Interface(SCRIPT, [SHARED, *calls.steps])
 
 
@@ -148,7 +148,7 @@ def session_truncated() -> Interface:
 def session_forked() -> Interface:
     """A session is forked: both MUST continue from the same sequence, and neither MUST change the other."""
     calls = Calls().session().ask("infer", PROMPT, maxTokens=3).fork("b")
-    calls.ask("infer", None, "b", maxTokens=4).ask("stream", None, rule="56", maxTokens=4).truncate(2)
+    calls.ask("infer", None, "b", maxTokens=4).ask("stream", None, rule="44", maxTokens=4).truncate(2)
     calls.ask("stream", None, "b").dispose().fork("c", "b").truncate(4, "b").ask("infer", None, "b")
     return Interface(SCRIPT, [SHARED, *calls.ask("infer", f"llo {PROMPT}", "c").steps])
 
@@ -166,9 +166,9 @@ def session_of_few_positions() -> Interface:
     """The context of a session has 8 positions: what exceeds it MUST be refused with code context."""
     too_long = {"do": "session", "as": "b", "options": {"contextLength": CONTEXT + 1}}
     calls = Calls(context=8).session().ask("stream", PROMPT)
-    calls.fail("52", "context", {"do": "stream", "prompt": "llo " * 3}).truncate(2)
-    calls.fail("54", "context", {"do": "append", "text": "llo " * 3}).ask("infer", None)
-    return Interface(SCRIPT, [SHARED, *calls.steps, {**too_long, **fails("51", "context")}])
+    calls.fail("40", "context", {"do": "stream", "prompt": "llo " * 3}).truncate(2)
+    calls.fail("42", "context", {"do": "append", "text": "llo " * 3}).ask("infer", None)
+    return Interface(SCRIPT, [SHARED, *calls.steps, {**too_long, **fails("39", "context")}])
 
 
 NONSENSE: list[Step] = [
@@ -194,8 +194,8 @@ def session_called_with_arguments_that_make_no_sense() -> Interface:
 def sessions_beyond_the_limit() -> Interface:
     """The model may have two sessions: further ones MUST be refused with code sessions until one ends."""
     calls = Calls().session().session("b").ask("infer", PROMPT, maxTokens=2)
-    calls.add({"do": "session", "as": "c", "options": {}, **fails("59", "sessions")})
-    calls.fail("59", "sessions", {"do": "fork", "as": "c"}).ask("infer", None, maxTokens=2)
+    calls.add({"do": "session", "as": "c", "options": {}, **fails("47", "sessions")})
+    calls.fail("47", "sessions", {"do": "fork", "as": "c"}).ask("infer", None, maxTokens=2)
     calls.dispose("b").fork("c").ask("infer", None, "c", maxTokens=2)
     return Interface(SCRIPT, [{**LOAD, "options": {"maxSessions": 2}}, *calls.steps])
 
@@ -212,10 +212,10 @@ def session_disposed_of() -> Interface:
         {"do": "fork", "as": "c"},
     ]
     for call in refused:
-        calls.add({**call, "session": "a", **fails("60", "disposed")})
-    calls.ask("infer", None, "b", maxTokens=2).add(inference(maxTokens=4).step("infer", "60"))
+        calls.add({**call, "session": "a", **fails("48", "disposed")})
+    calls.ask("infer", None, "b", maxTokens=2).add(inference(maxTokens=4).step("infer", "48"))
     calls.add({"do": "dispose", "rule": "LLQ-API-22", "expect": {}})
-    calls.add({"do": "infer", "session": "b", "prompt": None, **fails("60", "disposed")})
+    calls.add({"do": "infer", "session": "b", "prompt": None, **fails("48", "disposed")})
     return Interface(SCRIPT, [LOAD, *calls.steps])
 
 
