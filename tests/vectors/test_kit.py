@@ -92,7 +92,7 @@ def test_the_kit_imports_only_the_standard_library_and_itself(path: Path) -> Non
 
 def test_vectors_with_two_errors_name_both() -> None:
     ambiguous = [vector for vector in INVALID if "LLQ-READ-1" in vector["rules"]]
-    assert all(len(vector["rules"]) == 3 for vector in ambiguous)
+    assert all(len({*vector["rules"]} - {"LLQ-READ-7"}) == 3 for vector in ambiguous)
 
 
 # A reading of packages by the formulas of the chapters, from bytes to weights: the kit goes the other way.

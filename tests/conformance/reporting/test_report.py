@@ -156,7 +156,7 @@ def test_every_rule_can_be_linked_to_and_every_link_leads_somewhere(tmp_path: Pa
 
 def test_the_page_fetches_nothing(tmp_path: Path) -> None:
     text_of_page = report_page(report_of(), tmp_path)
-    assert "://" not in text_of_page
+    assert "://" not in text_of_page.replace("https://huggingface.co/", "")  # the text of LLQ-API-53
     page = Tags(text_of_page)
     assert not page.values("src")
     assert {attributes["rel"] for tag, attributes in page.tags if tag == "link"} == {"icon"}

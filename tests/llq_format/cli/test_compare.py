@@ -102,7 +102,7 @@ def test_a_page_is_written_whole_or_not_at_all(directories: list[Path], tmp_path
     result = llq("compare", *directories, "-o", page)
     assert (result.exit_code, result.stdout) == (0, "")
     text = page.read_text(encoding="utf-8")
-    assert "://" not in text
+    assert "://" not in text.replace("https://huggingface.co/", "")  # the text of LLQ-API-53
     assert text.count("<tr") == text.count("</tr>") > len(registry())
     assert [path.name for path in tmp_path.iterdir()] == ["comparison.html"]
     result = llq("compare", *directories, "-o", tmp_path / "nowhere" / "comparison.html")
