@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum, auto
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
 
 from llq_format.files.deferred_signals import signals_deferred
+from llq_format.files.lock import BUSY
 
 try:
     import fcntl
@@ -47,24 +49,33 @@ def _create_partial(path: Path) -> tuple[Path, IO[bytes]]:
         partial = path.with_name(f".{path.name}.partial-{token_hex(4)}")
         file = partial.open("xb")
         try:
-            if not _locked(file.fileno()) or partial.exists():
+            lock = _lock(file.fileno())
+            if lock is _Lock.MISSING or (lock is _Lock.OURS and partial.exists()):
                 return partial, file
         except BaseException:
             file.close()
             partial.unlink(missing_ok=True)
             raise
-        file.close()  # another process took the file for a leftover before it was locked
+        file.close()  # another writer took the file for a leftover before it was locked, and removes it
 
 
-def _locked(descriptor: int) -> bool:
-    """Lock an open file without waiting; return False if another process holds it or locks are missing."""
+class _Lock(Enum):
+    """Who has the lock of a file; MISSING: its file system has no locks."""
+
+    OURS = auto()
+    OTHERS = auto()
+    MISSING = auto()
+
+
+def _lock(descriptor: int) -> _Lock:
+    """Lock an open file without waiting."""
     if fcntl is None:
-        return False
+        return _Lock.MISSING
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return _Lock.OTHERS if error.errno in BUSY else _Lock.MISSING
+    return _Lock.OURS
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -75,7 +86,7 @@ def _remove_leftovers(path: Path) -> None:
         for name in names:
             descriptor = os.open(path.with_name(name), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:
-                if _locked(descriptor):
+                if _lock(descriptor) is _Lock.OURS:
                     path.with_name(name).unlink(missing_ok=True)
             finally:
                 os.close(descriptor)

@@ -11,7 +11,7 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
-_BUSY = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+BUSY = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 class LockedError(OSError):
@@ -54,7 +54,7 @@ def _take(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in _BUSY:
+            if error.errno in BUSY:
                 raise LockedError(owner(descriptor)) from None
         else:
             return True
