@@ -10,16 +10,15 @@
 import { poolOf } from "./device_pool.js";
 import { logprobsOf } from "./log_probabilities.js";
 import { MaskHook } from "./mask_hook.js";
+import { CallSignal, nothing, observe, textOf, wellFormed } from "./observation.js";
 
 /** @typedef {import("./interface.js").Interface} Interface */
 /** @typedef {import("./interface.js").Model} Model */
 /** @typedef {import("./interface.js").Prompt} Prompt */
 /** @typedef {import("./interface.js").Session} Session */
 /** @typedef {import("./interface.js").Stream} Stream */
-/**
- * @typedef {string | number | undefined} Moment when a signal is aborted: "before", "loading", "waiting", or
- *   after pieces
- */
+/** @typedef {import("./observation.js").Moment} Moment */
+/** @typedef {import("./observation.js").Observation} Observation */
 /**
  * @typedef {object} LoadStep
  * @property {"load"} do
@@ -75,13 +74,6 @@ import { MaskHook } from "./mask_hook.js";
  * @typedef {LoadStep | TokenizerStep | Call | TogetherStep} Step as
  *   conformance/runtimes/protocol/api.request.schema.json has it
  */
-/**
- * @typedef {{name: string, code: string | null, rule: string | null, message: string, reason: boolean}}
- *   ErrorReport
- */
-/**
- * @typedef {{error?: ErrorReport, [member: string]: unknown}} Observation as api.response.schema.json has it
- */
 /** @typedef {{name: string, model: Model | null, devices: GPUDevice[]}} SharedModel */
 
 /** Wait after a failure, in ms: whatever still runs shows itself. */
@@ -91,8 +83,6 @@ const NO_PROGRESS_MS = 15_000;
 /** Time after the first weights after which a load is aborted, in ms. */
 const LOADING_MS = 100;
 const MAX_EVENTS = 200;
-const MAX_TEXT = 300;
-const HALF_PAIR = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
 
 /** @type {SharedModel | null} the model that requests share */
 let sharedModel = null;
@@ -396,79 +386,9 @@ function release(callee) {
   }
 }
 
-/** The signal of a call, aborted at the moment that its step names. */
-class CallSignal {
-  #controller = new AbortController();
-  #moment;
-  reason = new Error("the caller changed its mind");
-
-  /** @param {Moment} moment */
-  constructor(moment) {
-    this.#moment = moment;
-    this.now("before");
-  }
-
-  /** The signal that the call gets; undefined where the step names no moment. */
-  get passed() {
-    return this.#moment === undefined ? undefined : this.#controller.signal;
-  }
-
-  /** Aborts, if this is the moment. @param {string | number} moment */
-  now(moment) {
-    if (this.#moment === moment) this.#controller.abort(this.reason);
-  }
-
-  /** Aborts after a time, if this is the moment. @param {string} moment @param {number} ms */
-  soon(moment, ms) {
-    if (this.#moment === moment) setTimeout(() => this.now(moment), ms);
-  }
-}
-
-/**
- * Returns what an action returns, or its error, and whether that is the reason of the signal.
- *
- * @param {CallSignal} signal
- * @param {() => Promise<Observation>} action
- * @returns {Promise<Observation>}
- */
-async function observe(signal, action) {
-  try {
-    return await action();
-  } catch (error) {
-    const { name, code, rule, message } = /** @type {Record<string, unknown>} */ (error ?? {});
-    const text = (/** @type {unknown} */ value) =>
-      typeof value === "string" ? wellFormed(value).slice(0, MAX_TEXT) : null;
-    return {
-      error: {
-        name: text(name) ?? "",
-        code: text(code),
-        rule: rule === undefined ? "undefined" : text(rule),
-        message: text(message) ?? "",
-        reason: error === signal.reason,
-      },
-    };
-  }
-}
-
-/** Returns the observation of a call that returns nothing. @param {void} _ @returns {Observation} */
-function nothing(_) {
-  return {};
-}
-
-/** @param {unknown} text @returns {Observation} */
-function textOf(text) {
-  if (typeof text !== "string") throw new Error(`infer resolved to ${typeof text}, expected a text`);
-  return { text: wellFormed(text) };
-}
-
 /** Returns an absolute address; addresses of the hub are not relative. @param {string} address @param {URL} base */
 function absolute(address, base) {
   return address.startsWith("hf:") ? address : new URL(address, base).href;
-}
-
-/** Returns a text that JSON can carry: `?` replaces halves of surrogate pairs. @param {string} text */
-function wellFormed(text) {
-  return text.replace(HALF_PAIR, "?");
 }
 
 /** @param {number} ms */
