@@ -1,18 +1,6 @@
 /** The elements of the page that the script changes. */
 
-/**
- * Returns the element of an id.
- *
- * @template {Element} T
- * @param {string} id
- * @param {new () => T} kind
- * @returns {T}
- */
-function find(id, kind) {
-  const element = document.getElementById(id);
-  if (!(element instanceof kind)) throw new Error(`the page has no ${kind.name} ${id}`);
-  return element;
-}
+import { find } from "./find.js";
 
 export const page = {
   status: find("status", HTMLElement),
