@@ -60,11 +60,11 @@ def load(page: Page, title: str) -> None:
     """Go from the demo page to the page with this link, and load the model."""
     page.get_by_role("navigation").get_by_role("link", name=title).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    expect(page.locator("#controls")).to_be_disabled()
+    expect(page.locator("#controls[disabled]")).to_have_count(1)
     page.evaluate(PROMPTS)
     page.click("#load")
-    expect(page.locator("#controls")).to_be_enabled()
-    expect(page.locator("#loading-text")).to_contain_text("ready")
+    expect(page.locator("#loading-text")).to_contain_text("is ready")
+    expect(page.locator("#controls:not([disabled])")).to_have_count(1)
 
 
 def looks(page: Page) -> None:

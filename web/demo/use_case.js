@@ -153,7 +153,8 @@ async function load(signal) {
       onProgress({ loaded, total }) {
         if (!total) return;
         loading.bar.value = loaded / total;
-        loading.text.textContent = `${bytes(loaded)} of ${bytes(total)}`;
+        loading.text.textContent =
+          loaded < total ? `${bytes(loaded)} of ${bytes(total)}` : "Compiling the kernels …";
       },
     });
     if (!model.tokenizer) throw new Error("This package has no tokenizer, so the model cannot read texts.");
