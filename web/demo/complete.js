@@ -50,7 +50,7 @@ async function suggest(model) {
     });
     if (signal.aborted) return;
     const begin = first === null ? "" : `First text after ${seconds(first)}, `;
-    latency.textContent = `${begin}${tokens} tokens in ${seconds(total)}; ${aborted} requests aborted.`;
+    latency.textContent = `${begin}${tokens} tokens in ${seconds(total)}. Aborted requests: ${aborted}.`;
     say(ghost.textContent ? `Suggestion: ${ghost.textContent}` : "No suggestion.");
   } catch (error) {
     reportError(error);
@@ -58,7 +58,7 @@ async function suggest(model) {
   } finally {
     if (signal.aborted) {
       aborted += 1;
-      if (pending === null) latency.textContent = `${aborted} requests aborted.`;
+      if (pending === null) latency.textContent = `Aborted requests: ${aborted}.`;
     } else {
       pending = null;
     }

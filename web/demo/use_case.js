@@ -161,8 +161,7 @@ async function load(signal) {
     const session = await model.createSession().catch(() => null);
     const place = model.device.software ? "the processor, where answers are slow" : "the graphics card";
     loading.text.textContent = `${model.metadata.stem} is ready. It runs on ${place}.`;
-    loading.button.classList.add("gone");
-    loading.button.disabled = true;
+    loading.button.hidden = true;
     controls.disabled = false;
     say("The model is ready.");
     return new LoadedModel(model, session);
