@@ -75,8 +75,9 @@ function acceptSuggestion() {
   drop();
   code.focus();
   code.setSelectionRange(code.value.length, code.value.length);
-  if (!document.execCommand("insertText", false, text))
-    code.setRangeText(text, code.value.length, code.value.length, "end");
+  if (document.execCommand("insertText", false, text)) return;
+  code.setRangeText(text, code.value.length, code.value.length, "end");
+  code.dispatchEvent(new Event("input"));
 }
 
 code.addEventListener("keydown", (event) => {
