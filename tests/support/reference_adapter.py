@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from conformance.core.runtime import Sampling
+from conformance.core.runtime import Adjustment, Sampling
 from conformance.runtimes.reference import Reference
 
 RUNTIME = Reference()
@@ -42,14 +43,31 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
             return {**answer, "tokens": list(tokens)}
         case "sample":
-            parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
-            sampling = Sampling(**parameters, seed=int(request["seed"]))
-            drawn = RUNTIME.sample(np.load(request["input"]), sampling, request["count"])
-            return {**answer, **({"refused": True} if drawn is None else {"tokens": list(drawn)})}
+            drawn = RUNTIME.sample(np.load(request["input"]), _sampling(request), request["count"])
+            return {**answer, **_drawn(drawn)}
+        case "adjust":
+            adjustment = Adjustment(
+                request["min_p"],
+                request["repetition_penalty"],
+                tuple((token, bias) for token, bias in request["logit_bias"]),
+                tuple(request["sequence"]),
+                None if request["mask"] is None else tuple(request["mask"]),
+            )
+            logits, sampling = np.load(request["input"]), _sampling(request)
+            return {**answer, **_drawn(RUNTIME.adjust(logits, sampling, adjustment, request["count"]))}
         case "tokenize":
             tokenized = RUNTIME.tokenize(package, request["text"])
             return {**answer, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
     return answer
+
+
+def _sampling(request: dict[str, Any]) -> Sampling:
+    parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
+    return Sampling(**parameters, seed=int(request["seed"]))
+
+
+def _drawn(tokens: Sequence[int] | None) -> dict[str, Any]:
+    return {"refused": True} if tokens is None else {"tokens": list(tokens)}
 
 
 for line in sys.stdin:
