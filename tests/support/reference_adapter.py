@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,31 +41,30 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         case "generate":
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
             return {**answer, "tokens": list(tokens)}
-        case "sample":
-            drawn = RUNTIME.sample(np.load(request["input"]), _sampling(request), request["count"])
-            return {**answer, **_drawn(drawn)}
-        case "adjust":
-            adjustment = Adjustment(
-                request["min_p"],
-                request["repetition_penalty"],
-                tuple((token, bias) for token, bias in request["logit_bias"]),
-                tuple(request["sequence"]),
-                None if request["mask"] is None else tuple(request["mask"]),
-            )
-            logits, sampling = np.load(request["input"]), _sampling(request)
-            return {**answer, **_drawn(RUNTIME.adjust(logits, sampling, adjustment, request["count"]))}
+        case "sample" | "adjust":
+            return {**answer, **_draws(request)}
         case "tokenize":
             tokenized = RUNTIME.tokenize(package, request["text"])
             return {**answer, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
     return answer
 
 
-def _sampling(request: dict[str, Any]) -> Sampling:
+def _draws(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the tokens of `sample` or `adjust`, or the refusal."""
     parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
-    return Sampling(**parameters, seed=int(request["seed"]))
-
-
-def _drawn(tokens: Sequence[int] | None) -> dict[str, Any]:
+    sampling = Sampling(**parameters, seed=int(request["seed"]))
+    logits, count = np.load(request["input"]), request["count"]
+    if request["op"] == "sample":
+        tokens = RUNTIME.sample(logits, sampling, count)
+    else:
+        adjustment = Adjustment(
+            request["min_p"],
+            request["repetition_penalty"],
+            tuple((token, bias) for token, bias in request["logit_bias"]),
+            tuple(request["sequence"]),
+            None if request["mask"] is None else tuple(request["mask"]),
+        )
+        tokens = RUNTIME.adjust(logits, sampling, adjustment, count)
     return {"refused": True} if tokens is None else {"tokens": list(tokens)}
 
 
