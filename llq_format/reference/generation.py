@@ -55,8 +55,13 @@ def generate(
     for position in range(len(prompt), end):
         last = decoder.hidden(tokens, sequence)[-1:]  # logits are needed only at the last position
         logits = decoder.head(last)[0]
-        mask = choice.mask(ids[len(prompt) :]) if choice.mask else None
-        token = choose_adjusted(logits, choice.sampling, choice.adjustment, position, sequence=ids, mask=mask)
+        if choice.adjusts:
+            mask = choice.mask(ids[len(prompt) :]) if choice.mask else None
+            token = choose_adjusted(
+                logits, choice.sampling, choice.adjustment, position, sequence=ids, mask=mask
+            )
+        else:
+            token = choose(logits, choice.sampling, position)
         if token in eos_token_ids:
             return
         if choice.on_logits:

@@ -112,7 +112,7 @@ def test_the_reference_passes(suite: Suite) -> None:
     assert set(run.outcomes.values()) == {"passed"}
     assert len(run.outcomes) == 3 + 3 + 3 + 1
     assert (
-        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, tokenize: "
+        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, adjust, tokenize: "
         "10 checks passed" in run.output
     )
 

@@ -74,9 +74,9 @@ def test_the_data_of_vectors_in_the_wheel_are_those_of_the_index(installed: Path
 
 
 def test_the_size_of_the_suite_is_sane(wheel: Path) -> None:
-    assert wheel.stat().st_size < 8e6
+    assert wheel.stat().st_size < 9e6
     entries = [entry for entry in zipfile.ZipFile(wheel).infolist() if "/vectors/data/" not in entry.filename]
-    assert sum(entry.file_size for entry in entries) < 7e6  # tests/vectors limits the vectors themselves
+    assert sum(entry.file_size for entry in entries) < 8e6  # tests/vectors limits the vectors themselves
 
 
 def test_importing_the_suite_imports_neither_pytest_nor_the_library(installed: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_installed_suite_runs_where_there_is_nothing(installed: Path, tmp_pa
     process = _suite(installed, tmp_path, "--runtime=reference", "-n", "2", f"--report={report}")
     assert process.returncode == 0, process.stdout + process.stderr
     assert (
-        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, tokenize"
+        "conforms as decode, reject, activations, matvec, logits, trace, generate, sample, adjust, tokenize"
         in process.stdout
     )
     results = json.loads((report / "report.json").read_text("utf-8"))["results"]

@@ -126,10 +126,6 @@ SHOWN_BY = {
         f"{SAMPLED}::test_random_numbers_are_those_of_numpy_free_arithmetic",
     ],
     "LLQ-GEN-8": ["test llq_format/webgpu/kernels/test_sample.py::test_sample_is_the_exact_samplers_token"],
-    "LLQ-GEN-11": [
-        "test llq_format/reference/test_adjusted_choice.py::test_the_steps_are_those_of_the_chapter",
-        "vector adjust-with-everything",
-    ],
     "LLQ-GEN-12": [f"{ADJUSTER}::test_tokens_are_those_of_the_reference_for_the_same_logits"],
     "LLQ-TOK-2": [
         f"{TEST_TEXT}::test_text_survives_encoding_and_special_tokens_are_not_shown",

@@ -111,6 +111,9 @@ BEHAVIOUR = {
         "llq_format/reference/test_sampled_choice.py::test_every_top_k_and_every_seed_is_accepted",
         "llq_format/webgpu/execution/test_sampling.py::test_words_hold_every_seed_and_the_largest_top_k",
     ],
+    "LLQ-GEN-11": [
+        "llq_format/reference/test_adjusted_choice.py::test_the_steps_are_those_of_the_chapter",
+    ],
     "LLQ-GEN-13": [
         "llq_format/reference/test_adjusted_choice.py::test_an_adjustment_out_of_range_is_refused",
         "llq_format/reference/test_adjusted_choice.py::test_a_min_p_out_of_range_is_refused",

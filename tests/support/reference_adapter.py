@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.core.runtime import Sampling
+from conformance.core.runtime import Adjustment, Sampling
 from conformance.runtimes.reference import Reference
 
 RUNTIME = Reference()
@@ -41,15 +41,31 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         case "generate":
             tokens = RUNTIME.generate(package, request["tokens"], request["max_tokens"])
             return {**answer, "tokens": list(tokens)}
-        case "sample":
-            parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
-            sampling = Sampling(**parameters, seed=int(request["seed"]))
-            drawn = RUNTIME.sample(np.load(request["input"]), sampling, request["count"])
-            return {**answer, **({"refused": True} if drawn is None else {"tokens": list(drawn)})}
+        case "sample" | "adjust":
+            return {**answer, **_draws(request)}
         case "tokenize":
             tokenized = RUNTIME.tokenize(package, request["text"])
             return {**answer, "ids": list(tokenized.ids), "decoded": tokenized.decoded}
     return answer
+
+
+def _draws(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the tokens of `sample` or `adjust`, or the refusal."""
+    parameters = {name: request[name] for name in ("temperature", "top_k", "top_p", "position")}
+    sampling = Sampling(**parameters, seed=int(request["seed"]))
+    logits, count = np.load(request["input"]), request["count"]
+    if request["op"] == "sample":
+        tokens = RUNTIME.sample(logits, sampling, count)
+    else:
+        adjustment = Adjustment(
+            request["min_p"],
+            request["repetition_penalty"],
+            tuple((token, bias) for token, bias in request["logit_bias"]),
+            tuple(request["sequence"]),
+            None if request["mask"] is None else tuple(request["mask"]),
+        )
+        tokens = RUNTIME.adjust(logits, sampling, adjustment, count)
+    return {"refused": True} if tokens is None else {"tokens": list(tokens)}
 
 
 for line in sys.stdin:

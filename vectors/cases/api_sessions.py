@@ -107,7 +107,7 @@ class Calls:
         return self
 
 
-@computed("api", "LLQ-API-39", "LLQ-API-40", "LLQ-API-41")
+@computed("api", "LLQ-API-39", "LLQ-API-40")
 def session_asked_several_times() -> Interface:
     """A session is asked: it MUST answer as the model does, and null MUST continue its sequence."""
     calls = Calls().session().ask("infer", PROMPT, maxTokens=4).ask("stream", None, maxTokens=3)
@@ -249,7 +249,7 @@ def _lost(step: Step) -> Step:
     return {**step, "rule": "LLQ-API-49", "expect": {**expected, "lost": True}}
 
 
-@computed("api", "LLQ-API-14", "LLQ-API-38")
+@computed("api", "LLQ-API-14")
 def prompts_with_a_common_beginning() -> Interface:
     """Prompts begin alike: each text MUST be the text of a model that was asked nothing before."""
     start = "".join(chr(33 + 7 * n % 90) for n in range(140))

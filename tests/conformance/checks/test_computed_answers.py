@@ -91,7 +91,7 @@ def of_kind(kind: str) -> list[Vector]:
 
 
 @pytest.mark.parametrize(
-    "name", ["activations", "matvec", "logits", "trace", "generate", "sample", "tokenize"]
+    "name", ["activations", "matvec", "logits", "trace", "generate", "sample", "adjust", "tokenize"]
 )
 def test_a_command_is_asked_as_an_object_is(
     name: str, adapter: CommandRuntime, monkeypatch: pytest.MonkeyPatch

@@ -30,7 +30,7 @@ from tests.support.timeouts import seconds
 
 pytestmark = pytest.mark.slow
 
-COMPUTED = ("activations", "matvec", "logits", "generate", "sample", "tokenize")
+COMPUTED = ("activations", "matvec", "logits", "generate", "sample", "adjust", "tokenize")
 BY_NAME = {check.name: check for check in CHECKS}
 LOADED = load(VECTORS)
 INT8 = [v for v in LOADED if v.kind == "activations" and v.members["format"] == "int8"]

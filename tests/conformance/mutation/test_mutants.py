@@ -67,7 +67,9 @@ def test_variants_of_one_mutant_break_one_rule() -> None:
     assert [title for title, broken in rules.items() if len(broken) > 1] == []
 
 
-@pytest.mark.parametrize("check", ["activations", "matvec", "generate", "sample", "tokenize", "logits"])
+@pytest.mark.parametrize(
+    "check", ["activations", "matvec", "generate", "sample", "adjust", "tokenize", "logits"]
+)
 def test_the_control_passes(check: str, tmp_path: Path) -> None:
     outcomes = list(results(CONTROL, check, None, tmp_path))
     assert [result.explanation for result in outcomes if result.outcome is not Outcome.PASSED] == []
@@ -98,7 +100,9 @@ def test_what_is_decoded_wrongly_is_multiplied_wrongly(name: str, tmp_path: Path
 
 
 NAMED = [
-    n for n, mutant in MUTANTS.items() if mutant.check in ("activations", "matvec", "sample", "tokenize")
+    n
+    for n, mutant in MUTANTS.items()
+    if mutant.check in ("activations", "matvec", "sample", "adjust", "tokenize")
 ]
 
 REMEMBERING = frozenset({"draws-counted", "first-seed-kept"})
