@@ -267,7 +267,7 @@ def test_the_keyboard_goes_through_the_page_in_its_order(model: Page) -> None:
     model.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     model.evaluate("document.querySelector('.skip').focus()")
     order = []
-    for _ in range(12):
+    for _ in range(15):
         model.keyboard.press("Tab")
         order.append(model.evaluate("document.activeElement.id"))
         ring = "getComputedStyle(document.activeElement).outlineStyle"

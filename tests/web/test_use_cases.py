@@ -160,7 +160,7 @@ def test_a_story_goes_on_with_its_state(page: Page) -> None:
     tokens.append(held(page))
     assert tokens[0] < tokens[1] <= 256
     first, second = page.evaluate("prompts")
-    opening = "Tell a story about a lighthouse, in the second person. Each turn has two short sentences."
+    opening = "Write a story about a lighthouse, in the second person. Each turn has two short sentences."
     assert first == [{"role": "user", "content": opening}]
     assert second == [
         *first,

@@ -1,4 +1,4 @@
-/** The page that tells a story: a game in turns, whose state is a session. */
+/** The page of the story: a game in turns, whose state is a session. */
 
 import { Conversation } from "./conversation.js";
 import { find } from "./find.js";
@@ -47,7 +47,7 @@ async function play(model, text) {
   if (stopping || !opening.reportValidity()) return;
   stopping = new AbortController();
   update();
-  say("The model is telling.");
+  say("The model is writing.");
   /** @type {import("./use_case.js").TextStream | undefined} */
   let stream;
   const ask = (
@@ -95,7 +95,7 @@ start((model) => {
     turns.length = 0;
     play(
       model,
-      `Tell a story about ${setting.value}, in the second person. Each turn has two short sentences.`,
+      `Write a story about ${setting.value}, in the second person. Each turn has two short sentences.`,
     );
   });
   turn.addEventListener("submit", () => {
