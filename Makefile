@@ -22,10 +22,10 @@ help:  ## Show this list.
 	  printf '  make %-12s %s\n' "$$target" "$$text"; \
 	done
 
-quick: check  ## Linters, types, unit tests without browsers and GPU: 1 min, 2.5 min with cold caches.
+quick: check  ## Linters, types, unit tests without browsers and GPU: 1.5 min, 2.5 min with cold caches.
 	$(BIN)/pytest tests -n auto --dist worksteal -m "not browser and not gpu and not slow"
 
-test: check pytest  ## Linters, types, all tests: about 30 min.
+test: check pytest  ## Linters, types, all tests: about 40 min.
 
 conformance: $(VENV)/installed $(SMOLLM2)  ## Export and validate a real model, run the suite on the reference: 3 min.
 	$(BIN)/llq export $(SMOLLM2) $(CACHE)/smollm2 --method rtn --stem smollm2-135m-instruct --force
