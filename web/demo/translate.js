@@ -65,7 +65,7 @@ async function translate(model) {
     const count = `${times.length} ${times.length === 1 ? "sentence" : "sentences"}`;
     summary.textContent = times.length
       ? `${count} in ${seconds(sum)}, ${seconds(sum / times.length)} for each.`
-      : "There is no sentence.";
+      : "The paragraph has no sentence.";
   } catch (error) {
     summary.textContent = isAbort(error) ? "Stopped." : "The translation failed.";
     reportError(error);

@@ -75,7 +75,7 @@ export function loadSettings(url, options) {
     throw new InputError(`cache is ${cache}, expected true, false or a CacheStorage`);
   }
   const addresses = Array.isArray(url) ? url : [url];
-  if (addresses.length === 0) throw new InputError("there is no address of a package: expected at least one");
+  if (addresses.length === 0) throw new InputError("the list of addresses is empty: expected at least one");
   return {
     endpoints: endpointsOf(addresses.map(directoryOf), checked),
     signal,

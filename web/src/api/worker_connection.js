@@ -1,12 +1,12 @@
 /** The connection of a page to the worker that has its model. */
 
-import { errorOf, LLQError, UnsupportedError } from "../errors.js";
+import { LLQError, UnsupportedError } from "../errors.js";
+import { PendingCalls } from "../net/pending_calls.js";
 import { newModelWorker } from "./new_model_worker.js";
 
 /** @typedef {import("./worker_messages.js").Calls} Calls */
 /** @typedef {import("./worker_messages.js").CallName} CallName */
 /** @typedef {import("./worker_messages.js").Response} Response */
-/** @typedef {{resolve: (output: any) => void, reject: (error: unknown) => void}} Pending */
 
 /** Maximum time for the start of the worker in ms. */
 const START_MS = 60_000;
@@ -14,9 +14,7 @@ const START_MS = 60_000;
 export class WorkerConnection {
   #worker;
   #onProgress;
-  /** @type {Map<number, Pending>} calls that are not answered */
-  #pending = new Map();
-  #count = 0;
+  #calls;
   /** @type {unknown} why the worker is no longer there, null while it is */
   #ended = null;
   #started;
@@ -38,6 +36,7 @@ export class WorkerConnection {
       throw noWorker(cause);
     }
     const worker = this.#worker;
+    this.#calls = new PendingCalls(worker);
     this.#started = new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         const error = noWorker(`it did not start within ${START_MS} ms`);
@@ -75,67 +74,30 @@ export class WorkerConnection {
    * @param {N} name
    * @param {Parameters<Calls[N]>[0]} input
    * @param {AbortSignal} [signal]
-   * @returns {ReturnType<Calls[N]>}
+   * @returns {Promise<Awaited<ReturnType<Calls[N]>>>}
    */
-  call(name, input, signal) {
-    /** @type {Promise<any>} */
-    const answer = new Promise((resolve, reject) => {
-      if (this.#ended !== null) throw this.#ended;
-      signal?.throwIfAborted();
-      const id = this.#count++;
-      const stop = () => {
-        this.#worker.postMessage({ id, abort: true });
-        this.#settle(id)?.reject(signal?.reason);
-      };
-      const settled = () => signal?.removeEventListener("abort", stop);
-      signal?.addEventListener("abort", stop, { once: true });
-      this.#pending.set(id, {
-        resolve: (output) => {
-          settled();
-          resolve(output);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-      });
-      this.#worker.postMessage({ id, name, input });
-    });
-    return /** @type {ReturnType<Calls[N]>} */ (answer);
+  async call(name, input, signal) {
+    if (this.#ended !== null) throw this.#ended;
+    return this.#calls.call(name, input, { signal });
   }
 
   /** Ends the worker; calls that are not answered fail. @param {unknown} reason */
   end(reason) {
     this.#ended ??= reason;
     this.#worker.terminate();
-    this.fail(reason);
-  }
-
-  /** Lets all calls fail that are not answered. @param {unknown} reason */
-  fail(reason) {
-    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(reason);
+    this.#calls.fail(reason);
   }
 
   /** @param {Response} response */
-  #take({ id, output, failure, error, progress }) {
+  #take({ id, progress, ...answer }) {
     if (progress !== undefined) {
       try {
         this.#onProgress(progress);
       } catch (thrown) {
-        this.fail(thrown);
+        this.#calls.fail(thrown);
       }
     }
-    const pending = id === null ? undefined : this.#settle(id);
-    if (failure !== undefined) pending?.reject(errorOf(failure));
-    else if (error !== undefined) pending?.reject(error);
-    else pending?.resolve(output);
-  }
-
-  /** Takes a call from those that are not answered. @param {number} id */
-  #settle(id) {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    return pending;
+    if (id !== null) this.#calls.settle(id, answer);
   }
 }
 

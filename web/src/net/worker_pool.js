@@ -3,9 +3,9 @@
  * the platform lacks them or a policy forbids them, tasks are done on the spot.
  */
 
-import { errorOf } from "../errors.js";
 import { addMeasures } from "../package/stages.js";
 import { newWorker } from "./new_worker.js";
+import { PendingCalls } from "./pending_calls.js";
 import { TASKS } from "./tasks.js";
 
 /** @typedef {import("./tasks.js").TaskName} TaskName */
@@ -14,20 +14,12 @@ import { TASKS } from "./tasks.js";
 /** @template {TaskName} N @typedef {Awaited<ReturnType<Tasks[N]>>} Output of a task */
 /** @typedef {import("./tasks.js").TaskContext} TaskContext */
 /**
- * @typedef {object} Pending
- * @property {(output: any) => void} resolve
- * @property {(error: unknown) => void} reject
- * @property {(bytes: number) => void} onNetwork
- */
-/**
- * @typedef {object} TaskReport
+ * @typedef {object} TaskMessage
  * @property {number | null} id of the task, null for the report that the worker is ready
- * @property {unknown} [output]
- * @property {unknown} [error]
- * @property {import("../errors.js").ErrorMembers} [failure] an error of this package
  * @property {number} [network] bytes that came from the network; the task goes on
  * @property {[string, number][]} [measures]
  */
+/** @typedef {import("./pending_calls.js").Answer & TaskMessage} TaskReport */
 
 /** Bytes below which it takes longer to start a worker than to do a task. */
 const SMALL_BYTES = 1 << 20;
@@ -118,15 +110,14 @@ async function startWorkers(size) {
 /** A worker. */
 class WorkerSpot extends Spot {
   #worker;
-  /** @type {Map<number, Pending>} */
-  #tasks = new Map();
-  #count = 0;
+  #tasks;
   failed = false;
 
   /** @param {Worker} worker */
   constructor(worker) {
     super();
     this.#worker = worker;
+    this.#tasks = new PendingCalls(worker);
     RUNNING.add(this);
     /** @type {Promise<void>} settled when the worker has started, or has not */
     this.ready = new Promise((resolve, reject) => {
@@ -165,31 +156,10 @@ class WorkerSpot extends Spot {
    * @param {TaskContext} [context]
    * @returns {Promise<Output<N>>}
    */
-  run(name, input, { signal, onNetwork = () => {} } = {}) {
-    return new Promise((resolve, reject) => {
-      if (this.failed) throw new Error("the worker was ended");
-      signal?.throwIfAborted();
-      const id = this.#count++;
-      const stop = () => {
-        this.#worker.postMessage({ id, abort: true });
-        this.#tasks.get(id)?.reject(signal?.reason);
-      };
-      signal?.addEventListener("abort", stop, { once: true });
-      const settled = () => signal?.removeEventListener("abort", stop);
-      this.#tasks.set(id, {
-        resolve: (output) => {
-          settled();
-          resolve(output);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
-        onNetwork,
-      });
-      const bytes = "bytes" in input ? input.bytes : null;
-      this.#worker.postMessage({ id, name, input }, bytes === null ? [] : [bytes.buffer]);
-    });
+  async run(name, input, { signal, onNetwork } = {}) {
+    if (this.failed) throw new Error("the worker was ended");
+    const transfer = "bytes" in input && input.bytes !== null ? [input.bytes.buffer] : [];
+    return this.#tasks.call(name, input, { signal, transfer, onNetwork });
   }
 
   /** Ends the worker. @param {unknown} reason why its tasks fail */
@@ -197,22 +167,14 @@ class WorkerSpot extends Spot {
     this.failed = true;
     RUNNING.delete(this);
     this.#worker.terminate();
-    for (const { reject } of this.#tasks.values()) reject(reason);
-    this.#tasks.clear();
+    this.#tasks.fail(reason);
   }
 
   /** @param {TaskReport} report */
-  #settle({ id, output, error, failure, network, measures = [] }) {
+  #settle({ id, network, measures = [], ...answer }) {
     addMeasures(measures);
-    const pending = id === null ? undefined : this.#tasks.get(id);
-    if (id === null || pending === undefined) return;
-    if (network !== undefined) {
-      pending.onNetwork(network);
-      return;
-    }
-    this.#tasks.delete(id);
-    if (failure !== undefined) pending.reject(errorOf(failure));
-    else if (error === undefined) pending.resolve(output);
-    else pending.reject(error);
+    if (id === null) return;
+    if (network === undefined) this.#tasks.settle(id, answer);
+    else this.#tasks.report(id, network);
   }
 }
