@@ -110,7 +110,7 @@ MUTANTS = {
     "lost-session-ends-quietly": ("LLQ-API-49", "device-lost-in-an-answer-of-a-session"),
     "disposed-session-answers": ("LLQ-API-48", "session-disposed-of"),
 }
-"""Mutants of web/test/api/mutants.mjs, each with the rule that it breaks and a question that shows it."""
+"""Mutants of `web/test/api/mutants.mjs`, each with the rule that it breaks and a question that shows it."""
 
 CONFORMING = ("one-character-a-piece", "frozen-and-wrapped")
 """What is unusual there and conforms."""
